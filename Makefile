@@ -1,0 +1,49 @@
+# Targets a newcomer needs; each sets up what it uses. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/.base: pyproject.toml constraints.txt
+	@echo "installing into .venv (one to three minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.dev: .venv/.base
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+setup: .venv/.dev ## create .venv with everything development needs
+
+demo: .venv/.base ## real photos in, a trained model, 100,000 labelled images out
+	@$(BIN)/aigc demo
+
+test: .venv/.dev ## all tests, with a real Ray cluster and a real S3 server
+	@$(BIN)/python -m pytest
+
+unit: .venv/.dev ## the fast tests only
+	@$(BIN)/python -m pytest -m "not integration"
+
+lint: .venv/.dev ## ruff and mypy, strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/.dev ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## renew constraints.txt from a fresh install of pyproject.toml
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@( head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' ) > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove caches and the virtual environment, not your data
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

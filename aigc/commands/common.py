@@ -1,0 +1,112 @@
+"""What every verb shares: common options, overrides, progress on a terminal or in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aigc.specs import parse_setting
+from aigc.types import Report
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set any field of the spec, dotted."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster, for example auto or 10.0.0.1:6379; default: RAY_ADDRESS."),
+]
+SpecFile = Annotated[
+    str | None, typer.Option("--spec", metavar="FILE", help="YAML spec; flags override it.")
+]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; default: all that fit.")]
+
+console = Console(stderr=True)
+
+
+def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
+    """Flags that were given plus every --set, as dotted keys; --set wins."""
+    given = {key.replace("__", "."): value for key, value in flags.items() if value is not None}
+    return given | dict(parse_setting(text) for text in settings or [])
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def say(message: str) -> None:
+    """One line of news on stderr, so that stdout stays for results."""
+    console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress(what: str, unit: str) -> Iterator[Report]:
+    """A `Report` that draws a bar on a terminal and prints a line every ten seconds elsewhere."""
+    if not console.is_terminal:
+        yield _lines(what, unit)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None, note="")
+        rate = _Rate()
+
+        def report(done: float, total: float, **metrics: Any) -> None:
+            note = f"{done:,.0f}/{total:,.0f} {unit}  {rate(done):,.0f}/s  {_metrics(metrics)}"
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield report
+
+
+class _Rate:
+    """Units a second since the first report; work resumed from disk does not count."""
+
+    def __init__(self) -> None:
+        self._start: tuple[float, float] | None = None
+
+    def __call__(self, done: float) -> float:
+        now = time.monotonic()
+        if self._start is None:
+            self._start = (now, done)
+        elapsed = now - self._start[0]
+        return (done - self._start[1]) / elapsed if elapsed > 0 else 0.0
+
+
+def _lines(what: str, unit: str) -> Report:
+    rate, last = _Rate(), 0.0
+
+    def report(done: float, total: float, **metrics: Any) -> None:
+        nonlocal last
+        speed = rate(done)
+        now = time.monotonic()
+        if now - last < 10 and done < total:
+            return
+        last = now
+        left = f"{(total - done) / speed:,.0f} s left" if speed else ""
+        print(  # noqa: T201
+            f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return report
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in metrics.items()
+    )

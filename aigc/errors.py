@@ -1,0 +1,41 @@
+"""One exception tree for everything a user can get wrong or a job can run into.
+
+AigcError
+ ├── SpecError      what was asked for cannot be right: a field, a flag, a label
+ ├── DataError      the input data is missing, unreadable or unfit
+ ├── StorageError   a path or bucket cannot be reached, read or written
+ ├── StoreError     a model is missing, damaged or not what was expected
+ ├── JobError       the job started and could not be finished
+ └── PlacementError the cluster can never run this job
+
+A message is one line: what, where, and what would be right. The command line prints it and exits
+with `exit_code`; it never prints a traceback for one of these.
+"""
+
+
+class AigcError(Exception):
+    exit_code = 2
+
+
+class SpecError(AigcError):
+    pass
+
+
+class DataError(AigcError):
+    pass
+
+
+class StorageError(AigcError):
+    pass
+
+
+class StoreError(AigcError):
+    pass
+
+
+class JobError(AigcError):
+    exit_code = 1
+
+
+class PlacementError(AigcError):
+    pass

@@ -1,0 +1,33 @@
+"""What a model folder says of itself: `config.json`, all that is needed to run the weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from aigc.specs import GanModel, Spec, VaeModel
+
+
+class ModelConfig(Spec):
+    """Enough to build the network, feed it and name what it makes."""
+
+    format: Literal[1] = 1
+    modality: Literal["image"] = "image"
+    architecture: Annotated[GanModel | VaeModel, Field(discriminator="family")]
+    height: int = Field(ge=8)
+    width: int = Field(ge=8)
+    channels: Literal[1, 3]
+    labels: tuple[str, ...] = ()
+    """Class names, in the order of the indices the network was trained with; empty when the data
+    had none. An unconditional network ignores them."""
+    data_digest: str = ""
+    """Content digest of the data set the weights were trained on."""
+
+    @property
+    def latent_dim(self) -> int:
+        return self.architecture.latent_dim
+
+    @property
+    def conditional(self) -> bool:
+        return self.architecture.conditional and bool(self.labels)

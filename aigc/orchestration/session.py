@@ -1,0 +1,111 @@
+"""Connecting to Ray, and knowing before a job starts whether the cluster can ever place it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import ray
+
+from aigc.errors import PlacementError
+from aigc.specs import Placement
+
+_QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What each worker of a job gets, and how many there are."""
+
+    count: int
+    cpus: float
+    gpus: float
+
+    @property
+    def ray_options(self) -> dict[str, float]:
+        return {"num_cpus": self.cpus, "num_gpus": self.gpus}
+
+
+@contextlib.contextmanager
+def connect(address: str | None = None) -> Iterator[None]:
+    """A Ray session: the cluster at `address` or RAY_ADDRESS, else a private one on this machine.
+
+    A session that is already open (a job's driver, a test) is used and left open.
+
+    Raises:
+        PlacementError: no cluster answers at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    where = address or os.environ.get("RAY_ADDRESS")
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    try:
+        if where:
+            ray.init(address=where, logging_level=logging.WARNING)
+        else:
+            ray.init(include_dashboard=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise PlacementError(
+            f"no Ray cluster answers at {where or 'this machine'}: {_first_line(error)}"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def plan_workers(placement: Placement, units: int | None = None) -> Workers:
+    """How many workers, and with what, for `units` pieces of work (None: any number).
+
+    Raises:
+        PlacementError: no node is large enough for one worker, or the cluster for all of them.
+    """
+    nodes = [
+        node["Resources"]
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]
+    gpus = placement.gpus_per_worker
+    if gpus is None:
+        gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0.0
+    needs = {"CPU": placement.cpus_per_worker, "GPU": gpus}
+    room = sum(_fits(node, needs) for node in nodes)
+    if room == 0:
+        raise PlacementError(
+            f"no node can hold a worker with {_describe(needs)}: the largest of "
+            f"{len(nodes)} node(s) has {_describe(_largest(nodes))}; lower "
+            "placement.cpus_per_worker or placement.gpus_per_worker, or add a larger node"
+        )
+    wanted = placement.workers or room
+    if wanted > room:
+        raise PlacementError(
+            f"placement.workers = {wanted}: the cluster has room for {room} worker(s) with "
+            f"{_describe(needs)} each; lower placement.workers or add nodes"
+        )
+    return Workers(min(wanted, units or wanted), needs["CPU"], gpus)
+
+
+def _fits(node: dict[str, float], needs: dict[str, float]) -> int:
+    return int(min(node.get(key, 0) / need for key, need in needs.items() if need > 0))
+
+
+def _largest(nodes: list[dict[str, float]]) -> dict[str, float]:
+    return {key: max((node.get(key, 0) for node in nodes), default=0) for key in ("CPU", "GPU")}
+
+
+def _describe(amounts: dict[str, float]) -> str:
+    return " and ".join(f"{amount:g} {key}" for key, amount in amounts.items())
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

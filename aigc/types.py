@@ -1,0 +1,71 @@
+"""Shared aliases and the small immutable values that travel between rooms."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Images = npt.NDArray[np.uint8]
+"""(N, H, W, C) pixels in 0..255, C is 1 (grey) or 3 (RGB)."""
+
+Labels = npt.NDArray[np.int64]
+"""(N,) class indices into a model's or data set's `labels`."""
+
+Json = dict[str, Any]
+
+
+class Report(Protocol):
+    """Receives progress. `done` and `total` share a unit; `metrics` are plain numbers or text."""
+
+    def __call__(self, done: float, total: float, **metrics: Any) -> None: ...
+
+
+def silent(done: float, total: float, **metrics: Any) -> None:
+    """A `Report` that says nothing."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A contiguous range of item indices, start ≤ index < stop."""
+
+    number: int
+    start: int
+    stop: int
+
+    @property
+    def items(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """The commit of one shard. Its existence is what makes the shard's file part of the set."""
+
+    shard: int
+    start: int
+    stop: int
+    file: str
+    size_bytes: int
+    sha256: str
+    content: str
+    labels: dict[str, int] = field(default_factory=dict)
+    attempt: str = ""
+    host: str = ""
+    started_at: float = 0.0
+    wall_s: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        return self.stop - self.start
+
+    def to_json(self) -> bytes:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ShardRecord:
+        return cls(**json.loads(data))

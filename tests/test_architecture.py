@@ -1,0 +1,109 @@
+"""The house rules of the design, proved from the source: who may import whom, and how long a file is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "aigc"
+MAX_LINES = 300
+
+LAYERS = [
+    {"errors", "types", "__init__"},
+    {"specs", "presets", "_s3", "storage"},
+    {"data", "modalities", "models", "objectives"},
+    {"training", "evaluation", "store"},
+    {"generation", "output", "provenance"},
+    {"service"},
+    {"orchestration"},
+    {"cli", "commands", "__main__"},
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports_of(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_a_file_is_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
+def test_imports_point_one_way(path: Path) -> None:
+    room = room_of(module_of(path))
+    for name in imports_of(path):
+        if name.startswith("aigc."):
+            imported = room_of(name)
+            if imported in RANK:
+                assert RANK[imported] <= RANK[room], f"{room} must not import {imported}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
+def test_only_orchestration_knows_ray(path: Path) -> None:
+    names = {name.split(".")[0] for name in imports_of(path)}
+    assert "ray" not in names or room_of(module_of(path)) == "orchestration"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
+def test_only_storage_knows_s3(path: Path) -> None:
+    names = {name.split(".")[0] for name in imports_of(path)}
+    if names & {"boto3", "botocore"}:
+        assert module_of(path) == "aigc._s3"
+    if "aigc._s3" in set(imports_of(path)):
+        assert module_of(path) == "aigc.storage"
+
+
+def test_every_room_has_a_layer() -> None:
+    rooms = {room_of(module_of(path)) for path in PACKAGE.rglob("*.py")}
+    assert rooms <= set(RANK)
+
+
+def test_there_are_no_import_cycles() -> None:
+    modules = {module_of(path) for path in PACKAGE.rglob("*.py")}
+    edges = {
+        module_of(path): {name for name in imports_of(path, top_level_only=True) if name in modules}
+        for path in PACKAGE.rglob("*.py")
+    }
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in done:
+            for imported in edges[module] - {module}:
+                visit(imported, (*trail, module))
+            done.add(module)
+
+    for module in modules:
+        visit(module, ())
+
+
+def test_the_command_line_starts_without_heavy_imports() -> None:
+    heavy = {"torch", "ray", "sklearn", "pyarrow", "boto3"}
+    for path in [PACKAGE / "cli.py", *(PACKAGE / "commands").glob("*.py")]:
+        names = {name.split(".")[0] for name in imports_of(path, top_level_only=True)}
+        assert not names & heavy, path
