@@ -1,7 +1,7 @@
 # Targets a newcomer needs; each sets up what it uses. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit lint format lock clean
@@ -41,7 +41,7 @@ format: .venv/.dev ## let ruff rewrite what it can
 
 lock: ## renew constraints.txt from a fresh install of pyproject.toml
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@( head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' ) > constraints.new
 	@mv constraints.new constraints.txt
 

@@ -13,7 +13,7 @@ import ray
 from aigc.errors import PlacementError
 from aigc.specs import Placement
 
-_QUIET = {
+QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -45,7 +45,7 @@ def connect(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    for name, value in _QUIET.items():
+    for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     where = address or os.environ.get("RAY_ADDRESS")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
