@@ -1,0 +1,80 @@
+"""Networks by family. A sampler is the part that is published and makes content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from aigc.errors import StoreError
+from aigc.models.config import ModelConfig
+from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
+from aigc.models.encoder import ConvEncoder
+from aigc.models.generator import ConvSampler
+
+MODELS: dict[str, Callable[[ModelConfig], nn.Module]] = {"gan": ConvSampler, "vae": ConvSampler}
+"""The sampler of each family."""
+
+DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "dcgan": DcganDiscriminator,
+    "projection": ProjectionDiscriminator,
+}
+
+SAMPLER_PREFIX = "sampler."
+ENCODER_PREFIX = "encoder."
+
+__all__ = [
+    "DISCRIMINATORS",
+    "ENCODER_PREFIX",
+    "MODELS",
+    "SAMPLER_PREFIX",
+    "ConvEncoder",
+    "ModelConfig",
+    "build_sampler",
+    "load_encoder",
+    "load_sampler",
+    "parameter_count",
+]
+
+
+def build_sampler(config: ModelConfig) -> nn.Module:
+    """A fresh sampler: forward(z float32 (B, latent_dim), label int64 (B,) or None) gives float
+    (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on CPUs and GPUs alike.
+
+    Raises:
+        SpecError: the picture size cannot be made.
+    """
+    return MODELS[config.architecture.family](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
+    """The published sampler in eval mode, from the tensors of a model folder (`sampler.*`).
+
+    Raises:
+        StoreError: a tensor is missing, left over or of another shape.
+    """
+    return _load(build_sampler(config), tensors, SAMPLER_PREFIX)
+
+
+def load_encoder(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
+    """The published encoder of a VAE in eval mode (`encoder.*`). Raises StoreError."""
+    return _load(ConvEncoder(config), tensors, ENCODER_PREFIX)
+
+
+def parameter_count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _load(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> nn.Module:
+    own = {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    try:
+        module.load_state_dict(own)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise StoreError(f"the weights do not fit config.json: {reason}") from None
+    return module.eval().requires_grad_(False)

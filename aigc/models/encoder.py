@@ -1,0 +1,47 @@
+"""The VAE's recognition network q(z | x, y)."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from aigc.models.config import ModelConfig
+from aigc.models.shapes import pyramid
+
+_LOG_VARIANCE_RANGE = (-12.0, 8.0)
+
+
+class ConvEncoder(nn.Module):
+    """Pictures, and a class if conditional, to a diagonal Gaussian (Kingma & Welling 2014).
+
+    The class enters as a bias on the last features; log-variances are kept in a finite range.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        grid = pyramid(config.height, config.width)
+        widths = [config.channels, *grid.channels(config.architecture.width)[::-1]]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+        features = widths[-1] * grid.base_height * grid.base_width
+        self.posterior = nn.Linear(features, 2 * config.latent_dim)
+        self.embed = None
+        if config.conditional:
+            self.embed = nn.Embedding(len(config.labels), 2 * config.latent_dim)
+            nn.init.zeros_(self.embed.weight)
+
+    def forward(self, pictures: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """float (B, C, H, W) in [-1, 1] -> mean and log-variance, float (B, latent_dim) each."""
+        features = self.posterior(self.layers(pictures).flatten(1))
+        if self.embed is not None and label is not None:
+            features = features + self.embed(label)
+        mean, log_variance = features.float().chunk(2, dim=1)
+        return mean, torch.clamp(log_variance, *_LOG_VARIANCE_RANGE)

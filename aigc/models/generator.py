@@ -1,0 +1,67 @@
+"""The sampler of both families: latents, and a class if wanted, to pictures by doubling a grid."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from aigc.models.config import ModelConfig
+from aigc.models.shapes import pyramid
+
+_EMBEDDING = 64
+_INIT_STD = 0.02
+
+
+class ConvSampler(nn.Module):
+    """DCGAN's generator (Radford et al. 2016): transposed convolutions and BatchNorm.
+
+    A class is embedded and joined to the latent. As a VAE's decoder it gives the likelihood's mean.
+    In eval mode BatchNorm uses its running statistics, so no picture depends on the others of its
+    batch.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        grid = pyramid(config.height, config.width)
+        levels = grid.channels(config.architecture.width)
+        self.latent_dim = config.latent_dim
+        self.embed = nn.Embedding(len(config.labels), _EMBEDDING) if config.conditional else None
+        inputs = config.latent_dim + (_EMBEDDING if config.conditional else 0)
+        self.root = nn.ConvTranspose2d(
+            inputs, levels[0], (grid.base_height, grid.base_width), bias=False
+        )
+        layers: list[nn.Module] = [nn.BatchNorm2d(levels[0]), nn.ReLU(inplace=True)]
+        for coarse, fine in itertools.pairwise(levels):
+            layers += [
+                nn.ConvTranspose2d(coarse, fine, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(fine),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(levels[-1], config.channels, 4, 2, 1)]
+        self.layers = nn.Sequential(*layers)
+        self.apply(_initialise)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """float (B, latent_dim), int64 (B,) if conditional -> float (B, C, H, W) in [-1, 1]."""
+        return torch.tanh(self.preactivation(z, label))
+
+    def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """The pictures before tanh: any real number, (B, C, H, W)."""
+        if self.embed is not None:
+            if label is None:
+                raise ValueError("a conditional sampler needs a label for each latent")
+            z = torch.cat([z, self.embed(label)], dim=1)
+        pictures: Tensor = self.layers(self.root(z[:, :, None, None]))
+        return pictures
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, _INIT_STD)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, _INIT_STD)
+        nn.init.zeros_(module.bias)
