@@ -1,0 +1,94 @@
+"""The card that goes with a model: what it is, what it was made from, what it is good for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigc.models.config import ModelConfig
+from aigc.types import Json
+
+_USE = """\
+## Intended use
+
+Making synthetic images of the kind the training data holds, in bulk or on request: filling \
+catalogues and layouts, testing, data augmentation, teaching. What it makes is **AI-generated** \
+and is to be labelled as such wherever it is published; `aigc generate` marks every file.
+
+## Limits
+
+It knows only what its training data shows, at {height} × {width} pixels, and repeats that data's \
+gaps and biases. It may reproduce training images closely; `aigc evaluate` measures how closely. \
+Do not use its output as evidence of anything real.
+"""
+
+
+def model_card(
+    name: str,
+    version: str,
+    digest: str,
+    config: ModelConfig,
+    metrics: Json | None,
+    *,
+    about: str | None,
+    has_samples: bool,
+) -> str:
+    """The README.md of a version, Markdown with the front matter model hubs read.
+
+    `about` is the publisher's own text on data and recipe; without it the configuration is shown.
+    """
+    parts = [
+        _front_matter(config),
+        f"# {name} {version}\n",
+        "![samples](samples.png)\n" if has_samples else "",
+        _identity(digest, config),
+        about.strip() + "\n" if about else _recipe(config),
+        _figures(metrics),
+        _USE.format(height=config.height, width=config.width),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _front_matter(config: ModelConfig) -> str:
+    return (
+        "---\nlibrary_name: aigc\npipeline_tag: unconditional-image-generation\n"
+        f"tags: [image-generation, {config.architecture.family}, ai-generated]\n---\n"
+    )
+
+
+def _identity(digest: str, config: ModelConfig) -> str:
+    family = {"gan": "Generative adversarial network", "vae": "Variational autoencoder"}
+    colour = "grey" if config.channels == 1 else "RGB"
+    labels = ", ".join(config.labels) or "none"
+    rows = [
+        ("kind", family[config.architecture.family] + (", by class" if config.conditional else "")),
+        ("images", f"{config.height} × {config.width}, {colour}"),
+        ("labels", labels),
+        ("model digest", f"`{digest}`"),
+        ("training data digest", f"`{config.data_digest}`" if config.data_digest else "not given"),
+    ]
+    return _table(rows)
+
+
+def _recipe(config: ModelConfig) -> str:
+    return "## Recipe\n\n" + _table(list(config.architecture.model_dump(mode="json").items()))
+
+
+def _figures(metrics: Json | None) -> str:
+    plain = [(key, value) for key, value in (metrics or {}).items() if _is_plain(value)]
+    if not plain:
+        return "## Figures\n\nSee `metrics.json` once `aigc evaluate` has run.\n"
+    return "## Figures at publication\n\n" + _table(plain)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | str)
+
+
+def _table(rows: list[tuple[str, Any]]) -> str:
+    lines = [f"| {key} | {_cell(value)} |" for key, value in rows]
+    return "\n".join(["| | |", "|---|---|", *lines]) + "\n"
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")

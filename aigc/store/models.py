@@ -1,0 +1,255 @@
+"""The model store: immutable, numbered versions of a model and aliases that move between them.
+
+    <store>/models/<name>/v3/claim.json          reserves the number; a number is never used twice
+                             config.json         all that is needed to run the weights
+                             model.safetensors   the weights
+                             samples.png  README.md  metrics.json
+                             version.json        written last: until it exists nobody sees v3
+    <store>/models/<name>/_aliases/production/000007.json    the alias's seventh move
+
+Whatever must be decided among racing writers is one `storage.create`, so the same code holds on a
+disk and on any S3 with If-None-Match. The digest of a model is the sha256 of its config.json
+followed by its model.safetensors: `cat config.json model.safetensors | sha256sum`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from aigc import storage
+from aigc.errors import StoreError
+from aigc.models.config import ModelConfig
+from aigc.store.aliases import AliasMove, alias_history, promote_alias, rollback_alias
+from aigc.store.card import model_card
+from aigc.store.version import (
+    CARD,
+    CLAIM,
+    CONFIG,
+    MARKER,
+    METRICS,
+    SAMPLES,
+    WEIGHTS,
+    ModelVersion,
+    checksums,
+    marker_bytes,
+    pretty,
+    read_version,
+)
+from aigc.types import Json
+
+LATEST = "latest"
+"""The alias nobody sets: the newest published version."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_VERSION = re.compile(r"v[1-9][0-9]*")
+
+
+class ModelStore:
+    """The store at `uri`; by default AIGC_STORE, else ./aigc-store."""
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.uri = storage.absolute(uri or os.environ.get("AIGC_STORE") or "./aigc-store")
+        self._models = storage.join(self.uri, "models")
+
+    def publish(
+        self,
+        name: str,
+        config: ModelConfig,
+        tensors: dict[str, Tensor],
+        *,
+        metrics: Json | None = None,
+        samples_png: bytes | None = None,
+        card: str | None = None,
+    ) -> ModelVersion:
+        """Store a new version of `name`; it becomes visible whole, as the last act.
+
+        Args:
+            tensors: The weights by name (`sampler.*`, `encoder.*`), any dtype, on any device.
+            metrics: Figures known by now; evaluation may replace them later.
+            card: Markdown about data and recipe. The store puts identity, figures, intended use
+                and limits around it, because it alone knows the version and the digest.
+
+        Raises:
+            StoreError: `name` is no model name.
+            StorageError: the store cannot be written; what was written is removed again.
+        """
+        if not _NAME.fullmatch(name):
+            raise StoreError(
+                f"model name {name!r}: use 1 to 63 of a-z, 0-9, '.', '_' and '-', "
+                "the first a letter or digit"
+            )
+        settings, weights = pretty(config.model_dump(mode="json")), _serialise(tensors)
+        digest = hashlib.sha256(settings + weights).hexdigest()
+        version = self._claim(name)
+        text = model_card(
+            name, version, digest, config, metrics, about=card, has_samples=samples_png is not None
+        )
+        files = {CONFIG: settings, WEIGHTS: weights, CARD: text.encode()}
+        if samples_png is not None:
+            files[SAMPLES] = samples_png
+        uri = storage.join(self._models, name, version)
+        published = ModelVersion(name, version, uri, digest, config, time.time(), checksums(files))
+        extras = {} if metrics is None else {METRICS: pretty(metrics)}
+        _write_all(uri, files | extras, marker_bytes(published))
+        return published
+
+    def resolve(self, ref: str) -> ModelVersion:
+        """The version `ref` stands for: NAME, NAME@VERSION, NAME@ALIAS or a model folder's URI.
+
+        A bare NAME means NAME@latest. A reference with a slash is a folder or s3:// URI.
+
+        Raises:
+            StoreError: nothing is there; the message lists what is.
+        """
+        if "/" in ref or ref.startswith((".", "~")):
+            return read_version(storage.absolute(ref))
+        name, _, wanted = ref.partition("@")
+        versions = self._published(name)
+        if not versions:
+            raise StoreError(_missing(f"model {name!r} in {self.uri}", name, self.names()))
+        version = versions[-1] if wanted in ("", LATEST) else wanted
+        if version not in versions:
+            standing = self.aliases(name)
+            if wanted not in standing:
+                known = [*standing, LATEST, *reversed(versions)]
+                raise StoreError(_missing(f"version or alias {wanted!r} of {name}", wanted, known))
+            version = standing[wanted]
+        return read_version(storage.join(self._models, name, version))
+
+    def load(self, version: ModelVersion) -> dict[str, Tensor]:
+        """The weights by name, on the CPU, checked against the digest.
+
+        Raises:
+            StoreError: a file is missing, truncated or changed since it was published.
+        """
+        settings, weights = version.read(CONFIG), version.read(WEIGHTS)
+        if hashlib.sha256(settings + weights).hexdigest() != version.digest:
+            raise StoreError(f"{version.uri}: damaged, the weights do not match the digest")
+        try:
+            return safetensors.torch.load(weights)
+        except (SafetensorError, ValueError) as error:
+            raise StoreError(f"{version.uri}/{WEIGHTS}: not safetensors: {error}") from None
+
+    def names(self) -> list[str]:
+        """Every model with at least one published version, sorted."""
+        keys = (entry.key.split("/") for entry in storage.listing(self._models))
+        return sorted({parts[0] for parts in keys if parts[2:] == [MARKER]})
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """The published versions of `name`, oldest first; empty when there are none."""
+        folder = storage.join(self._models, name)
+        return [read_version(storage.join(folder, version)) for version in self._published(name)]
+
+    def promote(self, name: str, version: str, alias: str = "production") -> ModelVersion:
+        """Let `alias` stand for `version` (which may itself be an alias) from now on.
+
+        Raises:
+            StoreError: no such model or version, or `alias` is reserved.
+        """
+        _require_alias(alias)
+        target = self.resolve(f"{name}@{version}")
+        promote_alias(self._alias(name, alias), target.version)
+        return target
+
+    def rollback(self, name: str, alias: str = "production") -> ModelVersion:
+        """Let `alias` stand for what it stood for before its last promotion.
+
+        Repeated calls walk further back, they do not swap the last two.
+
+        Raises:
+            StoreError: the alias was never promoted twice.
+        """
+        version = rollback_alias(self._alias(name, alias), f"{name}@{alias}")
+        return self.resolve(f"{name}@{version}")
+
+    def history(self, name: str, alias: str = "production") -> list[AliasMove]:
+        """Every move of `alias`, oldest first; empty when it was never set."""
+        return alias_history(self._alias(name, alias))
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """The version each alias of `name` stands for, `latest` left out."""
+        names = storage.folders(storage.join(self._models, name, "_aliases"))
+        return {alias: self.history(name, alias)[-1].version for alias in names}
+
+    def write_extra(self, version: ModelVersion, filename: str, data: bytes) -> None:
+        """Add or replace a file beside the model, such as metrics.json or report.png.
+
+        Raises:
+            StoreError: `filename` is one of the version's immutable files.
+        """
+        if filename in {*version.files, MARKER, CLAIM} or "/" in filename:
+            raise StoreError(f"{filename}: a published version's own files never change")
+        storage.write_bytes(storage.join(version.uri, filename), data)
+
+    def read_extra(self, version: ModelVersion, filename: str) -> bytes | None:
+        """A file beside the model; None when it is not there."""
+        uri = storage.join(version.uri, filename)
+        return storage.read_bytes(uri) if storage.exists(uri) else None
+
+    def _claim(self, name: str) -> str:
+        folder = storage.join(self._models, name)
+        taken = [int(v[1:]) for v in storage.folders(folder) if _VERSION.fullmatch(v)]
+        numbers = itertools.count(max(taken, default=0) + 1)
+        return next(f"v{number}" for number in numbers if _reserve(f"{folder}/v{number}"))
+
+    def _published(self, name: str) -> list[str]:
+        if not _NAME.fullmatch(name):
+            return []
+        keys = (e.key.split("/") for e in storage.listing(storage.join(self._models, name)))
+        found = {parts[0] for parts in keys if parts[1:] == [MARKER]}
+        return sorted((v for v in found if _VERSION.fullmatch(v)), key=lambda v: int(v[1:]))
+
+    def _alias(self, name: str, alias: str) -> str:
+        return storage.join(self._models, name, "_aliases", alias)
+
+
+def _serialise(tensors: dict[str, Tensor]) -> bytes:
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    data: bytes = safetensors.torch.save(plain)
+    return data
+
+
+def _write_all(uri: str, files: dict[str, bytes], marker: bytes) -> None:
+    """Every file, the marker last; on failure or interruption none stays."""
+    try:
+        for file, data in files.items():
+            storage.write_bytes(storage.join(uri, file), data)
+        storage.create(storage.join(uri, MARKER), marker)
+    except BaseException:
+        for file in files:
+            storage.delete(storage.join(uri, file))
+        raise
+
+
+def _reserve(folder: str) -> bool:
+    claim = pretty({"claimed_at": time.time(), "claim": uuid.uuid4().hex})
+    return storage.create(storage.join(folder, CLAIM), claim)
+
+
+def _require_alias(alias: str) -> None:
+    if alias == LATEST or _VERSION.fullmatch(alias) or not _NAME.fullmatch(alias):
+        raise StoreError(
+            f"alias {alias!r}: choose a name such as production or staging; latest and v1, v2, … "
+            "are the store's own"
+        )
+
+
+def _missing(what: str, wanted: str, known: Iterable[str]) -> str:
+    known = list(dict.fromkeys(known))
+    if not known:
+        return f"there is no {what}: nothing was published there yet"
+    close = get_close_matches(wanted, known, n=5, cutoff=0.5)
+    listed = [*close, *(name for name in known if name not in close)]
+    more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
+    return f"there is no {what}; there is: {', '.join(listed[:12])}{more}"
