@@ -1,0 +1,78 @@
+"""DiffAugment (Zhao et al. 2020): the same kinds of change on real and fake, differentiable.
+
+The discriminator then cannot learn a small data set by heart, and the generator does not learn the
+changes, for it is judged through them. Pictures are float (B, C, H, W) in [-1, 1]; `uniform` gives
+float (B,) tensors in [0, 1), one draw a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Uniform = Callable[[], Tensor]
+
+_SHIFT = 1 / 8
+_HOLE = 1 / 2
+
+
+def brightness(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Add a constant in [-0.5, 0.5) to each picture."""
+    return pictures + (uniform() - 0.5).view(-1, 1, 1, 1)
+
+
+def translate(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Move each picture by up to 1/8 of its sides; what comes in from outside is 0."""
+    _, _, height, width = pictures.shape
+    down = _whole(uniform(), -round(height * _SHIFT), round(height * _SHIFT))
+    right = _whole(uniform(), -round(width * _SHIFT), round(width * _SHIFT))
+    rows = torch.arange(height, device=pictures.device) - down[:, None]
+    columns = torch.arange(width, device=pictures.device) - right[:, None]
+    inside = _within(rows, height)[:, :, None] & _within(columns, width)[:, None, :]
+    batch = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    moved = pictures.permute(0, 2, 3, 1)[
+        batch, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+    ]
+    return (moved * inside[..., None]).permute(0, 3, 1, 2)
+
+
+def cutout(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Blank a square of half the picture's sides, its centre anywhere, to 0."""
+    _, _, height, width = pictures.shape
+    outside_rows = _outside_hole(uniform(), height)
+    outside_columns = _outside_hole(uniform(), width)
+    keep = outside_rows[:, :, None] | outside_columns[:, None, :]
+    return pictures * keep[:, None]
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
+    "translate": translate,
+    "cutout": cutout,
+    "brightness": brightness,
+}
+
+
+def augment(pictures: Tensor, policies: Sequence[str], uniform: Uniform) -> Tensor:
+    """`pictures` after each policy in turn; unchanged when there are none."""
+    for policy in policies:
+        pictures = AUGMENTATIONS[policy](pictures, uniform)
+    return pictures
+
+
+def _whole(uniform: Tensor, low: int, high: int) -> Tensor:
+    """Uniform integers in low..high, both included."""
+    return (uniform * (high - low + 1)).long().clamp_max(high - low) + low
+
+
+def _within(index: Tensor, size: int) -> Tensor:
+    return (index >= 0) & (index < size)
+
+
+def _outside_hole(uniform: Tensor, size: int) -> Tensor:
+    """Bool (B, size): True where a row or column lies outside the hole."""
+    hole = int(size * _HOLE)
+    first = _whole(uniform, 0, size - 1) - hole // 2
+    offset = torch.arange(size, device=uniform.device) - first[:, None]
+    return (offset < 0) | (offset >= hole)

@@ -1,0 +1,79 @@
+"""What a run leaves to look at: OUT/metrics.jsonl, OUT/tensorboard/, OUT/samples/*.png."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc import storage
+from aigc.types import Json
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+_FLUSH_S = 10.0
+
+
+class Journal:
+    """Figures and sample sheets of one run; resumed, it goes on where the checkpoint was."""
+
+    def __init__(self, out: str, first_step: int) -> None:
+        self._out = out
+        self._lines = [line for line in _read_lines(out) if line["step"] <= first_step]
+        self._writer: SummaryWriter | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._first_step = first_step
+        self._flushed_at = time.monotonic()
+
+    def log(self, figures: Json) -> None:
+        """One line of `metrics.jsonl` and a point on each TensorBoard curve; needs `step`."""
+        self._lines.append(figures)
+        for name, value in figures.items():
+            if name != "step":
+                self._board().add_scalar(name, value, figures["step"])
+        if time.monotonic() - self._flushed_at > _FLUSH_S:
+            self.flush()
+
+    def sheet(self, step: int, png: bytes) -> None:
+        storage.write_bytes(storage.join(self._out, "samples", f"step-{step:09d}.png"), png)
+
+    def flush(self) -> None:
+        """Write everything logged so far; `metrics.jsonl` is replaced whole, never half."""
+        self._flushed_at = time.monotonic()
+        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in self._lines)
+        storage.write_bytes(storage.join(self._out, "metrics.jsonl"), text.encode())
+        if self._writer is not None:
+            self._writer.flush()
+        if self._folder is not None:
+            for path in sorted(Path(self._folder.name).iterdir()):
+                uri = storage.join(self._out, "tensorboard", path.name)
+                storage.write_bytes(uri, path.read_bytes())
+
+    def close(self) -> None:
+        self.flush()
+        if self._writer is not None:
+            self._writer.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _board(self) -> SummaryWriter:
+        """TensorBoard appends to a file, which S3 cannot: there a local folder is sent along."""
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+
+            folder = storage.join(storage.absolute(self._out), "tensorboard")
+            if storage.is_s3(self._out):
+                self._folder = tempfile.TemporaryDirectory(prefix="aigc-tensorboard-")
+                folder = self._folder.name
+            self._writer = SummaryWriter(folder, purge_step=self._first_step + 1)
+        return self._writer
+
+
+def _read_lines(out: str) -> list[Json]:
+    uri = storage.join(out, "metrics.jsonl")
+    if not storage.exists(uri):
+        return []
+    return [json.loads(line) for line in storage.read_bytes(uri).decode().splitlines()]

@@ -1,0 +1,27 @@
+"""What the loop asks of a family of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor, nn, optim
+
+from aigc.training.draws import Draws
+
+Batch = tuple[Tensor, Tensor, Draws]
+"""Pictures float32 (B, C, H, W) in [-1, 1], labels int64 (B,), and where to draw from."""
+
+
+class Learner(Protocol):
+    """Networks, their optimisers, and one step of both."""
+
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, optim.Optimizer]
+    published: dict[str, nn.Module]
+    """The modules whose averages are the result: `sampler`, for a VAE also `encoder`."""
+
+    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+        """One update from the micro-batches; returns scalars to log, not yet read from the
+        device."""
+        ...

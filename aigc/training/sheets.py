@@ -1,0 +1,31 @@
+"""The sheet of samples that shows, again and again from the same latents, how training goes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aigc.modalities.image import contact_sheet, to_pixels
+from aigc.models import ModelConfig
+from aigc.training.draws import Draws
+
+_COLUMNS = 10
+_MAX_ROWS = 12
+
+
+class Sheet:
+    """Ten pictures of each class (of the first twelve) in a row, or eight rows of any."""
+
+    def __init__(self, config: ModelConfig, seed: int, device: torch.device) -> None:
+        self._captions = config.labels[:_MAX_ROWS] if config.conditional else None
+        rows = len(self._captions) if self._captions else 8
+        draws = Draws(seed, step=0, device=str(device))
+        self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim)
+        self._label: Tensor | None = None
+        if config.conditional:
+            self._label = torch.arange(rows, device=device).repeat_interleave(_COLUMNS)
+
+    @torch.no_grad()
+    def png(self, sampler: nn.Module) -> bytes:
+        """The sheet as drawn by `sampler`, which must be in eval mode."""
+        return contact_sheet(to_pixels(sampler(self._z, self._label)), _COLUMNS, self._captions)
