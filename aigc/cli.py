@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import cast
 
 import typer
 
 from aigc import __version__
+from aigc.commands import generate
 from aigc.errors import AigcError
 
 app = typer.Typer(
@@ -16,18 +18,37 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("generate")(generate.generate)
+app.command("status")(generate.status)
+app.command("verify")(generate.verify)
+app.command("regenerate")(generate.regenerate)
+app.command("view")(generate.view)
+
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
+"""What typer raises for wrong options; it exports only this class's child by name."""
 
 
 def main() -> None:
     """Run the command line: 0 done, 1 the job failed, 2 the input was wrong, 130 interrupted."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
+        code = app(standalone_mode=False)
     except AigcError as error:
-        print(f"aigc: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("aigc: interrupted; the same command again goes on", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        return _complain(str(error), error.exit_code)
+    except _UsageError as error:
+        return _complain(error.format_message(), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; the same command again goes on", 130)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    if message:  # without arguments typer has printed the help already
+        print(f"aigc: {message}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 @app.callback(invoke_without_command=True)

@@ -54,6 +54,7 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
         for name, value in {**QUIET, **s3_server.environment}.items():
             patch.setenv(name, value)
         ray.init(
+            address="local",
             num_cpus=2,
             include_dashboard=False,
             object_store_memory=512 * 2**20,

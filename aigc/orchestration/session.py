@@ -18,6 +18,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+_LOCAL_OBJECT_STORE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,12 @@ def connect(address: str | None = None) -> Iterator[None]:
         if where:
             ray.init(address=where, logging_level=logging.WARNING)
         else:
-            ray.init(include_dashboard=False, logging_level=logging.WARNING)
+            ray.init(
+                address="local",  # else Ray would join whatever cluster runs on this machine
+                include_dashboard=False,
+                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+                logging_level=logging.WARNING,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise PlacementError(
             f"no Ray cluster answers at {where or 'this machine'}: {_first_line(error)}"

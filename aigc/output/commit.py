@@ -1,0 +1,124 @@
+"""The commit protocol: a shard's file counts once its record exists, and a record is made once.
+
+OUT/_job.json              what the job is; a rerun must agree with it
+OUT/data/part-00042-<attempt>.parquet
+OUT/_records/00042.json    created only if absent: the winning attempt
+OUT/manifest.json          written last: the set is complete
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from aigc import storage
+from aigc.errors import JobError, SpecError
+from aigc.generation.plan import Job
+from aigc.types import Json, Shard, ShardRecord
+
+_STALE_UPLOAD_S = 3600.0
+
+
+def job_uri(out: str) -> str:
+    return storage.join(out, "_job.json")
+
+
+def manifest_uri(out: str) -> str:
+    return storage.join(out, "manifest.json")
+
+
+def data_file(shard: Shard, attempt: str) -> str:
+    return f"data/part-{shard.number:05d}-{attempt}.parquet"
+
+
+def open_job(out: str, job: Job) -> Job:
+    """Start or take up `job` at `out`; returns the job as first written.
+
+    Raises:
+        SpecError: `out` holds another job, or files that are none of ours.
+    """
+    found = find_job(out)
+    if found is None:
+        foreign = next(storage.listing(out), None)
+        if foreign is not None:
+            raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
+        if storage.create(job_uri(out), job.to_json()):
+            return job
+        found = read_job(out)
+    differences = found.differences(job)
+    if differences:
+        raise SpecError(
+            f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
+        )
+    return found
+
+
+def read_job(out: str) -> Job:
+    """Raises SpecError when `out` holds no job."""
+    job = find_job(out)
+    if job is None:
+        raise SpecError(f"{out}: no content set here (no _job.json); check the path")
+    return job
+
+
+def find_job(out: str) -> Job | None:
+    uri = job_uri(out)
+    return Job.from_json(storage.read_bytes(uri), uri) if storage.exists(uri) else None
+
+
+def read_manifest(out: str) -> Json | None:
+    uri = manifest_uri(out)
+    if not storage.exists(uri):
+        return None
+    manifest: Json = json.loads(storage.read_bytes(uri))
+    return manifest
+
+
+def commit(out: str, record: ShardRecord) -> bool:
+    """Make `record` the shard's one commit; False when another attempt was first."""
+    return storage.create(_record_uri(out, record.shard), record.to_json())
+
+
+def read_record(out: str, shard: int) -> ShardRecord:
+    return ShardRecord.from_json(storage.read_bytes(_record_uri(out, shard)))
+
+
+def read_records(out: str) -> dict[int, ShardRecord]:
+    """Every committed shard, by number."""
+    uris = [entry.uri for entry in storage.listing(storage.join(out, "_records"))]
+    with ThreadPoolExecutor(16) as pool:
+        records = [ShardRecord.from_json(data) for data in pool.map(storage.read_bytes, uris)]
+    return {record.shard: record for record in records}
+
+
+def require_complete(job: Job, records: dict[int, ShardRecord], out: str) -> None:
+    """Raises JobError unless exactly the planned shards are committed, each as planned."""
+    for shard in job.plan():
+        record = records.get(shard.number)
+        if record is None:
+            raise JobError(f"{out}: shard {shard.number} is missing; run the same command again")
+        if (record.start, record.stop) != (shard.start, shard.stop):
+            raise JobError(f"{out}: shard {shard.number} holds other items than planned")
+    if len(records) != job.shards:
+        raise JobError(f"{out}: {len(records)} records for {job.shards} planned shards")
+
+
+def remove_orphans(out: str, records: Iterable[ShardRecord]) -> int:
+    """Delete data files no record names and stale unfinished uploads; returns how many.
+
+    Call it only when the job is complete: then an unnamed file can never be committed.
+    """
+    named = {record.file for record in records}
+    orphans = [
+        entry.uri
+        for entry in storage.listing(storage.join(out, "data"))
+        if f"data/{entry.key}" not in named
+    ]
+    for uri in orphans:
+        storage.delete(uri)
+    return len(orphans) + storage.remove_unfinished(out, _STALE_UPLOAD_S)
+
+
+def _record_uri(out: str, shard: int) -> str:
+    return storage.join(out, "_records", f"{shard:05d}.json")

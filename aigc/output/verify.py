@@ -1,0 +1,113 @@
+"""Checking a content set against its job: nothing missing, doubled, damaged or changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from aigc import storage
+from aigc.errors import JobError
+from aigc.generation.conditions import labels_of
+from aigc.generation.plan import Job
+from aigc.modalities.image import decode
+from aigc.output import commit, read
+from aigc.output.schema import add_digests, content_digest, format_digest
+from aigc.types import Json, Labels, Report, ShardRecord, silent
+
+_CHUNK_BYTES = 2**20
+
+
+def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
+    """Read every file and compare it with the plan, its record and the manifest.
+
+    `decode_items` images, spread evenly over the set, are decoded as well.
+
+    Raises:
+        JobError: the first thing that is not as it should be.
+    """
+    job = commit.read_job(out)
+    manifest = commit.read_manifest(out)
+    if manifest is None:
+        raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
+    records = commit.read_records(out)
+    commit.require_complete(job, records, out)
+    stray = _stray_files(out, records.values())
+    if stray:
+        raise JobError(f"{out}: {stray[0]} belongs to no record; run the same command again")
+    step = max(1, job.count // decode_items) if decode_items else 0
+    done = 0
+    for record in records.values():
+        _verify_shard(out, job, record, step)
+        done += record.rows
+        report(done, job.count)
+    digest = add_digests([record.content for record in records.values()])
+    if (manifest["content_digest"], manifest["items"]) != (digest, job.count):
+        raise JobError(f"{out}/manifest.json: content digest or item count is not the records'")
+    return {
+        "out": out,
+        "items": job.count,
+        "shards": len(records),
+        "labels": manifest["labels"],
+        "decoded": len(range(0, job.count, step)) if step else 0,
+        "content_digest": digest,
+    }
+
+
+def _verify_shard(out: str, job: Job, record: ShardRecord, decode_step: int) -> None:
+    where = storage.join(out, record.file)
+    if _sha256(where) != record.sha256:
+        raise JobError(f"{where}: SHA-256 differs from its record; the file was changed or damaged")
+    pattern: Labels = np.asarray(job.pattern, dtype=np.int64)
+    content, expected = 0, record.start
+    for part in read.rows(out, record):
+        stop = expected + len(part.files)
+        if not np.array_equal(part.indices, np.arange(expected, stop)):
+            raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
+        asked = labels_of(pattern, expected, stop)
+        if not _same_labels(asked, part.labels):
+            raise JobError(f"{where}: labels of items {expected} to {stop - 1} are not as planned")
+        if part.ids != [job.item_id(index) for index in range(expected, stop)]:
+            raise JobError(f"{where}: ids of items {expected} to {stop - 1} are not the job's")
+        content += content_digest(expected, part.files, part.labels)
+        _decode_some(where, job, part, decode_step)
+        expected = stop
+    if expected != record.stop:
+        raise JobError(f"{where}: ends at item {expected - 1}, planned {record.stop - 1}")
+    if format_digest(content) != record.content:
+        raise JobError(f"{where}: content digest differs from its record")
+
+
+def _same_labels(asked: Labels | None, stored: Labels | None) -> bool:
+    if asked is None or stored is None:
+        return asked is stored
+    return np.array_equal(asked, stored)
+
+
+def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:
+    if not step:
+        return
+    for position, index in enumerate(part.indices.tolist()):
+        if index % step:
+            continue
+        try:
+            pixels = decode(part.files[position], job.channels)
+        except ValueError as error:
+            raise JobError(f"{where}: item {index}: {error}") from None
+        if pixels.shape != (job.height, job.width, job.channels):
+            raise JobError(f"{where}: item {index} is {pixels.shape}, not the model's size")
+
+
+def _stray_files(out: str, records: Iterable[ShardRecord]) -> list[str]:
+    named = {record.file for record in records}
+    listed = storage.listing(storage.join(out, "data"))
+    return [f"data/{entry.key}" for entry in listed if f"data/{entry.key}" not in named]
+
+
+def _sha256(uri: str) -> str:
+    digest = hashlib.sha256()
+    with storage.open_input(uri) as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
