@@ -8,7 +8,7 @@ from typing import cast
 import typer
 
 from aigc import __version__
-from aigc.commands import generate
+from aigc.commands import data, generate, models, submit
 from aigc.errors import AigcError
 
 app = typer.Typer(
@@ -18,11 +18,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(data.app, name="data")
 app.command("generate")(generate.generate)
 app.command("status")(generate.status)
 app.command("verify")(generate.verify)
 app.command("regenerate")(generate.regenerate)
 app.command("view")(generate.view)
+app.add_typer(models.app, name="models")
+app.command("submit")(submit.submit)
+app.add_typer(submit.jobs, name="jobs")
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for wrong options; it exports only this class's child by name."""

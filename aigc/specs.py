@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -64,7 +65,7 @@ class PrepareSpec(Spec):
     seed: Seed = 0
     max_rejects: Annotated[float, Field(ge=0)] = 0.05
     """Stop when more inputs are rejected: a share if below 1, else a number of files."""
-    shard_bytes: int = Field(64 * 2**20, ge=2**20)
+    shard_bytes: int = Field(64 * 2**20, ge=2**20, le=2**30)
     placement: Placement = Placement()
 
 
@@ -208,11 +209,12 @@ def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
 
 
 def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
-    """The YAML file at `path`, if any, with `overrides` (dotted keys) on top."""
+    """The YAML file at `path` (`-`: standard input), if any, with `overrides` on top."""
     values: dict[str, Any] = {}
     if path:
         try:
-            loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+            loaded = yaml.safe_load(text)
         except OSError as error:
             raise SpecError(f"spec {path}: {error.strerror or error}") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,0 +1,159 @@
+"""`aigc models list|show|promote|rollback`: what the model store holds and which one is used."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aigc.commands.common import AsJson, print_json
+
+if TYPE_CHECKING:
+    from aigc.store import ModelStore, ModelVersion
+
+StoreUri = Annotated[
+    str | None,
+    typer.Option("--store", help="Folder or s3:// prefix; default: AIGC_STORE or ./aigc-store."),
+]
+Ref = Annotated[str, typer.Argument(help="name, name@version, name@alias, or a folder's URI.")]
+Alias = Annotated[str, typer.Option(help="The alias to move.")]
+
+app = typer.Typer(help="The model store.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(
+    name: Annotated[str | None, typer.Argument(help="Only this model's versions.")] = None,
+    store: StoreUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every published version, newest first, with the aliases that stand for it.
+
+    Example: aigc models list fashion
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from aigc.store import ModelStore
+
+    models = ModelStore(store)
+    if name is not None:
+        models.resolve(name)
+    rows = [row for each in ([name] if name else models.names()) for row in _rows(models, each)]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
+        return
+    table = Table("model", "aliases", "family", "images", "labels", "digest", "made", box=None)
+    for row in rows:
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
+        shown = (row["family"], row["images"], str(len(row["labels"])), row["digest"][:12], made)
+        table.add_row(row["ref"], ", ".join(row["aliases"]), *shown)
+    Console().print(table)
+
+
+@app.command()
+def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
+    """One version: what it makes, its figures, where its files are.
+
+    Example: aigc models show fashion@production
+    """
+    from aigc.store import ModelStore
+
+    models = ModelStore(store)
+    version = models.resolve(ref)
+    metrics = _metrics(models, version)
+    if as_json:
+        config = version.config.model_dump(mode="json")
+        print_json(_row(version, []) | {"uri": version.uri, "config": config, "metrics": metrics})
+        return
+    row = _row(version, [])
+    lines = {
+        "model": row["ref"],
+        "family": row["family"],
+        "images": row["images"],
+        "labels": ", ".join(row["labels"]) or "none",
+        "latents": version.config.latent_dim,
+        "digest": version.digest,
+        "data": version.config.data_digest or "unknown",
+        "files": version.uri,
+    }
+    for key, value in (lines | _flat(metrics)).items():
+        typer.echo(f"{key:<10} {value}")
+
+
+@app.command()
+def promote(
+    ref: Annotated[str, typer.Argument(help="name@version; a bare name means its latest.")],
+    alias: Alias = "production",
+    store: StoreUri = None,
+) -> None:
+    """Let an alias stand for this version from now on.
+
+    Example: aigc models promote fashion@v3
+    """
+    from aigc.store import ModelStore
+
+    name, _, version = ref.partition("@")
+    target = ModelStore(store).promote(name, version or "latest", alias)
+    typer.echo(f"{name}@{alias} is {target.version}")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    alias: Alias = "production",
+    store: StoreUri = None,
+) -> None:
+    """Let an alias stand for what it stood for before its last promotion.
+
+    Example: aigc models rollback fashion
+    """
+    from aigc.store import ModelStore
+
+    target = ModelStore(store).rollback(name, alias)
+    typer.echo(f"{name}@{alias} is {target.version}")
+
+
+def _rows(models: ModelStore, name: str) -> list[dict[str, Any]]:
+    standing = models.aliases(name)
+    versions = list(reversed(models.versions(name)))
+    rows = []
+    for index, version in enumerate(versions):
+        aliases = [alias for alias, target in standing.items() if target == version.version]
+        rows.append(_row(version, aliases if index else ["latest", *aliases]))
+    return rows
+
+
+def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
+    config = version.config
+    colour = "grey" if config.channels == 1 else "RGB"
+    return {
+        "ref": version.ref,
+        "name": version.name,
+        "version": version.version,
+        "aliases": aliases,
+        "family": config.architecture.family,
+        "images": f"{config.height}×{config.width} {colour}",
+        "labels": list(config.labels),
+        "digest": version.digest,
+        "created_at": version.created_at,
+    }
+
+
+def _metrics(models: ModelStore, version: ModelVersion) -> dict[str, Any]:
+    data = models.read_extra(version, "metrics.json")
+    found: dict[str, Any] = json.loads(data) if data else {}
+    return found
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: f"{value:.4g}" if isinstance(value, float) else value
+        for key, value in values.items()
+        if isinstance(value, int | float | str)
+    }

@@ -1,0 +1,142 @@
+"""`aigc submit` and `aigc jobs list|logs|stop`: verbs as jobs on a running Ray cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aigc.commands.common import AsJson, Settings, overrides, print_json, say
+from aigc.errors import SpecError
+
+if TYPE_CHECKING:
+    from aigc.orchestration.submit import Cluster
+
+Dashboard = Annotated[
+    str | None,
+    typer.Option(help="The cluster's dashboard, http://HEAD:8265; default: RAY_ADDRESS."),
+]
+JobId = Annotated[str, typer.Argument(help="As `aigc submit` and `aigc jobs list` print it.")]
+
+jobs = typer.Typer(help="Jobs submitted to a Ray cluster.", no_args_is_help=True)
+
+
+def submit(
+    verb: Annotated[str, typer.Argument(help="prepare, train, evaluate or generate.")],
+    spec_file: Annotated[str, typer.Argument(metavar="SPEC", help="Its YAML spec.")],
+    address: Dashboard = None,
+    settings: Settings = None,
+    follow: Annotated[bool, typer.Option(help="Show the log and wait for the end.")] = True,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Send this aigc along, if the cluster has none.")
+    ] = False,
+    forward_aws_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--forward-aws-credentials",
+            help="Pass AWS keys to the job. Everyone who may list the cluster's jobs can then "
+            "read them; a role on the cluster's machines is better.",
+        ),
+    ] = False,
+) -> None:
+    """Run a verb as a job on a Ray cluster. Ctrl-C leaves the job running.
+
+    Example: aigc submit generate generate.yaml --address http://10.0.0.1:8265
+    """
+    from aigc.orchestration.submit import Cluster
+    from aigc.specs import SPECS, load
+
+    if verb not in SPECS:
+        raise SpecError(f"verb {verb!r} cannot be submitted; choose one of {', '.join(SPECS)}")
+    spec = load(SPECS[verb], spec_file, overrides(settings))
+    cluster = Cluster(address)
+    job, warnings = cluster.submit(
+        verb, spec, ship=ship, forward_credentials=forward_aws_credentials
+    )
+    for warning in warnings:
+        say(f"warning: {warning}")
+    if not follow:
+        typer.echo(job)
+        _say_how_to_go_on(cluster, job)
+        return
+    say(f"job {job} at {cluster.address}; Ctrl-C leaves it running")
+    _follow(cluster, job)
+
+
+@jobs.command("list")
+def list_jobs(address: Dashboard = None, as_json: AsJson = False) -> None:
+    """Every job submitted to the cluster, newest first.
+
+    Example: aigc jobs list --address http://10.0.0.1:8265
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from aigc.orchestration.submit import Cluster
+
+    found = Cluster(address).submitted()
+    if as_json:
+        print_json(found)
+        return
+    table = Table("job", "verb", "status", "exit", "started", "took", "out", box=None)
+    for job in found:
+        started = time.strftime("%d %b %H:%M:%S", time.localtime(job["started_at"]))
+        code = "" if job["exit_code"] is None else str(job["exit_code"])
+        took = f"{job['seconds']:,.0f} s"
+        table.add_row(job["job"], job["verb"], job["status"], code, started, took, job["out"])
+    Console().print(table)
+
+
+@jobs.command("logs")
+def show_logs(
+    job: JobId,
+    address: Dashboard = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """What a job has printed; with --follow until it ends, with its exit code.
+
+    Example: aigc jobs logs generate-20260301-120000-ab12 --follow
+    """
+    from aigc.orchestration.submit import Cluster
+
+    cluster = Cluster(address)
+    cluster.details(job)
+    if follow:
+        _follow(cluster, job)
+    else:
+        typer.echo(cluster.logs(job), nl=False)
+
+
+@jobs.command("stop")
+def stop(job: JobId, address: Dashboard = None) -> None:
+    """End a job. What it has committed stays; the same spec submitted again goes on from there.
+
+    Example: aigc jobs stop generate-20260301-120000-ab12
+    """
+    from aigc.orchestration.submit import Cluster
+
+    stopped = Cluster(address).stop(job)
+    typer.echo(f"{job}: {'stopping' if stopped else 'had already ended'}")
+
+
+def _follow(cluster: Cluster, job: str) -> None:
+    try:
+        code = cluster.follow(job, _write, say)
+    except KeyboardInterrupt:
+        say(f"\ndetached; job {job} goes on")
+        _say_how_to_go_on(cluster, job)
+        raise typer.Exit(130) from None
+    if code:
+        raise typer.Exit(code)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _say_how_to_go_on(cluster: Cluster, job: str) -> None:
+    say(f"follow: aigc jobs logs {job} --follow --address {cluster.address}")
+    say(f"stop:   aigc jobs stop {job} --address {cluster.address}")
