@@ -29,6 +29,7 @@ _MARKER = "checkpoint.json"
 _WEIGHTS = "weights.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
 _NOT_IDENTITY = {
+    "data",
     "steps",
     "max_seconds",
     "placement",
@@ -39,7 +40,8 @@ _NOT_IDENTITY = {
     "checkpoint_every_s",
     "keep_checkpoints",
 }
-"""Fields that may differ when a run is resumed: limits, places and how often to report."""
+"""Fields that may differ when a run is resumed: limits, places (the data are known by their digest)
+and how often to report."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def claim(spec: TrainSpec, data_digest: str) -> None:
     ours = spec.model_dump(mode="json", exclude=_NOT_IDENTITY) | {"data_digest": data_digest}
     if storage.create(uri, json.dumps(ours, indent=2, sort_keys=True).encode()):
         return
-    theirs = _read_json(uri)
+    theirs = read_json(uri)
     if theirs is None:
         raise SpecError(f"{uri}: not written by a training run; choose another out")
     differing = sorted(_differences(theirs, ours))
@@ -90,7 +92,7 @@ def restore_latest(spec: TrainSpec, learner: Learner, ema: Ema) -> Checkpoint | 
     """Load the newest whole checkpoint into `learner` and `ema`; None when there is none."""
     for name in reversed(_names(spec)):
         uri = storage.join(spec.out, "checkpoints", name)
-        marker = _read_json(storage.join(uri, _MARKER))
+        marker = read_json(storage.join(uri, _MARKER))
         files = _verified_files(uri, marker) if marker else None
         if marker and files:
             _load(learner, ema, load_tensors(files[_WEIGHTS]), load_tensors(files[_OPTIMIZER]))
@@ -98,10 +100,31 @@ def restore_latest(spec: TrainSpec, learner: Learner, ema: Ema) -> Checkpoint | 
     return None
 
 
+def newest_state(spec: TrainSpec) -> Json | None:
+    """What the newest checkpoint says of the run, without reading its weights."""
+    for name in reversed(_names(spec)):
+        marker = read_json(storage.join(spec.out, "checkpoints", name, _MARKER))
+        if marker:
+            state: Json = marker["state"]
+            return state
+    return None
+
+
 def latest_uri(spec: TrainSpec) -> str | None:
     """Where the newest checkpoint lies, whole or not; None when there is none."""
     names = _names(spec)
     return storage.join(spec.out, "checkpoints", names[-1]) if names else None
+
+
+def read_json(uri: str) -> Json | None:
+    """The JSON object at `uri`; None when nothing is there, or something else."""
+    if not storage.exists(uri):
+        return None
+    try:
+        found = json.loads(storage.read_bytes(uri))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _drop_others(spec: TrainSpec, newest: str) -> None:
@@ -187,16 +210,6 @@ def _verified_files(uri: str, marker: Json) -> dict[str, bytes] | None:
         if hashlib.sha256(files[name]).hexdigest() != digest:
             return None
     return files
-
-
-def _read_json(uri: str) -> Json | None:
-    if not storage.exists(uri):
-        return None
-    try:
-        found = json.loads(storage.read_bytes(uri))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _differences(theirs: Json, ours: Json, prefix: str = "") -> list[str]:

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from aigc import storage
-from aigc.data.dataset import Dataset, open_dataset
+from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
 from aigc.modalities.image import to_network
@@ -30,6 +30,7 @@ from aigc.training.health import Health
 from aigc.training.journal import Journal
 from aigc.training.learner import Batch, Learner
 from aigc.training.parallel import Group
+from aigc.training.runs import model_config, recipe_card
 from aigc.training.schedule import learning_rate, progress
 from aigc.training.sheets import Sheet
 from aigc.training.vae import VaeLearner
@@ -48,6 +49,8 @@ class TrainResult:
     tensors: dict[str, Tensor]
     metrics: Json
     samples_png: bytes
+    card: str
+    """Markdown about the data and the recipe."""
     steps_run: int
     """Steps made by this call; 0 when the run was finished before."""
 
@@ -87,7 +90,7 @@ class _Run:
                 f"accumulate {spec.accumulate}; choose a multiple"
             )
         self.spec, self.group, self.device = spec, group, training_device()
-        self.config = model_config(spec, dataset)
+        self.dataset, self.config = dataset, model_config(spec, dataset)
         checkpoint.claim(spec, dataset.digest)
         torch.manual_seed(spec.seed)
         family = GanLearner if isinstance(spec.model, GanModel) else VaeLearner
@@ -241,19 +244,8 @@ class _Run:
             **{name: round(value, 5) for name, value in self.figures.items()},
         }
         ran = self.step - self.first_step
-        return TrainResult(self.config, self.ema.tensors(), metrics, png, ran)
-
-
-def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
-    """What the run's model folder will say of itself."""
-    return ModelConfig(
-        architecture=spec.model,
-        height=dataset.height,
-        width=dataset.width,
-        channels=1 if dataset.channels == 1 else 3,
-        labels=dataset.labels,
-        data_digest=dataset.digest,
-    )
+        card = recipe_card(self.spec, self.dataset, metrics)
+        return TrainResult(self.config, self.ema.tensors(), metrics, png, card, ran)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,281 @@
+"""Placing `training.train` on a cluster with Ray Train, and publishing what comes out.
+
+Ray Train starts the workers, sets up torch.distributed and starts them again when one dies; saving
+and resuming is the loop's own, so a run without Ray, or with another number of workers, goes on
+from the same checkpoints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from aigc import storage, training
+from aigc.errors import AigcError, JobError, PlacementError
+from aigc.orchestration.mailbox import Line, open_mailbox
+from aigc.orchestration.session import Workers, connect, plan_workers
+from aigc.specs import Placement, TrainSpec
+from aigc.store import ModelStore
+from aigc.training import TrainResult
+from aigc.types import Json, Report, silent
+
+_POLL_S = 0.5
+_ANSWER_S = 60.0
+_LAST_CHECKPOINT_S = 300.0
+_RAY_TRAIN = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5", "RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}
+
+
+def run(
+    spec: TrainSpec,
+    address: str | None = None,
+    report: Report = silent,
+    notice: Callable[[str], None] = lambda _: None,
+) -> Json:
+    """Train on the cluster at `address` (none: this machine), publish, and say what came of it.
+
+    The same spec again resumes; once finished and published it changes nothing. `report` gets
+    images done and in all, `notice` a line when something happened that a user wants to know.
+
+    Returns:
+        The figures of training and `out`; with `spec.publish` also `model` and `uri`.
+
+    Raises:
+        AigcError: as `training.train`; PlacementError also when the cluster has no room.
+    """
+    places = {"data": storage.absolute(spec.data), "out": storage.absolute(spec.out)}
+    spec = spec.model_copy(update=places)
+    if training.is_finished(spec):
+        notice(f"{spec.out} is finished already; raise steps or max_seconds to train on")
+        return _publish(spec, training.train(spec))
+    with connect(address):
+        workers = _plan(spec)
+        result = _fit(spec, workers, report, notice)
+    return _publish(spec, result)
+
+
+def _plan(spec: TrainSpec) -> Workers:
+    """Workers that divide the batch evenly.
+
+    On a cluster of one node, a laptop say, they share all its CPUs unless the spec gives a number:
+    nothing else would use them meanwhile.
+    """
+    workers = plan_workers(spec.placement)
+    count = workers.count
+    while spec.batch_size % (count * spec.accumulate):
+        count -= 1
+    cpus = workers.cpus
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    if len(alive) == 1 and "cpus_per_worker" not in spec.placement.model_fields_set:
+        cpus = max(cpus, float(int(alive[0]["Resources"].get("CPU", 1) / count)))
+    return Workers(count, cpus, workers.gpus)
+
+
+def _fit(
+    spec: TrainSpec, workers: Workers, report: Report, notice: Callable[[str], None]
+) -> TrainResult:
+    mailbox = open_mailbox()
+    outcome: list[BaseException | None] = []
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="aigc-ray-train-", ignore_cleanup_errors=True
+        ) as scratch,
+        _environment(spec.placement),
+        _on_sigterm() as stopping,
+    ):
+        trainer = _trainer(spec, workers, mailbox, scratch)
+        thread = threading.Thread(target=_call, args=(trainer, outcome), daemon=True)
+        thread.start()
+        try:
+            _follow(thread, mailbox, report, notice, stopping)
+        except KeyboardInterrupt:
+            _stop(mailbox, thread)
+            raise
+        failure, result = _ask(mailbox.outcome.remote())
+    if failure is not None:
+        raise failure
+    if outcome and outcome[0] is not None:
+        raise _explain(outcome[0], spec, workers) from None
+    if not isinstance(result, TrainResult):
+        raise JobError(f"{spec.out}: the workers ended without a result; run the command again")
+    return result
+
+
+def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> TorchTrainer:
+    resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
+    return TorchTrainer(
+        _work,
+        train_loop_config={"spec": spec, "mailbox": mailbox, "cpus": workers.cpus},
+        torch_config=TorchConfig(timeout_s=int(spec.placement.timeout_s)),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=workers.count,
+            use_gpu=workers.gpus > 0,
+            resources_per_worker=resources,
+        ),
+        run_config=ray.train.RunConfig(  # type: ignore[call-arg]
+            name=spec.name,
+            storage_path=scratch,
+            failure_config=ray.train.FailureConfig(  # type: ignore[call-arg]
+                max_failures=spec.placement.max_retries,
+                controller_failure_limit=spec.placement.max_retries,
+            ),
+            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
+        ),
+    )
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One worker. What a user can put right is posted, not raised: trying again would not help.
+
+    A worker that fails alone still raises, so that Ray Train releases the others, which wait for
+    it; they then find the failure posted and leave.
+    """
+    spec, mailbox = config["spec"], config["mailbox"]
+    context = ray.train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    if ray.get(mailbox.arrive.remote(rank), timeout=_ANSWER_S):
+        return
+    torch.set_num_threads(max(1, int(config["cpus"])))
+    line = Line(mailbox)
+    try:
+        result = training.train(spec, rank=rank, world=world, report=line.report, stop=line.stop)
+    except AigcError as error:
+        ray.get(mailbox.fail.remote(error), timeout=_ANSWER_S)
+        if world > 1:
+            raise
+        return
+    if rank == 0:
+        ray.get(mailbox.finish.remote(result), timeout=_ANSWER_S)
+
+
+def _call(trainer: TorchTrainer, outcome: list[BaseException | None]) -> None:
+    try:
+        trainer.fit()
+        outcome.append(None)
+    except BaseException as error:
+        outcome.append(error)
+
+
+def _follow(
+    thread: threading.Thread,
+    mailbox: Any,
+    report: Report,
+    notice: Callable[[str], None],
+    stopping: threading.Event,
+) -> None:
+    """Pass on progress until `thread` has ended; Ray Train bounds each wait within it."""
+    starts = 0
+    while thread.is_alive():
+        thread.join(_POLL_S)
+        if stopping.is_set():
+            _stop(mailbox, thread)
+            return
+        latest, started = _ask(mailbox.latest.remote())
+        if started > max(1, starts):
+            notice("a worker was lost; going on from the last checkpoint")
+        starts = started
+        if latest is not None:
+            done, total, figures = latest
+            report(done, total, **figures)
+
+
+def _stop(mailbox: Any, thread: threading.Thread) -> None:
+    """Ask rank 0 for a last checkpoint and wait for it, but not for ever."""
+    _ask(mailbox.stop.remote())
+    until = time.monotonic() + _LAST_CHECKPOINT_S
+    while thread.is_alive() and time.monotonic() < until:
+        thread.join(_POLL_S)
+
+
+def _ask(answer: Any) -> Any:
+    try:
+        return ray.get(answer, timeout=_ANSWER_S)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise JobError(f"the cluster was lost ({reason}); the same command goes on") from None
+
+
+def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcError:
+    if isinstance(error, ray.train.ControllerError):
+        cause = error.controller_failure
+        if "Timeout" in type(cause).__name__:
+            return PlacementError(
+                f"no room for {workers.count} worker(s) with {workers.cpus:g} CPU and "
+                f"{workers.gpus:g} GPU within placement.wait_s = {spec.placement.wait_s:g} s: the "
+                "cluster is busy; wait, or lower placement.workers"
+            )
+        return JobError(f"Ray Train could not start the workers: {_last_line(cause)}")
+    if isinstance(error, ray.train.WorkerGroupError):
+        cause = next(iter(error.worker_failures.values()), error)
+        return JobError(
+            f"training failed {spec.placement.max_retries + 1} times, at last with: "
+            f"{_last_line(cause)}; the same command goes on from the last checkpoint in {spec.out}"
+        )
+    return JobError(f"training failed: {_last_line(error)}")
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _publish(spec: TrainSpec, result: TrainResult) -> Json:
+    summary: Json = {"out": spec.out, "steps_run": result.steps_run, **result.metrics}
+    if not spec.publish:
+        return summary
+    note = storage.join(spec.out, "published.json")
+    earlier = training.read_json(note)
+    if earlier and earlier.get("steps") == result.metrics["steps"]:
+        return summary | {"model": earlier["model"], "uri": earlier["uri"]}
+    version = ModelStore().publish(
+        spec.name,
+        result.config,
+        result.tensors,
+        metrics=result.metrics,
+        samples_png=result.samples_png,
+        card=result.card,
+    )
+    model = {"model": version.ref, "uri": version.uri}
+    storage.write_bytes(note, json.dumps(model | {"steps": result.metrics["steps"]}).encode())
+    return summary | model
+
+
+@contextlib.contextmanager
+def _environment(placement: Placement) -> Iterator[None]:
+    """Ray Train reads these from the driver's environment."""
+    each_try_s = max(1.0, placement.wait_s / (placement.max_retries + 1))
+    wanted = _RAY_TRAIN | {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{each_try_s:g}"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _on_sigterm() -> Iterator[threading.Event]:
+    heard = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: heard.set())
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGTERM, before)

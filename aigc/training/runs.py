@@ -1,0 +1,48 @@
+"""What can be known of a run without training: whether it may start, whether it is finished."""
+
+from __future__ import annotations
+
+from aigc.data.dataset import Dataset, open_dataset
+from aigc.models import ModelConfig
+from aigc.models.shapes import pyramid
+from aigc.specs import TrainSpec, dump
+from aigc.training import checkpoint
+from aigc.training.schedule import progress
+from aigc.types import Json
+
+
+def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
+    """What the run's model folder will say of itself."""
+    return ModelConfig(
+        architecture=spec.model,
+        height=dataset.height,
+        width=dataset.width,
+        channels=1 if dataset.channels == 1 else 3,
+        labels=dataset.labels,
+        data_digest=dataset.digest,
+    )
+
+
+def is_finished(spec: TrainSpec) -> bool:
+    """Whether the run in `spec.out` has reached the limits of `spec`.
+
+    Raises:
+        DataError, SpecError, StorageError: the run could not start; `spec.out` is marked as this
+            run's otherwise.
+    """
+    dataset = open_dataset(spec.data)
+    pyramid(dataset.height, dataset.width)
+    checkpoint.claim(spec, dataset.digest)
+    state = checkpoint.newest_state(spec)
+    return state is not None and progress(spec, state["step"], state["elapsed_s"]) >= 1
+
+
+def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
+    """The part of a model card that only training knows: the data and the recipe, in Markdown."""
+    licence = f", licence {dataset.licence}" if dataset.licence else ""
+    return (
+        f"Trained on {dataset.counts.get('train', 0):,} images of `{dataset.source}`{licence} "
+        f"for {metrics['steps']:,} steps of {spec.batch_size} images in "
+        f"{metrics['train_seconds']:,.0f} s on {metrics['workers']} worker(s) "
+        f"({metrics['device']}).\n\n```yaml\n{dump(spec)}```\n"
+    )
