@@ -1,0 +1,154 @@
+"""`aigc data`: fetch a known data set, prepare your own, show what one holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aigc.commands.common import (
+    Address,
+    AsJson,
+    Settings,
+    SpecFile,
+    Workers,
+    overrides,
+    print_json,
+    progress,
+    say,
+)
+from aigc.types import Json
+
+app = typer.Typer(help="Fetch, prepare and show data sets.", no_args_is_help=True)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="fashion-mnist or digits.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to put the files into.")],
+    as_json: AsJson = False,
+) -> None:
+    """Example: aigc data fetch fashion-mnist raw/fashion
+
+    Fetch a data set everybody may use; every byte is checked, what is there and right stays.
+    """
+    from aigc.data.fetch import SETS
+    from aigc.errors import SpecError
+
+    if name not in SETS:
+        raise SpecError(f"name = {name!r}: expected one of {', '.join(SETS)}")
+    fetched = SETS[name](folder, say)
+    if as_json:
+        print_json({"name": name, "folder": str(folder), "fetched": fetched})
+    else:
+        state = "fetched" if fetched else "already there, nothing to do"
+        say(f"{name}: {state}. Next: aigc data prepare {folder} DATASET")
+
+
+@app.command()
+def prepare(
+    source: Annotated[
+        str | None, typer.Argument(help="Folder of images, IDX folder or Parquet; may be s3://.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Argument(help="Where the data set goes; may be s3://.")
+    ] = None,
+    spec_file: SpecFile = None,
+    size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey or 3 RGB.")] = None,
+    fit: Annotated[str | None, typer.Option(help="crop, pad or stretch to square.")] = None,
+    test_fraction: Annotated[
+        float | None, typer.Option(help="Share held out, if the source has no split.")
+    ] = None,
+    max_rejects: Annotated[
+        float | None, typer.Option(help="Share (below 1) or number of bad inputs to bear.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the split and the order.")] = None,
+    workers: Workers = None,
+    address: Address = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: aigc data prepare photos/ shop64 --size 64
+
+    Check, decode, resize, deduplicate, split and shard images. Classes are the sub-folders.
+    """
+    from aigc.orchestration.prepare import run
+    from aigc.specs import PrepareSpec, load
+
+    flags = {
+        "source": source,
+        "out": out,
+        "size": size,
+        "channels": channels,
+        "fit": fit,
+        "test_fraction": test_fraction,
+        "max_rejects": max_rejects,
+        "seed": seed,
+        "placement__workers": workers,
+    }
+    spec = load(PrepareSpec, spec_file, overrides(settings, **flags))
+    with progress("prepare", "images") as report:
+        made = run(spec, address, report)
+    if as_json:
+        print_json(made)
+        return
+    _tell(made)
+
+
+@app.command()
+def show(
+    uri: Annotated[str, typer.Argument(help="A prepared data set.")], as_json: AsJson = False
+) -> None:
+    """Example: aigc data show shop64
+
+    What a prepared data set holds.
+    """
+    from aigc.data.dataset import open_dataset
+
+    info = open_dataset(uri).info
+    if as_json:
+        print_json(info)
+        return
+    _table(
+        [
+            ("images", f"{info['counts']['train']:,} train, {info['counts']['test']:,} test"),
+            ("size", f"{info['width']} x {info['height']} x {info['channels']}"),
+            ("source", f"{info['source']} ({info['licence'] or 'licence not stated'})"),
+            ("rejected", f"{info['rejects']:,}"),
+            ("duplicates", _duplicates(info)),
+            ("mean, std", f"{info['mean']}, {info['std']}"),
+            ("files", f"{sum(len(files) for files in info['files'].values()):,}"),
+            ("digest", info["digest"]),
+        ]
+    )
+    if info["labels"]:
+        counts = info["per_class"]
+        rows = [(n, counts["train"][n], counts["test"][n]) for n in info["labels"]]
+        _table([("class", "train", "test"), *rows])
+
+
+def _tell(made: Json) -> None:
+    if made["reused"]:
+        say(f"{made['uri']}: this spec already made it; nothing to do")
+    seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
+    say(
+        f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
+        f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
+        f"duplicates dropped: {_duplicates(made)}{seconds}"
+    )
+
+
+def _duplicates(made: Json) -> str:
+    return f"{made['duplicates']['exact']:,} exact, {made['duplicates']['near']:,} near"
+
+
+def _table(rows: list[tuple[Any, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,162 @@
+"""What a data set says of itself: the marker's content, the reports, the card, the preview."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from aigc import __version__, storage
+from aigc.data import layout
+from aigc.data.selection import Selection
+from aigc.data.sources import Source
+from aigc.modalities import image as images
+from aigc.specs import PrepareSpec
+from aigc.types import Json
+
+_PER_CLASS = 10
+_PREVIEW_CLASSES = 50
+
+
+def describe(
+    spec: PrepareSpec, identity: Json, source: Source, selection: Selection, files: list[Json]
+) -> Json:
+    """The content of `dataset.json`."""
+    kinds = [one.kind for one in selection.dropped]
+    return {
+        "format": 1,
+        "version": __version__,
+        "labels": list(source.labels),
+        "height": spec.size,
+        "width": spec.size,
+        "channels": spec.channels,
+        "counts": selection.counts,
+        "per_class": {s: selection.per_class(s, source.labels) for s in layout.SPLITS},
+        **selection.statistics(),
+        "inputs": source.total,
+        "rejects": len(selection.rejects),
+        "duplicates": {kind: kinds.count(kind) for kind in ("exact", "near")},
+        "digest": selection.digest(source.labels),
+        "source": source.about.get("name") or spec.source,
+        "source_url": source.about.get("url"),
+        "licence": source.about.get("licence"),
+        "spec": identity,
+        "files": {
+            split: [
+                {key: value for key, value in file.items() if key != "split"}
+                for file in files
+                if file["split"] == split
+            ]
+            for split in layout.SPLITS
+        },
+    }
+
+
+def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -> None:
+    """`rejects.parquet`, `duplicates.parquet`, `preview.png` and `README.md`."""
+    _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
+    _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
+    sheet = preview(source.labels, selection)
+    storage.write_bytes(storage.join(spec.out, "preview.png"), sheet)
+    storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made).encode())
+
+
+def preview(labels: tuple[str, ...], selection: Selection) -> bytes:
+    """A PNG sheet, ten training images a class; of many classes the first fifty."""
+    train = selection.numbers("train")
+    order = train[np.argsort(selection.column("lot")[train], kind="stable")]
+    if not labels:
+        return images.contact_sheet(selection.pixels(order[: _PER_CLASS**2]), _PER_CLASS)
+    shown = labels[:_PREVIEW_CLASSES]
+    of_class = selection.column("label")[order]
+    size, channels = selection.spec.size, selection.spec.channels
+    sheet = np.full((len(shown), _PER_CLASS, size, size, channels), 255, np.uint8)
+    for number in range(len(shown)):
+        chosen = order[of_class == number][:_PER_CLASS]
+        sheet[number, : len(chosen)] = selection.pixels(chosen)
+    return images.contact_sheet(sheet.reshape(-1, size, size, channels), _PER_CLASS, list(shown))
+
+
+def text(spec: PrepareSpec, made: Json) -> str:
+    """The data card, with the front matter that lets `datasets` and the Hub find the splits."""
+    front = {
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": split, "path": f"{split}/*.parquet"}
+                    for split in layout.SPLITS
+                    if made["counts"][split]
+                ],
+            }
+        ],
+    }
+    if made["licence"]:
+        front["license"] = made["licence"].lower()
+    counts, near = made["counts"], made["duplicates"]
+    kind = "grey" if spec.channels == 1 else "RGB"
+    rows = [
+        f"| {name} | {made['per_class']['train'][name]:,} | {made['per_class']['test'][name]:,} |"
+        for name in made["labels"]
+    ]
+    table = ["", "| class | train | test |", "|---|---:|---:|", *rows] if rows else []
+    link = f" ({made['source_url']})" if made["source_url"] else ""
+    lines = [
+        "---",
+        yaml.safe_dump(front, sort_keys=False).strip(),
+        "---",
+        f"# {made['source'].rstrip('/').rsplit('/', 1)[-1]}",
+        "",
+        f"{counts['train']:,} training and {counts['test']:,} test images, "
+        f"{made['width']} x {made['height']} {kind}, {len(made['labels'])} classes.",
+        "",
+        "![ten images a class](preview.png)",
+        *table,
+        "",
+        "## Where it comes from",
+        f"Source: {made['source']}{link}. Licence: {made['licence'] or 'not stated'}.",
+        "",
+        "## What was done",
+        f"- {made['inputs']:,} inputs read, {made['rejects']:,} rejected (`rejects.parquet`: why)",
+        f"- {near['exact']:,} exact and {near['near']:,} near duplicates dropped "
+        "(`duplicates.parquet`: of what)",
+        f"- made square by `{spec.fit}`, resized by Lanczos with antialiasing, stored as PNG",
+        f"- training pixels: mean {made['mean']}, standard deviation {made['std']} (0..1)",
+        f"- content digest `{made['digest']}`",
+        "",
+        "Columns: `image` (PNG bytes and path), `label` (index into the classes above), `id`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _duplicates(source: Source, selection: Selection) -> pa.Table:
+    ids, phash = selection.index.column("id"), selection.column("phash").astype(np.uint64)
+    label = selection.column("label")
+    names = source.labels or ("",)
+    rows = [
+        {
+            "dropped": ids[one.dropped].as_py(),
+            "kept": ids[one.kept].as_py(),
+            "kind": one.kind,
+            "rmse": one.rmse,
+            "hash_distance": int(np.bitwise_count(phash[one.dropped] ^ phash[one.kept])),
+            "dropped_label": names[label[one.dropped]],
+            "kept_label": names[label[one.kept]],
+        }
+        for one in sorted(selection.dropped, key=lambda one: one.dropped)
+    ]
+    text_columns = ("dropped", "kept", "kind", "dropped_label", "kept_label")
+    types = {"rmse": pa.float64(), "hash_distance": pa.int64()}
+    order = ("dropped", "kept", "kind", "rmse", "hash_distance", "dropped_label", "kept_label")
+    fields = [(n, pa.string() if n in text_columns else types[n]) for n in order]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def _write_table(uri: str, table: pa.Table) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    storage.write_bytes(uri, buffer.getvalue())

@@ -1,0 +1,219 @@
+"""A prepared data set, opened: what it holds, and its pixels in flat memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aigc import storage
+from aigc.data import layout
+from aigc.errors import DataError, StorageError
+from aigc.types import Json, Labels, UInt8Images
+
+Ints = npt.NDArray[np.int64]
+_DECODE_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Block:
+    """One Parquet row group: the unit of reading. Rows `start` ≤ r < `start + rows` of its split."""
+
+    uri: str
+    group: int
+    start: int
+    rows: int
+    size_bytes: int
+    """Its share of the file's size."""
+
+
+def open_dataset(uri: str) -> Dataset:
+    """The data set at `uri`, from its `dataset.json`; no image is read yet.
+
+    Raises:
+        DataError: there is none, or it was never finished.
+    """
+    uri = storage.absolute(uri)
+    marker = storage.join(uri, layout.MARKER)
+    try:
+        return Dataset(uri, json.loads(storage.read_bytes(marker)))
+    except StorageError as error:
+        if "not found" not in str(error):
+            raise
+    except ValueError:
+        raise DataError(f"{marker}: damaged (not JSON); prepare the data set again") from None
+    if storage.exists(storage.join(uri, layout.WORK, "spec.json")):
+        raise DataError(f"{uri}: unfinished; run the same `aigc data prepare` again to finish it")
+    raise DataError(f"{uri}: no prepared data set here; make one: aigc data prepare SOURCE {uri}")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    uri: str
+    info: Json
+    """The content of `dataset.json`."""
+
+    @property
+    def height(self) -> int:
+        return int(self.info["height"])
+
+    @property
+    def width(self) -> int:
+        return int(self.info["width"])
+
+    @property
+    def channels(self) -> int:
+        return int(self.info["channels"])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.info["labels"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each split: `train`, `test`."""
+        return dict(self.info["counts"])
+
+    @property
+    def per_class(self) -> dict[str, dict[str, int]]:
+        """Images of each split and class name."""
+        return dict(self.info["per_class"])
+
+    @property
+    def digest(self) -> str:
+        return str(self.info["digest"])
+
+    @property
+    def source(self) -> str:
+        return str(self.info["source"])
+
+    @property
+    def licence(self) -> str | None:
+        return self.info.get("licence")
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of one decoded image."""
+        return self.height * self.width * self.channels
+
+    @cached_property
+    def _blocks(self) -> dict[str, tuple[Block, ...]]:
+        return {split: tuple(self._of(files)) for split, files in self.info["files"].items()}
+
+    def blocks(self, split: str) -> tuple[Block, ...]:
+        """The row groups of a split, in stored order."""
+        if split not in self._blocks:
+            raise DataError(f"{self.uri}: no split {split!r}; it has {', '.join(self._blocks)}")
+        return self._blocks[split]
+
+    def read(
+        self, split: str, limit: int | None = None, seed: int = 0
+    ) -> tuple[UInt8Images, Labels]:
+        """All of a split in stored order, or `limit` images of it drawn at random by `seed`.
+
+        Returns (N, H, W, C) pixels and (N,) labels; N is smaller than `limit` if the split is. Only
+        what is drawn is decoded: memory is bounded by the result.
+        """
+        blocks = self.blocks(split)
+        total = self.counts[split]
+        if limit is None or limit >= total:
+            chosen: Ints = np.arange(total)
+        else:
+            chosen = np.random.default_rng([seed, total]).permutation(total)[:limit]
+        pixels = np.empty((len(chosen), self.height, self.width, self.channels), np.uint8)
+        labels = np.empty(len(chosen), np.int64)
+        order = np.argsort(chosen, kind="stable")
+        ranked = chosen[order]
+        for block in blocks:
+            low, high = np.searchsorted(ranked, [block.start, block.start + block.rows])
+            if low < high:
+                table = read_block(block, ranked[low:high] - block.start)
+                pixels[order[low:high]], labels[order[low:high]] = self.decode(table)
+        return pixels, labels
+
+    def batches(self, split: str, batch_items: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        """All of a split in stored order, a batch at a time; the last one may be smaller."""
+        pixels: list[UInt8Images] = []
+        labels: list[Labels] = []
+        waiting = 0
+        for block in self.blocks(split):
+            table = read_block(block)
+            for start in range(0, len(table), _DECODE_BATCH):
+                part = self.decode(table.slice(start, _DECODE_BATCH))
+                pixels, labels = [*pixels, part[0]], [*labels, part[1]]
+                waiting += len(part[1])
+                if waiting >= batch_items:
+                    joined, names = np.concatenate(pixels), np.concatenate(labels)
+                    whole = waiting - waiting % batch_items
+                    for at in range(0, whole, batch_items):
+                        yield joined[at : at + batch_items], names[at : at + batch_items]
+                    pixels, labels, waiting = [joined[whole:]], [names[whole:]], waiting - whole
+        if waiting:
+            yield np.concatenate(pixels), np.concatenate(labels)
+
+    def decode(self, table: pa.Table) -> tuple[UInt8Images, Labels]:
+        """Pixels and labels of rows as `read_block` returns them."""
+        encoded = _encoded(table)
+        pixels = np.empty((len(encoded), self.height, self.width, self.channels), np.uint8)
+        cuts = np.linspace(0, len(encoded), _threads() + 1).astype(int)
+        with ThreadPoolExecutor(_threads()) as pool:
+            parts = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+            for done in [pool.submit(_fill, pixels[part], encoded[part]) for part in parts]:
+                try:
+                    done.result()
+                except (ValueError, RuntimeError) as error:
+                    raise DataError(f"{self.uri}: a stored image is damaged ({error})") from None
+        return pixels, table.column("label").to_numpy().astype(np.int64, copy=False)
+
+    def _of(self, files: list[Json]) -> Iterator[Block]:
+        start = 0
+        for file in files:
+            uri = storage.join(self.uri, file["file"])
+            for group, rows in enumerate(file["row_groups"]):
+                size_bytes = file["size_bytes"] * rows // max(1, file["rows"])
+                yield Block(uri, group, start, rows, size_bytes)
+                start += rows
+
+
+def read_block(block: Block, rows: Ints | None = None) -> pa.Table:
+    """A block's encoded images and labels, all or some rows of it.
+
+    Raises:
+        DataError: the file is missing, damaged or not the one `dataset.json` speaks of.
+    """
+    try:
+        with storage.open_input(block.uri) as stream:
+            file = pq.ParquetFile(stream)
+            table = file.read_row_group(block.group, ["image.bytes", "label"])
+    except (pa.ArrowException, StorageError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{block.uri}: cannot be read ({reason}); prepare the set again") from None
+    if len(table) != block.rows:
+        raise DataError(f"{block.uri}: has other rows than dataset.json says; prepare it again")
+    return table if rows is None else table.take(pa.array(rows))
+
+
+def _encoded(table: pa.Table) -> list[bytes]:
+    column = table.column("image").combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    return list(column.field("bytes").to_pylist())
+
+
+def _fill(pixels: UInt8Images, encoded: Sequence[Any]) -> None:
+    for slot, data in zip(pixels, encoded, strict=True):
+        slot[...] = imagecodecs.png_decode(data).reshape(slot.shape)
+
+
+def _threads() -> int:
+    return min(4, os.cpu_count() or 1)

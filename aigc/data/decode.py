@@ -1,0 +1,139 @@
+"""Any image file from anywhere to clean pixels of one size, or a reason why not.
+
+The bytes are not trusted: the header is read first and nothing is decoded that would be larger than
+the spec allows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from aigc.specs import PrepareSpec
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, C) in 0..255."""
+
+_SRGB = ImageCms.createProfile("sRGB")
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+class Unfit(ValueError):
+    """An input that cannot become an image of the set; the message is the reason, one line."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow's remarks on odd files go nowhere: what matters of them is a reason in the rejects.
+
+    Warning filters belong to the process, so this goes around the threads, not into them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
+def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
+    """An encoded image as uint8 (size, size, channels), colours as sRGB, composited on white.
+
+    Raises:
+        Unfit: empty, not an image, truncated, too many pixels, animated, or an unknown range.
+    """
+    if not data:
+        raise Unfit("empty file")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _check_header(image, spec)
+            image.draft(None, (2 * spec.size, 2 * spec.size))
+            return fit(_to_plain(image, spec.channels), spec)
+    except (Unfit, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise Unfit("not an image of a known format") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Unfit(f"more than max_pixels = {spec.max_pixels:,} pixels") from None
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged input
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise Unfit(f"cannot be decoded: {detail}") from None
+
+
+def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareSpec) -> Pixels:
+    """uint8 (H, W) or (H, W, 3) as (size, size, channels)."""
+    if pixels.shape == (spec.size, spec.size) and spec.channels == 1:
+        return pixels[..., None]
+    mode = "L" if spec.channels == 1 else "RGB"
+    return fit(Image.fromarray(pixels).convert(mode), spec)
+
+
+def fit(image: Image.Image, spec: PrepareSpec) -> Pixels:
+    """A plain L or RGB image at the spec's size by Lanczos with antialiasing."""
+    size = (spec.size, spec.size)
+    if image.size != size:
+        method = Image.Resampling.LANCZOS
+        match spec.fit:
+            case "crop":
+                image = ImageOps.fit(image, size, method)
+            case "pad":
+                image = ImageOps.pad(image, size, method, color="white")
+            case "stretch":
+                image = image.resize(size, method)
+    pixels = np.asarray(image)
+    return pixels[..., None] if spec.channels == 1 else pixels
+
+
+def _check_header(image: Image.Image, spec: PrepareSpec) -> None:
+    pixels = image.width * image.height
+    if pixels > spec.max_pixels:
+        raise Unfit(
+            f"{image.width:,} x {image.height:,} pixels, more than max_pixels = {spec.max_pixels:,}"
+        )
+    # A phone's MPO file counts its hidden depth map or preview as a second frame.
+    several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+    if several and spec.animated == "reject":
+        raise Unfit("holds several frames (animated); set animated = first to take the first")
+
+
+def _to_plain(image: Image.Image, channels: int) -> Image.Image:
+    """L or RGB, upright, in sRGB, transparency on white."""
+    profile = image.info.get("icc_profile")
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode in _WIDE:
+        image = _narrow(image)
+    elif image.mode == "F":
+        raise Unfit("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
+    if image.has_transparency_data:
+        image = _on_white(image.convert("RGBA"))
+    elif profile:
+        image = _to_srgb(image, profile)
+    mode = "L" if channels == 1 else "RGB"
+    return image if image.mode == mode else image.convert("RGB").convert(mode)
+
+
+def _narrow(image: Image.Image) -> Image.Image:
+    """16-bit grey to 8 bit: 65535 becomes 255."""
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise Unfit("32-bit pixels outside 0..65535 have no defined range")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Colours through the embedded ICC profile; one that is damaged or does not fit is ignored."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return converted or image

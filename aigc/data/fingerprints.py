@@ -1,0 +1,79 @@
+"""What an image is compared by: a digest of its pixels, a perceptual hash, a small thumbnail.
+
+The hash is pHash (Zauner 2010): the 8x8 lowest frequencies of a 32x32 grey image's DCT, each as one
+bit, above or below their median. The thumbnail and the mean bound the true pixel distance from
+below (averaging never raises a root mean square), so pairs can be ruled out without their pixels.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aigc.types import UInt8Images
+
+Float = npt.NDArray[np.float64]
+THUMBNAIL = 8
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Of N images: `content` 16-byte digests, `phash` (N,) uint64, `thumbnail` uint8 (N, 64),
+    `mean` (N,) float64 grey level in 0..255."""
+
+    content: list[bytes]
+    phash: npt.NDArray[np.uint64]
+    thumbnail: npt.NDArray[np.uint8]
+    mean: Float
+
+
+def fingerprint(pixels: UInt8Images) -> Fingerprints:
+    """Fingerprints of uint8 (N, H, W, C), each image by itself."""
+    grey = pixels.mean(axis=-1, dtype=np.float64)
+    down_y = _area(grey.shape[1], THUMBNAIL)
+    down_x = _area(grey.shape[2], THUMBNAIL)
+    thumbnail = np.rint(down_y @ grey @ down_x.T).astype(np.uint8)
+    content = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
+    return Fingerprints(
+        content, _phash(grey), thumbnail.reshape(len(pixels), -1), grey.mean(axis=(1, 2))
+    )
+
+
+def distance(left: UInt8Images, right: UInt8Images) -> Float:
+    """Root mean squared pixel difference in 0..255 of (N, H, W, C) against (N, H, W, C)."""
+    difference = left.astype(np.float64) - right
+    root: Float = np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
+    return root
+
+
+def _phash(grey: Float) -> npt.NDArray[np.uint64]:
+    down_y = _dct() @ _area(grey.shape[1], 32)
+    down_x = _dct() @ _area(grey.shape[2], 32)
+    # Rounding keeps float noise from deciding bits of flat images.
+    waves = np.rint((down_y @ grey @ down_x.T) * 16).reshape(len(grey), 64)
+    bits = waves > np.median(waves[:, 1:], axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).reshape(-1)
+
+
+@functools.cache
+def _dct() -> Float:
+    """The first 8 rows of the orthonormal DCT-II of length 32."""
+    k, n = np.mgrid[0:8, 0:32]
+    rows: Float = np.cos(np.pi * k * (2 * n + 1) / 64) * np.where(k == 0, 1 / 32, 1 / 16) ** 0.5
+    return rows
+
+
+@functools.cache
+def _area(length: int, cells: int) -> Float:
+    """(cells, length) matrix that averages over `cells` equal stretches, edges shared."""
+    edges = np.linspace(0, length, cells + 1)
+    low, high = (
+        np.maximum.outer(edges[:-1], np.arange(length)),
+        np.minimum.outer(edges[1:], np.arange(1, length + 1)),
+    )
+    weights: Float = np.clip(high - low, 0, None) * (cells / length)
+    return weights

@@ -1,0 +1,185 @@
+"""Training batches: endless, sharded by rank, and the same again whenever a step is asked for.
+
+Each epoch puts all rows into a new random order and gives every rank an equal stretch of it (equal
+up to one row), so within an epoch ranks share nothing and together see everything. A rank's batches
+run through its stretches end to end. The order of an epoch comes from shuffling blocks (row groups),
+then rows inside windows of blocks; a data set that fits into memory is one window.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from aigc.data.dataset import Block, Dataset, read_block
+from aigc.errors import DataError
+from aigc.types import Labels, UInt8Images
+
+Ints = npt.NDArray[np.int64]
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows `rows` of the window `number` of epoch `epoch`, in the order to be seen."""
+
+    epoch: int
+    number: int
+    rows: Ints
+    """Positions in the window's blocks laid end to end."""
+
+
+class Loader:
+    """Batches of one rank; a pure function of (data set, seed, step, rank, world, memory_bytes).
+
+    A split whose decoded pixels fit into `memory_bytes` is decoded once and kept; a larger one is
+    streamed in windows of a quarter of that, the next one read while the present one is used.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        batch_items: int,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        memory_bytes: int = 2 * GIB,
+    ) -> None:
+        self._dataset = dataset
+        self._split = split
+        self._batch = batch_items
+        self._seed = seed
+        self._rank = rank
+        self._world = world
+        self._blocks = dataset.blocks(split)
+        self._total = dataset.counts[split]
+        if self._total < world:
+            raise DataError(
+                f"{dataset.uri}: {self._total} {split} images cannot feed {world} workers"
+            )
+        self._in_memory = self._total * dataset.image_bytes <= memory_bytes
+        self._window_bytes = max(1, memory_bytes // 4)
+
+    @property
+    def in_memory(self) -> bool:
+        return self._in_memory
+
+    def batches(self, first_step: int = 0) -> Iterator[tuple[UInt8Images, Labels]]:
+        """From step `first_step` on, for ever: (batch_items, H, W, C) pixels and their labels."""
+        return self._remembered(first_step) if self._in_memory else self._streamed(first_step)
+
+    def epoch_rows(self, epoch: int) -> Ints:
+        """Rows of the split this rank sees in an epoch, in order."""
+        pieces = [self._absolute(piece) for piece in self._epoch(epoch, 0)]
+        return np.concatenate(pieces)
+
+    def _remembered(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        pixels, labels = self._everything
+        for rows in self._batched(self._absolute(piece) for piece in self._pieces(first_step)):
+            yield pixels[rows], labels[rows]
+
+    def _streamed(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        waiting: list[pa.Table] = []
+        count = 0
+        for table in self._read_ahead(self._pieces(first_step)):
+            at = 0
+            while count + len(table) - at >= self._batch:
+                take = self._batch - count
+                waiting.append(table.slice(at, take))
+                yield self._dataset.decode(pa.concat_tables(waiting))
+                waiting, count, at = [], 0, at + take
+            if at < len(table):
+                waiting.append(table.slice(at))
+                count += len(table) - at
+
+    @functools.cached_property
+    def _everything(self) -> tuple[UInt8Images, Labels]:
+        return self._dataset.read(self._split)
+
+    def _batched(self, stretches: Iterator[Ints]) -> Iterator[Ints]:
+        rest = np.empty(0, np.int64)
+        for stretch in stretches:
+            rest = np.concatenate([rest, stretch])
+            whole = len(rest) - len(rest) % self._batch
+            for start in range(0, whole, self._batch):
+                yield rest[start : start + self._batch]
+            rest = rest[whole:]
+
+    def _pieces(self, first_step: int) -> Iterator[Piece]:
+        low, high = self._stretch()
+        epoch, skip = divmod(first_step * self._batch, high - low)
+        while True:
+            yield from self._epoch(epoch, skip)
+            epoch, skip = epoch + 1, 0
+
+    def _stretch(self) -> tuple[int, int]:
+        """This rank's part of every epoch's order."""
+        cut = [part * self._total // self._world for part in (self._rank, self._rank + 1)]
+        return cut[0], cut[1]
+
+    def _epoch(self, epoch: int, skip: int) -> Iterator[Piece]:
+        """The rank's stretch of an epoch, window by window, without its first `skip` rows."""
+        low, high = self._stretch()
+        low += skip
+        start = 0
+        for number, window in enumerate(self._windows(epoch)):
+            rows = sum(block.rows for block in window)
+            inside = slice(max(0, low - start), max(0, high - start))
+            if inside.start < rows and inside.stop > inside.start:
+                order = np.random.default_rng([self._seed, epoch, number + 1]).permutation(rows)
+                yield Piece(epoch, number, order[inside])
+            start += rows
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019 - two epochs' orders, for the loader's life
+    def _windows(self, epoch: int) -> list[list[Block]]:
+        if self._in_memory:
+            return [list(self._blocks)]
+        windows: list[list[Block]] = [[]]
+        size_bytes = 0
+        for number in np.random.default_rng([self._seed, epoch, 0]).permutation(len(self._blocks)):
+            block = self._blocks[number]
+            if windows[-1] and size_bytes + block.size_bytes > self._limit:
+                windows.append([])
+                size_bytes = 0
+            windows[-1].append(block)
+            size_bytes += block.size_bytes
+        return windows
+
+    @functools.cached_property
+    def _limit(self) -> int:
+        """Encoded bytes of a window: small beside a rank's share, so ranks read little twice."""
+        share = sum(block.size_bytes for block in self._blocks) // (4 * self._world)
+        return min(self._window_bytes, share)
+
+    def _absolute(self, piece: Piece) -> Ints:
+        window = self._windows(piece.epoch)[piece.number]
+        rows = [np.arange(block.start, block.start + block.rows) for block in window]
+        picked: Ints = np.concatenate(rows)[piece.rows]
+        return picked
+
+    def _read(self, piece: Piece) -> pa.Table:
+        """The piece's rows, still encoded; blocks without any are not read."""
+        parts, positions, start = [], [], 0
+        for block in self._windows(piece.epoch)[piece.number]:
+            inside = np.flatnonzero((piece.rows >= start) & (piece.rows < start + block.rows))
+            if len(inside):
+                parts.append(read_block(block, piece.rows[inside] - start))
+                positions.append(inside)
+            start += block.rows
+        back = np.argsort(np.concatenate(positions), kind="stable")
+        return pa.concat_tables(parts).take(pa.array(back))
+
+    def _read_ahead(self, pieces: Iterator[Piece]) -> Iterator[pa.Table]:
+        with ThreadPoolExecutor(1) as pool:
+            coming: Future[pa.Table] = pool.submit(self._read, next(pieces))
+            for piece in pieces:
+                ready, coming = coming.result(), pool.submit(self._read, piece)
+                yield ready

@@ -1,0 +1,219 @@
+"""Raw images in, a clean data set out: decode, drop duplicates, split, write; marker last.
+
+Nothing here knows how the work is spread: `execute` runs a function over tasks and yields the
+results as they come. The result is a function of the spec and the source alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from aigc import storage
+from aigc.data import card, decode, layout, work
+from aigc.data.selection import Selection, select
+from aigc.data.shards import plan, write_shard
+from aigc.data.sources import IDX_NAME, Source, open_folder, open_idx
+from aigc.data.tables import open_tables
+from aigc.errors import DataError, SpecError
+from aigc.specs import PrepareSpec
+from aigc.types import Json, Report, silent
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Execute(Protocol):
+    """Runs `function` on each task, in any order and any number at a time; yields each result."""
+
+    def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]: ...
+
+
+def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+    """Threads: decoding, resizing and encoding leave the interpreter lock."""
+    with decode.quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        running = [pool.submit(function, task) for task in tasks]
+        try:
+            for future in as_completed(running):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def finished(spec: PrepareSpec) -> Json | None:
+    """The summary of the set at `spec.out` if this spec already made it.
+
+    Raises:
+        SpecError: another spec made it, or the folder holds something else.
+    """
+    marker = storage.join(spec.out, layout.MARKER)
+    if storage.exists(marker):
+        made = json.loads(storage.read_bytes(marker))
+        if made.get("spec") != identity(spec):
+            raise SpecError(
+                f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
+                "choose another out or delete it"
+            )
+        storage.delete_tree(storage.join(spec.out, layout.WORK))
+        return summary(spec.out, made) | {"reused": True}
+    ours = {layout.WORK, *layout.SPLITS}
+    foreign = [x.key for x in storage.listing(spec.out) if x.key.split("/")[0] not in ours]
+    if foreign and not storage.exists(_started(spec)):
+        raise SpecError(f"out = {spec.out!r}: not empty ({foreign[0]}); choose a new folder")
+    return None
+
+
+def open_source(spec: PrepareSpec) -> Source:
+    """What is to be prepared. Raises DataError when there is nothing."""
+    entries = _entries(spec.source)
+    kind = spec.format if spec.format != "auto" else _guess(entries)
+    opener = {"folder": open_folder, "idx": open_idx, "parquet": open_tables}[kind]
+    source = opener(spec.source, entries, spec)
+    if not source.total:
+        raise DataError(
+            f"{spec.source}: no images found; expected SOURCE/<class>/<images>, IDX files "
+            "(train-images-idx3-ubyte.gz …) or Parquet files"
+        )
+    return source
+
+
+def prepare(
+    spec: PrepareSpec, source: Source, execute: Execute = in_process, report: Report = silent
+) -> Json:
+    """Make the set; returns its summary. A killed call is resumed by the same call.
+
+    Raises:
+        DataError: more inputs were rejected than `max_rejects`, or none is left.
+    """
+    began = time.monotonic()
+    fresh = not storage.exists(spec.out)
+    storage.require_writable(spec.out)
+    folder = _begin(spec, source)
+    try:
+        selection = _clean(spec, source, folder, execute, report)
+    except DataError:
+        _leave_nothing(spec.out, fresh)
+        raise
+    for split in layout.SPLITS:
+        storage.delete_tree(storage.join(spec.out, split))
+    shards = []
+    for split in layout.SPLITS:
+        rows = selection.rows(split)
+        shards += plan(split, spec.out, selection.uris, rows, spec.shard_bytes, source.labels)
+    files = sorted(execute(write_shard, shards), key=lambda made: (made["split"], made["file"]))
+    made = card.describe(spec, identity(spec), source, selection, files)
+    card.write(spec, source, selection, made)
+    made["wall_s"] = round(time.monotonic() - began, 2)
+    storage.write_bytes(storage.join(spec.out, layout.MARKER), _json(made))
+    storage.delete_tree(storage.join(spec.out, layout.WORK))
+    return summary(spec.out, made) | {"reused": False}
+
+
+def identity(spec: PrepareSpec) -> Json:
+    """The fields that decide what comes out."""
+    return spec.model_dump(mode="json", exclude={"out", "placement"})
+
+
+def summary(uri: str, made: Json) -> Json:
+    """What a user wants to hear first of a data set."""
+    return {
+        "uri": uri,
+        "train": made["counts"]["train"],
+        "test": made["counts"]["test"],
+        "labels": made["labels"],
+        "rejects": made["rejects"],
+        "duplicates": made["duplicates"],
+        "digest": made["digest"],
+        "wall_s": made["wall_s"],
+    }
+
+
+def _clean(
+    spec: PrepareSpec, source: Source, folder: str, execute: Execute, report: Report
+) -> Selection:
+    uris = [storage.join(folder, f"chunk-{n:06d}.parquet") for n in range(len(source.chunks))]
+    tasks = [
+        work.ChunkTask(chunk, spec, uri) for chunk, uri in zip(source.chunks, uris, strict=True)
+    ]
+    done = rejects = 0
+    for result in execute(work.decode_chunk, tasks):
+        done, rejects = done + result.items, rejects + result.rejects
+        report(done, source.total, rejects=rejects)
+        if rejects > allowed_rejects(spec, source.total):
+            raise _too_many(spec, source.total, rejects, uris)
+    selection = select(spec, source, tuple(uris))
+    if not selection.counts["train"]:
+        raise DataError(f"{spec.source}: no image is left to train on, of {source.total:,} inputs")
+    return selection
+
+
+def allowed_rejects(spec: PrepareSpec, total: int) -> float:
+    return spec.max_rejects * total if spec.max_rejects < 1 else spec.max_rejects
+
+
+def _too_many(spec: PrepareSpec, total: int, rejects: int, uris: list[str]) -> DataError:
+    table = work.read_index([uri for uri in uris if storage.exists(uri)])
+    bad = table.filter(table.column("reason").is_valid()).sort_by("id")
+    shown = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
+    examples = "; ".join(f"{id}: {reason}" for id, reason in shown)
+    return DataError(
+        f"{spec.source}: {rejects:,} of {total:,} inputs rejected, more than max_rejects = "
+        f"{spec.max_rejects:g} ({examples}); remove them or raise max_rejects"
+    )
+
+
+def _begin(spec: PrepareSpec, source: Source) -> str:
+    """The folder for work files. Refuses the leftovers of another spec."""
+    mine = _json(identity(spec))
+    if not storage.create(_started(spec), mine) and storage.read_bytes(_started(spec)) != mine:
+        raise SpecError(
+            f"out = {spec.out!r}: an unfinished set of another spec lies there; finish it with that "
+            "spec, or delete the folder"
+        )
+    return storage.join(spec.out, layout.WORK, source.fingerprint)
+
+
+def _started(spec: PrepareSpec) -> str:
+    return storage.join(spec.out, layout.WORK, "spec.json")
+
+
+def _leave_nothing(out: str, fresh: bool) -> None:
+    storage.delete_tree(storage.join(out, layout.WORK))
+    if fresh and not storage.is_s3(out):
+        Path(out).rmdir()
+
+
+def _entries(uri: str) -> list[storage.Entry]:
+    if uri.endswith(".parquet") and storage.exists(uri):
+        name = uri.rsplit("/", 1)[-1]
+        parent = uri.removesuffix("/" + name)
+        return [entry for entry in storage.listing(parent) if entry.key == name] or [
+            storage.Entry(entry.uri, f"{name}/{entry.key}", entry.size_bytes, entry.modified_s)
+            for entry in storage.listing(uri)
+        ]
+    entries = list(storage.listing(uri))
+    if not entries and not storage.exists(uri):
+        raise DataError(f"source = {uri!r}: not found")
+    return entries
+
+
+def _guess(entries: list[storage.Entry]) -> str:
+    names = [entry.key.rsplit("/", 1)[-1] for entry in entries]
+    if any(IDX_NAME.match(name) for name in names):
+        return "idx"
+    return "parquet" if any(name.endswith(".parquet") for name in names) else "folder"
+
+
+def _difference(made: Json, spec: PrepareSpec) -> str:
+    before: dict[str, Any] = made.get("spec", {})
+    fields = [name for name, value in identity(spec).items() if before.get(name) != value]
+    return ", ".join(f"{name} = {before.get(name)!r}" for name in fields[:3]) or "another spec"
+
+
+def _json(value: Json) -> bytes:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode()

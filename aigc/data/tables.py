@@ -1,0 +1,200 @@
+"""Parquet as a source: a column of encoded images, a column of labels, any number of files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aigc import storage
+from aigc.data.decode import Unfit, decode_file
+from aigc.data.sources import (
+    CHUNK_BYTES,
+    TEST_NAMES,
+    Chunk,
+    Item,
+    Source,
+    about,
+    chunk_items,
+    fingerprint,
+    natural,
+)
+from aigc.errors import DataError
+from aigc.specs import PrepareSpec
+
+_REPORTS = {"rejects.parquet", "duplicates.parquet"}
+
+
+@dataclass(frozen=True)
+class TableChunk:
+    """Consecutive row groups of one file; ids are the file's key and the row's number."""
+
+    uri: str
+    key: str
+    groups: tuple[int, ...]
+    first_row: int
+    test: bool
+    names: tuple[str, ...]
+    named: bool
+    """The column holds names, not indices into them."""
+
+    def items(self, spec: PrepareSpec) -> Iterator[Item]:
+        columns = [spec.image_column] + ([spec.label_column] if spec.label_column else [])
+        index = {name: number for number, name in enumerate(self.names)}
+        row = self.first_row
+        with storage.open_input(self.uri) as stream:
+            batches = pq.ParquetFile(stream).iter_batches(
+                min(256, chunk_items(spec)), list(self.groups), columns
+            )
+            for batch in batches:
+                labels = batch.column(1).to_pylist() if spec.label_column else [0] * len(batch)
+                for value, label in zip(batch.column(0), labels, strict=True):
+                    number = index.get(str(label)) if self.named else label
+                    yield _item(f"{self.key}:{row:08d}", value, number, self, spec)
+                    row += 1
+
+
+def _item(id: str, value: Any, label: int | None, chunk: TableChunk, spec: PrepareSpec) -> Item:
+    try:
+        if label is None:
+            raise Unfit("no label")
+        if chunk.names and not 0 <= label < len(chunk.names):
+            raise Unfit(f"label {label} is not one of the {len(chunk.names)} classes")
+        return Item(id, label, chunk.test, decode_file(_encoded(value), spec))
+    except Unfit as reason:
+        return Item(id, label or 0, chunk.test, None, str(reason))
+
+
+def _encoded(value: Any) -> bytes:
+    """The bytes of a cell: binary, or Hugging Face's struct<bytes, path>."""
+    found = value.as_py()
+    if isinstance(found, dict):
+        found = found.get("bytes")
+    if found is None:
+        raise Unfit("no image bytes")
+    return bytes(found)
+
+
+def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
+    """One Parquet file or a folder of them; files or folders named train* and test* keep a split."""
+    files = [
+        entry
+        for entry in entries
+        if entry.key.endswith(".parquet") and PurePosixPath(entry.key).name not in _REPORTS
+    ]
+    files.sort(key=lambda entry: entry.key)
+    sides = [_side(entry.key) for entry in files]
+    own_split = bool(files) and set(sides) == {"train", "test"}
+    heads = [_head(entry.uri, spec) for entry in files]
+    labels, named = _labels(files, heads, spec)
+    chunks: list[Chunk] = []
+    for entry, side, head in zip(files, sides, heads, strict=True):
+        for first_row, groups in _groups(head, spec):
+            test = own_split and side == "test"
+            chunks.append(TableChunk(entry.uri, entry.key, groups, first_row, test, labels, named))
+    total = sum(head.num_rows for head in heads)
+    size_bytes = sum(entry.size_bytes for entry in files)
+    return Source(labels, own_split, total, size_bytes, chunks, fingerprint(entries), about(uri))
+
+
+def _side(key: str) -> str:
+    parts = [part.lower() for part in PurePosixPath(key).parts]
+    words = [*parts[:-1], parts[-1].replace(".", "-").split("-")[0].split("_")[0]]
+    if any(word in TEST_NAMES for word in words):
+        return "test"
+    return "train" if "train" in words else ""
+
+
+def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
+    try:
+        with storage.open_input(uri) as stream:
+            head = pq.ParquetFile(stream).metadata
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{uri}: not a readable Parquet file ({_line(error)})") from None
+    schema = head.schema.to_arrow_schema()
+    for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
+        if column and column not in schema.names:
+            raise DataError(f"{uri}: no column {column!r}; set {field} to one of {schema.names}")
+    kind = schema.field(spec.image_column).type
+    if not _holds_bytes(kind):
+        raise DataError(
+            f"{uri}: column {spec.image_column!r} is {kind}; expected binary or struct<bytes, path>"
+        )
+    return head
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        position = kind.get_field_index("bytes")
+        return position >= 0 and _holds_bytes(kind.field(position).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _labels(
+    files: list[storage.Entry], heads: list[pq.FileMetaData], spec: PrepareSpec
+) -> tuple[tuple[str, ...], bool]:
+    """Class names, and whether the column itself holds names."""
+    if not spec.label_column or not files:
+        return (), False
+    schema = heads[0].schema.to_arrow_schema()
+    kind = schema.field(spec.label_column).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    named = bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if not named and not pa.types.is_integer(kind):
+        raise DataError(
+            f"{files[0].uri}: column {spec.label_column!r} is {kind}; expected integers or text"
+        )
+    known = _class_names(schema, spec.label_column)
+    if known and not named:
+        return known, False
+    seen: set[Any] = set()
+    for entry in files:
+        with storage.open_input(entry.uri) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(65536, columns=[spec.label_column]):
+                seen |= set(pc.unique(batch.column(0)).to_pylist())
+    seen.discard(None)
+    if named:
+        return natural({str(value) for value in seen}), True
+    if not seen or min(seen) < 0 or max(seen) >= 1_000_000:
+        raise DataError(
+            f"{files[0].uri}: integer labels in {spec.label_column!r} must start at 0, found {seen}"
+        )
+    return tuple(str(number) for number in range(max(seen) + 1)), False
+
+
+def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...]:
+    """Names from Hugging Face's schema metadata, where there are any."""
+    raw = (schema.metadata or {}).get(b"huggingface")
+    try:
+        names = json.loads(raw)["info"]["features"][column]["names"] if raw else ()
+    except (ValueError, KeyError, TypeError):
+        return ()
+    return tuple(str(name) for name in names)
+
+
+def _groups(head: pq.FileMetaData, spec: PrepareSpec) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """(first row, row groups) of each chunk: whole groups up to a chunk's items and bytes."""
+    first = row = size_bytes = 0
+    part: list[int] = []
+    for number in range(head.num_row_groups):
+        group = head.row_group(number)
+        full = row - first + group.num_rows > chunk_items(spec)
+        if part and (full or size_bytes + group.total_byte_size > CHUNK_BYTES):
+            yield first, tuple(part)
+            part, first, size_bytes = [], row, 0
+        part.append(number)
+        row += group.num_rows
+        size_bytes += group.total_byte_size
+    if part:
+        yield first, tuple(part)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
