@@ -6,12 +6,14 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from aigc.specs import parse_setting
 from aigc.types import Report
@@ -41,6 +43,17 @@ def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout; nothing is cut short when it goes to a file or a pipe."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column != columns[-1])
+    for row in rows:
+        table.add_row(*map(escape, row))
+    wide = None if sys.stdout.isatty() else 1000
+    Console(width=wide).print(table, highlight=False)
 
 
 def say(message: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aigc.commands.common import AsJson, print_json
+from aigc.commands.common import AsJson, print_json, print_table
 
 if TYPE_CHECKING:
     from aigc.store import ModelStore, ModelVersion
@@ -33,9 +33,6 @@ def list_models(
 
     Example: aigc models list fashion
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from aigc.store import ModelStore
 
     models = ModelStore(store)
@@ -48,12 +45,8 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    table = Table("model", "aliases", "family", "images", "labels", "digest", "made", box=None)
-    for row in rows:
-        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
-        shown = (row["family"], row["images"], str(len(row["labels"])), row["digest"][:12], made)
-        table.add_row(row["ref"], ", ".join(row["aliases"]), *shown)
-    Console().print(table)
+    columns = ("model", "aliases", "family", "images", "labels", "digest", "made")
+    print_table(columns, [_cells(row) for row in rows])
 
 
 @app.command()
@@ -143,6 +136,12 @@ def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
         "digest": version.digest,
         "created_at": version.created_at,
     }
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
+    shown = (row["family"], row["images"], str(len(row["labels"])), row["digest"][:12], made)
+    return (row["ref"], ", ".join(row["aliases"]), *shown)
 
 
 def _metrics(models: ModelStore, version: ModelVersion) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aigc.commands.common import AsJson, Settings, overrides, print_json, say
+from aigc.commands.common import AsJson, Settings, overrides, print_json, print_table, say
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
@@ -71,22 +71,15 @@ def list_jobs(address: Dashboard = None, as_json: AsJson = False) -> None:
 
     Example: aigc jobs list --address http://10.0.0.1:8265
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from aigc.orchestration.submit import Cluster
 
     found = Cluster(address).submitted()
     if as_json:
         print_json(found)
         return
-    table = Table("job", "verb", "status", "exit", "started", "took", "out", box=None)
-    for job in found:
-        started = time.strftime("%d %b %H:%M:%S", time.localtime(job["started_at"]))
-        code = "" if job["exit_code"] is None else str(job["exit_code"])
-        took = f"{job['seconds']:,.0f} s"
-        table.add_row(job["job"], job["verb"], job["status"], code, started, took, job["out"])
-    Console().print(table)
+    print_table(
+        ("job", "verb", "status", "exit", "started", "took", "out"), [_cells(job) for job in found]
+    )
 
 
 @jobs.command("logs")
@@ -119,6 +112,13 @@ def stop(job: JobId, address: Dashboard = None) -> None:
 
     stopped = Cluster(address).stop(job)
     typer.echo(f"{job}: {'stopping' if stopped else 'had already ended'}")
+
+
+def _cells(job: dict[str, Any]) -> tuple[str, ...]:
+    started = time.strftime("%d %b %H:%M:%S", time.localtime(job["started_at"]))
+    code = "" if job["exit_code"] is None else str(job["exit_code"])
+    took = f"{job['seconds']:,.0f} s"
+    return (job["job"], job["verb"], job["status"], code, started, took, job["out"])
 
 
 def _follow(cluster: Cluster, job: str) -> None:

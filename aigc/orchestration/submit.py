@@ -31,8 +31,9 @@ from aigc.errors import JobError, PlacementError, SpecError
 from aigc.orchestration.follow import Follower, Write
 from aigc.specs import Spec
 
-_TIMEOUT_S = (5, 30)
-"""To connect, and between two packets of an answer."""
+_CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
+"""Bounds on connecting, on the first answer, and between two packets of any later one."""
+_NOT_RAY = "{}: what answers there is not a Ray dashboard; give http://HEAD:8265"
 _MAX_SPEC_BYTES = 100_000
 _PATHS = ("source", "data", "out", "model", "inception_weights")
 _ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
@@ -168,8 +169,10 @@ class Cluster:
                 "(http://HEAD:8265), the network and that the cluster is up"
             ) from None
         except (requests.RequestException, ValueError, KeyError):
-            raise PlacementError(f"{self.address}: what answers is not a Ray dashboard") from None
+            raise PlacementError(_NOT_RAY.format(self.address)) from None
         except RuntimeError as error:
+            if "Version check" in str(error):
+                raise PlacementError(_NOT_RAY.format(self.address)) from None
             if job and re.search(r"status code 404|does not exist", str(error)):
                 raise SpecError(f"no job {job!r} at {self.address}; see aigc jobs list") from None
             raise JobError(f"{self.address}: {_one_line(str(error))}") from None
@@ -179,7 +182,8 @@ class _Client(JobSubmissionClient):
     """Ray's client with a bound on every request."""
 
     def _do_request(self, method: str, endpoint: str, **options: Any) -> requests.Response:
-        return super()._do_request(method, endpoint, timeout=_TIMEOUT_S, **options)
+        answer_s = _HELLO_S if endpoint == "/api/version" else _ANSWER_S
+        return super()._do_request(method, endpoint, timeout=(_CONNECT_S, answer_s), **options)
 
 
 def _url(address: str | None) -> str:
