@@ -33,12 +33,9 @@ def fetch(
 
     Fetch a data set everybody may use; every byte is checked, what is there and right stays.
     """
-    from aigc.data.fetch import SETS
-    from aigc.errors import SpecError
+    from aigc.data.fetch import fetch as fetch_set
 
-    if name not in SETS:
-        raise SpecError(f"name = {name!r}: expected one of {', '.join(SETS)}")
-    fetched = SETS[name](folder, say)
+    fetched = fetch_set(name, str(folder), say)
     if as_json:
         print_json({"name": name, "folder": str(folder), "fetched": fetched})
     else:

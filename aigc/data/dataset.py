@@ -23,11 +23,12 @@ from aigc.types import Json, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
 _DECODE_BATCH = 2048
+_THREAD_ITEMS = 512
 
 
 @dataclass(frozen=True)
 class Block:
-    """One Parquet row group: the unit of reading. Rows `start` ≤ r < `start + rows` of its split."""
+    """One Parquet row group, the unit of reading: rows `start` ≤ r < `start + rows` of a split."""
 
     uri: str
     group: int
@@ -165,14 +166,15 @@ class Dataset:
         """Pixels and labels of rows as `read_block` returns them."""
         encoded = _encoded(table)
         pixels = np.empty((len(encoded), self.height, self.width, self.channels), np.uint8)
-        cuts = np.linspace(0, len(encoded), _threads() + 1).astype(int)
-        with ThreadPoolExecutor(_threads()) as pool:
-            parts = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-            for done in [pool.submit(_fill, pixels[part], encoded[part]) for part in parts]:
-                try:
-                    done.result()
-                except (ValueError, RuntimeError) as error:
-                    raise DataError(f"{self.uri}: a stored image is damaged ({error})") from None
+        parts = [slice(a, a + _THREAD_ITEMS) for a in range(0, len(encoded), _THREAD_ITEMS)]
+        try:
+            if len(parts) == 1:
+                _fill(pixels, encoded)
+            else:
+                with ThreadPoolExecutor(_threads()) as pool:
+                    list(pool.map(lambda part: _fill(pixels[part], encoded[part]), parts))
+        except (ValueError, RuntimeError) as error:
+            raise DataError(f"{self.uri}: a stored image is damaged ({error})") from None
         return pixels, table.column("label").to_numpy().astype(np.int64, copy=False)
 
     def _of(self, files: list[Json]) -> Iterator[Block]:

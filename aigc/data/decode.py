@@ -24,7 +24,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-class Unfit(ValueError):
+class UnfitError(ValueError):
     """An input that cannot become an image of the set; the message is the reason, one line."""
 
 
@@ -43,24 +43,24 @@ def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
     """An encoded image as uint8 (size, size, channels), colours as sRGB, composited on white.
 
     Raises:
-        Unfit: empty, not an image, truncated, too many pixels, animated, or an unknown range.
+        UnfitError: empty, not an image, truncated, too many pixels, animated, or an unknown range.
     """
     if not data:
-        raise Unfit("empty file")
+        raise UnfitError("empty file")
     try:
         with Image.open(io.BytesIO(data)) as image:
             _check_header(image, spec)
             image.draft(None, (2 * spec.size, 2 * spec.size))
             return fit(_to_plain(image, spec.channels), spec)
-    except (Unfit, MemoryError):
+    except (UnfitError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise Unfit("not an image of a known format") from None
+        raise UnfitError("not an image of a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Unfit(f"more than max_pixels = {spec.max_pixels:,} pixels") from None
+        raise UnfitError(f"more than max_pixels = {spec.max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged input
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise Unfit(f"cannot be decoded: {detail}") from None
+        raise UnfitError(f"cannot be decoded: {detail}") from None
 
 
 def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareSpec) -> Pixels:
@@ -90,13 +90,13 @@ def fit(image: Image.Image, spec: PrepareSpec) -> Pixels:
 def _check_header(image: Image.Image, spec: PrepareSpec) -> None:
     pixels = image.width * image.height
     if pixels > spec.max_pixels:
-        raise Unfit(
+        raise UnfitError(
             f"{image.width:,} x {image.height:,} pixels, more than max_pixels = {spec.max_pixels:,}"
         )
     # A phone's MPO file counts its hidden depth map or preview as a second frame.
     several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
     if several and spec.animated == "reject":
-        raise Unfit("holds several frames (animated); set animated = first to take the first")
+        raise UnfitError("holds several frames (animated); set animated = first to take the first")
 
 
 def _to_plain(image: Image.Image, channels: int) -> Image.Image:
@@ -107,7 +107,7 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
     if image.mode in _WIDE:
         image = _narrow(image)
     elif image.mode == "F":
-        raise Unfit("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
+        raise UnfitError("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
     if image.has_transparency_data:
         image = _on_white(image.convert("RGBA"))
     elif profile:
@@ -120,7 +120,7 @@ def _narrow(image: Image.Image) -> Image.Image:
     """16-bit grey to 8 bit: 65535 becomes 255."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise Unfit("32-bit pixels outside 0..65535 have no defined range")
+        raise UnfitError("32-bit pixels outside 0..65535 have no defined range")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 

@@ -6,6 +6,7 @@ depends on the rows alone, never on who was read first. State is about 100 bytes
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -68,7 +69,7 @@ def near(rows: Rows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplica
     """Rows close to an earlier row that stays: in hash first, then in pixels."""
     earlier, later = _candidates(rows, alive, spec)
     close = np.empty(len(earlier))
-    for slab in _slabs(earlier, later, spec):
+    for slab in _slabs(len(earlier), spec):
         close[slab] = _distances(earlier[slab], later[slab], load)
     below = (close < spec.near_duplicate_rmse) & (close > 0)
     found: list[Duplicate] = []
@@ -89,7 +90,7 @@ def _candidates(rows: Rows, alive: Ints, spec: PrepareSpec) -> Pairs:
     bands = spec.near_duplicate_distance + 1
     edges = np.linspace(0, 64, bands + 1).astype(int)
     found: set[tuple[int, int]] = set()
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         mask = np.uint64((1 << int(high - low)) - 1)
         band = (rows.phash[alive] >> np.uint64(low)) & mask
         order = alive[np.lexsort((rows.mean[alive], band))]
@@ -130,14 +131,14 @@ def _ordered(rows: Rows, left: Ints, right: Ints) -> Pairs:
 
 
 def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    return np.bitwise_count(left ^ right)
+    bits: npt.NDArray[np.uint8] = np.bitwise_count(left ^ right)
+    return bits
 
 
-def _slabs(earlier: Ints, later: Ints, spec: PrepareSpec) -> Iterator[slice]:
+def _slabs(pairs: int, spec: PrepareSpec) -> Iterator[slice]:
     """Stretches of pairs whose pixels fit into memory together."""
-    del later
     step = max(1, _SLAB_BYTES // (2 * 16 * spec.size**2 * spec.channels))
-    for start in range(0, len(earlier), step):
+    for start in range(0, pairs, step):
         yield slice(start, start + step)
 
 

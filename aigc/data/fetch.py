@@ -1,4 +1,4 @@
-"""Data sets everybody may use, fetched from their home or the next best place, every byte checked."""
+"""Data sets everybody may use, from their home or the next best place, every byte checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aigc.errors import DataError, StorageError
+from aigc.errors import DataError, SpecError, StorageError
 
 Say = Callable[[str], None]
 
@@ -46,6 +46,18 @@ header of upstream's files in front, its streams have the MD5 sums that upstream
 
 _TIMEOUT_S = 10
 _DOWNLOAD_LIMIT = 64 * 2**20
+
+
+def fetch(name: str, folder: str, say: Say = lambda line: None) -> bool:
+    """Fetch the set `name` of `SETS` into `folder`; False when it was there and right.
+
+    Raises:
+        SpecError: no such set.
+        DataError: its bytes cannot be had.
+    """
+    if name not in SETS:
+        raise SpecError(f"name = {name!r}: expected one of {', '.join(SETS)}")
+    return SETS[name](Path(folder), say)
 
 
 def fashion_mnist(folder: Path, say: Say) -> bool:
@@ -104,7 +116,7 @@ def _fashion_files(names: list[str], say: Say) -> Iterator[tuple[str, bytes]]:
         for name in names:
             yield name, _download(name)
         return
-    except _Unavailable as error:
+    except _UnavailableError as error:
         say(f"{FASHION_URL}: {error}; trying Debian's package {FASHION_PACKAGE}")
     with tempfile.TemporaryDirectory() as scratch:
         unpacked = _debian_package(Path(scratch))
@@ -115,7 +127,7 @@ def _fashion_files(names: list[str], say: Say) -> Iterator[tuple[str, bytes]]:
             yield name, found.read_bytes()
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """A source cannot be used; the next one may."""
 
 
@@ -125,9 +137,9 @@ def _download(name: str) -> bytes:
             data: bytes = answer.read(_DOWNLOAD_LIMIT)
     except OSError as error:
         reason = getattr(error, "reason", None) or error
-        raise _Unavailable(f"cannot be reached ({reason})") from None
+        raise _UnavailableError(f"cannot be reached ({reason})") from None
     if _sha256_unpacked(data) != FASHION_SHA256[name]:
-        raise _Unavailable(f"{name}.gz is not the published file (sha256)")
+        raise _UnavailableError(f"{name}.gz is not the published file (sha256)")
     return data
 
 

@@ -2,8 +2,8 @@
 
 Each epoch puts all rows into a new random order and gives every rank an equal stretch of it (equal
 up to one row), so within an epoch ranks share nothing and together see everything. A rank's batches
-run through its stretches end to end. The order of an epoch comes from shuffling blocks (row groups),
-then rows inside windows of blocks; a data set that fits into memory is one window.
+run through its stretches end to end. The order of an epoch comes from shuffling blocks (row
+groups), then rows inside windows of blocks; a data set that fits into memory is one window.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows `rows` of the window `number` of epoch `epoch`, in the order to be seen."""
+    """A rank's part of one window, in the order to be seen."""
 
-    epoch: int
-    number: int
+    window: list[Block]
     rows: Ints
     """Positions in the window's blocks laid end to end."""
 
@@ -135,10 +134,9 @@ class Loader:
             inside = slice(max(0, low - start), max(0, high - start))
             if inside.start < rows and inside.stop > inside.start:
                 order = np.random.default_rng([self._seed, epoch, number + 1]).permutation(rows)
-                yield Piece(epoch, number, order[inside])
+                yield Piece(window, order[inside])
             start += rows
 
-    @functools.lru_cache(maxsize=2)  # noqa: B019 - two epochs' orders, for the loader's life
     def _windows(self, epoch: int) -> list[list[Block]]:
         if self._in_memory:
             return [list(self._blocks)]
@@ -160,15 +158,14 @@ class Loader:
         return min(self._window_bytes, share)
 
     def _absolute(self, piece: Piece) -> Ints:
-        window = self._windows(piece.epoch)[piece.number]
-        rows = [np.arange(block.start, block.start + block.rows) for block in window]
+        rows = [np.arange(block.start, block.start + block.rows) for block in piece.window]
         picked: Ints = np.concatenate(rows)[piece.rows]
         return picked
 
     def _read(self, piece: Piece) -> pa.Table:
         """The piece's rows, still encoded; blocks without any are not read."""
         parts, positions, start = [], [], 0
-        for block in self._windows(piece.epoch)[piece.number]:
+        for block in piece.window:
             inside = np.flatnonzero((piece.rows >= start) & (piece.rows < start + block.rows))
             if len(inside):
                 parts.append(read_block(block, piece.rows[inside] - start))

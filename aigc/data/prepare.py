@@ -6,6 +6,7 @@ results as they come. The result is a function of the spec and the source alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aigc import storage
-from aigc.data import card, decode, layout, work
+from aigc.data import card, decode, idx, layout, work
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import IDX_NAME, Source, open_folder, open_idx
+from aigc.data.sources import Source, open_folder, open_idx
 from aigc.data.tables import open_tables
 from aigc.errors import DataError, SpecError
 from aigc.specs import PrepareSpec
@@ -61,10 +62,11 @@ def finished(spec: PrepareSpec) -> Json | None:
             )
         storage.delete_tree(storage.join(spec.out, layout.WORK))
         return summary(spec.out, made) | {"reused": True}
-    ours = {layout.WORK, *layout.SPLITS}
-    foreign = [x.key for x in storage.listing(spec.out) if x.key.split("/")[0] not in ours]
-    if foreign and not storage.exists(_started(spec)):
-        raise SpecError(f"out = {spec.out!r}: not empty ({foreign[0]}); choose a new folder")
+    if not storage.exists(_started(spec)):
+        for entry in storage.listing(spec.out):
+            raise SpecError(f"out = {spec.out!r}: not empty ({entry.key}); choose a new folder")
+    if f"{spec.out}/".startswith(f"{spec.source}/"):
+        raise SpecError(f"out = {spec.out!r}: lies inside the source; choose a folder outside")
     return None
 
 
@@ -172,8 +174,8 @@ def _begin(spec: PrepareSpec, source: Source) -> str:
     mine = _json(identity(spec))
     if not storage.create(_started(spec), mine) and storage.read_bytes(_started(spec)) != mine:
         raise SpecError(
-            f"out = {spec.out!r}: an unfinished set of another spec lies there; finish it with that "
-            "spec, or delete the folder"
+            f"out = {spec.out!r}: an unfinished set of another spec lies there; finish it with "
+            "that spec, or delete the folder"
         )
     return storage.join(spec.out, layout.WORK, source.fingerprint)
 
@@ -185,7 +187,8 @@ def _started(spec: PrepareSpec) -> str:
 def _leave_nothing(out: str, fresh: bool) -> None:
     storage.delete_tree(storage.join(out, layout.WORK))
     if fresh and not storage.is_s3(out):
-        Path(out).rmdir()
+        with contextlib.suppress(OSError):
+            Path(out).rmdir()
 
 
 def _entries(uri: str) -> list[storage.Entry]:
@@ -204,7 +207,7 @@ def _entries(uri: str) -> list[storage.Entry]:
 
 def _guess(entries: list[storage.Entry]) -> str:
     names = [entry.key.rsplit("/", 1)[-1] for entry in entries]
-    if any(IDX_NAME.match(name) for name in names):
+    if any(idx.NAME.match(name) for name in names):
         return "idx"
     return "parquet" if any(name.endswith(".parquet") for name in names) else "folder"
 

@@ -65,7 +65,7 @@ class Selection:
         """Mean and standard deviation of the training pixels per channel, in 0..1; exact sums."""
         chosen = pa.array(self.numbers("train"))
         sums = np.array(self.index.column("sums").take(chosen).combine_chunks().values)
-        first, second = np.split(sums.reshape(len(chosen), -1).sum(axis=0, dtype=object), 2)
+        first, second = np.split(sums.reshape(len(chosen), -1).sum(axis=0, dtype=np.uint64), 2)
         count = len(chosen) * self.spec.size**2
         mean = [int(value) / count for value in first]
         spread = [int(v) / count - m**2 for v, m in zip(second, mean, strict=True)]
@@ -80,10 +80,14 @@ class Selection:
         Neither the order of storage nor the PNG encoder is part of it.
         """
         digest = hashlib.sha256(repr((labels, self.spec.size, self.spec.channels)).encode())
-        columns = [self.index.column(name).to_pylist() for name in ("id", "label", "content")]
-        for side, id, label, content in zip(self.side.tolist(), *columns, strict=True):
-            if side >= 0:
-                digest.update(f"{side}\0{id}\0{label}\0".encode() + content)
+        start = 0
+        for batch in self.index.select(["id", "label", "content"]).to_batches(65536):
+            sides = self.side[start : start + len(batch)].tolist()
+            columns = [column.to_pylist() for column in batch.columns]
+            for side, id, label, content in zip(sides, *columns, strict=True):
+                if side >= 0:
+                    digest.update(f"{side}\0{id}\0{label}\0".encode() + content)
+            start += len(batch)
         return digest.hexdigest()
 
 
@@ -122,8 +126,9 @@ def _divide(
 
 def _fingerprints(good: pa.Table) -> duplicates.Rows:
     def fixed(name: str, width: int) -> npt.NDArray[np.uint8]:
-        flat = np.frombuffer(b"".join(good.column(name).to_pylist()), np.uint8)
-        return flat.reshape(-1, width)
+        column = pa.concat_arrays(good.column(name).chunks)
+        flat = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, width)
+        return flat[column.offset : column.offset + len(column)]
 
     return duplicates.Rows(
         content=np.ascontiguousarray(fixed("content", 16)).view("V16").reshape(-1),

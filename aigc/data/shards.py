@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from aigc.types import Json
 Ints = npt.NDArray[np.int64]
 _GROUP_BYTES = 512 * 2**20
 _ROW_GROUP_BYTES = 4 * 2**20
+_COMPRESSION = {"image.bytes": "none", "image.path": "zstd", "label": "zstd", "id": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def plan(
 
 
 def write_shard(task: ShardTask) -> Json:
-    """Write the task's file; what `dataset.json` says of it: file, rows, size, sha256, row groups."""
+    """Write the task's file; returns what `dataset.json` says of it: rows, size, sha256 …"""
     table = work.read_rows(task.work, task.files, task.rows, ["image", "label", "id"])
     ids = table.column("id")
     paths = [id if id.lower().endswith(".png") else f"{id}.png" for id in ids.to_pylist()]
@@ -90,12 +92,7 @@ def write_shard(task: ShardTask) -> Json:
             written,
             scratch,
             row_group_size=task.row_group_rows,
-            compression={
-                "image.bytes": "none",
-                "image.path": "zstd",
-                "label": "zstd",
-                "id": "zstd",
-            },
+            compression=_COMPRESSION,
             write_page_index=True,
         )
         with scratch.open("rb") as file:
@@ -131,6 +128,6 @@ def _parts(size_bytes: Ints, shard_bytes: int) -> Iterator[slice]:
     count = max(1, -(-int(ends[-1]) // shard_bytes))
     cuts = np.searchsorted(ends, np.arange(1, count) * (ends[-1] / count)) + 1
     edges = [0, *cuts.tolist(), len(size_bytes)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         if stop > start:
             yield slice(start, stop)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aigc import storage
 from aigc.data import idx
-from aigc.data.decode import Pixels, Unfit, decode_file, from_array
+from aigc.data.decode import Pixels, UnfitError, decode_file, from_array
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
@@ -36,9 +36,6 @@ class Item:
     test: bool
     pixels: Pixels | None
     reason: str = ""
-
-
-IDX_NAME = idx.NAME
 
 
 class Chunk(Protocol):
@@ -101,9 +98,9 @@ class FileChunk:
             uri, id, label, test, size_bytes = entry
             try:
                 if size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
-                    raise Unfit(f"file of {size_bytes:,} bytes, left unread")
+                    raise UnfitError(f"file of {size_bytes:,} bytes, left unread")
                 return Item(id, label, test, decode_file(storage.read_bytes(uri), spec))
-            except Unfit as reason:
+            except UnfitError as reason:
                 return Item(id, label, test, None, str(reason))
 
         with ThreadPoolExecutor(_READ_THREADS) as pool:

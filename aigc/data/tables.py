@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data.decode import Unfit, decode_file
+from aigc.data.decode import UnfitError, decode_file
 from aigc.data.sources import (
     CHUNK_BYTES,
     TEST_NAMES,
@@ -63,11 +63,11 @@ class TableChunk:
 def _item(id: str, value: Any, label: int | None, chunk: TableChunk, spec: PrepareSpec) -> Item:
     try:
         if label is None:
-            raise Unfit("no label")
+            raise UnfitError("no label")
         if chunk.names and not 0 <= label < len(chunk.names):
-            raise Unfit(f"label {label} is not one of the {len(chunk.names)} classes")
+            raise UnfitError(f"label {label} is not one of the {len(chunk.names)} classes")
         return Item(id, label, chunk.test, decode_file(_encoded(value), spec))
-    except Unfit as reason:
+    except UnfitError as reason:
         return Item(id, label or 0, chunk.test, None, str(reason))
 
 
@@ -77,12 +77,12 @@ def _encoded(value: Any) -> bytes:
     if isinstance(found, dict):
         found = found.get("bytes")
     if found is None:
-        raise Unfit("no image bytes")
+        raise UnfitError("no image bytes")
     return bytes(found)
 
 
 def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
-    """One Parquet file or a folder of them; files or folders named train* and test* keep a split."""
+    """One Parquet file or a folder of them; files or folders named train and test keep a split."""
     files = [
         entry
         for entry in entries

@@ -77,7 +77,7 @@ class OnRay:
             AigcError: whatever one of the project's own errors said in the worker.
             JobError: a task failed, died or ran too long more often than `max_retries`.
         """
-        remote = ray.remote(_call).options(max_retries=0, **self.workers.ray_options)
+        remote: Any = ray.remote(_call).options(max_retries=0, **self.workers.ray_options)
         waiting = [(number, 0) for number in reversed(range(len(tasks)))]
         running: dict[Any, _Running] = {}
         try:
