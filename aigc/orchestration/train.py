@@ -20,7 +20,10 @@ from typing import Any
 import ray
 import ray.train
 import torch
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchConfig
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from aigc import storage, training
 from aigc.errors import AigcError, JobError, PlacementError
@@ -34,7 +37,22 @@ from aigc.types import Json, Report, silent
 _POLL_S = 0.5
 _ANSWER_S = 60.0
 _LAST_CHECKPOINT_S = 300.0
-_RAY_TRAIN = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5", "RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}
+_RAY_TRAIN = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+}
+
+
+class _Trainer(TorchTrainer):
+    """Without Ray Train's placement group cleaner: it asks the first cluster it finds on the
+    machine, which may be another, whether this run still lives, and a run it does not find there
+    it takes for dead. The group goes with the driver's job anyway."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [each for each in callbacks if not isinstance(each, PlacementGroupCleanerCallback)]
 
 
 def run(
@@ -112,25 +130,25 @@ def _fit(
     return result
 
 
-def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> TorchTrainer:
+def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _Trainer:
     resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
-    return TorchTrainer(
+    return _Trainer(
         _work,
         train_loop_config={"spec": spec, "mailbox": mailbox, "cpus": workers.cpus},
         torch_config=TorchConfig(timeout_s=int(spec.placement.timeout_s)),
-        scaling_config=ray.train.ScalingConfig(
+        scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
             resources_per_worker=resources,
         ),
-        run_config=ray.train.RunConfig(  # type: ignore[call-arg]
+        run_config=RunConfig(
             name=spec.name,
             storage_path=scratch,
-            failure_config=ray.train.FailureConfig(  # type: ignore[call-arg]
+            failure_config=FailureConfig(
                 max_failures=spec.placement.max_retries,
                 controller_failure_limit=spec.placement.max_retries,
             ),
-            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
+            logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
 
@@ -159,7 +177,7 @@ def _work(config: dict[str, Any]) -> None:
         ray.get(mailbox.finish.remote(result), timeout=_ANSWER_S)
 
 
-def _call(trainer: TorchTrainer, outcome: list[BaseException | None]) -> None:
+def _call(trainer: _Trainer, outcome: list[BaseException | None]) -> None:
     try:
         trainer.fit()
         outcome.append(None)
@@ -175,7 +193,7 @@ def _follow(
     stopping: threading.Event,
 ) -> None:
     """Pass on progress until `thread` has ended; Ray Train bounds each wait within it."""
-    starts = 0
+    starts, shown = 0, None
     while thread.is_alive():
         thread.join(_POLL_S)
         if stopping.is_set():
@@ -185,8 +203,8 @@ def _follow(
         if started > max(1, starts):
             notice("a worker was lost; going on from the last checkpoint")
         starts = started
-        if latest is not None:
-            done, total, figures = latest
+        if latest is not None and latest != shown:
+            done, total, figures = shown = latest
             report(done, total, **figures)
 
 
