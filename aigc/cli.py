@@ -8,7 +8,7 @@ from typing import cast
 import typer
 
 from aigc import __version__
-from aigc.commands import data, generate, models, submit
+from aigc.commands import data, doctor, evaluate, generate, init, models, spec, submit
 from aigc.errors import AigcError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("status")(generate.status)
 app.command("verify")(generate.verify)
@@ -27,6 +28,9 @@ app.command("view")(generate.view)
 app.add_typer(models.app, name="models")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("spec")(spec.spec)
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for wrong options; it exports only this class's child by name."""

@@ -1,0 +1,84 @@
+"""A page to draw on, in units of which there are two pixels each way, so that text is crisp."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = str
+INK, MUTED, FAINT = "#1b1f24", "#68717d", "#e4e7eb"
+BLUE, GREY, GREEN, AMBER = "#2f6fde", "#aab4c0", "#1a7f4b", "#b3541e"
+GREEN_LIGHT, AMBER_LIGHT = "#e3f5ea", "#fdeee2"
+
+_SCALE = 2
+_MAX_HEIGHT = 6000
+
+
+class Canvas:
+    """Top left is (0, 0); `png` cuts the page off at the height given."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._image = Image.new("RGB", (width * _SCALE, _MAX_HEIGHT * _SCALE), "white")
+        self._draw = ImageDraw.Draw(self._image)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int = 13,
+        colour: Colour = INK,
+        align: Literal["left", "right", "centre"] = "left",
+    ) -> float:
+        """One line, vertically centred on `y`; returns its width."""
+        anchor = {"left": "lm", "right": "rm", "centre": "mm"}[align]
+        font = _font(size * _SCALE)
+        self._draw.text((x * _SCALE, y * _SCALE), text, fill=colour, anchor=anchor, font=font)
+        return float(font.getlength(text)) / _SCALE
+
+    def lines(
+        self, x: float, y: float, text: str, width: float, size: int, colour: Colour
+    ) -> float:
+        """`text` broken to `width`; returns the y below it."""
+        line = ""
+        for word in text.split():
+            longer = f"{line} {word}".strip()
+            if line and _font(size * _SCALE).getlength(longer) > width * _SCALE:
+                self.text(x, y, line, size, colour)
+                y, line = y + size * 1.45, word
+            else:
+                line = longer
+        self.text(x, y, line, size, colour)
+        return y + size * 1.45
+
+    def box(
+        self, x: float, y: float, width: float, height: float, colour: Colour, radius: float = 0
+    ) -> None:
+        corners = [v * _SCALE for v in (x, y, x + max(width, 0), y + height)]
+        self._draw.rounded_rectangle(corners, radius * _SCALE, fill=colour)
+
+    def picture(self, x: float, y: float, side: float, pixels: npt.NDArray[np.uint8]) -> None:
+        """uint8 (H, W, C) fitted to a square of `side`: small images enlarged without blur."""
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        enlarge = pixels.shape[0] <= side * _SCALE
+        how = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
+        edge = round(side * _SCALE)
+        at = (round(x * _SCALE), round(y * _SCALE))
+        self._image.paste(image.convert("RGB").resize((edge, edge), how), at)
+
+    def png(self, height: float) -> bytes:
+        bottom = min(round(height), _MAX_HEIGHT) * _SCALE
+        buffer = io.BytesIO()
+        self._image.crop((0, 0, self._image.width, bottom)).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)

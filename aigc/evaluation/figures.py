@@ -1,0 +1,81 @@
+"""How far samples are from test images, each figure with its interval and its floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aigc.evaluation.features import Features
+from aigc.evaluation.frechet import Moments, frechet_distance, frechet_standard_error, moments
+from aigc.evaluation.kid import kernel_distance
+from aigc.evaluation.prdc import Prdc, Values, prdc
+from aigc.evaluation.reference import Counts
+from aigc.types import Json
+
+_Z = 1.959964
+"""Standard errors either side of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One set against the test images: figures by name, and the ball radii behind them."""
+
+    figures: Json
+    manifolds: Prdc
+
+
+def compare(
+    features: Features, test: Features, test_moments: Moments, counts: Counts, k: int, seed: int
+) -> Comparison:
+    """Fréchet distance, KID, precision, recall, density and coverage of `features`.
+
+    Each figure: `value`, `low`, `high` (95 % interval over the choice of images, the other set
+    given: balanced halves for FD, blocks for KID, items for the rest).
+    """
+    found = prdc(_draw(test, counts.prdc, seed), _draw(features, counts.prdc, seed + 1), k)
+    kid = kernel_distance(test, features, counts.kid_block, seed)
+    figures = frechet_figures(features, test_moments, seed)
+    figures["kid"] = _figure(kid.value, kid.standard_error)
+    for name in ("precision", "recall", "density", "coverage"):
+        figures[name] = _mean(getattr(found, name), bounded=name != "density")
+    return Comparison(figures, found)
+
+
+def frechet_figures(features: Features, test_moments: Moments, seed: int) -> Json:
+    """`fd` alone, with its interval."""
+    value = frechet_distance(test_moments, moments(features))
+    error = frechet_standard_error(features, test_moments, seed)
+    return {"fd": _figure(value, error, least=0)}
+
+
+def beside(model: Json, floor: Json) -> Json:
+    """Each figure of the model with the floor's value and the direction that is better."""
+    better = {"fd": "lower", "kid": "lower", "density": "near the floor"}
+    return {
+        name: {
+            "model": figure["value"],
+            "floor": floor[name]["value"],
+            "low": figure["low"],
+            "high": figure["high"],
+            "better": better.get(name, "higher"),
+        }
+        for name, figure in model.items()
+    }
+
+
+def _draw(features: Features, count: int, seed: int) -> Features:
+    return features[np.random.default_rng(seed).permutation(len(features))[:count]]
+
+
+def _mean(values: Values, *, bounded: bool) -> dict[str, Any]:
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return _figure(float(values.mean()), error, 0, 1 if bounded else np.inf)
+
+
+def _figure(
+    value: float, error: float, least: float = -np.inf, most: float = np.inf
+) -> dict[str, float]:
+    low, high = max(least, value - _Z * error), min(most, value + _Z * error)
+    return {"value": value, "low": low, "high": high}

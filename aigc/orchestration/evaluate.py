@@ -1,0 +1,205 @@
+"""Evaluation of a stored model: make the samples, take the figures, write the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+import torch
+
+from aigc import storage
+from aigc.data.dataset import Dataset, open_dataset
+from aigc.errors import SpecError
+from aigc.evaluation import evaluate, planned_images
+from aigc.generation.engine import Device, Engine, Sampling
+from aigc.models.config import ModelConfig
+from aigc.orchestration.pool import Pool
+from aigc.orchestration.session import connect, plan_workers
+from aigc.specs import EvaluateSpec
+from aigc.store import ModelStore, ModelVersion
+from aigc.types import Json, Labels, Report, UInt8Images, silent
+
+REPORT, PAGE = "report.json", "report.png"
+METRICS = "metrics.json"
+
+
+def ignore(message: str) -> None:
+    """A notice that goes nowhere."""
+
+
+def run(
+    spec: EvaluateSpec,
+    address: str | None = None,
+    report: Report = silent,
+    on_notice: Callable[[str], None] = ignore,
+) -> Json:
+    """Evaluate `spec.model` on `spec.data`: writes report.json and report.png to `spec.out`, and
+    beside the model if `spec.publish`. Returns the report.
+
+    In this process, or as one worker of the cluster at `address` or RAY_ADDRESS.
+
+    Raises:
+        SpecError, DataError, StoreError, StorageError, PlacementError, JobError: one line each.
+    """
+    store = ModelStore()
+    version = store.resolve(spec.model)
+    dataset = open_dataset(spec.data)
+    check_model(version.config, dataset)
+    planned_images(dataset, spec)
+    storage.require_writable(spec.out)
+    if address or os.environ.get("RAY_ADDRESS"):
+        found, page = _on_cluster(spec, version, address, report, on_notice)
+    else:
+        found, page = evaluate_model(spec, version, report)
+    _write(spec, store, version, found, page)
+    return found
+
+
+def check_model(config: ModelConfig, dataset: Dataset) -> None:
+    """Raises SpecError when the model's images or labels have no counterpart in the data."""
+    if config.channels != dataset.channels:
+        raise SpecError(
+            f"the model makes images of {config.channels} channel(s), {dataset.uri} has "
+            f"{dataset.channels}; prepare the data with channels: {config.channels}"
+        )
+    unknown = [name for name in config.labels if name not in dataset.labels]
+    if config.conditional and dataset.labels and unknown:
+        raise SpecError(
+            f"the model makes {unknown[0]!r}, {dataset.uri} has no such class, only "
+            f"{', '.join(dataset.labels)}; evaluate on the data it was trained on"
+        )
+
+
+def evaluate_model(
+    spec: EvaluateSpec, version: ModelVersion, report: Report = silent
+) -> tuple[Json, bytes]:
+    """The report and its page, in this process."""
+    dataset = open_dataset(spec.data)
+    tensors = ModelStore().load(version)
+    total = spec.samples + planned_images(dataset, spec)
+
+    def sampled(done: int) -> None:
+        report(done, total, stage="samples")
+
+    pixels, labels = make_samples(spec, version.config, tensors, dataset, sampled)
+    known = labels if dataset.labels else None
+    found = evaluate(pixels, known, dataset, spec, report, done=spec.samples)
+    about = {"ref": version.ref, "uri": version.uri, "digest": version.digest}
+    figures: Json = {"model": about} | found.figures | {"spec": spec.model_dump(mode="json")}
+    family = version.config.architecture.family.upper()
+    subtitle = (
+        f"{family}, {version.config.width}×{version.config.height}, digest {version.digest[:12]} "
+        f"· evaluated on {dataset.source}"
+    )
+    return figures, found.page(version.ref, subtitle)
+
+
+def make_samples(
+    spec: EvaluateSpec,
+    config: ModelConfig,
+    tensors: dict[str, torch.Tensor],
+    dataset: Dataset,
+    seen: Callable[[int], None],
+) -> tuple[UInt8Images, Labels | None]:
+    """`spec.samples` images, labels in the test split's shares, as indices into the data's labels.
+
+    Without labels the model has none or takes none.
+    """
+    asked = asked_labels(config, dataset, spec.samples, spec.seed)
+    pattern = np.empty(0, np.int64) if asked is None else asked
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    engine = Engine(config, tensors, Sampling(spec.seed, pattern, device=device))
+    pixels = np.empty((spec.samples, config.height, config.width, config.channels), np.uint8)
+    for part in engine.render(0, spec.samples):
+        pixels[part.start : part.start + len(part.pixels)] = part.pixels
+        seen(part.start + len(part.pixels))
+    if asked is None or not dataset.labels:
+        return pixels, None
+    return pixels, np.array([dataset.labels.index(name) for name in config.labels])[asked]
+
+
+def asked_labels(config: ModelConfig, dataset: Dataset, count: int, seed: int) -> Labels | None:
+    """(count,) class indices of the model, in random order: each class as often as in the test
+    split, or equally often if that has no classes. None for an unconditional model."""
+    if not config.conditional:
+        return None
+    found = dataset.per_class["test"] if dataset.labels else {}
+    weights = np.array([float(found.get(name, 0)) for name in config.labels])
+    weights = weights if weights.sum() else np.ones(len(config.labels))
+    exact = weights / weights.sum() * count
+    items = np.floor(exact).astype(np.int64)
+    items[np.argsort(items - exact, kind="stable")[: count - items.sum()]] += 1
+    every = np.repeat(np.arange(len(items), dtype=np.int64), items)
+    return np.random.default_rng(seed).permutation(every)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """The one unit of work; its text stands in messages."""
+
+    spec: EvaluateSpec
+    version: ModelVersion
+
+    def __str__(self) -> str:
+        return f"evaluation of {self.version.ref}"
+
+
+class _Worker:
+    """One process on the cluster; answers how many images it has seen while it works."""
+
+    def __init__(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._images = 0.0
+
+    def run(self, unit: _Unit) -> tuple[Json, bytes]:
+        def note(done: float, total: float, **_: object) -> None:
+            self._images = done
+
+        return evaluate_model(unit.spec, unit.version, note)
+
+    def items(self) -> float:
+        return self._images
+
+
+def _on_cluster(
+    spec: EvaluateSpec,
+    version: ModelVersion,
+    address: str | None,
+    report: Report,
+    on_notice: Callable[[str], None],
+) -> tuple[Json, bytes]:
+    total = spec.samples + planned_images(open_dataset(spec.data), spec)
+    results: list[tuple[Json, bytes]] = []
+    with connect(address):
+        workers = plan_workers(spec.placement, units=1)
+        actor = ray.remote(_Worker).options(max_concurrency=2, **workers.ray_options)
+        threads = max(1, int(workers.cpus))
+        Pool(lambda: actor.remote(threads), spec.placement).run(
+            [_Unit(spec, version)],
+            workers,
+            results.append,
+            lambda images: report(min(images, total), total),
+            on_notice,
+        )
+    return results[0]
+
+
+def _write(
+    spec: EvaluateSpec, store: ModelStore, version: ModelVersion, found: Json, page: bytes
+) -> None:
+    text = (json.dumps(found, indent=2, sort_keys=True) + "\n").encode()
+    storage.write_bytes(storage.join(spec.out, PAGE), page)
+    storage.write_bytes(storage.join(spec.out, REPORT), text)
+    if not spec.publish:
+        return
+    kept = json.loads(store.read_extra(version, METRICS) or b"{}")
+    metrics = kept | {name: figure["model"] for name, figure in found["figures"].items()}
+    metrics |= {f"{name}_floor": figure["floor"] for name, figure in found["figures"].items()}
+    metrics |= {name: found[name]["verdict"] for name in ("collapse", "memorisation")}
+    metrics["evaluation"] = {"data": found["data"], "protocol": found["protocol"]}
+    store.write_extra(version, METRICS, json.dumps(metrics, indent=2, sort_keys=True).encode())
+    store.write_extra(version, PAGE, page)

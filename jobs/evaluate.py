@@ -1,0 +1,21 @@
+"""Evaluate a stored model: `python jobs/evaluate.py jobs/specs/evaluate.yaml [--set seed=1]`."""
+
+from __future__ import annotations
+
+import typer
+
+from aigc.commands.common import Address, Settings, overrides, progress, say
+from aigc.evaluation.table import as_text
+from aigc.orchestration.evaluate import run
+from aigc.specs import EvaluateSpec, load
+
+
+def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:
+    spec = load(EvaluateSpec, spec_file, overrides(settings))
+    with progress("evaluate", "images") as report:
+        found = run(spec, address, report, say)
+    typer.echo(as_text(found))
+
+
+if __name__ == "__main__":
+    typer.run(main)
