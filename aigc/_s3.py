@@ -39,7 +39,7 @@ def split(uri: str) -> tuple[str, str]:
 @functools.cache
 def client() -> S3Client:
     """One client a process. Retries cover lost connections, 5xx and SlowDown."""
-    return boto3.client(
+    return boto3.Session().client(
         "s3",
         config=Config(
             retries={"mode": "standard", "max_attempts": 8},
@@ -67,6 +67,11 @@ def arrow_filesystem() -> pafs.S3FileSystem:
             "session_token": frozen.token,
         }
     return pafs.S3FileSystem(connect_timeout=10, request_timeout=60, **options)
+
+
+def account() -> tuple[str, str | None]:
+    credentials = boto3.Session().get_credentials()
+    return client().meta.endpoint_url, credentials.method if credentials else None
 
 
 def exists(uri: str) -> bool:
@@ -116,6 +121,8 @@ def errors(uri: str) -> Iterator[None]:
         raise StorageError(
             f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from None
+    except OSError as error:  # pyarrow's own S3 reader
+        raise StorageError(_arrow_message(uri, str(error))) from None
     except boto_errors.BotoCoreError as error:
         endpoint = client().meta.endpoint_url
         raise StorageError(
@@ -127,16 +134,28 @@ def errors(uri: str) -> Iterator[None]:
 def _client_message(uri: str, error: boto_errors.ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "")
     if code in _DENIED or _status(error) == 403:
-        return (
-            f"{uri}: S3 refuses access ({code}); check AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and the bucket's policy"
-        )
+        return _refused(uri, code)
     bucket, key = split(uri)
     if code == "NoSuchBucket" or (not key and _status(error) == 404):
         return f"{uri}: there is no bucket {bucket!r}; create it or correct the name"
     if _status(error) == 404:
         return f"{uri}: not found"
     return f"{uri}: S3 answered {code}: {error.response.get('Error', {}).get('Message', '')}"
+
+
+def _arrow_message(uri: str, message: str) -> str:
+    if "ACCESS_DENIED" in message or "HTTP status 403" in message:
+        return _refused(uri, "ACCESS_DENIED")
+    if "NO_SUCH" in message or "404" in message or "does not exist" in message:
+        return f"{uri}: not found"
+    return f"{uri}: {message}"
+
+
+def _refused(uri: str, code: str) -> str:
+    return (
+        f"{uri}: S3 refuses access ({code}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+        "the bucket's policy"
+    )
 
 
 def _status(error: boto_errors.ClientError) -> int:

@@ -174,7 +174,7 @@ def upload(source: Path, uri: str) -> None:
 def open_input(uri: str) -> pa.NativeFile:
     """A seekable binary stream, for Parquet and other large files."""
     filesystem, path = arrow(uri)
-    with _local_errors(uri):
+    with _s3.errors(uri) if is_s3(uri) else _local_errors(uri):
         return filesystem.open_input_file(path)
 
 
@@ -200,6 +200,11 @@ def require_writable(uri: str) -> None:
     with _local_errors(uri):
         (nearest / name).touch()
         (nearest / name).unlink()
+
+
+def s3_account() -> tuple[str, str | None]:
+    """The S3 endpoint in use and where its credentials come from, None when there are none."""
+    return _s3.account()
 
 
 def remove_unfinished(uri: str, older_than_s: float) -> int:

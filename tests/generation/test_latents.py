@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from aigc.generation.latents import latents, philox4x32, uniforms
+
+# Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
+KNOWN_ANSWERS = [
+    (
+        (0, 0, 0, 0),
+        (0, 0),
+        (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8),
+    ),
+    (
+        (0xFFFFFFFF,) * 4,
+        (0xFFFFFFFF,) * 2,
+        (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+    ),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
+def test_philox_gives_the_published_answers(counter, key, expected) -> None:
+    words = philox4x32(tuple(np.array([c], dtype=np.uint64) for c in counter), key)
+    assert tuple(int(word[0]) for word in words) == expected
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    start=st.integers(0, 2**40),
+    length=st.integers(1, 50),
+    dim=st.integers(1, 70),
+    data=st.data(),
+)
+def test_an_item_drawn_alone_equals_the_one_drawn_in_a_range(
+    seed, start, length, dim, data
+) -> None:
+    index = data.draw(st.integers(start, start + length - 1))
+    together = latents(seed, start, start + length, dim)
+    alone = latents(seed, index, index + 1, dim)
+    assert torch.equal(together[index - start], alone[0])
+
+
+def test_a_longer_latent_begins_with_the_shorter() -> None:
+    assert torch.equal(latents(3, 0, 10, 7), latents(3, 0, 10, 128)[:, :7])
+
+
+def test_seeds_and_items_differ() -> None:
+    drawn = torch.cat([latents(seed, 0, 100, 8) for seed in (0, 1, 2**32, 2**62)])
+    assert len(torch.unique(drawn, dim=0)) == 400
+    assert len(torch.unique(latents(0, 2**32 - 2, 2**32 + 2, 8), dim=0)) == 4
+
+
+def test_uniforms_stay_inside_the_open_interval() -> None:
+    u = uniforms(11, 0, 5000, 16)
+    assert 0 < u.min() < u.max() < 1
+    assert stats.kstest(u.ravel(), "uniform").pvalue > 0.001
+
+
+def test_latents_are_standard_normal_and_uncorrelated() -> None:
+    z = latents(5, 0, 20_000, 8).double().numpy()
+    assert stats.kstest(z.ravel(), "norm").pvalue > 0.001
+    correlation = np.corrcoef(z.T) - np.eye(8)
+    assert np.abs(correlation).max() < 0.03
+    assert abs(np.corrcoef(z[:-1, 0], z[1:, 0])[0, 1]) < 0.03
+
+
+def test_truncation_gives_the_truncated_normal_from_the_same_words() -> None:
+    full, cut = latents(5, 0, 5000, 4), latents(5, 0, 5000, 4, truncation=1.0)
+    assert cut.abs().max() <= 1
+    assert stats.kstest(cut.double().ravel().numpy(), stats.truncnorm(-1, 1).cdf).pvalue > 0.001
+    order = full.ravel().argsort()
+    assert (cut.ravel()[order].diff() >= 0).all()
+    assert torch.allclose(latents(5, 0, 100, 4, truncation=50.0), full[:100])

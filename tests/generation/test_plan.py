@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aigc.errors import JobError
+from aigc.generation.plan import Job, shard_items
+from aigc.specs import GenerateSpec
+from tests.models_for_tests import tiny_config
+
+
+def make_job(**changes) -> Job:
+    fields = {
+        "model": "tiny@v1",
+        "model_uri": "/store/models/tiny/v1",
+        "model_digest": "d" * 64,
+        "count": 1000,
+        "seed": 7,
+        "pattern": (0, 1, 2, 3),
+        "labels": ("zero", "one", "two", "three"),
+        "truncation": None,
+        "codec": "png",
+        "quality": 90,
+        "precision": "fp32",
+        "device": "cpu",
+        "micro_batch": 8,
+        "shard_items": 64,
+        "embed_provenance": True,
+        "height": 16,
+        "width": 16,
+        "channels": 1,
+    }
+    return Job.model_validate(fields | changes)
+
+
+@given(count=st.integers(1, 100_000), items=st.integers(1, 5000))
+def test_shards_cover_every_index_once(count: int, items: int) -> None:
+    job = make_job(count=count, shard_items=items)
+    shards = list(job.plan())
+    assert shards[0].start == 0
+    assert shards[-1].stop == count
+    assert all(a.stop == b.start for a, b in pairwise(shards))
+    assert [shard.number for shard in shards] == list(range(job.shards))
+    assert all(0 < shard.items <= items for shard in shards)
+
+
+def test_a_shard_is_whole_micro_batches_and_its_file_of_sensible_size() -> None:
+    config = tiny_config()
+    for count in (1, 100, 10_000, 10**6, 10**9):
+        spec = GenerateSpec(model="m", out="o", count=count)
+        items = shard_items(spec, config)
+        assert items % spec.micro_batch == 0
+        assert items * 256 <= 257 * 2**20
+    asked = GenerateSpec(model="m", out="o", count=100, shard_items=100, micro_batch=64)
+    assert shard_items(asked, config) == 128
+
+
+def test_a_job_survives_its_file_and_says_how_another_differs() -> None:
+    job = make_job()
+    assert Job.from_json(job.to_json(), "x") == job
+    assert job.differences(job) == []
+    assert job.differences(make_job(model_uri="/elsewhere")) == []
+    assert job.differences(make_job(seed=8, count=9)) == [
+        "count: 1000 there, 9 asked",
+        "seed: 7 there, 8 asked",
+    ]
+
+
+def test_a_foreign_job_file_is_one_clear_line() -> None:
+    with pytest.raises(JobError, match="not a job of this version"):
+        Job.from_json(b"{}", "x/_job.json")

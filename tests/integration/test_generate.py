@@ -1,0 +1,190 @@
+"""`aigc generate` on real Ray, on disks and on a real S3 server, killed and rerun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from aigc import storage
+from aigc.errors import PlacementError, SpecError, StorageError
+from aigc.orchestration.generate import regenerate, run
+from aigc.output import commit
+from aigc.output.verify import verify
+from aigc.specs import GenerateSpec, Placement
+from aigc.store import ModelStore
+from tests.models_for_tests import publish_tiny
+from tests.servers import S3Server
+
+pytestmark = pytest.mark.integration
+AIGC = [sys.executable, "-m", "aigc"]
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    return publish_tiny("tiny-bulk").ref
+
+
+def spec(model: str, out: str, **options) -> GenerateSpec:
+    values = {"model": model, "out": out, "count": 2000, "seed": 7, "micro_batch": 16}
+    return GenerateSpec.model_validate(values | {"shard_items": 250} | options)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(model: str, ray_session: None, tmp_path_factory) -> str:
+    """Content digest of the set when nothing goes wrong."""
+    out = str(tmp_path_factory.mktemp("undisturbed") / "set")
+    return run(spec(model, out))["content_digest"]
+
+
+def test_one_and_two_workers_make_the_same_set(model, ray_session, undisturbed, tmp_path) -> None:
+    for workers in (1, 2):
+        out = str(tmp_path / str(workers))
+        made = run(spec(model, out, placement=Placement(workers=workers)))
+        assert made["content_digest"] == undisturbed
+        assert made["labels"] == {"one": 500, "three": 500, "two": 500, "zero": 500}
+        assert verify(out)["items"] == 2000
+
+
+def test_a_rerun_does_nothing_and_another_seed_is_refused(model, ray_session, tmp_path) -> None:
+    out, notices = str(tmp_path / "set"), []
+    run(spec(model, out, count=100))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
+    run(spec(model, out, count=100), on_notice=notices.append)
+    assert "already complete" in notices[0]
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
+    with pytest.raises(SpecError, match="seed: 7 there, 8 asked"):
+        run(spec(model, out, count=100, seed=8))
+
+
+def test_regenerated_items_equal_the_stored_bytes(model, ray_session, tmp_path) -> None:
+    from aigc.output import read
+
+    out = str(tmp_path / "set")
+    run(spec(model, out))
+    indices = list(range(3, 2000, 97))
+    stored = read.items(out, commit.read_job(out), commit.read_records(out), indices)
+    assert regenerate(out, indices) == stored
+
+
+def test_s3_gives_the_same_set_as_a_disk(model, ray_session, undisturbed, s3_uri, tmp_path) -> None:
+    import duckdb
+    import pyarrow.dataset as ds
+    from datasets import load_dataset
+
+    out = storage.join(s3_uri, "sets", "one")
+    made = run(spec(model, out))
+    assert made["content_digest"] == undisturbed
+    assert verify(out)["content_digest"] == undisturbed
+    filesystem, path = storage.arrow(out)
+    rows = ds.dataset(f"{path}/data", filesystem=filesystem).to_table()  # noqa: F841
+    counts = duckdb.sql("select label, count(*) from rows group by 1 order by 1").fetchall()
+    assert counts == [(0, 500), (1, 500), (2, 500), (3, 500)]
+    for entry in storage.listing(storage.join(out, "data")):
+        (tmp_path / entry.key).write_bytes(storage.read_bytes(entry.uri))
+    loaded = load_dataset(
+        "parquet", data_files=str(tmp_path / "*.parquet"), cache_dir=str(tmp_path / "c")
+    )["train"]
+    assert loaded[1]["image"].size == (16, 16)
+    assert loaded.features["label"].names[loaded[1]["label"]] == "one"
+
+
+def test_bad_places_are_one_line_each(model, s3_uri, tmp_path, monkeypatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(StorageError, match=r"is a file; choose a folder"):
+        run(spec(model, str(blocked / "set")))
+    with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'"):
+        run(spec(model, "s3://no-such-bucket/set"))
+    from aigc import _s3
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    _s3.client.cache_clear()
+    with pytest.raises(StorageError, match=r"refuses access.*check AWS_ACCESS_KEY_ID"):
+        run(spec(model, storage.join(s3_uri, "set")))
+
+
+def test_what_can_never_be_placed_is_said_at_once(model, ray_session, tmp_path) -> None:
+    started = time.monotonic()
+    with pytest.raises(PlacementError, match=r"no node can hold .*64 CPU.*has 2 CPU"):
+        run(spec(model, str(tmp_path / "a"), placement=Placement(cpus_per_worker=64)))
+    with pytest.raises(PlacementError, match=r"gpus_per_worker|1 GPU"):
+        run(spec(model, str(tmp_path / "b"), placement=Placement(gpus_per_worker=1)))
+    with pytest.raises(PlacementError, match="room for 2 worker"):
+        run(spec(model, str(tmp_path / "c"), placement=Placement(workers=3)))
+    assert time.monotonic() - started < 30
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_busy_cluster_is_waited_for_and_then_said(model, ray_session, tmp_path) -> None:
+    import ray
+
+    @ray.remote(num_cpus=2)
+    class Hog:
+        def up(self) -> bool:
+            return True
+
+    hog = Hog.remote()
+    ray.get(hog.up.remote())
+    try:
+        with pytest.raises(PlacementError, match="the cluster is busy"):
+            run(spec(model, str(tmp_path / "a"), placement=Placement(wait_s=2)))
+    finally:
+        ray.kill(hog)
+
+
+def test_a_killed_worker_is_replaced(model, ray_session, undisturbed, tmp_path) -> None:
+    out, notices, killed = str(tmp_path / "set"), [], []
+
+    def kill_one(done: float, total: float, **_: object) -> None:
+        if done and not killed:
+            killed.extend(worker_pids()[:1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    made = run(spec(model, out, micro_batch=16), report=kill_one, on_notice=notices.append)
+    assert killed
+    assert any("trying again" in notice for notice in notices)
+    assert made["content_digest"] == undisturbed
+    assert verify(out)["items"] == 2000
+
+
+def worker_pids() -> list[int]:
+    import psutil
+
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any("ShardWorker" in part for part in process.info["cmdline"] or [])
+        and os.getpid() in [parent.pid for parent in process.parents()]
+    ]
+
+
+@pytest.mark.parametrize("where", ["disk", "s3"])
+def test_a_killed_driver_is_resumed_by_the_same_command(
+    where: str, model: str, undisturbed: str, s3_server: S3Server, s3_uri: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "set") if where == "disk" else storage.join(s3_uri, "set")
+    command = [*AIGC, "generate", model, "--count", "2000", "--seed", "7", "--out", out]
+    command += ["--set", "micro_batch=16", "--set", "shard_items=250", "--workers", "1"]
+    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if len(list(storage.listing(storage.join(out, "_records")))) >= 2:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert commit.read_manifest(out) is None
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "resuming:" in again.stderr
+    assert undisturbed in again.stderr
+    assert verify(out)["content_digest"] == undisturbed

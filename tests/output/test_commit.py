@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from aigc import storage
+from aigc.errors import JobError, SpecError
+from aigc.output import commit, manifest, read
+from aigc.output.verify import verify
+from aigc.types import ShardRecord
+
+CASES = [(32, None), (32, [3, 1, 0, 2]), (8, None), (104, [0])]
+"""Items a shard, and the order in which the shards are made."""
+
+
+def record(shard: int = 0, attempt: str = "a") -> ShardRecord:
+    return ShardRecord(
+        shard=shard,
+        start=0,
+        stop=8,
+        file=f"data/part-00000-{attempt}.parquet",
+        size_bytes=1,
+        sha256="0",
+        content="0",
+        attempt=attempt,
+    )
+
+
+def test_of_racing_commits_one_wins_and_all_read_the_winner(tmp_path: Path) -> None:
+    out = str(tmp_path)
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(lambda i: commit.commit(out, record(attempt=str(i))), range(32)))
+    assert sum(won) == 1
+    assert commit.read_record(out, 0).attempt == str(won.index(True))
+
+
+def test_the_same_attempt_may_ask_twice(tmp_path: Path) -> None:
+    assert commit.commit(str(tmp_path), record())
+    assert commit.commit(str(tmp_path), record())
+    assert not commit.commit(str(tmp_path), record(attempt="b"))
+
+
+def test_records_survive_their_file() -> None:
+    first = dataclasses.replace(record(), labels={"bag": 3})
+    assert ShardRecord.from_json(first.to_json()) == first
+
+
+def test_another_job_at_the_same_place_is_refused_with_the_difference(sets, tmp_path) -> None:
+    out = str(tmp_path / "set")
+    sets.start(out)
+    assert sets.start(out).seed == 7
+    with pytest.raises(SpecError, match=r"seed: 7 there, 8 asked.*choose another out"):
+        sets.start(out, seed=8)
+    with pytest.raises(SpecError, match="codec: png there, jpeg asked"):
+        sets.start(out, codec="jpeg")
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(sets, tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(SpecError, match=r"not empty \(holiday.jpg\)"):
+        sets.start(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_job_with_a_missing_shard_is_not_finished(sets, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    job = sets.start(out)
+    sets.shards(out, job, [0, 1, 3])
+    with pytest.raises(JobError, match="shard 2 is missing"):
+        manifest.finish(out, job)
+    assert commit.read_manifest(out) is None
+    assert manifest.status(out)["items"] == 68
+    with pytest.raises(JobError, match="not finished"):
+        verify(out)
+
+
+def test_a_second_attempt_leaves_no_orphan_and_changes_nothing(sets, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    job = sets.start(out)
+    sets.shards(out, job, [0, 0, 1, 2, 3, 1])
+    assert len(list((tmp_path / "set" / "data").iterdir())) == 4
+    (tmp_path / "set" / "data" / "part-00002-dead.parquet").write_bytes(b"cut off")
+    assert manifest.finish(out, job)["orphans_removed"] == 1
+    assert verify(out)["items"] == 100
+
+
+def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypatch) -> None:
+    out = str(tmp_path / "set")
+    job = sets.start(out)
+
+    def stop(count: int) -> None:
+        raise RuntimeError("power cut")
+
+    from aigc.generation.pipeline import run_shard
+    from aigc.orchestration.generate import make_engine
+
+    engine = make_engine(job, sets.config, sets.tensors)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run_shard(job, job.shard(0), engine, out, stop)
+    assert commit.read_records(out) == {}
+    assert not list((tmp_path / "set").rglob("*.parquet"))
+    assert not list((tmp_path / "set").rglob(".aigc-tmp-*"))
+
+
+def test_the_digest_does_not_depend_on_shard_size_or_order(sets, tmp_path: Path) -> None:
+    digests = set()
+    for number, (items, order) in enumerate(
+        [(32, None), (32, [3, 1, 0, 2]), (8, None), (104, [0])]
+    ):
+        out = str(tmp_path / str(number))
+        sets.finished(out, order, shard_items=items)
+        digests.add(verify(out)["content_digest"])
+    assert len(digests) == 1
+    sets.finished(str(tmp_path / "other"), seed=8)
+    assert verify(str(tmp_path / "other"))["content_digest"] not in digests
+
+
+def test_items_are_read_back_by_index(sets, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    job = sets.finished(out)
+    records = commit.read_records(out)
+    found = read.items(out, job, records, [99, 0, 33])
+    assert sorted(found) == [0, 33, 99]
+    assert all(data.startswith(b"\x89PNG") for data in found.values())
+    with pytest.raises(SpecError, match="items 0 to 99"):
+        read.items(out, job, records, [100])
+
+
+def test_a_local_listing_passes_over_unfinished_files(tmp_path: Path) -> None:
+    (tmp_path / ".aigc-tmp-1").write_bytes(b"x")
+    (tmp_path / "a").write_bytes(b"x")
+    assert [entry.key for entry in storage.listing(str(tmp_path))] == ["a"]
+    assert storage.remove_unfinished(str(tmp_path), 3600) == 0
+    assert storage.remove_unfinished(str(tmp_path), 0) == 1
