@@ -10,13 +10,18 @@ import numpy as np
 
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
-from aigc.evaluation import classifier, memorisation
 from aigc.evaluation.cache import cached
 from aigc.evaluation.classes import class_figures
+from aigc.evaluation.classifier import fit
 from aigc.evaluation.collapse import collapse_figures, similarity
 from aigc.evaluation.features import Features, efficientnet_lite0, inception_v3
 from aigc.evaluation.figures import Comparison, beside, compare, frechet_figures
 from aigc.evaluation.frechet import Moments, moments
+from aigc.evaluation.memorisation import (
+    memorisation_figures,
+    nearest_training_images,
+    training_images,
+)
 from aigc.evaluation.page import Pairs, draw_page
 from aigc.evaluation.prdc import Prdc
 from aigc.evaluation.reference import (
@@ -98,14 +103,14 @@ def evaluate(
         classes = _classes(dataset, (features, labels), test, train)
     figures |= _class_summary(classes)
     with stages.stage("sample neighbours", dataset.counts["train"]):
-        near = memorisation.nearest_training_images(pixels, dataset, stages.seen)
+        near = nearest_training_images(pixels, dataset, stages.seen)
     test_near = test_neighbours(dataset, counts.test_neighbours, spec.seed, stages)
     inception = _inception(pixels, dataset, counts, spec, stages)
     if inception is not None:
         figures |= {"fid_inception": inception["fd"]}
     with stages.stage("pairs"):
         closest = near.closest(PAIRS)
-        originals, _ = memorisation.training_images(dataset, near.nearest[closest].tolist())
+        originals, _ = training_images(dataset, near.nearest[closest].tolist())
 
     alike = similarity(model.manifolds, floor.manifolds)
     result: Json = {
@@ -114,7 +119,7 @@ def evaluate(
         "protocol": _protocol(counts, spec, extractor.name, inception),
         "figures": figures,
         "collapse": collapse_figures(figures, alike, classes["missing"] if classes else None),
-        "memorisation": memorisation.memorisation_figures(near, test_near)
+        "memorisation": memorisation_figures(near, test_near)
         | {
             "training_images": dataset.counts["train"],
             "closest": [
@@ -183,7 +188,7 @@ def _classes(
 ) -> Json | None:
     if len(dataset.labels) < 2:
         return None
-    fitted = classifier.fit(train.features, train.labels, len(dataset.labels))
+    fitted = fit(train.features, train.labels, len(dataset.labels))
     real = (test.features, test.labels), (train.features, train.labels)
     return class_figures(fitted, samples, *real, dataset.labels)
 

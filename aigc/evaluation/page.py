@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aigc.evaluation import canvas
 from aigc.evaluation.canvas import (
     AMBER,
     AMBER_LIGHT,
@@ -189,7 +188,7 @@ def _footer(page: Canvas, y: float, figures: Json) -> float:
     ]
     y += 18
     for line in lines:
-        y = page.lines(_EDGE, y, line, _INNER, 11, canvas.MUTED)
+        y = page.lines(_EDGE, y, line, _INNER, 11, MUTED)
     return y
 
 
