@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import cast
 
 import typer
 
 from aigc import __version__
-from aigc.commands import data, doctor, evaluate, generate, init, models, spec, submit
-from aigc.errors import AigcError
+from aigc.commands import data, demo, doctor, evaluate, generate, init, models, spec, submit
+from aigc.commands.common import exit_code
 
 app = typer.Typer(
     name="aigc",
@@ -21,6 +20,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
+app.command("demo")(demo.demo)
 app.command("status")(generate.status)
 app.command("verify")(generate.verify)
 app.command("regenerate")(generate.regenerate)
@@ -32,31 +32,10 @@ app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("spec")(spec.spec)
 
-_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
-"""What typer raises for wrong options; it exports only this class's child by name."""
-
 
 def main() -> None:
     """Run the command line: 0 done, 1 the job failed, 2 the input was wrong, 130 interrupted."""
-    sys.exit(_run())
-
-
-def _run() -> int:
-    try:
-        code = app(standalone_mode=False)
-    except AigcError as error:
-        return _complain(str(error), error.exit_code)
-    except _UsageError as error:
-        return _complain(error.format_message(), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; the same command again goes on", 130)
-    return code if isinstance(code, int) else 0
-
-
-def _complain(message: str, code: int) -> int:
-    if message:  # without arguments typer has printed the help already
-        print(f"aigc: {message}", file=sys.stderr)  # noqa: T201
-    return code
+    sys.exit(exit_code(app))
 
 
 @app.callback(invoke_without_command=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aigc.commands.common import Address, Settings, overrides, progress, say
+from aigc.commands.common import Address, Settings, job, overrides, progress, say
 from aigc.evaluation.table import as_text
 from aigc.orchestration.evaluate import run
 from aigc.specs import EvaluateSpec, load
@@ -18,4 +18,4 @@ def main(spec_file: str, settings: Settings = None, address: Address = None) -> 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    job(main)

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from aigc.errors import AigcError
 from aigc.specs import parse_setting
 from aigc.types import Report
 
@@ -33,6 +34,38 @@ SpecFile = Annotated[
 Workers = Annotated[int | None, typer.Option(help="Worker processes; default: all that fit.")]
 
 console = Console(stderr=True)
+
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
+"""What typer raises for wrong options; it exports only this class's child by name."""
+
+
+def exit_code(app: typer.Typer) -> int:
+    """Run `app`: 0 done, 1 the job failed, 2 the input was wrong, 130 interrupted.
+
+    What a user got wrong is one line on stderr, never a traceback.
+    """
+    try:
+        code = app(standalone_mode=False)
+    except AigcError as error:
+        return _complain(str(error), error.exit_code)
+    except _UsageError as error:
+        return _complain(error.format_message(), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; the same command again goes on", 130)
+    return code if isinstance(code, int) else 0
+
+
+def job(main: Callable[..., None]) -> None:
+    """Run `main` as a program of its own, with the exit codes of `aigc`."""
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    app.command()(main)
+    sys.exit(exit_code(app))
+
+
+def _complain(message: str, code: int) -> int:
+    if message:  # without arguments typer has printed the help already
+        print(f"aigc: {message}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:

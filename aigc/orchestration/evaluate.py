@@ -59,6 +59,23 @@ def run(
     return found
 
 
+def reuse_or_run(
+    spec: EvaluateSpec,
+    address: str | None = None,
+    report: Report = silent,
+    on_notice: Callable[[str], None] = ignore,
+) -> Json:
+    """The report in `spec.out` if it is of this spec and this very model, else a new one."""
+    uri = storage.join(spec.out, REPORT)
+    if storage.exists(uri):
+        found: Json = json.loads(storage.read_bytes(uri))
+        digest = ModelStore().resolve(spec.model).digest
+        if found["model"]["digest"] == digest and found["spec"] == spec.model_dump(mode="json"):
+            on_notice(f"{uri} is of this model already")
+            return found
+    return run(spec, address, report, on_notice)
+
+
 def check_model(config: ModelConfig, dataset: Dataset) -> None:
     """Raises SpecError when the model's images or labels have no counterpart in the data."""
     if config.channels != dataset.channels:

@@ -1,0 +1,18 @@
+"""Make a content set: `python jobs/generate.py jobs/specs/generate.yaml [--set seed=1]`."""
+
+from __future__ import annotations
+
+from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
+from aigc.orchestration.generate import run
+from aigc.specs import GenerateSpec, load
+
+
+def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:
+    spec = load(GenerateSpec, spec_file, overrides(settings))
+    with progress("generate", "images") as report:
+        manifest = run(spec, address, report, say)
+    print_json({key: value for key, value in manifest.items() if key != "shards"})
+
+
+if __name__ == "__main__":
+    job(main)
