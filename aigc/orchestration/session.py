@@ -61,8 +61,11 @@ def connect(address: str | None = None) -> Iterator[None]:
                 logging_level=logging.WARNING,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
+        # Ray sends its token to an address it was given only when told so.
+        tokenless = where and "RAY_AUTH_MODE" not in os.environ
+        hint = "; if the cluster wants a token, set RAY_AUTH_MODE=token" if tokenless else ""
         raise PlacementError(
-            f"no Ray cluster answers at {where or 'this machine'}: {_first_line(error)}"
+            f"no Ray cluster answers at {where or 'this machine'}: {_first_line(error)}{hint}"
         ) from None
     try:
         yield

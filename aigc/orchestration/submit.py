@@ -209,16 +209,24 @@ def _connect(address: str) -> JobSubmissionClient:
         os.environ.update(hidden)
 
 
-def _token_header() -> dict[str, str]:
-    """The token where Ray looks for it: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token."""
-    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
-        return {}
-    token = os.environ.get("RAY_AUTH_TOKEN", "")
+def find_token() -> tuple[str, str]:
+    """The token and where it stands: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.
+
+    The token is empty when there is none.
+    """
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token, "RAY_AUTH_TOKEN"
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
-    if not token:
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            token = path.read_text(encoding="utf-8")
-    return {"Authorization": f"Bearer {token.strip()}"} if token.strip() else {}
+    try:
+        return path.read_text(encoding="utf-8").strip(), str(path)
+    except (OSError, UnicodeDecodeError):
+        return "", str(path)
+
+
+def _token_header() -> dict[str, str]:
+    token = find_token()[0]
+    enabled = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"
+    return {"Authorization": f"Bearer {token}"} if token and enabled else {}
 
 
 def _summary(job: JobDetails) -> dict[str, Any]:

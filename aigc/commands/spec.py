@@ -1,0 +1,56 @@
+"""`aigc spec VERB`: what can be written into a verb's spec."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Annotated, Any
+
+import typer
+
+from aigc.errors import SpecError
+
+Verb = Annotated[str, typer.Argument(help="prepare, train, evaluate or generate.")]
+
+
+def spec(
+    verb: Verb,
+    schema: Annotated[bool, typer.Option("--schema", help="JSON Schema, for editors.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="A commented YAML to edit.")] = False,
+) -> None:
+    """Every field of a verb's spec, or its JSON Schema, or an example to start from.
+
+    Example: aigc spec train --default > train.yaml
+    """
+    from aigc.specs import SPECS
+
+    if verb not in SPECS:
+        raise SpecError(f"verb {verb!r} has no spec; choose one of {', '.join(SPECS)}")
+    if schema:
+        typer.echo(json.dumps(SPECS[verb].model_json_schema(), indent=2))
+    elif default:
+        typer.echo(example(verb), nl=False)
+    else:
+        _print_fields(verb)
+
+
+def example(verb: str) -> str:
+    """The commented YAML spec of `verb` that comes with the package."""
+    return (resources.files("aigc") / "examples" / f"{verb}.yaml").read_text(encoding="utf-8")
+
+
+def _print_fields(verb: str) -> None:
+    from aigc.commands.common import print_table
+    from aigc.specs import SPECS
+
+    rows = []
+    for name, field in SPECS[verb].model_fields.items():
+        value = "required" if field.is_required() else _shown(field.get_default())
+        rows.append((name, value, field.description or ""))
+    print_table(("field", "default", "meaning"), rows)
+
+
+def _shown(value: Any) -> str:
+    from aigc.specs import Spec
+
+    return f"{type(value).__name__}, see --schema" if isinstance(value, Spec) else str(value)
