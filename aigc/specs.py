@@ -255,9 +255,11 @@ def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
-    first = error.errors(include_url=False)[0]
-    # A union's tag ("gan") stands in the path though no user wrote it as a field.
-    path = [str(part) for part in first["loc"] if part not in ("gan", "vae")]
+    # Of a union's complaints the deepest is about the alternative that was meant; the names of
+    # alternatives ("gan", "tuple[...]") stand in the path though no user wrote them.
+    first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
+    parts = [str(part) for part in first["loc"]]
+    path = [part for part in parts if part not in ("gan", "vae") and "[" not in part]
     field = ".".join(path) or "spec"
     prefix = f"{where}: " if where else ""
     match first["type"]:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aigc.errors import SpecError
+from aigc.specs import SPECS, GenerateSpec, PrepareSpec, TrainSpec, build, dump, load, parse_setting
+
+GENERATE = {"model": "m", "out": "o", "count": 10}
+TRAIN = {"name": "n", "data": "d", "out": "o", "steps": 10}
+
+WRONG = [
+    (GenerateSpec, GENERATE | {"colour": "red"}, "unknown field colour; the fields are: model"),
+    (GenerateSpec, {"model": "m", "out": "o"}, "field count is missing"),
+    (GenerateSpec, GENERATE | {"count": 0}, "count = 0: .*greater than or equal to 1"),
+    (GenerateSpec, GENERATE | {"count": -5}, "count = -5: .*greater than or equal to 1"),
+    (GenerateSpec, GENERATE | {"count": "many"}, "count = 'many': .*valid integer"),
+    (GenerateSpec, GENERATE | {"seed": 2**63}, "seed = 9223372036854775808: .*less than"),
+    (GenerateSpec, GENERATE | {"codec": "tiff"}, "codec = 'tiff': .*'png'"),
+    (GenerateSpec, GENERATE | {"labels": {"bag": 0}}, "bag = 0: .*greater than 0"),
+    (GenerateSpec, GENERATE | {"placement": {"workers": 0}}, "placement.workers = 0"),
+    (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
+    (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
+    (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
+    (TrainSpec, TRAIN | {"model": {"family": "flow"}}, "model.*'gan'"),
+    (TrainSpec, TRAIN | {"model": {"family": "gan", "depth": 3}}, "unknown field model.depth"),
+    (TrainSpec, TRAIN | {"placement": {"workers": 3}}, "batch_size 128 cannot be divided"),
+]
+
+
+@pytest.mark.parametrize(("spec", "values", "message"), WRONG, ids=[row[2] for row in WRONG])
+def test_a_wrong_field_is_one_line_with_field_and_value(spec, values, message) -> None:
+    with pytest.raises(SpecError, match=message) as raised:
+        build(spec, values)
+    assert "\n" not in str(raised.value)
+
+
+def test_flags_override_the_file_and_dotted_keys_reach_inside(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("model: m\nout: o\ncount: 5\nplacement: {workers: 2}\n")
+    spec = load(GenerateSpec, str(path), {"count": 7, "placement.max_retries": 1})
+    assert (spec.count, spec.placement.workers, spec.placement.max_retries) == (7, 2, 1)
+
+
+def test_a_setting_is_yaml() -> None:
+    assert parse_setting("lr=2e-4") == ("lr", "2e-4")
+    assert build(TrainSpec, TRAIN | dict([parse_setting("lr=2e-4")])).lr == 2e-4
+    assert parse_setting("labels=[a, b]") == ("labels", ["a", "b"])
+    for text in ("lr", "=3", "a=[1"):
+        with pytest.raises(SpecError, match="--set"):
+            parse_setting(text)
+
+
+@pytest.mark.parametrize("text", ["just words", "- a list", "a: [", "\xff"])
+def test_a_file_that_is_no_spec_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SpecError, match=r"job\.yaml") as raised:
+        load(GenerateSpec, str(path), {})
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SpecError, match="No such file"):
+        load(GenerateSpec, str(tmp_path / "none.yaml"), {})
+
+
+def test_a_dumped_spec_is_the_same_spec() -> None:
+    spec = build(TrainSpec, TRAIN)
+    assert build(TrainSpec, yaml.safe_load(dump(spec))) == spec
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_every_spec_prints_a_schema(spec) -> None:
+    schema = spec.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(spec.model_fields)
+
+
+def test_a_spec_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        build(GenerateSpec, GENERATE).count = 3
