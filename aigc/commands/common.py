@@ -39,13 +39,14 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for wrong options; it exports only this class's child by name."""
 
 
-def exit_code(app: typer.Typer) -> int:
-    """Run `app`: 0 done, 1 the job failed, 2 the input was wrong, 130 interrupted.
+def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run `app` on `arguments`, by default the process's own.
 
+    Returns 0 when done, 1 when the job failed, 2 when the input was wrong, 130 when interrupted.
     What a user got wrong is one line on stderr, never a traceback.
     """
     try:
-        code = app(standalone_mode=False)
+        code = app(arguments, standalone_mode=False)
     except AigcError as error:
         return _complain(str(error), error.exit_code)
     except _UsageError as error:
