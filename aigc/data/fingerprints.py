@@ -39,7 +39,7 @@ def fingerprint(pixels: UInt8Images) -> Fingerprints:
     thumbnail = np.rint(down_y @ grey @ down_x.T).astype(np.uint8)
     content = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
     return Fingerprints(
-        content, _phash(grey), thumbnail.reshape(len(pixels), -1), grey.mean(axis=(1, 2))
+        content, _phash(grey), thumbnail.reshape(len(pixels), THUMBNAIL**2), grey.mean(axis=(1, 2))
     )
 
 

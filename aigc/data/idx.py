@@ -7,7 +7,6 @@ of dimensions, each dimension as uint32, then the data.
 from __future__ import annotations
 
 import functools
-import gzip
 import math
 import re
 import struct
@@ -55,8 +54,11 @@ def load(uri: str, dimensions: int, size_bytes: int, modified_s: float) -> npt.N
 
 
 def _gunzip(data: bytes, uri: str) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
     try:
-        unpacked = zlib.decompressobj(wbits=31).decompress(data, _MAX_BYTES)
-        return unpacked if len(unpacked) < _MAX_BYTES else gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
+        unpacked = stream.decompress(data, _MAX_BYTES)
+    except zlib.error as error:
         raise DataError(f"{uri}: damaged gzip file ({error})") from None
+    if not stream.eof or stream.unused_data:
+        raise DataError(f"{uri}: damaged gzip file (it ends early, is too large, or has a tail)")
+    return unpacked
