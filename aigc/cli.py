@@ -7,7 +7,7 @@ import sys
 import typer
 
 from aigc import __version__
-from aigc.commands import data, demo, doctor, evaluate, generate, init, models, spec, submit
+from aigc.commands import data, demo, doctor, evaluate, generate, init, models, spec, submit, train
 from aigc.commands.common import exit_code
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("demo")(demo.demo)

@@ -90,6 +90,15 @@ class GanModel(Spec):
     augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
     """DiffAugment policies (Zhao et al. 2020) for small data sets."""
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.discriminator == "dcgan" and (self.r1_gamma or self.r2_gamma):
+            raise ValueError(
+                "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
+                "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
+            )
+        return self
+
 
 class VaeModel(Spec):
     """Encoder and decoder, trained together on the ELBO (Kingma & Welling 2014)."""
@@ -223,7 +232,7 @@ def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
             raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
         values = loaded
     for key, value in overrides.items():
-        _set_dotted(values, key, value)
+        set_dotted(values, key, value)
     return build(spec, values, where=path or "")
 
 
@@ -244,7 +253,8 @@ def dump(spec: Spec) -> str:
     return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
+def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the dotted `key` of nested `values`. Raises SpecError."""
     *parents, last = key.split(".")
     for parent in parents:
         inner = values.setdefault(parent, {})

@@ -1,0 +1,100 @@
+"""Recipes: plain functions that return complete training specs, to use, change or learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from aigc.specs import GanModel, TrainSpec, VaeModel
+
+
+def relativistic(name: str, data: str, out: str) -> TrainSpec:
+    """The recipe to start with: RpGAN with lazy R1 and R2, projection discriminator, EMA.
+
+    The loss and the penalties of R3GAN (Huang et al. 2024) on networks small enough for a CPU.
+    """
+    return TrainSpec(
+        name=name,
+        data=data,
+        out=out,
+        model=GanModel(loss="relativistic", discriminator="projection"),
+        max_seconds=300,
+        batch_size=128,
+        lr=4e-4,
+        lr_final=1e-5,
+        betas=(0.0, 0.99),
+    )
+
+
+def dcgan(name: str, data: str, out: str) -> TrainSpec:
+    """The classic (Radford et al. 2016): non-saturating loss, BatchNorm in both networks.
+
+    It collapses easily; it is here to compare with.
+    """
+    return TrainSpec(
+        name=name,
+        data=data,
+        out=out,
+        model=GanModel(
+            loss="non_saturating",
+            discriminator="dcgan",
+            latent_dim=100,
+            r1_gamma=0,
+            r2_gamma=0,
+        ),
+        max_seconds=300,
+        batch_size=128,
+        lr=2e-4,
+        betas=(0.5, 0.999),
+    )
+
+
+def vae(name: str, data: str, out: str) -> TrainSpec:
+    """A convolutional VAE (Kingma & Welling 2014): smoother pictures, an encoder, no collapse."""
+    return TrainSpec(
+        name=name,
+        data=data,
+        out=out,
+        model=VaeModel(),
+        max_seconds=300,
+        batch_size=128,
+        lr=1e-3,
+        lr_final=1e-5,
+        betas=(0.9, 0.999),
+    )
+
+
+def smoke(name: str, data: str, out: str) -> TrainSpec:
+    """Tiny networks, a few hundred steps: does everything work?"""
+    return TrainSpec(
+        name=name,
+        data=data,
+        out=out,
+        model=GanModel(latent_dim=32, width=16),
+        steps=300,
+        batch_size=32,
+        lr=1e-3,
+        lr_final=1e-4,
+        ema_half_life_images=1_000,
+        log_every=25,
+        sample_every=100,
+        checkpoint_every_s=10,
+    )
+
+
+PRESETS: dict[str, Callable[[str, str, str], TrainSpec]] = {
+    "relativistic": relativistic,
+    "dcgan": dcgan,
+    "vae": vae,
+    "smoke": smoke,
+}
+
+
+def summary(preset: str) -> str:
+    """The first line of what a preset says of itself."""
+    return (PRESETS[preset].__doc__ or "").strip().splitlines()[0]
+
+
+def default_out(name: str) -> str:
+    """Where a run goes when nothing else is said."""
+    return str(PurePosixPath("runs") / name)
