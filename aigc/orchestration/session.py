@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
 _LOCAL_OBJECT_STORE_BYTES = 2**30
+_CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def connect(address: str | None = None) -> Iterator[None]:
         os.environ.setdefault(name, value)
     where = address or os.environ.get("RAY_ADDRESS")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    if where:
+        _require_listener(where)
     try:
         if where:
             ray.init(address=where, logging_level=logging.WARNING)
@@ -102,6 +106,20 @@ def plan_workers(placement: Placement, units: int | None = None) -> Workers:
             f"{_describe(needs)} each; lower placement.workers or add nodes"
         )
     return Workers(min(wanted, units or wanted), needs["CPU"], gpus)
+
+
+def _require_listener(address: str) -> None:
+    """Raises PlacementError when nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "://" in address or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise PlacementError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}); "
+            "give HEAD:6379, or leave the address out to use this machine"
+        ) from None
 
 
 def _fits(node: dict[str, float], needs: dict[str, float]) -> int:
