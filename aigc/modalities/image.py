@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from aigc.specs import Codec
 from aigc.types import UInt8Images
+
+if TYPE_CHECKING:  # most users of this module only encode and decode: torch is loaded when needed
+    import torch
 
 MIME = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -24,11 +27,15 @@ SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 def to_network(pixels: UInt8Images) -> torch.Tensor:
     """uint8 (N, H, W, C) in 0..255 to float32 (N, C, H, W) in [-1, 1], channels last in memory."""
+    import torch  # noqa: PLC0415
+
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_pixels(tensor: torch.Tensor) -> UInt8Images:
     """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C); values outside are clipped."""
+    import torch  # noqa: PLC0415
+
     scaled = tensor.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)
     pixels: UInt8Images = scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return pixels
