@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from aigc.commands.common import Address, Settings, job, overrides, progress, say
-from aigc.evaluation.table import as_text
 from aigc.orchestration.evaluate import run
 from aigc.specs import EvaluateSpec, load
 
@@ -13,8 +12,7 @@ from aigc.specs import EvaluateSpec, load
 def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:
     spec = load(EvaluateSpec, spec_file, overrides(settings))
     with progress("evaluate", "images") as report:
-        found = run(spec, address, report, say)
-    typer.echo(as_text(found))
+        print_json(run(spec, address, report, say))
 
 
 if __name__ == "__main__":

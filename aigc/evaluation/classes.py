@@ -7,6 +7,7 @@ import numpy as np
 from aigc.evaluation.classifier import Classifier, entropy_bits, shares
 from aigc.evaluation.features import Features
 from aigc.evaluation.frechet import frechet_distance_of_few
+from aigc.evaluation.reference import Real
 from aigc.types import Json, Labels
 
 PER_CLASS_ITEMS = 500
@@ -16,32 +17,32 @@ MISSING_BELOW = 0.1
 
 def class_figures(
     classifier: Classifier,
-    samples: tuple[Features, Labels | None],
-    test: tuple[Features, Labels],
-    train: tuple[Features, Labels],
+    features: Features,
+    asked: Labels | None,
+    test: Real,
+    train: Real,
     names: tuple[str, ...],
 ) -> Json:
     """Figures over all classes and for each.
 
-    `samples` carries the label each sample was asked for, or None (an unconditional model), when
-    agreement is left out and the test split's shares are what is expected.
+    `asked` is the label each row of `features` was asked for; with None (an unconditional model)
+    agreement is left out, and the test split's shares are what is expected.
     """
-    features, asked = samples
-    seen, seen_test = classifier.predict(features), classifier.predict(test[0])
+    seen, seen_test = classifier.predict(features), classifier.predict(test.features)
     count = len(names)
-    expected = shares(test[1] if asked is None else asked, count)
+    expected = shares(test.labels if asked is None else asked, count)
     made, real = shares(seen, count), shares(seen_test, count)
     missing = [
         names[index] for index in np.flatnonzero(made < MISSING_BELOW * np.minimum(expected, real))
     ]
-    accuracy = float((seen_test == test[1]).mean())
+    accuracy = float((seen_test == test.labels).mean())
     return {
         "classifier_test_accuracy": accuracy,
         "label_agreement": None
         if asked is None
         else _pair(float((seen == asked).mean()), accuracy),
         "class_imbalance": _pair(
-            _distance(made, expected), _distance(real, shares(test[1], count))
+            _distance(made, expected), _distance(real, shares(test.labels, count))
         ),
         "class_entropy_bits": _pair(entropy_bits(made), entropy_bits(real)),
         "modes": {"model": count - len(missing), "floor": count},
@@ -52,11 +53,11 @@ def class_figures(
                 "asked": float(expected[index]),
                 "predicted": float(made[index]),
                 "agreement": None if asked is None else _agreement(seen, asked, index),
-                "agreement_floor": _agreement(seen_test, test[1], index),
+                "agreement_floor": _agreement(seen_test, test.labels, index),
                 **_class_distance(
                     features[(seen if asked is None else asked) == index],
-                    test[0][test[1] == index],
-                    train[0][train[1] == index],
+                    test.features[test.labels == index],
+                    train.features[train.labels == index],
                 ),
             }
             for index, name in enumerate(names)

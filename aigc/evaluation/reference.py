@@ -91,13 +91,14 @@ def real_features(
 
     drawn = seed if count < dataset.counts[split] else None
     key = {"data": dataset.digest, "extractor": extractor.name, "split": split}
-    with stages.stage(f"{split} features", count):
+    with stages.stage(f"{split} {extractor.name}", count):
         found = cached(dataset.uri, "features", key | {"count": count, "seed": drawn}, make)
     return Real(found["features"], found["labels"])
 
 
-def test_neighbours(dataset: Dataset, count: int, seed: int, stages: Stages) -> Neighbours:
-    """Nearest training images of `count` test images: what distances nobody copied look like."""
+def neighbours_of_test(dataset: Dataset, counts: Counts, seed: int, stages: Stages) -> Neighbours:
+    """Nearest training images of some test images: the distances of what nobody copied."""
+    count = counts.test_neighbours
 
     def make() -> dict[str, np.ndarray]:
         pixels, _ = dataset.read("test", count, seed)
@@ -106,6 +107,6 @@ def test_neighbours(dataset: Dataset, count: int, seed: int, stages: Stages) -> 
 
     drawn = seed if count < dataset.counts["test"] else None
     key = {"data": dataset.digest, "count": count, "seed": drawn, "format": 1}
-    with stages.stage("test neighbours", dataset.counts["train"]):
+    with stages.stage("nearest training images of test", dataset.counts["train"]):
         found = cached(dataset.uri, "neighbours", key, make)
     return Neighbours(found["distances"], found["nearest"])
