@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from aigc.commands.common import Address, Settings, job, overrides, progress, say
+from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
 from aigc.orchestration.evaluate import run
 from aigc.specs import EvaluateSpec, load
 

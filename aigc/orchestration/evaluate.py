@@ -15,6 +15,7 @@ from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import SpecError
 from aigc.evaluation import evaluate, planned_images
+from aigc.evaluation.inception import load_inception
 from aigc.generation.engine import Device, Engine, Sampling
 from aigc.models.config import ModelConfig
 from aigc.orchestration.pool import Pool
@@ -96,6 +97,8 @@ def evaluate_model(
 ) -> tuple[Json, bytes]:
     """The report and its page, in this process."""
     dataset = open_dataset(spec.data)
+    if spec.inception_weights:
+        load_inception(spec.inception_weights)
     tensors = ModelStore().load(version)
     total = spec.samples + planned_images(dataset, spec)
 
