@@ -102,6 +102,7 @@ def smoke_plan(out: str, count: int, minutes: float) -> Plan:
 
 def run(plan: Plan, steps: Steps) -> dict[str, Any]:
     """Every step in turn; returns the evaluation's report."""
+    from aigc.data.dataset import open_dataset
     from aigc.data.fetch import fetch
     from aigc.orchestration import evaluate, generate, prepare, train
     from aigc.output.verify import verify
@@ -109,8 +110,9 @@ def run(plan: Plan, steps: Steps) -> dict[str, Any]:
     with steps.step("fetch", plan.raw):
         fetch(plan.fetch, plan.raw)
     with steps.step("prepare", plan.prepare.out) as result, progress("prepare", "images") as report:
-        made = prepare.run(plan.prepare, None, report)
-        result[0] = f"{sum(made['counts'].values()):,} images"
+        prepare.run(plan.prepare, None, report)
+        counts = open_dataset(plan.prepare.out).counts
+        result[0] = f"{counts['train']:,} train, {counts['test']:,} test images"
     with steps.step("train", plan.train.out) as result, progress("train", "images") as report:
         trained = train.run(plan.train, None, report, say)
         result[0] = trained["model"]
@@ -118,7 +120,7 @@ def run(plan: Plan, steps: Steps) -> dict[str, Any]:
         spec = plan.evaluate.model_copy(update={"model": trained["model"]})
         with progress("evaluate", "images") as report:
             figures = evaluate.reuse_or_run(spec, None, report, say)
-        result[0] = f"collapse: {figures['collapse']['verdict']}"
+        result[0] = f"collapse: {figures['collapse']['verdict'].partition(':')[0]}"
     with steps.step("generate", plan.generate.out) as result:
         job = plan.generate.model_copy(update={"model": trained["model"]})
         with progress("generate", "images") as report:
