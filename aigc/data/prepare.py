@@ -10,10 +10,10 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.data import card, decode, idx, layout, work
@@ -27,15 +27,19 @@ from aigc.types import Json, Report, silent
 
 T = TypeVar("T")
 R = TypeVar("R")
+Results: TypeAlias = Generator[R, None, None]
 
 
 class Execute(Protocol):
-    """Runs `function` on each task, in any order and any number at a time; yields each result."""
+    """Runs `function` on each task, in any order and any number at a time; yields each result.
 
-    def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]: ...
+    Once closed, no task is running any more.
+    """
+
+    def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]: ...
 
 
-def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
     """Threads: decoding, resizing and encoding leave the interpreter lock."""
     with decode.quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         running = [pool.submit(function, task) for task in tasks]
@@ -143,11 +147,15 @@ def _clean(
         work.ChunkTask(chunk, spec, uri) for chunk, uri in zip(source.chunks, uris, strict=True)
     ]
     done = rejects = 0
-    for result in execute(work.decode_chunk, tasks):
-        done, rejects = done + result.items, rejects + result.rejects
-        report(done, source.total, rejects=rejects)
-        if rejects > allowed_rejects(spec, source.total):
-            raise _too_many(spec, source.total, rejects, uris)
+    # Closed before the error goes on: no worker may still write where everything is deleted.
+    with contextlib.closing(execute(work.decode_chunk, tasks)) as results:
+        for result in results:
+            done, rejects = done + result.items, rejects + result.rejects
+            report(done, source.total, rejects=rejects)
+            if rejects > allowed_rejects(spec, source.total):
+                break
+    if rejects > allowed_rejects(spec, source.total):
+        raise _too_many(spec, source.total, rejects, uris)
     selection = select(spec, source, tuple(uris))
     if not selection.counts["train"]:
         raise DataError(f"{spec.source}: no image is left to train on, of {source.total:,} inputs")

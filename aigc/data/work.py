@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data.fingerprints import fingerprint
-from aigc.data.sources import Chunk, Item, chunk_items, lot
+from aigc.data.sources import Chunk, Item, lot
 from aigc.modalities import image as images
 from aigc.specs import PrepareSpec
 from aigc.types import UInt8Images
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         ("image", pa.binary()),
     ]
 )
+_BATCH_BYTES = 8 * 2**20
 INDEX = [name for name in SCHEMA.names if name != "image"]
 
 
@@ -66,7 +67,7 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
     total = rejects = 0
     try:
         with pq.ParquetWriter(scratch, SCHEMA, compression="none") as writer:
-            for batch in _batched(task.chunk.items(task.spec), chunk_items(task.spec)):
+            for batch in _batched(task.chunk.items(task.spec), _batch_items(task.spec)):
                 writer.write_table(_table(batch, task.spec))
                 total += len(batch)
                 rejects += sum(item.pixels is None for item in batch)
@@ -168,6 +169,11 @@ def _count(uri: str) -> ChunkDone:
     with storage.open_input(uri) as stream:
         reasons = pq.ParquetFile(stream).read(["reason"]).column(0)
     return ChunkDone(len(reasons), len(reasons) - reasons.null_count)
+
+
+def _batch_items(spec: PrepareSpec) -> int:
+    """Fingerprints and sums need many times the pixels' own memory, so few at a time."""
+    return max(1, min(2048, _BATCH_BYTES // (spec.size**2 * spec.channels)))
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ R = TypeVar("R")
 
 SMALL_BYTES = 512 * 2**20
 """Below this, starting Ray costs more than a second process gains."""
+_CANCEL_S = 30
 
 
 def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) -> Json:
@@ -70,7 +71,7 @@ class OnRay:
     placement: Placement
     workers: Workers
 
-    def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+    def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> core.Results[R]:
         """Yields results as they come.
 
         Raises:
@@ -99,6 +100,8 @@ class OnRay:
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
+            if running:
+                ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_S)
 
     def _late(self, running: dict[Any, _Running]) -> list[Any]:
         limit = self.placement.timeout_s + self.placement.wait_s

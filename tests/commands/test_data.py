@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from aigc.cli import main
+
+
+def aigc(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `aigc words…`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["aigc", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+    captured = capsys.readouterr()
+    return int(left.value.code or 0), captured.out, captured.err
+
+
+def test_fetch_prepare_show(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    raw, out = str(tmp_path / "raw"), str(tmp_path / "out")
+    assert aigc(capsys, "data", "fetch", "digits", raw)[0] == 0
+    code, printed, _ = aigc(capsys, "data", "fetch", "digits", raw, "--json")
+    assert (code, json.loads(printed)["fetched"]) == (0, False)
+    flags = ["--size", "8", "--channels", "1", "--set", "near_duplicates=keep"]
+    code, printed, _ = aigc(capsys, "data", "prepare", raw, out, *flags, "--json")
+    made = json.loads(printed)
+    assert code == 0
+    assert made["train"] + made["test"] == 1797
+    code, printed, _ = aigc(capsys, "data", "show", out)
+    assert code == 0
+    assert made["digest"] in printed
+    assert "CC-BY-4.0" in printed
+
+
+def test_a_spec_file_gives_what_flags_do_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    raw, out = str(tmp_path / "raw"), str(tmp_path / "out")
+    aigc(capsys, "data", "fetch", "digits", raw)
+    (tmp_path / "spec.yaml").write_text(f"source: {raw}\nout: {out}\nsize: 32\nchannels: 1\n")
+    spec = str(tmp_path / "spec.yaml")
+    assert aigc(capsys, "data", "prepare", "--spec", spec, "--size", "8")[0] == 0
+    assert json.loads(aigc(capsys, "data", "show", out, "--json")[1])["width"] == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fetch", "mnist", "raw"], "name = 'mnist': expected one of fashion-mnist, digits"),
+        (["prepare", "nowhere"], "field out is missing"),
+        (["prepare", "nowhere", "out"], "nowhere': not found"),
+        (["prepare", "a", "b", "--channels", "2"], "channels = 2: input should be 1 or 3"),
+        (["prepare", "a", "b", "--set", "sise=2"], "unknown field sise"),
+        (["show", "nowhere"], "no prepared data set here"),
+    ],
+)
+def test_mistakes_are_one_line(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = aigc(capsys, "data", *words)
+    assert code == 2
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
