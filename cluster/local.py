@@ -55,6 +55,7 @@ def start(options: argparse.Namespace) -> int:
     token = _token(environment)
     head = ["--head", f"--port={options.port}", f"--dashboard-port={options.dashboard_port}"]
     head += [f"--dashboard-host={HOST}", "--include-dashboard=true"]
+    options.dir = options.dir.absolute()
     options.dir.mkdir(parents=True, exist_ok=True)
     state = {"port": options.port, "dashboard_port": options.dashboard_port, "pids": []}
     for number in range(options.nodes):
@@ -135,6 +136,7 @@ def _start_node(
             stdout=log,
             stderr=log,
             env=environment,
+            cwd=options.dir,
             start_new_session=True,
         )
     return process.pid

@@ -212,7 +212,9 @@ def _publish_one(uri: str, value: int) -> tuple[str, str]:
 
 
 def test_racing_publishers_get_versions_of_their_own(store: ModelStore) -> None:
-    with multiprocessing.get_context("spawn").Pool(8) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # torch is imported once, not eight times
+    with context.Pool(8) as pool:
         made = dict(pool.starmap(_publish_one, [(store.uri, value) for value in range(8)]))
     assert made.keys() == {f"v{number}" for number in range(1, 9)}
     for version in store.versions("fashion"):
