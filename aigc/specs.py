@@ -144,6 +144,13 @@ class TrainSpec(Spec):
     publish: bool = True
     placement: Placement = Placement(workers=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gan_unless_said(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("model"), dict):
+            return values | {"model": {"family": "gan"} | values["model"]}
+        return values
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.steps is None and self.max_seconds is None:

@@ -6,7 +6,17 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError
-from aigc.specs import SPECS, GenerateSpec, PrepareSpec, TrainSpec, build, dump, load, parse_setting
+from aigc.specs import (
+    SPECS,
+    GanModel,
+    GenerateSpec,
+    PrepareSpec,
+    TrainSpec,
+    build,
+    dump,
+    load,
+    parse_setting,
+)
 
 GENERATE = {"model": "m", "out": "o", "count": 10}
 TRAIN = {"name": "n", "data": "d", "out": "o", "steps": 10}
@@ -79,3 +89,9 @@ def test_every_spec_prints_a_schema(spec) -> None:
 def test_a_spec_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         build(GenerateSpec, GENERATE).count = 3
+
+
+def test_a_model_without_a_family_is_a_gan() -> None:
+    values = {"name": "a", "data": "b", "out": "c", "steps": 1, "model": {"width": 8}}
+    assert build(TrainSpec, values).model == GanModel(width=8)
+    assert values["model"] == {"width": 8}
