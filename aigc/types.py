@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +28,14 @@ class Report(Protocol):
 
 def silent(done: float, total: float, **metrics: Any) -> None:
     """A `Report` that says nothing."""
+
+
+Notice = Callable[[str], None]
+"""Hears one line when something happened that a user wants to know."""
+
+
+def unheard(message: str) -> None:
+    """A `Notice` that goes nowhere."""
 
 
 @dataclass(frozen=True)

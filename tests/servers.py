@@ -66,6 +66,9 @@ def seaweedfs() -> Iterator[S3Server]:
         process.kill()  # its data goes with it, and a polite stop takes ten seconds
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+        for port in ports:
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
 
 def make_bucket(server: S3Server, name: str) -> str:

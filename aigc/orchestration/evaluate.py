@@ -22,21 +22,17 @@ from aigc.orchestration.pool import Pool
 from aigc.orchestration.session import connect, plan_workers
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Labels, Report, UInt8Images, silent
+from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
 
 REPORT, PAGE = "report.json", "report.png"
 METRICS = "metrics.json"
-
-
-def ignore(message: str) -> None:
-    """A notice that goes nowhere."""
 
 
 def run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    on_notice: Callable[[str], None] = ignore,
+    notice: Notice = unheard,
 ) -> Json:
     """Evaluate `spec.model` on `spec.data`: writes report.json and report.png to `spec.out`, and
     beside the model if `spec.publish`. Returns the report.
@@ -53,7 +49,7 @@ def run(
     planned_images(dataset, spec)
     storage.require_writable(spec.out)
     if address or os.environ.get("RAY_ADDRESS"):
-        found, page = _on_cluster(spec, version, address, report, on_notice)
+        found, page = _on_cluster(spec, version, address, report, notice)
     else:
         found, page = evaluate_model(spec, version, report)
     _write(spec, store, version, found, page)
@@ -64,7 +60,7 @@ def reuse_or_run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    on_notice: Callable[[str], None] = ignore,
+    notice: Notice = unheard,
 ) -> Json:
     """The report in `spec.out` if it is of this spec and this very model, else a new one."""
     uri = storage.join(spec.out, REPORT)
@@ -72,9 +68,9 @@ def reuse_or_run(
         found: Json = json.loads(storage.read_bytes(uri))
         digest = ModelStore().resolve(spec.model).digest
         if found["model"]["digest"] == digest and found["spec"] == spec.model_dump(mode="json"):
-            on_notice(f"{uri} is of this model already")
+            notice(f"{uri} is of this model already")
             return found
-    return run(spec, address, report, on_notice)
+    return run(spec, address, report, notice)
 
 
 def check_model(config: ModelConfig, dataset: Dataset) -> None:
@@ -190,7 +186,7 @@ def _on_cluster(
     version: ModelVersion,
     address: str | None,
     report: Report,
-    on_notice: Callable[[str], None],
+    notice: Notice,
 ) -> tuple[Json, bytes]:
     total = spec.samples + planned_images(open_dataset(spec.data), spec)
     results: list[tuple[Json, bytes]] = []
@@ -203,7 +199,7 @@ def _on_cluster(
             workers,
             results.append,
             lambda images: report(min(images, total), total),
-            on_notice,
+            notice,
         )
     return results[0]
 

@@ -21,20 +21,16 @@ from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.output import commit, manifest, read
 from aigc.specs import GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Report, Shard, ShardRecord, silent
+from aigc.types import Json, Notice, Report, Shard, ShardRecord, silent, unheard
 
 Tensors = dict[str, torch.Tensor]
-
-
-def ignore(message: str) -> None:
-    """A notice that goes nowhere."""
 
 
 def run(
     spec: GenerateSpec,
     address: str | None = None,
     report: Report = silent,
-    on_notice: Callable[[str], None] = ignore,
+    notice: Notice = unheard,
 ) -> Json:
     """Make the content set `spec` asks for, or finish it; returns its manifest.
 
@@ -51,14 +47,14 @@ def run(
         job = commit.open_job(out, plan_job(spec, version, found.device, found.precision))
         finished = commit.read_manifest(out)
         if finished is not None:
-            on_notice(f"{out} is already complete: {job.count:,} items; nothing to do")
+            notice(f"{out} is already complete: {job.count:,} items; nothing to do")
             return finished
     tensors = store.load(version)
     with connect(address):
         device: Device = found.device if found else choose_device(spec.placement)
         precision = found.precision if found else best_precision(device)
         job = commit.open_job(out, plan_job(spec, version, device, precision))
-        _make_missing(job, version.config, tensors, out, spec.placement, report, on_notice)
+        _make_missing(job, version.config, tensors, out, spec.placement, report, notice)
     return manifest.finish(out, job)
 
 
@@ -154,13 +150,13 @@ def _make_missing(
     out: str,
     placement: Placement,
     report: Report,
-    on_notice: Callable[[str], None],
+    notice: Notice,
 ) -> None:
     records = commit.read_records(out)
     todo = [shard for shard in job.plan() if shard.number not in records]
     done = sum(record.rows for record in records.values())
     if done:
-        on_notice(f"resuming: {done:,} of {job.count:,} items are already made")
+        notice(f"resuming: {done:,} of {job.count:,} items are already made")
     if not todo:
         return
     gpus = placement.gpus_per_worker if job.device == "cuda" else 0
@@ -174,7 +170,7 @@ def _make_missing(
         report(min(done + under_way, job.count), job.count, workers=workers.count)
 
     make = _actor_factory(job, config, tensors, out, workers)
-    Pool(make, placement).run(todo, workers, add, tick, on_notice)
+    Pool(make, placement).run(todo, workers, add, tick, notice)
 
 
 def _actor_factory(

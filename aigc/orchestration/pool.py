@@ -18,6 +18,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from aigc.errors import AigcError, JobError, PlacementError, StorageError
 from aigc.orchestration.session import Workers
 from aigc.specs import Placement
+from aigc.types import Notice
 
 _POLL_S = 0.5
 
@@ -53,7 +54,7 @@ class Pool:
         workers: Workers,
         on_result: Callable[[Any], None],
         on_tick: Callable[[float], None],
-        on_notice: Callable[[str], None],
+        notice: Notice,
     ) -> None:
         """Until every unit has a result. `on_tick` hears the items of units still under way.
 
@@ -62,7 +63,7 @@ class Pool:
             PlacementError: no worker could start within `wait_s`.
         """
         self._queue.extend(units)
-        self._on_notice = on_notice
+        self._notice = notice
         try:
             self._workers = [self._start() for _ in range(min(workers.count, len(self._queue)))]
             while self._queue or any(worker.unit is not None for worker in self._workers):
@@ -156,7 +157,7 @@ class Pool:
             if isinstance(cause, AigcError):
                 raise cause
             raise JobError(f"{unit}: failed {failed} times, last because {reason}")
-        self._on_notice(f"{unit}: {reason}; trying again ({failed} of {allowed})")
+        self._notice(f"{unit}: {reason}; trying again ({failed} of {allowed})")
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ray
@@ -32,7 +32,7 @@ from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, TrainSpec
 from aigc.store import ModelStore
 from aigc.training import TrainResult
-from aigc.types import Json, Report, silent
+from aigc.types import Json, Notice, Report, silent, unheard
 
 _POLL_S = 0.5
 _ANSWER_S = 60.0
@@ -59,7 +59,7 @@ def run(
     spec: TrainSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Callable[[str], None] = lambda _: None,
+    notice: Notice = unheard,
 ) -> Json:
     """Train on the cluster at `address` (none: this machine), publish, and say what came of it.
 
@@ -100,9 +100,7 @@ def _plan(spec: TrainSpec) -> Workers:
     return Workers(count, cpus, workers.gpus)
 
 
-def _fit(
-    spec: TrainSpec, workers: Workers, report: Report, notice: Callable[[str], None]
-) -> TrainResult:
+def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> TrainResult:
     mailbox = open_mailbox()
     outcome: list[BaseException | None] = []
     with (
@@ -189,7 +187,7 @@ def _follow(
     thread: threading.Thread,
     mailbox: Any,
     report: Report,
-    notice: Callable[[str], None],
+    notice: Notice,
     stopping: threading.Event,
 ) -> None:
     """Pass on progress until `thread` has ended; Ray Train bounds each wait within it."""

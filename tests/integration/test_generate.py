@@ -55,7 +55,7 @@ def test_a_rerun_does_nothing_and_another_seed_is_refused(model, ray_session, tm
     out, notices = str(tmp_path / "set"), []
     run(spec(model, out, count=100))
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
-    run(spec(model, out, count=100), on_notice=notices.append)
+    run(spec(model, out, count=100), notice=notices.append)
     assert "already complete" in notices[0]
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
     with pytest.raises(SpecError, match="seed: 7 there, 8 asked"):
@@ -146,7 +146,7 @@ def test_a_killed_worker_is_replaced(model, ray_session, undisturbed, tmp_path) 
             killed.extend(worker_pids()[:1])
             os.kill(killed[0], signal.SIGKILL)
 
-    made = run(spec(model, out, micro_batch=16), report=kill_one, on_notice=notices.append)
+    made = run(spec(model, out, micro_batch=16), report=kill_one, notice=notices.append)
     assert killed
     assert any("trying again" in notice for notice in notices)
     assert made["content_digest"] == undisturbed
