@@ -191,15 +191,12 @@ def read_block(block: Block, rows: Ints | None = None) -> pa.Table:
     """A block's encoded images and labels, all or some rows of it.
 
     Raises:
-        DataError: the file is missing, damaged or not the one `dataset.json` speaks of.
+        DataError: the file is damaged or not the one `dataset.json` speaks of.
+        StorageError: it is missing or cannot be reached.
     """
-    try:
-        with storage.open_input(block.uri) as stream:
-            file = pq.ParquetFile(stream)
-            table = file.read_row_group(block.group, ["image.bytes", "label"])
-    except (pa.ArrowException, StorageError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{block.uri}: cannot be read ({reason}); prepare the set again") from None
+    with layout.parquet_errors(block.uri), storage.open_input(block.uri) as stream:
+        file = pq.ParquetFile(stream)
+        table = file.read_row_group(block.group, ["image.bytes", "label"])
     if len(table) != block.rows:
         raise DataError(f"{block.uri}: has other rows than dataset.json says; prepare it again")
     return table if rows is None else table.take(pa.array(rows))

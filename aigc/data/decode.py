@@ -103,7 +103,8 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
     """L or RGB, upright, in sRGB, transparency on white."""
     profile = image.info.get("icc_profile")
     image.load()
-    image = ImageOps.exif_transpose(image)
+    with contextlib.suppress(Exception):  # a damaged EXIF block does not spoil the picture
+        image = ImageOps.exif_transpose(image)
     if image.mode in _WIDE:
         image = _narrow(image)
     elif image.mode == "F":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 import pyarrow as pa
+
+from aigc.errors import DataError, StorageError
 
 MARKER = "dataset.json"
 """Written last: a folder without it is not a data set."""
@@ -22,6 +26,21 @@ def schema(labels: tuple[str, ...]) -> pa.Schema:
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     fields = [("image", IMAGE), ("label", pa.int64()), ("id", pa.string())]
     return pa.schema(fields, metadata=metadata)
+
+
+@contextlib.contextmanager
+def parquet_errors(uri: str) -> Iterator[None]:
+    """What Arrow raises over the Parquet file at `uri`, as one line."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{uri}: not a readable Parquet file ({_line(error)})") from None
+    except OSError as error:
+        raise StorageError(f"{uri}: {error.strerror or _line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _value(dtype: str) -> dict[str, str]:

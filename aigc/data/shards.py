@@ -88,13 +88,14 @@ def write_shard(task: ShardTask) -> Json:
     try:
         written = pa.table([image, table.column("label"), ids], schema=schema)
         # PNG does not compress further; small row groups let readers stream and skip.
-        pq.write_table(
-            written,
-            scratch,
-            row_group_size=task.row_group_rows,
-            compression=_COMPRESSION,
-            write_page_index=True,
-        )
+        with layout.parquet_errors(task.out):
+            pq.write_table(
+                written,
+                scratch,
+                row_group_size=task.row_group_rows,
+                compression=_COMPRESSION,
+                write_page_index=True,
+            )
         with scratch.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size_bytes = scratch.stat().st_size

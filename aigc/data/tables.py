@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data.decode import UnfitError, decode_file
+from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
     TEST_NAMES,
@@ -48,7 +49,7 @@ class TableChunk:
         columns = [spec.image_column] + ([spec.label_column] if spec.label_column else [])
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
-        with storage.open_input(self.uri) as stream:
+        with parquet_errors(self.uri), storage.open_input(self.uri) as stream:
             batches = pq.ParquetFile(stream).iter_batches(
                 min(256, chunk_items(spec)), list(self.groups), columns
             )
@@ -112,11 +113,8 @@ def _side(key: str) -> str:
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
-    try:
-        with storage.open_input(uri) as stream:
-            head = pq.ParquetFile(stream).metadata
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{uri}: not a readable Parquet file ({_line(error)})") from None
+    with parquet_errors(uri), storage.open_input(uri) as stream:
+        head = pq.ParquetFile(stream).metadata
     schema = head.schema.to_arrow_schema()
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
         if column and column not in schema.names:
@@ -156,7 +154,7 @@ def _labels(
         return known, False
     seen: set[Any] = set()
     for entry in files:
-        with storage.open_input(entry.uri) as stream:
+        with parquet_errors(entry.uri), storage.open_input(entry.uri) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(65536, columns=[spec.label_column]):
                 seen |= set(pc.unique(batch.column(0)).to_pylist())
     seen.discard(None)
@@ -194,7 +192,3 @@ def _groups(head: pq.FileMetaData, spec: PrepareSpec) -> Iterator[tuple[int, tup
         size_bytes += group.total_byte_size
     if part:
         yield first, tuple(part)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

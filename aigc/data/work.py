@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
+from aigc.data import layout
 from aigc.data.fingerprints import fingerprint
 from aigc.data.sources import Chunk, Item, lot
 from aigc.modalities import image as images
@@ -66,7 +67,10 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
     scratch = storage.scratch(task.out)
     total = rejects = 0
     try:
-        with pq.ParquetWriter(scratch, SCHEMA, compression="none") as writer:
+        with (
+            layout.parquet_errors(task.out),
+            pq.ParquetWriter(scratch, SCHEMA, compression="none") as writer,
+        ):
             for batch in _batched(task.chunk.items(task.spec), _batch_items(task.spec)):
                 writer.write_table(_table(batch, task.spec))
                 total += len(batch)
@@ -81,7 +85,7 @@ def read_index(uris: Sequence[str]) -> pa.Table:
     """Everything but the images of all work files, with columns `file` and `row` to find them."""
     tables = []
     for number, uri in enumerate(uris):
-        with storage.open_input(uri) as stream:
+        with layout.parquet_errors(uri), storage.open_input(uri) as stream:
             table = pq.ParquetFile(stream).read(INDEX)
         rows = pa.array(np.arange(len(table), dtype=np.int64))
         files = pa.array(np.full(len(table), number, np.int64))
@@ -100,7 +104,8 @@ def read_rows(
     positions: list[npt.NDArray[np.int64]] = []
     for number in np.unique(files):
         wanted = np.flatnonzero(files == number)
-        with storage.open_input(uris[number]) as stream:
+        uri = uris[number]
+        with layout.parquet_errors(uri), storage.open_input(uri) as stream:
             for part, inside in _pick(pq.ParquetFile(stream), rows[wanted], columns):
                 parts.append(part)
                 positions.append(wanted[inside])
@@ -166,7 +171,7 @@ def _table(batch: list[Item], spec: PrepareSpec) -> pa.Table:
 
 
 def _count(uri: str) -> ChunkDone:
-    with storage.open_input(uri) as stream:
+    with layout.parquet_errors(uri), storage.open_input(uri) as stream:
         reasons = pq.ParquetFile(stream).read(["reason"]).column(0)
     return ChunkDone(len(reasons), len(reasons) - reasons.null_count)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError
+from aigc.errors import AigcError, DataError
 
 
 def test_it_says_what_it_holds(numbered: Dataset) -> None:
@@ -67,5 +67,5 @@ def test_damage_is_one_line(numbered: Dataset, tmp_path: Path, damage: str) -> N
             shard.unlink()
         case "marker":
             (tmp_path / "data/dataset.json").write_text("{")
-    with pytest.raises(DataError, match=r"cannot be read|not found|damaged"):
+    with pytest.raises(AigcError, match=r"not a readable Parquet file|not found|damaged"):
         open_dataset(str(tmp_path / "data")).read("train")

@@ -90,6 +90,11 @@ def test_a_photo_held_sideways_is_turned_upright() -> None:
     assert (upright[:, :8] == 0).all()
 
 
+@pytest.mark.parametrize("junk", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff", b"?"])
+def test_damaged_exif_does_not_lose_the_picture(junk: bytes) -> None:
+    assert np.array_equal(decode_file(encoded(noise(1), exif=junk), RGB), noise(1))
+
+
 def test_a_damaged_colour_profile_does_not_lose_the_picture() -> None:
     assert np.array_equal(decode_file(encoded(noise(1), icc_profile=b"junk"), RGB), noise(1))
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from aigc.data.dataset import open_dataset
 from aigc.data.prepare import R as Result
 from aigc.data.prepare import T, in_process, open_source
 from aigc.data.prepare import prepare as prepare_with
-from aigc.errors import DataError, SpecError
+from aigc.errors import DataError, SpecError, StorageError
 from aigc.orchestration.prepare import run
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, folder, noise, spec
@@ -298,3 +300,16 @@ def test_the_spec_reaches_the_marker(shop: Path, tmp_path: Path) -> None:
     assert kept == PrepareSpec.model_validate({**kept, "out": "x"}).model_dump(
         mode="json", exclude={"out", "placement"}
     )
+
+
+def test_a_full_disk_is_one_line(shop: Path, tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limit[1]))
+    try:
+        with pytest.raises(StorageError, match=r"chunk-000000.parquet: .*File too large"):
+            run(spec(shop, tmp_path / "out"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert run(spec(shop, tmp_path / "out"))["train"] == 90

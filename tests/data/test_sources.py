@@ -8,7 +8,7 @@ import pytest
 
 from aigc.data.prepare import open_source
 from aigc.data.sources import Item, Source
-from aigc.errors import DataError
+from aigc.errors import AigcError, DataError
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, folder, noise, spec
 
@@ -135,3 +135,13 @@ def test_a_damaged_parquet_file_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="not a readable Parquet file"):
         open_source(spec(path, "out"))
+
+
+def test_damage_inside_a_parquet_file_is_one_line(tmp_path: Path) -> None:
+    path = table(tmp_path / "one.parquet", {"image": PNGS, "label": [0, 1, 0, 1]})
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(396)
+    path.write_bytes(data)
+    chosen = spec(path, "out", label_column="")
+    with pytest.raises(AigcError, match=r"one.parquet: "):
+        items(open_source(chosen), chosen)
