@@ -10,6 +10,7 @@ from aigc.commands.common import (
     Address,
     AsJson,
     Settings,
+    SpecFile,
     Workers,
     overrides,
     print_json,
@@ -27,6 +28,7 @@ def train(
     spec_file: Annotated[
         str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; flags override it.")
     ] = None,
+    spec_option: SpecFile = None,
     preset: Annotated[
         str | None, typer.Option(help="A recipe instead of a spec file; see --presets.")
     ] = None,
@@ -64,7 +66,7 @@ def train(
         seed=seed,
         placement__workers=workers,
     )
-    spec = resolve(spec_file, preset, values)
+    spec = resolve(spec_file or spec_option, preset, values)
     if show:
         typer.echo(dump(spec), nl=False)
         return

@@ -1,0 +1,146 @@
+"""Training on a real Ray: two workers, killed workers, a killed driver, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from tests.training.helpers import tiny_spec
+
+from aigc import storage
+from aigc.errors import DataError, JobError, PlacementError, SpecError
+from aigc.orchestration.train import run
+from aigc.store import ModelStore
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+
+
+class KillsOnce:
+    """A report that sends SIGKILL to one training worker once a checkpoint is there."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.killed: int | None = None
+
+    def __call__(self, done: float, total: float, **_: Any) -> None:
+        if self.killed is None and list(self.out.glob("checkpoints/*/checkpoint.json")):
+            self.killed = own_workers()[0]
+            os.kill(self.killed, signal.SIGKILL)
+
+
+def own_workers() -> list[int]:
+    """Process ids of the training workers of this Ray session, as Ray itself knows them."""
+    from ray._private.state import actors
+
+    return [
+        actor["Pid"]
+        for actor in actors().values()
+        if actor["State"] == "ALIVE" and "RayTrainWorker" in actor["ActorClassName"]
+    ]
+
+
+def test_two_workers_train_and_publish(ray_session: None, digits_data: str, tmp_path: Path) -> None:
+    spec = tiny_spec(digits_data, tmp_path, publish=True, placement={"workers": 2})
+    made = run(spec)
+    assert made["workers"] == 2
+    assert made["steps_run"] == 12
+    version = ModelStore().resolve(made["model"])
+    assert version.config.labels == tuple("0123456789")
+    notes: list[str] = []
+    again = run(spec, notice=notes.append)
+    assert again["model"] == made["model"]
+    assert again["steps_run"] == 0
+    assert "finished already" in notes[0]
+
+
+def test_a_killed_worker_is_replaced_and_training_resumes(
+    ray_session: None, digits_data: str, tmp_path: Path
+) -> None:
+    spec = tiny_spec(digits_data, tmp_path, steps=1500, checkpoint_every_s=0.5, log_every=50)
+    killer, notes = KillsOnce(tmp_path), list[str]()
+    made = run(spec, report=killer, notice=notes.append)
+    assert killer.killed
+    assert made["steps"] == 1500
+    assert 0 < made["steps_run"] < 1500
+    assert any("a worker was lost" in note for note in notes)
+
+
+def test_a_killed_driver_leaves_a_run_that_goes_on(digits_data: str, tmp_path: Path) -> None:
+    spec_file = tmp_path / "spec.json"
+    spec = tiny_spec(digits_data, tmp_path / "run", steps=1200, checkpoint_every_s=0.5)
+    spec_file.write_text(spec.model_dump_json())
+    command = [sys.executable, "-m", "aigc", "train", str(spec_file), "--json"]
+    with (tmp_path / "log").open("wb") as log:
+        first = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        wait_until(lambda: list((tmp_path / "run").glob("checkpoints/*/checkpoint.json")))
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait(30)
+    done = subprocess.run(command, capture_output=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    made = json.loads(done.stdout)
+    assert made["steps"] == 1200
+    assert 0 < made["steps_run"] < 1200
+
+
+def test_errors_come_out_as_one_line(ray_session: None, digits_data: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no prepared data set"):
+        run(tiny_spec(str(tmp_path / "nothing"), tmp_path))
+    run(tiny_spec(digits_data, tmp_path, steps=2))
+    with pytest.raises(SpecError, match="holds a run with other settings"):
+        run(tiny_spec(digits_data, tmp_path, steps=2, seed=5))
+    with pytest.raises(PlacementError, match=r"placement\.workers = 16"):
+        run(tiny_spec(digits_data, tmp_path / "b", placement={"workers": 16}))
+
+
+def test_divergence_in_a_worker_is_not_tried_again(
+    ray_session: None, digits_data: str, tmp_path: Path
+) -> None:
+    for workers in (1, 2):
+        spec = tiny_spec(
+            digits_data, tmp_path / str(workers), lr=1e38, placement={"workers": workers}
+        )
+        with pytest.raises(JobError, match="training diverged at step 4") as caught:
+            run(spec)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_busy_cluster_is_waited_for_but_not_for_ever(
+    ray_session: None, digits_data: str, tmp_path: Path
+) -> None:
+    @ray.remote(num_cpus=2)
+    class Hog:
+        def ready(self) -> None: ...
+
+    hog = Hog.remote()
+    ray.get(hog.ready.remote())
+    placement = {"workers": 1, "wait_s": 4, "max_retries": 1}
+    try:
+        with pytest.raises(PlacementError, match="the cluster is busy"):
+            run(tiny_spec(digits_data, tmp_path, placement=placement))
+    finally:
+        ray.kill(hog)
+
+
+def test_a_run_on_s3_resumes_from_there(ray_session: None, digits_data: str, s3_uri: str) -> None:
+    out = storage.join(s3_uri, "run")
+    run(tiny_spec(digits_data, out, steps=4))
+    made = run(tiny_spec(digits_data, out, steps=8))
+    assert made["steps_run"] == 4
+    names = {entry.key.split("/")[0] for entry in storage.listing(out)}
+    assert names == {"checkpoints", "metrics.jsonl", "run.json", "samples", "tensorboard"}
+
+
+def wait_until(condition: Callable[[], Any], limit_s: float = 120) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until, "nothing happened in time"
+        time.sleep(0.1)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Laplace, Normal, kl_divergence
+
+from aigc.objectives.elbo import (
+    LIKELIHOODS,
+    bernoulli,
+    gaussian,
+    kl_to_standard_normal,
+    laplace,
+    logistic,
+    sample_posterior,
+)
+
+LEVELS = torch.arange(256) / 127.5 - 1
+
+
+def test_kl_matches_the_closed_form_of_torch() -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(4, 7), torch.randn(4, 7)
+    expected = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum(1)
+    assert torch.allclose(kl_to_standard_normal(mean, log_variance), expected, atol=1e-5)
+    assert kl_to_standard_normal(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+
+
+def test_kl_matches_monte_carlo() -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.tensor([[0.7]]), torch.tensor([[-0.5]])
+    z = sample_posterior(mean, log_variance, torch.randn(200_000, 1))
+    q, p = Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)
+    estimate = (q.log_prob(z) - p.log_prob(z)).mean().item()
+    assert kl_to_standard_normal(mean, log_variance).item() == pytest.approx(estimate, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (gaussian, lambda mean: Normal(mean, math.sqrt(0.1))),
+        (laplace, lambda mean: Laplace(mean, 0.1)),
+    ],
+)
+def test_continuous_likelihoods_match_torch(ours, theirs) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    pictures, h = torch.rand(3, 1, 4, 4) * 2 - 1, torch.randn(3, 1, 4, 4)
+    expected = -theirs(torch.tanh(h)).log_prob(pictures).flatten(1).sum(1)
+    assert torch.allclose(ours(pictures, h, 0.1), expected, atol=1e-4)
+
+
+def test_bernoulli_by_hand() -> None:
+    h = torch.tensor([0.3]).view(1, 1, 1, 1)
+    p = (math.tanh(0.3) + 1) / 2
+    for pixel, probability in [(1.0, p), (-1.0, 1 - p)]:
+        loss = bernoulli(torch.full((1, 1, 1, 1), pixel), h)
+        assert loss.item() == pytest.approx(-math.log(probability), rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("h", [-3.0, 0.0, 0.8])
+def test_the_discretised_logistic_is_a_distribution_over_256_levels(scale: float, h: float) -> None:
+    pictures = LEVELS.double().view(256, 1, 1, 1)
+    loss = logistic(pictures, torch.full((256, 1, 1, 1), h, dtype=torch.double), scale)
+    assert torch.exp(-loss).sum().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_the_logistic_stays_finite_far_from_its_mean() -> None:
+    pictures = torch.tensor([-0.99]).view(1, 1, 1, 1)
+    h = torch.full((1, 1, 1, 1), 9.0, requires_grad=True)
+    loss = logistic(pictures, h, 0.005)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert h.grad is not None
+    assert h.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+def test_the_best_mean_is_the_picture_itself(name: str) -> None:
+    pictures = torch.full((1, 1, 2, 2), 0.4)
+    at = torch.atanh(pictures)
+    best, off = (LIKELIHOODS[name](pictures, at + shift, 0.1) for shift in (0.0, 0.3))
+    assert (best < off).all()
