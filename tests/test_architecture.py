@@ -1,4 +1,4 @@
-"""The house rules of the design, proved from the source: who may import whom, and how long a file is."""
+"""The rules of the design, proved from the source: who may import whom, how long a file is."""
 
 from __future__ import annotations
 
