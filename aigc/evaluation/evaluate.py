@@ -14,7 +14,7 @@ from aigc.evaluation.collapse import collapse_figures, similarity
 from aigc.evaluation.features import Extractor, Features, efficientnet_lite0, inception_v3
 from aigc.evaluation.figures import beside, compare, frechet_figures
 from aigc.evaluation.floor import floor_of
-from aigc.evaluation.frechet import moments
+from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.memorisation import (
     memorisation_figures,
     nearest_training_images,
@@ -134,10 +134,10 @@ class _Run:
         test, train, features = self._features(extractor)
         spec, counts = self.spec, self.counts
         with self.stages.stage("distances"):
-            real = moments(test.features)
-            model = compare(features, test.features, real, counts, spec.neighbours, spec.seed)
+            target = FrechetTarget(test.features)
+            model = compare(features, test.features, target, counts, spec.neighbours, spec.seed)
         with self.stages.stage("floor"):
-            floor = floor_of(self.dataset, test, train, real, counts, spec, extractor.name)
+            floor = floor_of(self.dataset, test, train, target, counts, spec, extractor.name)
         with self.stages.stage("classes"):
             classes = self._classes(features, test, train)
         figures = beside(model.figures, floor.figures) | _summary(classes)
@@ -147,8 +147,8 @@ class _Run:
         """The classic FID, with its floor."""
         test, train, features = self._features(extractor)
         with self.stages.stage(f"{extractor.name} distances"):
-            real = moments(test.features)
-            both = (frechet_figures(f, real, self.spec.seed) for f in (features, train.features))
+            target = FrechetTarget(test.features)
+            both = (frechet_figures(f, target, self.spec.seed) for f in (features, train.features))
             return {"fid_inception": beside(*both)["fd"]}
 
     def copies(self) -> tuple[Json, Pairs]:

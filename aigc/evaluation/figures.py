@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aigc.evaluation.features import Features
-from aigc.evaluation.frechet import Moments, frechet_distance, frechet_standard_error, moments
+from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.kid import kernel_distance
 from aigc.evaluation.prdc import Prdc, Values, prdc
 from aigc.evaluation.reference import Counts
@@ -27,7 +27,7 @@ class Comparison:
 
 
 def compare(
-    features: Features, test: Features, test_moments: Moments, counts: Counts, k: int, seed: int
+    features: Features, test: Features, target: FrechetTarget, counts: Counts, k: int, seed: int
 ) -> Comparison:
     """Fréchet distance, KID, precision, recall, density and coverage of `features`.
 
@@ -36,17 +36,16 @@ def compare(
     """
     found = prdc(_draw(test, counts.prdc, seed), _draw(features, counts.prdc, seed + 1), k)
     kid = kernel_distance(test, features, counts.kid_block, seed)
-    figures = frechet_figures(features, test_moments, seed)
+    figures = frechet_figures(features, target, seed)
     figures["kid"] = _figure(kid.value, kid.standard_error)
     for name in ("precision", "recall", "density", "coverage"):
         figures[name] = _mean(getattr(found, name), bounded=name != "density")
     return Comparison(figures, found)
 
 
-def frechet_figures(features: Features, test_moments: Moments, seed: int) -> Json:
+def frechet_figures(features: Features, target: FrechetTarget, seed: int) -> Json:
     """`fd` alone, with its interval."""
-    value = frechet_distance(test_moments, moments(features))
-    error = frechet_standard_error(features, test_moments, seed)
+    value, error = target.distance(features), target.standard_error(features, seed)
     return {"fd": _figure(value, error, least=0)}
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from aigc.data.dataset import Dataset
 from aigc.evaluation.cache import cached
 from aigc.evaluation.figures import Comparison, compare
-from aigc.evaluation.frechet import Moments
+from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.prdc import Prdc
 from aigc.evaluation.reference import Counts, Real
 from aigc.specs import EvaluateSpec
@@ -22,7 +22,7 @@ def floor_of(
     dataset: Dataset,
     test: Real,
     train: Real,
-    test_moments: Moments,
+    target: FrechetTarget,
     counts: Counts,
     spec: EvaluateSpec,
     extractor: str,
@@ -30,9 +30,7 @@ def floor_of(
     """`compare` with the train subset in the samples' place; from the cache if it is there."""
 
     def make() -> dict[str, npt.NDArray[Any]]:
-        found = compare(
-            train.features, test.features, test_moments, counts, spec.neighbours, spec.seed
-        )
+        found = compare(train.features, test.features, target, counts, spec.neighbours, spec.seed)
         manifolds = {f"{_MANIFOLD}{name}": value for name, value in vars(found.manifolds).items()}
         return manifolds | {
             f"{_FIGURE}{name}": np.array([figure["value"], figure["low"], figure["high"]])

@@ -10,6 +10,7 @@ stay real where a general matrix root does not. It falls with the number of imag
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,27 +69,55 @@ def frechet_distance_of_few(first: Features, second: Features) -> float:
     return max(0.0, float(gap + x.square().sum() + y.square().sum() - 2 * cross))
 
 
-def frechet_standard_error(features: Features, against: Moments, seed: int) -> float:
-    """Standard error of the distance over the choice of `features`, from balanced halves.
+class FrechetTarget:
+    """The set that others are measured against. Needs two rows, as do the others."""
 
-    The set is cut into eight groups, and into halves in four balanced ways (McCarthy 1969). Halves
-    are biased alike, so their difference is clean of the bias that a bootstrap would add; half that
-    difference has the variance of the distance of the whole set.
-    """
-    order = np.random.default_rng(seed).permutation(len(features))
-    groups = [_Sums.of(features[part]) for part in np.array_split(order, 8)]
-    squares = []
+    def __init__(self, features: Features) -> None:
+        self._features = features
+
+    @functools.cached_property
+    def _moments(self) -> Moments:
+        return moments(self._features)
+
+    def distance(self, features: Features) -> float:
+        """d² of `features`, by whichever of the two ways is cheaper."""
+        if self._few(features):
+            return frechet_distance_of_few(features, self._features)
+        return frechet_distance(self._moments, moments(features))
+
+    def standard_error(self, features: Features, seed: int) -> float:
+        """Standard error of the distance over the choice of `features`, from balanced halves.
+
+        The set is cut into eight groups, and into halves in four balanced ways (McCarthy 1969).
+        Halves are biased alike, so their difference is clean of the bias that a bootstrap would
+        add; half that difference has the variance of the distance of the whole set, and more than
+        that where there are fewer rows than dimensions. Needs 16 rows.
+        """
+        order = np.random.default_rng(seed).permutation(len(features))
+        groups = np.array_split(order, 8)
+        if self._few(features):
+            distances = [
+                self.distance(features[np.concatenate([groups[i] for i in half])])
+                for half in _halves()
+            ]
+        else:
+            sums = [_Sums.of(features[group]) for group in groups]
+            unions = [functools.reduce(_Sums.plus, [sums[i] for i in half]) for half in _halves()]
+            distances = [frechet_distance(self._moments, union.moments) for union in unions]
+        one, other = np.array(distances).reshape(-1, 2).T
+        return float(np.sqrt(np.mean(((one - other) / 2) ** 2)))
+
+    def _few(self, features: Features) -> bool:
+        fewest = min(len(features), len(self._features))
+        return bool(2 * fewest < features.shape[1])
+
+
+def _halves() -> Iterator[list[int]]:
+    """Groups of a half, then those of the other half, for each way to divide."""
     for signs in _BALANCED:
-        chosen = [2 * pair + (sign < 0) for pair, sign in enumerate(signs)]
-        rest = [index for index in range(8) if index not in chosen]
-        one, other = (
-            frechet_distance(
-                against, functools.reduce(_Sums.plus, [groups[i] for i in half]).moments
-            )
-            for half in (chosen, rest)
-        )
-        squares.append(((one - other) / 2) ** 2)
-    return float(np.sqrt(np.mean(squares)))
+        half = [2 * pair + (sign < 0) for pair, sign in enumerate(signs)]
+        yield half
+        yield [group for group in range(8) if group not in half]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import pytest
 import scipy.linalg
 
 from aigc.evaluation.frechet import (
+    FrechetTarget,
     frechet_distance,
     frechet_distance_of_few,
-    frechet_standard_error,
     moments,
 )
 
@@ -49,8 +49,16 @@ def test_a_shift_costs_its_square_and_a_scale_the_square_of_the_difference() -> 
 
 
 def test_the_standard_error_is_the_spread_over_fresh_sets() -> None:
-    against = moments(gaussian(4000, 8, 0))
+    target = FrechetTarget(gaussian(4000, 8, 0))
     sets = [gaussian(400, 8, seed, shift=0.2) for seed in range(1, 41)]
-    spread = np.std([frechet_distance(against, moments(features)) for features in sets])
-    errors = [frechet_standard_error(features, against, 0) for features in sets]
+    spread = np.std([target.distance(features) for features in sets])
+    errors = [target.standard_error(features, 0) for features in sets]
     assert np.mean(errors) == pytest.approx(spread, rel=0.35)
+
+
+def test_both_ways_give_the_same_distance_and_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, features = FrechetTarget(gaussian(90, 30, 0)), gaussian(80, 30, 1, shift=0.1)
+    many = target.distance(features), target.standard_error(features, 0)
+    monkeypatch.setattr(FrechetTarget, "_few", lambda self, features: True)
+    few = target.distance(features), target.standard_error(features, 0)
+    assert few == pytest.approx(many, rel=1e-4)
