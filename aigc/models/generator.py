@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,10 @@ _INIT_STD = 0.02
 class ConvSampler(nn.Module):
     """DCGAN's generator (Radford et al. 2016): transposed convolutions and BatchNorm.
 
-    A class is embedded and joined to the latent. As a VAE's decoder it gives the likelihood's mean.
-    In eval mode BatchNorm uses its running statistics, so no picture depends on the others of its
-    batch.
+    A class is embedded and joined to the latent. The first layer, a transposed convolution of one
+    pixel, is written as the matrix product it is, channels last. As a VAE's decoder it gives the
+    likelihood's mean. In eval mode BatchNorm uses its running statistics, so no picture depends on
+    the others of its batch.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -29,9 +31,8 @@ class ConvSampler(nn.Module):
         self.latent_dim = config.latent_dim
         self.embed = nn.Embedding(len(config.labels), _EMBEDDING) if config.conditional else None
         inputs = config.latent_dim + (_EMBEDDING if config.conditional else 0)
-        self.root = nn.ConvTranspose2d(
-            inputs, levels[0], (grid.base_height, grid.base_width), bias=False
-        )
+        self.grid = (grid.base_height, grid.base_width, levels[0])
+        self.root = nn.Linear(inputs, math.prod(self.grid), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(levels[0]), nn.ReLU(inplace=True)]
         for coarse, fine in itertools.pairwise(levels):
             layers += [
@@ -53,12 +54,13 @@ class ConvSampler(nn.Module):
             if label is None:
                 raise ValueError("a conditional sampler needs a label for each latent")
             z = torch.cat([z, self.embed(label)], dim=1)
-        pictures: Tensor = self.layers(self.root(z[:, :, None, None]))
+        coarse = self.root(z).view(-1, *self.grid).permute(0, 3, 1, 2)
+        pictures: Tensor = self.layers(coarse)
         return pictures
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.ConvTranspose2d):
+    if isinstance(module, nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, _INIT_STD)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
