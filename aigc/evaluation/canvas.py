@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import unicodedata
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ GREEN_LIGHT, AMBER_LIGHT = "#e3f5ea", "#fdeee2"
 
 _SCALE = 2
 _MAX_HEIGHT = 6000
+_REPLACED = {ord("×"): "x", ord("–"): "-", ord("·"): "|", ord("…"): "..."}
 
 
 class Canvas:
@@ -38,7 +40,7 @@ class Canvas:
     ) -> float:
         """One line, vertically centred on `y`; returns its width."""
         anchor = {"left": "lm", "right": "rm", "centre": "mm"}[align]
-        font = _font(size * _SCALE)
+        font, text = _font(size * _SCALE), _drawable(text)
         self._draw.text((x * _SCALE, y * _SCALE), text, fill=colour, anchor=anchor, font=font)
         return float(font.getlength(text)) / _SCALE
 
@@ -56,6 +58,13 @@ class Canvas:
                 line = longer
         self.text(x, y, line, size, colour)
         return y + size * 1.45
+
+    def shorten(self, text: str, width: float, size: int) -> str:
+        """`text`, or as much of it as fits into `width`, and dots."""
+        font, shown = _font(size * _SCALE), _drawable(text)
+        while font.getlength(shown) > width * _SCALE:
+            shown = shown.removesuffix("...")[:-1] + "..."
+        return shown
 
     def box(
         self, x: float, y: float, width: float, height: float, colour: Colour, radius: float = 0
@@ -77,6 +86,12 @@ class Canvas:
         buffer = io.BytesIO()
         self._image.crop((0, 0, self._image.width, bottom)).save(buffer, "PNG", optimize=True)
         return buffer.getvalue()
+
+
+def _drawable(text: str) -> str:
+    """`text` in the characters the built-in font has, which are ASCII."""
+    simple = text.translate(_REPLACED)
+    return unicodedata.normalize("NFKD", simple).encode("ascii", "ignore").decode() or "?"
 
 
 @functools.cache

@@ -30,20 +30,17 @@ def floor_of(
     """`compare` with the train subset in the samples' place; from the cache if it is there."""
 
     def make() -> dict[str, npt.NDArray[Any]]:
-        found = compare(train.features, test.features, target, counts, spec.neighbours, spec.seed)
+        k, seed = spec.neighbours, spec.seed
+        found = compare(train.features, test.features, target, counts, k, seed, intervals=False)
         manifolds = {f"{_MANIFOLD}{name}": value for name, value in vars(found.manifolds).items()}
         return manifolds | {
-            f"{_FIGURE}{name}": np.array([figure["value"], figure["low"], figure["high"]])
-            for name, figure in found.figures.items()
+            f"{_FIGURE}{name}": np.array(figure["value"]) for name, figure in found.figures.items()
         }
 
-    key = {"data": dataset.digest, "extractor": extractor, "seed": spec.seed, "format": 1}
+    key = {"data": dataset.digest, "extractor": extractor, "seed": spec.seed, "format": 2}
     key |= {"counts": vars(counts), "neighbours": spec.neighbours}
     kept = cached(dataset.uri, "floor", key, make)
-    figures = {
-        name: dict(zip(("value", "low", "high"), map(float, values), strict=True))
-        for name, values in _below(kept, _FIGURE).items()
-    }
+    figures = {name: {"value": float(value)} for name, value in _below(kept, _FIGURE).items()}
     return Comparison(figures, Prdc(**_below(kept, _MANIFOLD)))
 
 

@@ -65,7 +65,8 @@ def frechet_distance_of_few(first: Features, second: Features) -> float:
     gap = (x.mean(0) - y.mean(0)).square().sum()
     x, y = x - x.mean(0), y - y.mean(0)
     x, y = x / (len(x) - 1) ** 0.5, y / (len(y) - 1) ** 0.5
-    cross = torch.linalg.svdvals(x @ y.T).sum()
+    inner = x @ y.T if len(x) < len(y) else y @ x.T
+    cross = torch.linalg.eigvalsh(inner @ inner.T).clamp(min=0).sqrt().sum()
     return max(0.0, float(gap + x.square().sum() + y.square().sum() - 2 * cross))
 
 

@@ -21,7 +21,7 @@ class Kid(NamedTuple):
 def kernel_distance(first: Features, second: Features, block_items: int, seed: int) -> Kid:
     """Near 0 (of either sign) for sets of one distribution. Needs two rows a set, and a block."""
     rng = np.random.default_rng(seed)
-    x, y = (torch.from_numpy(f[rng.permutation(len(f))]).double() for f in (first, second))
+    x, y = (torch.from_numpy(f[rng.permutation(len(f))]) for f in (first, second))
     size = min(block_items, len(x), len(y))
     blocks = min(len(x), len(y)) // size
     rows = [slice(number * size, (number + 1) * size) for number in range(blocks)]
@@ -38,4 +38,5 @@ def _mmd2(x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    """Inner products in float32, powers and sums of them in float64."""
+    return ((x @ y.T).double() / x.shape[1] + 1) ** 3

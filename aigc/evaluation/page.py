@@ -69,7 +69,8 @@ def _verdicts(page: Canvas, y: float, figures: Json) -> float:
         fine = verdict == "none"
         page.box(_EDGE, y, _INNER, 30, GREEN_LIGHT if fine else AMBER_LIGHT, 6)
         page.box(_EDGE, y, 5, 30, GREEN if fine else AMBER, 2)
-        page.text(_EDGE + 18, y + 15, f"{name}: {verdict}", 13, GREEN if fine else AMBER)
+        shown = page.shorten(f"{name}: {verdict}", _INNER - 36, 13)
+        page.text(_EDGE + 18, y + 15, shown, 13, GREEN if fine else AMBER)
         y += 38
     return y + 14
 

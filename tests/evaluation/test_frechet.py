@@ -36,7 +36,7 @@ def test_it_is_the_formula_with_a_matrix_root(count: int) -> None:
 def test_equal_sets_are_at_distance_zero() -> None:
     features = gaussian(300, 40, 0)
     assert frechet_distance(moments(features), moments(features)) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance_of_few(features, features) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance_of_few(features, features) == pytest.approx(0, abs=1e-4)
 
 
 def test_a_shift_costs_its_square_and_a_scale_the_square_of_the_difference() -> None:
