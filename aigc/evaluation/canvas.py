@@ -91,7 +91,9 @@ class Canvas:
 def _drawable(text: str) -> str:
     """`text` in the characters the built-in font has, which are ASCII."""
     simple = text.translate(_REPLACED)
-    return unicodedata.normalize("NFKD", simple).encode("ascii", "ignore").decode() or "?"
+    return unicodedata.normalize("NFKD", simple).encode("ascii", "ignore").decode() or (
+        "?" if text else ""
+    )
 
 
 @functools.cache
