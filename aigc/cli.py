@@ -7,7 +7,19 @@ import sys
 import typer
 
 from aigc import __version__
-from aigc.commands import data, demo, doctor, evaluate, generate, init, models, spec, submit, train
+from aigc.commands import (
+    bench,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    init,
+    models,
+    spec,
+    submit,
+    train,
+)
 from aigc.commands.common import exit_code
 
 app = typer.Typer(
@@ -29,6 +41,7 @@ app.command("view")(generate.view)
 app.add_typer(models.app, name="models")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")
+app.add_typer(bench.app, name="bench")
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("spec")(spec.spec)

@@ -1,0 +1,133 @@
+"""How fast this machine can make a model's items when nothing but the work is done.
+
+The same forward pass, encoder and Parquet writer in plain processes: no cluster, no identity, no
+commit, no checks. What bulk generation reaches is measured against it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from aigc.generation.engine import Device, Precision
+from aigc.modalities.image import encode, to_pixels
+from aigc.models import load_sampler
+from aigc.models.config import ModelConfig
+from aigc.specs import Codec
+
+_START_S = 120.0
+_ROW_GROUP_BATCHES = 64
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run makes, and with what."""
+
+    items: int
+    processes: int
+    threads: int
+    batch: int
+    precision: Precision
+    device: Device
+    codec: Codec = "png"
+    quality: int = 90
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Seconds of one process by stage; what is left of its time is Python."""
+
+    forward_s: float
+    encode_s: float
+    write_s: float
+
+
+def measure(
+    config: ModelConfig, tensors: dict[str, torch.Tensor], load: Load
+) -> tuple[float, Stages]:
+    """(items a second, mean seconds by stage) from when every process is ready to the last file.
+
+    Raises:
+        RuntimeError: a process failed.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(load.processes + 1)
+    results: Any = context.SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="aigc-roofline-") as folder:
+        weights = Path(folder) / "weights.pt"
+        torch.save(tensors, weights)
+        workers = [
+            context.Process(
+                target=_work, args=(config, weights, load, Path(folder), at, barrier, results)
+            )
+            for at in range(load.processes)
+        ]
+        for worker in workers:
+            worker.start()
+        barrier.wait(_START_S)
+        started = time.perf_counter()
+        for worker in workers:
+            worker.join()
+        took_s = time.perf_counter() - started
+    if any(worker.exitcode for worker in workers):
+        raise RuntimeError("a roofline process failed")
+    stages = [results.get() for _ in workers]
+    mean = Stages(*(float(np.mean([getattr(s, name) for s in stages])) for name in _STAGES))
+    return load.items / took_s, mean
+
+
+_STAGES = ("forward_s", "encode_s", "write_s")
+
+
+def _work(
+    config: ModelConfig,
+    weights: Path,
+    load: Load,
+    folder: Path,
+    at: int,
+    barrier: Barrier,
+    results: Any,
+) -> None:
+    torch.set_num_threads(load.threads)
+    sampler = load_sampler(config, torch.load(weights, weights_only=True)).to(load.device)
+    labels = torch.arange(load.batch) % max(1, len(config.labels))
+    condition = labels.to(load.device) if config.conditional else None
+    schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])
+
+    def forward() -> np.ndarray[Any, np.dtype[np.uint8]]:
+        z = torch.randn(load.batch, config.latent_dim, device=load.device)
+        with torch.autocast(load.device, torch.bfloat16, enabled=load.precision == "bf16"):
+            return to_pixels(sampler(z, condition))
+
+    with torch.inference_mode(), pq.ParquetWriter(folder / f"{at}.parquet", schema) as writer:
+        for _ in range(3):
+            encode(forward(), load.codec, load.quality)
+        barrier.wait(_START_S)
+        clock, spent = time.perf_counter, [0.0, 0.0, 0.0]
+        pending: list[pa.RecordBatch] = []
+        batches = -(-load.items // (load.processes * load.batch))
+        for number in range(batches):
+            begun = clock()
+            pixels = forward()
+            made = clock()
+            files = encode(pixels, load.codec, load.quality)
+            encoded = clock()
+            columns = [pa.array(files, pa.binary()), pa.array(labels.numpy())]
+            pending.append(pa.RecordBatch.from_arrays(columns, schema=schema))
+            if len(pending) == _ROW_GROUP_BATCHES or number == batches - 1:
+                writer.write_table(pa.Table.from_batches(pending))
+                pending = []
+            spent[0] += made - begun
+            spent[1] += encoded - made
+            spent[2] += clock() - encoded
+    results.put(Stages(*spent))

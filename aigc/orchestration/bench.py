@@ -1,0 +1,207 @@
+"""`aigc bench generate`: the roofline, `aigc generate`, and the pipeline a user would write.
+
+All three make the same model's items on the same machine, in turn, round after round, because a
+shared machine is never twice the same. Each runs as a user runs it: in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from torch import Tensor
+
+from aigc.errors import JobError
+from aigc.generation.engine import best_precision
+from aigc.generation.roofline import Load, measure
+from aigc.models.config import ModelConfig
+from aigc.output import commit
+from aigc.store import ModelStore
+from aigc.types import Json, Notice, unheard
+
+_SAMPLE_S = 1.0
+_LIMIT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What to measure. `workers` processes share the machine's cores."""
+
+    model: str
+    items: int = 200_000
+    rounds: int = 3
+    workers: int = 2
+    out: str | None = None
+    """Where `generate` writes; None means a temporary folder on this disk."""
+    ray_data: bool = True
+
+
+def run(bench: Bench, notice: Notice = unheard) -> Json:
+    """Medians over interleaved rounds, ratios, and the rounds themselves."""
+    version = ModelStore().resolve(bench.model)
+    tensors = ModelStore().load(version)
+    batches = [_best_batch(version.config, tensors, bench, notice)]
+    rounds: list[Json] = []
+    for number in range(bench.rounds):
+        load = _load(bench, batches[0], bench.items)
+        roofline, stages = measure(version.config, tensors, load)
+        found: Json = {"roofline_items_per_s": roofline, "stages": stages.__dict__}
+        found |= _generate(bench, version.ref, number)
+        if bench.ray_data:
+            found |= _ray_data(bench, version.ref)
+        rounds.append(found)
+        notice(f"round {number + 1}: " + ", ".join(_shown(found)))
+    return _summary(bench, version.ref, batches[0], rounds)
+
+
+def _load(bench: Bench, batch: int, items: int) -> Load:
+    threads = max(1, (os.cpu_count() or 1) // bench.workers)
+    return Load(items, bench.workers, threads, batch, best_precision("cpu"), "cpu")
+
+
+def _best_batch(
+    config: ModelConfig, tensors: dict[str, Tensor], bench: Bench, notice: Notice
+) -> int:
+    """The batch size that is fastest on this machine; the roofline shall be the best there is."""
+    items = min(bench.items, 16_384)
+    speeds = {
+        batch: measure(config, tensors, _load(bench, batch, items))[0] for batch in (64, 128, 256)
+    }
+    best = max(speeds, key=lambda batch: speeds[batch])
+    notice("roofline by batch: " + ", ".join(f"{b}: {s:,.0f}/s" for b, s in speeds.items()))
+    return best
+
+
+def _generate(bench: Bench, model: str, number: int) -> Json:
+    with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
+        out = f"{bench.out.rstrip('/')}/{os.getpid()}-{number}" if bench.out else f"{folder}/set"
+        command = [sys.executable, "-m", "aigc", "generate", model, "--out", out, "--json"]
+        command += ["--count", str(bench.items), "--workers", str(bench.workers)]
+        wall_s, peak, _ = _timed(command)
+        records = commit.read_records(out).values()
+        begun = min(record.started_at for record in records)
+        ended = max(record.started_at + record.wall_s for record in records)
+        size = sum(record.size_bytes for record in records)
+    steady_s = ended - begun
+    return {
+        "generate_items_per_s": bench.items / steady_s,
+        "generate_wall_items_per_s": bench.items / wall_s,
+        "startup_s": wall_s - steady_s,
+        "peak_rss_bytes": peak,
+        "bytes_per_item": size / bench.items,
+    }
+
+
+def _ray_data(bench: Bench, model: str) -> Json:
+    with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
+        script = Path(__file__).with_name("bench_ray_data.py")
+        command = [sys.executable, str(script), model, str(bench.items), str(bench.workers), folder]
+        wall_s, peak, output = _timed(command)
+        steady_s = json.loads(output.strip().splitlines()[-1])["steady_s"]
+    return {
+        "ray_data_items_per_s": bench.items / steady_s,
+        "ray_data_wall_items_per_s": bench.items / wall_s,
+        "ray_data_peak_rss_bytes": peak,
+    }
+
+
+def _timed(command: list[str]) -> tuple[float, int, str]:
+    """(wall seconds, peak memory of the process tree in bytes, stdout) of one command."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = _Peak(process.pid)
+    peak.start()
+    try:
+        output, errors = process.communicate(timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise JobError(f"{' '.join(command)}: no end after {_LIMIT_S:g} s") from None
+    wall_s = time.perf_counter() - started
+    if process.returncode:
+        raise JobError(f"{' '.join(command)}: {errors.strip().splitlines()[-1]}")
+    return wall_s, peak.stop(), output
+
+
+class _Peak(threading.Thread):
+    """Highest sum of proportional set sizes in a process tree: shared pages count once."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._peak, self._done = pid, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(_SAMPLE_S):
+            self._peak = max(self._peak, tree_bytes(self._pid))
+
+    def stop(self) -> int:
+        self._done.set()
+        self.join()
+        return self._peak
+
+
+def tree_bytes(pid: int) -> int:
+    """Memory of a process and all below it, in bytes; shared pages count once."""
+    total = 0
+    try:
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in processes:
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return total
+
+
+def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
+    names = [name for name in rounds[0] if name != "stages"]
+    medians = {name: statistics.median(found[name] for found in rounds) for name in names}
+    generate, wall = medians["generate_items_per_s"], medians["generate_wall_items_per_s"]
+    ratios = {
+        "generate_to_roofline": _ratio(rounds, "generate_items_per_s", "roofline_items_per_s"),
+        "generate_wall_to_roofline": _ratio(
+            rounds, "generate_wall_items_per_s", "roofline_items_per_s"
+        ),
+    }
+    if bench.ray_data:
+        ratios["generate_to_ray_data"] = _ratio(
+            rounds, "generate_items_per_s", "ray_data_items_per_s"
+        )
+        ratios["generate_wall_to_ray_data_wall"] = _ratio(
+            rounds, "generate_wall_items_per_s", "ray_data_wall_items_per_s"
+        )
+    return {
+        "model": model,
+        "items": bench.items,
+        "workers": bench.workers,
+        "roofline_batch": batch,
+        **medians,
+        "generate_items_per_s": generate,
+        "generate_wall_items_per_s": wall,
+        "ratios": ratios,
+        "rounds": rounds,
+    }
+
+
+def _ratio(rounds: list[Json], one: str, other: str) -> float:
+    """Median of the ratios within each round: what disturbs a round disturbs both."""
+    ratios: list[float] = [found[one] / found[other] for found in rounds]
+    return statistics.median(ratios)
+
+
+def _shown(found: Json) -> list[str]:
+    return [
+        f"{name.removesuffix('_items_per_s')} {value:,.0f}/s"
+        for name, value in found.items()
+        if name.endswith("_items_per_s")
+    ]
