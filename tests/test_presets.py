@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from aigc.commands.train import resolve
+from aigc.errors import SpecError
+from aigc.presets import PRESETS, summary
+from aigc.specs import TrainSpec, build
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_preset_is_a_complete_spec_and_says_what_it_is(preset: str) -> None:
+    spec = PRESETS[preset]("name", "data", "out")
+    assert build(TrainSpec, spec.model_dump(mode="json")) == spec
+    assert summary(preset).endswith((".", "?"))
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_the_limit_given_is_the_only_one(preset: str) -> None:
+    given = {"name": "n", "data": "d"}
+    assert resolve(None, preset, given | {"steps": 7}).max_seconds is None
+    assert resolve(None, preset, given | {"max_seconds": 7}).steps is None
+    both = resolve(None, preset, given | {"steps": 7, "max_seconds": 9})
+    assert (both.steps, both.max_seconds) == (7, 9)
+
+
+def test_settings_reach_into_the_model_and_leave_the_placement_open() -> None:
+    values = {"name": "n", "data": "d", "model.width": 32, "placement.workers": 2}
+    spec = resolve(None, None, values)
+    assert spec.model.width == 32
+    assert spec.out == "runs/n"
+    assert spec.placement.workers == 2
+    assert "cpus_per_worker" not in spec.placement.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("preset", "values", "message"),
+    [
+        ("best", {"name": "n", "data": "d"}, "preset 'best': choose one of relativistic"),
+        (None, {"data": "d"}, "--name is missing"),
+        (None, {"name": "n"}, "--data is missing"),
+        (None, {"name": "n", "data": "d", "colour": 1}, "unknown field colour"),
+        (None, {"name": "n", "data": "d", "lr": -1}, "lr = -1"),
+        (None, {"name": "n", "data": "d", "batch_size": 63, "accumulate": 2}, "choose a multiple"),
+        ("dcgan", {"name": "n", "data": "d", "model.r1_gamma": 1}, "gradient penalties"),
+    ],
+)
+def test_what_is_wrong_is_said(preset: str | None, values: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        resolve(None, preset, values)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_and_a_preset_exclude_each_other() -> None:
+    with pytest.raises(SpecError, match="not both"):
+        resolve("train.yaml", "vae", {})
