@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from rich.table import Table
 from aigc.commands.common import console, progress, say
 
 if TYPE_CHECKING:
-    from aigc.specs import EvaluateSpec, GenerateSpec, PrepareSpec, TrainSpec
+    from aigc.specs import EvaluateSpec, GenerateSpec, Placement, PrepareSpec, TrainSpec
 
 _FIGURES = ("fd", "precision", "recall", "density", "coverage")
 
@@ -70,14 +71,26 @@ def fashion_plan(out: str, count: int, minutes: float) -> Plan:
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
     train = presets.relativistic(name="fashion", data=data, out=run_folder)
+    limits = {"steps": None, "max_seconds": minutes * 60, "placement": _training_workers()}
     return Plan(
         fetch="fashion-mnist",
         raw=raw,
         prepare=PrepareSpec(source=raw, out=data, size=28, channels=1),
-        train=train.model_copy(update={"steps": None, "max_seconds": minutes * 60}),
+        train=train.model_copy(update=limits),
         evaluate=EvaluateSpec(model="fashion", data=data, out=f"{out}/evaluation"),
         generate=GenerateSpec(model="fashion", out=f"{out}/images", count=count, seed=7),
     )
+
+
+def _training_workers() -> Placement:
+    """On CPUs two processes of half the cores each: threads of one wait for each other at every
+    layer, processes once a step, which a busy machine forgives more easily."""
+    import torch
+
+    from aigc.specs import Placement
+
+    cpus = os.cpu_count() or 1
+    return Placement(workers=1 if torch.cuda.is_available() else min(2, cpus))
 
 
 def smoke_plan(out: str, count: int, minutes: float) -> Plan:
