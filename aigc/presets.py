@@ -19,10 +19,10 @@ def relativistic(name: str, data: str, out: str) -> TrainSpec:
         name=name,
         data=data,
         out=out,
-        model=GanModel(loss="relativistic", discriminator="projection", r1_gamma=0.1, r2_gamma=0.1),
+        model=GanModel(loss="relativistic", discriminator="projection", r1_gamma=0.3, r2_gamma=0.3),
         max_seconds=300,
         batch_size=64,
-        lr=2e-3,
+        lr=1.5e-3,
         lr_final=1e-5,
         betas=(0.0, 0.99),
     )
