@@ -47,6 +47,7 @@ def dcgan(name: str, data: str, out: str) -> TrainSpec:
         max_seconds=300,
         batch_size=128,
         lr=2e-4,
+        lr_final=None,
         betas=(0.5, 0.999),
     )
 

@@ -82,8 +82,8 @@ class GanModel(Spec):
     """Channels of the finest layer; each coarser one doubles them up to 8 x."""
     conditional: bool = True
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
-    r1_gamma: float = Field(1.0, ge=0)
-    r2_gamma: float = Field(1.0, ge=0)
+    r1_gamma: float = Field(0.3, ge=0)
+    r2_gamma: float = Field(0.3, ge=0)
     penalty_every: int = Field(8, ge=1)
     """Lazy regularisation: the penalties are applied every so many steps, scaled to match."""
     spectral_norm: bool = False
@@ -121,15 +121,15 @@ class TrainSpec(Spec):
     out: str
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
-    batch_size: int = Field(128, ge=2)
+    batch_size: int = Field(64, ge=2)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)
     """Micro-batches whose gradients are summed into one step."""
     steps: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)
     """Stop after so much training time, over all resumes; one of the two limits must be set."""
-    lr: float = Field(4e-4, gt=0)
-    lr_final: float | None = Field(None, gt=0)
+    lr: float = Field(1.5e-3, gt=0)
+    lr_final: float | None = Field(1e-5, gt=0)
     """Learning rate at the end of a cosine from `lr`; none keeps `lr`."""
     warmup_steps: int = Field(0, ge=0)
     betas: tuple[float, float] = (0.0, 0.99)

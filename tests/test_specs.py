@@ -36,7 +36,7 @@ WRONG = [
     (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
     (TrainSpec, TRAIN | {"model": {"family": "flow"}}, "model.*'gan'"),
     (TrainSpec, TRAIN | {"model": {"family": "gan", "depth": 3}}, "unknown field model.depth"),
-    (TrainSpec, TRAIN | {"placement": {"workers": 3}}, "batch_size 128 cannot be divided"),
+    (TrainSpec, TRAIN | {"placement": {"workers": 3}}, "batch_size 64 cannot be divided"),
 ]
 
 

@@ -85,7 +85,7 @@ def test_a_finished_run_does_nothing_until_the_limit_is_raised(
 
 def test_other_settings_on_the_same_folder_are_refused(digits_data: str, tmp_path: Path) -> None:
     train(tiny_spec(digits_data, tmp_path, steps=2))
-    with pytest.raises(SpecError, match=r"lr: 0\.0004 there, 0\.001 here"):
+    with pytest.raises(SpecError, match=r"lr: 0\.0015 there, 0\.001 here"):
         train(tiny_spec(digits_data, tmp_path, steps=2, lr=1e-3))
     with pytest.raises(SpecError, match=r"model\.width: 8 there, 16 here"):
         is_finished(

@@ -67,7 +67,7 @@ def test_the_rate_warms_up_and_ends_where_it_should() -> None:
     assert learning_rate(spec, 4, 0.0) == pytest.approx(1e-3)
     assert learning_rate(spec, 50, 0.5) == pytest.approx((1e-3 + 1e-5) / 2)
     assert learning_rate(spec, 99, 1.0) == pytest.approx(1e-5)
-    assert learning_rate(spec_of(lr_final=None), 99, 1.0) == pytest.approx(4e-4)
+    assert learning_rate(spec_of(lr_final=None), 99, 1.0) == pytest.approx(1.5e-3)
 
 
 def test_draws_depend_on_everything_that_names_them() -> None:
