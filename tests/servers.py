@@ -54,7 +54,7 @@ def seaweedfs() -> Iterator[S3Server]:
     command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-filer", "-s3", f"-s3.config={folder}/s3.json", "-s3.autoCreateBucket=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
-    command += ["-volume.max=40", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    command += ["-volume.max=2000", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
     command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
