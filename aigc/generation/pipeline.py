@@ -36,12 +36,12 @@ def run_shard(
     target = storage.join(out, file)
     local = storage.scratch(target)
     labels: Counter[str] = Counter()
-    content = 0
+    columns, content = schema.schema(job), 0
     try:
-        with parquet.open_writer(local, schema.schema(job)) as writer:
+        with parquet.open_writer(local, columns) as writer:
             for part in engine.render(shard.start, shard.stop):
                 files = files_of(job, part)
-                writer.write(schema.batch(job, part.start, files, part.labels))
+                writer.write(schema.batch(job, columns, part.start, files, part.labels))
                 content += schema.content_digest(part.start, files, part.labels)
                 if part.labels is not None:
                     labels.update(job.labels[label] for label in part.labels)

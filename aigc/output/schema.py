@@ -46,8 +46,10 @@ def schema(job: Job) -> pa.Schema:
     return pa.schema([(name, kind) for name, kind, _ in columns], metadata=metadata)
 
 
-def batch(job: Job, start: int, images: Sequence[bytes], labels: Labels | None) -> pa.RecordBatch:
-    """Items start ≤ index < start + len(images) as rows of `schema(job)`."""
+def batch(
+    job: Job, columns: pa.Schema, start: int, images: Sequence[bytes], labels: Labels | None
+) -> pa.RecordBatch:
+    """Items start ≤ index < start + len(images) as rows; `columns` is `schema(job)`, built once."""
     count = len(images)
     indices = np.arange(start, start + count, dtype=np.int64)
     suffix = SUFFIX[job.codec]
@@ -56,7 +58,7 @@ def batch(job: Job, start: int, images: Sequence[bytes], labels: Labels | None) 
         [pa.array(images, pa.binary()), pa.array(paths, pa.string())], fields=list(_IMAGE)
     )
     label = pa.nulls(count, pa.int64()) if labels is None else pa.array(labels)
-    columns = [
+    arrays = [
         pa.array([job.item_id(index) for index in range(start, start + count)]),
         pa.array(indices),
         image,
@@ -67,7 +69,7 @@ def batch(job: Job, start: int, images: Sequence[bytes], labels: Labels | None) 
         _constant(job.model_digest, count),
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema(job))
+    return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
 def content_digest(start: int, images: Sequence[bytes], labels: Labels | None) -> int:
