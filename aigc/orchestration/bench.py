@@ -49,10 +49,10 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
     """Medians over interleaved rounds, ratios, and the rounds themselves."""
     version = ModelStore().resolve(bench.model)
     tensors = ModelStore().load(version)
-    batches = [_best_batch(version.config, tensors, bench, notice)]
+    batch = _best_batch(version.config, tensors, bench, notice)
     rounds: list[Json] = []
     for number in range(bench.rounds):
-        load = _load(bench, batches[0], bench.items)
+        load = _load(bench, batch, bench.items)
         roofline, stages = measure(version.config, tensors, load)
         found: Json = {"roofline_items_per_s": roofline, "stages": stages.__dict__}
         found |= _generate(bench, version.ref, number)
@@ -60,7 +60,7 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
             found |= _ray_data(bench, version.ref)
         rounds.append(found)
         notice(f"round {number + 1}: " + ", ".join(_shown(found)))
-    return _summary(bench, version.ref, batches[0], rounds)
+    return _summary(bench, version.ref, batch, rounds)
 
 
 def _load(bench: Bench, batch: int, items: int) -> Load:
@@ -166,7 +166,6 @@ def tree_bytes(pid: int) -> int:
 def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
     names = [name for name in rounds[0] if name != "stages"]
     medians = {name: statistics.median(found[name] for found in rounds) for name in names}
-    generate, wall = medians["generate_items_per_s"], medians["generate_wall_items_per_s"]
     ratios = {
         "generate_to_roofline": _ratio(rounds, "generate_items_per_s", "roofline_items_per_s"),
         "generate_wall_to_roofline": _ratio(
@@ -186,8 +185,6 @@ def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
         "workers": bench.workers,
         "roofline_batch": batch,
         **medians,
-        "generate_items_per_s": generate,
-        "generate_wall_items_per_s": wall,
         "ratios": ratios,
         "rounds": rounds,
     }
