@@ -1,0 +1,53 @@
+"""What users write: one frozen, strict model a verb. YAML in, one clear line out when wrong."""
+
+from __future__ import annotations
+
+from aigc.specs.base import Codec, Fraction, ModelName, Placement, Seed, Spec
+from aigc.specs.files import build, dump, load, parse_setting, set_dotted
+from aigc.specs.generate import (
+    BriefColumns,
+    Budget,
+    DegenerateGate,
+    DuplicateGate,
+    Gates,
+    GenerateSpec,
+    MemorisationGate,
+    RealismGate,
+)
+from aigc.specs.prepare import PrepareSpec
+from aigc.specs.train import EvaluateSpec, GanModel, TrainSpec, VaeModel
+
+SPECS: dict[str, type[Spec]] = {
+    "prepare": PrepareSpec,
+    "train": TrainSpec,
+    "evaluate": EvaluateSpec,
+    "generate": GenerateSpec,
+}
+
+__all__ = [
+    "SPECS",
+    "BriefColumns",
+    "Budget",
+    "Codec",
+    "DegenerateGate",
+    "DuplicateGate",
+    "EvaluateSpec",
+    "Fraction",
+    "GanModel",
+    "Gates",
+    "GenerateSpec",
+    "MemorisationGate",
+    "ModelName",
+    "Placement",
+    "PrepareSpec",
+    "RealismGate",
+    "Seed",
+    "Spec",
+    "TrainSpec",
+    "VaeModel",
+    "build",
+    "dump",
+    "load",
+    "parse_setting",
+    "set_dotted",
+]

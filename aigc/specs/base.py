@@ -1,0 +1,44 @@
+"""What every spec is made of: strict, frozen, and where work runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Codec = Literal["png", "jpeg", "webp", "raw"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Placement(Spec):
+    """Where work runs. Nothing here changes a result, only how soon it comes."""
+
+    workers: int | None = Field(None, ge=1)
+    """Worker processes; none means as many as the cluster has room for."""
+    max_workers: int | None = Field(None, ge=1)
+    """Ask the cluster for up to so many, beyond what has room now; an autoscaler adds nodes."""
+    cpus_per_worker: float = Field(1, gt=0)
+    gpus_per_worker: float | None = Field(None, ge=0)
+    """None means one when the cluster has GPUs, else zero."""
+    timeout_s: float = Field(1800, gt=0)
+    """The longest one unit of work (a shard, a chunk of files) may take before it is retried."""
+    batch_timeout_s: float = Field(300, gt=0)
+    """The longest a worker may go without finishing a batch before it is replaced."""
+    max_retries: int = Field(3, ge=0)
+    """How often one unit of work may fail before it is given up; the rest goes on."""
+    wait_s: float = Field(600, ge=0)
+    """How long to wait for workers that fit the cluster but find it busy."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_workers is not None and self.max_workers < (self.workers or 1):
+            raise ValueError(
+                f"max_workers {self.max_workers} is below workers {self.workers}; raise it"
+            )
+        return self

@@ -1,0 +1,95 @@
+"""Specs from YAML and the command line; one clear line when they are wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from aigc.errors import SpecError
+from aigc.specs.base import Spec
+
+S = TypeVar("S", bound=Spec)
+
+
+def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
+    """`values` as a spec.
+
+    Raises:
+        SpecError: one line naming the first wrong field, its value and what would be right.
+    """
+    try:
+        return spec.model_validate(values)
+    except ValidationError as error:
+        raise SpecError(_explain(error, spec, where)) from None
+
+
+def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
+    """The YAML file at `path` (`-`: standard input), if any, with `overrides` on top."""
+    values: dict[str, Any] = {}
+    if path:
+        try:
+            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+            loaded = yaml.safe_load(text)
+        except OSError as error:
+            raise SpecError(f"spec {path}: {error.strerror or error}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SpecError(f"spec {path}: not YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(loaded, dict):
+            raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
+        values = loaded
+    for key, value in overrides.items():
+        set_dotted(values, key, value)
+    return build(spec, values, where=path or "")
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`a.b=VALUE` as (key, YAML value). Raises SpecError."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SpecError(f"--set {text!r}: expected FIELD=VALUE, for example --set lr=2e-4")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SpecError(f"--set {text!r}: the value is not YAML") from None
+    return key, parsed
+
+
+def dump(spec: Spec) -> str:
+    """The resolved spec as YAML, every field written out."""
+    return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the dotted `key` of nested `values`. Raises SpecError."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise SpecError(f"--set {key}: {parent} is {inner!r}, it has no fields")
+        values = inner
+    values[last] = value
+
+
+def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
+    # Of a union's complaints the deepest is about the alternative that was meant; the names of
+    # alternatives ("gan", "tuple[...]") stand in the path though no user wrote them.
+    first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
+    parts = [str(part) for part in first["loc"]]
+    path = [part for part in parts if part not in ("gan", "vae") and "[" not in part]
+    field = ".".join(path) or "spec"
+    prefix = f"{where}: " if where else ""
+    match first["type"]:
+        case "extra_forbidden":
+            known = ", ".join(spec.model_fields)
+            return f"{prefix}unknown field {field}; the fields are: {known}"
+        case "missing":
+            return f"{prefix}field {field} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = first["input"]
+    shown = "" if isinstance(given, dict) else f" = {given!r}"
+    return f"{prefix}{field}{shown}: {message}"

@@ -1,0 +1,120 @@
+"""`aigc train` and `aigc evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aigc.specs.base import ModelName, Placement, Seed, Spec
+
+
+class GanModel(Spec):
+    """Generator and discriminator, trained in turn."""
+
+    family: Literal["gan"] = "gan"
+    generator: Literal["dcgan"] = "dcgan"
+    discriminator: Literal["dcgan", "projection"] = "projection"
+    """`dcgan` has BatchNorm as in Radford et al. 2016; `projection` has none and conditions by
+    inner product (Miyato & Koyama 2018)."""
+    latent_dim: int = Field(128, ge=1, le=4096)
+    width: int = Field(64, ge=4, le=1024)
+    """Channels of the finest layer; each coarser one doubles them up to 8 x."""
+    conditional: bool = True
+    loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
+    r1_gamma: float = Field(0.3, ge=0)
+    r2_gamma: float = Field(0.3, ge=0)
+    penalty_every: int = Field(8, ge=1)
+    """Lazy regularisation: the penalties are applied every so many steps, scaled to match."""
+    spectral_norm: bool = False
+    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
+    """DiffAugment policies (Zhao et al. 2020) for small data sets."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.discriminator == "dcgan" and (self.r1_gamma or self.r2_gamma):
+            raise ValueError(
+                "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
+                "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
+            )
+        return self
+
+
+class VaeModel(Spec):
+    """Encoder and decoder, trained together on the ELBO (Kingma & Welling 2014)."""
+
+    family: Literal["vae"] = "vae"
+    latent_dim: int = Field(64, ge=1, le=4096)
+    width: int = Field(64, ge=4, le=1024)
+    conditional: bool = True
+    beta: float = Field(1.0, ge=0)
+    likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic"] = "gaussian"
+    variance: float = Field(0.1, gt=0)
+    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1]."""
+
+
+class TrainSpec(Spec):
+    name: ModelName
+    """Name under which the model is published in the store."""
+    data: str
+    """A data set made by `aigc data prepare`."""
+    out: str
+    """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
+    model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
+    batch_size: int = Field(64, ge=2)
+    """Images per step over all workers."""
+    accumulate: int = Field(1, ge=1)
+    """Micro-batches whose gradients are summed into one step."""
+    steps: int | None = Field(None, ge=1)
+    max_seconds: float | None = Field(None, gt=0)
+    """Stop after so much training time, over all resumes; one of the two limits must be set."""
+    lr: float = Field(1.5e-3, gt=0)
+    lr_final: float | None = Field(1e-5, gt=0)
+    """Learning rate at the end of a cosine from `lr`; none keeps `lr`."""
+    warmup_steps: int = Field(0, ge=0)
+    betas: tuple[float, float] = (0.0, 0.99)
+    ema_half_life_images: int = Field(10_000, ge=0)
+    """Images after which a weight's share in the average has halved; 0 turns averaging off."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    seed: Seed = 0
+    log_every: int = Field(50, ge=1)
+    sample_every: int = Field(500, ge=1)
+    checkpoint_every_s: float = Field(60.0, gt=0)
+    keep_checkpoints: int = Field(2, ge=1)
+    publish: bool = True
+    placement: Placement = Placement(workers=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gan_unless_said(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("model"), dict):
+            return values | {"model": {"family": "gan"} | values["model"]}
+        return values
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.steps is None and self.max_seconds is None:
+            raise ValueError("set steps or max_seconds, or both: training must end somewhere")
+        workers = self.placement.workers or 1
+        if self.batch_size % (workers * self.accumulate):
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be divided by workers {workers} x "
+                f"accumulate {self.accumulate}; choose a multiple"
+            )
+        return self
+
+
+class EvaluateSpec(Spec):
+    model: str
+    data: str
+    out: str
+    """Report folder: report.json and report.png."""
+    samples: int = Field(10_000, ge=100)
+    seed: Seed = 0
+    neighbours: int = Field(5, ge=1)
+    prdc_samples: int = Field(5_000, ge=50)
+    inception_weights: str | None = None
+    """Path of torchvision-format Inception-v3 weights; without it no Inception FID is reported."""
+    publish: bool = True
+    """Write the figures beside the model in the store."""
+    placement: Placement = Placement(workers=1)
