@@ -7,22 +7,39 @@ Pixels are uint8 (N, H, W, C) in 0..255 with C = 1 (grey) or 3 (RGB); networks s
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from aigc.modalities import png
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 
 if TYPE_CHECKING:  # most users of this module only encode and decode: torch is loaded when needed
     import torch
 
-MIME = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+Resampling = Literal["lanczos", "bicubic", "nearest"]
+
+MIME = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "raw": "application/octet-stream",
+}
+SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "raw": ".raw"}
+
+_FILTERS = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+}
+_LUMA = (19595, 38470, 7471)
+"""Shares of red, green and blue in ITU-R BT.601 luma, in 1/65536 as Pillow rounds them."""
 
 
 def to_network(pixels: UInt8Images) -> torch.Tensor:
@@ -42,20 +59,28 @@ def to_pixels(tensor: torch.Tensor) -> UInt8Images:
 
 
 def encode(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[bytes]:
-    """Each image of (N, H, W, C) as a file; `quality` 1..100 for jpeg and webp (100: lossless)."""
+    """Each image of (N, H, W, C) as a file; `quality` 1..100 for jpeg and webp (100: lossless).
+
+    `raw` gives the H * W * C values themselves, row by row.
+    """
     flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     match codec:
         case "png":
-            return [bytes(imagecodecs.png_encode(image, level=1)) for image in flat]
+            return png.encode(pixels)
         case "jpeg":
             return [bytes(imagecodecs.jpeg8_encode(image, level=quality)) for image in flat]
         case "webp":
-            rgb = np.broadcast_to(pixels, (*pixels.shape[:3], 3))
-            lossless = quality == 100
-            return [
-                bytes(imagecodecs.webp_encode(image, level=quality, lossless=lossless))
-                for image in np.ascontiguousarray(rgb)
-            ]
+            return _encode_webp(pixels, quality)
+        case "raw":
+            return [image.tobytes() for image in pixels]
+
+
+def _encode_webp(pixels: UInt8Images, quality: int) -> list[bytes]:
+    """Lossless files are searched for with least effort: a tenth larger, many times as soon."""
+    lossless = quality == 100
+    effort = {"lossless": True, "method": 0} if lossless else {"lossless": False}
+    rgb = np.ascontiguousarray(recolour(pixels, "rgb"))
+    return [bytes(imagecodecs.webp_encode(image, level=quality, **effort)) for image in rgb]
 
 
 def decode(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
@@ -68,13 +93,58 @@ def decode(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
     return pixels[..., None] if channels == 1 else pixels
 
 
-def resize(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """uint8 (H, W, C) to (height, width, C) by Lanczos with antialiasing."""
+def decode_raw(data: bytes, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Raw values as uint8 (H, W, C). Raises ValueError when they are too many or too few."""
+    if len(data) != math.prod(shape):
+        raise ValueError(f"{len(data)} raw values are no {' x '.join(map(str, shape))} image")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def resize(
+    pixels: npt.NDArray[np.uint8], height: int, width: int, resampling: Resampling = "lanczos"
+) -> npt.NDArray[np.uint8]:
+    """uint8 (H, W, C) to (height, width, C), antialiased unless nearest."""
     if pixels.shape[:2] == (height, width):
         return pixels
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    resized = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+    resized = np.asarray(image.resize((width, height), _FILTERS[resampling]))
     return resized[..., None] if pixels.shape[-1] == 1 else resized
+
+
+def resample(
+    pixels: UInt8Images, height: int, width: int, resampling: Resampling = "lanczos"
+) -> UInt8Images:
+    """uint8 (N, H, W, C) to (N, height, width, C), each image as `resize` does it."""
+    if pixels.shape[1:3] == (height, width):
+        return pixels
+    resized = np.empty((len(pixels), height, width, pixels.shape[-1]), np.uint8)
+    for at, image in enumerate(pixels):
+        resized[at] = resize(image, height, width, resampling)
+    return resized
+
+
+def recolour(pixels: UInt8Images, colour: Literal["grey", "rgb"] | None) -> UInt8Images:
+    """(N, H, W, C) with one channel (grey: ITU-R BT.601 luma, as Pillow's L) or three; None
+    leaves it as it is."""
+    channels = pixels.shape[-1]
+    if colour == "rgb" and channels == 1:
+        return np.repeat(pixels, 3, axis=-1)
+    if colour == "grey" and channels == 3:
+        luma = pixels.astype(np.uint32) @ np.array(_LUMA, np.uint32)
+        return ((luma + 2**15) >> 16).astype(np.uint8)[..., None]
+    return pixels
+
+
+def fit(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """uint8 (H, W, C) inside a white (height, width, C): scaled down if need be, in the middle."""
+    scale = min(1.0, height / pixels.shape[0], width / pixels.shape[1])
+    inner = resize(
+        pixels, max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
+    )
+    cell = np.full((height, width, pixels.shape[2]), 255, dtype=np.uint8)
+    top, left = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
+    cell[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return cell
 
 
 def contact_sheet(

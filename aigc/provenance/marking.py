@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
+from collections.abc import Sequence
 
 from aigc.specs import Codec
 
@@ -27,18 +28,31 @@ _XMP = (
 ).encode()
 
 _PNG_HEADER_BYTES = 8 + 25  # signature and IHDR, which must come first
+_JPEG_HEADER_BYTES = 2  # start of image
 _JPEG_XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 
 
-def mark(image: bytes, codec: Codec) -> bytes:
-    """`image` with the label in it. The input is one of our own encoder's files, unmarked."""
+def mark_all(files: Sequence[bytes], codec: Codec) -> list[bytes]:
+    """`files` with the label in each. They are our own encoder's, unmarked; raw ones stay as they
+    are, for they have no place for a label."""
     match codec:
         case "png":
-            return image[:_PNG_HEADER_BYTES] + _png_chunk() + image[_PNG_HEADER_BYTES:]
+            return _inserted(files, _PNG_HEADER_BYTES, _png_chunk())
         case "jpeg":
-            return image[:2] + _jpeg_segment() + image[2:]
+            return _inserted(files, _JPEG_HEADER_BYTES, _jpeg_segment())
         case "webp":
-            return _webp(image)
+            return [_webp(file) for file in files]
+        case "raw":
+            return list(files)
+
+
+def mark(image: bytes, codec: Codec) -> bytes:
+    """`mark_all` for one file."""
+    return mark_all([image], codec)[0]
+
+
+def _inserted(files: Sequence[bytes], at: int, label: bytes) -> list[bytes]:
+    return [b"".join((file[:at], label, file[at:])) for file in files]
 
 
 @functools.cache

@@ -37,8 +37,19 @@ def test_webp_at_quality_100_is_lossless() -> None:
     assert np.array_equal(images.decode(data, 3), RGB[0])
 
 
-def test_encoding_is_the_same_each_time() -> None:
-    assert images.encode(RGB, "png") == images.encode(RGB, "png")
+@pytest.mark.parametrize("codec", ["png", "jpeg", "webp", "raw"])
+def test_a_file_depends_on_its_own_pixels_alone(codec: Codec) -> None:
+    together = images.encode(RGB, codec)
+    assert together == [images.encode(RGB[at : at + 1], codec)[0] for at in range(len(RGB))]
+
+
+@pytest.mark.parametrize("pixels", [GREY, RGB], ids=["grey", "rgb"])
+def test_raw_keeps_every_value(pixels: np.ndarray) -> None:
+    shape = pixels.shape[1:]
+    for data, image in zip(images.encode(pixels, "raw"), pixels, strict=True):
+        assert np.array_equal(images.decode_raw(data, shape), image)
+    with pytest.raises(ValueError, match="raw values are no 12 x 11"):
+        images.decode_raw(images.encode(pixels, "raw")[0], (12, 11, shape[-1]))
 
 
 @pytest.mark.parametrize("data", [b"", b"text", images.encode(RGB, "png")[0][:60]])
@@ -66,6 +77,39 @@ def test_resizing_keeps_the_channels() -> None:
     assert images.resize(GREY[0], 6, 5).shape == (6, 5, 1)
     assert images.resize(RGB[0], 24, 20).shape == (24, 20, 3)
     assert np.array_equal(images.resize(RGB[0], 12, 10), RGB[0])
+
+
+@pytest.mark.parametrize("resampling", ["lanczos", "bicubic", "nearest"])
+@pytest.mark.parametrize("pixels", [GREY, RGB], ids=["grey", "rgb"])
+def test_resampling_is_pillows(pixels: np.ndarray, resampling: images.Resampling) -> None:
+    made = images.resample(pixels, 30, 7, resampling)
+    assert made.shape == (5, 30, 7, pixels.shape[-1])
+    picture = Image.fromarray(pixels[3].squeeze())
+    expected = picture.resize((7, 30), Image.Resampling[resampling.upper()])
+    assert np.array_equal(made[3].squeeze(), np.asarray(expected))
+    assert images.resample(pixels, 12, 10, resampling) is pixels
+
+
+def test_grey_is_the_luma_that_pillow_gives() -> None:
+    grey = images.recolour(RGB, "grey")
+    assert grey.shape == (5, 12, 10, 1)
+    for made, colours in zip(grey, RGB, strict=True):
+        assert np.array_equal(made[..., 0], np.asarray(Image.fromarray(colours).convert("L")))
+
+
+def test_grey_becomes_rgb_of_three_equal_channels() -> None:
+    assert np.array_equal(images.recolour(GREY, "rgb"), np.concatenate([GREY] * 3, axis=-1))
+    assert images.recolour(RGB, "rgb") is RGB
+    assert images.recolour(GREY, None) is GREY
+
+
+def test_other_sizes_are_fitted_into_a_cell() -> None:
+    small = images.fit(np.zeros((4, 2, 1), np.uint8), 8, 8)
+    assert small[2:6, 3:5].max() == 0
+    assert small.sum() == 255 * (64 - 8)
+    wide = images.fit(np.zeros((10, 40, 3), np.uint8), 8, 8)
+    assert wide.shape == (8, 8, 3)
+    assert np.array_equal(wide[:, 4, 0] == 0, [False] * 3 + [True] * 2 + [False] * 3)
 
 
 def test_a_contact_sheet_shows_the_pictures_in_rows() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aigc.modalities.image import encode
-from aigc.provenance.marking import DIGITAL_SOURCE_TYPE, mark
+from aigc.provenance.marking import DIGITAL_SOURCE_TYPE, mark_all
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 CASES = [("png", 90), ("jpeg", 90), ("webp", 90), ("webp", 100)]
@@ -18,12 +18,17 @@ CASES = [("png", 90), ("jpeg", 90), ("webp", 90), ("webp", 100)]
 @pytest.mark.parametrize(("codec", "quality"), CASES)
 def test_the_label_is_read_by_pillow_and_pixels_stay(codec, quality, channels) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 45, channels), dtype=np.uint8)
-    for plain in encode(pixels, codec, quality):
+    files = encode(pixels, codec, quality)
+    for plain, marked in zip(files, mark_all(files, codec), strict=True):
         before = Image.open(io.BytesIO(plain))
-        after = Image.open(io.BytesIO(mark(plain, codec)))
+        after = Image.open(io.BytesIO(marked))
         assert after.size == before.size == (45, 30)
         assert np.array_equal(np.asarray(after), np.asarray(before))
         xmp = after.info.get("xmp") or after.info["XML:com.adobe.xmp"].encode()
         assert DIGITAL_SOURCE_TYPE.encode() in xmp
         described = ElementTree.fromstring(xmp)[0][0]
         assert described.attrib[f"{IPTC}DigitalSourceType"] == DIGITAL_SOURCE_TYPE
+
+
+def test_raw_values_stay_as_they_are() -> None:
+    assert mark_all([b"123", b""], "raw") == [b"123", b""]
