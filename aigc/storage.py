@@ -61,15 +61,21 @@ def read_bytes(uri: str) -> bytes:
         return _s3.client().get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def write_bytes(uri: str, data: bytes) -> None:
-    """Write or replace in one step: a reader sees the old bytes or the new, never a part."""
+def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
+    """Write or replace in one step: a reader sees the old bytes or the new, never a part.
+
+    Without `synced` a local file may be lost when the machine loses its power at once.
+    """
     if is_s3(uri):
         bucket, key = _s3.split(uri)
         with _s3.errors(uri):
             _s3.client().put_object(Bucket=bucket, Key=key, Body=data)
         return
     with _local_errors(uri), _temporary_beside(_path(uri)) as temporary:
-        _write_synced(temporary, data)
+        if synced:
+            _write_synced(temporary, data)
+        else:
+            temporary.write_bytes(data)
         temporary.replace(_path(uri))
 
 

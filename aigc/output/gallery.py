@@ -7,8 +7,8 @@ import html
 from collections.abc import Mapping, Sequence
 
 from aigc.generation.plan import Job
-from aigc.modalities.image import MIME
-from aigc.output.read import first_of_each_label, items
+from aigc.modalities.image import MIME, encode
+from aigc.output.read import Picture, first_of_each_label, stored
 from aigc.types import Json, ShardRecord
 
 _STYLE = """
@@ -34,21 +34,22 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
     """HTML with the first `each` items of every label in it, nothing loaded from elsewhere."""
     groups = first_of_each_label(job, each)
     wanted = [index for _, indices in groups for index in indices]
-    made = [index for index in wanted if index // job.shard_items in records]
-    files = items(out, job, records, made)
+    made = [index for index in wanted if job.shard_of(index) in records]
+    found = stored(out, job, records, made)
     title = f"{status['items']:,} images by {job.model}"
     links = "".join(
         f'<a href="#g{at}">{html.escape(name)}</a>' for at, (name, _) in enumerate(groups) if name
     )
     sections = "".join(
-        f'<h2 id="g{at}">{html.escape(name)}</h2><ul>{_cells(job, indices, files)}</ul>'
+        f'<h2 id="g{at}">{html.escape(name)}</h2><ul>{_cells(job, indices, found)}</ul>'
         for at, (name, indices) in enumerate(groups)
     )
+    size = f"{job.width}×{job.height}, {job.codec}"
     facts = {
         "Model": f"{job.model} ({job.model_digest[:12]})",
         "Items": f"{status['items']:,} of {job.count:,}",
         "Seed": job.seed,
-        "Size": f"{job.width}×{job.height}, {job.codec}",
+        "Size": size if job.briefs_digest is None else "as each brief asks",
         "Where": out,
     }
     rows = "".join(
@@ -64,11 +65,17 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
 """
 
 
-def _cells(job: Job, indices: Sequence[int], files: Mapping[int, bytes]) -> str:
+def _cells(job: Job, indices: Sequence[int], found: Mapping[int, Picture]) -> str:
     return "".join(
-        f'<li><img alt="item {index}" loading="lazy" '
-        f'src="data:{MIME[job.codec]};base64,{base64.b64encode(files[index]).decode()}">'
+        f'<li><img alt="item {index}" loading="lazy" src="{_data_uri(found[index], job.channels)}">'
         f"<span>{index}</span></li>"
         for index in indices
-        if index in files
+        if index in found
     )
+
+
+def _data_uri(picture: Picture, channels: int) -> str:
+    file, codec = picture.file, picture.codec
+    if codec == "raw":
+        file, codec = encode(picture.pixels(channels)[None], "png")[0], "png"
+    return f"data:{MIME[codec]};base64,{base64.b64encode(file).decode()}"

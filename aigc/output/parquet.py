@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 ROW_GROUP_BYTES = 8 * 2**20
 _READ_BYTES = 2**20
+_ALL_DIFFERENT = ("id", "index", "candidate", "file", "sha256")
 
 
 class ShardWriter:
@@ -41,8 +42,8 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[ShardWriter]:
 
     Encoded pixels hardly compress again, but the label that each image file carries does.
     """
-    dictionary = [leaf for leaf in _leaves(schema) if leaf not in ("image.bytes", "id", "index")]
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=dictionary) as parquet:
+    repeating = [field.name for field in schema if _repeats(field)]
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating) as parquet:
         writer = ShardWriter(parquet)
         yield writer
         writer.flush()
@@ -56,11 +57,8 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    names: list[str] = []
-    for field in schema:
-        if pa.types.is_struct(field.type):
-            names += [f"{field.name}.{child.name}" for child in field.type]
-        else:
-            names.append(field.name)
-    return names
+def _repeats(field: pa.Field) -> bool:
+    """Whether a column's values come again and again, so that a dictionary saves space."""
+    kind = field.type
+    fits = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_integer(kind)
+    return fits and field.name not in _ALL_DIFFERENT

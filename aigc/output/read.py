@@ -1,53 +1,105 @@
-"""Reading a content set back: single items, or all rows as a stream."""
+"""Reading a content set back, whatever its form: single items, or all rows as a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import IO, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.errors import JobError, SpecError
+from aigc.generation.draws import Ints
 from aigc.generation.plan import Job
-from aigc.modalities.image import decode
-from aigc.types import Labels, ShardRecord, UInt8Images
+from aigc.modalities.image import decode, decode_raw, fit
+from aigc.output import files, pictures, webdataset
+from aigc.output.writers import SUFFIX
+from aigc.specs import Codec
+from aigc.types import Json, Labels, ShardRecord, UInt8Images
 
-_COLUMNS = ["id", "index", "image", "label"]
+_COLUMNS = ["id", "index", "candidate", "seed", "label", "codec", "height", "width"]
+_BUFFER_BYTES = 2**20
+_TAR_ITEMS = 1024
+_CELL = 256
+"""Pixels a side that a picture has at most on a sheet."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One stored item: its file, or its values if raw."""
+
+    file: bytes
+    codec: Codec
+    height: int
+    width: int
+
+    def pixels(self, channels: int) -> npt.NDArray[np.uint8]:
+        """uint8 (H, W, C). Raises ValueError when it is damaged."""
+        if self.codec == "raw":
+            return decode_raw(self.file, (self.height, self.width, channels))
+        return decode(self.file, channels)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Consecutive rows of one file: ids, indices (N,), image files and class indices (N,)."""
+    """Rows of one shard in order: ids, indices, candidates and seeds (N,), pictures' files, class
+    indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None."""
 
     ids: list[str]
-    indices: np.ndarray[tuple[int], np.dtype[np.int64]]
+    indices: Ints
+    candidates: Ints
+    seeds: Ints
     files: list[bytes]
     labels: Labels | None
+    codecs: list[Codec] | None
+    heights: Ints | None
+    widths: Ints | None
+
+    def picture(self, at: int, job: Job) -> Picture:
+        """Row `at`; codec and size are the job's where the set tells no other."""
+        return Picture(
+            self.files[at],
+            job.codec if self.codecs is None else self.codecs[at],
+            job.height if self.heights is None else int(self.heights[at]),
+            job.width if self.widths is None else int(self.widths[at]),
+        )
 
 
-def rows(out: str, record: ShardRecord) -> Iterator[Rows]:
-    """One committed shard, a row group at a time.
+def rows(out: str, record: ShardRecord, wanted: Set[int] | None = None) -> Iterator[Rows]:
+    """One committed shard, some megabytes at a time; of `wanted` indices only, if given.
 
     Raises:
-        JobError: the file is gone or is no Parquet file.
+        JobError: the file cannot be read as what its name says.
+        StorageError: the file, or a picture that it names, is gone.
     """
     uri = storage.join(out, record.file)
+    is_tar = uri.endswith(SUFFIX["webdataset"])
     try:
         with storage.open_input(uri) as source:
-            parquet = pq.ParquetFile(source)
-            for group in range(parquet.num_row_groups):
-                yield _rows(parquet.read_row_group(group, columns=_COLUMNS))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise JobError(f"{uri}: not readable as Parquet: {error}") from None
+            yield from _tar(source, wanted) if is_tar else _parquet(source, out, wanted)
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        form = "a tar file" if is_tar else "Parquet"
+        raise JobError(f"{uri}: not readable as {form}: {error}") from None
 
 
 def items(
     out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
 ) -> dict[int, bytes]:
-    """The stored image files of some item indices.
+    """The stored files of some item indices; errors as of `stored`."""
+    found = stored(out, job, records, wanted)
+    return {index: picture.file for index, picture in found.items()}
+
+
+def stored(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> dict[int, Picture]:
+    """Some items of the set, by index.
 
     Raises:
         SpecError: an index outside the job. JobError: its shard is not made yet.
@@ -56,15 +108,14 @@ def items(
     require_items(job, indices)
     by_shard: dict[int, set[int]] = {}
     for index in indices:
-        by_shard.setdefault(index // job.shard_items, set()).add(index)
-    found: dict[int, bytes] = {}
+        by_shard.setdefault(job.shard_of(index), set()).add(index)
+    found: dict[int, Picture] = {}
     for shard, inside in sorted(by_shard.items()):
         if shard not in records:
             raise JobError(f"item {min(inside)}: not generated yet; finish the job first")
-        for part in rows(out, records[shard]):
-            for position, index in enumerate(part.indices.tolist()):
-                if index in inside:
-                    found[index] = part.files[position]
+        for part in rows(out, records[shard], inside):
+            for at, index in enumerate(part.indices.tolist()):
+                found[index] = part.picture(at, job)
     return found
 
 
@@ -78,11 +129,19 @@ def require_items(job: Job, indices: Iterable[int]) -> None:
 def first_of_each_label(job: Job, each: int) -> list[tuple[str, list[int]]]:
     """(label name, its first `each` item indices) for every label the job makes.
 
-    An unconditional job gives ten groups without a name.
+    An unconditional job gives ten groups without a name. Made from briefs, the groups are up to
+    ten stretches spread evenly over the set, named by their first item.
     """
+    if job.briefs_digest is not None:
+        starts = dict.fromkeys(job.count * part // 10 for part in range(10))
+        ends = [*itertools.islice(starts, 1, None), job.count]
+        return [
+            (f"from {start:,}", list(range(start, min(start + each, end))))
+            for start, end in zip(starts, ends, strict=True)
+        ]
     if not job.pattern:
-        starts = range(0, min(10 * each, job.count), each)
-        return [("", list(range(start, min(start + each, job.count)))) for start in starts]
+        runs = range(0, min(10 * each, job.count), each)
+        return [("", list(range(start, min(start + each, job.count)))) for start in runs]
     groups = []
     for label in dict.fromkeys(job.pattern):
         places = [at for at, found in enumerate(job.pattern) if found == label]
@@ -97,20 +156,23 @@ def sample_by_label(
 ) -> tuple[UInt8Images, list[str]]:
     """Pixels of `first_of_each_label`, `each` a row, and the rows' names.
 
-    Rows with fewer items end in blank cells.
+    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones.
     """
     groups = first_of_each_label(job, each)
-    files = items(out, job, records, [index for _, indices in groups for index in indices])
-    sheet = np.full((len(groups) * each, job.height, job.width, job.channels), 255, dtype=np.uint8)
+    found = stored(out, job, records, [index for _, indices in groups for index in indices])
+    height = min(_CELL, max(picture.height for picture in found.values()))
+    width = min(_CELL, max(picture.width for picture in found.values()))
+    sheet = np.full((len(groups) * each, height, width, job.channels), 255, dtype=np.uint8)
     for row, (_, indices) in enumerate(groups):
         for column, index in enumerate(indices):
-            sheet[row * each + column] = decode(files[index], job.channels)
+            pixels = found[index].pixels(job.channels)
+            sheet[row * each + column] = fit(pixels, height, width)
     return sheet, [name for name, _ in groups]
 
 
 def difference(made: bytes, stored: bytes, job: Job) -> str:
-    """How far two image files of one item are apart, in grey levels of 0..255."""
-    a, b = decode(made, job.channels).astype(int), decode(stored, job.channels).astype(int)
+    """How far two files of one item are apart, in grey levels of 0..255."""
+    a, b = _levels(made, job.channels), _levels(stored, job.channels)
     if a.shape != b.shape:
         return f"made again it is {a.shape}, stored {b.shape}"
     gap = np.abs(a - b)
@@ -120,11 +182,56 @@ def difference(made: bytes, stored: bytes, job: Job) -> str:
     )
 
 
-def _rows(table: pa.Table) -> Rows:
-    label = table["label"]
+def _levels(file: bytes, channels: int) -> npt.NDArray[np.int64]:
+    """(H, W, C) of an image file, (H * W * C,) of raw values."""
+    try:
+        return decode(file, channels).astype(np.int64)
+    except ValueError:
+        return np.frombuffer(file, np.uint8).astype(np.int64)
+
+
+def _parquet(source: pa.NativeFile, out: str, wanted: Set[int] | None) -> Iterator[Rows]:
+    parquet = pq.ParquetFile(source, pre_buffer=True)
+    names = parquet.schema_arrow.names
+    columns = [name for name in (*_COLUMNS, *pictures.COLUMNS, files.FILE) if name in names]
+    for group in range(parquet.num_row_groups):
+        if wanted is not None and not _may_hold(parquet.metadata.row_group(group), wanted):
+            continue
+        table = parquet.read_row_group(group, columns=columns)
+        if wanted is not None:
+            table = table.filter(pa.array([at in wanted for at in table["index"].to_pylist()]))
+        named = table[files.FILE].to_pylist() if files.FILE in names else None
+        yield _rows(table, pictures.files(table) if named is None else files.read_files(out, named))
+
+
+def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
+    chunks = (group.column(at) for at in range(group.num_columns))
+    known = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == "index")
+    return known is None or any(known.min <= index <= known.max for index in wanted)
+
+
+def _tar(source: pa.NativeFile, wanted: Set[int] | None) -> Iterator[Rows]:
+    file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
+    found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
+    while part := list(itertools.islice(found, _TAR_ITEMS)):
+        documents: list[Json] = [document for document, _, _ in part]
+        names = [name for name in _COLUMNS if name in documents[0]]
+        table = pa.table({name: [document[name] for document in documents] for name in names})
+        yield _rows(table, [data for _, data, _ in part])
+
+
+def _rows(table: pa.Table, found: list[bytes]) -> Rows:
+    def numbers(name: str) -> Any:
+        return table[name].to_numpy() if name in table.column_names else None
+
     return Rows(
         ids=table["id"].to_pylist(),
-        indices=table["index"].to_numpy(),
-        files=[image["bytes"] for image in table["image"].to_pylist()],
-        labels=None if label.null_count else label.to_numpy(),
+        indices=numbers("index"),
+        candidates=numbers("candidate"),
+        seeds=numbers("seed"),
+        files=found,
+        labels=None if table["label"].null_count else numbers("label"),
+        codecs=table["codec"].to_pylist() if "codec" in table.column_names else None,
+        heights=numbers("height"),
+        widths=numbers("width"),
     )

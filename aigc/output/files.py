@@ -1,0 +1,98 @@
+"""Rows of one shard as single files, with an index: Parquet that names them.
+
+OUT/images/<label or all>/000004/000000042195.png, ten thousand indices a folder. Names follow from
+the plan alone and each file appears whole or not at all, so an attempt that is made twice, or at
+the same time, leaves the same files behind. The index has every other column, and `file` (below
+OUT), `size_bytes` and `sha256` of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from aigc import storage
+from aigc.output import parquet, pictures
+
+FILE = "file"
+_INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())]
+_FOLDER_ITEMS = 10_000
+_TRANSFERS = 16
+
+
+class ShardWriter:
+    """Writes each row's picture, and what it is to the index."""
+
+    def __init__(
+        self, index: parquet.ShardWriter, schema: pa.Schema, out: str, transfers: ThreadPoolExecutor
+    ) -> None:
+        self._index, self._schema, self._out = index, schema, out
+        self._transfers = transfers
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        files = pictures.files(batch)
+        names = _names(batch)
+        list(self._transfers.map(self._put, names, files))
+        columns = [batch.column(name) for name in self._schema.names[: -len(_INDEX)]]
+        columns += [
+            pa.array(names),
+            pa.array([len(file) for file in files], pa.int64()),
+            pa.array([hashlib.sha256(file).hexdigest() for file in files]),
+        ]
+        self._index.write(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+
+    def _put(self, name: str, data: bytes) -> None:
+        storage.write_bytes(storage.join(self._out, name), data, synced=False)
+
+
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema, out: str) -> Iterator[ShardWriter]:
+    """Pictures go below `out` at once; the index, the local file `path`, is complete once the
+    block is left."""
+    index_schema = _index_schema(schema)
+    transfers = _TRANSFERS if storage.is_s3(out) else 1
+    with (
+        ThreadPoolExecutor(transfers) as pool,
+        parquet.open_writer(path, index_schema) as index,
+    ):
+        yield ShardWriter(index, index_schema, out, pool)
+
+
+def read_files(out: str, names: Sequence[str]) -> list[bytes]:
+    """The pictures that an index names. Raises StorageError when one is not there."""
+    with ThreadPoolExecutor(_TRANSFERS if storage.is_s3(out) else 1) as pool:
+        return list(pool.map(storage.read_bytes, (storage.join(out, name) for name in names)))
+
+
+def _index_schema(schema: pa.Schema) -> pa.Schema:
+    columns = [field for field in schema if field.name not in pictures.COLUMNS]
+    metadata = {key.decode(): value for key, value in (schema.metadata or {}).items()}
+    if "huggingface" in metadata:
+        told = json.loads(metadata["huggingface"])
+        told["info"]["features"].pop(pictures.IMAGE, None)
+        metadata["huggingface"] = json.dumps(told)
+    return pa.schema([*columns, *_INDEX], metadata=metadata)
+
+
+def _names(batch: pa.RecordBatch) -> list[str]:
+    indices = batch.column("index").to_pylist()
+    labels = batch.column("label_name").to_pylist()
+    return [
+        f"images/{_folder(label)}/{index // _FOLDER_ITEMS:06d}/{index:012d}{suffix}"
+        for index, label, suffix in zip(indices, labels, pictures.suffixes(batch), strict=True)
+    ]
+
+
+def _folder(label: str | None) -> str:
+    """A label as the name of a folder, whatever is in it."""
+    if label is None:
+        return "all"
+    name = quote(label, safe=" ,;()+&'=@!")
+    return name.replace(".", "%2E") if name.startswith(".") else name
