@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from aigc.models import build_sampler
+from aigc.models import build_discriminator, build_sampler
 from aigc.models.config import ModelConfig
 from aigc.specs import GanModel
 from aigc.store import ModelStore, ModelVersion
@@ -26,10 +26,15 @@ def tiny_config(*, labels: tuple[str, ...] = LABELS, channels: int = 1) -> Model
 def tiny_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
     """Random weights, large enough that different latents give different pictures."""
     generator = torch.Generator().manual_seed(seed)
-    sampler = build_sampler(config)
-    for parameter in sampler.parameters():
-        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-    return {f"sampler.{name}": tensor for name, tensor in sampler.state_dict().items()}
+    modules = {"sampler": build_sampler(config), "discriminator": build_discriminator(config)}
+    for module in modules.values():
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    return {
+        f"{part}.{name}": tensor.contiguous()
+        for part, module in modules.items()
+        for name, tensor in module.state_dict().items()
+    }
 
 
 def publish_tiny(name: str = "tiny", *, seed: int = 0, **options: object) -> ModelVersion:

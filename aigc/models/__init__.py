@@ -12,6 +12,7 @@ from aigc.models.config import ModelConfig
 from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
 from aigc.models.encoder import ConvEncoder
 from aigc.models.generator import ConvSampler
+from aigc.specs import GanModel
 
 MODELS: dict[str, Callable[[ModelConfig], nn.Module]] = {"gan": ConvSampler, "vae": ConvSampler}
 """The sampler of each family."""
@@ -23,15 +24,19 @@ DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
 
 SAMPLER_PREFIX = "sampler."
 ENCODER_PREFIX = "encoder."
+DISCRIMINATOR_PREFIX = "discriminator."
 
 __all__ = [
     "DISCRIMINATORS",
+    "DISCRIMINATOR_PREFIX",
     "ENCODER_PREFIX",
     "MODELS",
     "SAMPLER_PREFIX",
     "ConvEncoder",
     "ModelConfig",
+    "build_discriminator",
     "build_sampler",
+    "load_discriminator",
     "load_encoder",
     "load_sampler",
     "parameter_count",
@@ -48,6 +53,14 @@ def build_sampler(config: ModelConfig) -> nn.Module:
     return MODELS[config.architecture.family](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+def build_discriminator(config: ModelConfig) -> nn.Module:
+    """A fresh discriminator of a GAN, channels last: forward(pictures float (B, C, H, W) in
+    [-1, 1], label int64 (B,) if conditional) gives logits float (B,), higher for real ones."""
+    assert isinstance(config.architecture, GanModel)
+    built = DISCRIMINATORS[config.architecture.discriminator](config)
+    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published sampler in eval mode, from the tensors of a model folder (`sampler.*`).
 
@@ -60,6 +73,24 @@ def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
 def load_encoder(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published encoder of a VAE in eval mode (`encoder.*`). Raises StoreError."""
     return _load(ConvEncoder(config), tensors, ENCODER_PREFIX)
+
+
+def load_discriminator(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
+    """The discriminator published beside a GAN's sampler, in eval mode (`discriminator.*`).
+
+    Raises:
+        StoreError: the model has none, or its tensors do not fit.
+    """
+    if config.architecture.family != "gan":
+        raise StoreError(
+            f"a {config.architecture.family} has no discriminator; use realism score: density"
+        )
+    if not any(name.startswith(DISCRIMINATOR_PREFIX) for name in tensors):
+        raise StoreError(
+            "the model was published without its discriminator; "
+            "train and publish it anew, or use realism score: density"
+        )
+    return _load(build_discriminator(config), tensors, DISCRIMINATOR_PREFIX)
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -42,8 +42,13 @@ class Ema:
 
     def tensors(self) -> dict[str, Tensor]:
         """`NAME.key` to tensor, contiguous and on the CPU: what a model folder holds."""
-        return {
-            f"{name}.{key}": value.detach().cpu().contiguous().clone()
-            for name, module in self.modules.items()
-            for key, value in module.state_dict().items()
-        }
+        return named_tensors(self.modules)
+
+
+def named_tensors(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
+    """`NAME.key` to a copy of the tensor, contiguous and on the CPU."""
+    return {
+        f"{name}.{key}": value.detach().cpu().contiguous().clone()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }

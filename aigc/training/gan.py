@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn, optim
 
-from aigc.models import DISCRIMINATORS, ModelConfig, build_sampler
+from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import augment
 from aigc.objectives.penalties import lazy_weight, r1, r2
@@ -35,10 +35,10 @@ class GanLearner:
         self._spec, self._device, self._group = spec, device, group
         self._loss = ADVERSARIAL[spec.model.loss]
         self.generator = build_sampler(config).to(device)
-        self.discriminator = DISCRIMINATORS[spec.model.discriminator](config).to(device)
-        self.discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = build_discriminator(config).to(device)
         self.modules = {"generator": self.generator, "discriminator": self.discriminator}
         self.published = {"sampler": self.generator}
+        self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
 
     def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:

@@ -20,6 +20,9 @@ class Learner(Protocol):
     optimizers: dict[str, optim.Optimizer]
     published: dict[str, nn.Module]
     """The modules whose averages are the result: `sampler`, for a VAE also `encoder`."""
+    published_raw: dict[str, nn.Module]
+    """Those that are part of the result as they are at the end: a GAN's `discriminator`, which has
+    judged the latest weights, not their averages."""
 
     def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
         """One update from the micro-batches; returns scalars to log, not yet read from the

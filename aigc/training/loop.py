@@ -24,7 +24,7 @@ from aigc.specs import GanModel, TrainSpec
 from aigc.training import checkpoint
 from aigc.training.device import training_device
 from aigc.training.draws import Draws
-from aigc.training.ema import Ema
+from aigc.training.ema import Ema, named_tensors
 from aigc.training.gan import GanLearner
 from aigc.training.health import Health
 from aigc.training.journal import Journal
@@ -43,7 +43,8 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run. `tensors` are the averaged weights: `sampler.*`, for a VAE `encoder.*`."""
+    """A finished run. `tensors` are the averaged weights `sampler.*`, for a VAE `encoder.*`, and
+    a GAN's last `discriminator.*`."""
 
     config: ModelConfig
     tensors: dict[str, Tensor]
@@ -245,7 +246,8 @@ class _Run:
         }
         ran = self.step - self.first_step
         card = recipe_card(self.spec, self.dataset, metrics)
-        return TrainResult(self.config, self.ema.tensors(), metrics, png, card, ran)
+        tensors = self.ema.tensors() | named_tensors(self.learner.published_raw)
+        return TrainResult(self.config, tensors, metrics, png, card, ran)
 
 
 @contextlib.contextmanager

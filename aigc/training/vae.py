@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor, nn, optim
 
 from aigc.models import ConvEncoder, ModelConfig, build_sampler
 from aigc.models.generator import ConvSampler
@@ -33,6 +33,7 @@ class VaeLearner:
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules = {"encoder": self.encoder, "decoder": self.decoder}
         self.published = {"sampler": self.decoder, "encoder": self.encoder}
+        self.published_raw: dict[str, nn.Module] = {}
         both = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.optimizers: dict[str, optim.Optimizer] = {
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)

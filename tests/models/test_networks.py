@@ -8,7 +8,9 @@ from aigc.models import (
     DISCRIMINATORS,
     ConvEncoder,
     ModelConfig,
+    build_discriminator,
     build_sampler,
+    load_discriminator,
     load_encoder,
     load_sampler,
 )
@@ -123,3 +125,22 @@ def test_the_encoder_gives_a_finite_posterior() -> None:
     assert log_variance.exp().isfinite().all()
     tensors = {f"encoder.{key}": value for key, value in encoder.state_dict().items()}
     assert not load_encoder(config, tensors).training
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_a_published_discriminator_judges_as_it_did(spectral_norm: bool) -> None:
+    config = config_of(spectral_norm=spectral_norm)
+    judge = build_discriminator(config).eval()
+    tensors = {f"discriminator.{key}": value for key, value in judge.state_dict().items()}
+    loaded = load_discriminator(config, tensors)
+    pictures, label = torch.randn(6, 1, 16, 16), torch.arange(6) % 3
+    assert torch.equal(loaded(pictures, label), judge(pictures, label))
+    assert not loaded.training
+
+
+def test_a_model_without_discriminator_says_what_to_do() -> None:
+    with pytest.raises(StoreError, match="publish it anew, or use realism score: density"):
+        load_discriminator(config_of(), {})
+    vae = config_of().model_copy(update={"architecture": VaeModel(latent_dim=8, width=8)})
+    with pytest.raises(StoreError, match="a vae has no discriminator"):
+        load_discriminator(vae, {})

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from aigc.errors import JobError, SpecError
-from aigc.models import ModelConfig, load_encoder, load_sampler
+from aigc.models import ModelConfig, load_discriminator, load_encoder, load_sampler
 from aigc.training import is_finished, train
 from aigc.training.gan import GanLearner
 from tests.training.helpers import tiny_spec
@@ -68,6 +68,8 @@ def test_what_a_run_leaves_behind(digits_data: str, tmp_path: Path) -> None:
         torch.randn(3, 8), torch.tensor([0, 1, 2])
     )
     assert pictures.shape == (3, 1, 16, 16)
+    judge = load_discriminator(result.config, result.tensors)
+    assert judge(pictures, torch.tensor([0, 1, 2])).shape == (3,)
 
 
 def test_a_finished_run_does_nothing_until_the_limit_is_raised(
