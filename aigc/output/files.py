@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -26,20 +27,19 @@ _INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string(
 _FOLDER_ITEMS = 10_000
 _TRANSFERS = 16
 
+T = TypeVar("T")
+
 
 class ShardWriter:
     """Writes each row's picture, and what it is to the index."""
 
-    def __init__(
-        self, index: parquet.ShardWriter, schema: pa.Schema, out: str, transfers: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, index: parquet.ShardWriter, schema: pa.Schema, out: str) -> None:
         self._index, self._schema, self._out = index, schema, out
-        self._transfers = transfers
 
     def write(self, batch: pa.RecordBatch) -> None:
         files = pictures.files(batch)
         names = _names(batch)
-        list(self._transfers.map(self._put, names, files))
+        _each(self._put, self._out, names, files)
         columns = [batch.column(name) for name in self._schema.names[: -len(_INDEX)]]
         columns += [
             pa.array(names),
@@ -57,18 +57,22 @@ def open_writer(path: Path, schema: pa.Schema, out: str) -> Iterator[ShardWriter
     """Pictures go below `out` at once; the index, the local file `path`, is complete once the
     block is left."""
     index_schema = _index_schema(schema)
-    transfers = _TRANSFERS if storage.is_s3(out) else 1
-    with (
-        ThreadPoolExecutor(transfers) as pool,
-        parquet.open_writer(path, index_schema) as index,
-    ):
-        yield ShardWriter(index, index_schema, out, pool)
+    with parquet.open_writer(path, index_schema) as index:
+        yield ShardWriter(index, index_schema, out)
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:
     """The pictures that an index names. Raises StorageError when one is not there."""
-    with ThreadPoolExecutor(_TRANSFERS if storage.is_s3(out) else 1) as pool:
-        return list(pool.map(storage.read_bytes, (storage.join(out, name) for name in names)))
+    uris = [storage.join(out, name) for name in names]
+    return _each(storage.read_bytes, out, uris)
+
+
+def _each(call: Callable[..., T], out: str, *arguments: Sequence[Any]) -> list[T]:
+    """`call` on each, many at a time where each has to be waited for."""
+    if not storage.is_s3(out):
+        return list(map(call, *arguments))
+    with ThreadPoolExecutor(_TRANSFERS) as pool:
+        return list(pool.map(call, *arguments))
 
 
 def _index_schema(schema: pa.Schema) -> pa.Schema:
