@@ -1,12 +1,20 @@
-"""S3 below `storage`: the client, conditional PUT, and errors as one line. Used by storage only."""
+"""S3 below `storage`: requests that outlast a bad minute, and errors as one line.
+
+Used by storage only. A request is sent again while the server is busy, gone, silent or cuts its
+answer short: up to AIGC_S3_PATIENCE_S (90) seconds, each try up to AIGC_S3_TIMEOUT_S (30) without
+a byte. An address that never answered this process is given up sooner: it is likely a wrong one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import random
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import botocore.exceptions as boto_errors
@@ -26,6 +34,19 @@ _DENIED = {
     "ExpiredToken",
     "403",
 }
+_PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}
+_PASSING_CODES = {"IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", "NoSuchUpload"}
+"""What a body that was cut short on its way, or an upload that lost its parts, looks like."""
+_UNREACHED_S = 10.0
+_PAUSES_S = 0.2, 5.0
+
+T = TypeVar("T")
+_reached: set[str] = set()
+"""Endpoints that have answered this process, if only with an error."""
+
+
+class CutShortError(boto_errors.BotoCoreError):
+    fmt = "the object is not as long as it should be"
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -38,13 +59,13 @@ def split(uri: str) -> tuple[str, str]:
 
 @functools.cache
 def client() -> S3Client:
-    """One client a process. Retries cover lost connections, 5xx and SlowDown."""
+    """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
     return boto3.Session().client(
         "s3",
         config=Config(
-            retries={"mode": "standard", "max_attempts": 8},
-            connect_timeout=10,
-            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=float(os.environ.get("AIGC_S3_TIMEOUT_S", "30")),
             max_pool_connections=32,
         ),
     )
@@ -74,45 +95,141 @@ def account() -> tuple[str, str | None]:
     return client().meta.endpoint_url, credentials.method if credentials else None
 
 
+def patiently(action: Callable[[], T]) -> T:
+    """The result of `action`, which may be done twice; its last error when patience ends."""
+    endpoint, began, pause = client().meta.endpoint_url, time.monotonic(), _PAUSES_S[0]
+    while True:
+        try:
+            result = action()
+        except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
+            if isinstance(error, boto_errors.ClientError):
+                _reached.add(endpoint)
+            patience = float(os.environ.get("AIGC_S3_PATIENCE_S", "90"))
+            if endpoint not in _reached:
+                patience = min(patience, _UNREACHED_S)
+            if not _passes(error) or time.monotonic() + pause - began > patience:
+                raise
+        else:
+            _reached.add(endpoint)
+            return result
+        time.sleep(pause * random.uniform(0.5, 1))  # many workers shall not come back at once
+        pause = min(2 * pause, _PAUSES_S[1])
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same request may go through later."""
+    if isinstance(error, boto_errors.ClientError):
+        return status(error) in _PASSING_STATUS or code(error) in _PASSING_CODES
+    passing = (
+        boto_errors.HTTPClientError,
+        boto_errors.IncompleteReadError,
+        boto_errors.FlexibleChecksumError,
+        CutShortError,
+    )
+    return isinstance(error, passing)
+
+
+def read(uri: str) -> bytes:
+    bucket, key = split(uri)
+
+    def get() -> bytes:
+        return client().get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    with errors(uri):
+        return patiently(get)
+
+
+def write(uri: str, data: bytes) -> None:
+    bucket, key = split(uri)
+    with errors(uri):
+        patiently(lambda: client().put_object(Bucket=bucket, Key=key, Body=data))
+
+
 def exists(uri: str) -> bool:
     bucket, key = split(uri)
     with errors(uri):
         try:
-            client().head_object(Bucket=bucket, Key=key)
+            patiently(lambda: client().head_object(Bucket=bucket, Key=key))
         except boto_errors.ClientError as error:
-            if _status(error) == 404:
+            if status(error) == 404:
                 return False
             raise
     return True
 
 
-def create(uri: str, data: bytes) -> bool:
-    """PUT with `If-None-Match: *`. After 412 our own bytes mean an earlier try of ours won."""
+def delete(uri: str) -> None:
     bucket, key = split(uri)
-    for attempt in range(8):
+    with errors(uri):
+        patiently(lambda: client().delete_object(Bucket=bucket, Key=key))
+
+
+def upload(source: Path, uri: str) -> None:
+    """In parts when large. The stored length is compared: not every store checks a checksum."""
+    bucket, key = split(uri)
+
+    def send() -> None:
+        with source.open("rb") as file:
+            client().upload_fileobj(file, bucket, key)
+        if client().head_object(Bucket=bucket, Key=key)["ContentLength"] != source.stat().st_size:
+            raise CutShortError
+
+    with errors(uri):
+        patiently(send)
+
+
+def pages(uri: str, **options: str) -> Iterator[dict[str, Any]]:
+    """The answers of ListObjectsV2 for everything below the folder `uri`."""
+    bucket, prefix = folder(uri)
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix} | options
+    while True:
         with errors(uri):
-            try:
-                client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
-            except boto_errors.ClientError as error:
-                if _status(error) == 412:
-                    return client().get_object(Bucket=bucket, Key=key)["Body"].read() == data
-                if _status(error) != 409:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-                continue
-        return True
-    raise StorageError(f"{uri}: other writers kept it busy (409 eight times); try again")
+            page: Any = patiently(lambda: client().list_objects_v2(**asked))
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def uploads(uri: str) -> Iterator[dict[str, Any]]:
+    """Multipart uploads below the folder `uri` that were begun and neither ended nor aborted."""
+    bucket, prefix = folder(uri)
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        with errors(uri):
+            page: Any = patiently(lambda: client().list_multipart_uploads(**asked))
+        yield from page.get("Uploads", [])
+        if not page.get("IsTruncated"):
+            return
+        asked["KeyMarker"] = page["NextKeyMarker"]
+        asked["UploadIdMarker"] = page.get("NextUploadIdMarker", "")
+
+
+def abort(uri: str, found: dict[str, Any]) -> None:
+    """End one of `uploads`; already gone is fine."""
+    bucket, _ = split(uri)
+    name = {"Bucket": bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+    with errors(uri):
+        try:
+            client().abort_multipart_upload(**name)
+        except boto_errors.ClientError as error:
+            if status(error) != 404:
+                raise
+
+
+def folder(uri: str) -> tuple[str, str]:
+    bucket, key = split(uri)
+    return bucket, key.rstrip("/") + "/" if key else ""
 
 
 def require_bucket(uri: str) -> None:
     bucket, _ = split(uri)
     with errors(f"s3://{bucket}"):
-        client().head_bucket(Bucket=bucket)
+        patiently(lambda: client().head_bucket(Bucket=bucket))
 
 
 @contextlib.contextmanager
 def errors(uri: str) -> Iterator[None]:
-    """Botocore's and Arrow's exceptions as a `StorageError` that says what would be right."""
+    """Botocore's exceptions as a `StorageError` that says what would be right."""
     try:
         yield
     except boto_errors.ClientError as error:
@@ -121,8 +238,6 @@ def errors(uri: str) -> Iterator[None]:
         raise StorageError(
             f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from None
-    except OSError as error:  # pyarrow's own S3 reader
-        raise StorageError(_arrow_message(uri, str(error))) from None
     except boto_errors.BotoCoreError as error:
         endpoint = client().meta.endpoint_url
         raise StorageError(
@@ -132,31 +247,22 @@ def errors(uri: str) -> Iterator[None]:
 
 
 def _client_message(uri: str, error: boto_errors.ClientError) -> str:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code in _DENIED or _status(error) == 403:
-        return _refused(uri, code)
+    if code(error) in _DENIED or status(error) == 403:
+        return (
+            f"{uri}: S3 refuses access ({code(error)}); check AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and the bucket's policy"
+        )
     bucket, key = split(uri)
-    if code == "NoSuchBucket" or (not key and _status(error) == 404):
+    if code(error) == "NoSuchBucket" or (not key and status(error) == 404):
         return f"{uri}: there is no bucket {bucket!r}; create it or correct the name"
-    if _status(error) == 404:
+    if status(error) == 404:
         return f"{uri}: not found"
-    return f"{uri}: S3 answered {code}: {error.response.get('Error', {}).get('Message', '')}"
+    return f"{uri}: S3 answered {code(error)}: {error.response.get('Error', {}).get('Message', '')}"
 
 
-def _arrow_message(uri: str, message: str) -> str:
-    if "ACCESS_DENIED" in message or "HTTP status 403" in message:
-        return _refused(uri, "ACCESS_DENIED")
-    if "NO_SUCH" in message or "404" in message or "does not exist" in message:
-        return f"{uri}: not found"
-    return f"{uri}: {message}"
+def code(error: boto_errors.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _refused(uri: str, code: str) -> str:
-    return (
-        f"{uri}: S3 refuses access ({code}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
-        "the bucket's policy"
-    )
-
-
-def _status(error: boto_errors.ClientError) -> int:
+def status(error: boto_errors.ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -4,6 +4,7 @@ AigcError
  ├── SpecError      what was asked for cannot be right: a field, a flag, a label
  ├── DataError      the input data is missing, unreadable or unfit
  ├── StorageError   a path or bucket cannot be reached, read or written
+ │    └── DiskFullError   there is no room left where the output goes
  ├── StoreError     a model is missing, damaged or not what was expected
  ├── JobError       the job started and could not be finished
  └── PlacementError the cluster can never run this job
@@ -26,6 +27,10 @@ class DataError(AigcError):
 
 
 class StorageError(AigcError):
+    pass
+
+
+class DiskFullError(StorageError):
     pass
 
 

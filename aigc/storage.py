@@ -1,18 +1,17 @@
 """The only module that tells s3:// from a path.
 
-Every function takes a URI: `s3://bucket/key`, `file:///path` or a plain path. Small objects go
-through boto3 (conditional PUT, retries), large reads stream through pyarrow. Whatever goes wrong is
-a `StorageError` of one line. Credentials come from the environment as boto3 reads them, and never
-appear in a message.
+Every function takes a URI: `s3://bucket/key`, `file:///path` or a plain path. S3 is reached through
+boto3, and a request outlasts a server that is busy, gone or silent for a minute. Whatever goes
+wrong is a `StorageError` of one line. Credentials come from the environment as boto3 reads them,
+and never appear in a message.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
-import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +20,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from aigc import _s3
-from aigc.errors import StorageError
+from aigc import _local, _s3, _s3_create, _s3_reader
+from aigc.errors import DiskFullError, StorageError
 
-_TEMP = ".aigc-tmp-"
-"""Prefix of files still being written; readers and listings pass over them."""
+_READ_AHEAD_BYTES = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One stored object. `key` is its path below the listed URI, with forward slashes."""
 
@@ -53,12 +51,10 @@ def join(uri: str, *parts: str) -> str:
 
 def read_bytes(uri: str) -> bytes:
     """Raises StorageError, also when nothing is there."""
-    if not is_s3(uri):
-        with _local_errors(uri):
-            return _path(uri).read_bytes()
-    bucket, key = _s3.split(uri)
-    with _s3.errors(uri):
-        return _s3.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+    if is_s3(uri):
+        return _s3.read(uri)
+    with _local.errors(uri):
+        return _path(uri).read_bytes()
 
 
 def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
@@ -67,13 +63,11 @@ def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
     Without `synced` a local file may be lost when the machine loses its power at once.
     """
     if is_s3(uri):
-        bucket, key = _s3.split(uri)
-        with _s3.errors(uri):
-            _s3.client().put_object(Bucket=bucket, Key=key, Body=data)
+        _s3.write(uri, data)
         return
-    with _local_errors(uri), _temporary_beside(_path(uri)) as temporary:
+    with _local.errors(uri), _local.temporary_beside(_path(uri)) as temporary:
         if synced:
-            _write_synced(temporary, data)
+            _local.write_synced(temporary, data)
         else:
             temporary.write_bytes(data)
         temporary.replace(_path(uri))
@@ -82,17 +76,25 @@ def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
 def create(uri: str, data: bytes) -> bool:
     """Write `data` only if nothing is there; of many callers exactly one gets True.
 
-    The bytes should be unique to the caller: after a lost answer, finding them means we won.
+    The bytes should be unique to the caller: after a lost answer, finding them means we won. On a
+    store without conditional PUT (see `can_create`) this holds for callers seconds apart only.
     """
     if is_s3(uri):
-        return _s3.create(uri, data)
-    with _local_errors(uri), _temporary_beside(_path(uri)) as temporary:
-        _write_synced(temporary, data)
+        return _s3_create.create(uri, data)
+    with _local.errors(uri), _local.temporary_beside(_path(uri)) as temporary:
+        _local.write_synced(temporary, data)
         try:
             os.link(temporary, _path(uri))
         except FileExistsError:
-            return _path(uri).read_bytes() == data
+            with contextlib.suppress(FileNotFoundError):
+                return _path(uri).read_bytes() == data
+            return False
         return True
+
+
+def can_create(uri: str) -> bool:
+    """Whether `create` decides races where `uri` lies: disks do, most S3 stores do."""
+    return _s3_create.conditional(uri) if is_s3(uri) else True
 
 
 def exists(uri: str) -> bool:
@@ -101,46 +103,59 @@ def exists(uri: str) -> bool:
 
 
 def listing(uri: str) -> Iterator[Entry]:
-    """Every file below `uri`, folder by folder in order; nothing when it does not exist."""
+    """Every file below `uri`, folder by folder in order; nothing when it does not exist.
+
+    Temporaries are passed over.
+    """
     if not is_s3(uri):
-        yield from _local_listing(_path(uri))
+        root = _path(uri)
+        with _local.errors(uri):
+            for path, stat in _local.files_below(root):
+                key = path.relative_to(root).as_posix()
+                yield Entry(str(path), key, stat.st_size, stat.st_mtime)
         return
-    bucket, prefix = _s3_folder(uri)
-    with _s3.errors(uri):
-        pages = _s3.client().get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-            for item in page.get("Contents", []):
+    bucket, prefix = _s3.folder(uri)
+    for page in _s3.pages(uri):
+        for item in page.get("Contents", []):
+            key = item["Key"]
+            if not key.rpartition("/")[2].startswith(_local.TEMP):
+                modified_s = item["LastModified"].timestamp()
                 yield Entry(
-                    f"s3://{bucket}/{item['Key']}",
-                    item["Key"].removeprefix(prefix),
-                    item["Size"],
-                    item["LastModified"].timestamp(),
+                    f"s3://{bucket}/{key}", key.removeprefix(prefix), item["Size"], modified_s
                 )
+
+
+def names(uri: str) -> list[str]:
+    """Names of the files directly in the folder `uri`, in no order; much faster than `listing`."""
+    if not is_s3(uri):
+        with _local.errors(uri), contextlib.suppress(FileNotFoundError):
+            found = [entry.name for entry in os.scandir(_path(uri)) if entry.is_file()]
+            return [name for name in found if not name.startswith(_local.TEMP)]
+        return []
+    _, prefix = _s3.folder(uri)
+    pages = _s3.pages(uri, Delimiter="/")
+    keys = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
+    return [key for key in keys if key and not key.startswith(_local.TEMP)]
 
 
 def folders(uri: str) -> list[str]:
     """Names of the folders directly below `uri`, sorted; empty when it does not exist."""
     if not is_s3(uri):
         root = _path(uri)
-        with _local_errors(uri):
+        with _local.errors(uri):
             return sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    bucket, prefix = _s3_folder(uri)
-    names: list[str] = []
-    with _s3.errors(uri):
-        pages = _s3.client().get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
-            names += [found["Prefix"] for found in page.get("CommonPrefixes", [])]
-    return sorted(name.removeprefix(prefix).rstrip("/") for name in names)
+    _, prefix = _s3.folder(uri)
+    pages = _s3.pages(uri, Delimiter="/")
+    found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+    return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
 
 def delete(uri: str) -> None:
     """Remove one object; already gone is fine."""
     if is_s3(uri):
-        bucket, key = _s3.split(uri)
-        with _s3.errors(uri):
-            _s3.client().delete_object(Bucket=bucket, Key=key)
+        _s3.delete(uri)
         return
-    with _local_errors(uri):
+    with _local.errors(uri):
         _path(uri).unlink(missing_ok=True)
 
 
@@ -150,37 +165,54 @@ def delete_tree(uri: str) -> None:
         for entry in listing(uri):
             delete(entry.uri)
         return
-    with _local_errors(uri), contextlib.suppress(FileNotFoundError):
+    with _local.errors(uri), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(_path(uri))
 
 
 def scratch(uri: str) -> Path:
     """A fresh local path to write a file before `upload(path, uri)`: on the same disk if local."""
-    name = f"{_TEMP}{uuid.uuid4().hex}"
     if is_s3(uri):
-        return Path(tempfile.gettempdir()) / name
-    with _local_errors(uri):
+        with _local.errors("the folder for temporary files (TMPDIR)"):
+            return _local.scratch_folder() / _local.temporary_name()
+    with _local.errors(uri):
         _path(uri).parent.mkdir(parents=True, exist_ok=True)
-    return _path(uri).with_name(name)
+    return _path(uri).with_name(_local.temporary_name())
+
+
+@contextlib.contextmanager
+def scratch_file(uri: str) -> Iterator[Path]:
+    """`scratch(uri)`, removed at the end.
+
+    Raises:
+        DiskFullError: while writing it, the disk of the output was full. StorageError: that of the
+            temporary files was, which may be better on another machine.
+    """
+    local = scratch(uri)
+    try:
+        with _local.errors(f"{local.parent} (TMPDIR)" if is_s3(uri) else str(local.parent)):
+            yield local
+    except DiskFullError as error:
+        raise (StorageError(str(error)) if is_s3(uri) else error) from None
+    finally:
+        local.unlink(missing_ok=True)
 
 
 def upload(source: Path, uri: str) -> None:
-    """Move the local file `source` to `uri`; it appears there whole or not at all."""
+    """Move the local file `source` to `uri`; it appears there whole or not at all, and stays."""
     if is_s3(uri):
-        bucket, key = _s3.split(uri)
-        with _s3.errors(uri), source.open("rb") as file:
-            _s3.client().upload_fileobj(file, bucket, key)
+        _s3.upload(source, uri)
         source.unlink()
         return
-    with _local_errors(uri), _temporary_beside(_path(uri)) as temporary:
-        shutil.move(source, temporary)
-        temporary.replace(_path(uri))
+    with _local.errors(uri):
+        _local.move_synced(source, _path(uri))
 
 
 def open_input(uri: str) -> pa.NativeFile:
     """A seekable binary stream, for Parquet and other large files."""
+    if is_s3(uri):
+        return pa.PythonFile(io.BufferedReader(_s3_reader.Reader(uri), _READ_AHEAD_BYTES), "r")
     filesystem, path = arrow(uri)
-    with _s3.errors(uri) if is_s3(uri) else _local_errors(uri):
+    with _local.errors(uri):
         return filesystem.open_input_file(path)
 
 
@@ -193,7 +225,7 @@ def arrow(uri: str) -> tuple[pafs.FileSystem, str]:
 
 def require_writable(uri: str) -> None:
     """Raises StorageError unless an object can be written below `uri`; leaves nothing behind."""
-    name = f"{_TEMP}{uuid.uuid4().hex}"
+    name = _local.temporary_name()
     if is_s3(uri):
         _s3.require_bucket(uri)
         write_bytes(join(uri, name), b"")
@@ -203,7 +235,7 @@ def require_writable(uri: str) -> None:
     nearest = next(p for p in [target, *target.parents] if p.exists())
     if not nearest.is_dir():
         raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
-    with _local_errors(uri):
+    with _local.errors(uri):
         (nearest / name).touch()
         (nearest / name).unlink()
 
@@ -214,83 +246,33 @@ def s3_account() -> tuple[str, str | None]:
 
 
 def remove_unfinished(uri: str, older_than_s: float) -> int:
-    """Drop temporaries and multipart uploads below `uri` begun longer ago; returns how many."""
+    """Drop temporaries and multipart uploads below `uri` begun longer ago; returns how many.
+
+    What dead processes of this machine left of files on their way to S3 goes whatever its age.
+    """
     if not is_s3(uri):
-        return _remove_temporaries(_path(uri), older_than_s)
-    bucket, prefix = _s3_folder(uri)
-    count = 0
-    with _s3.errors(uri):
-        pages = _s3.client().get_paginator("list_multipart_uploads")
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-            for item in page.get("Uploads", []):
-                if (datetime.now(UTC) - item["Initiated"]).total_seconds() < older_than_s:
-                    continue
-                _s3.client().abort_multipart_upload(
-                    Bucket=bucket, Key=item["Key"], UploadId=item["UploadId"]
-                )
+        return _local.remove_temporaries(_path(uri), older_than_s)
+    _local.sweep_scratch()
+    now, count = datetime.now(UTC), 0
+    for upload in _s3.uploads(uri):
+        if (now - upload["Initiated"]).total_seconds() >= older_than_s:
+            _s3.abort(uri, upload)
+            count += 1
+    return count + _remove_s3_temporaries(uri, older_than_s)
+
+
+def _remove_s3_temporaries(uri: str, older_than_s: float) -> int:
+    """What a probe leaves when its process is killed."""
+    now, count = datetime.now(UTC), 0
+    bucket, _ = _s3.folder(uri)
+    for page in _s3.pages(uri):
+        for item in page.get("Contents", []):
+            named = item["Key"].rpartition("/")[2].startswith(_local.TEMP)
+            if named and (now - item["LastModified"]).total_seconds() >= older_than_s:
+                delete(f"s3://{bucket}/{item['Key']}")
                 count += 1
     return count
 
 
 def _path(uri: str) -> Path:
-    return Path(uri.removeprefix("file://")).expanduser()
-
-
-def _s3_folder(uri: str) -> tuple[str, str]:
-    bucket, key = _s3.split(uri)
-    return bucket, key.rstrip("/") + "/" if key else ""
-
-
-def _local_listing(root: Path) -> Iterator[Entry]:
-    for folder, below, files in os.walk(root):
-        below.sort()
-        for name in sorted(files):
-            if name.startswith(_TEMP):
-                continue
-            path = Path(folder) / name
-            with contextlib.suppress(FileNotFoundError):
-                stat = path.stat()
-                key = path.relative_to(root).as_posix()
-                yield Entry(str(path), key, stat.st_size, stat.st_mtime)
-
-
-@contextlib.contextmanager
-def _temporary_beside(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{_TEMP}{uuid.uuid4().hex}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _remove_temporaries(root: Path, older_than_s: float) -> int:
-    now = datetime.now(UTC).timestamp()
-    count = 0
-    for path in root.rglob(f"{_TEMP}*"):
-        with contextlib.suppress(FileNotFoundError):
-            if now - path.stat().st_mtime >= older_than_s:
-                path.unlink()
-                count += 1
-    return count
-
-
-@contextlib.contextmanager
-def _local_errors(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise StorageError(f"{uri}: not found") from None
-    except PermissionError:
-        raise StorageError(
-            f"{uri}: permission denied; choose another place or its rights"
-        ) from None
-    except OSError as error:
-        raise StorageError(f"{uri}: {error.strerror or error}") from None
+    return _local.path_of(uri)

@@ -1,0 +1,93 @@
+"""Writing an object only if none is there, on stores that can and on those that cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import botocore.exceptions as boto_errors
+
+from aigc import _local, _s3
+from aigc.errors import StorageError
+
+_SETTLE_S = 1.0
+_UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
+
+_found: dict[tuple[str, str], bool] = {}
+_asking = threading.Lock()
+
+
+def conditional(uri: str) -> bool:
+    """Whether the bucket of `uri` honours `If-None-Match: *`: asked once, by writing beside `uri`.
+
+    A second conditional PUT of one key must be refused (412). A store that takes it, or does not
+    know the header (501, 400), has no conditional PUT.
+    """
+    bucket, key = _s3.split(uri)
+    place = _s3.client().meta.endpoint_url, bucket
+    with _asking:
+        if place not in _found:
+            prefix = key.rpartition("/")[0]
+            with _s3.errors(uri):
+                _found[place] = _ask(bucket, f"{prefix}/{_local.temporary_name()}".lstrip("/"))
+        return _found[place]
+
+
+def _ask(bucket: str, key: str) -> bool:
+    try:
+        for _ in range(2):
+            _put_if_absent(bucket, key, b"")
+    except boto_errors.ClientError as error:
+        if _s3.status(error) == 412:
+            return True
+        if _s3.status(error) == 501 or _s3.code(error) in _UNKNOWN:
+            return False
+        raise
+    finally:
+        with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
+            _s3.client().delete_object(Bucket=bucket, Key=key)
+    return False
+
+
+def _put_if_absent(bucket: str, key: str, data: bytes) -> None:
+    put = _s3.client().put_object
+    _s3.patiently(lambda: put(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*"))
+
+
+def create(uri: str, data: bytes) -> bool:
+    """After 412 our own bytes mean that an earlier try of ours, whose answer was lost, won."""
+    if not conditional(uri):
+        return _create_weakly(uri, data)
+    bucket, key = _s3.split(uri)
+    with _s3.errors(uri):
+        try:
+            _put_if_absent(bucket, key, data)
+        except boto_errors.ClientError as error:
+            if _s3.status(error) != 412:
+                raise
+            return _holds(uri, data)
+    return True
+
+
+def _create_weakly(uri: str, data: bytes) -> bool:
+    """Look, write, wait, look again: of writers within the same second the last one wins.
+
+    Two win only if one of them stood still for longer than that between looking and writing. Where
+    this is not enough, as for a shard's record, see `output.records`.
+    """
+    if _s3.exists(uri):
+        return _holds(uri, data)
+    _s3.write(uri, data)
+    time.sleep(_SETTLE_S)
+    return _holds(uri, data)
+
+
+def _holds(uri: str, data: bytes) -> bool:
+    """Whether the object is `data`; False also when it has been removed since."""
+    try:
+        return _s3.read(uri) == data
+    except StorageError:
+        if _s3.exists(uri):
+            raise
+        return False
