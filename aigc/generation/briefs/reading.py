@@ -31,6 +31,7 @@ _OURS = {
     *COLUMNS.names,
     *("id", "index", "candidate", "image", "pixels", "label", "label_name", "model"),
     *("model_digest", "digital_source_type", "score", "scores", "latent", "latents"),
+    *("file", "size_bytes", "sha256"),
 }
 """Names that mean something of ours in the output, or in the table of briefs."""
 

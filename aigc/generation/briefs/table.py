@@ -65,7 +65,7 @@ class Briefs:
     @functools.cached_property
     def starts(self) -> Ints:
         """int64 (rows + 1,): the first slot of each brief, and at the end the number of items."""
-        return np.concatenate([[0], np.cumsum(self._numbers("count"))]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
 
     @property
     def count(self) -> int:
@@ -90,7 +90,7 @@ class Briefs:
         rows = self.rows(slots)
         local = slots - self.starts[rows]
         return Draws(
-            seeds=self._numbers("seed")[rows].astype(np.uint64),
+            seeds=self._integers["seed"][rows].astype(np.uint64),
             candidates=draw * DRAW + local,
             labels=self._labels(rows, local) if self.patterns else None,
             truncations=self._truncations[rows],
@@ -144,11 +144,8 @@ class Briefs:
         patterns = [pattern.tolist() for pattern in self.patterns]
         return json.dumps({"patterns": patterns, "openai": self.openai}).encode()
 
-    def _numbers(self, name: str) -> Ints:
-        return self._cache[name]
-
     @functools.cached_property
-    def _cache(self) -> dict[str, Ints]:
+    def _integers(self) -> dict[str, Ints]:
         names = ("count", "seed", "label_pattern")
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
@@ -165,7 +162,7 @@ class Briefs:
 
     def _labels(self, rows: Ints, local: Ints) -> Labels:
         flat, offsets, lengths = self._flat_patterns
-        which = self._numbers("label_pattern")[rows]
+        which = self._integers["label_pattern"][rows]
         return flat[offsets[which] + local % lengths[which]]
 
 
