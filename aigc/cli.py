@@ -16,6 +16,7 @@ from aigc.commands import (
     generate,
     init,
     models,
+    sets,
     spec,
     submit,
     train,
@@ -33,11 +34,13 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
+app.command("append")(generate.append)
+app.command("merge")(generate.merge)
 app.command("demo")(demo.demo)
-app.command("status")(generate.status)
-app.command("verify")(generate.verify)
-app.command("regenerate")(generate.regenerate)
-app.command("view")(generate.view)
+app.command("status")(sets.status)
+app.command("verify")(sets.verify)
+app.command("regenerate")(sets.regenerate)
+app.command("view")(sets.view)
 app.add_typer(models.app, name="models")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")

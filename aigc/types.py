@@ -40,11 +40,15 @@ def unheard(message: str) -> None:
 
 @dataclass(frozen=True)
 class Shard:
-    """A contiguous range of item indices, start ≤ index < stop."""
+    """A contiguous range of slots, start ≤ slot < stop, and the folder it is written into."""
 
     number: int
     start: int
     stop: int
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"shard {self.number} (items {self.start:,} to {self.stop - 1:,})"
 
     @property
     def items(self) -> int:
@@ -63,6 +67,8 @@ class ShardRecord:
     sha256: str
     content: str
     labels: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    """Candidates that gates refused, by reason."""
     attempt: str = ""
     host: str = ""
     started_at: float = 0.0

@@ -1,8 +1,7 @@
-"""`aigc generate | status | verify | regenerate | view`: content sets, made and checked."""
+"""`aigc generate | append | merge`: content sets made, grown and put together."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,14 +17,27 @@ from aigc.commands.common import (
     progress,
     say,
 )
-from aigc.errors import JobError, SpecError
+from aigc.errors import SpecError
 
-Out = Annotated[str, typer.Argument(help="A content set: folder or s3:// prefix.")]
+_BRIEFS = (".csv", ".jsonl", ".parquet")
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Serve Prometheus metrics of the job at 127.0.0.1:PORT."),
+]
 
 
 def generate(
-    model: Annotated[
-        str | None, typer.Argument(help="name, name@version, name@alias, or a model folder's URI.")
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL|BRIEFS]",
+            help="name, name@version, name@alias or a model folder's URI; or a file of briefs.",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model, when briefs come first.")] = None,
+    briefs: Annotated[
+        str | None, typer.Option(help="CSV, JSON Lines or Parquet, one row a brief.")
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many images to make.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
@@ -35,8 +47,13 @@ def generate(
         typer.Option(help="Comma-separated, 'bag,dress', or with shares, 'bag=3,dress=1'."),
     ] = None,
     truncation: Annotated[float | None, typer.Option(help="Cut latents at ± this.")] = None,
-    codec: Annotated[str | None, typer.Option(help="png, jpeg or webp.")] = None,
+    codec: Annotated[str | None, typer.Option(help="png, jpeg, webp or raw.")] = None,
+    writer: Annotated[str | None, typer.Option(help="parquet, webdataset or files.")] = None,
     workers: Workers = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, from a short probe.")
+    ] = False,
+    metrics_port: MetricsPort = None,
     spec_file: SpecFile = None,
     settings: Settings = None,
     address: Address = None,
@@ -45,31 +62,75 @@ def generate(
     """Make a content set. The same command again finishes what is missing.
 
     Example: aigc generate fashion --count 100000 --out out/fashion --seed 7
+    Example: aigc generate briefs.csv --model fashion --out out/campaign
     """
+    from aigc.orchestration.local import warm
+
+    if address is None:
+        warm()  # workers import what they need while this process does
+    from aigc.orchestration.generate import dry_run as estimate
     from aigc.orchestration.generate import run
     from aigc.specs import GenerateSpec, load
 
+    if what is not None and what.casefold().endswith(_BRIEFS):
+        briefs, what = what, None
     values = overrides(
         settings,
-        model=model,
+        model=what or model,
+        briefs=briefs,
         count=count,
         out=out,
         seed=seed,
         labels=None if labels is None else parse_labels(labels),
         truncation=truncation,
         codec=codec,
+        writer=writer,
         placement__workers=workers,
     )
     spec = load(GenerateSpec, spec_file, values)
-    with progress("generate", "images") as report:
-        manifest = run(spec, address, report, say)
-    if as_json:
-        print_json({key: value for key, value in manifest.items() if key != "shards"})
+    if dry_run:
+        _show_estimate(estimate(spec, address, say), as_json)
         return
-    size_mb = manifest["size_bytes"] / 1e6
-    say(f"{manifest['items']:,} images, {size_mb:,.1f} MB in {len(manifest['shards'])} files")
-    say(f"content digest {manifest['content_digest']}")
-    typer.echo(spec.out)
+    with progress("generate", "images") as report:
+        manifest = run(spec, address, report, say, metrics_port)
+    _show_manifest(manifest, spec.out, as_json)
+
+
+def append(
+    out: Annotated[str, typer.Argument(help="A finished content set.")],
+    to: Annotated[int, typer.Option(min=1, help="How many images it shall have in all.")],
+    workers: Workers = None,
+    metrics_port: MetricsPort = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add images to a finished set. The same command again finishes what is missing.
+
+    Example: aigc append out/fashion --to 150000
+    """
+    from aigc.orchestration.generate import append as run_append
+    from aigc.specs import Placement
+
+    with progress("append", "images") as report:
+        placement = Placement(workers=workers)
+        manifest = run_append(out, to, placement, address, report, say, metrics_port)
+    _show_manifest(manifest, out, as_json)
+
+
+def merge(
+    out: Annotated[str, typer.Argument(help="Empty folder or s3:// prefix.")],
+    sets: Annotated[list[str], typer.Argument(help="Finished content sets.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy finished sets into one. The same command again copies what is missing.
+
+    Example: aigc merge out/all out/spring out/autumn
+    """
+    from aigc.output.merge import merge as run_merge
+
+    with progress("merge", "files") as report:
+        manifest = run_merge(out, sets, report)
+    _show_manifest(manifest, out, as_json)
 
 
 def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
@@ -86,125 +147,33 @@ def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
         ) from None
 
 
-def status(out: Out, as_json: AsJson = False) -> None:
-    """How far a job is. Needs no cluster: the committed shards say it.
+def _show_manifest(manifest: dict[str, Any], out: str, as_json: bool) -> None:
+    if as_json:
+        print_json({key: value for key, value in manifest.items() if key != "shards"})
+        return
+    size_mb = manifest["size_bytes"] / 1e6
+    say(f"{manifest['items']:,} images, {size_mb:,.1f} MB")
+    if manifest.get("refused"):
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in manifest["refused"].items())
+        say(f"refused by gates and replaced: {counts}")
+    say(f"content digest {manifest['content_digest']}")
+    typer.echo(out)
 
-    Example: aigc status out/fashion
-    """
-    from aigc.output.manifest import status as read_status
 
-    found = read_status(out)
+def _show_estimate(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    state = "complete" if found["complete"] else "not finished"
-    share = found["items"] / found["count"]
-    typer.echo(f"{out}: {state}, {found['items']:,} of {found['count']:,} images ({share:.1%})")
-    size_mb = found["size_bytes"] / 1e6
-    typer.echo(f"{found['shards']} of {found['planned_shards']} shards, {size_mb:,.1f} MB")
-    if not found["complete"]:
-        age = found["last_commit_age_s"]
-        typer.echo(f"last commit {age:,.0f} s ago" if age is not None else "no commit yet")
-
-
-def verify(
-    out: Out,
-    decode: Annotated[int, typer.Option(min=0, help="Images to decode as well.")] = 1000,
-    regenerate_items: Annotated[
-        int, typer.Option("--regenerate", min=0, help="Random items to make again and compare.")
-    ] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Check a finished set: every file, index, label and digest.
-
-    Example: aigc verify out/fashion --regenerate 20
-    """
-    from aigc.output.verify import verify as run_verify
-
-    with progress("verify", "images") as report:
-        result = run_verify(out, decode, report)
-    if regenerate_items:
-        result["regenerated"] = _compare(out, _sample(result["items"], regenerate_items), None)
-    if as_json:
-        print_json(result)
-        return
     typer.echo(
-        f"ok: {result['items']:,} images in {result['shards']} files, each index once, "
-        f"{result['decoded']:,} decoded"
+        f"{found['items']:,} images in {found['shards']:,} shards of up to "
+        f"{found['items_per_shard']:,}, about {found['size_bytes'] / 1e6:,.1f} MB"
     )
-    if regenerate_items:
-        typer.echo(f"ok: {result['regenerated']['items']} items made again, byte for byte equal")
-    typer.echo(f"content digest {result['content_digest']}")
-
-
-def regenerate(
-    out: Out,
-    item: Annotated[list[int], typer.Option(help="Index of an item; repeatable.")],
-    to: Annotated[str | None, typer.Option(help="Folder to write the images to.")] = None,
-    model: Annotated[str | None, typer.Option(help="Where the model is now, if moved.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make single items of a set again and compare them with what is stored.
-
-    Example: aigc regenerate out/fashion --item 123456 --to /tmp/again
-    """
-    result = _compare(out, item, model, to)
-    if as_json:
-        print_json(result)
-    else:
-        for index in result["indices"]:
-            typer.echo(f"item {index}: made again, byte for byte equal")
-
-
-def view(
-    out: Out,
-    each: Annotated[int, typer.Option(min=1, max=1000, help="Images a label.")] = 24,
-    to: Annotated[str | None, typer.Option(help="Local folder; default: into the set.")] = None,
-) -> None:
-    """Write gallery.html, a self-contained page, and preview.png, a contact sheet.
-
-    Example: aigc view out/fashion --each 50
-    """
-    from aigc import storage
-    from aigc.modalities.image import contact_sheet
-    from aigc.output import commit, gallery, read
-    from aigc.output.manifest import status as read_status
-
-    where = to or out
-    job, records = commit.read_job(out), commit.read_records(out)
-    page = gallery.page(out, job, records, each, read_status(out))
-    storage.write_bytes(storage.join(where, "gallery.html"), page.encode())
-    columns = min(each, 24)
-    pixels, names = read.sample_by_label(out, job, records, columns)
-    sheet = contact_sheet(pixels, columns, names)
-    storage.write_bytes(storage.join(where, "preview.png"), sheet)
-    typer.echo(storage.join(where, "gallery.html"))
-    typer.echo(storage.join(where, "preview.png"))
-
-
-def _sample(count: int, items: int) -> list[int]:
-    import secrets
-
-    generator = secrets.SystemRandom()
-    return sorted(generator.sample(range(count), min(items, count)))
-
-
-def _compare(
-    out: str, indices: list[int], model: str | None, to: str | None = None
-) -> dict[str, Any]:
-    """Make items again and hold them against the stored bytes. Raises JobError on a difference."""
-    from aigc.modalities.image import SUFFIX
-    from aigc.orchestration.generate import regenerate as run_regenerate
-    from aigc.output import commit, read
-
-    made = run_regenerate(out, indices, model)
-    job = commit.read_job(out)
-    if to:
-        Path(to).mkdir(parents=True, exist_ok=True)
-        for index, data in made.items():
-            (Path(to) / f"{index:012d}{SUFFIX[job.codec]}").write_bytes(data)
-    stored = read.items(out, job, commit.read_records(out), indices)
-    for index in indices:
-        if made[index] != stored[index]:
-            raise JobError(f"item {index}: {read.difference(made[index], stored[index], job)}")
-    return {"items": len(indices), "indices": indices, "equal": True}
+    typer.echo(
+        f"about {found['seconds']:,.0f} s at {found['items_per_s']:,.0f} images/s with "
+        f"{found['workers']} worker(s) on {found['nodes']} node(s)"
+    )
+    if found["refused_share"]:
+        typer.echo(f"gates refuse about {found['refused_share']:.1%} of the candidates")
+    if found["cost"] is not None:
+        typer.echo(f"about {found['cost']:,.4g} at the price of budget.price_per_node_hour")
+    typer.echo("nothing was written")

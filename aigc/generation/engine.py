@@ -1,89 +1,83 @@
-"""Model → pixels for any item indices, the same pixels whatever else is rendered beside them.
+"""Model → pixels for any candidates, the same pixels whatever else is rendered beside them.
 
-Items live on a fixed grid of micro-batches: item i is always row i % B of batch i // B, computed
-whole. So a lone item costs one micro-batch, and its bytes cannot depend on its neighbours in a
-request, on the shard borders or on the number of workers.
+Every forward pass has the same number of rows, the micro-batch; what is missing is filled up. With
+the shape fixed, a row's result depends neither on its place nor on its neighbours (each is summed
+in the same order), so candidates are packed as they come: a shard's, a request's, or one alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor
 
-from aigc.generation.conditions import labels_of
+from aigc.generation.draws import Draws, Ints, Pictures
 from aigc.generation.latents import latents
 from aigc.modalities.image import to_pixels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
-from aigc.types import Labels, UInt8Images
+from aigc.models.inference import for_inference
+from aigc.types import UInt8Images
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["bf16", "fp32"]
 
-
-@dataclass(frozen=True)
-class Rendered:
-    """Consecutive items: their first index, pixels (N, H, W, C) and class indices (N,)."""
-
-    start: int
-    pixels: UInt8Images
-    labels: Labels | None
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """What, besides the weights, decides an item's pixels."""
+class Passes:
+    """How forward passes are made; each field is part of an item's identity."""
 
-    seed: int
-    pattern: Labels
-    truncation: float | None = None
     micro_batch: int = 128
     precision: Precision = "fp32"
     device: Device = "cpu"
 
 
 class Engine:
-    """A loaded model with its sampling parameters."""
+    """A loaded model that renders candidates."""
 
-    def __init__(
-        self, config: ModelConfig, tensors: dict[str, torch.Tensor], sampling: Sampling
-    ) -> None:
-        self._config = config
-        self._sampling = sampling
-        sampler = load_sampler(config, tensors).eval().requires_grad_(False)
-        self._sampler: nn.Module = sampler.to(sampling.device)
+    def __init__(self, config: ModelConfig, tensors: dict[str, Tensor], passes: Passes) -> None:
+        self._dim, self._passes = config.latent_dim, passes
+        self.shape = (config.height, config.width, config.channels)
+        """Of one picture as the model makes it."""
+        sampler = for_inference(load_sampler(config, tensors), DTYPES[passes.precision])
+        self._sampler = sampler.to(passes.device)
 
-    def render(self, start: int, stop: int) -> Iterator[Rendered]:
-        """Items start ≤ index < stop in order, a micro-batch (or its asked part) at a time."""
-        size = self._sampling.micro_batch
-        for batch_start in range(start - start % size, stop, size):
-            first, last = max(start, batch_start), min(stop, batch_start + size)
-            pixels, labels = self._micro_batch(batch_start)
-            rows = slice(first - batch_start, last - batch_start)
-            yield Rendered(first, pixels[rows], None if labels is None else labels[rows])
-
-    def images(self, start: int, stop: int) -> tuple[UInt8Images, Labels | None]:
-        """Items start ≤ index < stop as two arrays."""
-        parts = list(self.render(start, stop))
-        labels = [part.labels for part in parts if part.labels is not None]
-        pixels = np.concatenate([part.pixels for part in parts])
-        return pixels, np.concatenate(labels) if labels else None
+    def latents(self, draws: Draws) -> Tensor:
+        """float32 (N, latent_dim) on the CPU."""
+        return latents(draws, self._dim)
 
     @torch.inference_mode()
-    def _micro_batch(self, start: int) -> tuple[UInt8Images, Labels | None]:
-        s = self._sampling
-        stop = start + s.micro_batch
-        labels = labels_of(s.pattern, start, stop)
-        z = latents(s.seed, start, stop, self._config.latent_dim, s.truncation).to(s.device)
-        condition = None if labels is None else torch.from_numpy(labels).to(s.device)
-        with torch.autocast(s.device, torch.bfloat16, enabled=s.precision == "bf16"):
-            output = self._sampler(z, condition)
-        return to_pixels(output), labels
+    def render(self, draws: Draws) -> Pictures:
+        """Any number of candidates, a micro-batch at a time."""
+        parts = [self._pass(draws[rows]) for rows in self._slices(len(draws))]
+        pixels = [pixels for pixels, _ in parts]
+        finite = [finite for _, finite in parts]
+        return Pictures(np.concatenate(pixels), draws.labels, np.concatenate(finite))
+
+    def _slices(self, count: int) -> list[slice]:
+        size = self._passes.micro_batch
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def _pass(self, draws: Draws) -> tuple[UInt8Images, npt.NDArray[np.bool_]]:
+        count, device = len(draws), self._passes.device
+        full = draws if count == self._passes.micro_batch else draws[self._padded(count)]
+        z = latents(full, self._dim).to(device, non_blocking=True)
+        label = None if full.labels is None else torch.from_numpy(full.labels).to(device)
+        output = self._sampler(z, label)[:count]
+        finite = torch.isfinite(output.sum(dim=(1, 2, 3))).cpu().numpy()
+        return to_pixels(output), finite
+
+    def _padded(self, count: int) -> Ints:
+        """Row numbers that repeat the last candidate up to a whole micro-batch."""
+        rows = np.full(self._passes.micro_batch, count - 1)
+        rows[:count] = np.arange(count)
+        return rows
 
 
 def best_precision(device: Device) -> Precision:

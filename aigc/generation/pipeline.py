@@ -1,4 +1,4 @@
-"""One shard from plan to commit. No Ray here: a scheduler only calls `run_shard` somewhere."""
+"""One shard from plan to commit. No Ray here: a scheduler only calls a unit somewhere."""
 
 from __future__ import annotations
 
@@ -6,48 +6,97 @@ import socket
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
 
 from aigc import storage
-from aigc.generation.engine import Engine, Rendered
+from aigc.generation.draws import Ints
+from aigc.generation.maker import Made, Maker
 from aigc.generation.plan import Job
-from aigc.modalities.image import encode
-from aigc.output import commit, parquet, schema
-from aigc.provenance.marking import mark
-from aigc.types import Shard, ShardRecord
+from aigc.output import commit, schema
+from aigc.output.parquet import file_sha256
+from aigc.output.writers import open_writer
+from aigc.types import Labels, Shard, ShardRecord
+
+OnItems = Callable[[int], None]
+"""Hears of each block: how many items were added."""
+
+_BLOCK_BATCHES = 8
+_BLOCK_BYTES = 64 * 2**20
+"""Pixels held at a time; the work between blocks is worth some hundred items."""
 
 
-def files_of(job: Job, rendered: Rendered) -> list[bytes]:
-    """The items as they are delivered: encoded, and labelled as AI-generated if the job says so."""
-    files = encode(rendered.pixels, job.codec, job.quality)
-    return [mark(file, job.codec) for file in files] if job.embed_provenance else files
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive finished items: as Arrow, their slots (N,), files and class indices (N,)."""
+
+    batch: pa.RecordBatch
+    slots: Ints
+    files: list[bytes]
+    labels: Labels | None
+    refused: Counter[str] = field(default_factory=Counter)
+    """Candidates that gates refused on the way, by reason."""
 
 
-def run_shard(
-    job: Job, shard: Shard, engine: Engine, out: str, on_items: Callable[[int], None] | None = None
+@dataclass(frozen=True)
+class MakeShard:
+    """The unit of a job whose gates judge every image by itself."""
+
+    shard: Shard
+
+    def __str__(self) -> str:
+        return str(self.shard)
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
+        """Render, judge, encode, write and commit; returns our record or an earlier winner's."""
+        columns = schema.schema(maker.job, maker.briefs)
+        rows = (
+            rows_of(maker, columns, maker.make(slots, np.zeros(len(slots), np.int64)))
+            for slots in blocks(maker.job, np.arange(self.shard.start, self.shard.stop))
+        )
+        return write_shard(maker, self.shard, out, rows, on_items)
+
+
+def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
+    """Some hundred slots at a time; what is made does not depend on where they end."""
+    image_bytes = max(1, job.height * job.width * job.channels)
+    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
+    step = batches * job.micro_batch
+    return (slots[start : start + step] for start in range(0, len(slots), step))
+
+
+def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
+    files = maker.files(made)
+    batch = schema.batch(maker.job, columns, made, files, maker.briefs, maker.latents(made))
+    return Rows(batch, made.slots, files, made.draws.labels, made.refused)
+
+
+def write_shard(
+    maker: Maker, shard: Shard, out: str, parts: Iterator[Rows], on_items: OnItems
 ) -> ShardRecord:
-    """Render, encode, write and commit one shard; returns its record, ours or an earlier winner's.
+    """Write `parts`, which are the shard's items in order, and commit the file.
 
-    `on_items` hears of each micro-batch: how many items were added. Whatever fails, no record is
-    made and the attempt's file is removed.
+    Whatever fails, no record is made and the attempt's file is removed.
     """
-    attempt, started = uuid.uuid4().hex[:8], time.time()
-    file = commit.data_file(shard, attempt)
+    job, attempt, started = maker.job, uuid.uuid4().hex[:8], time.time()
+    file = commit.data_file(job, shard, attempt)
     target = storage.join(out, file)
     local = storage.scratch(target)
     labels: Counter[str] = Counter()
-    columns, content = schema.schema(job), 0
+    refused: Counter[str] = Counter()
+    content = 0
     try:
-        with parquet.open_writer(local, columns) as writer:
-            for part in engine.render(shard.start, shard.stop):
-                files = files_of(job, part)
-                writer.write(schema.batch(job, columns, part.start, files, part.labels))
-                content += schema.content_digest(part.start, files, part.labels)
-                if part.labels is not None:
-                    labels.update(job.labels[label] for label in part.labels)
-                if on_items:
-                    on_items(len(files))
-        size_bytes, sha256 = local.stat().st_size, parquet.file_sha256(local)
+        with open_writer(job.writer, local, schema.schema(job, maker.briefs), out) as writer:
+            for rows in parts:
+                writer.write(rows.batch)
+                content += schema.content_digest(rows.slots, rows.files, rows.labels)
+                refused.update(rows.refused)
+                labels.update(_counted(job, rows.labels))
+                on_items(len(rows.files))
+        size_bytes, sha256 = local.stat().st_size, file_sha256(local)
         storage.upload(local, target)
     finally:
         local.unlink(missing_ok=True)
@@ -60,6 +109,7 @@ def run_shard(
         sha256=sha256,
         content=schema.format_digest(content),
         labels=dict(sorted(labels.items())),
+        refused=dict(sorted(refused.items())),
         attempt=attempt,
         host=socket.gethostname(),
         started_at=round(started, 3),
@@ -69,3 +119,10 @@ def run_shard(
         return record
     storage.delete(target)
     return commit.read_record(out, shard.number)
+
+
+def _counted(job: Job, labels: Labels | None) -> dict[str, int]:
+    if labels is None:
+        return {}
+    counts = np.bincount(labels, minlength=len(job.labels))
+    return {job.labels[at]: int(counts[at]) for at in counts.nonzero()[0]}

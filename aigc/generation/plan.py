@@ -1,27 +1,49 @@
-"""What a job is: everything an item depends on, and how its indices fall into shards."""
+"""What a job is: everything an item depends on, and how its slots fall into shards."""
 
 from __future__ import annotations
 
+import bisect
+import functools
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from aigc.errors import JobError
+from aigc.generation.briefs import Briefs
+from aigc.generation.draws import DRAW, Draws, Ints
 from aigc.models.config import ModelConfig
-from aigc.specs import Codec, GenerateSpec, Seed, Spec
+from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES = 256 * 2**20
-_MIN_SHARDS = 16
+_MIN_SHARDS = 32
 _MIN_BATCHES = 8
+_RESOLVED = ("model_uri", "gates", "ranges")
+"""Fields that follow from the others, or say the same in another way."""
+
+
+class Range(Spec):
+    """Consecutive slots that share a folder and are cut into shards of their own."""
+
+    start: int
+    stop: int
+    folder: str = ""
+    """Hive style, `campaign=spring/market=se`; empty when the set is not partitioned."""
 
 
 class Job(Spec):
-    """Written once beside the output as `_job.json`. A rerun must agree with it in every field."""
+    """Written once beside the output as `_job.json`. A rerun must agree with it in every field.
 
-    format: Literal[1] = 1
+    A job has `count` slots, one an item delivered. A slot's first candidate has its place in its
+    brief as random counter (a plain job is one brief); when gates refuse it, the slot's next draw
+    takes over, `draws.DRAW` further on.
+    """
+
+    format: Literal[2] = 2
     model: str
     """name@version."""
     model_uri: str
@@ -29,7 +51,7 @@ class Job(Spec):
     count: int = Field(ge=1)
     seed: Seed
     pattern: tuple[int, ...]
-    """Item i has the class index pattern[i % len(pattern)]; empty when unconditional."""
+    """Slot i has the class index pattern[i % len(pattern)]; empty when unconditional."""
     labels: tuple[str, ...]
     truncation: float | None
     codec: Codec
@@ -42,21 +64,48 @@ class Job(Spec):
     height: int
     width: int
     channels: Literal[1, 3]
+    latent_dim: int
+    resampling: Literal["lanczos", "bicubic", "nearest"]
+    writer: Literal["parquet", "webdataset", "files"]
+    include: tuple[Literal["latents", "scores"], ...]
+    asked_gates: Gates
+    gates: Gates
+    """As asked, every percentile resolved to the threshold it was measured to be."""
+    briefs_digest: str | None = None
+    """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
+    ranges: tuple[Range, ...]
+
+    @functools.cached_property
+    def _first_shards(self) -> list[int]:
+        """Number of each range's first shard, and at the end that of all shards."""
+        counts = (-(-(found.stop - found.start) // self.shard_items) for found in self.ranges)
+        return [0, *itertools.accumulate(counts)]
+
+    @functools.cached_property
+    def _starts(self) -> list[int]:
+        return [found.start for found in self.ranges]
 
     @property
     def shards(self) -> int:
-        return -(-self.count // self.shard_items)
+        return self._first_shards[-1]
 
     def shard(self, number: int) -> Shard:
-        start = number * self.shard_items
-        return Shard(number, start, min(start + self.shard_items, self.count))
+        at = bisect.bisect_right(self._first_shards, number) - 1
+        found = self.ranges[at]
+        start = found.start + (number - self._first_shards[at]) * self.shard_items
+        return Shard(number, start, min(start + self.shard_items, found.stop), found.folder)
 
     def plan(self) -> Iterator[Shard]:
         return map(self.shard, range(self.shards))
 
-    def item_id(self, index: int) -> str:
-        """Stable over reruns and workers: model, seed and index say what the item is."""
-        return f"{self.model_digest[:12]}-{self.seed}-{index:012d}"
+    def shard_of(self, slot: int) -> int:
+        """Number of the shard that holds `slot`."""
+        at = bisect.bisect_right(self._starts, slot) - 1
+        return self._first_shards[at] + (slot - self._starts[at]) // self.shard_items
+
+    def item_id(self, seed: int, candidate: int) -> str:
+        """Stable over jobs and workers: model, seed and random counter say what the item is."""
+        return f"{self.model_digest[:12]}-{seed}-{candidate:012d}"
 
     def to_json(self) -> bytes:
         return json.dumps(self.model_dump(mode="json"), indent=1).encode()
@@ -74,17 +123,31 @@ class Job(Spec):
         return [
             f"{name}: {_short(mine[name])} there, {_short(theirs[name])} asked"
             for name in mine
-            if mine[name] != theirs[name] and name != "model_uri"
+            if mine[name] != theirs[name] and name not in _RESOLVED
         ]
 
 
-def shard_items(spec: GenerateSpec, config: ModelConfig) -> int:
-    """Items a shard: files near 256 MB, yet at least 16 shards a job, whole micro-batches each."""
+def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
+    """The candidates that `slots` (N,) have in their draws number `draw` (N,), 0 the first."""
+    if briefs is not None:
+        return briefs.draws(slots, draw)
+    pattern = np.asarray(job.pattern, dtype=np.int64)
+    return Draws(
+        seeds=np.full(len(slots), job.seed, dtype=np.uint64),
+        candidates=draw * DRAW + slots,
+        labels=pattern[slots % len(pattern)] if len(pattern) else None,
+        truncations=np.full(len(slots), job.truncation or np.inf),
+    )
+
+
+def shard_items(spec: GenerateSpec, config: ModelConfig, count: int) -> int:
+    """Items a shard: files near 256 MB, yet at least 32 shards a job, whole micro-batches each."""
     if spec.shard_items:
         wanted = spec.shard_items
     else:
-        item_bytes = max(256, config.height * config.width * config.channels * 3 // 4)
-        wanted = min(_TARGET_FILE_BYTES // item_bytes, -(-spec.count // _MIN_SHARDS))
+        height, width = spec.height or config.height, spec.width or config.width
+        item_bytes = max(256, height * width * config.channels * 3 // 4)
+        wanted = min(_TARGET_FILE_BYTES // item_bytes, -(-count // _MIN_SHARDS))
         wanted = max(wanted, _MIN_BATCHES * spec.micro_batch)
     return -(-wanted // spec.micro_batch) * spec.micro_batch
 

@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from aigc.generation.engine import Device, Precision
+from aigc.generation.engine import DTYPES, Device, Precision
 from aigc.modalities.image import encode, to_pixels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
+from aigc.models.inference import for_inference
 from aigc.specs import Codec
 
 _START_S = 120.0
@@ -99,15 +100,15 @@ def _work(
     results: Any,
 ) -> None:
     torch.set_num_threads(load.threads)
-    sampler = load_sampler(config, torch.load(weights, weights_only=True)).to(load.device)
+    published = load_sampler(config, torch.load(weights, weights_only=True))
+    sampler = for_inference(published, DTYPES[load.precision]).to(load.device)
     labels = torch.arange(load.batch) % max(1, len(config.labels))
     condition = labels.to(load.device) if config.conditional else None
     schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])
 
     def forward() -> np.ndarray[Any, np.dtype[np.uint8]]:
         z = torch.randn(load.batch, config.latent_dim, device=load.device)
-        with torch.autocast(load.device, torch.bfloat16, enabled=load.precision == "bf16"):
-            return to_pixels(sampler(z, condition))
+        return to_pixels(sampler(z, condition))
 
     with torch.inference_mode(), pq.ParquetWriter(folder / f"{at}.parquet", schema) as writer:
         for _ in range(3):

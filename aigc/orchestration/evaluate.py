@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import ray
 import torch
 
 from aigc import storage
@@ -16,10 +15,12 @@ from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import SpecError
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
-from aigc.generation.engine import Device, Engine, Sampling
+from aigc.generation.draws import Draws
+from aigc.generation.engine import Device, Engine, Passes
 from aigc.models.config import ModelConfig
+from aigc.orchestration.cluster_crew import ClusterCrew
 from aigc.orchestration.pool import Pool
-from aigc.orchestration.session import connect, plan_workers
+from aigc.orchestration.session import connect
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
@@ -126,13 +127,20 @@ def make_samples(
     Without labels the model has none or takes none.
     """
     asked = asked_labels(config, dataset, spec.samples, spec.seed)
-    pattern = np.empty(0, np.int64) if asked is None else asked
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = Engine(config, tensors, Sampling(spec.seed, pattern, device=device))
+    passes = Passes(device=device)
+    engine = Engine(config, tensors, passes)
+    draws = Draws(
+        seeds=np.full(spec.samples, spec.seed, np.uint64),
+        candidates=np.arange(spec.samples, dtype=np.int64),
+        labels=asked,
+        truncations=np.full(spec.samples, np.inf),
+    )
     pixels = np.empty((spec.samples, config.height, config.width, config.channels), np.uint8)
-    for part in engine.render(0, spec.samples):
-        pixels[part.start : part.start + len(part.pixels)] = part.pixels
-        seen(part.start + len(part.pixels))
+    for start in range(0, spec.samples, passes.micro_batch):
+        rows = slice(start, min(start + passes.micro_batch, spec.samples))
+        pixels[rows] = engine.render(draws[rows]).pixels
+        seen(rows.stop)
     if asked is None or not dataset.labels:
         return pixels, None
     return pixels, np.array([dataset.labels.index(name) for name in config.labels])[asked]
@@ -164,21 +172,21 @@ class _Unit:
         return f"evaluation of {self.version.ref}"
 
 
-class _Worker:
-    """One process on the cluster; answers how many images it has seen while it works."""
+def _setup(threads: int) -> Callable[[_Unit, Callable[[float], None]], tuple[Json, bytes]]:
+    """Made in the worker: evaluates, and says how many images it has seen since it last did."""
+    torch.set_num_threads(threads)
 
-    def __init__(self, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._images = 0.0
+    def run(unit: _Unit, on_images: Callable[[float], None]) -> tuple[Json, bytes]:
+        seen = 0.0
 
-    def run(self, unit: _Unit) -> tuple[Json, bytes]:
         def note(done: float, total: float, **_: object) -> None:
-            self._images = done
+            nonlocal seen
+            on_images(done - seen)
+            seen = done
 
         return evaluate_model(unit.spec, unit.version, note)
 
-    def items(self) -> float:
-        return self._images
+    return run
 
 
 def _on_cluster(
@@ -191,16 +199,14 @@ def _on_cluster(
     total = spec.samples + planned_images(open_dataset(spec.data), spec)
     results: list[tuple[Json, bytes]] = []
     with connect(address):
-        workers = plan_workers(spec.placement, units=1)
-        actor = ray.remote(_Worker).options(max_concurrency=2, **workers.ray_options)
-        threads = max(1, int(workers.cpus))
-        Pool(lambda: actor.remote(threads), spec.placement).run(
-            [_Unit(spec, version)],
-            workers,
-            results.append,
-            lambda images: report(min(images, total), total),
-            notice,
-        )
+        placement = spec.placement.model_copy(update={"workers": 1})
+        with Pool(ClusterCrew(_setup, placement), placement, notice) as pool:
+            pool.run(
+                [_Unit(spec, version)],
+                1,
+                results.append,
+                lambda images: report(min(images, total), total),
+            )
     return results[0]
 
 

@@ -1,29 +1,35 @@
-"""Bulk generation on a cluster: plan, place shards, close the job. A rerun does what is missing."""
+"""Bulk generation: plan, place shards, close the job. A rerun does what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
-import ray
-import torch
+import tempfile
+from dataclasses import dataclass
 
 from aigc import storage
 from aigc.errors import StoreError
-from aigc.generation.conditions import label_pattern
-from aigc.generation.engine import Device, Engine, Sampling, best_precision
-from aigc.generation.pipeline import files_of, run_shard
-from aigc.generation.plan import Job, shard_items
+from aigc.generation import gates as gating
+from aigc.generation.briefs import Briefs
+from aigc.generation.engine import best_precision
+from aigc.generation.pipeline import MakeShard
+from aigc.generation.plan import Job
 from aigc.models.config import ModelConfig
+from aigc.orchestration import rounds
+from aigc.orchestration.crew import Crew
+from aigc.orchestration.estimate import estimate, limit
+from aigc.orchestration.metrics import JobMetrics
+from aigc.orchestration.place import choose_device, make_crew, place
+from aigc.orchestration.planning import (
+    plan_job,
+    probe_draws,
+    read_briefs,
+    write_briefs,
+)
 from aigc.orchestration.pool import Pool
-from aigc.orchestration.session import Workers, connect, plan_workers
+from aigc.orchestration.shard_work import make_maker
 from aigc.output import commit, manifest, read
-from aigc.specs import GenerateSpec, Placement
+from aigc.specs import Budget, Gates, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Notice, Report, Shard, ShardRecord, silent, unheard
-
-Tensors = dict[str, torch.Tensor]
+from aigc.types import Json, Notice, Report, ShardRecord, silent, unheard
 
 
 def run(
@@ -31,30 +37,75 @@ def run(
     address: str | None = None,
     report: Report = silent,
     notice: Notice = unheard,
+    metrics_port: int | None = None,
 ) -> Json:
     """Make the content set `spec` asks for, or finish it; returns its manifest.
+
+    On the cluster at `address` or RAY_ADDRESS, else in processes of this machine. Prometheus
+    finds the job's metrics at 127.0.0.1:`metrics_port`.
 
     Raises:
         SpecError: `out` holds another job, or a label is unknown. StoreError, StorageError,
             PlacementError, JobError: as their names say.
     """
+    watch = _Watch(report, notice, metrics_port)
     out = storage.absolute(spec.out)
-    store = ModelStore()
-    version = store.resolve(spec.model)
-    storage.require_writable(out)
-    found = commit.find_job(out)
-    if found is not None:
-        job = commit.open_job(out, plan_job(spec, version, found.device, found.precision))
+    with place(address) as on_cluster:
+        version = ModelStore().resolve(spec.model)
+        storage.require_writable(out)
+        job, briefs = _open(spec, version, out, on_cluster, watch.notice)
         finished = commit.read_manifest(out)
         if finished is not None:
-            notice(f"{out} is already complete: {job.count:,} items; nothing to do")
+            watch.notice(f"{out} is already complete: {job.count:,} items; nothing to do")
             return finished
-    tensors = store.load(version)
-    with connect(address):
-        device: Device = found.device if found else choose_device(spec.placement)
-        precision = found.precision if found else best_precision(device)
-        job = commit.open_job(out, plan_job(spec, version, device, precision))
-        _make_missing(job, version.config, tensors, out, spec.placement, report, notice)
+        crew = make_crew(job, briefs, version, out, spec.placement, on_cluster)
+        _make_missing(job, out, crew, spec.placement, spec.budget, watch)
+    return close(out, job)
+
+
+def append(
+    out: str,
+    total: int,
+    placement: Placement,
+    address: str | None = None,
+    report: Report = silent,
+    notice: Notice = unheard,
+    metrics_port: int | None = None,
+) -> Json:
+    """Let the finished set at `out` grow to `total` items; returns its manifest.
+
+    Raises:
+        SpecError: `total` is less than there is, or the set cannot grow.
+    """
+    watch, out = _Watch(report, notice, metrics_port), storage.absolute(out)
+    job = commit.grow(out, total)
+    version = _same_model(job, None)
+    with place(address) as on_cluster:
+        crew = make_crew(job, None, version, out, placement, on_cluster)
+        _make_missing(job, out, crew, placement, Budget(), watch)
+    return close(out, job)
+
+
+def dry_run(spec: GenerateSpec, address: str | None = None, notice: Notice = unheard) -> Json:
+    """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
+
+    Raises:
+        As `run`.
+    """
+    version = ModelStore().resolve(spec.model)
+    storage.require_writable(storage.absolute(spec.out))
+    with (
+        place(address) as on_cluster,
+        tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
+    ):
+        job, briefs = _open(spec, version, scratch, on_cluster, notice)
+        crew = make_crew(job, briefs, version, scratch, spec.placement, on_cluster)
+        return estimate(job, crew, spec, notice)
+
+
+def close(out: str, job: Job) -> Json:
+    """What is left when every shard is committed: clean-up, card, preview, report, manifest."""
+    storage.delete_tree(storage.join(out, "_rounds"))
     return manifest.finish(out, job)
 
 
@@ -67,116 +118,95 @@ def regenerate(out: str, indices: list[int], model: str | None = None) -> dict[i
     out = storage.absolute(out)
     job = commit.read_job(out)
     read.require_items(job, indices)
-    store = ModelStore()
-    version = store.resolve(model or job.model_uri)
+    version = _same_model(job, model)
+    tensors, briefs = ModelStore().load(version), commit.read_briefs(out, job)
+    maker = make_maker(job, version.config, tensors, briefs, judged=False)
+    slots, draw = read.draws(out, job, commit.read_records(out), indices)
+    files = maker.files(maker.make(slots, draw))
+    return dict(zip(slots.tolist(), files, strict=True))
+
+
+def _same_model(job: Job, where: str | None) -> ModelVersion:
+    """The model `job` was made with, at `where` or as the job names it. Raises StoreError."""
+    version = ModelStore().resolve(where or job.model_uri)
     if version.digest != job.model_digest:
         raise StoreError(
-            f"{model or job.model_uri}: digest {version.digest[:12]}, the set was made with "
+            f"{where or job.model_uri}: digest {version.digest[:12]}, the set was made with "
             f"{job.model_digest[:12]}; name that model by --model"
         )
-    engine = make_engine(job, version.config, store.load(version))
-    made: dict[int, bytes] = {}
-    for index in indices:
-        rendered = next(iter(engine.render(index, index + 1)))
-        made[index] = files_of(job, rendered)[0]
-    return made
+    return version
 
 
-def plan_job(spec: GenerateSpec, version: ModelVersion, device: Device, precision: str) -> Job:
-    """`spec` with every default resolved: all that decides the set's content."""
-    config = version.config
-    known = config.labels if config.conditional else ()
-    return Job(
-        model=version.ref,
-        model_uri=version.uri,
-        model_digest=version.digest,
-        count=spec.count,
-        seed=spec.seed,
-        pattern=tuple(label_pattern(known, spec.labels).tolist()),
-        labels=known,
-        truncation=spec.truncation,
-        codec=spec.codec,
-        quality=spec.quality,
-        precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
-        device=device,
-        micro_batch=spec.micro_batch,
-        shard_items=shard_items(spec, config),
-        embed_provenance=spec.embed_provenance,
-        height=config.height,
-        width=config.width,
-        channels=config.channels,
-    )
+def _open(
+    spec: GenerateSpec, version: ModelVersion, out: str, on_cluster: bool, notice: Notice
+) -> tuple[Job, Briefs | None]:
+    """The job at `out`, begun now or found there and held against `spec`, and its briefs."""
+    found = commit.find_job(out)
+    device = found.device if found else choose_device(spec.placement, on_cluster)
+    precision = found.precision if found else best_precision(device)
+    briefs, rejects = read_briefs(spec, version.config)
+    if rejects:
+        notice(
+            f"{len(rejects):,} briefs are rejected, the first in row {rejects[0].row}: "
+            f"{rejects[0].reason}; all of them: {storage.join(out, 'rejects.jsonl')}"
+        )
+
+    def resolve(asked: Gates) -> Gates:
+        if found is not None or asked.realism is None or asked.realism.percentile is None:
+            return found.gates if found else asked
+        return _measure(spec, plan_job(spec, version, device, precision), version.config)
+
+    job = plan_job(spec, version, device, precision, briefs, resolve)
+    job = commit.open_job(out, job)
+    write_briefs(out, briefs, rejects)
+    return job, briefs
 
 
-def make_engine(job: Job, config: ModelConfig, tensors: Tensors) -> Engine:
-    pattern = np.asarray(job.pattern, dtype=np.int64)
-    sampling = Sampling(
-        job.seed, pattern, job.truncation, job.micro_batch, job.precision, job.device
-    )
-    return Engine(config, tensors, sampling)
+def _measure(spec: GenerateSpec, job: Job, config: ModelConfig) -> Gates:
+    """The gates of `spec` with percentiles resolved on a probe that is the same everywhere."""
+    tensors = ModelStore().load(ModelStore().resolve(spec.model))
+    maker = make_maker(job, config, tensors, None, judged=False)
+    probe = maker.engine.render(probe_draws(spec, config))
+    return gating.resolve(spec.gates, config, tensors, probe)
 
 
-def choose_device(placement: Placement) -> Device:
-    """Where this cluster makes items: on GPUs if a worker gets one, else on CPUs."""
-    return "cuda" if plan_workers(placement).gpus else "cpu"
+@dataclass(frozen=True)
+class _Watch:
+    """Who hears of a running job."""
 
-
-class ShardWorker:
-    """One process that makes shards. Loads the model with its first shard and keeps it."""
-
-    def __init__(self, job: Job, config: ModelConfig, tensors: Tensors, out: str, threads: int):
-        torch.set_num_threads(threads)
-        self._job, self._config, self._tensors, self._out = job, config, tensors, out
-        self._engine: Engine | None = None
-        self._items = 0
-
-    def run(self, shard: Shard) -> ShardRecord:
-        if self._engine is None:
-            self._engine = make_engine(self._job, self._config, self._tensors)
-        self._items = 0
-        return run_shard(self._job, shard, self._engine, self._out, self._add)
-
-    def items(self) -> int:
-        return self._items
-
-    def _add(self, count: int) -> None:
-        self._items += count
+    report: Report
+    notice: Notice
+    metrics_port: int | None
 
 
 def _make_missing(
-    job: Job,
-    config: ModelConfig,
-    tensors: Tensors,
-    out: str,
-    placement: Placement,
-    report: Report,
-    notice: Notice,
+    job: Job, out: str, crew: Crew, placement: Placement, budget: Budget, watch: _Watch
 ) -> None:
     records = commit.read_records(out)
-    todo = [shard for shard in job.plan() if shard.number not in records]
     done = sum(record.rows for record in records.values())
     if done:
-        notice(f"resuming: {done:,} of {job.count:,} items are already made")
-    if not todo:
+        watch.notice(f"resuming: {done:,} of {job.count:,} items are already made")
+    if len(records) == job.shards:
         return
-    gpus = placement.gpus_per_worker if job.device == "cuda" else 0
-    workers = plan_workers(placement.model_copy(update={"gpus_per_worker": gpus}), len(todo))
+    metrics = JobMetrics(job, records.values())
+    if watch.metrics_port is not None:
+        port = metrics.serve(watch.metrics_port)
+        watch.notice(f"metrics: http://127.0.0.1:{port}/metrics")
+    stop = limit(budget, crew.nodes)
 
     def add(record: ShardRecord) -> None:
         nonlocal done
         done += record.rows
+        metrics.committed(record)
 
     def tick(under_way: float) -> None:
-        report(min(done + under_way, job.count), job.count, workers=workers.count)
+        items = min(done + under_way, job.count)
+        metrics.tick(items, pool.workers, pool.failures)
+        watch.report(items, job.count, workers=pool.workers, **metrics.refused)
 
-    make = _actor_factory(job, config, tensors, out, workers)
-    Pool(make, placement).run(todo, workers, add, tick, notice)
-
-
-def _actor_factory(
-    job: Job, config: ModelConfig, tensors: Tensors, out: str, workers: Workers
-) -> Callable[[], Any]:
-    shared = ray.put(tensors)
-    actor = ray.remote(ShardWorker).options(max_concurrency=2, **workers.ray_options)
-    threads = max(1, int(workers.cpus))
-    return lambda: actor.remote(job, config, shared, out, threads)
+    with Pool(crew, placement, watch.notice) as pool:
+        if job.gates.duplicates:
+            rounds.run(job, out, records, pool, watch.report, watch.notice, stop)
+            return
+        todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
+        pool.run(todo, job.shards - len(records), add, tick, stop)

@@ -1,4 +1,4 @@
-"""Units of work over Ray actors: bounded waits, bounded retries, and no unit lost.
+"""Units of work over a crew of workers: bounded waits, bounded retries, and no unit lost.
 
 Why not Ray Data: a unit here commits itself, so the scheduler needs no output, no ordering and no
 object store; and an actor pool that holds every CPU starves Ray Data's own tasks on small machines.
@@ -6,160 +6,230 @@ object store; and an actor pool that holds every CPU starves Ray Data's own task
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
-
 from aigc.errors import AigcError, JobError, PlacementError, StorageError
-from aigc.orchestration.session import Workers
+from aigc.orchestration.crew import Crew, Event
 from aigc.specs import Placement
 from aigc.types import Notice
 
 _POLL_S = 0.5
+_ROOM_S = 5.0
+"""Between two looks at how much room the cluster has."""
+_STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
+"""A unit this long under way, and this many medians, is begun a second time on an idle worker."""
+_HOPELESS = 3
+"""So many units given up before any succeeded, and the rest is not tried."""
+_SHOWN_FAILURES = 3
 
 
-@dataclass
-class _Worker:
-    """An actor, and what it is doing: `unit` since `since`, answered through `result`."""
+class StoppedError(JobError):
+    """The job was stopped on purpose; the same command goes on."""
 
-    actor: Any
-    ready: Any
+
+@dataclass(eq=False)
+class _Place:
+    """A worker and what it is at: `unit` since `since`, last heard of at `beat`."""
+
+    worker: Any
+    since: float
+    beat: float
+    ready: bool = False
     unit: Any = None
-    result: Any = None
-    since: float = field(default_factory=time.monotonic)
     items: float = 0.0
 
 
 class Pool:
-    """Runs `actor.run(unit)` for every unit; actors also answer `actor.items()`, work done so far.
+    """Runs every unit on some worker, and keeps the workers until it is left.
 
-    A unit that fails, times out or loses its worker is run again, up to `max_retries` times.
+    A unit that fails, times out or loses its worker is run again, up to `max_retries` times; then
+    it is given up and the rest goes on.
     """
 
-    def __init__(self, make_actor: Callable[[], Any], placement: Placement) -> None:
-        self._make_actor = make_actor
-        self._placement = placement
-        self._queue: deque[Any] = deque()
-        self._failures: dict[Any, int] = {}
-        self._workers: list[_Worker] = []
+    def __init__(self, crew: Crew, placement: Placement, notice: Notice) -> None:
+        self._crew, self._placement, self._notice = crew, placement, notice
+        self._again: deque[Any] = deque()
+        self._failures: dict[str, int] = {}
+        self._given_up: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._count = 0
+        self._took: deque[float] = deque(maxlen=1000)
+        self._places: list[_Place] = []
+        self._looked_at, self._room = -_ROOM_S, 0
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for place in self._places:
+            self._crew.stop(place.worker)
+        self._places = []
+
+    @property
+    def workers(self) -> int:
+        """How many are at work or ready for it."""
+        return sum(place.ready for place in self._places)
+
+    @property
+    def failures(self) -> int:
+        return sum(self._failures.values())
 
     def run(
         self,
         units: Iterable[Any],
-        workers: Workers,
+        count: int,
         on_result: Callable[[Any], None],
-        on_tick: Callable[[float], None],
-        notice: Notice,
+        on_tick: Callable[[float], None] = lambda items: None,
+        stop: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Until every unit has a result. `on_tick` hears the items of units still under way.
+        """Until each of the `count` units has a result.
+
+        `on_tick` hears the items of units still under way; `stop` may give a reason to stop.
 
         Raises:
-            JobError: a unit failed too often; what failed and why.
+            JobError: units were given up; which, and why. StoppedError: `stop` said so.
             PlacementError: no worker could start within `wait_s`.
         """
-        self._queue.extend(units)
-        self._notice = notice
-        try:
-            self._workers = [self._start() for _ in range(min(workers.count, len(self._queue)))]
-            while self._queue or any(worker.unit is not None for worker in self._workers):
-                self._hand_out()
-                self._collect(on_result)
-                on_tick(sum(worker.items for worker in self._workers))
-        finally:
-            for worker in self._workers:
-                ray.kill(worker.actor)
+        self._units: Iterator[Any] = iter(units)
+        self._count = count
+        self._done, self._given_up = set(), {}
+        while self._left:
+            self._tend()
+            for event in self._crew.wait([p.worker for p in self._places], _POLL_S):
+                self._hear(event, on_result)
+            self._check_times()
+            on_tick(sum(place.items for place in self._places))
+            if reason := stop():
+                raise StoppedError(reason)
+        if self._given_up:
+            raise JobError(self._summary())
 
-    def _start(self) -> _Worker:
-        actor = self._make_actor()
-        return _Worker(actor, actor.items.remote())
+    @property
+    def _left(self) -> int:
+        return self._count - len(self._done) - len(self._given_up)
 
-    def _hand_out(self) -> None:
-        for worker in self._workers:
-            if worker.ready is None and worker.unit is None and self._queue:
-                worker.unit = self._queue.popleft()
-                worker.result = worker.actor.run.remote(worker.unit)
-                worker.since, worker.items = time.monotonic(), 0.0
+    def _tend(self) -> None:
+        """Hand out what is left, and keep the crew as large as is useful."""
+        for place in self._places:
+            if place.ready and place.unit is None:
+                self._hand(place)
+        now = time.monotonic()
+        if now - self._looked_at > _ROOM_S:
+            self._looked_at, self._room = now, self._crew.room()
+        wanted = self._placement.max_workers or self._placement.workers or self._room
+        for _ in range(min(wanted, self._left) - len(self._places)):
+            self._places.append(_Place(self._crew.start(), now, now))
 
-    def _collect(self, on_result: Callable[[Any], None]) -> None:
-        waiting = [w.ready if w.ready is not None else w.result for w in self._workers]
-        pending = [ref for ref in waiting if ref is not None]
-        done, _ = ray.wait(pending, num_returns=1, timeout=_POLL_S)
-        for worker in list(self._workers):
-            try:
-                if worker.ready is not None:
-                    self._await_start(worker, started=worker.ready in done)
-                elif worker.result in done:
-                    result = ray.get(worker.result)
-                    worker.unit, worker.result, worker.items = None, None, 0.0
-                    on_result(result)
-                elif worker.unit is not None:
-                    self._watch(worker)
-            except RayActorError as error:
-                self._replace(worker, f"its worker died ({_first_line(error)})")
-            except RayTaskError as error:
-                self._retry_or_raise(worker, error)
+    def _hand(self, place: _Place) -> None:
+        unit = self._next() or self._straggler()
+        if unit is not None:
+            place.unit, place.items = unit, 0.0
+            place.since = place.beat = time.monotonic()
+            self._crew.hand(place.worker, unit)
 
-    def _await_start(self, worker: _Worker, *, started: bool) -> None:
-        if started:
-            ray.get(worker.ready)
-            worker.ready = None
-        elif time.monotonic() - worker.since > self._placement.wait_s:
-            if any(other.ready is None for other in self._workers):
-                ray.kill(worker.actor)
-                self._workers.remove(worker)
-                return
-            free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
-            raise PlacementError(
-                f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: the "
-                f"cluster is busy ({free:g} CPU free); try later, or raise placement.wait_s"
-            )
+    def _next(self) -> Any:
+        return self._again.popleft() if self._again else next(self._units, None)
 
-    def _watch(self, worker: _Worker) -> None:
-        took = time.monotonic() - worker.since
-        if took > self._placement.timeout_s:
-            self._replace(worker, f"no result after timeout_s = {self._placement.timeout_s:g}")
+    def _straggler(self) -> Any:
+        """A unit that takes suspiciously long and runs only once; the first result will count."""
+        if not self._took:
+            return None
+        limit = max(_STRAGGLER_S, _STRAGGLER_FACTOR * statistics.median(self._took))
+        at_work = [place for place in self._places if place.unit is not None]
+        for place in sorted(at_work, key=lambda place: place.since):
+            copies = sum(str(other.unit) == str(place.unit) for other in at_work)
+            if copies == 1 and time.monotonic() - place.since > limit:
+                self._notice(f"{place.unit}: slow; begun a second time elsewhere")
+                return place.unit
+        return None
+
+    def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
+        place = next((p for p in self._places if p.worker is event.worker), None)
+        if place is None:
             return
-        try:
-            worker.items = ray.get(worker.actor.items.remote(), timeout=_POLL_S)
-        except GetTimeoutError:
-            return
+        if event.kind != "items" or event.value != place.items:
+            place.beat = time.monotonic()
+        match event.kind:
+            case "ready":
+                place.ready = True
+            case "items":
+                place.items = float(event.value)
+            case "done":
+                self._finish(place, event.value, on_result)
+            case "failed":
+                self._fail(place, event.value)
+            case "died":
+                self._lose(place, f"its worker died ({event.value})")
 
-    def _replace(self, worker: _Worker, reason: str) -> None:
-        ray.kill(worker.actor)
-        unit = worker.unit
-        self._workers[self._workers.index(worker)] = self._start()
+    def _finish(self, place: _Place, result: Any, on_result: Callable[[Any], None]) -> None:
+        unit, place.unit, place.items = place.unit, None, 0.0
+        if str(unit) in self._done:
+            return
+        self._done.add(str(unit))
+        self._took.append(time.monotonic() - place.since)
+        for other in [p for p in self._places if p.unit is not None and str(p.unit) == str(unit)]:
+            self._drop(other)
+        on_result(result)
+
+    def _fail(self, place: _Place, error: Exception) -> None:
+        if isinstance(error, AigcError) and not isinstance(error, StorageError):
+            raise error
+        unit, place.unit, place.items = place.unit, None, 0.0
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if unit is None:
-            self._count_failure("a worker that was starting", reason, None)
-        else:
-            self._count_failure(unit, reason, None)
-            self._queue.appendleft(unit)
+            self._drop(place)
+        self._count_failure(unit, reason, error)
 
-    def _retry_or_raise(self, worker: _Worker, error: RayTaskError) -> None:
-        cause = error.cause if isinstance(error.cause, Exception) else error
-        if isinstance(cause, AigcError) and not isinstance(cause, StorageError):
-            raise cause
-        self._count_failure(worker.unit, _first_line(cause), cause)
-        self._queue.append(worker.unit)
-        worker.unit, worker.result = None, None
-        if worker.ready is not None:
-            worker.ready = worker.actor.items.remote()
+    def _lose(self, place: _Place, reason: str) -> None:
+        self._drop(place)
+        self._count_failure(place.unit, reason, None)
 
-    def _count_failure(self, unit: Any, reason: str, cause: Exception | None) -> None:
-        key = str(unit)
-        self._failures[key] = self._failures.get(key, 0) + 1
-        failed, allowed = self._failures[key], self._placement.max_retries
-        if failed > allowed:
-            if isinstance(cause, AigcError):
-                raise cause
-            raise JobError(f"{unit}: failed {failed} times, last because {reason}")
-        self._notice(f"{unit}: {reason}; trying again ({failed} of {allowed})")
+    def _drop(self, place: _Place) -> None:
+        self._crew.stop(place.worker)
+        self._places.remove(place)
 
+    def _count_failure(self, unit: Any, reason: str, error: Exception | None) -> None:
+        name = "a worker that was starting" if unit is None else str(unit)
+        if any(str(place.unit) == name for place in self._places):
+            return  # its other copy goes on
+        failed = self._failures[name] = self._failures.get(name, 0) + 1
+        allowed = self._placement.max_retries
+        if failed <= allowed:
+            self._notice(f"{name}: {reason}; trying again ({failed} of {allowed})")
+            if unit is not None:
+                self._again.append(unit)
+            return
+        self._given_up[name] = reason
+        hopeless = len(self._given_up) >= min(_HOPELESS, self._count) and not self._done
+        if unit is None or hopeless:
+            raise error if isinstance(error, AigcError) else JobError(self._summary())
+        self._notice(f"{name}: given up after {failed} failures, last because {reason}")
 
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    def _check_times(self) -> None:
+        now, limits = time.monotonic(), self._placement
+        for place in list(self._places):
+            if place.unit is None:
+                continue
+            if now - place.since > limits.timeout_s:
+                self._lose(place, f"no result after timeout_s = {limits.timeout_s:g}")
+            elif now - place.beat > limits.batch_timeout_s:
+                self._lose(place, f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}")
+        waiting = [place for place in self._places if not place.ready]
+        if waiting and len(waiting) == len(self._places):
+            oldest = min(place.since for place in waiting)
+            if now - oldest > limits.wait_s:
+                raise PlacementError(
+                    f"no worker could start within placement.wait_s = {limits.wait_s:g}: the "
+                    "cluster is busy; try later, or raise placement.wait_s"
+                )
+
+    def _summary(self) -> str:
+        shown = [f"{name}: {why}" for name, why in list(self._given_up.items())[:_SHOWN_FAILURES]]
+        more = len(self._given_up) - len(shown)
+        tail = f"; and {more} more" if more else ""
+        return f"given up: {'; '.join(shown)}{tail}. The same command again tries what is missing"

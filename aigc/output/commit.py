@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from aigc import storage
-from aigc.errors import JobError, SpecError
-from aigc.generation.plan import Job
+from aigc.errors import JobError, SpecError, StorageError
+from aigc.generation.briefs import Briefs
+from aigc.generation.plan import Job, Range
+from aigc.output.writers import SUFFIX
 from aigc.types import Json, Shard, ShardRecord
 
 _STALE_UPLOAD_S = 3600.0
@@ -28,8 +30,52 @@ def manifest_uri(out: str) -> str:
     return storage.join(out, "manifest.json")
 
 
-def data_file(shard: Shard, attempt: str) -> str:
-    return f"data/part-{shard.number:05d}-{attempt}.parquet"
+def briefs_uri(out: str) -> str:
+    return storage.join(out, "_briefs.parquet")
+
+
+def read_briefs(out: str, job: Job) -> Briefs | None:
+    """The set's own copy of its briefs, None for a plain job.
+
+    Raises:
+        StorageError: it is gone, or is not the one the job was planned with.
+    """
+    if job.briefs_digest is None:
+        return None
+    briefs = Briefs.from_parquet(storage.read_bytes(briefs_uri(out)))
+    if briefs.digest != job.briefs_digest:
+        raise StorageError(f"{briefs_uri(out)}: damaged; restore it from the briefs' source")
+    return briefs
+
+
+def grow(out: str, total: int) -> Job:
+    """Let the job of the complete set at `out` have `total` items; returns it as it is now.
+
+    Raises:
+        SpecError: `total` is below what there is, or the set cannot grow or is not complete.
+    """
+    job = read_job(out)
+    if total == job.count:
+        return job
+    if total < job.count:
+        raise SpecError(f"{out}: has {job.count:,} items already, {total:,} asked; ask for more")
+    if job.briefs_digest is not None or job.gates.duplicates is not None:
+        why = (
+            "is made from briefs" if job.briefs_digest else "was compared as a whole for duplicates"
+        )
+        raise SpecError(f"{out}: {why}, it cannot grow; make another set and `aigc merge` them")
+    if len(read_records(out)) != job.shards:
+        raise SpecError(f"{out}: not finished; finish it before it grows")
+    ranges = (*job.ranges, Range(start=job.count, stop=total))
+    larger = job.model_copy(update={"count": total, "ranges": ranges})
+    storage.delete(manifest_uri(out))
+    storage.write_bytes(job_uri(out), larger.to_json())
+    return larger
+
+
+def data_file(job: Job, shard: Shard, attempt: str) -> str:
+    name = f"part-{shard.number:05d}-{attempt}{SUFFIX[job.writer]}"
+    return storage.join("data", shard.folder, name)
 
 
 def open_job(out: str, job: Job) -> Job:

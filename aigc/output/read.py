@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.errors import JobError, SpecError
-from aigc.generation.draws import Ints
+from aigc.generation.draws import DRAW, Ints
 from aigc.generation.plan import Job
 from aigc.modalities.image import decode, decode_raw, fit
 from aigc.output import files, pictures, webdataset
@@ -117,6 +117,27 @@ def stored(
             for at, index in enumerate(part.indices.tolist()):
                 found[index] = part.picture(at, job)
     return found
+
+
+def draws(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> tuple[Ints, Ints]:
+    """Some item indices, sorted (N,), and the number (N,) of the draw each was accepted in.
+
+    Raises:
+        As `stored`.
+    """
+    indices = sorted(set(wanted))
+    require_items(job, indices)
+    found = dict.fromkeys(indices, 0)
+    if job.gates.any:
+        for shard in {job.shard_of(index) for index in indices}:
+            if shard not in records:
+                raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
+            for part in rows(out, records[shard], set(indices)):
+                number = (part.candidates // DRAW).tolist()
+                found.update(zip(part.indices.tolist(), number, strict=True))
+    return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
 
 
 def require_items(job: Job, indices: Iterable[int]) -> None:

@@ -9,82 +9,108 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from aigc.generation.briefs import Briefs
+from aigc.generation.draws import Ints
+from aigc.generation.maker import Made
 from aigc.generation.plan import Job
-from aigc.modalities.image import SUFFIX
+from aigc.output import pictures
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
+from aigc.specs import Codec
 from aigc.types import Labels
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _MODULUS = 1 << 256
+_BEFORE = [("id", pa.string()), ("index", pa.int64()), ("candidate", pa.int64())]
+_AFTER = [
+    ("label", pa.int64()),
+    ("label_name", _NAMES),
+    ("seed", pa.int64()),
+    ("model", _NAMES),
+    ("model_digest", _NAMES),
+    ("digital_source_type", _NAMES),
+]
+_BRIEF_COLUMNS = [("width", pa.int32()), ("height", pa.int32()), ("codec", pa.string())]
 
 
-def schema(job: Job) -> pa.Schema:
-    """id, index, image, label, label_name, seed, model, model_digest, digital_source_type."""
-    label_feature: dict[str, object] = {"dtype": "int64", "_type": "Value"}
+def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
+    """id, index, candidate, the picture, label and where it came from; with briefs also width,
+    height, codec, brief_id and the user's own columns; last `score` and `latent` if included."""
+    codecs, shape = _forms(job, briefs)
+    fields = [pa.field(name, kind) for name, kind in _BEFORE]
+    fields += pictures.fields(codecs, shape)
+    fields += [pa.field(name, kind) for name, kind in _AFTER]
+    if briefs is not None:
+        fields += [pa.field(name, kind) for name, kind in _BRIEF_COLUMNS]
+        fields += [briefs.table.schema.field(name) for name in ("brief_id", *briefs.own)]
+    if "scores" in job.include:
+        fields.append(pa.field("score", pa.float32()))
+    if "latents" in job.include:
+        fields.append(pa.field("latent", pa.list_(pa.float32(), job.latent_dim)))
+    features = pictures.features(codecs)
     if job.labels:
-        label_feature = {"names": list(job.labels), "_type": "ClassLabel"}
-    text = {"dtype": "string", "_type": "Value"}
-    number = {"dtype": "int64", "_type": "Value"}
-    columns: list[tuple[str, pa.DataType, dict[str, object]]] = [
-        ("id", pa.string(), dict(text)),
-        ("index", pa.int64(), dict(number)),
-        ("image", _IMAGE, {"_type": "Image"}),
-        ("label", pa.int64(), label_feature),
-        ("label_name", _NAMES, dict(text)),
-        ("seed", pa.int64(), dict(number)),
-        ("model", _NAMES, dict(text)),
-        ("model_digest", _NAMES, dict(text)),
-        ("digital_source_type", _NAMES, dict(text)),
-    ]
-    features = {name: feature for name, _, feature in columns}
+        features["label"] = {"names": list(job.labels), "_type": "ClassLabel"}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    return pa.schema([(name, kind) for name, kind, _ in columns], metadata=metadata)
+    return pa.schema(fields, metadata=metadata)
 
 
 def batch(
-    job: Job, columns: pa.Schema, start: int, images: Sequence[bytes], labels: Labels | None
+    job: Job,
+    columns: pa.Schema,
+    made: Made,
+    files: Sequence[bytes],
+    briefs: Briefs | None = None,
+    latents: np.ndarray[Any, np.dtype[np.float32]] | None = None,
 ) -> pa.RecordBatch:
-    """Items start ≤ index < start + len(images) as rows; `columns` is `schema(job)`, built once."""
-    count = len(images)
-    indices = np.arange(start, start + count, dtype=np.int64)
-    suffix = SUFFIX[job.codec]
-    paths = [f"{index:012d}{suffix}" for index in range(start, start + count)]
-    image = pa.StructArray.from_arrays(
-        [pa.array(images, pa.binary()), pa.array(paths, pa.string())], fields=list(_IMAGE)
-    )
-    label = pa.nulls(count, pa.int64()) if labels is None else pa.array(labels)
+    """Items as rows; `columns` is `schema(job, briefs)`, built once."""
+    count, draws = len(files), made.draws
+    candidates, seeds = draws.candidates.tolist(), draws.seeds.tolist()
     arrays = [
-        pa.array([job.item_id(index) for index in range(start, start + count)]),
-        pa.array(indices),
-        image,
-        label,
-        _label_names(job, labels, count),
-        pa.array(np.full(count, job.seed, dtype=np.int64)),
+        pa.array([job.item_id(*key) for key in zip(seeds, candidates, strict=True)]),
+        pa.array(made.slots),
+        pa.array(draws.candidates),
+        *pictures.arrays(files, made.slots.tolist(), _codecs(job, made, briefs), columns),
+        pa.nulls(count, pa.int64()) if draws.labels is None else pa.array(draws.labels),
+        _label_names(job, draws.labels, count),
+        pa.array(draws.seeds.astype(np.int64)),
         _constant(job.model, count),
         _constant(job.model_digest, count),
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
+    if briefs is not None:
+        names = [name for name, _ in _BRIEF_COLUMNS] + ["brief_id", *briefs.own]
+        rows = briefs.table.select(names).take(pa.array(briefs.rows(made.slots)))
+        arrays += [column.combine_chunks() for column in rows.columns]
+    if "scores" in job.include:
+        scores = made.scores
+        arrays.append(pa.nulls(count, pa.float32()) if scores is None else pa.array(scores))
+    if latents is not None:
+        flat = pa.array(latents.reshape(-1))
+        arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latent_dim))
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
-def content_digest(start: int, images: Sequence[bytes], labels: Labels | None) -> int:
+def content_digest(slots: Ints, images: Sequence[bytes], labels: Labels | None) -> int:
     """Order-free digest of items: Σ SHA-256(index ‖ label ‖ file) mod 2²⁵⁶.
 
     Sums of parts add up to the sum of the whole (AdHash; Bellare & Micciancio 1997), so the digest
     of a set does not depend on shard borders, shard order or who made which. It guards against
     accidents; against forgery the SHA-256 of each file stands in its record.
     """
-    total = 0
-    for offset, image in enumerate(images):
-        label = -1 if labels is None else int(labels[offset])
-        key = (start + offset).to_bytes(8, "little") + label.to_bytes(8, "little", signed=True)
-        total += int.from_bytes(hashlib.sha256(key + image).digest(), "little")
-    return total % _MODULUS
+    sha256, join = hashlib.sha256, int.from_bytes
+    known = np.full(len(slots), -1) if labels is None else labels
+    keys = np.stack([slots, known], axis=1).astype("<i8").tobytes()
+    return (
+        sum(
+            join(sha256(keys[at : at + 16] + image).digest(), "little")
+            for at, image in zip(range(0, len(keys), 16), images, strict=True)
+        )
+        % _MODULUS
+    )
 
 
 def add_digests(digests: Sequence[str]) -> str:
@@ -94,6 +120,24 @@ def add_digests(digests: Sequence[str]) -> str:
 
 def format_digest(value: int) -> str:
     return f"{value % _MODULUS:064x}"
+
+
+def _forms(job: Job, briefs: Briefs | None) -> tuple[set[Codec], pictures.Shape]:
+    """The codecs that occur, and the shape of the pictures as far as all share it."""
+    if briefs is None:
+        return {job.codec}, (job.height, job.width, job.channels)
+    sizes = [briefs.table[name].unique().to_pylist() for name in ("height", "width")]
+    height, width = (found[0] if len(found) == 1 else None for found in sizes)
+    same = height is not None and width is not None
+    shape = (height, width, job.channels) if same else (None, None, job.channels)
+    return set(briefs.table["codec"].unique().to_pylist()), shape
+
+
+def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:
+    if briefs is None:
+        return [job.codec] * len(made.slots)
+    codecs: list[Codec] = briefs.table["codec"].take(pa.array(briefs.rows(made.slots))).to_pylist()
+    return codecs
 
 
 def _label_names(job: Job, labels: Labels | None, count: int) -> pa.Array:

@@ -9,9 +9,9 @@ import numpy as np
 
 from aigc import storage
 from aigc.errors import JobError
-from aigc.generation.conditions import labels_of
-from aigc.generation.plan import Job
-from aigc.modalities.image import decode
+from aigc.generation.briefs import Briefs
+from aigc.generation.draws import DRAW
+from aigc.generation.plan import Job, draws_of
 from aigc.output import commit, read
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.types import Json, Labels, Report, ShardRecord, silent
@@ -31,7 +31,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     manifest = commit.read_manifest(out)
     if manifest is None:
         raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
-    records = commit.read_records(out)
+    records, briefs = commit.read_records(out), commit.read_briefs(out, job)
     commit.require_complete(job, records, out)
     stray = _stray_files(out, records.values())
     if stray:
@@ -39,7 +39,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     step = max(1, job.count // decode_items) if decode_items else 0
     done = 0
     for record in records.values():
-        _verify_shard(out, job, record, step)
+        _verify_shard(out, job, briefs, record, step)
         done += record.rows
         report(done, job.count)
     digest = add_digests([record.content for record in records.values()])
@@ -55,28 +55,46 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     }
 
 
-def _verify_shard(out: str, job: Job, record: ShardRecord, decode_step: int) -> None:
+def _verify_shard(
+    out: str, job: Job, briefs: Briefs | None, record: ShardRecord, decode_step: int
+) -> None:
     where = storage.join(out, record.file)
     if _sha256(where) != record.sha256:
         raise JobError(f"{where}: SHA-256 differs from its record; the file was changed or damaged")
-    pattern: Labels = np.asarray(job.pattern, dtype=np.int64)
     content, expected = 0, record.start
     for part in read.rows(out, record):
         stop = expected + len(part.files)
         if not np.array_equal(part.indices, np.arange(expected, stop)):
             raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
-        asked = labels_of(pattern, expected, stop)
-        if not _same_labels(asked, part.labels):
-            raise JobError(f"{where}: labels of items {expected} to {stop - 1} are not as planned")
-        if part.ids != [job.item_id(index) for index in range(expected, stop)]:
-            raise JobError(f"{where}: ids of items {expected} to {stop - 1} are not the job's")
-        content += content_digest(expected, part.files, part.labels)
+        _require_planned(where, job, briefs, part)
+        content += content_digest(part.indices, part.files, part.labels)
         _decode_some(where, job, part, decode_step)
         expected = stop
     if expected != record.stop:
         raise JobError(f"{where}: ends at item {expected - 1}, planned {record.stop - 1}")
     if format_digest(content) != record.content:
         raise JobError(f"{where}: content digest differs from its record")
+
+
+def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> None:
+    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it."""
+    draw = part.candidates // DRAW
+    asked = draws_of(job, briefs, part.indices, draw)
+    span = f"items {part.indices[0]} to {part.indices[-1]}"
+    if not np.array_equal(asked.candidates, part.candidates) or not (draw < _draws(job)).all():
+        raise JobError(f"{where}: candidates of {span} are not their own")
+    if not np.array_equal(asked.seeds.astype(np.int64), part.seeds):
+        raise JobError(f"{where}: seeds of {span} are not as planned")
+    if not _same_labels(asked.labels, part.labels):
+        raise JobError(f"{where}: labels of {span} are not as planned")
+    keys = zip(part.seeds.tolist(), part.candidates.tolist(), strict=True)
+    if part.ids != [job.item_id(*key) for key in keys]:
+        raise JobError(f"{where}: ids of {span} are not the job's")
+
+
+def _draws(job: Job) -> int:
+    """How many candidates a slot may have used up."""
+    return job.gates.max_draws if job.gates.any else 1
 
 
 def _same_labels(asked: Labels | None, stored: Labels | None) -> bool:
@@ -92,11 +110,12 @@ def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:
         if index % step:
             continue
         try:
-            pixels = decode(part.files[position], job.channels)
+            picture = part.picture(position, job)
+            pixels = picture.pixels(job.channels)
         except ValueError as error:
             raise JobError(f"{where}: item {index}: {error}") from None
-        if pixels.shape != (job.height, job.width, job.channels):
-            raise JobError(f"{where}: item {index} is {pixels.shape}, not the model's size")
+        if pixels.shape != (picture.height, picture.width, job.channels):
+            raise JobError(f"{where}: item {index} is {pixels.shape}, not the size it was asked in")
 
 
 def _stray_files(out: str, records: Iterable[ShardRecord]) -> list[str]:

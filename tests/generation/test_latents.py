@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from aigc.generation.draws import Draws
 from aigc.generation.latents import latents, philox4x32, uniforms
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
@@ -31,8 +32,26 @@ KNOWN_ANSWERS = [
 
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
 def test_philox_gives_the_published_answers(counter, key, expected) -> None:
-    words = philox4x32(tuple(np.array([c], dtype=np.uint64) for c in counter), key)
+    def words_of(values):
+        return tuple(np.array([value], dtype=np.uint64) for value in values)
+
+    words = philox4x32(words_of(counter), words_of(key))
     assert tuple(int(word[0]) for word in words) == expected
+
+
+def drawn(seed: int, start: int, stop: int, dim: int, truncation: float = np.inf):
+    """Latents of consecutive candidates of one seed."""
+    return latents(consecutive(seed, start, stop, truncation), dim)
+
+
+def consecutive(seed: int, start: int, stop: int, truncation: float = np.inf) -> Draws:
+    count = stop - start
+    return Draws(
+        seeds=np.full(count, seed, np.uint64),
+        candidates=np.arange(start, stop, dtype=np.int64),
+        labels=None,
+        truncations=np.full(count, truncation),
+    )
 
 
 @given(
@@ -46,29 +65,29 @@ def test_an_item_drawn_alone_equals_the_one_drawn_in_a_range(
     seed, start, length, dim, data
 ) -> None:
     index = data.draw(st.integers(start, start + length - 1))
-    together = latents(seed, start, start + length, dim)
-    alone = latents(seed, index, index + 1, dim)
+    together = drawn(seed, start, start + length, dim)
+    alone = drawn(seed, index, index + 1, dim)
     assert torch.equal(together[index - start], alone[0])
 
 
 def test_a_longer_latent_begins_with_the_shorter() -> None:
-    assert torch.equal(latents(3, 0, 10, 7), latents(3, 0, 10, 128)[:, :7])
+    assert torch.equal(drawn(3, 0, 10, 7), drawn(3, 0, 10, 128)[:, :7])
 
 
 def test_seeds_and_items_differ() -> None:
-    drawn = torch.cat([latents(seed, 0, 100, 8) for seed in (0, 1, 2**32, 2**62)])
-    assert len(torch.unique(drawn, dim=0)) == 400
-    assert len(torch.unique(latents(0, 2**32 - 2, 2**32 + 2, 8), dim=0)) == 4
+    rows = torch.cat([drawn(seed, 0, 100, 8) for seed in (0, 1, 2**32, 2**62)])
+    assert len(torch.unique(rows, dim=0)) == 400
+    assert len(torch.unique(drawn(0, 2**32 - 2, 2**32 + 2, 8), dim=0)) == 4
 
 
 def test_uniforms_stay_inside_the_open_interval() -> None:
-    u = uniforms(11, 0, 5000, 16)
+    u = uniforms(consecutive(11, 0, 5000), 16)
     assert 0 < u.min() < u.max() < 1
     assert stats.kstest(u.ravel(), "uniform").pvalue > 0.001
 
 
 def test_latents_are_standard_normal_and_uncorrelated() -> None:
-    z = latents(5, 0, 20_000, 8).double().numpy()
+    z = drawn(5, 0, 20_000, 8).double().numpy()
     assert stats.kstest(z.ravel(), "norm").pvalue > 0.001
     correlation = np.corrcoef(z.T) - np.eye(8)
     assert np.abs(correlation).max() < 0.03
@@ -76,9 +95,23 @@ def test_latents_are_standard_normal_and_uncorrelated() -> None:
 
 
 def test_truncation_gives_the_truncated_normal_from_the_same_words() -> None:
-    full, cut = latents(5, 0, 5000, 4), latents(5, 0, 5000, 4, truncation=1.0)
+    full, cut = drawn(5, 0, 5000, 4), drawn(5, 0, 5000, 4, truncation=1.0)
     assert cut.abs().max() <= 1
     assert stats.kstest(cut.double().ravel().numpy(), stats.truncnorm(-1, 1).cdf).pvalue > 0.001
     order = full.ravel().argsort()
     assert (cut.ravel()[order].diff() >= 0).all()
-    assert torch.allclose(latents(5, 0, 100, 4, truncation=50.0), full[:100])
+    assert torch.allclose(drawn(5, 0, 100, 4, truncation=50.0), full[:100])
+
+
+def test_rows_of_mixed_seeds_and_cuts_are_those_of_each_alone() -> None:
+    mixed = Draws(
+        seeds=np.array([5, 2**62, 5], np.uint64),
+        candidates=np.array([9, 2**40 + 3, 2**41], np.int64),
+        labels=None,
+        truncations=np.array([np.inf, 0.5, 1.5]),
+    )
+    together = latents(mixed, 33)
+    for row in range(3):
+        assert torch.equal(together[row], latents(mixed[[row]], 33)[0])
+    assert torch.equal(together[0], drawn(5, 9, 10, 33)[0])
+    assert together[1].abs().max() <= 0.5

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.errors import JobError
-from aigc.generation.plan import Job, shard_items
-from aigc.specs import GenerateSpec
+from aigc.generation.draws import DRAW
+from aigc.generation.plan import Job, Range, draws_of, shard_items
+from aigc.specs import Gates, GenerateSpec
 from tests.models_for_tests import tiny_config
 
 
@@ -32,11 +34,20 @@ def make_job(**changes) -> Job:
         "height": 16,
         "width": 16,
         "channels": 1,
+        "latent_dim": 16,
+        "resampling": "lanczos",
+        "writer": "parquet",
+        "include": (),
+        "asked_gates": Gates(),
+        "gates": Gates(),
     }
+    if "ranges" not in changes:
+        fields["ranges"] = (Range(start=0, stop=changes.get("count", 1000)),)
     return Job.model_validate(fields | changes)
 
 
-@given(count=st.integers(1, 100_000), items=st.integers(1, 5000))
+@settings(deadline=None)
+@given(count=st.integers(1, 20_000), items=st.integers(1, 5000))
 def test_shards_cover_every_index_once(count: int, items: int) -> None:
     job = make_job(count=count, shard_items=items)
     shards = list(job.plan())
@@ -51,11 +62,11 @@ def test_a_shard_is_whole_micro_batches_and_its_file_of_sensible_size() -> None:
     config = tiny_config()
     for count in (1, 100, 10_000, 10**6, 10**9):
         spec = GenerateSpec(model="m", out="o", count=count)
-        items = shard_items(spec, config)
+        items = shard_items(spec, config, count)
         assert items % spec.micro_batch == 0
         assert items * 256 <= 257 * 2**20
     asked = GenerateSpec(model="m", out="o", count=100, shard_items=100, micro_batch=64)
-    assert shard_items(asked, config) == 128
+    assert shard_items(asked, config, 100) == 128
 
 
 def test_a_job_survives_its_file_and_says_how_another_differs() -> None:
@@ -72,3 +83,30 @@ def test_a_job_survives_its_file_and_says_how_another_differs() -> None:
 def test_a_foreign_job_file_is_one_clear_line() -> None:
     with pytest.raises(JobError, match="not a job of this version"):
         Job.from_json(b"{}", "x/_job.json")
+
+
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=8), items=st.integers(1, 100))
+def test_ranges_are_cut_apart_and_every_slot_finds_its_shard(lengths, items) -> None:
+    stops = list(accumulate(lengths))
+    ranges = tuple(
+        Range(start=stop - length, stop=stop, folder=f"part={number}")
+        for number, (stop, length) in enumerate(zip(stops, lengths, strict=True))
+    )
+    job = make_job(count=stops[-1], shard_items=items, ranges=ranges)
+    shards = list(job.plan())
+    assert len(shards) == job.shards
+    for shard in shards:
+        for slot in (shard.start, shard.stop - 1):
+            assert job.shard_of(slot) == shard.number
+            within = next(found for found in ranges if found.start <= slot < found.stop)
+            assert shard.folder == within.folder
+
+
+def test_a_draw_changes_the_candidate_and_nothing_else() -> None:
+    slots = np.arange(10)
+    first = draws_of(make_job(), None, slots, np.zeros(10, np.int64))
+    third = draws_of(make_job(), None, slots, np.full(10, 2))
+    assert first.candidates.tolist() == list(range(10))
+    assert (third.candidates - first.candidates == 2 * DRAW).all()
+    assert np.array_equal(first.labels, third.labels)
+    assert first.seeds.tolist() == [7] * 10

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from aigc.generation.pipeline import run_shard
+from aigc.generation.pipeline import MakeShard
 from aigc.generation.plan import Job
 from aigc.models.config import ModelConfig
-from aigc.orchestration.generate import make_engine, plan_job
+from aigc.orchestration.planning import plan_job
+from aigc.orchestration.shard_work import make_maker
 from aigc.output import commit, manifest
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
@@ -32,9 +33,9 @@ class SetMaker:
         return commit.open_job(out, plan_job(spec, self.version, "cpu", "fp32"))
 
     def shards(self, out: str, job: Job, numbers) -> None:
-        engine = make_engine(job, self.config, self.tensors)
+        maker = make_maker(job, self.config, self.tensors, None)
         for number in numbers:
-            run_shard(job, job.shard(number), engine, out)
+            MakeShard(job.shard(number))(maker, out, lambda count: None)
 
     def finished(self, out: str, order=None, **options) -> Job:
         job = self.start(out, **options)

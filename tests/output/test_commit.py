@@ -94,12 +94,12 @@ def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypa
     def stop(count: int) -> None:
         raise RuntimeError("power cut")
 
-    from aigc.generation.pipeline import run_shard
-    from aigc.orchestration.generate import make_engine
+    from aigc.generation.pipeline import MakeShard
+    from aigc.orchestration.shard_work import make_maker
 
-    engine = make_engine(job, sets.config, sets.tensors)
+    maker = make_maker(job, sets.config, sets.tensors, None)
     with pytest.raises(RuntimeError, match="power cut"):
-        run_shard(job, job.shard(0), engine, out, stop)
+        MakeShard(job.shard(0))(maker, out, stop)
     assert commit.read_records(out) == {}
     assert not list((tmp_path / "set").rglob("*.parquet"))
     assert not list((tmp_path / "set").rglob(".aigc-tmp-*"))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc.errors import JobError
+from aigc.generation.draws import DRAW
 from aigc.output import commit, parquet
 from aigc.output.verify import verify
 
@@ -27,6 +28,22 @@ def rewrite(folder: Path, change) -> None:
     record_path = folder / "_records" / "00001.json"
     record = json.loads(record_path.read_text()) | {"sha256": parquet.file_sha256(path)}
     record_path.write_text(json.dumps(record))
+
+
+def replaced(table, name: str, rows: list[int]):
+    """`table` with the column `name` taken from `rows` of itself."""
+    return table.set_column(table.column_names.index(name), name, table[name].take(rows))
+
+
+def test_another_candidate_of_a_slot_is_found(made: Path) -> None:
+    def change(table):
+        at = table.column_names.index("candidate")
+        later = [number + DRAW for number in table["candidate"].to_pylist()]
+        return table.set_column(at, "candidate", [later])
+
+    rewrite(made, change)
+    with pytest.raises(JobError, match="candidates of items 32 to 63 are not their own"):
+        verify(str(made))
 
 
 def test_a_good_set_passes(made: Path) -> None:
@@ -75,14 +92,13 @@ def test_missing_rows_are_found(made: Path) -> None:
 
 
 def test_a_wrong_label_is_found(made: Path) -> None:
-    rewrite(made, lambda table: table.set_column(3, "label", table["label"].take([1] * 32)))
+    rewrite(made, lambda table: replaced(table, "label", [1] * 32))
     with pytest.raises(JobError, match="labels of items 32 to 63"):
         verify(str(made))
 
 
 def test_swapped_images_are_found(made: Path) -> None:
-    order = [1, 0, *range(2, 32)]
-    rewrite(made, lambda table: table.set_column(2, "image", table["image"].take(order)))
+    rewrite(made, lambda table: replaced(table, "image", [1, 0, *range(2, 32)]))
     with pytest.raises(JobError, match="content digest differs"):
         verify(str(made))
 

@@ -1,0 +1,137 @@
+"""`aigc status | verify | regenerate | view`: content sets, looked at and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aigc.commands.common import AsJson, print_json, progress
+from aigc.errors import JobError
+
+Out = Annotated[str, typer.Argument(help="A content set: folder or s3:// prefix.")]
+
+
+def status(out: Out, as_json: AsJson = False) -> None:
+    """How far a job is. Needs no cluster: the committed shards say it.
+
+    Example: aigc status out/fashion
+    """
+    from aigc.output.manifest import status as read_status
+
+    found = read_status(out)
+    if as_json:
+        print_json(found)
+        return
+    state = "complete" if found["complete"] else "not finished"
+    share = found["items"] / found["count"]
+    typer.echo(f"{out}: {state}, {found['items']:,} of {found['count']:,} images ({share:.1%})")
+    size_mb = found["size_bytes"] / 1e6
+    typer.echo(f"{found['shards']} of {found['planned_shards']} shards, {size_mb:,.1f} MB")
+    if not found["complete"]:
+        age = found["last_commit_age_s"]
+        typer.echo(f"last commit {age:,.0f} s ago" if age is not None else "no commit yet")
+
+
+def verify(
+    out: Out,
+    decode: Annotated[int, typer.Option(min=0, help="Images to decode as well.")] = 1000,
+    regenerate_items: Annotated[
+        int, typer.Option("--regenerate", min=0, help="Random items to make again and compare.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check a finished set: every file, index, label and digest.
+
+    Example: aigc verify out/fashion --regenerate 20
+    """
+    from aigc.output.verify import verify as run_verify
+
+    with progress("verify", "images") as report:
+        result = run_verify(out, decode, report)
+    if regenerate_items:
+        result["regenerated"] = _compare(out, _sample(result["items"], regenerate_items), None)
+    if as_json:
+        print_json(result)
+        return
+    typer.echo(
+        f"ok: {result['items']:,} images in {result['shards']} files, each index once, "
+        f"{result['decoded']:,} decoded"
+    )
+    if regenerate_items:
+        typer.echo(f"ok: {result['regenerated']['items']} items made again, byte for byte equal")
+    typer.echo(f"content digest {result['content_digest']}")
+
+
+def regenerate(
+    out: Out,
+    item: Annotated[list[int], typer.Option(help="Index of an item; repeatable.")],
+    to: Annotated[str | None, typer.Option(help="Folder to write the images to.")] = None,
+    model: Annotated[str | None, typer.Option(help="Where the model is now, if moved.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make single items of a set again and compare them with what is stored.
+
+    Example: aigc regenerate out/fashion --item 123456 --to /tmp/again
+    """
+    result = _compare(out, item, model, to)
+    if as_json:
+        print_json(result)
+    else:
+        for index in result["indices"]:
+            typer.echo(f"item {index}: made again, byte for byte equal")
+
+
+def view(
+    out: Out,
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Images a label.")] = 24,
+    to: Annotated[str | None, typer.Option(help="Local folder; default: into the set.")] = None,
+) -> None:
+    """Write gallery.html, a self-contained page, and preview.png, a contact sheet.
+
+    Example: aigc view out/fashion --each 50
+    """
+    from aigc import storage
+    from aigc.modalities.image import contact_sheet
+    from aigc.output import commit, gallery, read
+    from aigc.output.manifest import status as read_status
+
+    where = to or out
+    job, records = commit.read_job(out), commit.read_records(out)
+    page = gallery.page(out, job, records, each, read_status(out))
+    storage.write_bytes(storage.join(where, "gallery.html"), page.encode())
+    columns = min(each, 24)
+    pixels, names = read.sample_by_label(out, job, records, columns)
+    sheet = contact_sheet(pixels, columns, names)
+    storage.write_bytes(storage.join(where, "preview.png"), sheet)
+    typer.echo(storage.join(where, "gallery.html"))
+    typer.echo(storage.join(where, "preview.png"))
+
+
+def _sample(count: int, items: int) -> list[int]:
+    import secrets
+
+    generator = secrets.SystemRandom()
+    return sorted(generator.sample(range(count), min(items, count)))
+
+
+def _compare(
+    out: str, indices: list[int], model: str | None, to: str | None = None
+) -> dict[str, Any]:
+    """Make items again and hold them against the stored bytes. Raises JobError on a difference."""
+    from aigc.modalities.image import SUFFIX
+    from aigc.orchestration.generate import regenerate as run_regenerate
+    from aigc.output import commit, read
+
+    made = run_regenerate(out, indices, model)
+    job = commit.read_job(out)
+    if to:
+        Path(to).mkdir(parents=True, exist_ok=True)
+        for index, data in made.items():
+            (Path(to) / f"{index:012d}{SUFFIX[job.codec]}").write_bytes(data)
+    stored = read.items(out, job, commit.read_records(out), indices)
+    for index in indices:
+        if made[index] != stored[index]:
+            raise JobError(f"item {index}: {read.difference(made[index], stored[index], job)}")
+    return {"items": len(indices), "indices": indices, "equal": True}

@@ -1,0 +1,141 @@
+"""Slots to delivered files: render, judge, replace what is refused, bring into shape, encode."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from aigc.errors import JobError
+from aigc.generation.briefs import Briefs
+from aigc.generation.draws import Draws, Ints
+from aigc.generation.engine import Engine
+from aigc.generation.gates import Judge
+from aigc.generation.plan import Job, draws_of
+from aigc.modalities.image import encode, recolour, resample
+from aigc.provenance.marking import mark_all
+from aigc.specs import Codec
+from aigc.types import UInt8Images
+
+_ENOUGH_CANDIDATES = 1000
+"""Fewer say too little about the share that gates accept."""
+
+
+@dataclass
+class Made:
+    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their candidates, native
+    pixels (N, H, W, C), the realism scores float32 (N,) if any, and why others were refused."""
+
+    slots: Ints
+    draw: Ints
+    draws: Draws
+    pixels: UInt8Images
+    scores: npt.NDArray[np.float32] | None = None
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Maker:
+    """Everything one process needs to make any item of a job."""
+
+    def __init__(self, job: Job, briefs: Briefs | None, engine: Engine, judge: Judge | None):
+        self.job, self.briefs, self.engine = job, briefs, engine
+        self._judge = judge
+        self._tried, self._kept = 0, 0
+        self._formats, self._format_of = _formats(job, briefs)
+
+    def make(self, slots: Ints, draw: Ints) -> Made:
+        """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
+
+        Raises:
+            JobError: gates refused nearly everything, or one slot's every draw.
+        """
+        if self._judge is not None:
+            return self._accepted(self._judge, slots, draw.copy())
+        draws = draws_of(self.job, self.briefs, slots, draw)
+        return Made(slots, draw, draws, self.engine.render(draws).pixels)
+
+    def files(self, made: Made) -> list[bytes]:
+        """The items as they are delivered: resized, encoded, labelled as AI-generated."""
+        if len(self._formats) == 1:
+            return self._encode(made.pixels, self._formats[0])
+        files = [b""] * len(made.slots)
+        of = self._format_of[self.briefs.rows(made.slots)] if self.briefs else np.zeros(0, int)
+        for number in np.unique(of).tolist():
+            rows = np.flatnonzero(of == number)
+            encoded = self._encode(made.pixels[rows], self._formats[number])
+            for row, file in zip(rows.tolist(), encoded, strict=True):
+                files[row] = file
+        return files
+
+    def latents(self, made: Made) -> npt.NDArray[np.float32] | None:
+        """(N, latent_dim), if the job includes them."""
+        return self.engine.latents(made.draws).numpy() if "latents" in self.job.include else None
+
+    def _accepted(self, judge: Judge, slots: Ints, draw: Ints) -> Made:
+        shape = (len(slots), *self.engine.shape)
+        draws = draws_of(self.job, self.briefs, slots, draw)
+        made = Made(slots, draw, draws, np.empty(shape, np.uint8))
+        rows = np.arange(len(slots))
+        while len(rows):
+            pictures = self.engine.render(draws_of(self.job, self.briefs, slots[rows], draw[rows]))
+            verdict = judge(pictures)
+            kept = rows[verdict.keep]
+            made.pixels[kept] = pictures.pixels[verdict.keep]
+            if "realism" in verdict.scores:
+                if made.scores is None:
+                    made.scores = np.empty(len(slots), np.float32)
+                made.scores[kept] = verdict.scores["realism"][verdict.keep]
+            made.refused.update(reason for reason in verdict.reasons if reason is not None)
+            self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
+            rows = rows[~verdict.keep]
+            draw[rows] += 1
+            self._require_progress(made, draw[rows], rows)
+        made.draws = draws_of(self.job, self.briefs, slots, draw)
+        return made
+
+    def _require_progress(self, made: Made, draw: Ints, rows: Ints) -> None:
+        gates = self.job.gates
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in made.refused.most_common())
+        if self._tried >= _ENOUGH_CANDIDATES and self._kept < gates.min_accepted * self._tried:
+            raise JobError(
+                f"gates accept {self._kept:,} of {self._tried:,} candidates, below "
+                f"gates.min_accepted = {gates.min_accepted:g} (refused: {counts}); "
+                "loosen the gates or train the model further"
+            )
+        if len(rows) and int(draw.max()) >= gates.max_draws:
+            slot = int(made.slots[rows[int(draw.argmax())]])
+            raise JobError(
+                f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
+                f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
+            )
+
+    def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
+        colour = "grey" if self.job.channels == 1 else "rgb"
+        shaped = resample(
+            recolour(pixels, colour), wanted.height, wanted.width, self.job.resampling
+        )
+        files = encode(shaped, wanted.codec, wanted.quality)
+        return mark_all(files, wanted.codec) if self.job.embed_provenance else files
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one item is delivered."""
+
+    width: int
+    height: int
+    codec: Codec
+    quality: int
+
+
+def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:
+    """The distinct formats of a job, and which of them each brief (row of the table) asks for."""
+    if briefs is None:
+        return [Format(job.width, job.height, job.codec, job.quality)], np.zeros(0, np.int64)
+    columns = [briefs.table[name].to_pylist() for name in ("width", "height", "codec", "quality")]
+    rows = [Format(*values) for values in zip(*columns, strict=True)]
+    distinct = {found: number for number, found in enumerate(dict.fromkeys(rows))}
+    return list(distinct), np.array([distinct[row] for row in rows], dtype=np.int64)

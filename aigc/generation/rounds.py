@@ -1,0 +1,239 @@
+"""Jobs whose gates compare images with all others: rounds of candidates, then assembly.
+
+OUT/_rounds/<r>/00042.json               a shard's candidates of round r are staged: which files
+OUT/_rounds/<r>/part-00042-<attempt>.*   their rows, as delivered, and their signatures
+OUT/_rounds/<r>/refused.npy              which of them are duplicates: sorted int64 orders
+
+Round 0 has a candidate for every slot; round r + 1 has the next acceptable one for each slot whose
+candidate was refused in round r. A round is judged when all its shards are staged. What is staged
+follows from the job and the refusals before alone, so an attempt that comes late, or twice, writes
+the same rows and whichever record stands is right. When a round refuses nothing, each shard is put
+together from its rounds and committed like any other.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aigc import storage
+from aigc.errors import StorageError
+from aigc.generation import duplicates
+from aigc.generation.draws import DRAW, Ints
+from aigc.generation.maker import Maker
+from aigc.generation.pipeline import OnItems, Rows, blocks, rows_of, write_shard
+from aigc.generation.plan import Job
+from aigc.output import pictures, schema
+from aigc.output.parquet import open_writer
+from aigc.types import Json, Shard, ShardRecord
+
+REASON = "duplicate"
+
+
+def folder(out: str, number: int) -> str:
+    return storage.join(out, "_rounds", str(number))
+
+
+def refused_uri(out: str, number: int) -> str:
+    return storage.join(folder(out, number), "refused.npy")
+
+
+def read_refused(out: str, number: int) -> Ints | None:
+    """Orders (draw * DRAW + slot) refused in a round, sorted; None while it is not judged."""
+    uri = refused_uri(out, number)
+    if not storage.exists(uri):
+        return None
+    orders: Ints = np.load(io.BytesIO(storage.read_bytes(uri)), allow_pickle=False)
+    return orders
+
+
+def write_refused(out: str, number: int, orders: Ints) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.sort(orders), allow_pickle=False)
+    storage.write_bytes(refused_uri(out, number), buffer.getvalue())
+
+
+def staged(out: str, number: int) -> set[int]:
+    """Numbers of the shards whose candidates of a round are there."""
+    keys = (entry.key for entry in storage.listing(folder(out, number)))
+    return {int(key.removesuffix(".json")) for key in keys if key.endswith(".json")}
+
+
+def pending(job: Job, orders: Ints | None) -> list[Shard]:
+    """Shards with slots still to fill: all in round 0, then those with refused candidates."""
+    if orders is None:
+        return list(job.plan())
+    numbers = {job.shard_of(slot) for slot in np.unique(orders % DRAW).tolist()}
+    return [job.shard(number) for number in sorted(numbers)]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The unit of a round: one shard's candidates, judged by themselves, rows and signatures."""
+
+    shard: Shard
+    number: int
+
+    def __str__(self) -> str:
+        return f"round {self.number} of {self.shard}"
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> int:
+        """Returns how many candidates were staged."""
+        slots, draw = _asked(self.shard, self.number, out)
+        name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
+        where = folder(out, self.number)
+        target = storage.join(where, f"{name}.parquet")
+        local = storage.scratch(target)
+        refused: Counter[str] = Counter()
+        signatures: list[duplicates.Signatures] = []
+        columns, at = schema.schema(maker.job, maker.briefs), 0
+        try:
+            with open_writer(local, columns) as writer:
+                for block in blocks(maker.job, slots):
+                    made = maker.make(block, draw[at : at + len(block)])
+                    at += len(block)
+                    orders = made.draw * DRAW + made.slots
+                    signatures.append(duplicates.signatures(orders, made.pixels))
+                    writer.write(rows_of(maker, columns, made).batch)
+                    refused.update(made.refused)
+                    on_items(len(block))
+            storage.upload(local, target)
+        finally:
+            local.unlink(missing_ok=True)
+        together = duplicates.concatenate(signatures)
+        storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
+        record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
+        note = json.dumps(record | {"refused": dict(refused), "rows": at}).encode()
+        storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
+        return at
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The unit that looks for duplicates in one part of all signatures up to a round."""
+
+    part: duplicates.Part
+    number: int
+
+    def __str__(self) -> str:
+        return f"duplicates of round {self.number}, {self.part}"
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Ints:
+        """Returns the refused orders of this round, in no order."""
+        gate = maker.job.gates.duplicates
+        assert gate is not None
+        return duplicates.find(self.part, signatures_until(out, self.number), gate)
+
+
+@dataclass(frozen=True)
+class Assemble:
+    """The unit that puts one shard together from the rounds and commits it."""
+
+    shard: Shard
+    rounds: int
+
+    def __str__(self) -> str:
+        return str(self.shard)
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
+        return write_shard(maker, self.shard, out, self._rows(maker, out), on_items)
+
+    def _rows(self, maker: Maker, out: str) -> Iterator[Rows]:
+        columns = schema.schema(maker.job, maker.briefs)
+        tables, refused = [], Counter[str]()
+        for number in range(self.rounds):
+            record = _read_record(out, number, self.shard.number)
+            if record is None:
+                continue
+            table = _read_table(storage.join(folder(out, number), record["file"]))
+            kept = _kept(table, read_refused(out, number))
+            refused.update(record["refused"])
+            refused[REASON] += table.num_rows - int(kept.sum())
+            tables.append(table.filter(pa.array(kept)))
+        table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
+        for block in blocks(maker.job, np.arange(table.num_rows)):
+            batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
+            yield _as_rows(batch.cast(columns), refused)
+            refused = Counter()
+
+
+def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
+    """Every signature of the rounds up to `number`; those accepted before it are settled."""
+    for earlier in range(number + 1):
+        refused = read_refused(out, earlier) if earlier < number else None
+        for shard in sorted(staged(out, earlier)):
+            record = _read_record(out, earlier, shard)
+            assert record is not None
+            data = storage.read_bytes(storage.join(folder(out, earlier), record["signatures"]))
+            found = duplicates.Signatures.from_bytes(data)
+            yield found if refused is None else found.settle(refused)
+
+
+def counts(out: str, number: int) -> tuple[int, Counter[str]]:
+    """Candidates staged in a round, and why others were refused on the way."""
+    rows, refused = 0, Counter[str]()
+    for shard in staged(out, number):
+        record = _read_record(out, number, shard)
+        assert record is not None
+        rows += record["rows"]
+        refused.update(record["refused"])
+    return rows, refused
+
+
+def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
+    """Slots of `shard` to fill in a round and the draw (N,) each starts from."""
+    if number == 0:
+        slots = np.arange(shard.start, shard.stop, dtype=np.int64)
+        return slots, np.zeros(len(slots), np.int64)
+    orders = read_refused(out, number - 1)
+    assert orders is not None
+    slots = orders % DRAW
+    inside = (slots >= shard.start) & (slots < shard.stop)
+    order = np.argsort(slots[inside])
+    return slots[inside][order], orders[inside][order] // DRAW + 1
+
+
+def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if refused is None:
+        return np.ones(table.num_rows, bool)
+    draw = table["candidate"].to_numpy() // DRAW
+    return ~np.isin(draw * DRAW + table["index"].to_numpy(), refused)
+
+
+def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
+    labels = batch.column("label")
+    return Rows(
+        batch,
+        batch.column("index").to_numpy(),
+        pictures.files(batch),
+        None if labels.null_count else labels.to_numpy(),
+        refused,
+    )
+
+
+def _record_uri(out: str, number: int, shard: int) -> str:
+    return storage.join(folder(out, number), f"{shard:05d}.json")
+
+
+def _read_record(out: str, number: int, shard: int) -> Json | None:
+    uri = _record_uri(out, number, shard)
+    if not storage.exists(uri):
+        return None
+    record: Json = json.loads(storage.read_bytes(uri))
+    return record
+
+
+def _read_table(uri: str) -> pa.Table:
+    try:
+        with storage.open_input(uri) as source:
+            return pq.read_table(source)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StorageError(f"{uri}: not readable as Parquet: {error}") from None

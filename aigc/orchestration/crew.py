@@ -1,0 +1,43 @@
+"""Where a job's workers live: a crew starts, hears and stops them; the pool says what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Task = Callable[..., Any]
+"""setup() -> run, made in the worker: run(unit, on_items) -> result."""
+
+Kind = Literal["ready", "items", "done", "failed", "died"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something a worker did: it is `ready`, has added `items` (value: since its unit began), is
+    `done` (value: the result), `failed` (value: the exception), or `died` (value: why)."""
+
+    worker: Any
+    kind: Kind
+    value: Any = None
+
+
+class Crew(Protocol):
+    def room(self) -> int:
+        """How many workers the machine or cluster has room for at the moment, those at work
+        included."""
+
+    def nodes(self) -> int:
+        """Machines that are paid for while the crew works."""
+
+    def start(self) -> Any:
+        """A new worker, of a kind only this crew knows; a `ready` event follows."""
+
+    def hand(self, worker: Any, unit: Any) -> None:
+        """Give a ready worker its next unit; `done`, `failed` or `died` follows."""
+
+    def wait(self, workers: Sequence[Any], timeout_s: float) -> list[Event]:
+        """What has happened to `workers`, as soon as something has, or nothing in `timeout_s`."""
+
+    def stop(self, worker: Any) -> None:
+        """End a worker now, whatever it does."""

@@ -1,0 +1,196 @@
+"""Workers as plain processes of this machine: seconds to start, nothing to install or listen on.
+
+They are forked from one server process that has imported the heavy libraries once, so a worker
+costs milliseconds and shares that memory. A worker whose driver is gone, however it went, stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from queue import SimpleQueue
+from types import ModuleType
+from typing import Any
+
+from aigc.errors import PlacementError
+from aigc.orchestration.crew import Event, Task
+from aigc.specs import Placement
+
+PRELOAD = ["aigc.orchestration.shard_work"]
+_context = multiprocessing.get_context("forkserver")
+
+
+def warm() -> None:
+    """Begin importing what workers need, while the driver still plans."""
+    _context.set_forkserver_preload(PRELOAD)
+    forkserver.ensure_running()
+
+
+def cool() -> None:
+    """End the server process at once: on its own it takes a second to leave."""
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    if server._forkserver_pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Nothing a worker is sent lives in the user's script, so it need not be run again there."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@dataclass(eq=False)
+class Worker:
+    process: ForkServerProcess
+    pipe: Connection
+
+
+class LocalCrew:
+    """`setup` is called in each worker and gives the function that runs a unit."""
+
+    def __init__(self, setup: Task, placement: Placement) -> None:
+        self._setup, self._threads = setup, max(1, int(placement.cpus_per_worker))
+        gpus = local_gpus(placement)
+        self._room = _room(placement, gpus)
+        self._gpus = _gpu_count() if gpus else 0
+        self._started = 0
+
+    def room(self) -> int:
+        return self._room
+
+    def nodes(self) -> int:
+        return 1
+
+    def start(self) -> Worker:
+        ours, theirs = _context.Pipe()
+        gpu = self._started % self._gpus if self._gpus else None
+        self._started += 1
+        process = _context.Process(
+            target=_serve, args=(theirs, self._setup, self._threads, gpu), daemon=True
+        )
+        with _without_main():
+            process.start()
+        theirs.close()
+        return Worker(process, ours)
+
+    def hand(self, worker: Worker, unit: Any) -> None:
+        with contextlib.suppress(OSError):  # a dead worker is heard of by `wait`
+            worker.pipe.send(unit)
+
+    def wait(self, workers: Sequence[Worker], timeout_s: float) -> list[Event]:
+        by_pipe = {worker.pipe: worker for worker in workers}
+        events = []
+        for pipe in wait(list(by_pipe), timeout_s):
+            worker = by_pipe[pipe]  # type: ignore[index]
+            try:
+                kind, value = worker.pipe.recv()
+            except (EOFError, OSError):
+                worker.process.join(1)
+                kind, value = "died", f"exit code {worker.process.exitcode}"
+            events.append(Event(worker, kind, value))
+        return events
+
+    def stop(self, worker: Worker) -> None:
+        worker.process.kill()
+        worker.process.join(10)
+        worker.pipe.close()
+
+
+def local_gpus(placement: Placement) -> float:
+    """How many GPUs each worker gets: as asked, else one where there are any."""
+    if placement.gpus_per_worker is not None:
+        return placement.gpus_per_worker
+    return 1.0 if _gpu_count() else 0.0
+
+
+def _room(placement: Placement, gpus_per_worker: float) -> int:
+    """How many workers this machine holds.
+
+    Raises:
+        PlacementError: not one, or fewer than `placement.workers`.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    room = int(cpus / placement.cpus_per_worker)
+    have, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
+    if gpus_per_worker:
+        room = min(room, int(_gpu_count() / gpus_per_worker))
+        have, needs = f"{have} and {_gpu_count()} GPU", f"{needs} and {gpus_per_worker:g} GPU"
+    if room == 0:
+        raise PlacementError(
+            f"this machine cannot hold a worker with {needs}: it has {have}; lower "
+            "placement.cpus_per_worker or placement.gpus_per_worker, or give --address"
+        )
+    if (placement.workers or 1) > room:
+        raise PlacementError(
+            f"placement.workers = {placement.workers}: this machine has room for {room} worker(s) "
+            f"with {needs} each; lower placement.workers or give --address"
+        )
+    return room
+
+
+def _gpu_count() -> int:
+    import torch  # noqa: PLC0415
+
+    return torch.cuda.device_count()
+
+
+def _serve(pipe: Connection, setup: Task, threads: int, gpu: int | None) -> None:
+    """The life of a worker: units in, results out, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears Ctrl-C and decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    units: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, units), daemon=True).start()
+    try:
+        run = setup(threads)
+    except Exception as error:  # whatever it is, the driver shall say it
+        pipe.send(("failed", _portable(error)))
+        return
+    pipe.send(("ready", None))
+    while True:
+        unit, items = units.get(), 0
+
+        def add(count: int) -> None:
+            nonlocal items
+            items += count
+            pipe.send(("items", items))
+
+        try:
+            answer = ("done", run(unit, add))
+        except Exception as error:
+            answer = ("failed", _portable(error))
+        pipe.send(answer)
+
+
+def _listen(pipe: Connection, units: SimpleQueue[Any]) -> None:
+    try:
+        while True:
+            units.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself if it survives a pipe, else one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

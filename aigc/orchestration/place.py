@@ -1,0 +1,73 @@
+"""Where a job's work goes: processes of this machine, or actors of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aigc.generation.briefs import Briefs
+from aigc.generation.engine import Device
+from aigc.generation.plan import Job
+from aigc.orchestration.crew import Crew
+from aigc.orchestration.local import LocalCrew, cool, local_gpus, warm
+from aigc.orchestration.shard_work import ShardSetup
+from aigc.specs import Placement
+from aigc.store import ModelStore, ModelVersion
+
+# Ray takes a second to import; a laptop's job does without.
+
+
+@contextmanager
+def place(address: str | None) -> Iterator[bool]:
+    """A Ray session if a cluster is named (or this process is part of one), else nothing.
+
+    Yields:
+        Whether work goes to Ray.
+    """
+    if not is_on_cluster(address):
+        warm()
+        try:
+            yield False
+        finally:
+            cool()
+        return
+    from aigc.orchestration.session import connect  # noqa: PLC0415
+
+    with connect(address):
+        yield True
+
+
+def is_on_cluster(address: str | None) -> bool:
+    ray = sys.modules.get("ray")
+    joined = ray is not None and ray.is_initialized()
+    return bool(address or os.environ.get("RAY_ADDRESS") or joined)
+
+
+def choose_device(placement: Placement, on_cluster: bool) -> Device:
+    """Where items are made: on GPUs if a worker gets one, else on CPUs."""
+    if not on_cluster:
+        return "cuda" if local_gpus(placement) else "cpu"
+    from aigc.orchestration.session import plan_workers  # noqa: PLC0415
+
+    return "cuda" if plan_workers(placement).gpus else "cpu"
+
+
+def make_crew(
+    job: Job,
+    briefs: Briefs | None,
+    version: ModelVersion,
+    out: str,
+    placement: Placement,
+    on_cluster: bool,
+) -> Crew:
+    """Workers that make items of `job` into `out`. Raises PlacementError."""
+    gpus = placement.gpus_per_worker if job.device == "cuda" else 0
+    placement = placement.model_copy(update={"gpus_per_worker": gpus})
+    if not on_cluster:
+        return LocalCrew(ShardSetup(job, version, out, briefs), placement)
+    from aigc.orchestration.cluster_crew import ClusterCrew  # noqa: PLC0415
+
+    tensors = ModelStore().load(version)
+    return ClusterCrew(ShardSetup(job, version, out, briefs, tensors), placement)

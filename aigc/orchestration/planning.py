@@ -1,0 +1,116 @@
+"""A spec with every default resolved: all that decides a set's content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from aigc import storage
+from aigc.errors import SpecError
+from aigc.generation.briefs import Briefs, Reject, rejects_bytes
+from aigc.generation.briefs import read as read_brief_file
+from aigc.generation.conditions import label_pattern
+from aigc.generation.draws import Draws
+from aigc.generation.engine import Device
+from aigc.generation.plan import Job, Range, shard_items
+from aigc.models.config import ModelConfig
+from aigc.output import commit
+from aigc.specs import Gates, GenerateSpec
+from aigc.store import ModelVersion
+
+_PROBE_ITEMS = 2048
+_PROBE_SEED = 2**63 + 1
+"""Beyond every seed a user can give: the probe's candidates are never delivered."""
+
+Resolve = Callable[[Gates], Gates]
+
+
+def plan_job(
+    spec: GenerateSpec,
+    version: ModelVersion,
+    device: Device,
+    precision: str,
+    briefs: Briefs | None = None,
+    resolve: Resolve = lambda gates: gates,
+) -> Job:
+    """The job that `spec` asks for. `resolve` measures what gates leave open (percentiles).
+
+    Raises:
+        SpecError: a label the model has not, or what else cannot be.
+    """
+    config = version.config
+    known = config.labels if config.conditional else ()
+    count = briefs.count if briefs else spec.count
+    assert count is not None
+    return Job(
+        model=version.ref,
+        model_uri=version.uri,
+        model_digest=version.digest,
+        count=count,
+        seed=spec.seed,
+        pattern=tuple(label_pattern(known, spec.labels).tolist()),
+        labels=known,
+        truncation=spec.truncation,
+        codec=spec.codec,
+        quality=spec.quality,
+        precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
+        device=device,
+        micro_batch=spec.micro_batch,
+        shard_items=shard_items(spec, config, count),
+        embed_provenance=spec.embed_provenance,
+        height=spec.height or config.height,
+        width=spec.width or config.width,
+        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],  # type: ignore[arg-type]
+        latent_dim=config.latent_dim,
+        resampling=spec.resampling,
+        writer=spec.writer,
+        include=spec.include,
+        asked_gates=spec.gates,
+        gates=resolve(spec.gates),
+        briefs_digest=briefs.digest if briefs else None,
+        ranges=_ranges(spec, count, briefs),
+    )
+
+
+def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Range, ...]:
+    if briefs is None or not spec.partition_by:
+        return (Range(start=0, stop=count),)
+    parts = briefs.partitions(spec.partition_by)
+    if len(parts) > _MAX_PARTITIONS:
+        raise SpecError(
+            f"partition_by = {', '.join(spec.partition_by)}: gives {len(parts):,} folders, at most "
+            f"{_MAX_PARTITIONS:,} make sense; choose columns with fewer values"
+        )
+    return tuple(Range(start=start, stop=stop, folder=folder) for start, stop, folder in parts)
+
+
+_MAX_PARTITIONS = 10_000
+
+
+def read_briefs(spec: GenerateSpec, config: ModelConfig) -> tuple[Briefs | None, list[Reject]]:
+    """The briefs `spec` names, and the rows that are none. Raises SpecError, StorageError."""
+    return (None, []) if spec.briefs is None else read_brief_file(spec, config)
+
+
+def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:
+    """The set's own copy, once: what it was made from, and what was refused."""
+    if briefs is None or storage.exists(commit.briefs_uri(out)):
+        return
+    if rejects:
+        storage.write_bytes(storage.join(out, "rejects.jsonl"), rejects_bytes(rejects))
+    storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
+
+
+def probe_draws(spec: GenerateSpec, config: ModelConfig) -> Draws:
+    """Candidates like the job's own, from a seed nobody has: what percentiles are measured on."""
+    known = config.labels if config.conditional else ()
+    pattern = label_pattern(known, spec.labels)
+    numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
+    return Draws(
+        seeds=np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64),
+        candidates=numbers,
+        labels=pattern[numbers % len(pattern)] if len(pattern) else None,
+        truncations=np.full(_PROBE_ITEMS, spec.truncation or np.inf),
+    )

@@ -1,0 +1,48 @@
+"""What a generation worker is, on whatever it runs: a model loaded once, and units to call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from aigc.generation.briefs import Briefs
+from aigc.generation.engine import Engine, Passes
+from aigc.generation.gates import load_judge
+from aigc.generation.maker import Maker
+from aigc.generation.plan import Job
+from aigc.models.config import ModelConfig
+from aigc.store import ModelStore, ModelVersion
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class ShardSetup:
+    """Made by the driver, called by each worker."""
+
+    job: Job
+    version: ModelVersion
+    out: str
+    briefs: Briefs | None = None
+    tensors: Tensors | None = None
+    """Sent along on a cluster, whose nodes may not see the store; else each worker loads them."""
+
+    def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
+        torch.set_num_threads(threads)
+        tensors = self.tensors or ModelStore().load(self.version)
+        maker = make_maker(self.job, self.version.config, tensors, self.briefs)
+        return lambda unit, on_items: unit(maker, self.out, on_items)
+
+
+def make_maker(
+    job: Job, config: ModelConfig, tensors: Tensors, briefs: Briefs | None, *, judged: bool = True
+) -> Maker:
+    """`judged=False` leaves the gates out, to make candidates that are known to have passed."""
+    engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
+    scores = "scores" in job.include
+    wanted = judged and (job.gates.local or scores)
+    judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
+    return Maker(job, briefs, engine, judge)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from aigc.models import build_sampler
+from aigc.models.config import ModelConfig
+from aigc.models.inference import Subpixel, for_inference
+from aigc.specs import GanModel
+
+
+def make_sampler(height: int, channels: int, *, conditional: bool = True) -> nn.Module:
+    """A sampler whose BatchNorms have seen data."""
+    config = ModelConfig(
+        architecture=GanModel(width=8, latent_dim=16, conditional=conditional),
+        height=height,
+        width=height,
+        channels=channels,
+        labels=("a", "b", "c"),
+    )
+    generator = torch.Generator().manual_seed(1)
+    sampler = build_sampler(config).eval().requires_grad_(False)
+    for module in sampler.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.5, generator=generator)
+            module.running_var.uniform_(0.3, 3, generator=generator)
+            module.weight.normal_(1, 0.3, generator=generator)
+            module.bias.normal_(0, 0.3, generator=generator)
+        elif isinstance(module, nn.ConvTranspose2d | nn.Linear):
+            module.weight.mul_(5)
+    return sampler
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 7, 7), (3, 5, 9), (16, 4, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_subpixel_convolution_is_the_transposed_one(channels, height, width, bias) -> None:
+    transposed = nn.ConvTranspose2d(6, channels, 4, 2, 1, bias=bias).requires_grad_(False)
+    x = torch.randn(3, 6, height, width)
+    assert torch.allclose(Subpixel(transposed)(x), transposed(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "channels"), [(16, 1), (28, 1), (64, 3)])
+def test_the_inference_form_is_the_same_function(height, channels) -> None:
+    sampler = make_sampler(height, channels)
+    z, label = torch.randn(12, 16), torch.arange(12) % 3
+    expected = sampler(z, label)
+    exact = for_inference(sampler, torch.float32)(z, label)
+    assert exact.shape == expected.shape
+    assert torch.allclose(exact, expected, atol=1e-4)
+    close = for_inference(sampler, torch.bfloat16)(z, label)
+    assert close.dtype == torch.float32
+    assert (close - expected).abs().mean() * 127.5 < 1
+    assert expected.std() > 0.05
+
+
+def test_the_published_sampler_is_left_as_it_was() -> None:
+    sampler = make_sampler(16, 1, conditional=False)
+    before = {name: value.clone() for name, value in sampler.state_dict().items()}
+    for_inference(sampler, torch.bfloat16)
+    assert all(torch.equal(value, before[name]) for name, value in sampler.state_dict().items())

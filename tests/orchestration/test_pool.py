@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+
+from aigc.errors import JobError, PlacementError, SpecError, StorageError
+from aigc.orchestration import pool as pool_module
+from aigc.orchestration.cluster_crew import ClusterCrew
+from aigc.orchestration.local import LocalCrew
+from aigc.orchestration.pool import Pool, StoppedError
+from aigc.specs import Placement
+from tests.orchestration.units import Unit, broken_setup, setup
+
+
+def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **placement):
+    """(results, notices, items heard of) of a pool of two workers."""
+    limits = Placement(**({"workers": 2} | placement))
+    results, notices, ticks = [], [], []
+    with Pool(make_crew(task, limits), limits, notices.append) as pool:
+        pool.run(units, len(units), results.append, ticks.append, stop)
+    return results, notices, ticks
+
+
+def test_every_unit_is_run_once_and_workers_are_gone_afterwards(tmp_path) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    units = [Unit(number, str(tmp_path)) for number in range(20)]
+    results, notices, _ = run_units(units)
+    assert sorted(results) == list(range(20))
+    assert notices == []
+    assert all(unit.attempts() == 1 for unit in units)
+    workers = {path.name.split("-")[1] for path in tmp_path.iterdir()}
+    assert len(workers) == 2
+    left = {child.pid for child in psutil.Process().children(recursive=True)} - before
+    assert not left & {int(pid) for pid in workers}
+
+
+@pytest.mark.parametrize("does", ["fail", "crash", "die"])
+def test_what_fails_is_tried_again_and_said(tmp_path, does) -> None:
+    units = [Unit(0, str(tmp_path), does, times=2), *(Unit(n, str(tmp_path)) for n in range(1, 6))]
+    results, notices, _ = run_units(units)
+    assert sorted(results) == list(range(6))
+    assert units[0].attempts() == 3
+    assert len([line for line in notices if line.startswith("unit 0: ")]) == 2
+
+
+def test_what_keeps_failing_is_given_up_and_the_rest_goes_on(tmp_path) -> None:
+    units = [Unit(n, str(tmp_path), "fail" if n == 3 else "work", 99) for n in range(8)]
+    with pytest.raises(JobError, match=r"given up: unit 3: s3://b/k: S3 does not answer") as error:
+        run_units(units, max_retries=1)
+    assert not isinstance(error.value, StorageError)
+    assert units[3].attempts() == 2
+    assert all(unit.attempts() == 1 for unit in units if unit.number != 3)
+
+
+def test_when_nothing_succeeds_the_job_stops_early(tmp_path) -> None:
+    units = [Unit(n, str(tmp_path), "fail", 99) for n in range(50)]
+    with pytest.raises(StorageError, match="does not answer"):
+        run_units(units, max_retries=0)
+    assert sum(unit.attempts() for unit in units) < 10
+
+
+def test_wrong_input_stops_the_job_at_once(tmp_path) -> None:
+    units = [Unit(n, str(tmp_path), "refuse", 99) for n in range(50)]
+    with pytest.raises(SpecError, match="no 'cat'"):
+        run_units(units)
+
+
+def test_a_worker_that_cannot_begin_says_why() -> None:
+    with pytest.raises(SpecError, match=r"gates\.memorisation\.data = nowhere"):
+        run_units([Unit(0, "/nowhere")], task=broken_setup)
+
+
+@pytest.mark.parametrize("limit", ["timeout_s", "batch_timeout_s"])
+def test_what_hangs_is_replaced(tmp_path, limit) -> None:
+    units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]
+    results, notices, _ = run_units(units, **{limit: 2})
+    assert sorted(results) == [0, 1]
+    assert any(limit in line for line in notices)
+
+
+def test_a_straggler_is_begun_a_second_time_and_counts_once(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pool_module, "_STRAGGLER_S", 1.0)
+    units = [Unit(0, str(tmp_path), "hang"), *(Unit(n, str(tmp_path)) for n in range(1, 5))]
+    results, notices, _ = run_units(units)
+    assert sorted(results) == list(range(5))
+    assert units[0].attempts() == 2
+    assert notices == ["unit 0: slow; begun a second time elsewhere"]
+
+
+def test_items_under_way_are_heard_of(tmp_path) -> None:
+    units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]
+    heard: list[float] = []
+    limits = Placement(workers=2)
+
+    def stop() -> str | None:
+        return "enough" if 1.0 in heard else None
+
+    with (
+        Pool(LocalCrew(setup, limits), limits, lambda line: None) as pool,
+        pytest.raises(StoppedError, match="enough"),
+    ):
+        pool.run(units, 2, lambda n: None, heard.append, stop)
+    assert heard[-1] == 1.0
+
+
+def test_a_pool_keeps_its_workers_for_the_next_run(tmp_path) -> None:
+    limits = Placement(workers=1)
+    with Pool(LocalCrew(setup, limits), limits, lambda line: None) as pool:
+        for number in range(3):
+            pool.run([Unit(number, str(tmp_path))], 1, lambda n: None)
+    assert len({path.name.split("-")[1] for path in tmp_path.iterdir()}) == 1
+
+
+def test_more_workers_than_the_machine_holds_are_refused() -> None:
+    cpus = len(os.sched_getaffinity(0))
+    with pytest.raises(PlacementError, match=f"has room for {cpus} worker"):
+        LocalCrew(setup, Placement(workers=cpus + 1))
+    with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
+        LocalCrew(setup, Placement(cpus_per_worker=1000))
+
+
+@pytest.mark.integration
+def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
+    kinds = ["work", "fail", "crash", "die", "work", "work"]
+    units = [Unit(n, str(tmp_path), does) for n, does in enumerate(kinds)]
+    results, notices, _ = run_units(units, make_crew=ClusterCrew)
+    assert sorted(results) == list(range(6))
+    assert {line.split(":")[0] for line in notices} == {"unit 1", "unit 2", "unit 3"}
+
+
+@pytest.mark.integration
+def test_a_hanging_unit_on_the_cluster_is_replaced(ray_session, tmp_path) -> None:
+    units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]
+    started = time.monotonic()
+    results, notices, _ = run_units(units, make_crew=ClusterCrew, batch_timeout_s=3)
+    assert sorted(results) == [0, 1]
+    assert any("batch_timeout_s" in line for line in notices)
+    assert time.monotonic() - started < 60
