@@ -6,79 +6,20 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from aigc import storage
 from aigc.errors import JobError, StorageError
-from aigc.modalities.image import encode
 from aigc.output import pictures, read
-from aigc.output.parquet import file_sha256
-from aigc.output.writers import SUFFIX, open_writer
 from aigc.specs import Codec
-from aigc.types import ShardRecord
+from tests.output.handmade import COUNT, START, batch, write
 
-RNG = np.random.default_rng(0)
-LABELS = ("bag", "../shoe 1/2", ".hidden")
 FORMS = ["parquet", "webdataset", "files"]
 CODECS: list[Codec] = ["png", "jpeg", "webp", "raw"]
-COUNT = 50
-START = 9_980
-"""Indices of a shard that crosses the border of a folder of ten thousand."""
-
-
-def batch(codecs: Sequence[Codec], *, labelled: bool = True, count: int = COUNT) -> pa.RecordBatch:
-    """Pictures of differing width in `codecs`, one after the other, with a brief's columns."""
-    codec = [codecs[at % len(codecs)] for at in range(count)]
-    width = [8 + at % 3 for at in range(count)]
-    data = [
-        encode(RNG.integers(0, 256, (1, 6, wide, 3), dtype=np.uint8), name)[0]
-        for name, wide in zip(codec, width, strict=True)
-    ]
-    fields = pictures.fields(set(codecs), (None, None, 3))
-    indices = list(range(START, START + count))
-    label = [at % 3 for at in range(count)] if labelled else [None] * count
-    columns = {
-        "id": pa.array([f"i{index}" for index in indices]),
-        "index": pa.array(indices),
-        "candidate": pa.array([index + 2**40 for index in indices]),
-        **dict(
-            zip(
-                [field.name for field in fields],
-                pictures.arrays(data, indices, codec, pa.schema(fields)),
-                strict=True,
-            )
-        ),
-        "label": pa.array(label, pa.int64()),
-        "label_name": pa.DictionaryArray.from_arrays(pa.array(label, pa.int32()), list(LABELS)),
-        "seed": pa.array([2**63 - 1] * count),
-        "width": pa.array(width, pa.int32()),
-        "height": pa.array([6] * count, pa.int32()),
-        "codec": pa.array(codec),
-        "100% own, €": pa.array([None, "a\nb"] * (count // 2)),
-        "score": pa.array(np.linspace(0, 1, count, dtype=np.float32)),
-        "latent": pa.array([[0.5, float(at)] for at in range(count)], pa.list_(pa.float32(), 2)),
-    }
-    by_name = {field.name: field for field in fields}
-    schema = pa.schema([by_name.get(name, (name, column.type)) for name, column in columns.items()])
-    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
-
-
-def write(form, out: str, rows: pa.RecordBatch, name: str = "data/part-0") -> ShardRecord:
-    file = name + SUFFIX[form]
-    local = storage.scratch(storage.join(out, file))
-    with open_writer(form, local, rows.schema, out) as writer:
-        for start in range(0, len(rows), 20):
-            writer.write(rows.slice(start, 20))
-    size, sha256 = local.stat().st_size, file_sha256(local)
-    storage.upload(local, storage.join(out, file))
-    return ShardRecord(0, START, START + len(rows), file, size, sha256, "")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,0 +1,66 @@
+"""What is shown of a set, also when its pictures differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aigc.generation.plan import Job, Range
+from aigc.output import gallery, read
+from aigc.types import ShardRecord
+from tests.output.handmade import COUNT, batch, write
+
+
+@pytest.fixture
+def mixed(sets, tmp_path: Path) -> tuple[str, Job, dict[int, ShardRecord]]:
+    """Fifty pictures in four codecs and three widths, as if made from briefs."""
+    out = str(tmp_path / "set")
+    job = sets.start(str(tmp_path / "job"))
+    whole = (Range(start=0, stop=COUNT),)
+    changes = {"briefs_digest": "x", "channels": 3, "count": COUNT, "ranges": whole}
+    job = job.model_copy(update=changes | {"shard_items": COUNT})
+    return out, job, {0: write("parquet", out, batch(["png", "jpeg", "webp", "raw"], start=0))}
+
+
+def test_pictures_of_any_codec_and_size(mixed) -> None:
+    found = read.stored(*mixed, range(8))
+    assert [found[at].codec for at in range(8)] == ["png", "jpeg", "webp", "raw"] * 2
+    shapes = [found[at].pixels(3).shape for at in range(8)]
+    assert shapes == [(6, 8 + at % 3, 3) for at in range(8)]
+    assert np.array_equal(
+        found[3].pixels(3).ravel(), np.frombuffer(read.items(*mixed, [3])[3], np.uint8)
+    )
+
+
+def test_sheets_fit_pictures_of_differing_sizes(mixed) -> None:
+    sheet, names = read.sample_by_label(*mixed, 3)
+    assert sheet.shape == (10 * 3, 6, 10, 3)
+    assert names[:3] == ["from 0", "from 5", "from 10"]
+    narrow = sheet[0]
+    assert np.array_equal(narrow[:, 1:9], read.stored(*mixed, [0])[0].pixels(3))
+    assert (narrow[:, [0, 9]] == 255).all()
+
+
+def test_the_gallery_shows_all_codecs(mixed) -> None:
+    page = gallery.page(*mixed, 4, {"items": COUNT})
+    assert page.count("<img ") == 40
+    for kind in ("png", "jpeg", "webp"):
+        assert f"data:image/{kind};base64," in page
+    assert "application/octet-stream" not in page
+
+
+def test_what_differs_is_said_of_files_and_of_raw_values(mixed) -> None:
+    _, job, _ = mixed
+    found = read.items(*mixed, [3, 7, 0, 4])
+    assert "made again it differs in " in read.difference(found[3], found[3][::-1], job)
+    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in read.difference(
+        found[0], found[4], job
+    )
+
+
+def test_a_small_set_from_briefs_shows_each_item_once(mixed) -> None:
+    _, job, _ = mixed
+    groups = read.first_of_each_label(job.model_copy(update={"count": 3}), 12)
+    assert [indices for _, indices in groups] == [[0], [1], [2]]
