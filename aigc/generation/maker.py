@@ -113,10 +113,8 @@ class Maker:
             )
 
     def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
-        colour = "grey" if self.job.channels == 1 else "rgb"
-        shaped = resample(
-            recolour(pixels, colour), wanted.height, wanted.width, self.job.resampling
-        )
+        coloured = recolour(pixels, "grey" if self.job.channels == 1 else "rgb")
+        shaped = resample(coloured, wanted.height, wanted.width, self.job.resampling)
         files = encode(shaped, wanted.codec, wanted.quality)
         return mark_all(files, wanted.codec) if self.job.embed_provenance else files
 

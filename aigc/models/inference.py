@@ -51,7 +51,8 @@ class Subpixel(nn.Module):
         for a in range(2):
             for b in range(2):
                 fine[:, :, a, :, b] = phases[:, a : a + height, b : b + width, a, b]
-        return fine.reshape(count, 2 * height, 2 * width, self.channels).permute(0, 3, 1, 2)
+        pictures: Tensor = fine.reshape(count, 2 * height, 2 * width, self.channels)
+        return pictures.permute(0, 3, 1, 2)
 
 
 def for_inference(sampler: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -74,7 +75,8 @@ class Inference(nn.Module):
         self.sampler, self.dtype = sampler.requires_grad_(False), dtype
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.sampler.preactivation(z.to(self.dtype), label).float())
+        pictures: Tensor = self.sampler.preactivation(z.to(self.dtype), label)
+        return torch.tanh(pictures.float())
 
 
 def _fold_linear(root: nn.Linear, norm: nn.BatchNorm2d) -> nn.Linear:

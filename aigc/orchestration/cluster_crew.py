@@ -60,7 +60,8 @@ class ClusterCrew:
         workers = plan_workers(placement)
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
-        self._class = ray.remote(concurrency_groups={"asked": 1}, **workers.ray_options)(PoolActor)
+        options: dict[str, Any] = {"concurrency_groups": {"asked": 1}, **workers.ray_options}
+        self._class: Any = ray.remote(**options)(PoolActor)
 
     def room(self) -> int:
         return plan_workers(self._placement.model_copy(update={"workers": None})).count

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aigc import storage
 from aigc.errors import StoreError
 from aigc.generation import gates as gating
-from aigc.generation.briefs import Briefs
+from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.engine import best_precision
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.plan import Job
@@ -26,7 +27,7 @@ from aigc.orchestration.planning import (
 )
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import make_maker
-from aigc.output import commit, manifest, read
+from aigc.output import commit, manifest, openai_batch, read
 from aigc.specs import Budget, Gates, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Notice, Report, ShardRecord, silent, unheard
@@ -53,14 +54,14 @@ def run(
     with place(address) as on_cluster:
         version = ModelStore().resolve(spec.model)
         storage.require_writable(out)
-        job, briefs = _open(spec, version, out, on_cluster, watch.notice)
+        job, briefs, rejects = _open(spec, version, out, on_cluster, watch.notice)
         finished = commit.read_manifest(out)
         if finished is not None:
             watch.notice(f"{out} is already complete: {job.count:,} items; nothing to do")
             return finished
         crew = make_crew(job, briefs, version, out, spec.placement, on_cluster)
         _make_missing(job, out, crew, spec.placement, spec.budget, watch)
-    return close(out, job)
+    return close(out, job, briefs, rejects)
 
 
 def append(
@@ -98,13 +99,15 @@ def dry_run(spec: GenerateSpec, address: str | None = None, notice: Notice = unh
         place(address) as on_cluster,
         tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
     ):
-        job, briefs = _open(spec, version, scratch, on_cluster, notice)
+        job, briefs, _ = _open(spec, version, scratch, on_cluster, notice)
         crew = make_crew(job, briefs, version, scratch, spec.placement, on_cluster)
         return estimate(job, crew, spec, notice)
 
 
-def close(out: str, job: Job) -> Json:
-    """What is left when every shard is committed: clean-up, card, preview, report, manifest."""
+def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
+    """What is left when every shard is committed: answers to a batch file, clean-up, manifest."""
+    if briefs is not None and briefs.openai:
+        openai_batch.write(out, job, briefs, commit.read_records(out), rejects)
     storage.delete_tree(storage.join(out, "_rounds"))
     return manifest.finish(out, job)
 
@@ -139,8 +142,9 @@ def _same_model(job: Job, where: str | None) -> ModelVersion:
 
 def _open(
     spec: GenerateSpec, version: ModelVersion, out: str, on_cluster: bool, notice: Notice
-) -> tuple[Job, Briefs | None]:
-    """The job at `out`, begun now or found there and held against `spec`, and its briefs."""
+) -> tuple[Job, Briefs | None, list[Reject]]:
+    """The job at `out`, begun now or found there and held against `spec`; its briefs, and the rows
+    that are none."""
     found = commit.find_job(out)
     device = found.device if found else choose_device(spec.placement, on_cluster)
     precision = found.precision if found else best_precision(device)
@@ -159,7 +163,7 @@ def _open(
     job = plan_job(spec, version, device, precision, briefs, resolve)
     job = commit.open_job(out, job)
     write_briefs(out, briefs, rejects)
-    return job, briefs
+    return job, briefs, rejects
 
 
 def _measure(spec: GenerateSpec, job: Job, config: ModelConfig) -> Gates:

@@ -38,7 +38,7 @@ def warm() -> None:
 
 def cool() -> None:
     """End the server process at once: on its own it takes a second to leave."""
-    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
     if server._forkserver_pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server._forkserver_pid, signal.SIGKILL)

@@ -62,7 +62,7 @@ def plan_job(
         embed_provenance=spec.embed_provenance,
         height=spec.height or config.height,
         width=spec.width or config.width,
-        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],  # type: ignore[arg-type]
+        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
         latent_dim=config.latent_dim,
         resampling=spec.resampling,
         writer=spec.writer,

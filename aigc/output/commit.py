@@ -2,7 +2,7 @@
 
 OUT/_job.json              what the job is; a rerun must agree with it
 OUT/data/part-00042-<attempt>.parquet
-OUT/_records/00042.json    created only if absent: the winning attempt
+OUT/_records/00042.json    the winning attempt; see `output.records`
 OUT/manifest.json          written last: the set is complete
 """
 
@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from aigc import storage
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.generation.briefs import Briefs
 from aigc.generation.plan import Job, Range
+from aigc.output.records import commit as commit
+from aigc.output.records import compact as compact
+from aigc.output.records import read_record as read_record
+from aigc.output.records import read_records as read_records
+from aigc.output.records import settle as settle
+from aigc.output.records import store_note as store_note
 from aigc.output.writers import SUFFIX
 from aigc.types import Json, Shard, ShardRecord
 
-_STALE_UPLOAD_S = 3600.0
+_STALE_S = 3600.0
+"""What was begun so long ago and is not finished has lost its process."""
 
 
 def job_uri(out: str) -> str:
@@ -97,6 +103,7 @@ def open_job(out: str, job: Job) -> Job:
         raise SpecError(
             f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
         )
+    storage.remove_unfinished(out, _STALE_S)
     return found
 
 
@@ -121,23 +128,6 @@ def read_manifest(out: str) -> Json | None:
     return manifest
 
 
-def commit(out: str, record: ShardRecord) -> bool:
-    """Make `record` the shard's one commit; False when another attempt was first."""
-    return storage.create(_record_uri(out, record.shard), record.to_json())
-
-
-def read_record(out: str, shard: int) -> ShardRecord:
-    return ShardRecord.from_json(storage.read_bytes(_record_uri(out, shard)))
-
-
-def read_records(out: str) -> dict[int, ShardRecord]:
-    """Every committed shard, by number."""
-    uris = [entry.uri for entry in storage.listing(storage.join(out, "_records"))]
-    with ThreadPoolExecutor(16) as pool:
-        records = [ShardRecord.from_json(data) for data in pool.map(storage.read_bytes, uris)]
-    return {record.shard: record for record in records}
-
-
 def require_complete(job: Job, records: dict[int, ShardRecord], out: str) -> None:
     """Raises JobError unless exactly the planned shards are committed, each as planned."""
     for shard in job.plan():
@@ -151,9 +141,10 @@ def require_complete(job: Job, records: dict[int, ShardRecord], out: str) -> Non
 
 
 def remove_orphans(out: str, records: Iterable[ShardRecord]) -> int:
-    """Delete data files no record names and stale unfinished uploads; returns how many.
+    """Delete data files no record names and whatever is unfinished; returns how many there were.
 
-    Call it only when the job is complete: then an unnamed file can never be committed.
+    Call it only when the job is complete: then an unnamed file can never be committed. An attempt
+    still at work on one fails, and finds its shard done when it is tried again.
     """
     named = {record.file for record in records}
     orphans = [
@@ -163,8 +154,6 @@ def remove_orphans(out: str, records: Iterable[ShardRecord]) -> int:
     ]
     for uri in orphans:
         storage.delete(uri)
-    return len(orphans) + storage.remove_unfinished(out, _STALE_UPLOAD_S)
-
-
-def _record_uri(out: str, shard: int) -> str:
-    return storage.join(out, "_records", f"{shard:05d}.json")
+    return len(orphans) + sum(
+        storage.remove_unfinished(storage.join(out, folder), 0) for folder in ("", "_records")
+    )

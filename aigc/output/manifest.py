@@ -14,7 +14,7 @@ import aigc
 from aigc import storage
 from aigc.generation.plan import Job
 from aigc.modalities.image import contact_sheet
-from aigc.output import commit, read
+from aigc.output import commit, read, report
 from aigc.output.schema import add_digests
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.types import Json, ShardRecord
@@ -34,6 +34,7 @@ def finish(out: str, job: Job) -> Json:
     pixels, names = read.sample_by_label(out, job, records, _PREVIEW_COLUMNS)
     sheet = contact_sheet(pixels, _PREVIEW_COLUMNS, names)
     storage.write_bytes(storage.join(out, "preview.png"), sheet)
+    report.write(out, job, records, pixels)
     manifest = _manifest(job, records, orphans)
     storage.write_bytes(storage.join(out, "README.md"), card(job, manifest).encode())
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
@@ -60,9 +61,10 @@ def status(out: str) -> Json:
 
 
 def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Json:
-    labels: Counter[str] = Counter()
+    labels, refused = Counter[str](), Counter[str]()
     for record in records.values():
         labels.update(record.labels)
+        refused.update(record.refused)
     return {
         "format": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -70,6 +72,7 @@ def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Jso
         "items": sum(record.rows for record in records.values()),
         "size_bytes": sum(record.size_bytes for record in records.values()),
         "labels": dict(sorted(labels.items())),
+        "refused": dict(sorted(refused.items())),
         "content_digest": add_digests([record.content for record in records.values()]),
         "digital_source_type": DIGITAL_SOURCE_TYPE,
         "orphans_removed": orphans,
