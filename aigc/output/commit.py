@@ -15,14 +15,30 @@ from aigc import storage
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.generation.briefs import Briefs
 from aigc.generation.plan import Job, Range
-from aigc.output.records import commit as commit
-from aigc.output.records import compact as compact
-from aigc.output.records import read_record as read_record
-from aigc.output.records import read_records as read_records
-from aigc.output.records import settle as settle
-from aigc.output.records import store_note as store_note
+from aigc.output.records import commit, compact, read_record, read_records, settle, store_note
 from aigc.output.writers import SUFFIX
 from aigc.types import Json, Shard, ShardRecord
+
+__all__ = [
+    "briefs_uri",
+    "commit",
+    "compact",
+    "data_file",
+    "find_job",
+    "grow",
+    "job_uri",
+    "manifest_uri",
+    "open_job",
+    "read_briefs",
+    "read_job",
+    "read_manifest",
+    "read_record",
+    "read_records",
+    "remove_orphans",
+    "require_complete",
+    "settle",
+    "store_note",
+]
 
 _STALE_S = 3600.0
 """What was begun so long ago and is not finished has lost its process."""

@@ -1,0 +1,183 @@
+"""Which attempt a shard's file is from: one record a shard, packed once there are many.
+
+OUT/_records/00042.json                     created only if absent: the winning attempt
+OUT/_records/00042.<attempt>.json           where the store cannot do that: a bid
+OUT/_records/packed/<first>-<last>-*.jsonl  records of many shards, a line each, for good
+
+Packed wins over loose. A record is packed before its loose file goes, and readers list the loose
+ones first: one that is gone when it is read must be found packed, so none is missed while another
+process packs. Once packed, `00042.json` could be created anew by an attempt that comes very late;
+it finds itself packed out, and leaves.
+
+Without conditional PUT every attempt writes a bid under a name of its own and then lists them: the
+least name wins, and a loser takes its bid and its file away. A bid is removed only in sight of a
+lesser one, so the least of all stays, and the shard with it. An attempt that lists before a lesser
+one arrives believes that it won, wrongly but without harm: readers go by the same rule, files that
+lose are orphans, and both files hold the same items. When the job is complete all bids are packed,
+which settles it for whatever comes later. Two jobs at work on one OUT at the same time could settle
+it differently: that, and nothing else, is not safe on such a store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from aigc import storage
+from aigc.errors import StorageError
+from aigc.types import ShardRecord
+
+COMPACT_AT = 1000
+_LINES = 10_000
+"""Records a packed file at most."""
+_THREADS = 16
+_CHUNK = 64
+_TRIES = 3
+
+T = TypeVar("T")
+R = TypeVar("R")
+Records = dict[int, ShardRecord]
+
+
+def commit(out: str, record: ShardRecord) -> bool:
+    """Make `record` the shard's one commit; False when another attempt was first."""
+    if storage.can_create(_folder(out)):
+        uri = storage.join(_folder(out), f"{record.shard:05d}.json")
+        ours = storage.create(uri, record.to_json())
+    else:
+        uri = storage.join(_folder(out), f"{record.shard:05d}.{record.attempt}.json")
+        storage.write_bytes(uri, record.to_json())
+        ours = True
+    if read_record(out, record.shard).attempt == record.attempt:
+        return True
+    if ours:
+        storage.delete(uri)
+    return False
+
+
+def read_record(out: str, shard: int) -> ShardRecord:
+    """Raises StorageError when the shard is not committed."""
+    loose = _read_loose(out, {shard: f"{shard:05d}.json"})
+    if not loose:
+        loose = _read_loose(out, _least(storage.names(_folder(out), f"{shard:05d}.")))
+    found = loose | _read_packed(out, {shard})
+    if shard not in found:
+        raise StorageError(f"{_folder(out)}: no record of shard {shard}")
+    return found[shard]
+
+
+def read_records(out: str) -> Records:
+    """Every committed shard, by number and in order."""
+    for _ in range(_TRIES):
+        least = _least(storage.names(_folder(out)))
+        found = _read_loose(out, least) | _read_packed(out)
+        if least.keys() <= found.keys():
+            return dict(sorted(found.items()))
+    raise StorageError(f"{_folder(out)}: records vanish while they are read; who deletes them?")
+
+
+def compact(out: str, at_least: int = COMPACT_AT) -> int:
+    """Pack the loose records when there are `at_least` so many; returns how many were packed."""
+    names = storage.names(_folder(out))
+    if len(names) < at_least or not names:
+        return 0
+    loose = _read_loose(out, _least(names))
+    packed = _read_packed(out, set(loose))
+    fresh = [loose[shard] for shard in sorted(loose.keys() - packed.keys())]
+    for at in range(0, len(fresh), _LINES):
+        _write_packed(out, fresh[at : at + _LINES])
+    _in_threads(lambda name: storage.delete(storage.join(_folder(out), name)), names)
+    return len(fresh)
+
+
+def settle(out: str) -> Records:
+    """`read_records`, decided once and for all whatever attempts come later."""
+    compact(out, COMPACT_AT if storage.can_create(_folder(out)) else 1)
+    return read_records(out)
+
+
+def store_note(out: str) -> str | None:
+    """What a user should know of the store at `out`; None when there is nothing to say."""
+    if storage.can_create(_folder(out)):
+        return None
+    return (
+        f"{out}: this store has no conditional PUT (If-None-Match); shards are decided by listing, "
+        "which is safe unless two jobs are at work on this place at the same time"
+    )
+
+
+def _folder(out: str) -> str:
+    return storage.join(out, "_records")
+
+
+def _packed_folder(out: str) -> str:
+    return storage.join(_folder(out), "packed")
+
+
+def _least(names: Iterable[str]) -> dict[int, str]:
+    """The name that counts for each shard: the one without an attempt, else the least."""
+    least: dict[int, str] = {}
+    for name in names:
+        shard = int(name.split(".")[0])
+        if shard not in least or _rank(name) < _rank(least[shard]):
+            least[shard] = name
+    return least
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return len(name.split(".")), name
+
+
+def _read_loose(out: str, names: dict[int, str]) -> Records:
+    """Those of `names` that are still there."""
+    uris = [storage.join(_folder(out), name) for name in names.values()]
+    found = _in_threads(_read_if_there, uris)
+    return {record.shard: record for record in found if record is not None}
+
+
+def _read_if_there(uri: str) -> ShardRecord | None:
+    try:
+        return ShardRecord.from_json(storage.read_bytes(uri))
+    except StorageError:
+        if storage.exists(uri):
+            raise
+        return None
+
+
+def _read_packed(out: str, shards: set[int] | None = None) -> Records:
+    """All packed records, or those of some `shards`."""
+    names = sorted(storage.names(_packed_folder(out)))
+    if shards is not None:
+        names = [name for name in names if _may_hold(name, shards)]
+    found: Records = {}
+    for name in names:
+        for line in storage.read_bytes(storage.join(_packed_folder(out), name)).splitlines():
+            record = ShardRecord.from_json(line)
+            if shards is None or record.shard in shards:
+                found.setdefault(record.shard, record)
+    return found
+
+
+def _may_hold(name: str, shards: set[int]) -> bool:
+    first, last, _ = name.split("-")
+    return any(int(first) <= shard <= int(last) for shard in shards)
+
+
+def _write_packed(out: str, records: Sequence[ShardRecord]) -> None:
+    data = b"".join(record.to_json() + b"\n" for record in records)
+    span = f"{records[0].shard:09d}-{records[-1].shard:09d}"
+    name = f"{span}-{hashlib.sha256(data).hexdigest()[:16]}.jsonl"
+    storage.write_bytes(storage.join(_packed_folder(out), name), data)
+
+
+def _in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """`map` over many small requests, some dozens at a time to a thread."""
+    if len(items) == 1:
+        return [work(items[0])]
+    chunk_items = max(1, min(_CHUNK, len(items) // _THREADS))
+    chunks = [items[at : at + chunk_items] for at in range(0, len(items), chunk_items)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        done = pool.map(lambda chunk: [work(item) for item in chunk], chunks)
+        return [result for chunk in done for result in chunk]
