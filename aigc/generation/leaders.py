@@ -37,7 +37,8 @@ class Likeness:
 
     def pairs(self, left: Rows, right: Rows) -> Mask:
         """Item against item, (M,)."""
-        near = np.bitwise_count(self.phash[left] ^ self.phash[right]) <= self.gate.distance
+        bits = np.bitwise_count(self.phash[left] ^ self.phash[right])
+        near: Mask = bits <= self.gate.distance
         rows = np.flatnonzero(near)
         for start in range(0, len(rows), _PAIRS):
             part = rows[start : start + _PAIRS]

@@ -18,7 +18,7 @@ class DegenerateGate(Spec):
     min_std: float = Field(2.0, ge=0)
     """Least standard deviation of the grey levels (0..255); below it an image is `blank`."""
     max_saturated: Fraction = 0.98
-    """Largest share of values at 0 or 255 together with one of them alone; above: `saturated`."""
+    """Largest share of values that are 0 or 255, both counted together; above: `saturated`."""
 
 
 class RealismGate(Spec):

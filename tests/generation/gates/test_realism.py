@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from aigc.data.dataset import open_dataset
+from aigc.errors import SpecError
+from aigc.evaluation.features import efficientnet_lite0
+from aigc.generation.draws import Pictures
+from aigc.generation.gates import realism
+from aigc.generation.gates.realism import ByDensity, ByDiscriminator
+from aigc.modalities.image import to_network
+from aigc.models import load_discriminator
+from tests.generation.gates.pictures import chosen, pictures, some
+from tests.models_for_tests import tiny_config, tiny_tensors
+
+CONFIG = tiny_config()
+TENSORS = tiny_tensors(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def by_density(digits_data: str) -> ByDensity:
+    return ByDensity(open_dataset(digits_data), "cpu")
+
+
+def test_the_score_is_the_discriminators_logit_for_the_class() -> None:
+    batch = some(5)
+    network = load_discriminator(CONFIG, TENSORS)
+    assert batch.labels is not None
+    logits = network(to_network(batch.pixels), torch.from_numpy(batch.labels))
+    scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(batch)
+    np.testing.assert_allclose(scores, logits, rtol=1e-4)
+    others = Pictures(batch.pixels, (batch.labels + 1) % 4, batch.finite)
+    assert not np.allclose(ByDiscriminator(CONFIG, TENSORS, "cpu")(others), scores)
+
+
+def test_an_unconditional_discriminator_needs_no_label() -> None:
+    config = tiny_config(labels=())
+    batch = pictures(some(3).pixels)
+    assert ByDiscriminator(config, tiny_tensors(config), "cpu")(batch).shape == (3,)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_score_is_the_same_bits_whoever_is_judged_beside(threads: int) -> None:
+    batch, before = some(150, seed=3), torch.get_num_threads()
+    score = ByDiscriminator(CONFIG, TENSORS, "cpu")
+    together = score(batch)
+    order = np.random.default_rng(0).permutation(150)
+    torch.set_num_threads(threads)
+    np.testing.assert_array_equal(score(chosen(batch, order)), together[order])
+    alone = np.concatenate([score(chosen(batch, [row])) for row in range(0, 150, 10)])
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(alone, together[::10])
+
+
+def test_density_too_is_the_same_bits(by_density: ByDensity) -> None:
+    batch = some(70, seed=3)
+    together = by_density(batch)
+    order = np.random.default_rng(0).permutation(70)
+    np.testing.assert_array_equal(by_density(chosen(batch, order)), together[order])
+    np.testing.assert_array_equal(by_density(chosen(batch, [69])), together[69:])
+
+
+def test_density_is_equation_3_over_the_denser_half(
+    digits_data: str, by_density: ByDensity
+) -> None:
+    data = open_dataset(digits_data)
+    probe = data.read("test")[0][:6]
+    extractor = efficientnet_lite0("cpu")
+    real = extractor(data.read("train")[0]).astype(np.float64)
+    seen = extractor(probe).astype(np.float64)
+    assert len(real) < realism._REFERENCE_ITEMS
+    squares = (real**2).sum(1)
+    gaps = np.sqrt(np.maximum(squares[:, None] + squares - 2 * real @ real.T, 0))
+    reach = np.sort(gaps, axis=1)[:, 3]
+    dense = reach <= np.median(reach)
+    ratios = reach[dense] / np.linalg.norm(seen[:, None] - real[None, dense], axis=2)
+    np.testing.assert_allclose(by_density(pictures(probe)), ratios.max(1), rtol=2e-3)
+
+
+def test_real_pictures_score_above_noise(digits_data: str, by_density: ByDensity) -> None:
+    real = by_density(pictures(open_dataset(digits_data).read("test")[0][:60]))
+    noise = by_density(some(60))
+    assert np.median(real) > 1.5 * np.median(noise)
+    assert real.min() > noise.max()
+
+
+def test_what_is_no_number_has_no_score() -> None:
+    batch = some(3)
+    broken = Pictures(batch.pixels, batch.labels, np.array([True, False, True]))
+    scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(broken)
+    assert np.isnan(scores).tolist() == [False, True, False]
+
+
+def test_a_handful_of_training_images_is_no_density(digits_data: str) -> None:
+    data = open_dataset(digits_data)
+    few = type(data)(data.uri, data.info | {"counts": {"train": 3, "test": 1}})
+    with pytest.raises(SpecError, match=r"gates\.realism\.data = .* more than 3 training"):
+        ByDensity(few, "cpu")
