@@ -22,8 +22,8 @@ GENERATE = {"model": "m", "out": "o", "count": 10}
 TRAIN = {"name": "n", "data": "d", "out": "o", "steps": 10}
 
 WRONG = [
-    (GenerateSpec, GENERATE | {"colour": "red"}, "unknown field colour; the fields are: model"),
-    (GenerateSpec, {"model": "m", "out": "o"}, "field count is missing"),
+    (GenerateSpec, GENERATE | {"shade": "red"}, "unknown field shade; the fields are: model"),
+    (GenerateSpec, {"model": "m", "out": "o"}, "count is missing; set it, or give briefs"),
     (GenerateSpec, GENERATE | {"count": 0}, "count = 0: .*greater than or equal to 1"),
     (GenerateSpec, GENERATE | {"count": -5}, "count = -5: .*greater than or equal to 1"),
     (GenerateSpec, GENERATE | {"count": "many"}, "count = 'many': .*valid integer"),

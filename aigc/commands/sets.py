@@ -126,12 +126,13 @@ def _compare(
 
     made = run_regenerate(out, indices, model)
     job = commit.read_job(out)
+    stored = read.stored(out, job, commit.read_records(out), indices)
     if to:
         Path(to).mkdir(parents=True, exist_ok=True)
         for index, data in made.items():
-            (Path(to) / f"{index:012d}{SUFFIX[job.codec]}").write_bytes(data)
-    stored = read.items(out, job, commit.read_records(out), indices)
+            (Path(to) / f"{index:012d}{SUFFIX[stored[index].codec]}").write_bytes(data)
     for index in indices:
-        if made[index] != stored[index]:
-            raise JobError(f"item {index}: {read.difference(made[index], stored[index], job)}")
+        if made[index] != stored[index].file:
+            found = read.difference(made[index], stored[index].file, job)
+            raise JobError(f"item {index}: {found}")
     return {"items": len(indices), "indices": indices, "equal": True}

@@ -84,11 +84,10 @@ def write_shard(
     job, attempt, started = maker.job, uuid.uuid4().hex[:8], time.time()
     file = commit.data_file(job, shard, attempt)
     target = storage.join(out, file)
-    local = storage.scratch(target)
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     content = 0
-    try:
+    with storage.scratch_file(target) as local:
         with open_writer(job.writer, local, schema.schema(job, maker.briefs), out) as writer:
             for rows in parts:
                 writer.write(rows.batch)
@@ -98,8 +97,6 @@ def write_shard(
                 on_items(len(rows.files))
         size_bytes, sha256 = local.stat().st_size, file_sha256(local)
         storage.upload(local, target)
-    finally:
-        local.unlink(missing_ok=True)
     record = ShardRecord(
         shard=shard.number,
         start=shard.start,

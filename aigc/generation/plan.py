@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import hashlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -71,6 +72,8 @@ class Job(Spec):
     asked_gates: Gates
     gates: Gates
     """As asked, every percentile resolved to the threshold it was measured to be."""
+    partition_by: tuple[str, ...] = ()
+    """Columns of the briefs that stand in the names of folders, and so not in the files."""
     briefs_digest: str | None = None
     """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
     ranges: tuple[Range, ...]
@@ -103,9 +106,14 @@ class Job(Spec):
         at = bisect.bisect_right(self._starts, slot) - 1
         return self._first_shards[at] + (slot - self._starts[at]) // self.shard_items
 
-    def item_id(self, seed: int, candidate: int) -> str:
-        """Stable over jobs and workers: model, seed and random counter say what the item is."""
-        return f"{self.model_digest[:12]}-{seed}-{candidate:012d}"
+    def item_ids(self, draws: Draws, slots: Ints, briefs: Briefs | None) -> list[str]:
+        """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
+        counter and label, and the brief, for two briefs may ask for the same picture."""
+        begin = self.model_digest[:12]
+        labels = ["x"] * len(draws) if draws.labels is None else draws.labels.tolist()
+        ends = [""] * len(draws) if briefs is None else _brief_marks(briefs, slots)
+        keys = zip(draws.seeds.tolist(), draws.candidates.tolist(), labels, ends, strict=True)
+        return [f"{begin}-{seed}-{at:012d}-{label}{end}" for seed, at, label, end in keys]
 
     def to_json(self) -> bytes:
         return json.dumps(self.model_dump(mode="json"), indent=1).encode()
@@ -125,6 +133,14 @@ class Job(Spec):
             for name in mine
             if mine[name] != theirs[name] and name not in _RESOLVED
         ]
+
+
+def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
+    """`-` and eight digits of each item's brief_id's SHA-256."""
+    rows, which = np.unique(briefs.rows(slots), return_inverse=True)
+    names = briefs.table["brief_id"].take(rows).to_pylist()
+    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:8] for name in names]
+    return [marks[at] for at in which.tolist()]
 
 
 def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aigc import storage
-from aigc.errors import StoreError
+from aigc.errors import DiskFullError, StoreError
 from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.engine import best_precision
@@ -57,6 +58,7 @@ def run(
         job, briefs, rejects = _open(spec, version, out, on_cluster, watch.notice)
         finished = commit.read_manifest(out)
         if finished is not None:
+            manifest.tidy(out, job)
             watch.notice(f"{out} is already complete: {job.count:,} items; nothing to do")
             return finished
         crew = make_crew(job, briefs, version, out, spec.placement, on_cluster)
@@ -146,6 +148,8 @@ def _open(
     """The job at `out`, begun now or found there and held against `spec`; its briefs, and the rows
     that are none."""
     found = commit.find_job(out)
+    if found is None and spec.gates.local:
+        gating.require(spec.gates, version.config, ModelStore().load(version))
     device = found.device if found else choose_device(spec.placement, on_cluster)
     precision = found.precision if found else best_precision(device)
     briefs, rejects = read_briefs(spec, version.config)
@@ -171,7 +175,7 @@ def _measure(spec: GenerateSpec, job: Job, config: ModelConfig) -> Gates:
     tensors = ModelStore().load(ModelStore().resolve(spec.model))
     maker = make_maker(job, config, tensors, None, judged=False)
     probe = maker.engine.render(probe_draws(spec, config))
-    return gating.resolve(spec.gates, config, tensors, probe)
+    return gating.resolve(spec.gates, config, tensors, probe, job.device)
 
 
 @dataclass(frozen=True)
@@ -187,11 +191,13 @@ def _make_missing(
     job: Job, out: str, crew: Crew, placement: Placement, budget: Budget, watch: _Watch
 ) -> None:
     records = commit.read_records(out)
-    done = sum(record.rows for record in records.values())
+    done, loose = sum(record.rows for record in records.values()), 0
     if done:
         watch.notice(f"resuming: {done:,} of {job.count:,} items are already made")
     if len(records) == job.shards:
         return
+    if note := commit.store_note(out):
+        watch.notice(note)
     metrics = JobMetrics(job, records.values())
     if watch.metrics_port is not None:
         port = metrics.serve(watch.metrics_port)
@@ -199,18 +205,31 @@ def _make_missing(
     stop = limit(budget, crew.nodes)
 
     def add(record: ShardRecord) -> None:
-        nonlocal done
-        done += record.rows
+        nonlocal done, loose
+        done, loose = done + record.rows, loose + 1
         metrics.committed(record)
+        if loose >= commit.COMPACT_AT:
+            commit.compact(out)
+            loose = 0
 
     def tick(under_way: float) -> None:
         items = min(done + under_way, job.count)
         metrics.tick(items, pool.workers, pool.failures)
         watch.report(items, job.count, workers=pool.workers, **metrics.refused)
 
-    with Pool(crew, placement, watch.notice) as pool:
+    with _room_made(out), Pool(crew, placement, watch.notice) as pool:
         if job.gates.duplicates:
             rounds.run(job, out, records, pool, watch.report, watch.notice, stop)
             return
         todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
         pool.run(todo, job.shards - len(records), add, tick, stop)
+
+
+@contextlib.contextmanager
+def _room_made(out: str) -> Iterator[None]:
+    """When the disk is full, what stopped workers had begun does not take up room any longer."""
+    try:
+        yield
+    except DiskFullError:
+        storage.remove_unfinished(out, 0)
+        raise

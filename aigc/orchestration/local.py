@@ -42,6 +42,7 @@ def cool() -> None:
     if server._forkserver_pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
 
 
 @contextlib.contextmanager

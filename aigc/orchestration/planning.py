@@ -69,6 +69,7 @@ def plan_job(
         include=spec.include,
         asked_gates=spec.gates,
         gates=resolve(spec.gates),
+        partition_by=spec.partition_by,
         briefs_digest=briefs.digest if briefs else None,
         ranges=_ranges(spec, count, briefs),
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aigc.errors import AigcError, JobError, PlacementError, StorageError
+from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
 from aigc.orchestration.crew import Crew, Event
 from aigc.specs import Placement
 from aigc.types import Notice
@@ -177,7 +177,8 @@ class Pool:
         on_result(result)
 
     def _fail(self, place: _Place, error: Exception) -> None:
-        if isinstance(error, AigcError) and not isinstance(error, StorageError):
+        passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
+        if isinstance(error, AigcError) and not passing:
             raise error
         unit, place.unit, place.items = place.unit, None, 0.0
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -15,11 +15,20 @@ from aigc import storage
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.generation.briefs import Briefs
 from aigc.generation.plan import Job, Range
-from aigc.output.records import commit, compact, read_record, read_records, settle, store_note
+from aigc.output.records import (
+    COMPACT_AT,
+    commit,
+    compact,
+    read_record,
+    read_records,
+    settle,
+    store_note,
+)
 from aigc.output.writers import SUFFIX
 from aigc.types import Json, Shard, ShardRecord
 
 __all__ = [
+    "COMPACT_AT",
     "briefs_uri",
     "commit",
     "compact",
@@ -40,8 +49,8 @@ __all__ = [
     "store_note",
 ]
 
-_STALE_S = 3600.0
-"""What was begun so long ago and is not finished has lost its process."""
+_STALE_S = 300.0
+"""What nobody has written to for so long has lost its process."""
 
 
 def job_uri(out: str) -> str:
@@ -89,7 +98,7 @@ def grow(out: str, total: int) -> Job:
     if len(read_records(out)) != job.shards:
         raise SpecError(f"{out}: not finished; finish it before it grows")
     ranges = (*job.ranges, Range(start=job.count, stop=total))
-    larger = job.model_copy(update={"count": total, "ranges": ranges})
+    larger = Job.model_validate(job.model_dump() | {"count": total, "ranges": ranges})
     storage.delete(manifest_uri(out))
     storage.write_bytes(job_uri(out), larger.to_json())
     return larger

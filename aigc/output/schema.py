@@ -46,7 +46,7 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
     fields += [pa.field(name, kind) for name, kind in _AFTER]
     if briefs is not None:
         fields += [pa.field(name, kind) for name, kind in _BRIEF_COLUMNS]
-        fields += [briefs.table.schema.field(name) for name in ("brief_id", *briefs.own)]
+        fields += [briefs.table.schema.field(name) for name in _carried(job, briefs)]
     if "scores" in job.include:
         fields.append(pa.field("score", pa.float32()))
     if "latents" in job.include:
@@ -68,9 +68,8 @@ def batch(
 ) -> pa.RecordBatch:
     """Items as rows; `columns` is `schema(job, briefs)`, built once."""
     count, draws = len(files), made.draws
-    candidates, seeds = draws.candidates.tolist(), draws.seeds.tolist()
     arrays = [
-        pa.array([job.item_id(*key) for key in zip(seeds, candidates, strict=True)]),
+        pa.array(job.item_ids(draws, made.slots, briefs)),
         pa.array(made.slots),
         pa.array(draws.candidates),
         *pictures.arrays(files, made.slots.tolist(), _codecs(job, made, briefs), columns),
@@ -82,7 +81,7 @@ def batch(
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
     if briefs is not None:
-        names = [name for name, _ in _BRIEF_COLUMNS] + ["brief_id", *briefs.own]
+        names = [name for name, _ in _BRIEF_COLUMNS] + _carried(job, briefs)
         rows = briefs.table.select(names).take(pa.array(briefs.rows(made.slots)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
@@ -131,6 +130,11 @@ def _forms(job: Job, briefs: Briefs | None) -> tuple[set[Codec], pictures.Shape]
     same = height is not None and width is not None
     shape = (height, width, job.channels) if same else (None, None, job.channels)
     return set(briefs.table["codec"].unique().to_pylist()), shape
+
+
+def _carried(job: Job, briefs: Briefs) -> list[str]:
+    """The briefs' own columns, without those that the folders tell: readers take either."""
+    return [name for name in ("brief_id", *briefs.own) if name not in job.partition_by]
 
 
 def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -12,11 +15,13 @@ from aigc.errors import JobError
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import DRAW
 from aigc.generation.plan import Job, draws_of
-from aigc.output import commit, read
+from aigc.output import commit, read, shard_list
+from aigc.output.merge import merged_sets
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.types import Json, Labels, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
+_THREADS = 4
 
 
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
@@ -27,6 +32,9 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     Raises:
         JobError: the first thing that is not as it should be.
     """
+    parts = merged_sets(out)
+    if parts:
+        return _verify_merged(out, parts, decode_items, report)
     job = commit.read_job(out)
     manifest = commit.read_manifest(out)
     if manifest is None:
@@ -37,11 +45,9 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     if stray:
         raise JobError(f"{out}: {stray[0]} belongs to no record; run the same command again")
     step = max(1, job.count // decode_items) if decode_items else 0
-    done = 0
-    for record in records.values():
-        _verify_shard(out, job, briefs, record, step)
-        done += record.rows
-        report(done, job.count)
+    _verify_shards(out, job, briefs, records, step, report)
+    if list(shard_list.read(out, manifest)) != list(records.values()):
+        raise JobError(f"{out}/manifest.json: its shards are not the records'")
     digest = add_digests([record.content for record in records.values()])
     if (manifest["content_digest"], manifest["items"]) != (digest, job.count):
         raise JobError(f"{out}/manifest.json: content digest or item count is not the records'")
@@ -53,6 +59,53 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
         "decoded": len(range(0, job.count, step)) if step else 0,
         "content_digest": digest,
     }
+
+
+def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report) -> Json:
+    """Each set by itself, and what the manifest says of all."""
+    uri = commit.manifest_uri(out)
+    if not storage.exists(uri):
+        raise JobError(f"{out}: not finished (no manifest.json); run the same merge again")
+    manifest: Json = json.loads(storage.read_bytes(uri))
+    found = [verify(part, decode_items, report) for part in parts]
+    items = sum(part["items"] for part in found)
+    digest = add_digests([part["content_digest"] for part in found])
+    if (manifest["content_digest"], manifest["items"]) != (digest, items):
+        raise JobError(f"{uri}: content digest or item count is not that of its sets")
+    return {
+        "out": out,
+        "items": items,
+        "shards": sum(part["shards"] for part in found),
+        "labels": manifest["labels"],
+        "decoded": sum(part["decoded"] for part in found),
+        "content_digest": digest,
+    }
+
+
+def _verify_shards(
+    out: str,
+    job: Job,
+    briefs: Briefs | None,
+    records: Mapping[int, ShardRecord],
+    decode_step: int,
+    report: Report,
+) -> None:
+    """Some at a time: while one is read, another is hashed."""
+    done, left, at_work = 0, iter(records.values()), dict[Future[None], int]()
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        while True:
+            for record in itertools.islice(left, 2 * _THREADS - len(at_work)):
+                future = pool.submit(_verify_shard, out, job, briefs, record, decode_step)
+                at_work[future] = record.rows
+            if not at_work:
+                return
+            for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+                future.result()
+                done += at_work.pop(future)
+                report(done, job.count)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _verify_shard(
@@ -87,8 +140,7 @@ def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Row
         raise JobError(f"{where}: seeds of {span} are not as planned")
     if not _same_labels(asked.labels, part.labels):
         raise JobError(f"{where}: labels of {span} are not as planned")
-    keys = zip(part.seeds.tolist(), part.candidates.tolist(), strict=True)
-    if part.ids != [job.item_id(*key) for key in keys]:
+    if part.ids != job.item_ids(asked, part.indices, briefs):
         raise JobError(f"{where}: ids of {span} are not the job's")
 
 

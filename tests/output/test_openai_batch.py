@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_links_alone_read_no_pictures(made) -> None:
     table = briefs.table.set_column(at, column, [urls]).slice(1, 1)
     alone = type(briefs)(table, briefs.patterns, openai=True)
     storage.delete(storage.join(out, records[0].file))
-    record = type(records[0])(**vars(records[0]) | {"start": 0, "stop": 3})
+    record = dataclasses.replace(records[0], start=0, stop=3)
     openai_batch.write(out, job, alone, {0: record})
     (answer,) = lines(openai_batch.output_uri(out))
     assert [p["url"].partition("#")[2] for p in answer["response"]["body"]["data"]] == [

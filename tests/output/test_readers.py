@@ -137,7 +137,7 @@ def test_pandas_reads_it(made: Path, raw: Path, item_42) -> None:
     row = frame.sort_values("index").iloc[42]
     assert np.array_equal(pixels_of(row["image"]["bytes"]), item_42)
     assert row["label_name"] == "two"
-    assert row["id"].endswith("-7-000000000042")
+    assert row["id"].endswith("-7-000000000042-2")
     frame = pd.read_parquet(raw / "data").set_index("index")
     assert np.array_equal(values_of(frame.loc[42, "pixels"]), item_42)
 

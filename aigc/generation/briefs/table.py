@@ -33,8 +33,8 @@ COLUMNS = pa.schema(
         ("quality", pa.int32()),
     ]
 )
-CONSTANT = ("brief_id", "codec", "width", "height")
-"""Columns of ours by which a set can be partitioned, next to the user's own."""
+CONSTANT = ("brief_id",)
+"""The column of ours by which a set can be partitioned, next to the user's own."""
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAX_NAME_BYTES = 255

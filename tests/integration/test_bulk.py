@@ -1,0 +1,314 @@
+"""What bulk generation promises beyond a plain set: briefs, gates, rounds, growth, limits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+import torch
+
+from aigc import storage
+from aigc.errors import JobError, SpecError
+from aigc.modalities.image import decode
+from aigc.orchestration import estimate, pool
+from aigc.orchestration.generate import append, dry_run, regenerate, run
+from aigc.output import commit, read
+from aigc.output.merge import merge
+from aigc.output.verify import verify
+from aigc.specs import GenerateSpec, Placement, build
+from aigc.store import ModelStore
+from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    return publish_tiny("tiny-promises").ref
+
+
+@pytest.fixture(scope="module")
+def repeating() -> str:
+    """A model of few pictures: one latent number counts, and tanh is driven to its ends."""
+    config = tiny_config()
+    tensors = tiny_tensors(config)
+    tensors["sampler.root.weight"][:, 1:16] = 0
+    last = max(name for name in tensors if name.endswith(".weight") and "layers" in name)
+    tensors[last] = tensors[last] * 1000
+    return ModelStore().publish("tiny-repeating", config, tensors).ref
+
+
+def spec(model: str, out: Path | str, **options) -> GenerateSpec:
+    values = {"model": model, "out": str(out), "count": 1200, "seed": 7, "micro_batch": 16}
+    return build(GenerateSpec, values | {"shard_items": 160} | options)
+
+
+def rows(out: Path, query: str) -> list[tuple]:
+    return duckdb.sql(query.format(f"read_parquet('{out}/data/**/*.parquet')")).fetchall()
+
+
+def test_five_thousand_briefs_give_what_was_asked(model, tmp_path) -> None:
+    asked, table = {}, tmp_path / "briefs.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["order", "campaign", "label", "count", "width", "sku"])
+        for number in range(5000):
+            bad = number % 100 == 3
+            count = 1 + number % 4
+            label = "cat" if bad else ("one|two" if number % 7 == 0 else "three")
+            name = f"b{number}"
+            writer.writerow([name, f"c{number % 3}", label, count, "", f"{number:06d}"])
+            if not bad:
+                asked[name] = (count, f"{number:06d}")
+    out = tmp_path / "set"
+    made = run(
+        spec(
+            model,
+            out,
+            count=None,
+            briefs=str(table),
+            columns={"brief_id": "order"},
+            partition_by=["campaign"],
+            shard_items=4000,
+        )
+    )
+    assert made["items"] == sum(count for count, _ in asked.values())
+    found = rows(out, "select brief_id, count(*), any_value(sku) from {} group by 1")
+    assert {name: (count, sku) for name, count, sku in found} == asked
+    labels = dict(rows(out, "select label_name, count(*) from {} where brief_id = 'b7' group by 1"))
+    assert labels == {"one": 2, "two": 2}
+    assert {row[0] for row in rows(out, "select distinct campaign from {}")} == {"c0", "c1", "c2"}
+    rejects = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
+    assert [reject["row"] for reject in rejects] == [4 + 100 * at for at in range(50)]
+    assert all("'cat'" in reject["reason"] for reject in rejects)
+    assert verify(str(out))["items"] == made["items"]
+    indices = list(range(0, made["items"], 401))
+    stored = read.items(str(out), commit.read_job(str(out)), commit.read_records(str(out)), indices)
+    assert regenerate(str(out), indices) == stored
+
+
+def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
+    lines = [
+        {"brief_id": "a", "count": 3, "width": 32, "height": 24, "codec": "jpeg", "quality": 80},
+        {"brief_id": "b", "count": 2, "codec": "webp", "quality": 100, "label": "two"},
+        {"brief_id": "c", "count": 4, "codec": "raw", "seed": 5, "truncation": 0.5},
+    ]
+    table = tmp_path / "briefs.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    for writer in ("parquet", "webdataset", "files"):
+        lines_in = lines if writer != "files" else lines[:2]
+        table.write_text("\n".join(map(json.dumps, lines_in)))
+        out = tmp_path / writer
+        asked = spec(model, out, count=None, briefs=str(table), writer=writer, colour="rgb")
+        made = run(asked)
+        assert made["items"] == sum(line["count"] for line in lines_in)
+        assert verify(str(out), decode_items=100)["decoded"] == made["items"]
+        job, records = commit.read_job(str(out)), commit.read_records(str(out))
+        found = read.stored(str(out), job, records, [0, 4])
+        assert found[0].pixels(3).shape == (24, 32, 3)
+        assert found[4].codec == "webp"
+
+
+@pytest.fixture(scope="module")
+def gated(model, tmp_path_factory) -> tuple[str, list[str]]:
+    """The digests of one gated job made by one and two workers and in another shard order."""
+    digests, folder = [], tmp_path_factory.mktemp("gated")
+    for number, (workers, items) in enumerate([(1, 160), (2, 160), (2, 400)]):
+        out = folder / str(number)
+        asked = spec(
+            model,
+            out,
+            shard_items=items,
+            placement={"workers": workers},
+            include=["scores"],
+            gates={"degenerate": {}, "realism": {"percentile": 20}},
+        )
+        digests.append(run(asked)["content_digest"])
+    return str(folder / "0"), digests
+
+
+def test_gates_replace_what_they_refuse_whatever_the_workers(gated) -> None:
+    out, digests = gated
+    assert len(set(digests)) == 1
+    manifest = commit.read_manifest(out)
+    assert manifest is not None
+    assert manifest["items"] == 1200
+    assert manifest["labels"] == {"one": 300, "three": 300, "two": 300, "zero": 300}
+    refused = manifest["refused"]["realism"]
+    assert 0.1 < refused / (refused + 1200) < 0.3
+    found = rows(Path(out), "select min(score), count(*) filter (candidate != index) from {}")
+    assert found[0][0] >= commit.read_job(out).gates.realism.threshold
+    assert 150 < found[0][1] < 400
+    assert verify(out)["items"] == 1200
+
+
+def test_gated_items_are_made_again_byte_for_byte(gated) -> None:
+    out, _ = gated
+    indices = np.random.default_rng(0).choice(1200, 100, replace=False).tolist()
+    stored = read.items(out, commit.read_job(out), commit.read_records(out), indices)
+    assert regenerate(out, indices) == stored
+
+
+def test_a_gate_that_refuses_nearly_everything_stops_the_job(model, tmp_path) -> None:
+    gates = {"realism": {"threshold": 1e9}, "min_accepted": 0.05, "max_draws": 1000}
+    with pytest.raises(JobError, match=r"gates accept 0 of .*refused: realism"):
+        run(spec(model, tmp_path / "a", gates=gates))
+    few = {"degenerate": {"min_std": 200.0}, "max_draws": 2}
+    with pytest.raises(JobError, match=r"all of gates.max_draws = 2 candidates were refused"):
+        run(spec(model, tmp_path / "b", count=20, gates=few))
+
+
+def test_duplicates_are_found_across_shards_and_replaced(repeating, tmp_path) -> None:
+    digests = set()
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
+        made = run(
+            spec(
+                repeating,
+                out,
+                count=120,
+                shard_items=32,
+                gates=gates,
+                placement={"workers": workers},
+            )
+        )
+        assert made["items"] == 120
+        assert made["refused"]["duplicate"] > 5
+        digests.add(made["content_digest"])
+        assert verify(str(out))["items"] == 120
+        assert not (out / "_rounds").exists()
+    images = [row[0]["bytes"] for row in rows(out, "select image from {}")]
+    assert len(images) == len(set(images)) == 120
+    assert len(digests) == 1
+    plain = run(spec(repeating, tmp_path / "plain", count=120, shard_items=32))
+    assert plain["items"] == 120
+    copies = Counter(row[0]["bytes"] for row in rows(tmp_path / "plain", "select image from {}"))
+    assert len(copies) < 120, "the model repeats itself, or the test shows nothing"
+
+
+def test_a_model_that_only_repeats_itself_is_said(repeating, tmp_path) -> None:
+    asked = spec(
+        repeating,
+        tmp_path / "set",
+        count=4000,
+        shard_items=1000,
+        truncation=1e-3,
+        gates={"duplicates": {}},
+    )
+    with pytest.raises(JobError, match=r"are duplicates.*the model repeats itself"):
+        run(asked)
+
+
+def test_a_set_grows_and_keeps_what_it_has(model, tmp_path) -> None:
+    small, whole = tmp_path / "small", tmp_path / "whole"
+    run(spec(model, small, count=500))
+    before = {path.name: path.read_bytes() for path in (small / "data").iterdir()}
+    grown = append(str(small), 1200, Placement(workers=2))
+    assert grown["items"] == verify(str(small))["items"] == 1200
+    assert all((small / "data" / name).read_bytes() == data for name, data in before.items())
+    assert grown["content_digest"] == run(spec(model, whole))["content_digest"]
+    assert append(str(small), 1200, Placement())["content_digest"] == grown["content_digest"]
+    with pytest.raises(SpecError, match=r"has 1,200 items already, 600 asked"):
+        append(str(small), 600, Placement())
+
+
+def test_sets_are_merged_and_stay_checkable(model, tmp_path) -> None:
+    for seed in (1, 2):
+        run(spec(model, tmp_path / str(seed), count=100 * seed, seed=seed))
+    out, parts = str(tmp_path / "all"), [str(tmp_path / "1"), str(tmp_path / "2")]
+    made = merge(out, parts)
+    assert made["items"] == 300
+    assert merge(out, parts) == made
+    checked = verify(out)
+    assert (checked["items"], checked["content_digest"]) == (300, made["content_digest"])
+    with pytest.raises(SpecError, match="the same items"):
+        merge(str(tmp_path / "twice"), [parts[0], parts[0]])
+    victim = next((tmp_path / "all" / "sets" / "01" / "data").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(JobError, match="SHA-256 differs"):
+        verify(out)
+
+
+def test_a_dry_run_writes_nothing_and_estimates(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(estimate, "PROBE_S", 0.5)
+    budget = {"price_per_node_hour": 3.6}
+    found = dry_run(spec(model, tmp_path / "set", count=100_000, budget=budget))
+    assert not (tmp_path / "set").exists()
+    assert found["items"] == 100_000
+    assert found["shards"] == 625
+    assert found["cost"] == pytest.approx(found["seconds"] * found["nodes"] / 1000, rel=0.01)
+    assert 100 < found["bytes_per_item"] < 5000
+
+
+def test_a_limit_stops_a_job_cleanly_and_it_goes_on(model, tmp_path) -> None:
+    out = tmp_path / "set"
+    limited = spec(model, out, count=60_000, shard_items=1600, budget={"max_wall_s": 2})
+    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 2 is reached"):
+        run(limited)
+    assert 0 < len(commit.read_records(str(out))) < 38
+    notices: list[str] = []
+    made = run(spec(model, out, count=60_000, shard_items=1600), notice=notices.append)
+    assert notices[0].startswith("resuming:")
+    assert made["items"] == verify(str(out))["items"] == 60_000
+
+
+def test_prometheus_and_the_report_tell_of_the_job(model, tmp_path) -> None:
+    pages: list[str] = []
+    notices: list[str] = []
+
+    def look(done: float, total: float, **_: object) -> None:
+        if done > 600 and not pages:
+            url = notices[-1].removeprefix("metrics: ")
+            pages.append(urllib.request.urlopen(url).read().decode())
+
+    out = tmp_path / "set"
+    run(
+        spec(model, out, gates={"realism": {"percentile": 30}}, include=["scores", "latents"]),
+        report=look,
+        notice=notices.append,
+        metrics_port=0,
+    )
+    assert "aigc_job_planned_items 1200.0" in pages[0]
+    assert 'aigc_job_refused_candidates{reason="realism"}' in pages[0]
+    report = json.loads((out / "report.json").read_text())
+    assert report["items"] == 1200
+    assert sum(report["scores"]["counts"]) == 1200
+    assert sum(report["labels"].values()) == 1200
+    assert decode((out / "report.png").read_bytes(), 3).shape[1] == 2000
+    latent = rows(out, "select latent from {} where index = 5")[0][0]
+    assert len(latent) == 16
+    assert torch.tensor(latent).std() > 0.3
+
+
+def test_an_openai_batch_is_answered(model, tmp_path) -> None:
+    lines = [
+        {
+            "custom_id": "r1",
+            "method": "POST",
+            "url": "/v1/images/generations",
+            "body": {"prompt": "two", "n": 2, "size": "32x32"},
+        },
+        {
+            "custom_id": "r2",
+            "method": "POST",
+            "url": "/v1/images/generations",
+            "body": {"prompt": "a giraffe"},
+        },
+    ]
+    table = tmp_path / "batch.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    out = str(tmp_path / "set")
+    run(spec(model, out, count=None, briefs=str(table), max_rejects=1))
+    answer = json.loads(storage.read_bytes(storage.join(out, "batch_output.jsonl")))
+    assert answer["custom_id"] == "r1"
+    assert len(answer["response"]["body"]["data"]) == 2
+    error = json.loads(storage.read_bytes(storage.join(out, "batch_errors.jsonl")))
+    assert error["custom_id"] == "r2"
+    assert "zero, one, two, three" in json.dumps(error)
