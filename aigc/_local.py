@@ -118,9 +118,23 @@ def _scratch_root() -> Path:
 
 
 @contextlib.contextmanager
-def errors(uri: str) -> Iterator[None]:
+def full(where: str) -> Iterator[None]:
+    """A full disk as a `DiskFullError`; other errors pass."""
     try:
         yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(
+            f"{where}: the disk is full; make room, then run the same command again"
+        ) from None
+
+
+@contextlib.contextmanager
+def errors(uri: str) -> Iterator[None]:
+    try:
+        with full(uri):
+            yield
     except FileNotFoundError:
         raise StorageError(f"{uri}: not found") from None
     except PermissionError:
@@ -128,8 +142,4 @@ def errors(uri: str) -> Iterator[None]:
             f"{uri}: permission denied; choose another place or its rights"
         ) from None
     except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFullError(
-                f"{uri}: the disk is full; make room, then run the same command again"
-            ) from None
         raise StorageError(f"{uri}: {error.strerror or error}") from None

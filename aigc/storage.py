@@ -187,15 +187,15 @@ def scratch_file(uri: str) -> Iterator[Path]:
     """`scratch(uri)`, removed at the end.
 
     Raises:
-        DiskFullError: while writing it, the disk of the output was full. StorageError: that of the
-            temporary files was, which may be better on another machine.
+        DiskFullError: while it was written. On the way to S3 a StorageError instead: the folder for
+            temporary files is full, and another machine may have room.
     """
     local = scratch(uri)
     try:
-        with _local.errors(f"{local.parent} (TMPDIR)" if is_s3(uri) else str(local.parent)):
+        with _local.full(str(local.parent)):
             yield local
     except DiskFullError as error:
-        raise (StorageError(str(error)) if is_s3(uri) else error) from None
+        raise (StorageError(f"TMPDIR: {error}") if is_s3(uri) else error) from None
     finally:
         local.unlink(missing_ok=True)
 

@@ -32,11 +32,11 @@ from aigc.types import ShardRecord
 COMPACT_AT = 1000
 _LINES = 10_000
 """Records a packed file at most."""
-_THREADS = 16
+_THREADS, _DISK_THREADS = 16, 4
+"""More of them only fight for the interpreter while a disk answers at once."""
 _CHUNK = 64
 _TRIES = 3
 
-T = TypeVar("T")
 R = TypeVar("R")
 Records = dict[int, ShardRecord]
 
@@ -88,7 +88,7 @@ def compact(out: str, at_least: int = COMPACT_AT) -> int:
     fresh = [loose[shard] for shard in sorted(loose.keys() - packed.keys())]
     for at in range(0, len(fresh), _LINES):
         _write_packed(out, fresh[at : at + _LINES])
-    _in_threads(lambda name: storage.delete(storage.join(_folder(out), name)), names)
+    _in_threads(storage.delete, [storage.join(_folder(out), name) for name in names])
     return len(fresh)
 
 
@@ -172,12 +172,13 @@ def _write_packed(out: str, records: Sequence[ShardRecord]) -> None:
     storage.write_bytes(storage.join(_packed_folder(out), name), data)
 
 
-def _in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def _in_threads(work: Callable[[str], R], uris: Sequence[str]) -> list[R]:
     """`map` over many small requests, some dozens at a time to a thread."""
-    if len(items) == 1:
-        return [work(items[0])]
-    chunk_items = max(1, min(_CHUNK, len(items) // _THREADS))
-    chunks = [items[at : at + chunk_items] for at in range(0, len(items), chunk_items)]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        done = pool.map(lambda chunk: [work(item) for item in chunk], chunks)
+    if len(uris) <= 1:
+        return [work(uri) for uri in uris]
+    threads = _THREADS if storage.is_s3(uris[0]) else _DISK_THREADS
+    chunk_items = max(1, min(_CHUNK, len(uris) // threads))
+    chunks = [uris[at : at + chunk_items] for at in range(0, len(uris), chunk_items)]
+    with ThreadPoolExecutor(threads) as pool:
+        done = pool.map(lambda chunk: [work(uri) for uri in chunk], chunks)
         return [result for chunk in done for result in chunk]
