@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, cast
@@ -42,18 +44,47 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run `app` on `arguments`, by default the process's own.
 
-    Returns 0 when done, 1 when the job failed, 2 when the input was wrong, 130 when interrupted.
-    What a user got wrong is one line on stderr, never a traceback.
+    Returns 0 when done, 1 when the job failed, 2 when the input was wrong, 130 when interrupted,
+    143 when asked to end by SIGTERM. What a user got wrong is one line on stderr, never a
+    traceback.
     """
     try:
-        code = app(arguments, standalone_mode=False)
+        with _ended_by_sigterm():
+            code = app(arguments, standalone_mode=False)
     except AigcError as error:
         return _complain(str(error), error.exit_code)
     except _UsageError as error:
         return _complain(error.format_message(), 2)
+    except _Terminated:
+        return _complain("ended by SIGTERM; the same command again goes on", 143)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; the same command again goes on", 130)
     return code if isinstance(code, int) else 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came. No KeyboardInterrupt, which typer would take for Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into `_Terminated`. Ray sets a handler of its own, which raises SystemExit."""
+
+    def end(number: int, frame: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code == signal.SIGTERM:
+            raise _Terminated from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def job(main: Callable[..., None]) -> None:

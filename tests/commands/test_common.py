@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import typer
+
+from aigc.commands.common import exit_code
+
+
+def app(main) -> typer.Typer:
+    found = typer.Typer()
+    found.command()(main)
+    return found
+
+
+def test_sigterm_cleans_up_and_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    cleaned = []
+
+    def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("still here")
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert exit_code(app(main), []) == 143
+    assert cleaned
+    assert capsys.readouterr().err == "aigc: ended by SIGTERM; the same command again goes on\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_rays_own_handler_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise SystemExit(signal.SIGTERM)
+
+    assert exit_code(app(main), []) == 143
+    assert "the same command again goes on" in capsys.readouterr().err
