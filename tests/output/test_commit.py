@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from aigc import storage
 from aigc.errors import JobError, SpecError
-from aigc.output import commit, manifest, read
+from aigc.output import commit, manifest, read, shard_list
 from aigc.output.verify import verify
 from aigc.types import ShardRecord
 
@@ -135,3 +137,49 @@ def test_a_local_listing_passes_over_unfinished_files(tmp_path: Path) -> None:
     assert [entry.key for entry in storage.listing(str(tmp_path))] == ["a"]
     assert storage.remove_unfinished(str(tmp_path), 3600) == 0
     assert storage.remove_unfinished(str(tmp_path), 0) == 1
+
+
+def test_what_comes_late_to_a_finished_set_is_tidied_away(sets, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    job = sets.finished(out)
+    data = tmp_path / "set" / "data"
+    (data / "part-00002-late.parquet").write_bytes(b"x")
+    (data / ".aigc-tmp-late").write_bytes(b"x")
+    assert manifest.tidy(out, job) == 2
+    assert len(list(data.iterdir())) == job.shards
+    assert verify(out)["items"] == 100
+
+
+def test_what_died_long_ago_is_removed_when_the_job_goes_on(sets, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    sets.start(out)
+    data = tmp_path / "set" / "data"
+    data.mkdir()
+    for name, age_s in (("old", 3600), ("young", 0)):
+        path = data / f".aigc-tmp-{name}"
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s,) * 2)
+    sets.start(out)
+    assert [path.name for path in data.iterdir()] == [".aigc-tmp-young"]
+
+
+def test_a_manifest_of_many_shards_is_split(sets, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(shard_list, "INLINE", 3)
+    monkeypatch.setattr(shard_list, "_LINES", 3)
+    folder = tmp_path / "set"
+    folder.mkdir()
+    job = sets.start(str(folder))
+    sets.shards(str(folder), job, range(job.shards))
+    (folder / "manifest-shards-00007-old.jsonl").write_bytes(b"x")
+    made = manifest.finish(str(folder), job)
+    assert "shards" not in made
+    assert [part["shards"] for part in made["shard_files"]] == [3, 1]
+    assert not (folder / "manifest-shards-00007-old.jsonl").exists()
+    assert shard_list.count(made) == 4
+    assert list(shard_list.read(str(folder), made)) == list(
+        commit.read_records(str(folder)).values()
+    )
+    assert verify(str(folder))["items"] == 100
+    (folder / made["shard_files"][1]["file"]).write_bytes(b"{}")
+    with pytest.raises(JobError, match="differs from the manifest's"):
+        verify(str(folder))
