@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import torch
 from torch import Tensor
 
 from aigc.errors import JobError
-from aigc.generation.engine import best_precision
+from aigc.generation.engine import Device, best_precision
 from aigc.generation.roofline import Load, measure
 from aigc.models.config import ModelConfig
 from aigc.output import commit
@@ -65,7 +66,8 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
 
 def _load(bench: Bench, batch: int, items: int) -> Load:
     threads = max(1, (os.cpu_count() or 1) // bench.workers)
-    return Load(items, bench.workers, threads, batch, best_precision("cpu"), "cpu")
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Load(items, bench.workers, threads, batch, best_precision(device), device)
 
 
 def _best_batch(
