@@ -14,7 +14,6 @@ from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.engine import best_precision
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.plan import Job
-from aigc.models.config import ModelConfig
 from aigc.orchestration import rounds
 from aigc.orchestration.crew import Crew
 from aigc.orchestration.estimate import estimate, limit
@@ -27,7 +26,7 @@ from aigc.orchestration.planning import (
     write_briefs,
 )
 from aigc.orchestration.pool import Pool
-from aigc.orchestration.shard_work import make_maker
+from aigc.orchestration.shard_work import MeasureGates, make_maker
 from aigc.output import commit, manifest, openai_batch, read
 from aigc.specs import Budget, Gates, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
@@ -162,7 +161,10 @@ def _open(
     def resolve(asked: Gates) -> Gates:
         if found is not None or asked.realism is None or asked.realism.percentile is None:
             return found.gates if found else asked
-        return _measure(spec, plan_job(spec, version, device, precision), version.config)
+        ungated = plan_job(
+            spec.model_copy(update={"gates": Gates()}), version, device, precision, briefs
+        )
+        return _measure(spec, version, ungated, briefs, on_cluster, notice)
 
     job = plan_job(spec, version, device, precision, briefs, resolve)
     job = commit.open_job(out, job)
@@ -170,12 +172,23 @@ def _open(
     return job, briefs, rejects
 
 
-def _measure(spec: GenerateSpec, job: Job, config: ModelConfig) -> Gates:
-    """The gates of `spec` with percentiles resolved on a probe that is the same everywhere."""
-    tensors = ModelStore().load(ModelStore().resolve(spec.model))
-    maker = make_maker(job, config, tensors, None, judged=False)
-    probe = maker.engine.render(probe_draws(spec, config))
-    return gating.resolve(spec.gates, config, tensors, probe, job.device)
+def _measure(
+    spec: GenerateSpec,
+    version: ModelVersion,
+    job: Job,
+    briefs: Briefs | None,
+    on_cluster: bool,
+    notice: Notice,
+) -> Gates:
+    """The gates of `spec` with percentiles resolved, where items will be made, on a probe that is
+    the same everywhere."""
+    config, found = version.config, list[Gates]()
+    unit = MeasureGates(spec.gates, probe_draws(spec, config), config, ModelStore().load(version))
+    one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
+    crew = make_crew(job, briefs, version, spec.out, one, on_cluster)
+    with Pool(crew, one, notice) as pool:
+        pool.run([unit], 1, found.append)
+    return found[0]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,16 @@ from typing import Any
 
 import torch
 
+from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs
+from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
 from aigc.generation.gates import load_judge
 from aigc.generation.maker import Maker
+from aigc.generation.pipeline import OnItems
 from aigc.generation.plan import Job
 from aigc.models.config import ModelConfig
+from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
 
 Tensors = dict[str, torch.Tensor]
@@ -35,6 +39,23 @@ class ShardSetup:
         tensors = self.tensors or ModelStore().load(self.version)
         maker = make_maker(self.job, self.version.config, tensors, self.briefs)
         return lambda unit, on_items: unit(maker, self.out, on_items)
+
+
+@dataclass(frozen=True)
+class MeasureGates:
+    """The unit that resolves what gates leave open (percentiles) on the candidates `draws`."""
+
+    gates: Gates
+    draws: Draws
+    config: ModelConfig
+    tensors: Tensors
+
+    def __str__(self) -> str:
+        return "measuring the gates' thresholds"
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
+        probe = maker.engine.render(self.draws)
+        return gating.resolve(self.gates, self.config, self.tensors, probe, maker.job.device)
 
 
 def make_maker(
