@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit lint format lock clean
+.PHONY: help setup demo test unit faults lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test: .venv/.dev ## all tests, with a real Ray cluster and a real S3 server
 
 unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"
+
+faults: .venv/.dev ## the whole fault matrix: kills, outages, a full disk (half an hour)
+	@$(BIN)/python -m pytest tests/faults -m "faults or integration"
 
 lint: .venv/.dev ## ruff and mypy, strict
 	@$(BIN)/ruff check .

@@ -122,6 +122,7 @@ def _passes(error: Exception) -> bool:
         return status(error) in _PASSING_STATUS or code(error) in _PASSING_CODES
     passing = (
         boto_errors.HTTPClientError,
+        boto_errors.ConnectionError,
         boto_errors.IncompleteReadError,
         boto_errors.FlexibleChecksumError,
         CutShortError,

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,36 @@ from pathlib import Path
 ACCESS_KEY, SECRET_KEY = "aigc-test", "aigc-test-secret"
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
     endpoint: str
-    process: subprocess.Popen[bytes]
+    command: list[str]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin, or begin again with the data that is there; returns when it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
+            )
+        _wait_until_ready(self.process, self.endpoint, self.folder / "log")
+
+    def kill(self) -> None:
+        """At once: a polite stop takes ten seconds."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """It accepts connections, and answers nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -56,15 +83,12 @@ def seaweedfs() -> Iterator[S3Server]:
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
     command += ["-volume.max=2000", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
     command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
-    server = S3Server(f"http://127.0.0.1:{ports[6]}", process)
+    server = S3Server(f"http://127.0.0.1:{ports[6]}", command, folder)
     try:
-        _wait_until_ready(server, folder / "log")
+        server.start()
         yield server
     finally:
-        process.kill()  # its data goes with it, and a polite stop takes ten seconds
-        process.wait()
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
         for port in ports:
             for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
@@ -80,13 +104,13 @@ def make_bucket(server: S3Server, name: str) -> str:
     return f"s3://{name}"
 
 
-def _wait_until_ready(server: S3Server, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if server.process.poll() is not None:
+        if process.poll() is not None:
             break
         try:
-            urllib.request.urlopen(server.endpoint, timeout=1)
+            urllib.request.urlopen(endpoint, timeout=1)
         except urllib.error.HTTPError:
             return
         except OSError:

@@ -109,7 +109,7 @@ def test_an_unreachable_s3_says_where_it_looked(s3_uri: str, monkeypatch) -> Non
     from aigc import _s3
 
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AIGC_S3_PATIENCE_S", "1")
     _s3.client.cache_clear()
     with pytest.raises(StorageError, match=r"S3 at http://127.0.0.1:9 does not answer"):
         storage.read_bytes("s3://bucket/key")
