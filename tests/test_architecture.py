@@ -19,6 +19,7 @@ LAYERS = [
     {"training", "evaluation", "store"},
     {"generation", "output", "provenance"},
     {"service"},
+    {"endpoint"},
     {"orchestration"},
     {"cli", "commands", "__main__"},
 ]

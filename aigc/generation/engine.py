@@ -7,6 +7,8 @@ in the same order), so candidates are packed as they come: a shard's, a request'
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +23,7 @@ from aigc.modalities.image import to_pixels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
-from aigc.types import UInt8Images
+from aigc.types import Labels, UInt8Images
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["bf16", "fp32"]
@@ -42,11 +44,17 @@ class Engine:
     """A loaded model that renders candidates."""
 
     def __init__(self, config: ModelConfig, tensors: dict[str, Tensor], passes: Passes) -> None:
-        self._dim, self._passes = config.latent_dim, passes
+        self._dim, self.passes = config.latent_dim, passes
         self.shape = (config.height, config.width, config.channels)
         """Of one picture as the model makes it."""
         sampler = for_inference(load_sampler(config, tensors), DTYPES[passes.precision])
         self._sampler = sampler.to(passes.device)
+
+    def narrower(self, micro_batch: int) -> Engine:
+        """The same weights in passes of fewer rows. Its pixels may differ by rounding."""
+        other = copy.copy(self)
+        other.passes = dataclasses.replace(self.passes, micro_batch=micro_batch)
+        return other
 
     def latents(self, draws: Draws) -> Tensor:
         """float32 (N, latent_dim) on the CPU."""
@@ -60,13 +68,33 @@ class Engine:
         finite = [finite for _, finite in parts]
         return Pictures(np.concatenate(pixels), draws.labels, np.concatenate(finite))
 
+    @torch.inference_mode()
+    def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """float32 (N, C, H, W) in [-1, 1] for latents (N, latent_dim), N > 0, on the CPU.
+
+        `label` is int64 (N,), or float (N, E): embeddings, such as mixtures of `embeddings`.
+        """
+        parts = [self._filled(z[rows], label, rows) for rows in self._slices(len(z))]
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def embeddings(self, labels: Labels) -> Tensor:
+        """float (N, E) on the CPU: how the network sees classes. For conditional models."""
+        return self._sampler.embeddings(torch.from_numpy(labels).to(self.passes.device)).cpu()
+
+    def _filled(self, z: Tensor, label: Tensor | None, rows: slice) -> Tensor:
+        places = torch.from_numpy(self._padded(len(z)))
+        picked = None if label is None else label[rows][places].to(self.passes.device)
+        output: Tensor = self._sampler(z[places].to(self.passes.device), picked)
+        return output[: len(z)].cpu()
+
     def _slices(self, count: int) -> list[slice]:
-        size = self._passes.micro_batch
+        size = self.passes.micro_batch
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
     def _pass(self, draws: Draws) -> tuple[UInt8Images, npt.NDArray[np.bool_]]:
-        count, device = len(draws), self._passes.device
-        full = draws if count == self._passes.micro_batch else draws[self._padded(count)]
+        count, device = len(draws), self.passes.device
+        full = draws if count == self.passes.micro_batch else draws[self._padded(count)]
         z = latents(full, self._dim).to(device, non_blocking=True)
         label = None if full.labels is None else torch.from_numpy(full.labels).to(device)
         output = self._sampler(z, label)[:count]
@@ -75,7 +103,7 @@ class Engine:
 
     def _padded(self, count: int) -> Ints:
         """Row numbers that repeat the last candidate up to a whole micro-batch."""
-        rows = np.full(self._passes.micro_batch, count - 1)
+        rows = np.full(self.passes.micro_batch, count - 1)
         rows[:count] = np.arange(count)
         return rows
 

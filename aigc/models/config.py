@@ -21,6 +21,8 @@ class ModelConfig(Spec):
     labels: tuple[str, ...] = ()
     """Class names, in the order of the indices the network was trained with; empty when the data
     had none. An unconditional network ignores them."""
+    synonyms: dict[str, str] = Field(default_factory=dict)
+    """Other words that prompts may use, each with the label it means."""
     data_digest: str = ""
     """Content digest of the data set the weights were trained on."""
 

@@ -49,11 +49,15 @@ class ConvSampler(nn.Module):
         return torch.tanh(self.preactivation(z, label))
 
     def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """The pictures before tanh: any real number, (B, C, H, W)."""
+        """The pictures before tanh: any real number, (B, C, H, W).
+
+        `label` may also be float (B, 64), rows of `embed` or mixtures of them.
+        """
         if self.embed is not None:
             if label is None:
                 raise ValueError("a conditional sampler needs a label for each latent")
-            z = torch.cat([z, self.embed(label)], dim=1)
+            known = label.to(z.dtype) if label.is_floating_point() else self.embed(label)
+            z = torch.cat([z, known], dim=1)
         coarse = self.root(z).view(-1, *self.grid).permute(0, 3, 1, 2)
         pictures: Tensor = self.layers(coarse)
         return pictures

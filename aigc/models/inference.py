@@ -55,7 +55,7 @@ class Subpixel(nn.Module):
         return pictures.permute(0, 3, 1, 2)
 
 
-def for_inference(sampler: nn.Module, dtype: torch.dtype) -> nn.Module:
+def for_inference(sampler: nn.Module, dtype: torch.dtype) -> Inference:
     """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1]."""
     if not isinstance(sampler, ConvSampler):
         raise TypeError(f"{type(sampler).__name__} has no inference form")
@@ -77,6 +77,12 @@ class Inference(nn.Module):
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         pictures: Tensor = self.sampler.preactivation(z.to(self.dtype), label)
         return torch.tanh(pictures.float())
+
+    def embeddings(self, label: Tensor) -> Tensor:
+        """int64 (B,) to float (B, 64), in the precision of the weights."""
+        assert self.sampler.embed is not None
+        known: Tensor = self.sampler.embed(label)
+        return known
 
 
 def _fold_linear(root: nn.Linear, norm: nn.BatchNorm2d) -> nn.Linear:

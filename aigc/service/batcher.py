@@ -1,0 +1,197 @@
+"""Rows of many requests in one forward pass, in one process.
+
+Requests enter from an event loop; one thread of its own renders and encodes. A batch takes what
+waits for one model: everybody gets a share, the small requests all they ask, so sixty-four pictures
+do not hold up one. What a client that has gone was waiting for is not made.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import torch
+
+from aigc.service.errors import OverloadedError
+from aigc.service.loaded import Loaded
+from aigc.service.rendering import render
+from aigc.service.settings import ServiceSettings
+from aigc.service.tickets import Share, Ticket, Work, fair_shares
+
+Result = tuple[Ticket, list[bytes], Exception | None]
+
+
+@dataclass
+class Observed:
+    """Counts since the start, and sizes as they are now; for metrics."""
+
+    images: int = 0
+    batches: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    rows: Counter[int] = field(default_factory=Counter)
+    """Batches by the rows they had."""
+    queued: float = 0.0
+    busy_s: float = 0.0
+
+
+class Batcher:
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self.seen = Observed()
+        self._queue: list[Ticket] = []
+        self._more = threading.Condition()
+        self._waiting = self._closed = False
+        self._last_key: object = None
+        self._crowded = False
+        self._thread = threading.Thread(target=self._run, name="render", daemon=True)
+        self._thread.start()
+
+    def enter(self, work: Work) -> Ticket:
+        """A place in the queue. To be called in an event loop.
+
+        Raises:
+            OverloadedError: too much is waiting already.
+        """
+        ticket = Ticket(work)
+        with self._more:
+            self._require_room(work)
+            self._queue.append(ticket)
+            self.seen.queued += work.weight
+            if self._waiting:
+                self._more.notify()
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Nobody waits for `ticket` any more."""
+        with self._more:
+            if ticket.cancelled or not ticket.left:
+                return
+            ticket.cancelled = True
+            self.seen.cancelled += 1
+            self.seen.queued -= ticket.left * ticket.work.format.weight
+            self._queue = [other for other in self._queue if other is not ticket]
+
+    def close(self) -> None:
+        """Finish what is queued, then stop."""
+        with self._more:
+            self._closed = True
+            self._more.notify()
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive() and not self._closed
+
+    def wait_s(self) -> float:
+        """How long a request entering now would wait, about."""
+        weights: dict[Loaded, float] = {}
+        for ticket in self._queue:
+            weight = ticket.left * ticket.work.format.weight
+            weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + weight
+        return sum(model.pace_s * weight for model, weight in weights.items())
+
+    def _require_room(self, work: Work) -> None:
+        if not self._queue and not self._closed:
+            return
+        full = self.seen.queued + work.weight > self._settings.max_queued_images
+        wait_s = work.model.pace_s * self.seen.queued
+        if not (full or self._closed) and wait_s > self._settings.max_wait_s:
+            wait_s = self.wait_s()
+        if full or self._closed or wait_s > self._settings.max_wait_s:
+            self.seen.refused += 1
+            retry_after_s = max(0.1, wait_s) * random.uniform(1.0, 1.5)
+            raise OverloadedError(
+                f"too many requests are waiting; try again in {math.ceil(retry_after_s)} s",
+                retry_after_s=retry_after_s,
+                code="overloaded",
+            )
+
+    def _run(self) -> None:
+        torch.set_num_threads(self._settings.threads)
+        while (batch := self._next()) is not None:
+            self._serve(batch)
+
+    def _next(self) -> list[Share] | None:
+        with self._more:
+            while not self._queue:
+                if self._closed:
+                    return None
+                self._crowded = False
+                self._wait(None)
+            self._linger()
+            batch = self._pick()
+            self._crowded = len(batch) > 1
+            return batch
+
+    def _linger(self) -> None:
+        """Where several ask at a time the others' next requests are on their way."""
+        if not self._crowded or self._closed:
+            return
+        until = time.perf_counter() + self._settings.linger_s
+        while sum(t.left for t in self._queue) < self._settings.micro_batch:
+            left_s = until - time.perf_counter()
+            if left_s <= 0 or self._closed:
+                return
+            self._wait(left_s)
+
+    def _wait(self, timeout_s: float | None) -> None:
+        self._waiting = True
+        self._more.wait(timeout_s)
+        self._waiting = False
+
+    def _pick(self) -> list[Share]:
+        """The next batch, taken out of the queue; models take turns."""
+        if not self._queue:
+            return []
+        others = (ticket for ticket in self._queue if ticket.key != self._last_key)
+        self._last_key = next(others, self._queue[0]).key
+        rows = self._settings.micro_batch
+        alike = [ticket for ticket in self._queue if ticket.key == self._last_key][:rows]
+        batch = fair_shares(alike, rows)
+        for ticket, share in batch:
+            ticket.taken += share
+            self.seen.queued -= share * ticket.work.format.weight
+        self._queue = [ticket for ticket in self._queue if ticket.left]
+        return batch
+
+    def _serve(self, batch: list[Share]) -> None:
+        """Render a batch; when that fails, each request alone, for one may be to blame."""
+        started = time.perf_counter()
+        try:
+            files = render(batch)
+        except Exception as error:
+            if len(batch) > 1:
+                for share in batch:
+                    self._serve([share])
+            elif batch:
+                self.leave(batch[0][0])
+                self._deliver([(batch[0][0], [], error)])
+            return
+        self._observe(batch, time.perf_counter() - started)
+        self._deliver([(ticket, f, None) for (ticket, _), f in zip(batch, files, strict=True)])
+
+    def _observe(self, batch: list[Share], took_s: float) -> None:
+        rows = sum(share for _, share in batch)
+        weight = sum(share * ticket.work.format.weight for ticket, share in batch)
+        if batch:
+            batch[0][0].work.model.note_pace(rows, weight, took_s)
+        self.seen.images += rows
+        self.seen.batches += 1
+        self.seen.rows[rows] += 1
+        self.seen.busy_s += took_s
+
+    def _deliver(self, results: list[Result]) -> None:
+        for loop in {ticket.loop for ticket, _, _ in results}:
+            mine = [result for result in results if result[0].loop is loop]
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_receive_all, mine)
+
+
+def _receive_all(results: list[Result]) -> None:
+    for ticket, files, error in results:
+        ticket.receive(files, error)

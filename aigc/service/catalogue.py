@@ -1,0 +1,281 @@
+"""The models a service offers: which version each name stands for, and which are in memory.
+
+A name is watched in the store. When it moved, the new version is loaded beside the old one and
+checked; only then does the name stand for it. A version that fails stays out, and `failures` says
+why. Whoever renders holds the version it renders with, so the old one goes when nobody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aigc.errors import AigcError, StorageError, StoreError
+from aigc.service.errors import NotFoundError, UnfitError
+from aigc.service.loaded import Loaded, load
+from aigc.service.settings import ServiceSettings
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.models import LATEST
+from aigc.types import Notice, unheard
+
+_RETRY_FAILED_S = 60.0
+_REMEMBER_MISSING_S = 2.0
+_MOST_MISSING = 256
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A version that is not used, and why."""
+
+    ref: str
+    reason: str
+    at: float
+    """Seconds on the monotonic clock."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a name stands for now."""
+
+    name: str
+    asked: str
+    """The reference that is watched."""
+    version: ModelVersion
+    aliases: dict[str, str]
+    """Every alias of the name in the store, and its version."""
+    failure: Failure | None = None
+    """The version the store would rather have here."""
+
+
+class Catalogue:
+    """Reads are for any thread; loading happens in worker threads, one model at a time."""
+
+    def __init__(self, settings: ServiceSettings, notice: Notice = unheard) -> None:
+        self._settings, self._notice = settings, notice
+        self.store = ModelStore(settings.store)
+        self._offers: dict[str, Offer] = {}
+        self._refs: dict[str, ModelVersion] = {}
+        self._loaded: dict[str, Loaded] = {}
+        self._missing: dict[str, float] = {}
+        self._failures: dict[str, Failure] = {}
+        self._loading = threading.RLock()
+        self._ended = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Load what is offered, as far as memory allows, and begin to watch.
+
+        Raises:
+            StoreError, StorageError: a model is missing, damaged or unfit.
+        """
+        for asked in self._settings.models or self.store.names():
+            version = self.store.resolve(asked)
+            if version.name in self._offers:
+                raise StoreError(f"{asked}: {version.name} is offered already; name each once")
+            self._offers[version.name] = self._first_offer(asked, version)
+        if not self._offers:
+            raise StoreError(f"there are no models in {self.store.uri}; aigc train publishes one")
+        self._watch = threading.Thread(target=self._watch_store, name="watch", daemon=True)
+        self._watch.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._watch is not None:
+            self._watch.join()
+
+    def offers(self) -> list[Offer]:
+        return list(self._offers.values())
+
+    def offer(self, name: str) -> Offer | None:
+        return self._offers.get(name)
+
+    def loaded(self) -> list[Loaded]:
+        return list(self._loaded.values())
+
+    def failures(self) -> list[Failure]:
+        return list(self._failures.values())
+
+    async def get(self, ref: str) -> Loaded:
+        """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
+
+        Raises:
+            NotFoundError: it is not offered, or the store has no such version.
+            UnfitError: it cannot be used.
+        """
+        offer = self._offers.get(ref)
+        version = offer.version if offer else self._refs.get(ref)
+        found = None if version is None else self._loaded.get(version.ref)
+        if found is None:
+            found = await asyncio.to_thread(self._fetch, ref)
+        found.used_at = time.monotonic()
+        return found
+
+    def refresh(self) -> None:
+        """Ask the store once what the names stand for. Called every few seconds."""
+        for name, offer in list(self._offers.items()):
+            try:
+                self._follow(name, offer)
+            except AigcError as error:
+                self._notice(f"{name}: the store cannot be asked: {error}")
+        self._refs = {
+            ref: version
+            for ref, version in self._refs.items()
+            if ref == version.ref and version.ref in self._loaded
+        }
+        if not self._settings.models:
+            self._offer_new()
+
+    def _first_offer(self, asked: str, wanted: ModelVersion) -> Offer:
+        """A start while a bad version is promoted takes the one before, as those running did."""
+        aliases = self._aliases(wanted.name)
+        if not self._fits():
+            return Offer(wanted.name, asked, wanted, aliases)
+        try:
+            self._load(wanted)
+            return Offer(wanted.name, asked, wanted, aliases)
+        except UnfitError:
+            for version in self._before(asked, wanted):
+                with contextlib.suppress(UnfitError):
+                    self._load(version)
+                    failure = self._failures.get(wanted.ref)
+                    self._notice(f"{asked}: {wanted.ref} is unfit, {version.ref} stands in")
+                    return Offer(wanted.name, asked, version, aliases, failure)
+            raise
+
+    def _before(self, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
+        """What `asked` stood for earlier, newest first; nothing for a pinned version."""
+        name, _, alias = asked.partition("@")
+        if "/" in asked or alias == wanted.version:
+            return
+        if alias in ("", LATEST):
+            earlier = [version.version for version in self.store.versions(name)]
+        else:
+            earlier = [move.version for move in self.store.history(name, alias)]
+        for version in dict.fromkeys(reversed(earlier)):
+            if version != wanted.version:
+                yield self.store.resolve(f"{name}@{version}")
+
+    def _follow(self, name: str, offer: Offer) -> None:
+        try:
+            version, aliases = self.store.resolve(offer.asked), self._aliases(name)
+        except StoreError as error:
+            unread = Failure(offer.asked, str(error), time.monotonic())
+            self._offers[name] = dataclasses.replace(offer, failure=unread)
+            raise
+        failure = None
+        if version.ref != offer.version.ref:
+            try:
+                self._load(version)
+                self._notice(f"{name} is now {version.ref}")
+            except UnfitError as error:
+                failure = self._failures.get(version.ref)
+                if offer.failure != failure:
+                    self._notice(f"{name} stays {offer.version.ref}: {error}")
+                version = offer.version
+        self._offers[name] = Offer(name, offer.asked, version, aliases, failure)
+        self._drop_unused()
+
+    def _offer_new(self) -> None:
+        for name in set(self.store.names()) - set(self._offers):
+            version = self.store.resolve(name)
+            self._offers[name] = Offer(name, name, version, self._aliases(name))
+
+    def _fetch(self, ref: str) -> Loaded:
+        name = ref.partition("@")[0]
+        offer = self._offers.get(name)
+        if offer is None:
+            raise NotFoundError(
+                f"model {ref[:80]!r} is not offered here; there is: {', '.join(self._offers)}",
+                param="model",
+                code="model_not_found",
+            )
+        version = offer.version if ref == name else self._resolve(ref)
+        return self._load(version)
+
+    def _resolve(self, ref: str) -> ModelVersion:
+        if self._missing.get(ref, 0.0) < time.monotonic():
+            try:
+                version = self.store.resolve(ref)
+            except StoreError:
+                if len(self._missing) >= _MOST_MISSING:
+                    self._missing.clear()
+                self._missing[ref] = time.monotonic() + _REMEMBER_MISSING_S
+            else:
+                self._refs[ref] = version
+                return version
+        raise NotFoundError(
+            f"there is no {ref[:80]!r}; GET /v1/models lists what there is",
+            param="model",
+            code="model_not_found",
+        )
+
+    def _load(self, version: ModelVersion) -> Loaded:
+        """From memory or the store; of several callers one loads. Raises UnfitError."""
+        with self._loading:
+            if version.ref in self._loaded:
+                return self._loaded[version.ref]
+            failure = self._failures.get(version.ref)
+            if failure is None or time.monotonic() - failure.at > _RETRY_FAILED_S:
+                failure = self._try(version)
+            if failure is not None:
+                raise UnfitError(f"{version.ref} cannot be used: {failure.reason}", param="model")
+            return self._loaded[version.ref]
+
+    def _try(self, version: ModelVersion) -> Failure | None:
+        try:
+            loaded = load(self.store, version, self._settings)
+        except StorageError:
+            raise
+        except (AigcError, RuntimeError, ValueError, MemoryError) as error:
+            failure = Failure(version.ref, " ".join(str(error).split())[:300], time.monotonic())
+            self._failures[version.ref] = failure
+            return failure
+        self._failures.pop(version.ref, None)
+        self._make_room(loaded.size_bytes)
+        self._loaded = self._loaded | {version.ref: loaded}
+        return None
+
+    def _fits(self) -> bool:
+        """Whether there is room for one more as large as those loaded; the first always fits."""
+        sizes = [loaded.size_bytes for loaded in self._loaded.values()]
+        return sum(sizes) + max(sizes, default=0) <= self._settings.memory_bytes
+
+    def _make_room(self, size_bytes: int) -> None:
+        used = sum(loaded.size_bytes for loaded in self._loaded.values())
+        for loaded in sorted(self._loaded.values(), key=lambda loaded: loaded.used_at):
+            if used + size_bytes <= self._settings.memory_bytes:
+                return
+            used -= loaded.size_bytes
+            self._drop(loaded.version.ref)
+
+    def _drop_unused(self) -> None:
+        """Versions that no name stands for and nobody asked for lately."""
+        standing = {offer.version.ref for offer in self._offers.values()}
+        limit = time.monotonic() - max(60.0, 2 * self._settings.watch_s)
+        for ref, loaded in list(self._loaded.items()):
+            if ref not in standing and loaded.used_at < limit:
+                self._drop(ref)
+
+    def _drop(self, ref: str) -> None:
+        with self._loading:
+            self._loaded = {key: value for key, value in self._loaded.items() if key != ref}
+
+    def _aliases(self, name: str) -> dict[str, str]:
+        latest = self.store.resolve(name).version
+        return {LATEST: latest} | self.store.aliases(name)
+
+    def _watch_store(self) -> None:
+        while not self._ended.wait(self._settings.watch_s):
+            self._guarded(self.refresh)
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """A watch that died would leave old models standing without a word."""
+        try:
+            call()
+        except Exception as error:
+            self._notice(f"watching the store: {type(error).__name__}: {error}")

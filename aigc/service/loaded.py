@@ -1,0 +1,117 @@
+"""One version of a model in memory, checked and ready."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aigc import __version__
+from aigc.errors import StoreError
+from aigc.generation.draws import Draws
+from aigc.generation.engine import Engine, Passes, Precision, best_precision
+from aigc.models import ENCODER_PREFIX, load_encoder
+from aigc.service.renderer import Format, Renderer
+from aigc.service.settings import ServiceSettings
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.version import CARD
+from aigc.types import Json
+
+_SMOOTHING = 0.2
+
+
+@dataclass(eq=False)
+class Loaded:
+    version: ModelVersion
+    renderer: Renderer
+    encoder: nn.Module | None
+    """Of a VAE: pictures to latents."""
+    size_bytes: int
+    figures: Json
+    card: str
+    identity: str
+    """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
+    used_at: float = field(default_factory=time.monotonic)
+    pace_s: float = 0.001
+    """Rendering and encoding one small picture in a full batch, lately."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        config = self.version.config
+        return config.labels if config.conditional else ()
+
+    @property
+    def can(self) -> list[str]:
+        return ["generate", "walk"] + ([] if self.encoder is None else ["vary", "edit"])
+
+    @property
+    def native(self) -> Format:
+        config = self.version.config
+        return Format(config.width, config.height)
+
+    def note_pace(self, rows: int, weight: float, took_s: float) -> None:
+        """A batch took so long. Small ones say little: their passes are narrow and not full."""
+        if rows * 2 >= self.renderer.micro_batch or weight >= 2 * rows:
+            self.pace_s += _SMOOTHING * (took_s / weight - self.pace_s)
+
+
+def load(store: ModelStore, version: ModelVersion, settings: ServiceSettings) -> Loaded:
+    """Read, check, warm up.
+
+    Raises:
+        StoreError: the weights are damaged, do not fit, or give values that are no numbers.
+        StorageError: the store cannot be read.
+    """
+    config = version.config
+    tensors = store.load(version)
+    passes = Passes(settings.micro_batch, _precision(settings), settings.device)
+    torch.set_num_threads(settings.threads)
+    metrics = store.read_extra(version, "metrics.json")
+    loaded = Loaded(
+        version,
+        renderer=Renderer(Engine(config, tensors, passes), config),
+        encoder=_encoder(version, tensors, settings),
+        size_bytes=sum(tensor.nbytes for tensor in tensors.values()),
+        figures=json.loads(metrics) if metrics else {},
+        card=version.read(CARD).decode(),
+        identity=_identity(version, passes),
+    )
+    _warm_up(loaded)
+    return loaded
+
+
+def _precision(settings: ServiceSettings) -> Precision:
+    automatic = settings.precision == "auto"
+    return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
+
+
+def _encoder(
+    version: ModelVersion, tensors: dict[str, Tensor], settings: ServiceSettings
+) -> nn.Module | None:
+    if not any(name.startswith(ENCODER_PREFIX) for name in tensors):
+        return None
+    return load_encoder(version.config, tensors).to(settings.device)
+
+
+def _identity(version: ModelVersion, passes: Passes) -> str:
+    parts = (version.digest, passes, __version__)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _warm_up(loaded: Loaded) -> None:
+    """One full batch as requests will ask for it; its time is the first estimate of the pace."""
+    rows, known = loaded.renderer.micro_batch, len(loaded.labels)
+    numbers = np.arange(rows, dtype=np.int64)
+    labels = numbers % known if known else None
+    draws = Draws(np.zeros(rows, np.uint64), numbers, labels, np.full(rows, np.inf))
+    started = time.perf_counter()
+    files = loaded.renderer.files(loaded.renderer.pixels(draws), loaded.native)
+    loaded.pace_s = (time.perf_counter() - started) / rows
+    if len(set(files)) == 1 and rows > 1:
+        raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")

@@ -1,0 +1,194 @@
+"""Requests that start from points in latent space: walks between items, variations of a picture."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aigc.modalities.image import resize, to_network
+from aigc.service.bodies import Edit, Variation, Walk
+from aigc.service.errors import BadRequestError
+from aigc.service.loaded import Loaded
+from aigc.service.orders import (
+    Order,
+    draw_seed,
+    draws_of,
+    format_of,
+    label_in_prompt,
+    label_index,
+    require_count,
+)
+from aigc.service.renderer import Format, Latents
+from aigc.service.settings import ServiceSettings
+from aigc.service.tickets import Work
+from aigc.types import UInt8Images
+
+_READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+
+
+def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
+    """The frames from one item to another; the first and the last are those items' pictures.
+
+    Raises:
+        BadRequestError: a label the model has not, or too many steps.
+    """
+    if asked.steps > settings.max_steps:
+        raise BadRequestError(
+            f"steps: {asked.steps} is too many; at most {settings.max_steps}",
+            param="steps",
+            code="too_large",
+        )
+    ends = (asked.start, asked.end)
+    found = [
+        label_index(loaded, end.label, f"{name}.label")
+        for end, name in zip(ends, ("from", "to"), strict=True)
+    ]
+    wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    source = functools.partial(
+        _walk, seeds=[end.seed for end in ends], indices=[end.index for end in ends],
+        labels=None if found[0] is None else [at for at in found if at is not None],
+        truncation=asked.truncation, steps=asked.steps,
+    )  # fmt: skip
+    halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
+    names = [None if found[half] is None else loaded.labels[found[half] or 0] for half in halves]
+    work = Work(loaded, source, asked.steps, wanted)
+    return Order(work, names, asked.start.seed, asked.start.index, addressed=False)
+
+
+def variations(
+    loaded: Loaded, asked: Variation, picture: UInt8Images, settings: ServiceSettings
+) -> Order:
+    """Pictures near `picture`, uint8 (H, W, C) in the model's shape.
+
+    Raises:
+        BadRequestError: the model cannot encode, or has no such label.
+    """
+    if loaded.encoder is None:
+        raise BadRequestError(
+            f"model: {loaded.version.ref} is a GAN and cannot read pictures; "
+            "variations and edits need a VAE",
+            param="model",
+            code="not_supported",
+        )
+    require_count(asked.n, settings)
+    shown = None if asked.label is None else label_index(loaded, asked.label, "label")
+    prompt = asked.prompt if isinstance(asked, Edit) else None
+    becomes = label_in_prompt(loaded, prompt)
+    seed = draw_seed() if asked.seed is None else asked.seed
+    source = functools.partial(
+        _vary, picture=picture, shown=shown, becomes=becomes, seed=seed,
+        index=asked.index, count=asked.n, strength=asked.strength,
+    )  # fmt: skip
+    wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    known = becomes if becomes is not None else shown
+    name = None if known is None else loaded.labels[known]
+    work = Work(loaded, source, asked.n, wanted)
+    return Order(work, [name] * asked.n, seed, asked.index, addressed=False)
+
+
+def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt8Images:
+    """A sent file as uint8 (H, W, C) in the model's shape; its header is believed before its data.
+
+    Raises:
+        BadRequestError: not a picture, damaged, or more pixels than the service reads.
+    """
+    native: Format = loaded.native
+    try:
+        with Image.open(io.BytesIO(data), formats=_READABLE) as image:
+            width, height = image.size
+            if width * height > settings.max_input_pixels:
+                raise BadRequestError(
+                    f"image: {width}x{height} is too large; at most "
+                    f"{settings.max_input_pixels:,} pixels",
+                    param="image",
+                    code="too_large",
+                )
+            image.draft("RGB", (native.width * 2, native.height * 2))
+            one = loaded.renderer.channels == 1
+            pixels = np.asarray(_flat(image).convert("L" if one else "RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadRequestError(
+            f"image: not a readable PNG, JPEG or WebP ({type(error).__name__})",
+            param="image",
+            code="invalid_image",
+        ) from None
+    shaped = pixels[..., None] if one else pixels
+    return resize(shaped, native.height, native.width)
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """What is transparent stands on black, as in the training data."""
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image
+    flat = Image.new("RGBA", image.size, "black")
+    flat.alpha_composite(image.convert("RGBA"))
+    return flat
+
+
+def _walk(
+    loaded: Loaded, *, seeds: list[int], indices: list[int], labels: list[int] | None,
+    truncation: float | None, steps: int,
+) -> Latents:  # fmt: skip
+    engine = loaded.renderer.engine
+    known = None if labels is None else np.array(labels)
+    first, last = (
+        engine.latents(draws_of(seed, np.array([index]), None, truncation))[0]
+        for seed, index in zip(seeds, indices, strict=True)
+    )
+    shares = torch.linspace(0, 1, steps)
+    z = torch.stack([_between(first, last, float(share)) for share in shares])
+    if known is None:
+        return Latents(z, None)
+    ends = engine.embeddings(known)
+    mixed = [torch.lerp(ends[0].float(), ends[1].float(), share) for share in shares]
+    return Latents(z, torch.stack(mixed))
+
+
+def _between(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Along the great circle (Shoemake 1985), where latents of a normal lie; exact at both ends."""
+    if share in (0.0, 1.0):
+        return b if share else a
+    cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
+    angle = math.acos(max(-1.0, min(1.0, float(cosine))))
+    if math.sin(angle) < 1e-4:
+        return torch.lerp(a, b, share)
+    return (math.sin((1 - share) * angle) * a + math.sin(share * angle) * b) / math.sin(angle)
+
+
+@torch.inference_mode()
+def _vary(
+    loaded: Loaded, *, picture: UInt8Images, shown: int | None, becomes: int | None, seed: int,
+    index: int, count: int, strength: float,
+) -> Latents:  # fmt: skip
+    """√(1 - s²) · mean + s · noise: as normal as the prior is, whatever the strength s."""
+    encoder, engine = loaded.encoder, loaded.renderer.engine
+    assert encoder is not None
+    tensor = to_network(picture[None])
+    if loaded.labels and shown is None:
+        shown = _likeliest(loaded, encoder, tensor)
+    mean = _encode(encoder, tensor, None if shown is None else torch.tensor([shown]))
+    noise = engine.latents(draws_of(seed, np.arange(index, index + count), None, None))
+    z = math.sqrt(1 - strength**2) * mean + strength * noise
+    label = becomes if becomes is not None else shown
+    return Latents(z, None if label is None else torch.full((count,), label))
+
+
+def _likeliest(loaded: Loaded, encoder: nn.Module, tensor: Tensor) -> int:
+    """The class under which the picture is reconstructed best."""
+    labels = torch.arange(len(loaded.labels))
+    means = _encode(encoder, tensor.expand(len(labels), -1, -1, -1), labels)
+    made = loaded.renderer.engine.outputs(means, labels)
+    return int((made - tensor).square().mean(dim=(1, 2, 3)).argmin())
+
+
+def _encode(encoder: nn.Module, tensor: Tensor, label: Tensor | None) -> Tensor:
+    """Posterior means float32 (N, latent_dim) on the CPU."""
+    device = next(encoder.parameters()).device
+    mean: Tensor = encoder(tensor.to(device), None if label is None else label.to(device))[0]
+    return mean.float().cpu()

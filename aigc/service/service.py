@@ -1,0 +1,96 @@
+"""The service as one object: a catalogue of models and the queue before them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+import torch
+
+from aigc.service import bodies, orders, points
+from aigc.service.batcher import Batcher
+from aigc.service.catalogue import Catalogue
+from aigc.service.errors import BadRequestError
+from aigc.service.loaded import Loaded
+from aigc.service.orders import Order
+from aigc.service.settings import ServiceSettings
+from aigc.service.tickets import Ticket
+from aigc.types import Notice, unheard
+
+_SWITCH_S = 0.0005
+"""Rendering lets go of the interpreter for moments; with Python's 5 ms it would wait that long to
+go on, while the event loop is busy."""
+
+
+class Service:
+    """Made on any thread; `started` before the first request, `close` after the last."""
+
+    def __init__(self, settings: ServiceSettings, notice: Notice = unheard) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue(settings, notice)
+        self._batcher: Batcher | None = None
+
+    def start(self) -> None:
+        """Load and warm up. Raises StoreError, StorageError, UnfitError."""
+        if self._batcher is not None:
+            return
+        sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
+        torch.set_num_threads(self.settings.threads)
+        self.catalogue.start()
+        self._batcher = Batcher(self.settings)
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the threads."""
+        self.catalogue.close()
+        if self._batcher is not None:
+            self._batcher.close()
+
+    @property
+    def ready(self) -> bool:
+        return self._batcher is not None and self._batcher.alive
+
+    @property
+    def batcher(self) -> Batcher:
+        assert self._batcher is not None, "start() first"
+        return self._batcher
+
+    async def model(self, ref: str | None) -> Loaded:
+        """The model `ref` stands for; without one, the only model offered.
+
+        Raises:
+            NotFoundError, BadRequestError, UnfitError.
+        """
+        if ref is None:
+            offers = self.catalogue.offers()
+            if len(offers) != 1:
+                names = ", ".join(offer.name for offer in offers)
+                raise BadRequestError(f"model: name one of {names}", param="model")
+            ref = offers[0].name
+        return await self.catalogue.get(ref)
+
+    async def generation(self, asked: bodies.Generation, repeatable: bytes | None = None) -> Order:
+        """`repeatable` bytes stand for the seed where the request names none."""
+        seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
+        return orders.generation(await self.model(asked.model), asked, self.settings, seed)
+
+    async def variations(self, asked: bodies.Variation, file: bytes) -> Order:
+        loaded = await self.model(asked.model)
+        picture = points.read_picture(file, loaded, self.settings)
+        return points.variations(loaded, asked, picture, self.settings)
+
+    async def walk(self, asked: bodies.Walk) -> Order:
+        return points.walk(await self.model(asked.model), asked, self.settings)
+
+    @contextlib.asynccontextmanager
+    async def ticket(self, order: Order) -> AsyncIterator[Ticket]:
+        """A place in the queue, freed on the way out if its pictures were not made by then.
+
+        Raises:
+            OverloadedError: there is none.
+        """
+        ticket = self.batcher.enter(order.work)
+        try:
+            yield ticket
+        finally:
+            self.batcher.leave(ticket)

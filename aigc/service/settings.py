@@ -1,0 +1,39 @@
+"""What a service is told at its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aigc.generation.engine import Device
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    models: tuple[str, ...] = ()
+    """References, `name` or `name@alias` or `name@version`; none means every name in the store."""
+    store: str | None = None
+    device: Device = "cpu"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    micro_batch: int = 128
+    """Part of an item's identity, as in bulk generation."""
+    threads: int = 1
+    """Of PyTorch, for one forward pass."""
+    memory_bytes: int = 2 * 2**30
+    """Room for models; the least recently used goes when there is no more."""
+    watch_s: float = 5.0
+    """How often the store is asked whether an alias moved."""
+    linger_s: float = 0.001
+    """The longest a batch waits for more requests, while there are several at a time."""
+    max_queued_images: int = 4096
+    """Small pictures that may wait; a large one counts as many, by its pixels."""
+    max_wait_s: float = 2.0
+    """A request that would wait longer is refused at once."""
+    max_n: int = 64
+    """Pictures a request."""
+    max_side: int = 1024
+    """Of a picture that is asked for, in pixels."""
+    max_input_pixels: int = 16 * 2**20
+    """Of a picture that is sent in."""
+    max_steps: int = 64
+    """Frames of a walk."""
