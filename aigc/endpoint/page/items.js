@@ -1,0 +1,118 @@
+/**
+ * Items: what the page knows of an image. A sample is { model, label, seed, index, truncation,
+ * size, format, blob, url }; with the same model, label, seed, index and truncation the endpoint
+ * makes the same bytes again. A variation has `source` (its picture's name) and `strength` too.
+ */
+
+import { address, key, picture } from "./api.js";
+import { zip } from "./zip.js";
+
+const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
+
+export const nameOf = (item) => item.label || "Image";
+
+export const describe = (item) => `AI-generated image: ${nameOf(item)}, number ${item.index}`;
+
+/** Two items of one identity have the same text. */
+export function identity(item) {
+  const { model, label, seed, index, truncation, source, strength } = item;
+  return JSON.stringify([model, label, seed, index, truncation ?? null, source, strength]);
+}
+
+/** The permanent address of a sample; variations have none. */
+export function permanent(item) {
+  if (item.source) return null;
+  const parts = [item.model, item.label ?? "-", item.seed].map(encodeURIComponent).join("/");
+  const query = new URLSearchParams();
+  if (item.truncation) query.set("truncation", item.truncation);
+  if (item.size && item.size !== "auto") query.set("size", item.size);
+  const path = `v1/images/${parts}/${item.index}.${SUFFIX[item.format ?? "png"]}`;
+  return address(query.size ? `${path}?${query}` : path);
+}
+
+export async function load(item, signal) {
+  const blob = await picture(permanent(item), signal);
+  return withPicture(item, blob);
+}
+
+export const withPicture = (item, blob) => ({ ...item, blob, url: URL.createObjectURL(blob) });
+
+export function fileName(item) {
+  const label = nameOf(item).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  const kind = item.source ? "variation-" : "";
+  return `${kind}${label || "image"}-${item.seed}-${item.index}.${SUFFIX[item.format ?? "png"]}`;
+}
+
+/** A ZIP of the items' files and a manifest.json that says where each came from. `digests` are
+ * those of the models, by their id. */
+export async function archive(items, digests) {
+  const files = [];
+  const rows = [];
+  for (const [at, item] of items.entries()) {
+    const name = `images/${String(at).padStart(3, "0")}-${fileName(item)}`;
+    const bytes = new Uint8Array(await item.blob.arrayBuffer());
+    files.push({ name, bytes });
+    const facts = { ...said(item), model_digest: digests[item.model] };
+    rows.push({ file: name, ...facts, sha256: await sha256(bytes) });
+  }
+  const manifest = {
+    format: "aigc-studio/1",
+    created_at: new Date().toISOString(),
+    ai_generated: true,
+    digital_source_type:
+      "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    items: rows,
+  };
+  const text = new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`);
+  return zip([{ name: "manifest.json", bytes: text }, ...files]);
+}
+
+function said({ model, label, seed, index, truncation, source, strength, ...item }) {
+  const address = source ? undefined : permanent({ model, label, seed, index, truncation, ...item });
+  return { model, label, seed, index, truncation, source, strength, address };
+}
+
+/** Undefined over plain HTTP, where browsers offer no digests. */
+async function sha256(bytes) {
+  if (!globalThis.crypto?.subtle) return undefined;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The same images by the `openai` client and by curl; the key itself is never written out. */
+export function snippets(request) {
+  const { model, n, size, output_format, ...ours } = request;
+  const prompt = (request.labels ?? []).join(", ");
+  const fields = { model, prompt, n, response_format: "b64_json" };
+  if (size) fields.size = size;
+  if (output_format) fields.output_format = output_format;
+  const named = Object.entries(fields).map(([name, value]) => `    ${name}=${python(value)},`);
+  const lines = [
+    "import base64, os",
+    "from openai import OpenAI",
+    "",
+    "client = OpenAI(",
+    `    base_url=${python(address("v1"))},`,
+    '    api_key=os.environ.get("AIGC_API_KEY", "none"),',
+    ")",
+    "answer = client.images.generate(",
+    ...named,
+    `    extra_body=${python(ours)},`,
+    ")",
+    "for number, image in enumerate(answer.data):",
+    `    with open(f"{number}.${SUFFIX[output_format ?? "png"]}", "wb") as file:`,
+    "        file.write(base64.b64decode(image.b64_json))",
+  ];
+  const body = JSON.stringify({ ...request, response_format: "b64_json" }, null, 2);
+  const curl = [
+    `curl ${shell(address("v1/images/generations"))} \\`,
+    '  -H "Content-Type: application/json" \\',
+    ...(key.get() ? ['  -H "Authorization: Bearer $AIGC_API_KEY" \\'] : []),
+    `  -d ${shell(body)}`,
+  ];
+  return { python: lines.join("\n"), curl: curl.join("\n") };
+}
+
+const python = (value) => JSON.stringify(value).replaceAll('":', '": ').replaceAll(',"', ', "');
+
+const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,269 @@
+/** The studio: ties the settings, the four views and the dialogs together. */
+
+import { ApiError, blobOf, generate, key, models } from "./api.js";
+import { $, copy, el, progress, save, say } from "./dom.js";
+import { Gallery } from "./gallery.js";
+import { archive, fileName, nameOf, snippets, withPicture } from "./items.js";
+import { Kept } from "./kept.js";
+import { Look } from "./look.js";
+import { Settings } from "./settings.js";
+import { Vary } from "./vary.js";
+import { Walk } from "./walk.js";
+
+const VIEWS = ["samples", "walk", "vary", "kept"];
+const settings = new Settings(refresh);
+const on = { open, select, keep, kept: (item) => kept.has(item) };
+const galleries = {
+  samples: new Gallery($("samples"), "Samples", on),
+  vary: new Gallery($("variations"), "Variations", on),
+  kept: new Gallery($("kept"), "Favourites", on),
+};
+const kept = new Kept(galleries.kept, { changed: keptChanged });
+const look = new Look(on);
+const walk = new Walk(guard);
+const vary = new Vary(galleries.vary, varyRequest, guard);
+let view = "samples";
+let running = new AbortController();
+
+/** Run `work(signal)`, in place of what was running; what goes wrong is shown with a way on. */
+async function guard(work) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  $("problem").hidden = true;
+  try {
+    await work(signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    Object.values(galleries).forEach((gallery) => gallery.end());
+    problem(error, () => guard(work));
+  } finally {
+    if (!signal.aborted) progress(0, 0);
+  }
+}
+
+function problem(error, again) {
+  if (!(error instanceof ApiError)) console.error(error);
+  const wait = error.retryAfterS ? ` It asks to wait ${Math.ceil(error.retryAfterS)} s.` : "";
+  const locked = error.status === 401 || error.status === 403;
+  const way = locked
+    ? el("button", { type: "button", textContent: "Enter an API key" })
+    : el("button", { type: "button", textContent: "Try again" });
+  way.addEventListener("click", locked ? openKey : again);
+  $("problem").replaceChildren(el("p", { textContent: error.message + wait }), way);
+  $("problem").hidden = false;
+  say("");
+}
+
+async function start() {
+  await guard(async (signal) => {
+    say("Asking for the models …");
+    const found = await models(signal);
+    settings.offer(found);
+    if (!found.length) throw new ApiError(0, { message: "This endpoint serves no model." }, null);
+  });
+  if (settings.model) await refresh();
+}
+
+async function refresh() {
+  vary.suit(settings.model);
+  if (view === "vary") return vary.make();
+  if (view !== "samples") show("samples");
+  return guard(sample);
+}
+
+async function sample(signal) {
+  const { request, count, index, truncation, size, format } = settings;
+  const common = { model: request.model, seed: request.seed, truncation, size, format };
+  galleries.samples.begin(count, ...settings.shape);
+  $("range").textContent = `${index} to ${index + count - 1}`;
+  $("previous").disabled = index === 0;
+  progress(0, count);
+  say(`Making ${count} images …`);
+  let done = 0;
+  const fill = (image, order) => {
+    const at = image.index === undefined ? order : image.index - index;
+    const item = { ...common, model: image.model ?? common.model, label: image.label ?? null };
+    item.index = index + at;
+    galleries.samples.fill(at, withPicture(item, blobOf(image.b64_json, format)));
+    progress(++done, count);
+  };
+  await generate(request, fill, signal);
+  galleries.samples.end();
+  say(`${done} images of seed ${request.seed}.`);
+}
+
+function varyRequest() {
+  const { model, seed, count } = settings;
+  return { model: model.id, seed, n: count, width: model.width, height: model.height };
+}
+
+function show(name) {
+  view = name;
+  for (const other of VIEWS) {
+    const chosen = other === name;
+    $(`view-${other}`).hidden = !chosen;
+    $(`tab-${other}`).setAttribute("aria-selected", String(chosen));
+    $(`tab-${other}`).tabIndex = chosen ? 0 : -1;
+  }
+  for (const gallery of Object.values(galleries)) gallery.select([]);
+  if (name !== "walk") walk.pause();
+  if (name === "kept") showKept();
+}
+
+function showKept() {
+  say(kept.rows.length ? `${kept.rows.length} favourites, kept in this browser.` : "");
+  const [width, height] = settings.model ? [settings.model.width, settings.model.height] : [1, 1];
+  return kept.show(width, height);
+}
+
+function keptChanged() {
+  $("kept-count").textContent = kept.rows.length || "";
+  for (const gallery of Object.values(galleries)) gallery.hearts();
+}
+
+async function keep(item) {
+  try {
+    await kept.toggle(item);
+    say(kept.has(item) ? `${nameOf(item)} ${item.index} is kept.` : "No longer kept.");
+  } catch {
+    say("This browser's storage is full: remove some favourites first.");
+  }
+}
+
+function open(item) {
+  look.open(item, shown());
+}
+
+function shown() {
+  return galleries[view] ?? galleries.samples;
+}
+
+function select(items) {
+  const samples = items.filter((item) => !item.source);
+  const models = new Set(items.map((item) => item.model));
+  const can = {
+    open: items.length === 1,
+    walk: samples.length === 2 && items.length === 2 && models.size === 1,
+    vary: items.length === 1 && Boolean(settings.model?.can?.includes("vary")),
+  };
+  for (const button of $("selection").querySelectorAll("[data-act]")) {
+    button.hidden = can[button.dataset.act] === false;
+  }
+  $("selection-count").textContent = `${items.length} selected`;
+  $("selection").hidden = items.length === 0;
+}
+
+const acts = {
+  open: ([item]) => open(item),
+  walk: ([from, to]) => {
+    const smooth = shown().list.classList.contains("smooth");
+    walk.shape(settings.model.width, settings.model.height, smooth);
+    show("walk");
+    $("tab-walk").focus();
+    return walk.start(from, to);
+  },
+  vary: ([item]) => {
+    const { blob } = item;
+    show("vary");
+    $("tab-vary").focus();
+    return vary.use(blob, fileName(item));
+  },
+  keep: async (items) => {
+    const all = items.every((item) => kept.has(item));
+    for (const item of items) if (kept.has(item) === all) await keep(item);
+  },
+  download: (items) => (items.length === 1 ? save(items[0].blob, fileName(items[0])) : pack(items)),
+  clear: () => {
+    shown().select([]);
+    shown().focus();
+  },
+};
+
+async function pack(items) {
+  if (!items.length) return say("There are no images to download yet.");
+  const digests = Object.fromEntries(settings.models.map(({ id, digest }) => [id, digest]));
+  save(await archive(items, digests), `aigc-${items.length}-images.zip`);
+  return say(`A ZIP of ${items.length} images and their manifest is on its way.`);
+}
+
+function openKey() {
+  $("key-value").value = key.get();
+  $("key").showModal();
+}
+
+function useKey(event) {
+  key.set(event.submitter?.value === "forget" ? "" : $("key-value").value.trim());
+  return start();
+}
+
+function openCode() {
+  if (!settings.model) return;
+  const code = snippets(settings.request);
+  $("python").textContent = code.python;
+  $("curl").textContent = code.curl;
+  $("code").showModal();
+}
+
+async function copied(button, text) {
+  await copy(text);
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+const THEMES = { "": "System", light: "Light", dark: "Dark" };
+
+function theme(value) {
+  document.documentElement.dataset.theme = value;
+  localStorage.setItem("aigc-studio-theme", value);
+  $("theme-name").textContent = THEMES[value];
+  $("theme").setAttribute("aria-label", `Theme: ${THEMES[value]}`);
+}
+
+function nextTheme() {
+  const names = Object.keys(THEMES);
+  theme(names[(names.indexOf(document.documentElement.dataset.theme ?? "") + 1) % names.length]);
+}
+
+function tabKey(event) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by) return;
+  const next = VIEWS.at((VIEWS.indexOf(view) + by) % VIEWS.length);
+  show(next);
+  $(`tab-${next}`).focus();
+}
+
+function toggleControls() {
+  const open = $("controls").classList.toggle("open");
+  $("toggle-controls").setAttribute("aria-expanded", String(open));
+}
+
+vary.onTake = (file) => {
+  if (view !== "vary") show("vary");
+  return vary.use(file, file.name);
+};
+for (const name of VIEWS) {
+  $(`tab-${name}`).addEventListener("click", () => show(name));
+  $(`tab-${name}`).addEventListener("keydown", tabKey);
+}
+for (const button of document.querySelectorAll("[data-close]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
+}
+$("selection").addEventListener("click", (event) => {
+  const act = event.target.closest("[data-act]")?.dataset.act;
+  if (act) acts[act](shown().selected);
+});
+$("previous").addEventListener("click", () => settings.turn(-1));
+$("next").addEventListener("click", () => settings.turn(1));
+$("download-zip").addEventListener("click", () => pack(view === "walk" ? walk.frames : shown().items));
+$("open-code").addEventListener("click", openCode);
+$("open-key").addEventListener("click", openKey);
+$("key-form").addEventListener("submit", useKey);
+$("copy-python").addEventListener("click", (event) => copied(event.target, $("python").textContent));
+$("copy-curl").addEventListener("click", (event) => copied(event.target, $("curl").textContent));
+$("theme").addEventListener("click", nextTheme);
+$("toggle-controls").addEventListener("click", toggleControls);
+theme(document.documentElement.dataset.theme ?? "");
+keptChanged();
+show("samples");
+start();

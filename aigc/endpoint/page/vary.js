@@ -1,0 +1,100 @@
+/** Variations of a picture of the user's own, or of an item, by models that can encode. */
+
+import { blobOf, vary } from "./api.js";
+import { $, later, progress, say } from "./dom.js";
+import { withPicture } from "./items.js";
+
+export class Vary {
+  /** `ask()` gives { model, seed, n, label }; `guard(work)` runs `work(signal)`. */
+  constructor(gallery, ask, guard) {
+    this.gallery = gallery;
+    this.ask = ask;
+    this.guard = guard;
+    $("vary-file").addEventListener("change", () => this.#take($("vary-file").files));
+    const again = later(250, () => this.make());
+    $("strength").addEventListener("input", () => {
+      this.#strength();
+      again();
+    });
+    document.addEventListener("paste", (event) => this.#take(event.clipboardData.files));
+    this.#strength();
+    this.#dropping();
+  }
+
+  /** Show why not, when `model` cannot. */
+  suit(model) {
+    const can = Boolean(model?.can?.includes("vary"));
+    $("vary-stage").hidden = !can;
+    $("vary-why").hidden = can;
+    $("vary-why").textContent = can
+      ? ""
+      : `${model?.id ?? "This model"} cannot vary pictures: only a VAE has the encoder that reads ` +
+        "them, and this is a GAN. Pick a VAE model to use this view.";
+    this.can = can;
+  }
+
+  /** A file, or an item's blob with a name. */
+  use(blob, name) {
+    this.source = { blob, name };
+    if ($("vary-source").src) URL.revokeObjectURL($("vary-source").src);
+    $("vary-source").src = URL.createObjectURL(blob);
+    $("vary-source").alt = `Your picture ${name}`;
+    $("vary-source").hidden = false;
+    $("drop-text").firstElementChild.textContent = name;
+    $("drop-text").lastElementChild.textContent = "Drop another one here, paste it, or";
+    return this.make();
+  }
+
+  make() {
+    if (!this.source || !this.can) return undefined;
+    const { model, seed, n, width, height } = this.ask();
+    const strength = Number($("strength").value);
+    const form = new FormData();
+    form.set("image", this.source.blob, this.source.name);
+    for (const [name, value] of Object.entries({ model, n, seed, strength })) form.set(name, value);
+    form.set("response_format", "b64_json");
+    const common = { model, seed, strength, source: this.source.name, format: "png" };
+    return this.guard(async (signal) => {
+      this.gallery.begin(n, width, height);
+      progress(0, n);
+      say(`Making ${n} variations of ${this.source.name} …`);
+      let done = 0;
+      await vary(
+        form,
+        (image, at) => {
+          const item = { ...common, label: image.label, index: image.index ?? at };
+          this.gallery.fill(at, withPicture(item, blobOf(image.b64_json)));
+          progress(++done, n);
+        },
+        signal,
+      );
+      this.gallery.end();
+      say(`${done} variations of ${this.source.name}.`);
+    });
+  }
+
+  #take(files) {
+    const file = [...files].find((one) => one.type.startsWith("image/"));
+    if (file) this.onTake(file);
+    else if (files.length) say("That is not a picture: drop a PNG, JPEG or WebP file.");
+  }
+
+  #strength() {
+    $("strength-value").textContent = Number($("strength").value).toFixed(2);
+  }
+
+  /** The whole page takes drops, so that a near miss does not open the file instead. */
+  #dropping() {
+    const over = (on) => document.documentElement.classList.toggle("dropping", on);
+    document.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      over(true);
+    });
+    document.addEventListener("dragleave", (event) => event.relatedTarget ?? over(false));
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      over(false);
+      this.#take(event.dataTransfer.files);
+    });
+  }
+}
