@@ -33,8 +33,10 @@ export function generate(request, onImage, signal) {
   return images("v1/images/generations", { method: "POST", headers, body, signal }, onImage);
 }
 
-/** `form` is multipart: image, model, n, strength, seed. */
+/** `form` is multipart: image, model, n, strength, seed, and label and output_format at will. */
 export function vary(form, onImage, signal) {
+  form.set("response_format", "b64_json");
+  form.set("stream", "true");
   return images("v1/images/variations", { method: "POST", body: form, signal }, onImage);
 }
 

@@ -27,9 +27,9 @@ export function say(text) {
   $("status").textContent = text;
 }
 
-export function progress(done, total) {
-  $("progress").value = total ? done / total : 0;
-  $("progress").classList.toggle("idle", !total || done >= total);
+export function progress(share) {
+  $("progress").value = share;
+  $("progress").classList.toggle("idle", share >= 1);
 }
 
 export function facts(list, pairs) {

@@ -38,8 +38,9 @@ export class Gallery {
 
   shape(width, height) {
     const small = width <= PIXEL_ART;
+    const step = small ? width / devicePixelRatio : 1;
     this.list.style.setProperty("--ratio", `${width / height}`);
-    this.list.style.setProperty("--native", small ? `${width}px` : "1px");
+    this.list.style.setProperty("--native", `${step}px`);
     this.list.classList.toggle("smooth", !small);
   }
 

@@ -7,9 +7,10 @@
 import { address, key, picture } from "./api.js";
 import { zip } from "./zip.js";
 
+const NO_LABEL = "_"; // in the addresses of models that have none
 const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
 
-export const nameOf = (item) => item.label || "Image";
+export const nameOf = (item) => item.label || (item.source ? "Variation" : "Image");
 
 export const describe = (item) => `AI-generated image: ${nameOf(item)}, number ${item.index}`;
 
@@ -22,7 +23,7 @@ export function identity(item) {
 /** The permanent address of a sample; variations have none. */
 export function permanent(item) {
   if (item.source) return null;
-  const parts = [item.model, item.label ?? "-", item.seed].map(encodeURIComponent).join("/");
+  const parts = [item.model, item.label ?? NO_LABEL, item.seed].map(encodeURIComponent).join("/");
   const query = new URLSearchParams();
   if (item.truncation) query.set("truncation", item.truncation);
   if (item.size && item.size !== "auto") query.set("size", item.size);
@@ -39,8 +40,7 @@ export const withPicture = (item, blob) => ({ ...item, blob, url: URL.createObje
 
 export function fileName(item) {
   const label = nameOf(item).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  const kind = item.source ? "variation-" : "";
-  return `${kind}${label || "image"}-${item.seed}-${item.index}.${SUFFIX[item.format ?? "png"]}`;
+  return `${label || "image"}-${item.seed}-${item.index}.${SUFFIX[item.format ?? "png"]}`;
 }
 
 /** A ZIP of the items' files and a manifest.json that says where each came from. `digests` are
@@ -88,7 +88,9 @@ export function snippets(request) {
   if (output_format) fields.output_format = output_format;
   const named = Object.entries(fields).map(([name, value]) => `    ${name}=${python(value)},`);
   const lines = [
-    "import base64, os",
+    "import base64",
+    "import os",
+    "",
     "from openai import OpenAI",
     "",
     "client = OpenAI(",

@@ -20,26 +20,38 @@ const galleries = {
 };
 const kept = new Kept(galleries.kept, { changed: keptChanged });
 const look = new Look(on);
-const walk = new Walk(guard);
-const vary = new Vary(galleries.vary, varyRequest, guard);
+const walk = new Walk((work) => guard("walk", work));
+const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work));
+const running = Object.fromEntries(VIEWS.map((name) => [name, new AbortController()]));
+const said = {};
 let view = "samples";
-let running = new AbortController();
 
-/** Run `work(signal)`, in place of what was running; what goes wrong is shown with a way on. */
-async function guard(work) {
-  running.abort();
-  running = new AbortController();
-  const { signal } = running;
+/** Run `work(signal, report)` in place of what the view `name` was doing; what goes wrong is shown
+ * with a way on. Views do not disturb each other. */
+async function guard(name, work) {
+  running[name].abort();
+  running[name] = new AbortController();
+  const { signal } = running[name];
+  const report = {
+    say: (text) => signal.aborted || tell(name, text),
+    progress: (share) => signal.aborted || name !== view || progress(share),
+  };
   $("problem").hidden = true;
   try {
-    await work(signal);
+    await work(signal, report);
   } catch (error) {
     if (signal.aborted) return;
-    Object.values(galleries).forEach((gallery) => gallery.end());
-    problem(error, () => guard(work));
+    galleries[name]?.end();
+    report.say("");
+    problem(error, () => guard(name, work));
   } finally {
-    if (!signal.aborted) progress(0, 0);
+    report.progress(1);
   }
+}
+
+function tell(name, text) {
+  said[name] = text;
+  if (name === view) say(text);
 }
 
 function problem(error, again) {
@@ -52,12 +64,11 @@ function problem(error, again) {
   way.addEventListener("click", locked ? openKey : again);
   $("problem").replaceChildren(el("p", { textContent: error.message + wait }), way);
   $("problem").hidden = false;
-  say("");
 }
 
 async function start() {
-  await guard(async (signal) => {
-    say("Asking for the models …");
+  await guard("samples", async (signal, report) => {
+    report.say("Asking for the models …");
     const found = await models(signal);
     settings.offer(found);
     if (!found.length) throw new ApiError(0, { message: "This endpoint serves no model." }, null);
@@ -69,37 +80,40 @@ async function refresh() {
   vary.suit(settings.model);
   if (view === "vary") return vary.make();
   if (view !== "samples") show("samples");
-  return guard(sample);
+  return guard("samples", sample);
 }
 
-async function sample(signal) {
+async function sample(signal, report) {
   const { request, count, index, truncation, size, format } = settings;
   const common = { model: request.model, seed: request.seed, truncation, size, format };
   galleries.samples.begin(count, ...settings.shape);
   $("range").textContent = `${index} to ${index + count - 1}`;
   $("previous").disabled = index === 0;
-  progress(0, count);
-  say(`Making ${count} images …`);
+  report.progress(0);
+  report.say(`Making ${count} images …`);
   let done = 0;
   const fill = (image, order) => {
     const at = image.index === undefined ? order : image.index - index;
     const item = { ...common, model: image.model ?? common.model, label: image.label ?? null };
     item.index = index + at;
     galleries.samples.fill(at, withPicture(item, blobOf(image.b64_json, format)));
-    progress(++done, count);
+    report.progress(++done / count);
   };
   await generate(request, fill, signal);
   galleries.samples.end();
-  say(`${done} images of seed ${request.seed}.`);
+  report.say(`${done} images of seed ${request.seed}.`);
 }
 
 function varyRequest() {
-  const { model, seed, count } = settings;
-  return { model: model.id, seed, n: count, width: model.width, height: model.height };
+  const { model, seed, count, labels, format } = settings;
+  const fields = { model: model.id, seed, n: count, output_format: format };
+  if (labels.size === 1) [fields.label] = labels;
+  return { fields, width: model.width, height: model.height };
 }
 
 function show(name) {
   view = name;
+  say(said[name] ?? "");
   for (const other of VIEWS) {
     const chosen = other === name;
     $(`view-${other}`).hidden = !chosen;
@@ -112,7 +126,7 @@ function show(name) {
 }
 
 function showKept() {
-  say(kept.rows.length ? `${kept.rows.length} favourites, kept in this browser.` : "");
+  tell("kept", kept.rows.length ? `${kept.rows.length} kept in this browser.` : "");
   const [width, height] = settings.model ? [settings.model.width, settings.model.height] : [1, 1];
   return kept.show(width, height);
 }

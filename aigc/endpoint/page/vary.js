@@ -1,11 +1,12 @@
 /** Variations of a picture of the user's own, or of an item, by models that can encode. */
 
 import { blobOf, vary } from "./api.js";
-import { $, later, progress, say } from "./dom.js";
+import { $, later, say } from "./dom.js";
 import { withPicture } from "./items.js";
 
 export class Vary {
-  /** `ask()` gives { model, seed, n, label }; `guard(work)` runs `work(signal)`. */
+  /** `ask()` gives { fields, width, height }, the fields being those of the form beside the
+   * picture; `guard(work)` runs `work(signal, report)`. */
   constructor(gallery, ask, guard) {
     this.gallery = gallery;
     this.ask = ask;
@@ -47,29 +48,30 @@ export class Vary {
 
   make() {
     if (!this.source || !this.can) return undefined;
-    const { model, seed, n, width, height } = this.ask();
+    const { fields, width, height } = this.ask();
+    const { model, seed, n } = fields;
     const strength = Number($("strength").value);
     const form = new FormData();
     form.set("image", this.source.blob, this.source.name);
-    for (const [name, value] of Object.entries({ model, n, seed, strength })) form.set(name, value);
-    form.set("response_format", "b64_json");
-    const common = { model, seed, strength, source: this.source.name, format: "png" };
-    return this.guard(async (signal) => {
+    for (const [name, value] of Object.entries({ ...fields, strength })) form.set(name, value);
+    const common = { model, seed, strength, source: this.source.name };
+    common.format = fields.output_format;
+    return this.guard(async (signal, report) => {
       this.gallery.begin(n, width, height);
-      progress(0, n);
-      say(`Making ${n} variations of ${this.source.name} …`);
+      report.progress(0);
+      report.say(`Making ${n} variations of ${this.source.name} …`);
       let done = 0;
       await vary(
         form,
         (image, at) => {
-          const item = { ...common, label: image.label, index: image.index ?? at };
-          this.gallery.fill(at, withPicture(item, blobOf(image.b64_json)));
-          progress(++done, n);
+          const item = { ...common, label: image.label ?? null, index: image.index ?? at };
+          this.gallery.fill(at, withPicture(item, blobOf(image.b64_json, common.format)));
+          report.progress(++done / n);
         },
         signal,
       );
       this.gallery.end();
-      say(`${done} variations of ${this.source.name}.`);
+      report.say(`${done} variations of ${this.source.name}.`);
     });
   }
 

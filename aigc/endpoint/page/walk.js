@@ -1,13 +1,13 @@
 /** The way between two items: frames made by the model from latents in between. */
 
 import { walk } from "./api.js";
-import { $, el, icon, later, say } from "./dom.js";
+import { $, el, icon, later } from "./dom.js";
 import { nameOf, withPicture } from "./items.js";
 
 const FRAME_MS = 110;
 
 export class Walk {
-  /** `guard(work)` runs `work(signal)` and shows what goes wrong. */
+  /** `guard(work)` runs `work(signal, report)` and shows what goes wrong. */
   constructor(guard) {
     this.guard = guard;
     this.frames = [];
@@ -36,11 +36,11 @@ export class Walk {
       ...(from.truncation && { truncation: from.truncation }),
       output_format: from.format,
     };
-    say("Making the walk …");
-    await this.guard(async (signal) => {
+    await this.guard(async (signal, report) => {
+      report.say("Making the walk …");
       const blobs = await walk(request, signal);
       this.#fill(blobs);
-      say(`${blobs.length} frames from ${title(from)} to ${title(to)}.`);
+      report.say(`${blobs.length} frames from ${title(from)} to ${title(to)}.`);
     });
   }
 
