@@ -164,15 +164,15 @@ class _Rate:
 
 
 def _lines(what: str, unit: str) -> Report:
-    rate, last = _Rate(), 0.0
+    rate, last, said = _Rate(), 0.0, (-1.0, -1.0)
 
     def report(done: float, total: float, **metrics: Any) -> None:
-        nonlocal last
+        nonlocal last, said
         speed = rate(done)
         now = time.monotonic()
-        if now - last < 10 and done < total:
+        if (now - last < 10 and done < total) or (done, total) == said:
             return
-        last = now
+        last, said = now, (done, total)
         left = f"{(total - done) / speed:,.0f} s left" if speed else ""
         print(  # noqa: T201
             f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}",

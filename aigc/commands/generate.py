@@ -19,7 +19,7 @@ from aigc.commands.common import (
 )
 from aigc.errors import SpecError
 
-_BRIEFS = (".csv", ".jsonl", ".parquet")
+_BRIEFS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 MetricsPort = Annotated[
     int | None,
@@ -37,7 +37,8 @@ def generate(
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model, when briefs come first.")] = None,
     briefs: Annotated[
-        str | None, typer.Option(help="CSV, JSON Lines or Parquet, one row a brief.")
+        str | None,
+        typer.Option(help="CSV, JSON Lines, Parquet or OpenAI batch: a row a brief."),
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many images to make.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
@@ -51,7 +52,8 @@ def generate(
     writer: Annotated[str | None, typer.Option(help="parquet, webdataset or files.")] = None,
     workers: Workers = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would take, from a short probe.")
+        bool,
+        typer.Option("--dry-run", help="Say what it would take, by a short probe; write nothing."),
     ] = False,
     metrics_port: MetricsPort = None,
     spec_file: SpecFile = None,
@@ -63,6 +65,8 @@ def generate(
 
     Example: aigc generate fashion --count 100000 --out out/fashion --seed 7
     Example: aigc generate briefs.csv --model fashion --out out/campaign
+
+    Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
     from aigc.orchestration.local import warm
 

@@ -19,7 +19,11 @@ def status(out: Out, as_json: AsJson = False) -> None:
     Example: aigc status out/fashion
     """
     from aigc.output.manifest import status as read_status
+    from aigc.output.merge import merged_sets
 
+    if parts := merged_sets(out):
+        _show_merged(out, [read_status(part) for part in parts], as_json)
+        return
     found = read_status(out)
     if as_json:
         print_json(found)
@@ -30,8 +34,18 @@ def status(out: Out, as_json: AsJson = False) -> None:
     size_mb = found["size_bytes"] / 1e6
     typer.echo(f"{found['shards']} of {found['planned_shards']} shards, {size_mb:,.1f} MB")
     if not found["complete"]:
+        typer.echo("the command that began it, given again, goes on")
         age = found["last_commit_age_s"]
         typer.echo(f"last commit {age:,.0f} s ago" if age is not None else "no commit yet")
+
+
+def _show_merged(out: str, parts: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json({"out": out, "sets": parts})
+        return
+    typer.echo(f"{out}: {len(parts)} sets, {sum(part['items'] for part in parts):,} images")
+    for part in parts:
+        typer.echo(f"{part['out']}: {part['items']:,} images by {part['model']}")
 
 
 def verify(
@@ -51,7 +65,7 @@ def verify(
     with progress("verify", "images") as report:
         result = run_verify(out, decode, report)
     if regenerate_items:
-        result["regenerated"] = _compare(out, _sample(result["items"], regenerate_items), None)
+        result["regenerated"] = _compare_some(out, regenerate_items)
     if as_json:
         print_json(result)
         return
@@ -107,6 +121,18 @@ def view(
     storage.write_bytes(storage.join(where, "preview.png"), sheet)
     typer.echo(storage.join(where, "gallery.html"))
     typer.echo(storage.join(where, "preview.png"))
+
+
+def _compare_some(out: str, items: int) -> dict[str, Any]:
+    """Random items of a set, or of each set in a merged one. Raises JobError on a difference."""
+    from aigc.output import commit
+    from aigc.output.merge import merged_sets
+
+    indices = {
+        part: _compare(part, _sample(commit.read_job(part).count, items), None)["indices"]
+        for part in merged_sets(out) or [out]
+    }
+    return {"items": sum(map(len, indices.values())), "indices": indices, "equal": True}
 
 
 def _sample(count: int, items: int) -> list[int]:

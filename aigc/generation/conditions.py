@@ -52,7 +52,7 @@ def find_label(known: Sequence[str], name: str) -> int:
         return folded.index(name.casefold())
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f"; did you mean {known[folded.index(close[0])]!r}?" if close else ""
-    raise SpecError(f"labels: the model has no {name!r}{hint} It has: {', '.join(known)}")
+    raise SpecError(f"labels: the model has no {name!r}{hint}; it has: {', '.join(known)}")
 
 
 def labels_of(pattern: Labels, start: int, stop: int) -> Labels | None:

@@ -86,7 +86,7 @@ def write_shard(
     target = storage.join(out, file)
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    content = 0
+    content, beside_bytes = 0, 0
     with storage.scratch_file(target) as local:
         with open_writer(job.writer, local, schema.schema(job, maker.briefs), out) as writer:
             for rows in parts:
@@ -94,6 +94,8 @@ def write_shard(
                 content += schema.content_digest(rows.slots, rows.files, rows.labels)
                 refused.update(rows.refused)
                 labels.update(_counted(job, rows.labels))
+                if job.writer == "files":
+                    beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
         size_bytes, sha256 = local.stat().st_size, file_sha256(local)
         storage.upload(local, target)
@@ -102,7 +104,7 @@ def write_shard(
         start=shard.start,
         stop=shard.stop,
         file=file,
-        size_bytes=size_bytes,
+        size_bytes=size_bytes + beside_bytes,
         sha256=sha256,
         content=schema.format_digest(content),
         labels=dict(sorted(labels.items())),

@@ -127,12 +127,17 @@ class Job(Spec):
 
     def differences(self, other: Job) -> list[str]:
         """Fields in which `other` asks for something else, as 'seed: 1 there, 2 asked'."""
-        mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
+        mine, theirs = self._decisive(), other._decisive()
         return [
-            f"{name}: {_short(mine[name])} there, {_short(theirs[name])} asked"
-            for name in mine
-            if mine[name] != theirs[name] and name not in _RESOLVED
+            f"{name}: {_short(mine.get(name))} there, {_short(theirs.get(name))} asked"
+            for name in mine | theirs
+            if mine.get(name) != theirs.get(name)
         ]
+
+    def _decisive(self) -> dict[str, object]:
+        """Every field that decides, gates by dotted names as the user writes them."""
+        values = self.model_dump(mode="json", exclude=set(_RESOLVED))
+        return values | dict(_dotted("gates", values.pop("asked_gates")))
 
 
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
@@ -166,6 +171,14 @@ def shard_items(spec: GenerateSpec, config: ModelConfig, count: int) -> int:
         wanted = min(_TARGET_FILE_BYTES // item_bytes, -(-count // _MIN_SHARDS))
         wanted = max(wanted, _MIN_BATCHES * spec.micro_batch)
     return -(-wanted // spec.micro_batch) * spec.micro_batch
+
+
+def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _dotted(f"{name}.{key}", inner)
 
 
 def _short(value: object) -> str:

@@ -156,7 +156,8 @@ class Assemble:
             table = _read_table(storage.join(folder(out, number), record["file"]))
             kept = _kept(table, read_refused(out, number))
             refused.update(record["refused"])
-            refused[REASON] += table.num_rows - int(kept.sum())
+            if doubles := table.num_rows - int(kept.sum()):
+                refused[REASON] += doubles
             tables.append(table.filter(pa.array(kept)))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
         for block in blocks(maker.job, np.arange(table.num_rows)):

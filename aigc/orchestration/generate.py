@@ -32,6 +32,8 @@ from aigc.specs import Budget, Gates, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Notice, Report, ShardRecord, silent, unheard
 
+_SHOWN_REJECTS = 100
+
 
 def run(
     spec: GenerateSpec,
@@ -147,16 +149,15 @@ def _open(
     """The job at `out`, begun now or found there and held against `spec`; its briefs, and the rows
     that are none."""
     found = commit.find_job(out)
-    if found is None and spec.gates.local:
-        gating.require(spec.gates, version.config, ModelStore().load(version))
+    if found is None:
+        tensors = ModelStore().load(version)  # damage is found before anything is written
+        if spec.gates.local:
+            gating.require(spec.gates, version.config, tensors)
     device = found.device if found else choose_device(spec.placement, on_cluster)
     precision = found.precision if found else best_precision(device)
     briefs, rejects = read_briefs(spec, version.config)
     if rejects:
-        notice(
-            f"{len(rejects):,} briefs are rejected, the first in row {rejects[0].row}: "
-            f"{rejects[0].reason}; all of them: {storage.join(out, 'rejects.jsonl')}"
-        )
+        _say_rejects(rejects, out if out == storage.absolute(spec.out) else None, notice)
 
     def resolve(asked: Gates) -> Gates:
         if found is not None or asked.realism is None or asked.realism.percentile is None:
@@ -170,6 +171,20 @@ def _open(
     job = commit.open_job(out, job)
     write_briefs(out, briefs, rejects)
     return job, briefs, rejects
+
+
+def _say_rejects(rejects: list[Reject], out: str | None, notice: Notice) -> None:
+    """The first, and that all are written to `out`; without it, some of them by themselves."""
+    said = f"{len(rejects):,} briefs are rejected"
+    if out is not None:
+        first = f"the first in row {rejects[0].row}: {rejects[0].reason}"
+        notice(f"{said}, {first}; all of them: {storage.join(out, 'rejects.jsonl')}")
+        return
+    notice(f"{said}:")
+    for reject in rejects[:_SHOWN_REJECTS]:
+        notice(f"row {reject.row}: {reject.reason}")
+    if len(rejects) > _SHOWN_REJECTS:
+        notice(f"and {len(rejects) - _SHOWN_REJECTS:,} more")
 
 
 def _measure(

@@ -105,7 +105,7 @@ class Pool:
             self._check_times()
             on_tick(sum(place.items for place in self._places))
             if reason := stop():
-                raise StoppedError(reason)
+                raise StoppedError(f"{reason}; the same command goes on from here")
         if self._given_up:
             raise JobError(self._summary())
 

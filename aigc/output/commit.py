@@ -136,6 +136,9 @@ def read_job(out: str) -> Job:
     """Raises SpecError when `out` holds no job."""
     job = find_job(out)
     if job is None:
+        inside = storage.folders(storage.join(out, "sets"))
+        if inside:
+            raise SpecError(f"{out}: a merged set; name one inside, {out}/sets/{inside[0]}")
         raise SpecError(f"{out}: no content set here (no _job.json); check the path")
     return job
 

@@ -105,6 +105,16 @@ def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Jso
     }
 
 
+def _as_made(job: Job) -> str:
+    colour = "grey" if job.channels == 1 else "RGB"
+    if job.briefs_digest is not None:
+        return f"- Made from briefs: each row says its seed, size and codec; {colour}"
+    return (
+        f"- Seed: {job.seed}; truncation: {job.truncation or 'none'}\n"
+        f"- Images: {job.width}×{job.height}, {colour}, {job.codec}"
+    )
+
+
 def card(job: Job, manifest: Json) -> str:
     """The data set card: a README that the Hugging Face hub and people can read."""
     counts = "\n".join(f"| {name} | {count:,} |" for name, count in manifest["labels"].items())
@@ -123,8 +133,7 @@ the column `digital_source_type`{" and each image file" if job.embed_provenance 
 ![preview](preview.png)
 
 - Model: `{job.model}`, digest `{job.model_digest}`
-- Seed: {job.seed}; truncation: {job.truncation or "none"}
-- Images: {job.width}×{job.height}, {"grey" if job.channels == 1 else "RGB"}, {job.codec}
+{_as_made(job)}
 - Content digest: `{manifest["content_digest"]}`
 {table}
 {_READ[job.writer]} `aigc verify` checks it; `aigc regenerate --item N` makes any item again.

@@ -136,14 +136,14 @@ def _chart(page: Canvas, y: float, title: str, note: str, values: list[float]) -
     page.box(_EDGE, top, _INNER, height, "#f7f8fa", 4)
     highest = max(values)
     for at, value in enumerate(values):
-        tall = height * 0.92 * value / highest
+        tall = height * 0.82 * value / highest
         page.box(_EDGE + at * step + 1, top + height - tall, max(step - 2, 1), tall, BLUE, 1)
     page.text(_EDGE + _INNER - 6, top + 9, f"highest {highest:,.0f}", 11, MUTED, "right")
     return top + height + 28
 
 
 def _bars(page: Canvas, y: float, title: str, counts: Mapping[str, int]) -> float:
-    if not counts:
+    if not any(counts.values()):
         return y
     shown = dict(Counter(counts).most_common(_LABELS_SHOWN))
     width = page.text(_EDGE, y, title, 15)

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,10 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
     if not storage.exists(uri):
         raise JobError(f"{out}: not finished (no manifest.json); run the same merge again")
     manifest: Json = json.loads(storage.read_bytes(uri))
-    found = [verify(part, decode_items, report) for part in parts]
+    found, before = [], 0
+    for part in parts:
+        found.append(verify(part, decode_items, _further(report, before, manifest["items"])))
+        before += found[-1]["items"]
     items = sum(part["items"] for part in found)
     digest = add_digests([part["content_digest"] for part in found])
     if (manifest["content_digest"], manifest["items"]) != (digest, items):
@@ -80,6 +84,15 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         "decoded": sum(part["decoded"] for part in found),
         "content_digest": digest,
     }
+
+
+def _further(report: Report, before: int, whole: int) -> Report:
+    """`report`, for a part of the `whole` that comes after `before` items."""
+
+    def told(done: float, total: float, **metrics: Any) -> None:
+        report(before + done, whole, **metrics)
+
+    return told
 
 
 def _verify_shards(

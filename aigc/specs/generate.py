@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aigc.specs.base import Codec, Fraction, Placement, Seed, Spec
 
@@ -69,6 +69,7 @@ class Gates(Spec):
     """What may not be delivered. Refused items are replaced until `count` are accepted."""
 
     degenerate: DegenerateGate | None = None
+    """`true` takes the defaults, here and at `duplicates`."""
     realism: RealismGate | None = None
     memorisation: MemorisationGate | None = None
     duplicates: DuplicateGate | None = None
@@ -76,6 +77,12 @@ class Gates(Spec):
     """Candidates an item may use up before the job stops and says what refused them."""
     min_accepted: Fraction = 0.05
     """Below this share of accepted candidates (of the first thousand or more) the job stops."""
+
+    @field_validator("degenerate", "duplicates", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """`true` is the gate with its defaults, `false` none."""
+        return ({} if value else None) if isinstance(value, bool) else value
 
     @property
     def any(self) -> bool:

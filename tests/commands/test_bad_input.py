@@ -52,7 +52,7 @@ GENERATE = [
     (["--count", 0], "count = 0"),
     (["--count", -3], "count = -3"),
     (["--count", "many"], "--count"),
-    (["--count", 5, "--set", "colour=red"], "unknown field colour"),
+    (["--count", 5, "--set", "colours=red"], "unknown field colours"),
     (["--count", 5, "--labels", "zeroo"], "no 'zeroo'; did you mean 'zero'?"),
     (["--count", 5, "--labels", "zero=2,one"], "give every label a share"),
     (["--count", 5, "--codec", "tiff"], "codec = 'tiff'"),

@@ -167,7 +167,8 @@ def _require_few(spec: GenerateSpec, rejects: list[Reject], rows: int) -> None:
     if len(rejects) > limit:
         raise SpecError(
             f"briefs = {spec.briefs}: {len(rejects):,} of {rows:,} rows are rejected, more than "
-            f"max_rejects = {spec.max_rejects:g} allows; {first}"
+            f"max_rejects = {spec.max_rejects:g} allows; {first}; --dry-run with a higher "
+            "max_rejects lists them"
         )
 
 
