@@ -78,12 +78,18 @@ def load(store: ModelStore, version: ModelVersion, settings: ServiceSettings) ->
         renderer=Renderer(Engine(config, tensors, passes), config),
         encoder=_encoder(version, tensors, settings),
         size_bytes=sum(tensor.nbytes for tensor in tensors.values()),
-        figures=json.loads(metrics) if metrics else {},
+        figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
         identity=_identity(version, passes),
     )
     _warm_up(loaded)
     return loaded
+
+
+def _finite(metrics: bytes) -> Json:
+    """JSON in which what is no number is null, as the standard wants it."""
+    found: Json = json.loads(metrics, parse_constant=lambda _: None)
+    return found
 
 
 def _precision(settings: ServiceSettings) -> Precision:

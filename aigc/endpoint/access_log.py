@@ -1,0 +1,57 @@
+"""One JSON line a request: who by key id, what, how long. Never a key, never a query."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass, field
+
+from aigc.service.keys import Key, redact
+
+LOGGER = "aigc.access"
+
+_MAX_PATH = 200
+
+
+@dataclass
+class Seen:
+    """What is known of a request so far."""
+
+    id: str
+    method: str
+    path: str
+    started: float = field(default_factory=time.perf_counter)
+    key: Key | None = None
+    model: str | None = None
+    images: int = 0
+    status: int = 0
+    sent_bytes: int = 0
+
+
+def prepare() -> None:
+    """Lines go to stdout, unless the program has given the logger handlers of its own."""
+    logger = logging.getLogger(LOGGER)
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def write(seen: Seen, took_s: float) -> None:
+    line = {
+        "at": round(time.time(), 3),
+        "id": seen.id,
+        "key": None if seen.key is None else seen.key.id,
+        "method": seen.method,
+        "path": redact(seen.path[:_MAX_PATH]),
+        "status": seen.status,
+        "ms": round(took_s * 1000, 2),
+        "bytes": seen.sent_bytes,
+        "model": seen.model,
+        "images": seen.images,
+    }
+    logging.getLogger(LOGGER).info(json.dumps(line))

@@ -1,0 +1,217 @@
+"""The OpenAPI document, put together from the models that requests are checked with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from aigc import __version__
+from aigc.endpoint.items import ItemQuery
+from aigc.service.bodies import Edit, Generation, Variation, Walk
+from aigc.service.settings import ServiceSettings
+from aigc.types import Json
+
+_SCHEMAS = "#/components/schemas/"
+_ERRORS = {
+    "400": "A field is wrong; `error.param` names it.",
+    "401": "No API key, or a wrong one.",
+    "403": "The key has not the scope.",
+    "404": "No such model, or no such address.",
+    "408": "The body did not come in time.",
+    "409": "The Idempotency-Key was used for another request.",
+    "413": "The body is too large.",
+    "415": "The body is of a media type not understood here.",
+    "429": "The key's quota is used up; see Retry-After.",
+    "503": "Too much is waiting, or the model cannot be used; see Retry-After.",
+}
+
+
+def document(settings: ServiceSettings, *, secured: bool) -> Json:
+    """OpenAPI 3.1. `secured` says that keys are asked for."""
+    schemas: Json = {"Error": _ERROR, "Images": _IMAGES, "Model": _MODEL}
+    bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
+    schemas["Generation"] = _schema(Generation, schemas)
+    schemas["Walk"] = _schema(Walk, schemas)
+    schemas["Generation"]["properties"]["n"]["maximum"] = settings.max_n
+    schemas["Walk"]["properties"]["steps"]["maximum"] = settings.max_steps
+    components: Json = {"schemas": schemas}
+    if secured:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "aigc", "version": __version__, "description": _ABOUT},
+        "paths": _paths(bodies),
+        "components": components,
+        "security": [{"key": []}] if secured else [],
+    }
+
+
+_ABOUT = (
+    "Images from GANs and VAEs. OpenAI's image calls work as they are; `seed`, `index`, `labels` "
+    "and `truncation` are ours. The same (model version, label, seed, index, truncation) gives "
+    "the same bytes as bulk generation, whenever and wherever it is asked for."
+)
+_FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
+
+
+def _paths(forms: Json) -> Json:
+    generation = {
+        "200": _ok("Images"),
+    }
+    generation["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    found: Json = {
+        "/v1/images/generations": {
+            "post": _call("Make pictures", _json_body("Generation"), generation, [_IDEMPOTENCY])
+        },
+        "/v1/latents/walk": {
+            "post": _call("The frames between two", _json_body("Walk"), {"200": _ok("Images")})
+        },
+        "/v1/images/{ref}/{label}/{seed}/{file}": {
+            "get": _call("One item, for good", None, {"200": _picture(), **_KEPT}, _address())
+        },
+        "/v1/models": {"get": _call("What is offered", None, {"200": _models()})},
+        "/v1/models/{id}": {
+            "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", _TEXT)])
+        },
+        "/healthz": {"get": _call("Whether the process lives", None, {"200": _plain()})},
+        "/readyz": {"get": _call("Whether it can answer", None, {"200": _plain()})},
+        "/metrics": {"get": _call("For Prometheus", None, {"200": _plain()})},
+    }
+    for name, body in forms.items():
+        told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
+        answers = {"200": generation["200"]}
+        found[f"/v1/images/{name}"] = {"post": _call(told[name], body, answers)}
+    return found
+
+
+def _call(
+    summary: str, body: Json | None, answers: Json, parameters: list[Json] | None = None
+) -> Json:
+    call: Json = {"summary": summary, "responses": answers | _errors()}
+    if body is not None:
+        call["requestBody"] = body
+    if parameters:
+        call["parameters"] = parameters
+    return call
+
+
+def _errors() -> Json:
+    content = {"application/json": {"schema": {"$ref": _SCHEMAS + "Error"}}}
+    return {code: {"description": text, "content": content} for code, text in _ERRORS.items()}
+
+
+def _ok(schema: str) -> Json:
+    content: Json = {"application/json": {"schema": {"$ref": _SCHEMAS + schema}}}
+    return {"description": "Done.", "content": content}
+
+
+def _models() -> Json:
+    rows = {"type": "array", "items": {"$ref": _SCHEMAS + "Model"}}
+    schema = {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {"object": {"const": "list"}, "data": rows},
+    }
+    return {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+
+
+def _plain() -> Json:
+    return {"description": "Yes.", "content": {"text/plain": {"schema": _TEXT}}}
+
+
+def _picture() -> Json:
+    kinds = ("image/png", "image/jpeg", "image/webp")
+    return {"description": "The file.", "content": {kind: {} for kind in kinds}}
+
+
+def _json_body(schema: str) -> Json:
+    content = {"application/json": {"schema": {"$ref": _SCHEMAS + schema}}}
+    return {"required": True, "content": content}
+
+
+def _form(kind: type[BaseModel], schemas: Json) -> Json:
+    schema = _schema(kind, schemas)
+    schema["properties"]["image"] = {"type": "string", "format": "binary"}
+    schema["required"] = [*schema.get("required", []), "image"]
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _schema(kind: type[BaseModel], schemas: Json) -> Json:
+    schema = kind.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schemas.update(schema.pop("$defs", {}))
+    return schema
+
+
+def _address() -> list[Json]:
+    query = ItemQuery.model_json_schema()["properties"]
+    return [
+        _in_path("ref", _TEXT | {"description": "name@version; a name alone is redirected."}),
+        _in_path("label", _TEXT | {"description": "_ for models without labels."}),
+        _in_path("seed", {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}),
+        _in_path("file", {"type": "string", "pattern": r"^[0-9]{1,15}\.(png|jpg|webp)$"}),
+        *({"name": name, "in": "query", "schema": schema} for name, schema in query.items()),
+    ]
+
+
+def _in_path(name: str, schema: Json) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_KEPT = {
+    "304": {"description": "You have it."},
+    "307": {"description": "What the name stands for now."},
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_NULLABLE = {"type": ["string", "null"]}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": _TEXT,
+                "type": _TEXT,
+                "param": _NULLABLE,
+                "code": _NULLABLE,
+            },
+        }
+    },
+}
+_IMAGES = {
+    "type": "object",
+    "required": ["created", "data", "model"],
+    "properties": {
+        "created": {"type": "integer"},
+        "model": _TEXT,
+        "output_format": _TEXT,
+        "size": _TEXT,
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["revised_prompt", "label", "seed", "index"],
+                "properties": {
+                    "b64_json": _TEXT,
+                    "url": _TEXT,
+                    "revised_prompt": _NULLABLE,
+                    "label": _NULLABLE,
+                    "seed": {"type": "integer"},
+                    "index": {"type": "integer"},
+                },
+            },
+        },
+    },
+}
+_MODEL = {
+    "type": "object",
+    "required": ["id", "object", "created", "owned_by", "labels", "width", "height", "can"],
+    "properties": {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}},
+}

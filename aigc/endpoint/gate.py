@@ -1,0 +1,137 @@
+"""What every request passes: a number, a key, a place; and what is written down when it leaves."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aigc.endpoint import access_log, errors
+from aigc.endpoint.access_log import Seen
+from aigc.endpoint.errors import ClientGoneError
+from aigc.endpoint.metrics import Metrics
+from aigc.endpoint.settings import EndpointSettings
+from aigc.errors import AigcError
+from aigc.service.errors import OverloadedError
+from aigc.service.keys import KeyRing, redact
+
+SEEN = "aigc.seen"
+"""Where a request's `Seen` stands in its ASGI scope."""
+
+_OPEN = ("/healthz", "/readyz", "/", "/favicon.ico")
+_OPEN_FOLDER = "/studio/"
+"""The page holds nothing but what anyone can install; what it shows it must ask for with a key."""
+
+_SCOPES = (
+    ("/v1/models", None),
+    ("/v1/batches", "batch"),
+    ("/v1/jobs", "batch"),
+    ("/v1/", "generate"),
+    ("/metrics", "admin"),
+)
+"""What a key must be allowed, by the first beginning that fits; None is any key."""
+
+_ROUTES = (
+    *("/v1/images/generations", "/v1/images/variations", "/v1/images/edits", "/v1/latents/walk"),
+    *("/v1/models", "/healthz", "/readyz", "/metrics", "/"),
+)
+_FOLDERS = ("/v1/models/", "/v1/images/", "/studio/")
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GONE = 499
+"""The client left before the answer: nginx's number for it, in the log and metrics only."""
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(
+        self, app: ASGIApp, settings: EndpointSettings, metrics: Metrics, keys: KeyRing | None
+    ) -> None:
+        self.app = app
+        self._settings, self._metrics, self._keys = settings, metrics, keys
+        self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        seen = Seen(_request_id(headers), scope["method"], scope["path"])
+        scope[SEEN] = seen
+        self._in_flight += 1
+        try:
+            await self._answer(scope, receive, _noting(send, seen), headers)
+        finally:
+            self._in_flight -= 1
+            took_s = time.perf_counter() - seen.started
+            self._metrics.answered(route_of(seen.path), seen.status or _GONE, took_s)
+            if self._settings.access_log:
+                seen.status = seen.status or _GONE
+                access_log.write(seen, took_s)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        seen: Seen = scope[SEEN]
+        try:
+            self._admit(seen, headers)
+            await self.app(scope, receive, send)
+        except AigcError as error:
+            self._metrics.refused(errors.status_and_type(error)[1])
+            await errors.response(error)(scope, receive, send)
+        except ClientGoneError:
+            return
+        except Exception:
+            logging.getLogger("aigc").exception("request %s failed", seen.id)
+            if not seen.status:
+                await errors.unexpected()(scope, receive, send)
+
+    def _admit(self, seen: Seen, headers: Headers) -> None:
+        """Raises OverloadedError, KeyRefusedError."""
+        path = seen.path
+        if path in _OPEN or path.startswith(_OPEN_FOLDER):
+            return
+        if self._in_flight > self._settings.max_in_flight:
+            raise OverloadedError(
+                "too many requests at a time; try again in a second",
+                retry_after_s=1,
+                code="overloaded",
+            )
+        if self._keys is not None:
+            scope = next((needed for start, needed in _SCOPES if path.startswith(start)), None)
+            seen.key = self._keys.check(_presented(headers), scope)
+
+
+def route_of(path: str) -> str:
+    """`path` without what varies, so that metrics stay few."""
+    if path in _ROUTES:
+        return path
+    return next((f"{folder}*" for folder in _FOLDERS if path.startswith(folder)), "other")
+
+
+def _presented(headers: Headers) -> str | None:
+    kind, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" else None
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return redact(given) if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _noting(send: Send, seen: Seen) -> Send:
+    """`send` that adds the request's id and keeps count."""
+
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            seen.status = message["status"]
+            added = (b"x-request-id", seen.id.encode())
+            message = {**message, "headers": [*message.get("headers", ()), added]}
+        elif message["type"] == "http.response.body":
+            seen.sent_bytes += len(message.get("body", b""))
+        await send(message)
+
+    return noting

@@ -1,0 +1,88 @@
+"""Idempotency-Key: the same request sent twice is made once.
+
+What was answered is kept for a while, within a bound, in this process. A request that comes to
+another process, or later, is made again, from the same seed: the key and the body decide it where
+the body names none. So its pictures are the same unless the model's alias has moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aigc.endpoint.errors import ConflictError
+from aigc.service.errors import BadRequestError
+
+_LONGEST = 255
+
+
+@dataclass
+class _Entry:
+    fingerprint: bytes
+    answer: asyncio.Task[bytes]
+    at: float
+    size_bytes: int = 0
+
+
+class Idempotency:
+    def __init__(self, keep_s: float, most_bytes: int) -> None:
+        self._keep_s, self._most_bytes = keep_s, most_bytes
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._bytes = 0
+
+    async def once(
+        self, key_id: str, name: str, body: bytes, make: Callable[[], Awaitable[bytes]]
+    ) -> tuple[bytes, bool]:
+        """The answer, and whether it was there already. A failure is not kept.
+
+        Raises:
+            ConflictError: `name` stands for another request; BadRequestError: it is too long.
+        """
+        fingerprint, place = repeatable(key_id, name, body), (key_id, name)
+        self._forget_old()
+        entry = self._entries.get(place)
+        if entry is not None:
+            if entry.fingerprint != fingerprint:
+                raise ConflictError(
+                    "Idempotency-Key: was used for another request; choose a new one",
+                    code="idempotency_key_reused",
+                )
+            return await asyncio.shield(entry.answer), True
+        task = asyncio.ensure_future(_awaited(make))
+        entry = self._entries[place] = _Entry(fingerprint, task, time.monotonic())
+        task.add_done_callback(lambda _: self._note(place, entry))
+        return await asyncio.shield(task), False
+
+    def _note(self, place: tuple[str, str], entry: _Entry) -> None:
+        if entry.answer.cancelled() or entry.answer.exception() is not None:
+            self._entries.pop(place, None)
+            return
+        entry.size_bytes = len(entry.answer.result()) + 512
+        self._bytes += entry.size_bytes
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """The oldest first; those still being made stay."""
+        limit = time.monotonic() - self._keep_s
+        for place, entry in list(self._entries.items()):
+            if entry.at >= limit and self._bytes <= self._most_bytes:
+                return
+            if entry.size_bytes:
+                self._bytes -= entry.size_bytes
+                del self._entries[place]
+
+
+def repeatable(key_id: str, name: str, body: bytes) -> bytes:
+    """32 bytes that stand for this request of this caller. Raises BadRequestError."""
+    if not 0 < len(name) <= _LONGEST:
+        raise BadRequestError(f"Idempotency-Key: use 1 to {_LONGEST} characters")
+    parts = (key_id.encode(), name.encode(errors="replace"), body)
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+async def _awaited(make: Callable[[], Awaitable[bytes]]) -> bytes:
+    return await make()

@@ -1,0 +1,108 @@
+"""One item's permanent address: GET /v1/images/{name}@{version}/{label}/{seed}/{index}.png."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from aigc.endpoint import answers
+from aigc.endpoint.access_log import Seen
+from aigc.endpoint.gate import SEEN
+from aigc.endpoint.routes import charge
+from aigc.modalities.image import MIME
+from aigc.service import orders
+from aigc.service.bodies import Size, Truncation, parse_form
+from aigc.service.errors import BadRequestError, NotFoundError
+from aigc.service.loaded import Loaded
+from aigc.service.orders import Order
+from aigc.service.quota import Ledger
+from aigc.service.service import Service
+
+_CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
+_FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")
+_SEED = re.compile(r"[0-9]{1,19}")
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+class ItemQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    truncation: Truncation | None = None
+    size: Size = "auto"
+    quality: Annotated[int, Field(ge=1, le=100)] = 90
+
+
+class Items:
+    def __init__(self, service: Service, ledger: Ledger) -> None:
+        self._service, self._ledger = service, ledger
+
+    async def get(self, request: Request) -> Response:
+        ref = request.path_params["ref"]
+        loaded = await self._service.model(ref)
+        if ref != loaded.version.ref:
+            return _to_version(request, loaded.version.ref)
+        order = self._order(request, loaded)
+        tag = _tag(order)
+        kept = {"etag": tag, "cache-control": _FOREVER, "x-content-type-options": "nosniff"}
+        if _matches(request.headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers=kept)
+        seen: Seen = request.scope[SEEN]
+        seen.model, seen.images = ref, 1
+        await charge(self._ledger, seen.key, 1)
+        async with self._service.ticket(order) as ticket:
+            files = await answers.made(request, ticket)
+        return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
+
+    def _order(self, request: Request, loaded: Loaded) -> Order:
+        index, codec = _file(request.path_params["file"])
+        query = parse_form(ItemQuery, dict(request.query_params))
+        settings = self._service.settings
+        wanted = orders.format_of(loaded, query.size, codec, query.quality, settings)
+        seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
+        return orders.item(loaded, label, seed, index, query.truncation, wanted)
+
+
+def _tag(order: Order) -> str:
+    """Strong, and known before anything is rendered: the same tag means the same bytes."""
+    work = order.work
+    parts = (
+        *(work.model.identity, order.labels[0], order.seed, order.index, order.truncation),
+        work.format,
+    )
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    if header is None:
+        return False
+    tags = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return tag in tags or tags == ["*"]
+
+
+def _file(name: str) -> tuple[int, str]:
+    found = _FILE.fullmatch(name)
+    if found is None or int(found[1]) >= 2**53:
+        raise NotFoundError(f"{name[:40]}: expected an index and .png, .jpg or .webp")
+    return int(found[1]), _CODECS[found[2]]
+
+
+def _seed(text: str) -> int:
+    if not _SEED.fullmatch(text) or int(text) >= 2**63:
+        raise BadRequestError(
+            f"seed: {text[:40]!r} is not a number from 0 to 2**63 - 1", param="seed"
+        )
+    return int(text)
+
+
+def _to_version(request: Request, ref: str) -> Response:
+    """A name or an alias moves; what it stands for now does not."""
+    own = request.scope["path"].split("/")
+    place = own.index(request.path_params["ref"])
+    url = request.url.replace(path=quote("/".join([*own[:place], ref, *own[place + 1 :]])))
+    return RedirectResponse(url, 307, headers={"cache-control": "no-store"})

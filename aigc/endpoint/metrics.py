@@ -1,0 +1,119 @@
+"""What Prometheus scrapes: requests, latencies, the queue, batches, versions in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from aigc.service.service import Service
+
+_LATENCIES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry an application, so that several can live in one process."""
+
+    def __init__(self, service: Service) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_ServiceCollector(service))
+        self._requests = Counter(
+            "aigc_http_requests", "Requests answered.", ("route", "code"), registry=self._registry
+        )
+        self._latency = Histogram(
+            "aigc_http_request_seconds",
+            "From the first byte in to the last byte out.",
+            ("route",),
+            buckets=_LATENCIES_S,
+            registry=self._registry,
+        )
+        self.in_flight = Gauge(
+            "aigc_http_in_flight", "Requests being answered now.", registry=self._registry
+        )
+        self._refused = Counter(
+            "aigc_http_refused", "Requests refused, by why.", ("reason",), registry=self._registry
+        )
+        self._answers: dict[tuple[str, int], Counter] = {}
+        self._latencies: dict[str, Histogram] = {}
+
+    def answered(self, route: str, status: int, took_s: float) -> None:
+        answers = self._answers.get((route, status))
+        if answers is None:
+            answers = self._answers[route, status] = self._requests.labels(route, str(status))
+        latency = self._latencies.get(route)
+        if latency is None:
+            latency = self._latencies[route] = self._latency.labels(route)
+        answers.inc()
+        latency.observe(took_s)
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class _ServiceCollector(Collector):
+    """Reads the service when it is scraped; nothing is counted twice."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        if self._service.ready:
+            yield from self._queue()
+            yield from self._models()
+
+    def _queue(self) -> Iterator[Metric]:
+        batcher = self._service.batcher
+        seen = batcher.seen
+        counts = (
+            ("aigc_images", "Pictures rendered.", seen.images),
+            ("aigc_render_busy_seconds", "Time spent in rendering and encoding.", seen.busy_s),
+            ("aigc_requests_cancelled", "Requests whose client had gone.", seen.cancelled),
+            ("aigc_queue_refusals", "Requests that found no place in the queue.", seen.refused),
+        )
+        for name, text, value in counts:
+            yield CounterMetricFamily(name, text, value)
+        yield GaugeMetricFamily("aigc_queue_images", "Small pictures' work waiting.", seen.queued)
+        yield GaugeMetricFamily("aigc_queue_wait_seconds", "Of one entering.", batcher.wait_s())
+        yield _batch_sizes(dict(seen.rows))
+
+    def _models(self) -> Iterator[Metric]:
+        catalogue = self._service.catalogue
+        names = ("model", "version")
+        offered = GaugeMetricFamily("aigc_model_version", "What a name is.", labels=names)
+        for offer in catalogue.offers():
+            offered.add_metric([offer.name, offer.version.version], 1)
+        loaded = GaugeMetricFamily("aigc_model_loaded_bytes", "In memory.", labels=names)
+        for model in catalogue.loaded():
+            loaded.add_metric([model.version.name, model.version.version], model.size_bytes)
+        unfit = GaugeMetricFamily("aigc_model_unfit", "Failed its check.", labels=names)
+        for failure in catalogue.failures():
+            name, _, version = failure.ref.partition("@")
+            unfit.add_metric([name, version], 1)
+        yield from (offered, loaded, unfit)
+
+
+def _batch_sizes(rows: dict[int, int]) -> Metric:
+    bounds = [
+        (str(float(bound)), sum(n for size, n in rows.items() if size <= bound)) for bound in _ROWS
+    ]
+    total = float(sum(rows.values()))
+    images = sum(size * count for size, count in rows.items())
+    family = HistogramMetricFamily("aigc_batch_images", "Pictures rendered together.")
+    family.add_metric([], buckets=[*bounds, ("+Inf", total)], sum_value=images)
+    return family

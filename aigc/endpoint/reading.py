@@ -1,0 +1,144 @@
+"""Request bodies, never longer and never slower than agreed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from aigc.endpoint.errors import ClientGoneError, TooLargeError, TooSlowError, WrongTypeError
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service.errors import BadRequestError
+
+Read = TypeVar("Read")
+
+_MAX_FIELDS = 40
+_MAX_FIELD_BYTES = 64 * 2**10
+
+
+async def json_body(request: Request, settings: EndpointSettings) -> bytes:
+    """Raises TooLargeError, TooSlowError, WrongTypeError, ClientGoneError."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if kind.lower() != "application/json":
+        raise WrongTypeError(
+            f"content-type: {kind[:60]} is not understood here; send application/json",
+            code="unsupported_media_type",
+        )
+    message = await _first(request, settings)
+    data: bytes = message.get("body", b"")
+    _require_room(len(data), settings.max_json_bytes)
+    if not message.get("more_body"):
+        return data
+    rest = _Bounded(request, settings.max_json_bytes, len(data))
+    return data + await _within(rest.all(), settings)
+
+
+@dataclass(frozen=True)
+class Form:
+    fields: dict[str, Any]
+    image: bytes
+
+
+async def image_form(request: Request, settings: EndpointSettings) -> Form:
+    """The fields and the one picture of a multipart form.
+
+    Raises:
+        BadRequestError: no picture or several, or a mask; and as `json_body`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        raise WrongTypeError(
+            "content-type: send multipart/form-data with the picture as image",
+            code="unsupported_media_type",
+        )
+    _require_room(_announced(request), settings.max_upload_bytes)
+    request._receive = _Bounded(request, settings.max_upload_bytes).receive
+    return await _within(_parsed(request), settings)
+
+
+async def _parsed(request: Request) -> Form:
+    try:
+        async with request.form(
+            max_files=4, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+        ) as form:
+            image = _only_picture(form)
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            return Form(fields, await image.read())
+    except ClientDisconnect:
+        raise ClientGoneError from None
+
+
+def _only_picture(form: FormData) -> UploadFile:
+    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    for name, _ in files:
+        if name not in ("image", "image[]"):
+            raise BadRequestError(
+                f"{name[:60]}: is not taken here; send one picture as image",
+                param=name[:60],
+                code="unknown_parameter",
+            )
+    if len(files) != 1:
+        raise BadRequestError(
+            f"image: send one picture, there are {len(files)}", param="image", code="invalid_image"
+        )
+    return files[0][1]
+
+
+class _Bounded:
+    """Receives a body and stops when it grows too long, whatever its length was said to be."""
+
+    def __init__(self, request: Request, limit: int, read: int = 0) -> None:
+        self._receive, self._limit, self._read = request.receive, limit, read
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        _require_room(self._read, self._limit)
+        return message
+
+    async def all(self) -> bytes:
+        parts = []
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            parts.append(message.get("body", b""))
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+
+async def _first(request: Request, settings: EndpointSettings) -> Message:
+    """Most bodies are in the first message, and there already."""
+    _require_room(_announced(request), settings.max_json_bytes)
+    message = await _within(request.receive(), settings)
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    return message
+
+
+async def _within(work: Awaitable[Read], settings: EndpointSettings) -> Read:
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            return await work
+    except TimeoutError:
+        raise TooSlowError(
+            f"the request's body did not come within {settings.body_timeout_s:g} s",
+            code="request_timeout",
+        ) from None
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 19 else 0
+
+
+def _require_room(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLargeError(
+            f"the request's body is too large; at most {limit:,} bytes", code="too_large"
+        )

@@ -1,0 +1,128 @@
+"""The calls that make pictures."""
+
+from __future__ import annotations
+
+import functools
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from aigc.endpoint import answers
+from aigc.endpoint.access_log import Seen
+from aigc.endpoint.gate import SEEN
+from aigc.endpoint.idempotency import Idempotency, repeatable
+from aigc.endpoint.reading import image_form, json_body
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service import orders
+from aigc.service.bodies import Asked, Edit, Generation, Variation, Walk, parse_form, parse_json
+from aigc.service.errors import BadRequestError, OverloadedError
+from aigc.service.keys import Key
+from aigc.service.orders import Order
+from aigc.service.quota import Ledger
+from aigc.service.service import Service
+
+_NOBODY = "nobody"
+_JSON = "application/json"
+
+
+class Images:
+    """Handlers of /v1/images/… and /v1/latents/walk."""
+
+    def __init__(self, service: Service, settings: EndpointSettings, ledger: Ledger) -> None:
+        self._service, self._settings, self._ledger = service, settings, ledger
+        self._once = Idempotency(settings.idempotency_s, settings.idempotency_bytes)
+
+    async def generations(self, request: Request) -> Response:
+        body = await json_body(request, self._settings)
+        asked = parse_json(Generation, body)
+        name = request.headers.get("idempotency-key")
+        if name is None:
+            order = await self._service.generation(asked)
+            return await self._reply(request, asked, order, "image_generation")
+        caller = _caller(request)
+        seed = repeatable(caller, name, body)
+        if asked.stream:
+            order = await self._service.generation(asked, seed)
+            return await self._reply(request, asked, order, "image_generation")
+
+        async def make() -> bytes:
+            order = await self._service.generation(asked, seed)
+            await self._charge(request, order)
+            async with self._service.ticket(order) as ticket:
+                return answers.images(order, await ticket.files(), self._addresses(request, asked))
+
+        data, replayed = await self._once.once(caller, name, body, make)
+        return Response(
+            data, media_type=_JSON, headers={"idempotent-replayed": "true"} if replayed else None
+        )
+
+    async def variations(self, request: Request) -> Response:
+        return await self._from_picture(request, Variation, "image_variation")
+
+    async def edits(self, request: Request) -> Response:
+        return await self._from_picture(request, Edit, "image_edit")
+
+    async def walk(self, request: Request) -> Response:
+        asked = parse_json(Walk, await json_body(request, self._settings))
+        order = await self._service.walk(asked)
+        return await self._reply(request, None, order, "image_walk")
+
+    async def _from_picture(self, request: Request, kind: type[Variation], event: str) -> Response:
+        form = await image_form(request, self._settings)
+        asked = parse_form(kind, form.fields)
+        if asked.response_format == "url":
+            raise BadRequestError(
+                "response_format: these pictures have no permanent address; use b64_json",
+                param="response_format",
+                code="not_supported",
+            )
+        order = await self._service.variations(asked, form.image)
+        return await self._reply(request, asked, order, event)
+
+    async def _reply(
+        self, request: Request, asked: Asked | None, order: Order, event: str
+    ) -> Response:
+        await self._charge(request, order)
+        if asked is not None and asked.stream:
+            ticket = self._service.batcher.enter(order.work)
+            leave = self._service.batcher.leave
+            return StreamingResponse(
+                answers.events(order, ticket, event, leave),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+            )
+        async with self._service.ticket(order) as ticket:
+            files = await answers.made(request, ticket)
+        data = answers.images(order, files, self._addresses(request, asked))
+        return Response(data, media_type=_JSON)
+
+    async def _charge(self, request: Request, order: Order) -> None:
+        seen: Seen = request.scope[SEEN]
+        seen.model, seen.images = order.work.model.version.ref, order.work.count
+        await charge(self._ledger, seen.key, order.work.count)
+
+    def _addresses(self, request: Request, asked: Asked | None) -> answers.Address | None:
+        if asked is None or asked.response_format != "url":
+            return None
+        return functools.partial(_address, self._settings.public_url or str(request.base_url))
+
+
+async def charge(ledger: Ledger, key: Key | None, images: int) -> None:
+    """Raises OverloadedError when the key's quota is used up."""
+    wait_s = None if key is None else await ledger.take(key, images)
+    if wait_s is not None:
+        raise OverloadedError(
+            f"this API key's quota is used up; try again in {wait_s:.0f} s",
+            retry_after_s=wait_s,
+            code="rate_limit_exceeded",
+            limited=True,
+        )
+
+
+def _address(base: str, order: Order, at: int) -> str:
+    return base.rstrip("/") + orders.address(order, at)
+
+
+def _caller(request: Request) -> str:
+    seen: Seen = request.scope[SEEN]
+    return seen.key.id if seen.key else _NOBODY

@@ -1,0 +1,24 @@
+"""How the service appears over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    keys: str | None = None
+    """A key file's path or s3:// URI, or its lines; none lets everybody in."""
+    public_url: str | None = None
+    """What permanent addresses begin with; none means as the request came."""
+    cors_origins: tuple[str, ...] = ()
+    max_in_flight: int = 512
+    """Requests at a time in one process; more are refused before anything else is done."""
+    max_json_bytes: int = 256 * 2**10
+    max_upload_bytes: int = 20 * 2**20
+    body_timeout_s: float = 30.0
+    """The longest a client may take to send its request."""
+    idempotency_s: float = 3600.0
+    idempotency_bytes: int = 64 * 2**20
+    access_log: bool = True
+    keys_refresh_s: float = 2.0
