@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
+from aigc.commands.generate import MetricsPort
 from aigc.orchestration.generate import run
 from aigc.specs import GenerateSpec, load
 
 
-def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:
+def main(
+    spec_file: str,
+    settings: Settings = None,
+    address: Address = None,
+    metrics_port: MetricsPort = None,
+) -> None:
     spec = load(GenerateSpec, spec_file, overrides(settings))
     with progress("generate", "images") as report:
-        manifest = run(spec, address, report, say)
+        manifest = run(spec, address, report, say, metrics_port)
     print_json({key: value for key, value in manifest.items() if key != "shards"})
 
 
