@@ -200,12 +200,20 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
 
 
 def uploads(uri: str) -> Iterator[dict[str, Any]]:
-    """Multipart uploads below the folder `uri` that were begun and neither ended nor aborted."""
+    """Multipart uploads below the folder `uri` that were begun and neither ended nor aborted.
+
+    None where the store or the bucket's policy does not let us see them.
+    """
     bucket, prefix = folder(uri)
     asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
     while True:
         with errors(uri):
-            page: Any = patiently(lambda: client().list_multipart_uploads(**asked))
+            try:
+                page: Any = patiently(lambda: client().list_multipart_uploads(**asked))
+            except boto_errors.ClientError as error:
+                if status(error) in (403, 501):
+                    return
+                raise
         yield from page.get("Uploads", [])
         if not page.get("IsTruncated"):
             return

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
+import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from aigc import storage
-from aigc.errors import StorageError
+from aigc import _local, storage
+from aigc.errors import DiskFullError, StorageError
 
 
 @pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.integration)])
@@ -125,3 +130,61 @@ def test_missing_credentials_say_what_to_set(s3_uri: str, monkeypatch) -> None:
     _s3.client.cache_clear()
     with pytest.raises(StorageError, match="set AWS_ACCESS_KEY_ID"):
         storage.read_bytes("s3://bucket/key")
+
+
+def test_names_are_those_of_one_folder(root: str) -> None:
+    for key in ("00001.json", "00002.json", "packed/00003.json"):
+        storage.write_bytes(storage.join(root, key), b"x")
+    assert sorted(storage.names(root)) == ["00001.json", "00002.json"]
+    assert storage.names(root, "00002.") == ["00002.json"]
+    assert storage.names(storage.join(root, "none")) == []
+
+
+def test_a_copy_holds_the_same_bytes(root: str, tmp_path: Path) -> None:
+    storage.write_bytes(storage.join(root, "a"), b"bytes")
+    storage.copy(storage.join(root, "a"), storage.join(root, "b/c"))
+    storage.copy(storage.join(root, "b/c"), str(tmp_path / "d"))
+    assert (tmp_path / "d").read_bytes() == b"bytes"
+
+
+def test_scratch_files_of_the_dead_are_swept_and_others_kept(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _local._scratch_folder.cache_clear()
+    code = "import sys, time; from aigc import storage\n"
+    code += "storage.scratch('s3://b/k').write_text('x'); print('ready', flush=True)\n"
+    code += "time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    mine = storage.scratch("s3://b/k")
+    mine.write_text("x")
+    assert len(list(tmp_path.rglob(".aigc-tmp-*"))) == 2
+    process.kill()
+    process.communicate()
+    assert _local.sweep_scratch() == 1
+    assert list(tmp_path.rglob(".aigc-tmp-*")) == [mine]
+    _local._scratch_folder.cache_clear()
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: Linux says EFBIG where a disk says ENOSPC."""
+    target = str(tmp_path / "set" / "part.parquet")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DiskFullError, match="the disk is full; make room"):
+            storage.write_bytes(target, bytes(2000))
+        with (
+            pytest.raises(DiskFullError, match="the disk is full; make room"),
+            storage.scratch_file(target) as local,
+            local.open("wb", buffering=0) as file,
+        ):
+            file.write(bytes(1000))
+            file.write(bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.rglob("*")] == ["set"]
