@@ -31,7 +31,12 @@ def path_of(name: str) -> str:
 def test_every_file_is_served_as_what_it_is(client: TestClient, name: str) -> None:
     answer = client.get(path_of(name))
     assert answer.status_code == 200 and answer.text == FILES[name]
-    kinds = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    kinds = {
+        "html": "text/html",
+        "css": "text/css",
+        "js": "text/javascript",
+        "svg": "image/svg+xml",
+    }
     assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
     assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -44,7 +44,7 @@ export function fileName(item) {
 }
 
 /** A ZIP of the items' files and a manifest.json that says where each came from. `digests` are
- * those of the models, by their id. */
+ * those of the models, by version. */
 export async function archive(items, digests) {
   const files = [];
   const rows = [];

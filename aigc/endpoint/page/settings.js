@@ -46,9 +46,10 @@ export class Settings {
     return asked ? [Number(asked[1]), Number(asked[2])] : [this.model.width, this.model.height];
   }
 
-  /** The body of POST /v1/images/generations for what is on screen. */
+  /** The body of POST /v1/images/generations for what is on screen. It names the version, for a
+   * name alone may stand for another one tomorrow. */
   get request() {
-    const request = { model: this.model.id, n: this.count, seed: this.seed, index: this.index };
+    const request = { model: this.model.version, n: this.count, seed: this.seed, index: this.index };
     if (this.labels.size) request.labels = [...this.labels];
     if (this.truncation) request.truncation = this.truncation;
     if (this.size !== "auto") request.size = this.size;
@@ -131,7 +132,7 @@ export class Settings {
     this.model = model;
     $("model").value = model.id;
     const colour = model.channels === 1 ? "grey" : "colour";
-    const kind = model.can?.includes("vary") ? "VAE" : "GAN";
+    const kind = (model.family ?? "model").toUpperCase();
     $("model-facts").textContent = `${kind}, ${model.width} × ${model.height} ${colour}`;
     this.#offerLabels(model.labels ?? []);
     const sizes = SIZES.map((by) => [by * model.width, by * model.height]);
@@ -183,9 +184,10 @@ export class Settings {
 
 /** Rows of the model card: identity, then the figures it was measured at. */
 function* card(model) {
-  yield ["Version", model.id];
+  yield ["Version", model.version];
   yield ["Aliases", [model.aliases].flat().filter(Boolean).join(", ")];
   yield ["Digest", model.digest?.slice(0, 12)];
+  if (model.unfit) yield ["Not used", `${model.unfit.version}: ${model.unfit.reason}`];
   for (const [name, figure] of Object.entries(model.figures ?? {})) {
     const value = typeof figure === "number" ? figure : figure?.value;
     if (typeof value === "number") yield [name.toUpperCase(), Number(value.toPrecision(4))];

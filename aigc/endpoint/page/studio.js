@@ -106,7 +106,7 @@ async function sample(signal, report) {
 
 function varyRequest() {
   const { model, seed, count, labels, format } = settings;
-  const fields = { model: model.id, seed, n: count, output_format: format };
+  const fields = { model: model.version, seed, n: count, output_format: format };
   if (labels.size === 1) [fields.label] = labels;
   return { fields, width: model.width, height: model.height };
 }
@@ -196,7 +196,7 @@ const acts = {
 
 async function pack(items) {
   if (!items.length) return say("There are no images to download yet.");
-  const digests = Object.fromEntries(settings.models.map(({ id, digest }) => [id, digest]));
+  const digests = Object.fromEntries(settings.models.map(({ version, digest }) => [version, digest]));
   save(await archive(items, digests), `aigc-${items.length}-images.zip`);
   return say(`A ZIP of ${items.length} images and their manifest is on its way.`);
 }
