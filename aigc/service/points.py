@@ -111,7 +111,7 @@ def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt
                 )
             image.draft("RGB", (native.width * 2, native.height * 2))
             one = loaded.renderer.channels == 1
-            pixels = np.asarray(_flat(image).convert("L" if one else "RGB"))
+            pixels = np.array(_flat(image).convert("L" if one else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadRequestError(
             f"image: not a readable PNG, JPEG or WebP ({type(error).__name__})",
@@ -119,7 +119,7 @@ def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt
             code="invalid_image",
         ) from None
     shaped = pixels[..., None] if one else pixels
-    return resize(shaped, native.height, native.width)
+    return np.array(resize(shaped, native.height, native.width))
 
 
 def _flat(image: Image.Image) -> Image.Image:
