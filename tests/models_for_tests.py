@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from aigc.models import build_discriminator, build_sampler
+from aigc.models import ConvEncoder, build_discriminator, build_sampler
 from aigc.models.config import ModelConfig
-from aigc.specs import GanModel
+from aigc.specs import GanModel, VaeModel
 from aigc.store import ModelStore, ModelVersion
 
 LABELS = ("zero", "one", "two", "three")
@@ -37,6 +37,25 @@ def tiny_tensors(config: ModelConfig, seed: int = 0) -> dict[str, torch.Tensor]:
     }
 
 
-def publish_tiny(name: str = "tiny", *, seed: int = 0, **options: object) -> ModelVersion:
+def publish_tiny(
+    name: str = "tiny", *, seed: int = 0, store: ModelStore | None = None, **options: object
+) -> ModelVersion:
     config = tiny_config(**options)  # type: ignore[arg-type]
-    return ModelStore().publish(name, config, tiny_tensors(config, seed))
+    return (store or ModelStore()).publish(name, config, tiny_tensors(config, seed))
+
+
+def publish_tiny_vae(name: str = "vae", *, store: ModelStore | None = None) -> ModelVersion:
+    """Sampler and encoder of random weights: it encodes and decodes, whatever it shows."""
+    architecture = VaeModel(width=4, latent_dim=16, conditional=True)
+    config = tiny_config().model_copy(update={"architecture": architecture})
+    generator = torch.Generator().manual_seed(1)
+    modules = {"sampler": build_sampler(config), "encoder": ConvEncoder(config)}
+    for module in modules.values():
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    tensors = {
+        f"{part}.{key}": tensor.contiguous()
+        for part, module in modules.items()
+        for key, tensor in module.state_dict().items()
+    }
+    return (store or ModelStore()).publish(name, config, tensors)

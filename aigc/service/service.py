@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket
 from aigc.types import Notice, unheard
 
+_READ_AT_A_TIME = 2
+"""Sent pictures; each may take a hundred megabytes while it is decoded."""
 _SWITCH_S = 0.0005
 """Rendering lets go of the interpreter for moments; with Python's 5 ms it would wait that long to
 go on, while the event loop is busy."""
@@ -30,6 +33,7 @@ class Service:
         self.settings = settings
         self.catalogue = Catalogue(settings, notice)
         self._batcher: Batcher | None = None
+        self._reading = asyncio.Semaphore(_READ_AT_A_TIME)
 
     def start(self) -> None:
         """Load and warm up. Raises StoreError, StorageError, UnfitError."""
@@ -76,7 +80,8 @@ class Service:
 
     async def variations(self, asked: bodies.Variation, file: bytes) -> Order:
         loaded = await self.model(asked.model)
-        picture = points.read_picture(file, loaded, self.settings)
+        async with self._reading:
+            picture = await asyncio.to_thread(points.read_picture, file, loaded, self.settings)
         return points.variations(loaded, asked, picture, self.settings)
 
     async def walk(self, asked: bodies.Walk) -> Order:

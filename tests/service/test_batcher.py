@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from aigc.service import orders
+from aigc.service.batcher import Batcher
+from aigc.service.bodies import Generation
+from aigc.service.errors import OverloadedError
+from aigc.service.loaded import Loaded
+from aigc.service.orders import Order
+from aigc.service.service import Service
+from aigc.service.settings import ServiceSettings
+from aigc.service.tickets import Ticket, Work, fair_shares
+
+
+def order(service: Service, n: int, seed: int = 1, **fields: object) -> Order:
+    loaded = service.catalogue.loaded()[-2]
+    assert loaded.version.name == "tiny"
+    asked = Generation(n=n, labels=["one", "two"], **fields)  # type: ignore[arg-type]
+    return orders.generation(loaded, asked, service.settings, seed)
+
+
+def test_a_picture_is_the_same_in_any_company(service: Service) -> None:
+    async def crowd() -> list[list[bytes]]:
+        sizes = [1, 7, 64, 3, 1, 20]
+        tickets = [service.batcher.enter(order(service, n).work) for n in sizes]
+        return [await ticket.files() for ticket in tickets]
+
+    async def alone() -> list[bytes]:
+        return await service.batcher.enter(order(service, 64).work).files()
+
+    expected = asyncio.run(alone())
+    assert len(set(expected)) == 64
+    for files in asyncio.run(crowd()):
+        assert files == expected[: len(files)]
+
+
+def test_formats_are_kept_apart(service: Service) -> None:
+    async def mixed() -> list[list[bytes]]:
+        wanted = [{"output_format": f} for f in ("png", "jpeg", "webp")] + [{"size": "8x8"}]
+        asked = [order(service, 5, **fields) for fields in wanted]
+        tickets = [service.batcher.enter(each.work) for each in asked]
+        return [await ticket.files() for ticket in tickets]
+
+    png, jpeg, webp, small = asyncio.run(mixed())
+    assert {file[:4] for file in png + small} == {b"\x89PNG"}
+    assert {file[:2] for file in jpeg} == {b"\xff\xd8"}
+    assert {file[8:12] for file in webp} == {b"WEBP"}
+    assert {file[19] for file in small} == {8}
+    assert {file[19] for file in png} == {16}
+
+
+def test_small_requests_get_all_and_large_ones_the_rest(service: Service) -> None:
+    async def shares() -> list[int]:
+        tickets = [Ticket(order(service, n).work) for n in (64, 1, 64, 2)]
+        found = dict.fromkeys(range(4), 0)
+        for ticket, share in fair_shares(tickets, 32):
+            found[tickets.index(ticket)] = share
+        return list(found.values())
+
+    assert asyncio.run(shares()) == [14, 1, 15, 2]
+
+
+def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
+    async def shares() -> list[int]:
+        tickets = [Ticket(order(service, 30, size="1024x1024").work) for _ in range(3)]
+        return [share for _, share in fair_shares(tickets, 32)]
+
+    assert 0 < sum(asyncio.run(shares())) <= 4
+
+
+def test_a_stream_comes_in_order_and_in_parts(service: Service) -> None:
+    async def streamed() -> tuple[list[int], list[bytes]]:
+        other = service.batcher.enter(order(service, 64, seed=2).work)
+        ticket = service.batcher.enter(order(service, 60).work)
+        parts = [files async for files in ticket.parts()]
+        await other.files()
+        return [len(files) for files in parts], [file for files in parts for file in files]
+
+    sizes, files = asyncio.run(streamed())
+    assert len(sizes) > 1
+    assert files == asyncio.run(_files(service, 60))
+
+
+def test_what_nobody_waits_for_is_not_made(service: Service) -> None:
+    async def left() -> int:
+        before = service.batcher.seen.images
+        tickets = [service.batcher.enter(order(service, 64).work) for _ in range(20)]
+        for ticket in tickets[1:]:
+            service.batcher.leave(ticket)
+        await tickets[0].files()
+        await service.batcher.enter(order(service, 1).work).files()
+        return service.batcher.seen.images - before
+
+    assert asyncio.run(left()) <= 64 + 32 + 1
+    assert service.batcher.seen.queued == 0
+
+
+def test_a_full_queue_refuses_at_once(service: Service) -> None:
+    batcher = Batcher(ServiceSettings(max_queued_images=100, micro_batch=32))
+
+    async def crowd() -> tuple[int, list[float]]:
+        tickets, waits = [], []
+        for _ in range(10):
+            try:
+                tickets.append(batcher.enter(order(service, 40).work))
+            except OverloadedError as error:
+                waits.append(error.retry_after_s)
+        for ticket in tickets:
+            await ticket.files()
+        return len(tickets), waits
+
+    made, waits = asyncio.run(crowd())
+    batcher.close()
+    assert 2 <= made <= 4
+    assert len(waits) == 10 - made
+    assert all(0 < wait < 60 for wait in waits)
+
+
+def test_who_would_wait_too_long_is_refused(service: Service) -> None:
+    batcher = Batcher(ServiceSettings(max_wait_s=0.05, micro_batch=32))
+
+    async def crowd() -> float:
+        started = time.perf_counter()
+        tickets = []
+        with pytest.raises(OverloadedError):
+            for _ in range(1000):
+                tickets.append(batcher.enter(order(service, 64).work))
+        for ticket in tickets:
+            await ticket.files()
+        return time.perf_counter() - started
+
+    assert asyncio.run(crowd()) < 5
+    batcher.close()
+
+
+def test_a_failing_request_harms_no_other(service: Service) -> None:
+    good = order(service, 3).work
+
+    def broken(loaded: Loaded) -> None:
+        raise ValueError("not this one")
+
+    async def both() -> list[bytes]:
+        bad = Work(good.model, broken, 2, good.format)  # type: ignore[arg-type]
+        tickets = [service.batcher.enter(work) for work in (bad, good)]
+        with pytest.raises(ValueError, match="not this one"):
+            await tickets[0].files()
+        with pytest.raises(ValueError, match="not this one"):
+            _ = [files async for files in tickets[0].parts()]
+        return await tickets[1].files()
+
+    assert asyncio.run(both()) == asyncio.run(_files(service, 3))
+    assert service.batcher.alive
+
+
+async def _files(service: Service, n: int) -> list[bytes]:
+    return await service.batcher.enter(order(service, n).work).files()

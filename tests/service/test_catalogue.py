@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from aigc.errors import AigcError, StoreError
+from aigc.service.catalogue import Catalogue
+from aigc.service.errors import NotFoundError, UnfitError
+from aigc.service.settings import ServiceSettings
+from aigc.store import ModelStore, ModelVersion
+from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(str(tmp_path / "store"))
+
+
+def publish_bad(store: ModelStore, name: str = "tiny") -> ModelVersion:
+    config = tiny_config()
+    tensors = tiny_tensors(config)
+    tensors["sampler.root.weight"][:] = torch.nan
+    return store.publish(name, config, tensors)
+
+
+def catalogue(store: ModelStore, *models: str, **options: object) -> Catalogue:
+    settings = {"store": store.uri, "models": models, "micro_batch": 8, "watch_s": 60.0}
+    found = Catalogue(ServiceSettings(**(settings | options)))  # type: ignore[arg-type]
+    found.start()
+    return found
+
+
+def get(found: Catalogue, ref: str) -> str:
+    return asyncio.run(found.get(ref)).version.ref
+
+
+def test_a_name_follows_its_alias_both_ways(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    publish_tiny(store=store, seed=1)
+    store.promote("tiny", "v1")
+    found = catalogue(store, "tiny@production")
+    assert get(found, "tiny") == "tiny@v1"
+    store.promote("tiny", "v2")
+    assert get(found, "tiny") == "tiny@v1"
+    found.refresh()
+    assert get(found, "tiny") == "tiny@v2"
+    assert get(found, "tiny@v1") == "tiny@v1"
+    store.rollback("tiny")
+    found.refresh()
+    assert get(found, "tiny") == "tiny@v1"
+    assert get(found, "tiny@latest") == "tiny@v2"
+
+
+def test_it_watches_by_itself(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    found = catalogue(store, "tiny", watch_s=0.05)
+    publish_tiny(store=store, seed=1)
+    until = time.monotonic() + 10
+    while get(found, "tiny") != "tiny@v2" and time.monotonic() < until:
+        time.sleep(0.05)
+    found.close()
+    assert get(found, "tiny") == "tiny@v2"
+
+
+def test_an_unfit_version_is_never_switched_to(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    found = catalogue(store, "tiny")
+    publish_bad(store)
+    for _ in range(3):
+        found.refresh()
+        assert get(found, "tiny") == "tiny@v1"
+    failure = found.offers()[0].failure
+    assert failure is not None
+    assert failure.ref == "tiny@v2"
+    assert "no numbers" in failure.reason
+    with pytest.raises(UnfitError, match="tiny@v2 cannot be used"):
+        get(found, "tiny@v2")
+    publish_tiny(store=store, seed=2)
+    found.refresh()
+    assert get(found, "tiny") == "tiny@v3"
+    assert found.offers()[0].failure is None
+
+
+def test_a_damaged_version_is_never_switched_to(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    found = catalogue(store, "tiny")
+    weights = Path(publish_tiny(store=store, seed=1).uri) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    found.refresh()
+    assert get(found, "tiny") == "tiny@v1"
+    assert "damaged" in found.failures()[0].reason
+
+
+def test_a_start_after_a_bad_promotion_takes_the_version_before(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    store.promote("tiny", "v1")
+    store.promote("tiny", publish_bad(store).version)
+    for asked in ("tiny@production", "tiny"):
+        found = catalogue(store, asked)
+        assert get(found, "tiny") == "tiny@v1"
+        assert found.offers()[0].failure is not None
+    with pytest.raises(AigcError, match="cannot be used"):
+        catalogue(store, "tiny@v2")
+
+
+def test_memory_holds_the_lately_used(store: ModelStore) -> None:
+    for name in ("a", "b", "c"):
+        publish_tiny(name, store=store)
+    size = catalogue(store, "a").loaded()[0].size_bytes
+    found = catalogue(store, memory_bytes=int(2.5 * size))
+    assert {model.version.name for model in found.loaded()} == {"a", "b"}
+    get(found, "a")
+    assert get(found, "c") == "c@v1"
+    assert {model.version.name for model in found.loaded()} == {"a", "c"}
+    assert get(found, "b") == "b@v1"
+
+
+def test_what_is_not_offered_is_not_served(store: ModelStore) -> None:
+    publish_tiny("a", store=store)
+    publish_tiny("b", store=store)
+    found = catalogue(store, "a")
+    with pytest.raises(NotFoundError):
+        get(found, "b@v1")
+    with pytest.raises(StoreError, match="no model 'nothing'"):
+        catalogue(store, "nothing")
+    with pytest.raises(StoreError, match="name each once"):
+        catalogue(store, "a", "a@v1")
+
+
+def test_an_empty_store_is_told(store: ModelStore) -> None:
+    with pytest.raises(StoreError, match="aigc train publishes one"):
+        catalogue(store)
+
+
+def test_new_names_are_offered_when_everything_is(store: ModelStore) -> None:
+    publish_tiny("a", store=store)
+    found = catalogue(store)
+    publish_tiny("b", store=store)
+    found.refresh()
+    assert get(found, "b") == "b@v1"

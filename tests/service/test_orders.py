@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from aigc.generation.draws import Draws
+from aigc.service import orders
+from aigc.service.bodies import Edit, Generation, parse_form, parse_json
+from aigc.service.errors import BadRequestError, NotFoundError
+from aigc.service.orders import Order
+from aigc.service.service import Service
+
+
+def ordered(service: Service, model: str = "tiny", **fields: object) -> Order:
+    asked = Generation(model=model, **fields)  # type: ignore[arg-type]
+    return asyncio.run(service.generation(asked))
+
+
+def test_a_prompt_names_labels(service: Service) -> None:
+    assert ordered(service, prompt="ONE", n=2).labels == ["one", "one"]
+    assert ordered(service, prompt="Twos and a zero", n=3).labels == ["two", "zero", "two"]
+    assert set(ordered(service, n=4).labels) == {"zero", "one", "two", "three"}
+    assert ordered(service, labels={"one": 3, "two": 1}, n=4).labels.count("one") == 3
+
+
+def test_the_index_continues_the_pattern(service: Service) -> None:
+    whole = ordered(service, n=9, seed=4).labels
+    assert ordered(service, n=4, seed=4, index=5).labels == whole[5:]
+    source = ordered(service, n=4, seed=4, index=5).work.source
+    assert isinstance(source, Draws)
+    assert source.candidates.tolist() == [5, 6, 7, 8]
+
+
+def test_labels_win_over_the_prompt(service: Service) -> None:
+    assert ordered(service, prompt="one", labels=["two"]).labels == ["two"]
+
+
+def test_a_model_without_labels_takes_any_prompt(service: Service) -> None:
+    assert ordered(service, "plain", prompt="a boat").labels == [None]
+    with pytest.raises(BadRequestError, match="has none"):
+        ordered(service, "plain", labels=["boat"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "told"),
+    [
+        ({"prompt": "a boat"}, "prompt", "zero, one, two, three"),
+        ({"labels": ["boat"]}, "labels", "zero, one, two, three"),
+        ({"n": 65}, "n", "at most 64"),
+        ({"size": "2000x10"}, "size", "at most 1024x1024"),
+        ({"labels": {"one": 1e-9, "two": 1}}, "labels", "too uneven"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    service: Service, fields: dict[str, object], param: str, told: str
+) -> None:
+    with pytest.raises(BadRequestError, match=told) as caught:
+        ordered(service, **fields)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"n": "3"}', "n"),
+        (b'{"n": 0}', "n"),
+        (b'{"seed": 9223372036854775808}', "seed"),
+        (b'{"index": -1}', "index"),
+        (b'{"size": "big"}', "size"),
+        (b'{"truncation": 0}', "truncation"),
+        (b'{"output_format": "raw"}', "output_format"),
+        (b'{"labels": []}', None),
+        (b'{"colour": "red"}', "colour"),
+        (b"[1]", None),
+        (b'{"n": 1', None),
+        (b"\xff\xfe", None),
+    ],
+)
+def test_a_wrong_field_is_named(body: bytes, param: str | None) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_json(Generation, body)
+    assert caught.value.param == param
+
+
+def test_forms_are_text() -> None:
+    asked = parse_form(Edit, {"n": "3", "strength": "0.25", "stream": "true"})
+    assert (asked.n, asked.strength, asked.stream) == (3, 0.25, True)
+
+
+def test_an_unknown_model_lists_those_there_are(service: Service) -> None:
+    with pytest.raises(NotFoundError, match="plain, tiny, vae"):
+        ordered(service, "tinny")
+    with pytest.raises(NotFoundError, match="tiny@v9"):
+        ordered(service, "tiny@v9")
+    with pytest.raises(BadRequestError, match="name one of"):
+        asyncio.run(service.generation(Generation()))
+
+
+def test_seeds_that_are_drawn_are_new_unless_repeated(service: Service) -> None:
+    assert len({ordered(service).seed for _ in range(5)}) == 5
+    asked = Generation(model="tiny")
+    again = [asyncio.run(service.generation(asked, b"a key")).seed for _ in range(2)]
+    assert again[0] == again[1] < 2**53
+
+
+def test_addresses_say_only_what_differs(service: Service) -> None:
+    plain = ordered(service, prompt="two", seed=7, n=2)
+    assert orders.address(plain, 1) == "/v1/images/tiny@v1/two/7/1.png"
+    other = ordered(
+        service, prompt="two", seed=7, truncation=0.5, size="32x16", output_format="jpeg",
+        output_compression=80,
+    )  # fmt: skip
+    assert orders.address(other, 0) == (
+        "/v1/images/tiny@v1/two/7/0.jpg?truncation=0.5&size=32x16&quality=80"
+    )
+    assert orders.address(ordered(service, "plain", seed=1), 0) == "/v1/images/plain@v1/_/1/0.png"
+
+
+def test_patterns_are_not_mixed_up(service: Service) -> None:
+    """Lists and shares of the same names are different wishes."""
+    even = Counter(ordered(service, labels=["one", "two"], n=8).labels)
+    uneven = Counter(ordered(service, labels={"one": 1, "two": 3}, n=8).labels)
+    assert (even["two"], uneven["two"]) == (4, 6)
+    assert isinstance(ordered(service, n=1).work.source, Draws)
+    assert np.isinf(ordered(service, n=1).work.source.truncations).all()  # type: ignore[union-attr]

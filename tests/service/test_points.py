@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aigc.modalities.image import decode
+from aigc.service import points
+from aigc.service.bodies import Edit, Generation, Item, Variation, Walk
+from aigc.service.errors import BadRequestError
+from aigc.service.orders import Order
+from aigc.service.service import Service
+
+
+def files(service: Service, order: Order) -> list[bytes]:
+    async def made() -> list[bytes]:
+        return await service.batcher.enter(order.work).files()
+
+    return asyncio.run(made())
+
+
+def item(service: Service, label: str, seed: int, index: int) -> bytes:
+    asked = Generation(model="tiny", labels=[label], seed=seed, index=index)
+    return files(service, asyncio.run(service.generation(asked)))[0]
+
+
+def walk(service: Service, **fields: object) -> list[bytes]:
+    ends = {"from": Item(label="one", seed=5, index=2), "to": Item(label="three", seed=6)}
+    asked = Walk.model_validate({"model": "tiny"} | ends | fields)
+    return files(service, asyncio.run(service.walk(asked)))
+
+
+def test_a_walk_begins_and_ends_at_its_items(service: Service) -> None:
+    frames = walk(service, steps=7)
+    assert frames[0] == item(service, "one", 5, 2)
+    assert frames[-1] == item(service, "three", 6, 0)
+    assert len(set(frames)) == 7
+
+
+def test_a_walk_has_no_jumps(service: Service) -> None:
+    pixels = np.stack([decode(frame, 1).astype(float) for frame in walk(service, steps=33)])
+    steps = np.abs(np.diff(pixels, axis=0)).mean(axis=(1, 2, 3))
+    assert steps.max() < np.abs(pixels[-1] - pixels[0]).mean() / 2
+
+
+def test_a_walk_of_one_item_stands_still(service: Service) -> None:
+    same = {"from": Item(label="one", seed=5), "to": Item(label="one", seed=5)}
+    assert len(set(walk(service, **same))) == 1
+
+
+def vary(service: Service, asked: Variation, data: bytes | None = None) -> list[bytes]:
+    return files(service, asyncio.run(service.variations(asked, data or picture())))
+
+
+def picture(size: tuple[int, int] = (16, 16), kind: str = "PNG", mode: str = "L") -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_variations_leave_the_picture_as_strength_grows(service: Service) -> None:
+    first = decode(vary(service, Edit(model="vae", label="one"))[0], 1).astype(float)
+    away = []
+    for strength in (0.0, 0.2, 0.9):
+        asked = Variation(model="vae", label="one", strength=strength, seed=1, n=4)
+        made = [decode(file, 1).astype(float) for file in vary(service, asked)]
+        away.append(np.mean([np.abs(one - first).mean() for one in made]))
+    assert away[0] == 0
+    assert 0 < away[1] < away[2]
+
+
+def test_variations_are_reproducible(service: Service) -> None:
+    asked = Variation(model="vae", label="one", seed=3, n=3)
+    assert vary(service, asked) == vary(service, asked)
+    later = Variation(model="vae", label="one", seed=3, index=2)
+    assert vary(service, later)[0] == vary(service, asked)[2]
+
+
+def test_an_edit_turns_a_picture_into_what_the_prompt_names(service: Service) -> None:
+    kept = vary(service, Edit(model="vae", label="one"))
+    turned = vary(service, Edit(model="vae", label="one", prompt="a two"))
+    assert kept != turned
+    assert kept == vary(service, Edit(model="vae", label="one", prompt="clean it"))
+
+
+def test_any_readable_picture_will_do(service: Service) -> None:
+    for data in (picture((40, 30), "JPEG", "RGB"), picture((9, 70), "WEBP"), picture(mode="RGBA")):
+        assert len(vary(service, Variation(model="vae"), data)) == 1
+
+
+def test_what_is_no_picture_is_refused(service: Service) -> None:
+    loaded = service.catalogue.loaded()[-1]
+    for data in (b"", b"GIF89a", b"%PDF-1.4", picture()[:60]):
+        with pytest.raises(BadRequestError, match="not a readable"):
+            points.read_picture(data, loaded, service.settings)
+
+
+def test_a_bomb_is_refused_by_its_header(service: Service) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (5_000, 5_000)).save(buffer, "PNG")
+    with pytest.raises(BadRequestError, match="too large"):
+        vary(service, Variation(model="vae"), buffer.getvalue())
+
+
+def test_a_gan_says_why_not(service: Service) -> None:
+    with pytest.raises(BadRequestError, match="cannot read pictures") as caught:
+        vary(service, Variation(model="tiny"))
+    assert caught.value.param == "model"

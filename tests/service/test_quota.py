@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import asyncio
+
+from aigc.service.keys import Key
+from aigc.service.quota import LocalLedger
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000 * 86_400.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def key(**limits: int) -> Key:
+    return Key("k", "0" * 64, ("generate",), "now", **limits)
+
+
+def test_without_limits_everything_goes() -> None:
+    ledger = LocalLedger()
+    assert all(asyncio.run(ledger.take(key(), 1000)) is None for _ in range(100))
+
+
+def test_requests_a_minute() -> None:
+    clock = Clock()
+    ledger, mine = LocalLedger(clock), key(requests_per_minute=60)
+    taken = [asyncio.run(ledger.take(mine, 1)) for _ in range(61)]
+    assert taken[:60] == [None] * 60
+    assert taken[60] is not None
+    assert 0 < taken[60] <= 1
+    clock.now += 1.01
+    assert asyncio.run(ledger.take(mine, 1)) is None
+    assert asyncio.run(ledger.take(mine, 1)) is not None
+
+
+def test_images_a_day() -> None:
+    clock = Clock()
+    ledger, mine = LocalLedger(clock), key(images_per_day=10)
+    assert asyncio.run(ledger.take(mine, 8)) is None
+    wait_s = asyncio.run(ledger.take(mine, 3))
+    assert wait_s == 86_400
+    assert asyncio.run(ledger.take(mine, 2)) is None
+    clock.now += wait_s
+    assert asyncio.run(ledger.take(mine, 10)) is None

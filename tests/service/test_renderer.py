@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from aigc.errors import StoreError
+from aigc.generation.draws import Draws
+from aigc.generation.engine import Engine, Passes
+from aigc.service.renderer import Format, Renderer, probe_latents
+from tests.models_for_tests import tiny_config, tiny_tensors
+
+
+def draws(count: int) -> Draws:
+    numbers = np.arange(count)
+    return Draws(np.full(count, 3, np.uint64), numbers, numbers % 4, np.full(count, np.inf))
+
+
+def test_narrow_passes_give_the_pixels_of_the_full_micro_batch() -> None:
+    config = tiny_config()
+    engine = Engine(config, tiny_tensors(config), Passes(64))
+    renderer = Renderer(engine, config)
+    expected = engine.render(draws(64)).pixels
+    for count in (1, 3, 4, 5, 17, 33, 64):
+        np.testing.assert_array_equal(renderer.pixels(draws(count)), expected[:count])
+
+
+def test_a_pass_that_rounds_otherwise_is_not_used() -> None:
+    config = tiny_config()
+
+    class Rounding(Engine):
+        def outputs(self, z: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+            found = super().outputs(z, label)
+            return found * (1 + 1e-7) if self.passes.micro_batch == 8 else found
+
+    engine = Rounding(config, tiny_tensors(config), Passes(32))
+    widths = [found.passes.micro_batch for found in Renderer(engine, config).engines]
+    assert 8 not in widths
+    assert widths[-1] == 32
+
+
+def test_a_model_without_numbers_is_refused() -> None:
+    config = tiny_config()
+    tensors = tiny_tensors(config)
+    tensors["sampler.root.weight"][0, 0] = torch.nan
+    with pytest.raises(StoreError, match="no numbers"):
+        Renderer(Engine(config, tensors, Passes(8)), config)
+
+
+def test_the_probe_has_every_label() -> None:
+    config = tiny_config()
+    engine = Engine(config, tiny_tensors(config), Passes(8))
+    label = probe_latents(engine, config, 8).label
+    assert label is not None
+    assert set(label.tolist()) == {0, 1, 2, 3}
+
+
+def test_large_pictures_weigh_more() -> None:
+    assert Format(28, 28).weight == 1
+    assert Format(1024, 1024).weight == 64
