@@ -184,9 +184,8 @@ def test_a_picture_is_varied(studio: Studio) -> None:
     assert page.get_by_role("tab", name="Variations").get_attribute("aria-selected") == "true"
     far = studio.shown("variations")
     assert len(set(far)) == 8
-    page.get_by_label("Strength").fill("0")
-    page.locator("#strength-value", has_text="0.00").wait_for()
-    page.wait_for_timeout(400)
+    with page.expect_response("**/v1/images/variations"):
+        page.get_by_label("Strength").fill("0")
     studio.tiles("variations", count=8)
     assert len(set(studio.shown("variations"))) == 1, "strength 0 redraws the picture"
     page.get_by_label("Picture to vary").set_input_files(

@@ -1,0 +1,218 @@
+"""Who may see the studio's images, and who can use it: keys, keyboard, small screens, axe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service.keys import create
+from tests.endpoint.conftest import Endpoint
+from tests.endpoint.studio_site import Studio, chromium
+
+pytestmark = pytest.mark.integration
+
+VIEWS = ["Samples", "Walk", "Variations", "Favourites"]
+
+
+@pytest.fixture(scope="module")
+def url(models: Endpoint) -> Iterator[str]:
+    with models.running() as client:
+        yield f"{client.base_url}/"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def open_studio(browser: Any, url: str) -> Iterator[Any]:
+    """A function that opens the page in a context of its own: open_studio(**context options)."""
+    opened: list[Studio] = []
+
+    def opening(address: str = url, **options: Any) -> Studio:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
+        opened.append(Studio(context.new_page(), address))
+        return opened[-1].open()
+
+    yield opening
+    for studio in opened:
+        studio.page.context.close()
+        assert not studio.errors
+
+
+def test_without_a_key_it_asks_and_with_one_it_works(
+    open_studio: Any, models: Endpoint, tmp_path: Path
+) -> None:
+    keys = str(tmp_path / "keys.jsonl")
+    secret, _ = create(keys, ["generate"])
+    with models.running(endpoint=EndpointSettings(keys=keys, access_log=False)) as client:
+        studio = open_studio(f"{client.base_url}/")
+        page = studio.page
+        page.get_by_role("button", name="Enter an API key").click()
+        page.get_by_label("Key", exact=True).fill("aigc-wrong")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Enter an API key").click()
+        page.get_by_label("Key", exact=True).fill(secret)
+        page.keyboard.press("Enter")
+        studio.tiles(count=8)
+        page.get_by_role("button", name="Code").click()
+        assert (
+            secret not in page.content() and "$AIGC_API_KEY" in page.locator("#curl").inner_text()
+        )
+        page.keyboard.press("Escape")
+        studio.tiles().nth(0).focus()
+        page.keyboard.press("f")
+        assert secret not in page.evaluate("JSON.stringify(localStorage)") + page.url
+        page.reload()
+        studio.tiles(count=8)
+        page.get_by_role("button", name="API key").click()
+        page.get_by_role("button", name="Forget it").click()
+        page.get_by_role("button", name="Enter an API key").wait_for()
+
+
+def focused(page: Any) -> str:
+    return page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+
+
+def tab_to(page: Any, wanted: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if focused(page) == wanted:
+            return
+    raise AssertionError(f"Tab never reaches {wanted}")
+
+
+def test_everything_is_reached_by_keyboard(open_studio: Any) -> None:
+    studio = open_studio()
+    page = studio.page
+    tiles = studio.tiles(count=8)
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the images"
+    page.keyboard.press("Enter")
+    tab_to(page, tiles.nth(0).text_content().strip())
+    at = "[...document.querySelectorAll('#samples [role=option]')].indexOf(document.activeElement)"
+    columns = page.evaluate("getComputedStyle(samples).gridTemplateColumns.split(' ').length")
+    for key, place in [
+        ("ArrowRight", 1),
+        ("ArrowDown", 1 + columns),
+        ("ArrowUp", 1),
+        ("ArrowLeft", 0),
+        ("ArrowLeft", 0),
+        ("End", 7),
+        ("Home", 0),
+    ]:
+        page.keyboard.press(key)
+        assert page.evaluate(at) == place, key
+    assert page.locator("#samples [tabindex='0']").count() == 1
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert page.locator("#samples [aria-selected=true]").count() == 2
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for()
+    page.keyboard.press("ArrowRight")
+    assert "two 2" in page.get_by_role("dialog").inner_text()
+    page.keyboard.press("Escape")
+    assert page.evaluate(at) == 2
+    tab_to(page, "Walk")
+    page.keyboard.press("Enter")
+    page.locator("#walk-strip li").nth(11).wait_for()
+    assert focused(page) == "tab-walk"
+    page.keyboard.press("ArrowLeft")
+    assert focused(page) == "tab-samples"
+    page.keyboard.press("ArrowLeft")
+    assert focused(page) == "tab-kept"
+
+
+def test_focus_is_seen(open_studio: Any) -> None:
+    studio = open_studio()
+    studio.tiles(count=8)
+    for _ in range(30):
+        studio.page.keyboard.press("Tab")
+        style = "getComputedStyle(document.activeElement)"
+        if studio.page.evaluate("document.activeElement.matches('.chips input')"):
+            style = "getComputedStyle(document.activeElement.closest('label'))"
+        width = studio.page.evaluate(f"parseFloat({style}.outlineWidth)")
+        assert width >= 2, focused(studio.page)
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(open_studio: Any) -> None:
+    studio = open_studio(color_scheme="dark")
+    page, ground = studio.page, "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.get_by_role("button", name="Theme: System").click()
+    light = page.evaluate(ground)
+    assert sum(map(int, light[4:-1].split(", "))) > 600 > sum(map(int, dark[4:-1].split(", ")))
+    page.reload()
+    assert page.evaluate(ground) == light
+    page.get_by_role("button", name="Theme: Light").click()
+    assert page.evaluate(ground) == dark
+
+
+def test_a_phone_shows_all_of_it(open_studio: Any) -> None:
+    studio = open_studio(viewport={"width": 375, "height": 740}, has_touch=True, is_mobile=True)
+    page = studio.page
+    tiles = studio.tiles(count=8)
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) == 375
+    assert not page.get_by_label("Seed").is_visible()
+    page.get_by_role("button", name="Settings").tap()
+    page.get_by_label("Seed").fill("8")
+    page.get_by_text("8 images of seed 8.").wait_for()
+    page.get_by_role("button", name="Settings").tap()
+    tiles.nth(0).tap()
+    tiles.nth(1).tap()
+    page.get_by_role("button", name="Walk").tap()
+    page.locator("#walk-strip li").nth(11).wait_for()
+    for view in VIEWS:
+        page.get_by_role("tab", name=view).tap()
+        assert page.evaluate(width) == 375, view
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_axe_finds_nothing(open_studio: Any, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    size = {"width": width, "height": 860}
+    studio = open_studio(
+        color_scheme=scheme, viewport=size, bypass_csp=True, reduced_motion="reduce"
+    )
+    page = studio.page
+
+    def check(what: str) -> None:
+        found = axe.run(page).response["violations"]
+        told = [(rule["id"], [node["html"][:90] for node in rule["nodes"]]) for rule in found]
+        assert not told, f"{what}: {told}"
+
+    tiles = studio.tiles(count=8)
+    check("samples")
+    tiles.nth(0).click()
+    tiles.nth(1).click()
+    page.keyboard.press("f")
+    check("selected")
+    page.get_by_role("button", name="Walk").click()
+    page.locator("#walk-strip li").nth(11).wait_for()
+    for view in VIEWS[1:]:
+        page.get_by_role("tab", name=view).click()
+        if view == "Favourites":
+            studio.tiles("kept", count=1)
+        check(view)
+    page.get_by_role("tab", name="Samples").click()
+    for opener, title in [("Code", "The same images"), ("API key", "API key")]:
+        page.get_by_role("button", name=opener, exact=True).click()
+        page.get_by_role("dialog", name=title).wait_for()
+        check(opener)
+        page.keyboard.press("Escape")
+    studio.tiles().nth(0).dblclick()
+    check("one image")
+    page.keyboard.press("Escape")
+    if width < 800:
+        page.get_by_role("button", name="Settings").click()
+    page.get_by_text("Files and model card").click()
+    check("settings")
