@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from aigc.output import commit
 from aigc.store import ModelStore
 from tests.faults.jobs import Job
 from tests.models_for_tests import publish_tiny
-from tests.servers import S3Server, make_bucket
+from tests.servers import S3Server
 
 MakeJob = Callable[..., Job]
 
@@ -46,16 +46,11 @@ def make_job(model: str, tmp_path: Path) -> MakeJob:
 
 
 @pytest.fixture
-def on_s3(make_job: MakeJob, s3_server: S3Server, s3_uri: str) -> Iterator[MakeJob]:
+def on_s3(make_job: MakeJob, s3_server: S3Server, s3_uri: str) -> MakeJob:
     """Jobs at fresh places of the bucket; this process and theirs are set up to reach it."""
     assert os.environ["AWS_ENDPOINT_URL_S3"] == s3_server.endpoint
 
     def make(**options) -> Job:
         return make_job(f"{s3_uri}/{uuid.uuid4().hex[:8]}", **options)
 
-    yield make
-
-
-@pytest.fixture
-def fresh_bucket(s3_server: S3Server) -> str:
-    return make_bucket(s3_server, f"test-{uuid.uuid4().hex[:12]}")
+    return make
