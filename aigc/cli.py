@@ -16,6 +16,7 @@ from aigc.commands import (
     generate,
     init,
     models,
+    serve,
     sets,
     spec,
     submit,
@@ -36,6 +37,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("append")(generate.append)
 app.command("merge")(generate.merge)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("status")(sets.status)
 app.command("verify")(sets.verify)

@@ -15,6 +15,7 @@ from aigc.specs.generate import (
     RealismGate,
 )
 from aigc.specs.prepare import PrepareSpec
+from aigc.specs.serve import Scaling, ServeSpec
 from aigc.specs.train import EvaluateSpec, GanModel, TrainSpec, VaeModel
 
 SPECS: dict[str, type[Spec]] = {
@@ -22,6 +23,7 @@ SPECS: dict[str, type[Spec]] = {
     "train": TrainSpec,
     "evaluate": EvaluateSpec,
     "generate": GenerateSpec,
+    "serve": ServeSpec,
 }
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "Placement",
     "PrepareSpec",
     "RealismGate",
+    "Scaling",
     "Seed",
+    "ServeSpec",
     "Spec",
     "TrainSpec",
     "VaeModel",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -312,3 +316,30 @@ def test_an_openai_batch_is_answered(model, tmp_path) -> None:
     error = json.loads(storage.read_bytes(storage.join(out, "batch_errors.jsonl")))
     assert error["custom_id"] == "r2"
     assert "zero, one, two, three" in json.dumps(error)
+
+
+def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
+    """Killed while candidates are staged, while they are judged, while shards are put together."""
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "set"
+    gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
+    asked = {"count": 120, "shard_items": 16, "gates": gates}
+    expected = run(spec(repeating, undisturbed, **asked))["content_digest"]
+    command = [sys.executable, "-m", "aigc", "generate", "--spec", "-", "--json"]
+    document = json.dumps(spec(repeating, out, **asked).model_dump(mode="json"))
+    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
+    for sign in ("_rounds/0/*.json", "_rounds/0/refused.npy", "_records/*.json"):
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(document)
+        process.stdin.close()
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not list(out.glob(sign)):
+            assert time.monotonic() < deadline
+        process.kill()
+        process.wait()
+    made = run(spec(repeating, out, **asked))
+    assert made["content_digest"] == expected
+    assert verify(str(out))["items"] == 120
+    assert not (out / "_rounds").exists()

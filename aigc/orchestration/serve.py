@@ -1,0 +1,183 @@
+"""The endpoint on Ray Serve: replicas that hold the whole service, and a proxy before them.
+
+There is one deployment. A replica has the ASGI application, the queue and the engine in one
+process, so a request is not handed from an ingress to a model, and no picture passes through the
+object store. It reports ready when its models are loaded and warm.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+from ray import serve
+from ray.serve.config import AutoscalingConfig, HTTPOptions
+from ray.serve.schema import ServeDeploySchema
+
+from aigc.endpoint.app import create_app
+from aigc.endpoint.settings import EndpointSettings
+from aigc.errors import PlacementError, SpecError
+from aigc.orchestration.session import connect
+from aigc.service import keys
+from aigc.service.service import Service
+from aigc.service.settings import ServiceSettings
+from aigc.specs import ServeSpec
+from aigc.specs import build as build_spec
+from aigc.store import ModelStore
+from aigc.types import Json
+
+APPLICATION = "aigc"
+_KEEP_ALIVE_S = 75
+_REQUEST_S = 300.0
+_QUIET = {"log_level": "WARNING", "enable_access_log": False}
+"""The endpoint writes an access log of its own."""
+
+
+@serve.ingress()
+class Endpoint:
+    """A replica."""
+
+    def __init__(self, service: ServiceSettings, endpoint: EndpointSettings) -> None:
+        self._service, self._settings = Service(service), endpoint
+        self._service.start()
+
+    def __serve_build_asgi_app__(self) -> Any:
+        return create_app(self._service, self._settings)
+
+    def check_health(self) -> None:
+        """Serve replaces a replica whose queue no longer moves."""
+        if not self._service.ready:
+            raise RuntimeError("the render thread has ended")
+
+
+def application(spec: ServeSpec, store: str | None = None) -> serve.Application:
+    """What Serve runs. Ongoing requests may be many: the replica's own queue refuses in time."""
+    scaling = spec.scaling
+    options: dict[str, Any] = {
+        "num_cpus": spec.cpus_per_replica,
+        "num_gpus": spec.gpus_per_replica,
+    }
+    deployment = serve.deployment(
+        name="Endpoint",
+        ray_actor_options=options,
+        max_ongoing_requests=_ongoing(spec),
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=scaling.min_replicas,
+            initial_replicas=max(1, scaling.min_replicas),
+            max_replicas=scaling.max_replicas,
+            target_ongoing_requests=scaling.target_ongoing_requests,
+            upscale_delay_s=scaling.upscale_delay_s,
+            downscale_delay_s=scaling.downscale_delay_s,
+            look_back_period_s=scaling.look_back_period_s,
+            metrics_interval_s=min(2.0, scaling.look_back_period_s / 2),
+        ),
+        graceful_shutdown_timeout_s=scaling.drain_s,
+        health_check_period_s=5,
+        logging_config=_QUIET,
+    )(Endpoint)
+    return deployment.bind(_service_settings(spec, store), _endpoint_settings(spec))
+
+
+def from_config(args: Json) -> serve.Application:
+    """The application of a declarative config (`import_path: aigc.orchestration.serve:from_config`,
+    whose `args` are the fields of a `ServeSpec` and `store`). Raises SpecError."""
+    values = dict(args)
+    store = values.pop("store", None)
+    return application(build_spec(ServeSpec, values), store)
+
+
+def export_config(spec: ServeSpec) -> str:
+    """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema."""
+    given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"host", "port", "proxy"})
+    config: Json = {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": "0.0.0.0", "port": spec.port, **_http_limits()},
+        "applications": [
+            {
+                "name": APPLICATION,
+                "route_prefix": "/",
+                "import_path": "aigc.orchestration.serve:from_config",
+                "args": {**given, "insecure": True, "store": ModelStore().uri},
+            }
+        ],
+    }
+    ServeDeploySchema.model_validate(config)
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+@contextmanager
+def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
+    """The endpoint, up inside the block; the URL, once the first replica is ready.
+
+    Raises:
+        StoreError, SpecError: a model or the key file is missing. PlacementError: the port is
+            taken, or no replica could be placed.
+    """
+    check(spec)
+    with connect(address):
+        options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
+        serve.start(http_options=options, logging_config=_QUIET)
+        try:
+            serve.run(application(spec, ModelStore().uri), name=APPLICATION, route_prefix="/")
+            yield f"http://{spec.host}:{spec.port}"
+        finally:
+            serve.shutdown()
+
+
+def check(spec: ServeSpec) -> None:
+    """See at once what would otherwise fail in a replica."""
+    store = ModelStore()
+    for ref in spec.models or store.names():
+        store.resolve(ref)
+    if not (spec.models or store.names()):
+        raise SpecError(f"models: the store {store.uri} has none; train one, or set AIGC_STORE")
+    if spec.keys is not None:
+        keys.KeyRing(spec.keys)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((spec.host, spec.port))
+        except OSError as error:
+            raise PortTakenError(
+                f"port {spec.port} at {spec.host}: {error.strerror or error}; choose another"
+            ) from None
+
+
+class PortTakenError(PlacementError):
+    exit_code = 1
+
+
+def _ongoing(spec: ServeSpec) -> int:
+    return max(512, spec.max_queued_images)
+
+
+def _http_limits() -> dict[str, Any]:
+    return {"request_timeout_s": _REQUEST_S, "keep_alive_timeout_s": _KEEP_ALIVE_S}
+
+
+def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
+    return ServiceSettings(
+        models=spec.models,
+        store=store,
+        device="cuda" if spec.gpus_per_replica else "cpu",
+        precision=spec.precision,
+        micro_batch=spec.micro_batch,
+        threads=max(1, int(spec.cpus_per_replica)),
+        memory_bytes=spec.memory_bytes,
+        watch_s=spec.watch_s,
+        max_queued_images=spec.max_queued_images,
+        max_wait_s=spec.max_wait_s,
+        max_n=spec.max_n,
+        max_side=spec.max_side,
+    )
+
+
+def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
+    return EndpointSettings(
+        keys=spec.keys or keys.from_environment(),
+        public_url=spec.public_url,
+        cors_origins=spec.cors_origins,
+    )

@@ -1,0 +1,88 @@
+"""`aigc serve`: which models, where they listen, how many replicas, and what they refuse."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aigc.specs.base import Spec
+
+
+class Scaling(Spec):
+    """How many replicas there are. Each holds every model, its own queue and its own engine."""
+
+    min_replicas: int = Field(1, ge=0)
+    """0 lets the last one go when nobody asks; the next request then waits for a start."""
+    max_replicas: int = Field(1, ge=1)
+    target_ongoing_requests: float = Field(32, gt=0)
+    """Requests a replica works on at a time before another replica is started."""
+    upscale_delay_s: float = Field(10, ge=0)
+    downscale_delay_s: float = Field(120, ge=0)
+    look_back_period_s: float = Field(10, gt=0)
+    """Requests are averaged over so long. Delays below it make replicas come and go for nothing."""
+    drain_s: float = Field(60, gt=0)
+    """The longest a replica that goes may take to finish what it has begun."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_replicas < max(1, self.min_replicas):
+            raise ValueError(
+                f"max_replicas {self.max_replicas} is below min_replicas {self.min_replicas}"
+            )
+        if min(self.upscale_delay_s, self.downscale_delay_s) < self.look_back_period_s:
+            raise ValueError(
+                "upscale_delay_s and downscale_delay_s must not be below look_back_period_s = "
+                f"{self.look_back_period_s:g}: replicas would come and go for nothing"
+            )
+        return self
+
+
+class ServeSpec(Spec):
+    models: tuple[str, ...] = ()
+    """name, name@alias or name@version; none means every name in the store."""
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    keys: str | None = None
+    """A key file made by `aigc keys create`, local or s3://; or AIGC_KEYS in the environment."""
+    insecure: bool = False
+    """Listen beyond this machine without keys."""
+    public_url: str | None = None
+    """What permanent addresses begin with; none means as a request came."""
+    cors_origins: tuple[str, ...] = ()
+    proxy: Literal["auto", "haproxy", "ray"] = "auto"
+    """What stands before the replicas: HAProxy where its binary is there, else Ray's own."""
+    cpus_per_replica: float = Field(1, gt=0)
+    gpus_per_replica: float = Field(0, ge=0)
+    """May be a fraction: several replicas share a GPU."""
+    scaling: Scaling = Scaling()
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    micro_batch: int = Field(128, ge=1, le=8192)
+    """As in bulk generation: part of an item's identity."""
+    memory_bytes: int = Field(2 * 2**30, ge=2**20)
+    """Room for models in a replica; the least recently used goes."""
+    max_n: int = Field(64, ge=1, le=4096)
+    """Pictures a request."""
+    max_side: int = Field(1024, ge=1, le=8192)
+    max_queued_images: int = Field(4096, ge=1)
+    max_wait_s: float = Field(2.0, gt=0)
+    """A request that would wait longer in a replica's queue is refused with Retry-After."""
+    watch_s: Annotated[float, Field(gt=0)] = 5.0
+    """How often replicas look whether an alias moved."""
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        if not (self.keys or self.insecure or _is_loopback(self.host)):
+            raise ValueError(
+                f"host {self.host} can be reached from elsewhere and there are no keys; set keys "
+                "(aigc keys create), or insecure if everybody may use it"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,178 @@
+"""`aigc serve` as a user starts it: Ray Serve, HAProxy, real replicas, real clients."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import psutil
+import pytest
+import yaml
+
+from aigc.orchestration.generate import run
+from aigc.output import commit, read
+from aigc.specs import GenerateSpec
+from aigc.store import ModelStore
+from tests.models_for_tests import publish_tiny
+
+pytestmark = pytest.mark.integration
+AIGC = [sys.executable, "-m", "aigc"]
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    return publish_tiny("tiny-served").ref
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return os.environ | {"AIGC_STORE": ModelStore().uri}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def url(model, environment, tmp_path_factory) -> Iterator[str]:
+    port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
+    command = [
+        *AIGC,
+        "serve",
+        "tiny-served",
+        "--port",
+        str(port),
+        "--set",
+        "precision=fp32",
+        "--set",
+        "scaling.drain_s=5",
+    ]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90
+    try:
+        while not is_ready(address):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.3)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130, log.read_text()
+    said = log.read_text()
+    assert f"Studio     {address}/" in said
+    assert "Traceback" not in said
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(f"{address}/readyz", timeout=2).status == 200)
+    except OSError:
+        return False
+
+
+def test_the_openai_client_gets_pictures(url) -> None:
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused")
+    found = client.images.generate(model="tiny-served", prompt="two", n=3)
+    assert found.data is not None
+    pictures = [base64.b64decode(item.b64_json or "") for item in found.data]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(set(pictures)) == 3
+    with pytest.raises(openai.BadRequestError, match="zero, one, two, three"):
+        client.images.generate(model="tiny-served", prompt="giraffe")
+    assert [found.id for found in client.models.list()] == ["tiny-served"]
+
+
+def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> None:
+    out = str(tmp_path / "set")
+    asked = {"model": model, "out": out, "count": 64, "seed": 11, "precision": "fp32"}
+    run(GenerateSpec.model_validate(asked))
+    job = commit.read_job(out)
+    stored = read.items(out, job, commit.read_records(out), range(0, 64, 7))
+    for index, file in stored.items():
+        label = job.labels[job.pattern[index % len(job.pattern)]]
+        address = f"{url}/v1/images/{model}/{label}/11/{index}.png"
+        with urllib.request.urlopen(address) as answer:
+            assert answer.read() == file
+            assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_the_page_and_the_document_are_there(url) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/metrics"):
+        assert urllib.request.urlopen(url + path).status == 200
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{url}/nothing")
+
+
+def test_the_exported_config_is_what_serve_deploy_takes(model, environment) -> None:
+    done = subprocess.run(
+        [*AIGC, "serve", model, "--export-config", "--set", "scaling.max_replicas=4"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    config = yaml.safe_load(done.stdout)
+    [application] = config["applications"]
+    assert application["import_path"] == "aigc.orchestration.serve:from_config"
+    assert application["args"]["scaling"]["max_replicas"] == 4
+    from aigc.orchestration.serve import from_config
+
+    assert from_config(application["args"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["no-such-model"], 2, "no-such-model"),
+        (["tiny-served", "--host", "0.0.0.0"], 2, "there are no keys"),
+        (["tiny-served", "--keys", "/nowhere/keys.jsonl"], 2, "/nowhere/keys.jsonl"),
+        (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
+        (["tiny-served", "--port", "{taken}"], 1, "choose another"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line_at_once(
+    model, environment, options, code, message, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        filled = [option.format(taken=taken.getsockname()[1]) for option in options]
+        started = time.monotonic()
+        done = subprocess.run(
+            [*AIGC, "serve", *filled],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - started < 30
+
+
+def test_nothing_but_the_endpoint_can_be_reached_from_elsewhere(url) -> None:
+    """HAProxy's metrics, statistics and admin socket are this machine's and this user's alone."""
+    proxies = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "haproxy"]
+    ours = [p for p in proxies if any("aigc-haproxy-" in word for word in p.cmdline())]
+    assert ours, "no HAProxy stands in front"
+    listening = [c.laddr.ip for p in ours for c in p.net_connections() if c.status == "LISTEN"]
+    assert set(listening) == {"127.0.0.1"}
+    folders = {Path(word).parent for p in ours for word in p.cmdline() if "aigc-haproxy-" in word}
+    sockets = [path for folder in folders for path in folder.rglob("*.sock")]
+    assert sockets
+    assert all(path.stat().st_mode & 0o077 == 0 for path in sockets)
