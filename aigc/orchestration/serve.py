@@ -124,7 +124,7 @@ def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
             serve.run(application(spec, ModelStore().uri), name=APPLICATION, route_prefix="/")
             yield f"http://{spec.host}:{spec.port}"
         finally:
-            serve.shutdown()
+            serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def check(spec: ServeSpec) -> None:
