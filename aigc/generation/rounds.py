@@ -91,11 +91,10 @@ class Stage:
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
         where = folder(out, self.number)
         target = storage.join(where, f"{name}.parquet")
-        local = storage.scratch(target)
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
         columns, at = schema.schema(maker.job, maker.briefs), 0
-        try:
+        with storage.scratch_file(target) as local:
             with open_writer(local, columns) as writer:
                 for block in blocks(maker.job, slots):
                     made = maker.make(block, draw[at : at + len(block)])
@@ -106,8 +105,6 @@ class Stage:
                     refused.update(made.refused)
                     on_items(len(block))
             storage.upload(local, target)
-        finally:
-            local.unlink(missing_ok=True)
         together = duplicates.concatenate(signatures)
         storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
         record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}

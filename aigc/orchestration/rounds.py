@@ -12,6 +12,7 @@ from aigc.generation import duplicates, rounds
 from aigc.generation.draws import Ints
 from aigc.generation.plan import Job
 from aigc.orchestration.pool import Pool
+from aigc.output import commit
 from aigc.types import Notice, Report, ShardRecord
 
 Stop = Callable[[], str | None]
@@ -45,7 +46,15 @@ def run(
         number, orders = number + 1, refused
     todo = [shard for shard in job.plan() if shard.number not in records]
     units = (rounds.Assemble(shard, number + 1) for shard in todo)
-    pool.run(units, len(todo), lambda record: None, stop=stop)
+    loose = 0
+
+    def add(record: ShardRecord) -> None:
+        nonlocal loose
+        loose += 1
+        if loose % commit.COMPACT_AT == 0:
+            commit.compact(out)
+
+    pool.run(units, len(todo), add, stop=stop)
 
 
 def _round(
