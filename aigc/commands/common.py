@@ -58,6 +58,8 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except _Terminated:
         return _complain("ended by SIGTERM; the same command again goes on", 143)
     except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:  # typer makes this of a KeyboardInterrupt
         return _complain("interrupted; the same command again goes on", 130)
     return code if isinstance(code, int) else 0
 

@@ -127,7 +127,7 @@ def _follow(cluster: Cluster, job: str) -> None:
     except KeyboardInterrupt:
         say(f"\ndetached; job {job} goes on")
         _say_how_to_go_on(cluster, job)
-        raise typer.Exit(130) from None
+        sys.exit(130)  # the job was not interrupted, so nothing more is said
     if code:
         raise typer.Exit(code)
 

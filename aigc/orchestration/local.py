@@ -33,7 +33,21 @@ _context = multiprocessing.get_context("forkserver")
 def warm() -> None:
     """Begin importing what workers need, while the driver still plans."""
     _context.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
+    with _deaf():
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes begun inside never hear Ctrl-C: the driver does, and decides."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cool() -> None:

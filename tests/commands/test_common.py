@@ -38,3 +38,8 @@ def test_rays_own_handler_says_the_same(capsys: pytest.CaptureFixture[str]) -> N
 
     assert exit_code(app(main), []) == 143
     assert "the same command again goes on" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(app(lambda: os.kill(os.getpid(), signal.SIGINT)), []) == 130
+    assert capsys.readouterr().err == "aigc: interrupted; the same command again goes on\n"

@@ -78,6 +78,11 @@ def test_a_job_survives_its_file_and_says_how_another_differs() -> None:
         "count: 1000 there, 9 asked",
         "seed: 7 there, 8 asked",
     ]
+    asked = Gates.model_validate({"degenerate": True, "realism": {"percentile": 5}})
+    other = Gates.model_validate({"degenerate": True, "realism": {"percentile": 6}})
+    assert make_job(asked_gates=asked).differences(make_job(asked_gates=other)) == [
+        "gates.realism.percentile: 5.0 there, 6.0 asked"
+    ]
 
 
 def test_a_foreign_job_file_is_one_clear_line() -> None:
