@@ -56,7 +56,7 @@ function tell(name, text) {
 
 function problem(error, again) {
   if (!(error instanceof ApiError)) console.error(error);
-  const wait = error.retryAfterS ? ` It asks to wait ${Math.ceil(error.retryAfterS)} s.` : "";
+  const wait = error.retryAfterS ? ` (It asks to wait ${Math.ceil(error.retryAfterS)} s.)` : "";
   const locked = error.status === 401 || error.status === 403;
   const way = locked
     ? el("button", { type: "button", textContent: "Enter an API key" })

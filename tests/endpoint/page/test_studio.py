@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import re
-import subprocess
-import sys
-import urllib.request
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.endpoint.conftest import Endpoint
-from tests.endpoint.studio_site import Studio, chromium
+from tests.endpoint.page.chromium import Studio
+from tests.endpoint.page.conftest import MAX_N
 
 pytestmark = pytest.mark.integration
-
-MAX_N = 32
-
-
-@pytest.fixture(scope="module")
-def url(models: Endpoint) -> Iterator[str]:
-    with models.running(max_n=MAX_N) as client:
-        yield f"{client.base_url}/"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def studio(browser: Any, url: str) -> Iterator[Studio]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    found = Studio(context.new_page(), url)
-    yield found
-    context.close()
-    assert not found.errors
-
-
-def fetched(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        return answer.read()
-
-
-def downloaded(page: Any, button: str) -> bytes:
-    with page.expect_download() as found:
-        page.locator(button).click()
-    return Path(found.value.path()).read_bytes()
 
 
 def png(seed: int = 0, side: int = 40) -> bytes:
@@ -155,6 +113,41 @@ def test_what_the_endpoint_refuses_is_said_in_its_words(studio: Studio) -> None:
     assert not alert.is_visible()
 
 
+def test_a_busy_endpoint_is_asked_again(studio: Studio) -> None:
+    page = studio.page
+    busy = json.dumps({"error": {"message": "too much is waiting", "type": "x"}})
+    refusals = iter([{"status": 429, "headers": {"Retry-After": "3"}, "body": busy}])
+
+    def refuse_once(route: Any) -> None:
+        refusal = next(refusals, None)
+        if refusal is None:
+            route.continue_()
+        else:
+            route.fulfill(**refusal)
+
+    page.route("**/v1/images/generations", refuse_once)
+    studio.open()
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "too much is waiting (It asks to wait 3 s.)" in alert.inner_text()
+    alert.get_by_role("button", name="Try again").click()
+    studio.tiles(count=8)
+    assert not alert.is_visible()
+
+
+def test_a_model_without_labels_has_all_of_it_too(studio: Studio) -> None:
+    page = studio.open("model=plain&seed=7&n=8").page
+    tiles = studio.tiles(count=8)
+    assert not page.locator("#labels-field").is_visible()
+    tiles.nth(0).click()
+    tiles.nth(1).click()
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Walk").click()
+    page.locator("#walk-strip li").nth(11).wait_for()
+    page.get_by_role("tab", name="Favourites 2").click()
+    studio.tiles("kept", count=2)
+
+
 def test_a_walk_goes_from_one_image_to_the_other(studio: Studio) -> None:
     page = studio.open().page
     tiles = studio.tiles(count=8)
@@ -222,69 +215,3 @@ def test_a_gan_says_why_it_cannot_vary(studio: Studio) -> None:
     assert not page.locator("#drop").is_visible()
     page.get_by_label("Model", exact=True).select_option("vae")
     studio.tiles(count=8)
-
-
-def test_favourites_stay_and_are_made_again(studio: Studio) -> None:
-    page = studio.open().page
-    tiles = studio.tiles(count=8)
-    tiles.nth(3).click()
-    page.get_by_role("button", name="Keep").click()
-    tiles.nth(6).hover()
-    tiles.nth(6).get_by_title("Keep").click()
-    wanted = [studio.pixels(tiles.nth(at).locator("img")) for at in (3, 6)]
-    page.reload()
-    studio.tiles(count=8)
-    page.get_by_role("tab", name="Favourites 2").click()
-    studio.tiles("kept", count=2)
-    assert studio.shown("kept") == wanted
-    studio.tiles("kept").nth(0).focus()
-    page.keyboard.press("f")
-    page.get_by_role("tab", name="Favourites 1").wait_for()
-
-
-def test_a_zip_holds_the_files_and_where_they_came_from(studio: Studio) -> None:
-    page = studio.open("model=tiny&seed=9&n=8&truncation=0.8").page
-    studio.tiles(count=8)
-    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
-        assert archive.testzip() is None
-        manifest = json.loads(archive.read("manifest.json"))
-        files = {name: archive.read(name) for name in archive.namelist()}
-    assert manifest["ai_generated"] is True and len(manifest["items"]) == len(files) - 1 == 8
-    for item in manifest["items"]:
-        data = files[item["file"]]
-        assert hashlib.sha256(data).hexdigest() == item["sha256"]
-        assert fetched(item["address"]) == data, "the permanent address gives other bytes"
-        assert (item["seed"], item["truncation"]) == (9, 0.8)
-        assert item["model"] == "tiny@v1" and len(item["model_digest"]) == 64
-
-
-def test_one_image_large_with_its_facts_and_file(studio: Studio) -> None:
-    page = studio.open().page
-    studio.tiles(count=8).nth(2).dblclick()
-    look = page.get_by_role("dialog")
-    assert "two 2" in look.inner_text() and "AI-generated" in look.inner_text()
-    file = downloaded(page, "#look-download")
-    assert file == fetched(f"{studio.url}v1/images/vae@v1/two/7/2.png")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    look.get_by_role("button", name="Copy link").click()
-    look.get_by_role("button", name="Copied").wait_for()
-    assert fetched(page.evaluate("navigator.clipboard.readText()")) == file
-    look.get_by_role("button", name="Next image").click()
-    assert "three 3" in look.inner_text()
-
-
-def test_the_code_shown_makes_the_images_shown(studio: Studio, tmp_path: Path) -> None:
-    pytest.importorskip("openai")
-    page = studio.open("model=vae&seed=7&n=4&label=two&label=one&truncation=1").page
-    studio.tiles(count=4)
-    page.get_by_role("button", name="Code").click()
-    code, curl = page.locator("#python").inner_text(), page.locator("#curl").inner_text()
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
-    answer = subprocess.run(["bash", "-c", curl], check=True, capture_output=True, timeout=60)
-    images = [item["b64_json"] for item in json.loads(answer.stdout)["data"]]
-    for at, label in enumerate(["two", "one", "two", "one"]):
-        address = f"{studio.url}v1/images/vae@v1/{label}/7/{at}.png?truncation=1"
-        assert (tmp_path / f"{at}.png").read_bytes() == fetched(address)
-    assert len(set(images)) == 4
-    page.get_by_role("button", name="Copy the Python code").click()
-    page.locator("#copy-python", has_text=re.compile("Copied")).wait_for()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
+TIMEOUT_MS = 20_000
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ class Studio:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(TIMEOUT_MS)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
 
@@ -53,8 +54,9 @@ class Studio:
 
         tiles = self.page.locator(f"#{grid} [role=option]")
         if count is not None:
-            expect(tiles).to_have_count(count)
-            expect(self.page.locator(f"#{grid}")).not_to_have_attribute("aria-busy", "true")
+            expect(tiles).to_have_count(count, timeout=TIMEOUT_MS)
+            busy = self.page.locator(f"#{grid}[aria-busy]")
+            expect(busy).to_have_count(0, timeout=TIMEOUT_MS)
         return tiles
 
     def pixels(self, image: Any) -> str:

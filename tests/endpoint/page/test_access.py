@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,10 @@ import pytest
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service.keys import create
 from tests.endpoint.conftest import Endpoint
-from tests.endpoint.studio_site import Studio, chromium
 
 pytestmark = pytest.mark.integration
 
 VIEWS = ["Samples", "Walk", "Variations", "Favourites"]
-
-
-@pytest.fixture(scope="module")
-def url(models: Endpoint) -> Iterator[str]:
-    with models.running() as client:
-        yield f"{client.base_url}/"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def open_studio(browser: Any, url: str) -> Iterator[Any]:
-    """A function that opens the page in a context of its own: open_studio(**context options)."""
-    opened: list[Studio] = []
-
-    def opening(address: str = url, **options: Any) -> Studio:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}} | options)
-        opened.append(Studio(context.new_page(), address))
-        return opened[-1].open()
-
-    yield opening
-    for studio in opened:
-        studio.page.context.close()
-        assert not studio.errors
 
 
 def test_without_a_key_it_asks_and_with_one_it_works(
@@ -52,7 +22,7 @@ def test_without_a_key_it_asks_and_with_one_it_works(
     keys = str(tmp_path / "keys.jsonl")
     secret, _ = create(keys, ["generate"])
     with models.running(endpoint=EndpointSettings(keys=keys, access_log=False)) as client:
-        studio = open_studio(f"{client.base_url}/")
+        studio = open_studio(f"{client.base_url}/").open()
         page = studio.page
         page.get_by_role("button", name="Enter an API key").click()
         page.get_by_label("Key", exact=True).fill("aigc-wrong")
@@ -89,7 +59,7 @@ def tab_to(page: Any, wanted: str) -> None:
 
 
 def test_everything_is_reached_by_keyboard(open_studio: Any) -> None:
-    studio = open_studio()
+    studio = open_studio().open()
     page = studio.page
     tiles = studio.tiles(count=8)
     page.keyboard.press("Tab")
@@ -131,7 +101,7 @@ def test_everything_is_reached_by_keyboard(open_studio: Any) -> None:
 
 
 def test_focus_is_seen(open_studio: Any) -> None:
-    studio = open_studio()
+    studio = open_studio().open()
     studio.tiles(count=8)
     for _ in range(30):
         studio.page.keyboard.press("Tab")
@@ -143,7 +113,7 @@ def test_focus_is_seen(open_studio: Any) -> None:
 
 
 def test_the_theme_follows_the_system_until_one_is_chosen(open_studio: Any) -> None:
-    studio = open_studio(color_scheme="dark")
+    studio = open_studio(color_scheme="dark").open()
     page, ground = studio.page, "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(ground)
     page.get_by_role("button", name="Theme: System").click()
@@ -156,7 +126,9 @@ def test_the_theme_follows_the_system_until_one_is_chosen(open_studio: Any) -> N
 
 
 def test_a_phone_shows_all_of_it(open_studio: Any) -> None:
-    studio = open_studio(viewport={"width": 375, "height": 740}, has_touch=True, is_mobile=True)
+    studio = open_studio(
+        viewport={"width": 375, "height": 740}, has_touch=True, is_mobile=True
+    ).open()
     page = studio.page
     tiles = studio.tiles(count=8)
     width = "document.documentElement.scrollWidth"
@@ -183,7 +155,7 @@ def test_axe_finds_nothing(open_studio: Any, scheme: str, width: int) -> None:
     studio = open_studio(
         color_scheme=scheme, viewport=size, bypass_csp=True, reduced_motion="reduce"
     )
-    page = studio.page
+    page = studio.open().page
 
     def check(what: str) -> None:
         found = axe.run(page).response["violations"]

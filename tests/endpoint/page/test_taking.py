@@ -1,0 +1,97 @@
+"""What is taken away from the studio: favourites, files, addresses, code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.endpoint.page.chromium import Studio
+
+pytestmark = pytest.mark.integration
+
+
+def fetched(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return answer.read()
+
+
+def downloaded(page: Any, button: str) -> bytes:
+    with page.expect_download() as found:
+        page.locator(button).click()
+    return Path(found.value.path()).read_bytes()
+
+
+def test_favourites_stay_and_are_made_again(studio: Studio) -> None:
+    page = studio.open().page
+    tiles = studio.tiles(count=8)
+    tiles.nth(3).click()
+    page.get_by_role("button", name="Keep").click()
+    tiles.nth(6).hover()
+    tiles.nth(6).get_by_title("Keep").click()
+    wanted = [studio.pixels(tiles.nth(at).locator("img")) for at in (3, 6)]
+    page.reload()
+    studio.tiles(count=8)
+    page.get_by_role("tab", name="Favourites 2").click()
+    studio.tiles("kept", count=2)
+    assert studio.shown("kept") == wanted
+    studio.tiles("kept").nth(0).focus()
+    page.keyboard.press("f")
+    page.get_by_role("tab", name="Favourites 1").wait_for()
+
+
+def test_a_zip_holds_the_files_and_where_they_came_from(studio: Studio) -> None:
+    page = studio.open("model=tiny&seed=9&n=8&truncation=0.8").page
+    studio.tiles(count=8)
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        assert archive.testzip() is None
+        manifest = json.loads(archive.read("manifest.json"))
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert manifest["ai_generated"] is True and len(manifest["items"]) == len(files) - 1 == 8
+    for item in manifest["items"]:
+        data = files[item["file"]]
+        assert hashlib.sha256(data).hexdigest() == item["sha256"]
+        assert fetched(item["address"]) == data, "the permanent address gives other bytes"
+        assert (item["seed"], item["truncation"]) == (9, 0.8)
+        assert item["model"] == "tiny@v1" and len(item["model_digest"]) == 64
+
+
+def test_one_image_large_with_its_facts_and_file(studio: Studio) -> None:
+    page = studio.open().page
+    studio.tiles(count=8).nth(2).dblclick()
+    look = page.get_by_role("dialog")
+    assert "two 2" in look.inner_text() and "AI-generated" in look.inner_text()
+    file = downloaded(page, "#look-download")
+    assert file == fetched(f"{studio.url}v1/images/vae@v1/two/7/2.png")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    look.get_by_role("button", name="Copy link").click()
+    look.get_by_role("button", name="Copied").wait_for()
+    assert fetched(page.evaluate("navigator.clipboard.readText()")) == file
+    look.get_by_role("button", name="Next image").click()
+    assert "three 3" in look.inner_text()
+
+
+def test_the_code_shown_makes_the_images_shown(studio: Studio, tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    page = studio.open("model=vae&seed=7&n=4&label=two&label=one&truncation=1").page
+    studio.tiles(count=4)
+    page.get_by_role("button", name="Code").click()
+    code, curl = page.locator("#python").inner_text(), page.locator("#curl").inner_text()
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+    answer = subprocess.run(["bash", "-c", curl], check=True, capture_output=True, timeout=60)
+    images = [item["b64_json"] for item in json.loads(answer.stdout)["data"]]
+    for at, label in enumerate(["two", "one", "two", "one"]):
+        address = f"{studio.url}v1/images/vae@v1/{label}/7/{at}.png?truncation=1"
+        assert (tmp_path / f"{at}.png").read_bytes() == fetched(address)
+    assert len(set(images)) == 4
+    page.get_by_role("button", name="Copy the Python code").click()
+    page.locator("#copy-python", has_text=re.compile("Copied")).wait_for()
