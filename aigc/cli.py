@@ -15,6 +15,7 @@ from aigc.commands import (
     evaluate,
     generate,
     init,
+    keys,
     models,
     serve,
     sets,
@@ -44,6 +45,7 @@ app.command("verify")(sets.verify)
 app.command("regenerate")(sets.regenerate)
 app.command("view")(sets.view)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")
 app.add_typer(bench.app, name="bench")

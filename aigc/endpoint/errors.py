@@ -85,7 +85,8 @@ def headers(error: AigcError) -> dict[str, str]:
 
 
 def as_json(error: AigcError) -> Json:
-    param = error.param if isinstance(error, RequestError) else None
+    named = error.param if isinstance(error, RequestError) else None
+    param = named and redact(named)
     code = error.code if isinstance(error, RequestError) else None
     return _body(redact(str(error)), status_and_type(error)[1], param, code)
 

@@ -104,5 +104,6 @@ def _to_version(request: Request, ref: str) -> Response:
     """A name or an alias moves; what it stands for now does not."""
     own = request.scope["path"].split("/")
     place = own.index(request.path_params["ref"])
-    url = request.url.replace(path=quote("/".join([*own[:place], ref, *own[place + 1 :]])))
+    path = "/".join([*own[:place], ref, *own[place + 1 :]])
+    url = request.url.replace(path=quote(path, safe="/@"))
     return RedirectResponse(url, 307, headers={"cache-control": "no-store"})

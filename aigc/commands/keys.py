@@ -1,0 +1,105 @@
+"""`aigc keys create|list|revoke`: who may use an endpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aigc.commands.common import AsJson, print_json, print_table, say
+from aigc.errors import SpecError
+
+if TYPE_CHECKING:
+    from aigc.service.keys import Key
+
+File = Annotated[
+    str | None,
+    typer.Option("--file", help="Key file, a path or s3:// URI; default: AIGC_KEYS or keys.jsonl."),
+]
+Scope = Annotated[
+    list[str] | None,
+    typer.Option("--scope", help="generate, batch or admin; may be repeated. Default: generate."),
+]
+_DEFAULT = "keys.jsonl"
+
+app = typer.Typer(help="API keys of an endpoint; only hashes are stored.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    scope: Scope = None,
+    images_per_day: Annotated[int | None, typer.Option(help="Quota, by the UTC day.")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute, on average.")] = None,
+    note: Annotated[str, typer.Option(help="For whom or what it is.")] = "",
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it; it cannot be shown again.
+
+    Example: aigc keys create --scope generate --images-per-day 10000 --note shop
+    """
+    from aigc.service import keys
+
+    where = _file(file)
+    secret, key = keys.create(
+        where,
+        scope or ["generate"],
+        images_per_day=images_per_day,
+        requests_per_minute=rpm,
+        note=note,
+    )
+    if as_json:
+        print_json({"key": secret, "file": where} | _shown(dataclasses.asdict(key)))
+        return
+    say(f"key {key.id} ({', '.join(key.scopes)}) is in {where}; this is the only time it is shown:")
+    typer.echo(secret)
+
+
+@app.command("list")
+def list_keys(file: File = None, as_json: AsJson = False) -> None:
+    """The keys of a file, without their secrets, which nobody has.
+
+    Example: aigc keys list
+    """
+    from aigc.service import keys
+
+    found = keys.read(_file(file))
+    if as_json:
+        print_json([_shown(dataclasses.asdict(key)) for key in found])
+        return
+    columns = ("id", "scopes", "images a day", "requests a minute", "created", "revoked", "note")
+    print_table(columns, [_cells(key) for key in found])
+
+
+@app.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="The key's id, as listed.")], file: File = None
+) -> None:
+    """Revoke a key; endpoints that run notice within seconds.
+
+    Example: aigc keys revoke 1f2e3d4c
+    """
+    from aigc.service import keys
+
+    where = _file(file)
+    found = keys.revoke(where, key)
+    typer.echo(f"{found.id} is revoked since {found.revoked}")
+
+
+def _cells(key: Key) -> tuple[str, ...]:
+    limits = (str(limit or "") for limit in (key.images_per_day, key.requests_per_minute))
+    return (key.id, ", ".join(key.scopes), *limits, key.created, key.revoked or "", key.note)
+
+
+def _file(given: str | None) -> str:
+    from aigc.service import keys
+
+    where = given or keys.from_environment() or _DEFAULT
+    if where.lstrip().startswith("{"):
+        raise SpecError("file: AIGC_KEYS holds the keys themselves; name a file with --file")
+    return where
+
+
+def _shown(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name != "hash"}

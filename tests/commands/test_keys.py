@@ -1,0 +1,58 @@
+"""`aigc keys`: what an operator types, and what the endpoint then lets in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aigc.service.keys import KeyRing
+from tests.commands.conftest import Aigc
+
+
+def test_from_creation_to_revocation(aigc: Aigc) -> None:
+    made = aigc("keys", "create", "--scope", "generate", "--images-per-day", 5, "--note", "shop")
+    secret = made.out.strip()
+    assert made.code == 0
+    assert "only time" in made.err
+    key = KeyRing("keys.jsonl").check(secret, "generate")
+    assert (key.images_per_day, key.note) == (5, "shop")
+    rows = json.loads(aigc("keys", "list", "--json").out)
+    assert [row["id"] for row in rows] == [key.id]
+    assert "hash" not in rows[0]
+    table = aigc("keys", "list").out
+    assert "shop" in table
+    assert secret not in table
+    assert aigc("keys", "revoke", key.id).code == 0
+    assert json.loads(aigc("keys", "list", "--json").out)[0]["revoked"]
+
+
+def test_json_holds_the_key(aigc: Aigc) -> None:
+    made = json.loads(aigc("keys", "create", "--scope", "admin", "--json", "--file", "k").out)
+    KeyRing("k").check(made["key"], "admin")
+    assert "hash" not in made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("list",), "keys.jsonl"),
+        (("create", "--scope", "all"), "generate, batch, admin"),
+        (("create", "--rpm", "0"), "at least 1"),
+        (("revoke", "nobody"), "keys.jsonl"),
+    ],
+)
+def test_wrong_input_is_one_line(aigc: Aigc, arguments: tuple[str, ...], told: str) -> None:
+    wrong = aigc("keys", *arguments)
+    assert wrong.code == 2
+    assert told in wrong.err
+    assert wrong.err.count("\n") == 1
+    assert not Path("keys.jsonl").exists()
+
+
+def test_keys_in_the_environment_are_not_written_to(
+    aigc: Aigc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIGC_KEYS", '{"id": "x"}')
+    assert "name a file" in aigc("keys", "create").err

@@ -1,0 +1,163 @@
+"""Keys, scopes and quotas; and that a key is written down nowhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from aigc.endpoint.access_log import LOGGER
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service import keys
+from tests.endpoint.conftest import Endpoint
+
+ASKED = {"model": "tiny", "prompt": "one"}
+
+
+class Guarded:
+    def __init__(self, client: httpx.Client, file: str, lines: list[str]) -> None:
+        self.client, self.file, self.lines = client, file, lines
+
+    def key(self, *scopes: str, **limits: int) -> tuple[dict[str, str], keys.Key]:
+        """Headers of a new key, which the endpoint knows a moment later."""
+        secret, key = keys.create(self.file, scopes, **limits)
+        headers = {"authorization": f"Bearer {secret}"}
+        self.until(lambda: self.client.get("/v1/models", headers=headers).status_code == 200)
+        return headers, key
+
+    def until(self, true) -> None:
+        end = time.monotonic() + 10
+        while not true():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture(scope="module")
+def guarded(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    file = str(tmp_path_factory.mktemp("keys") / "keys.jsonl")
+    keys.create(file, ["generate"])
+    handler, logger = _Lines(), logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    settings = EndpointSettings(keys=file, keys_refresh_s=0.05)
+    with models.running(endpoint=settings) as client:
+        yield Guarded(client, file, handler.lines)
+    logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/images/generations"),
+        ("POST", "/v1/images/variations"),
+        ("POST", "/v1/images/edits"),
+        ("POST", "/v1/latents/walk"),
+        ("GET", "/v1/images/tiny@v1/one/1/0.png"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/tiny"),
+        ("GET", "/v1/jobs"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
+        ("GET", "/nowhere"),
+        ("GET", "/studio"),
+        ("OPTIONS", "/v1/images/generations"),
+    ],
+)
+def test_without_a_key_nothing_goes(guarded: Guarded, method: str, path: str) -> None:
+    for headers in ({}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic eDp5"}):
+        answer = guarded.client.request(method, path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["type"] == "authentication_error"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/"])
+def test_health_and_the_bare_page_need_none(guarded: Guarded, path: str) -> None:
+    assert guarded.client.get(path).status_code == 200
+
+
+def test_a_scope_does_its_own_work_only(guarded: Guarded) -> None:
+    makes, _ = guarded.key("generate")
+    admin, _ = guarded.key("admin")
+    batch, _ = guarded.key("batch")
+    post, get = guarded.client.post, guarded.client.get
+    assert post("/v1/images/generations", json=ASKED, headers=makes).status_code == 200
+    assert get("/metrics", headers=makes).status_code == 403
+    assert get("/v1/jobs", headers=makes).status_code == 403
+    assert get("/metrics", headers=admin).status_code == 200
+    assert post("/v1/images/generations", json=ASKED, headers=admin).status_code == 403
+    assert post("/v1/images/generations", json=ASKED, headers=batch).status_code == 403
+    assert get("/v1/jobs", headers=batch).status_code == 404
+
+
+def test_a_revoked_key_stops(guarded: Guarded) -> None:
+    headers, key = guarded.key("generate")
+    keys.revoke(guarded.file, key.id)
+    guarded.until(lambda: guarded.client.get("/v1/models", headers=headers).status_code == 401)
+
+
+def test_quotas(guarded: Guarded) -> None:
+    headers, _ = guarded.key("generate", images_per_day=5)
+    post = guarded.client.post
+    made = post("/v1/images/generations", json=ASKED | {"n": 4}, headers=headers)
+    assert made.status_code == 200
+    over = post("/v1/images/generations", json=ASKED | {"n": 2}, headers=headers)
+    assert over.status_code == 429
+    assert over.json()["error"]["code"] == "rate_limit_exceeded"
+    assert int(over.headers["retry-after"]) >= 1
+    assert guarded.client.get("/v1/images/tiny@v1/one/1/0.png", headers=headers).status_code == 200
+    assert guarded.client.get("/v1/images/tiny@v1/one/1/1.png", headers=headers).status_code == 429
+
+
+def test_requests_a_minute(guarded: Guarded) -> None:
+    headers, _ = guarded.key("generate", requests_per_minute=3)
+    codes = [
+        guarded.client.post("/v1/images/generations", json=ASKED, headers=headers).status_code
+        for _ in range(5)
+    ]
+    assert codes == [200, 200, 200, 429, 429]
+
+
+def test_keys_are_written_down_nowhere(guarded: Guarded) -> None:
+    headers, key = guarded.key("generate", "admin")
+    secret = headers["authorization"].partition(" ")[2]
+    client = guarded.client
+    answers = [
+        client.post("/v1/images/generations", json=ASKED, headers=headers),
+        client.post("/v1/images/generations", json={"model": secret}, headers=headers),
+        client.post("/v1/images/generations", json={secret: 1}, headers=headers),
+        client.get(f"/v1/models/{secret}", headers=headers),
+        client.get(f"/{secret}?key={secret}", headers=headers),
+        client.get("/v1/models", headers=headers | {"x-request-id": secret}),
+        client.get("/metrics", headers=headers),
+    ]
+    for answer in answers:
+        assert secret not in answer.text
+        assert secret not in str(answer.headers)
+    log = "\n".join(guarded.lines)
+    assert secret not in log
+    assert secret.rpartition("-")[2] not in log
+    mine = [json.loads(line) for line in guarded.lines if f'"{key.id}"' in line]
+    made = next(line for line in mine if line["path"] == "/v1/images/generations")
+    assert (made["status"], made["images"], made["model"]) == (200, 1, "tiny@v1")
+    assert made["id"] == answers[0].headers["x-request-id"]
+
+
+def test_the_file_holds_hashes_only(guarded: Guarded) -> None:
+    headers, _ = guarded.key("generate")
+    assert headers["authorization"].partition(" ")[2] not in Path(guarded.file).read_text()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from aigc.endpoint.settings import EndpointSettings
+from tests.endpoint.conftest import Endpoint
+
+GENERATIONS = "/v1/images/generations"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b'{"model": "tiny"', "application/json", 400),
+        (b"", "application/json", 400),
+        (b'{"model": "tiny", "n": 1000000}', "application/json", 400),
+        (b'{"model": "tiny", "n": true}', "application/json", 400),
+        (b'{"model": 3}', "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"model=tiny", "application/x-www-form-urlencoded", 415),
+        (b" " * 300_000, "application/json", 413),
+        (b'{"model": "nobody", "prompt": "one"}', "application/json", 404),
+    ],
+)
+def test_wrong_bodies(client: httpx.Client, body: bytes, kind: str, status: int) -> None:
+    answer = client.post(GENERATIONS, content=body, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert answer.headers["x-request-id"]
+
+
+def test_a_chunked_body_is_counted_too(client: httpx.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 10_000
+
+    answer = client.post(
+        GENERATIONS, content=chunks(), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/images/variations", "/v1/images/edits"])
+def test_wrong_forms(client: httpx.Client, path: str) -> None:
+    def status(**request: object) -> int:
+        return client.post(path, **request).status_code  # type: ignore[arg-type]
+
+    good = ("a.png", client.get("/v1/images/vae@v1/one/1/0.png").content)
+    fields = {"model": "vae"}
+    assert status(data=fields, files={"image": good}) == 200
+    assert status(data=fields) == 415
+    assert status(data=fields, files={"other": good}) == 400
+    assert status(data=fields, files=[("image", good), ("image", good)]) == 400
+    assert status(data=fields, files={"image": ("a.png", b"no picture")}) == 400
+    assert status(data=fields | {"n": "x"}, files={"image": good}) == 400
+    assert status(data=fields | {"response_format": "url"}, files={"image": good}) == 400
+    assert status(content=b"x", headers={"content-type": "multipart/form-data"}) == 400
+    cut = b'--b\r\ncontent-disposition: form-data; name="image"; filename="a"\r\n\r\nabc'
+    assert status(content=cut, headers={"content-type": "multipart/form-data; boundary=b"}) == 400
+
+
+def test_an_upload_has_a_limit(models: Endpoint) -> None:
+    limits = EndpointSettings(max_upload_bytes=10_000, access_log=False)
+    with models.running(endpoint=limits, models=("vae",)) as client:
+        answer = client.post(
+            "/v1/images/variations", data={"model": "vae"}, files={"image": b"x" * 20_000}
+        )
+    assert answer.status_code == 413
+
+
+def test_who_sends_too_slowly_is_told(models: Endpoint) -> None:
+    limits = EndpointSettings(body_timeout_s=0.3, access_log=False)
+    with models.running(endpoint=limits, models=("tiny",)) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
+            raw.sendall(b"POST /v1/images/generations HTTP/1.1\r\nhost: x\r\n")
+            raw.sendall(b"content-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+            started = time.perf_counter()
+            assert b" 408 " in raw.recv(4096)
+        assert time.perf_counter() - started < 5
+        assert client.get("/readyz").status_code == 200
+
+
+def test_ids_come_back(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == (
+        "mine-1"
+    )
+    odd = client.get("/healthz", headers={"x-request-id": "a b\tc"}).headers["x-request-id"]
+    assert len(odd) == 16
+
+
+def test_other_origins_are_off_unless_listed(models: Endpoint, client: httpx.Client) -> None:
+    origin = {"origin": "https://shop.example"}
+    assert "access-control-allow-origin" not in client.get("/v1/models", headers=origin).headers
+    listed = EndpointSettings(cors_origins=("https://shop.example",), access_log=False)
+    with models.running(endpoint=listed, models=("tiny",)) as open_client:
+        allowed = open_client.get("/v1/models", headers=origin).headers
+        assert allowed["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_metrics_tell_what_happened(client: httpx.Client) -> None:
+    client.post(GENERATIONS, json={"model": "tiny", "prompt": "one", "n": 3})
+    client.post(GENERATIONS, json={"model": "tiny", "prompt": "boat"})
+    text = client.get("/metrics").text
+    assert 'aigc_http_requests_total{code="200",route="/v1/images/generations"}' in text
+    assert 'aigc_http_requests_total{code="400",route="/v1/images/generations"}' in text
+    assert 'aigc_model_version{model="tiny",version="v1"} 1.0' in text
+    assert "aigc_batch_images_bucket" in text
+    assert "aigc_queue_images 0.0" in text

@@ -1,0 +1,114 @@
+"""Permanent addresses, and the one identity: what bulk generation stored is what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from aigc.endpoint.app import create_app
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service.service import Service
+from aigc.service.settings import ServiceSettings
+from tests.endpoint.conftest import serving
+from tests.output.conftest import SetMaker
+
+ITEM = "/v1/images/tiny@v1/two/7/3.png"
+
+
+def test_bytes_equal_the_bulk_set_at_any_concurrency(tmp_path: Path) -> None:
+    sets = SetMaker()
+    sets.finished(str(tmp_path), count=2000, micro_batch=128, shard_items=1024, seed=77)
+    table = pq.read_table(tmp_path / "data").select(["image", "candidate", "label_name", "seed"])
+    rows = random.Random(1).sample(table.to_pylist(), 200)
+    service = Service(ServiceSettings(models=(sets.version.ref,), precision="fp32"))
+    app = create_app(service, EndpointSettings(access_log=False))
+
+    async def fetch(url: str) -> list[bytes]:
+        places = asyncio.Semaphore(32)
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+
+            async def one(number: int, row: dict) -> bytes:
+                async with places:
+                    label, seed, index = row["label_name"], row["seed"], row["candidate"]
+                    if number % 2:
+                        path = f"/v1/images/{sets.version.ref}/{label}/{seed}/{index}.png"
+                        return (await client.get(path)).content
+                    asked = {"labels": [label], "seed": seed, "index": index, "n": 1 + number % 7}
+                    made = await client.post("/v1/images/generations", json=asked)
+                    return base64.b64decode(made.json()["data"][0]["b64_json"])
+
+            return await asyncio.gather(*(one(*each) for each in enumerate(rows)))
+
+    with serving(app) as url:
+        found = asyncio.run(fetch(url))
+    assert found == [row["image"]["bytes"] for row in rows]
+    assert max(service.batcher.seen.rows) > 1
+
+
+def test_an_item_is_for_good(client: httpx.Client) -> None:
+    first = client.get(ITEM)
+    assert first.status_code == 200
+    assert first.headers["content-type"] == "image/png"
+    assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+    tag = first.headers["etag"]
+    assert tag[0] == tag[-1] == '"'
+    again = client.get(ITEM, headers={"if-none-match": f'"other", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(ITEM, headers={"if-none-match": '"other"'}).content == first.content
+
+
+def test_whatever_changes_the_bytes_changes_the_tag(client: httpx.Client) -> None:
+    paths = [
+        ITEM,
+        ITEM.replace("png", "webp"),
+        ITEM.replace("png", "jpg"),
+        ITEM.replace("png", "jpg") + "?quality=50",
+        ITEM + "?truncation=0.5",
+        ITEM + "?size=20x20",
+        ITEM.replace("/3.", "/4."),
+        ITEM.replace("/7/", "/8/"),
+        ITEM.replace("two", "one"),
+        "/v1/images/plain@v1/_/7/3.png",
+    ]
+    answers = [client.get(path) for path in paths]
+    assert [answer.status_code for answer in answers] == [200] * len(paths)
+    assert len({answer.headers["etag"] for answer in answers}) == len(paths)
+    assert len({answer.content for answer in answers}) == len(paths)
+
+
+def test_a_name_is_sent_to_its_version(client: httpx.Client) -> None:
+    moved = client.get(ITEM.replace("tiny@v1", "tiny") + "?size=20x20")
+    assert moved.status_code == 307
+    assert moved.headers["location"].endswith(ITEM + "?size=20x20")
+    assert moved.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "param"),
+    [
+        ("/v1/images/tiny@v9/two/7/3.png", 404, "model"),
+        ("/v1/images/tiny@v1/boat/7/3.png", 400, "label"),
+        ("/v1/images/tiny@v1/two/x/3.png", 400, "seed"),
+        (f"/v1/images/tiny@v1/two/{2**63}/3.png", 400, "seed"),
+        (f"/v1/images/tiny@v1/two/{'9' * 5000}/3.png", 400, "seed"),
+        ("/v1/images/tiny@v1/two/7/3.gif", 404, None),
+        (ITEM + "?truncation=nan", 400, "truncation"),
+        (ITEM + "?size=9999x9999", 400, "size"),
+        (ITEM + "?colour=red", 400, "colour"),
+    ],
+)
+def test_wrong_addresses(client: httpx.Client, path: str, status: int, param: str | None) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.json()["error"]["param"] == param
+
+
+def test_a_head_has_no_body(client: httpx.Client) -> None:
+    answer = client.head(ITEM)
+    assert (answer.status_code, answer.content) == (200, b"")
