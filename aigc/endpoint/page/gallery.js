@@ -6,7 +6,7 @@
 import { el, icon } from "./dom.js";
 import { describe, nameOf } from "./items.js";
 
-const PIXEL_ART = 96; // native widths up to this are enlarged by whole factors
+const PIXEL_ART = 64; // native widths up to this are enlarged by whole factors
 
 export class Gallery {
   /** `on`: { open(item), select(items), keep(item), kept(item) } */
@@ -63,10 +63,12 @@ export class Gallery {
     this.list.children[at]?.replaceWith(tile);
   }
 
-  /** Nothing more comes: tiles that were not filled go. */
-  end() {
+  /** Nothing more comes: tiles that were not filled go. After a failure the old ones stay. */
+  end(failed = false) {
     this.list.removeAttribute("aria-busy");
-    for (const tile of [...this.list.querySelectorAll(".waiting, .stale")]) tile.remove();
+    const left = failed ? ".waiting" : ".waiting, .stale";
+    for (const tile of [...this.list.querySelectorAll(left)]) tile.remove();
+    for (const tile of this.list.children) tile.classList.remove("stale");
     this.items = this.items.slice(0, this.list.children.length);
     const first = this.list.querySelector("[role='option']");
     if (first && !this.#tabStop()) first.tabIndex = 0;
@@ -101,7 +103,7 @@ export class Gallery {
   }
 
   #waiting() {
-    const tile = el("li", { className: "waiting" });
+    const tile = el("li", { className: "waiting" }, el("span", { className: "shot" }), el("p"));
     tile.setAttribute("role", "presentation");
     return tile;
   }

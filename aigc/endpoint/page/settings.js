@@ -130,6 +130,7 @@ export class Settings {
 
   #use(model) {
     this.model = model;
+    this.wanted = model.id;
     $("model").value = model.id;
     const colour = model.channels === 1 ? "grey" : "colour";
     const kind = (model.family ?? "model").toUpperCase();

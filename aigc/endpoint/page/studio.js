@@ -25,6 +25,7 @@ const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work)
 const running = Object.fromEntries(VIEWS.map((name) => [name, new AbortController()]));
 const said = {};
 let view = "samples";
+let outdated = false; // the samples, while another view is looked at
 
 /** Run `work(signal, report)` in place of what the view `name` was doing; what goes wrong is shown
  * with a way on. Views do not disturb each other. */
@@ -41,7 +42,7 @@ async function guard(name, work) {
     await work(signal, report);
   } catch (error) {
     if (signal.aborted) return;
-    galleries[name]?.end();
+    galleries[name]?.end(true);
     report.say("");
     problem(error, () => guard(name, work));
   } finally {
@@ -56,7 +57,8 @@ function tell(name, text) {
 
 function problem(error, again) {
   if (!(error instanceof ApiError)) console.error(error);
-  const wait = error.retryAfterS ? ` (It asks to wait ${Math.ceil(error.retryAfterS)} s.)` : "";
+  const untold = error.retryAfterS && !/ in \d+ s/.test(error.message);
+  const wait = untold ? ` (It asks to wait ${Math.ceil(error.retryAfterS)} s.)` : "";
   const locked = error.status === 401 || error.status === 403;
   const way = locked
     ? el("button", { type: "button", textContent: "Enter an API key" })
@@ -78,12 +80,14 @@ async function start() {
 
 async function refresh() {
   vary.suit(settings.model);
+  outdated = true;
   if (view === "vary") return vary.make();
-  if (view !== "samples") show("samples");
+  if (view !== "samples") return show("samples");
   return guard("samples", sample);
 }
 
 async function sample(signal, report) {
+  outdated = false;
   const { request, count, index, truncation, size, format } = settings;
   const common = { model: request.model, seed: request.seed, truncation, size, format };
   galleries.samples.begin(count, ...settings.shape);
@@ -123,6 +127,7 @@ function show(name) {
   for (const gallery of Object.values(galleries)) gallery.select([]);
   if (name !== "walk") walk.pause();
   if (name === "kept") showKept();
+  if (name === "samples" && outdated) guard("samples", sample);
 }
 
 function showKept() {
@@ -277,6 +282,7 @@ $("copy-python").addEventListener("click", (event) => copied(event.target, $("py
 $("copy-curl").addEventListener("click", (event) => copied(event.target, $("curl").textContent));
 $("theme").addEventListener("click", nextTheme);
 $("toggle-controls").addEventListener("click", toggleControls);
+addEventListener("hashchange", () => location.reload());
 theme(document.documentElement.dataset.theme ?? "");
 keptChanged();
 show("samples");

@@ -108,6 +108,7 @@ def test_what_the_endpoint_refuses_is_said_in_its_words(studio: Studio) -> None:
     alert = page.get_by_role("alert")
     alert.wait_for()
     assert f"at most {MAX_N}" in alert.inner_text()
+    studio.tiles(count=8)
     page.get_by_label("Images", exact=True).fill("4")
     studio.tiles(count=4)
     assert not alert.is_visible()
@@ -214,4 +215,7 @@ def test_a_gan_says_why_it_cannot_vary(studio: Studio) -> None:
     assert "only a VAE" in page.locator("#vary-why").inner_text()
     assert not page.locator("#drop").is_visible()
     page.get_by_label("Model", exact=True).select_option("vae")
-    studio.tiles(count=8)
+    page.locator("#drop").wait_for()
+    with page.expect_response("**/v1/images/generations") as sent:
+        page.get_by_role("tab", name="Samples").click()
+    assert sent.value.request.post_data_json["model"] == "vae@v1"
