@@ -18,6 +18,7 @@ _README = """\
     aigc train --spec train.yaml               # at most 5 minutes, then the model is published
     aigc evaluate --spec evaluate.yaml         # how good it is, with the floor beside each figure
     aigc generate --spec generate.yaml         # 10,000 labelled images in Parquet
+    aigc serve --spec serve.yaml               # the model behind an HTTP endpoint, with a page
 """
 _IGNORED = "/raw/\n/data/\n/runs/\n/evaluation/\n/out/\n/aigc-store/\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +21,18 @@ from aigc.specs import Budget, GenerateSpec
 from aigc.types import Json, Notice
 
 PROBE_S = 4.0
+_PROBES = 8
 
 
 @dataclass(frozen=True)
 class Probe:
     """The unit that makes the job's first items for some seconds and throws them away."""
 
-    seconds: float = PROBE_S
+    number: int
+    seconds: float = field(default_factory=lambda: PROBE_S)
 
     def __str__(self) -> str:
-        return "probe"
+        return f"probe {self.number}"
 
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Json:
         """`items` made in `seconds` by one worker, `refused` candidates, `bytes_per_item`."""
@@ -62,15 +64,16 @@ class Probe:
 
 
 def estimate(job: Job, crew: Crew, spec: GenerateSpec, notice: Notice) -> Json:
-    """Shards, bytes, time and cost of `job`, from a probe on one worker of `crew`."""
+    """Shards, bytes, time and cost of `job`, from a probe on some workers of `crew`."""
     placement = spec.placement
     found: list[Json] = []
     workers = min(placement.max_workers or placement.workers or crew.room(), job.shards)
-    one = placement.model_copy(update={"workers": 1, "max_workers": None})
-    with Pool(crew, one, notice) as pool:
-        pool.run([Probe()], 1, found.append)
+    probes = min(workers, crew.room(), _PROBES)  # at once, for neighbours slow each other down
+    few = placement.model_copy(update={"workers": probes, "max_workers": None})
+    with Pool(crew, few, notice) as pool:
+        pool.run((Probe(number) for number in range(probes)), probes, found.append)
     probe = found[0]
-    rate = workers * probe["items"] / probe["seconds"]
+    rate = workers / probes * sum(one["items"] / one["seconds"] for one in found)
     seconds = job.count / rate
     nodes = crew.nodes()
     price = spec.budget.price_per_node_hour

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aigc import storage
 from aigc.errors import DiskFullError, StoreError
@@ -151,8 +152,7 @@ def _open(
     found = commit.find_job(out)
     if found is None:
         tensors = ModelStore().load(version)  # damage is found before anything is written
-        if spec.gates.local:
-            gating.require(spec.gates, version.config, tensors)
+        gating.require(spec.gates, "scores" in spec.include, version.config, tensors)
     device = found.device if found else choose_device(spec.placement, on_cluster)
     precision = found.precision if found else best_precision(device)
     briefs, rejects = read_briefs(spec, version.config)
@@ -240,14 +240,16 @@ def _make_missing(
             commit.compact(out)
             loose = 0
 
+    def tell(done: float, total: float, **extra: Any) -> None:
+        metrics.tick(done, pool.workers, pool.failures)
+        watch.report(done, total, **extra, **metrics.refused)
+
     def tick(under_way: float) -> None:
-        items = min(done + under_way, job.count)
-        metrics.tick(items, pool.workers, pool.failures)
-        watch.report(items, job.count, workers=pool.workers, **metrics.refused)
+        tell(min(done + under_way, job.count), job.count, workers=pool.workers)
 
     with _room_made(out), Pool(crew, placement, watch.notice) as pool:
         if job.gates.duplicates:
-            rounds.run(job, out, records, pool, watch.report, watch.notice, stop)
+            rounds.run(job, out, records, pool, tell, watch.notice, stop)
             return
         todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
         pool.run(todo, job.shards - len(records), add, tick, stop)

@@ -79,7 +79,7 @@ def load_judge(
     return Judge(tuple(asked), _scorer(gates.realism, include_scores, config, tensors, device))
 
 
-def require(gates: Gates, config: ModelConfig, tensors: Tensors) -> None:
+def require(gates: Gates, include_scores: bool, config: ModelConfig, tensors: Tensors) -> None:
     """See that the gates can work with this model and their data sets, before a job starts.
 
     Raises:
@@ -89,8 +89,18 @@ def require(gates: Gates, config: ModelConfig, tensors: Tensors) -> None:
         _open("gates.memorisation.data", gates.memorisation.data)
     if gates.realism is not None and gates.realism.data is not None:
         _open("gates.realism.data", gates.realism.data)
+    if gates.realism is None and include_scores:
+        _require_scores(tensors)
     if gates.realism is not None and gates.realism.score == "discriminator":
         _by_discriminator(config, tensors, "cpu")
+
+
+def _require_scores(tensors: Tensors) -> None:
+    if not any(name.startswith(DISCRIMINATOR_PREFIX) for name in tensors):
+        raise SpecError(
+            "include = scores: the model has no discriminator; leave scores out, or set "
+            "gates.realism with score density"
+        )
 
 
 def resolve(

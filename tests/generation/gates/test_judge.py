@@ -89,14 +89,14 @@ def test_scores_alone_refuse_nothing() -> None:
 def test_a_model_without_discriminator_has_no_scores(config: ModelConfig) -> None:
     assert load_judge(Gates(), True, config, SAMPLER_ONLY)(some(2)).scores == {}
     asked = Gates(realism=RealismGate(threshold=0))
-    for check in (load_judge, lambda gates, _, *rest: require(gates, *rest)):
+    for check in (load_judge, require):
         with pytest.raises(SpecError, match=r"gates\.realism\.score = discriminator: .*density"):
             check(asked, False, config, SAMPLER_ONLY)
 
 
 def test_density_serves_a_vae(digits_data: str) -> None:
     asked = Gates(realism=RealismGate(score="density", data=digits_data, threshold=0.5))
-    require(asked, vae(), SAMPLER_ONLY)
+    require(asked, False, vae(), SAMPLER_ONLY)
     found = load_judge(asked, False, vae(), SAMPLER_ONLY)
     assert found(pictures(open_dataset(digits_data).read("test")[0][:5])).keep.all()
     assert not found(some(5)).keep.any()
@@ -111,7 +111,7 @@ def test_a_data_set_that_is_not_there_is_named_with_its_field() -> None:
             load_judge(asked, False, CONFIG, TENSORS)
         assert "\n" not in str(caught.value)
         with pytest.raises(SpecError, match=expected):
-            require(asked, CONFIG, TENSORS)
+            require(asked, False, CONFIG, TENSORS)
 
 
 def test_a_model_that_makes_no_numbers_has_no_percentile() -> None:
