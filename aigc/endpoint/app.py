@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from aigc import __version__
 from aigc.endpoint import access_log, errors, metrics, page
 from aigc.endpoint.document import document
 from aigc.endpoint.gate import Gate
@@ -29,7 +32,7 @@ from aigc.service.service import Service
 
 def create_app(
     service: Service, settings: EndpointSettings | None = None, ledger: Ledger | None = None
-) -> FastAPI:
+) -> ASGIApp:
     """The application. It starts the service if nobody has, and closes it at its end.
 
     Raises:
@@ -40,38 +43,44 @@ def create_app(
     found = metrics.Metrics(service)
     if chosen.access_log:
         access_log.prepare()
-    app = FastAPI(
-        title="aigc",
-        version=__version__,
+    ledger = ledger or LocalLedger()
+    images = Images(service, chosen, ledger)
+    app = Starlette(
+        routes=[
+            *_calls(service, images, ledger),
+            *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
+            *page.routes(),
+        ],
         lifespan=lambda app: _running(service, keys, chosen),
-        docs_url="/docs",
-        redoc_url=None,
         exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
-    openapi = document(service.settings, secured=keys is not None)
-    app.openapi = lambda: openapi  # type: ignore[method-assign]
-    _route(app, service, chosen, ledger or LocalLedger(), found)
-    app.add_middleware(Gate, settings=chosen, metrics=found, keys=keys)
-    if chosen.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=chosen.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "idempotency-key"],
-            expose_headers=["x-request-id", "retry-after"],
-        )
-    return app
+    direct = {("POST", "/v1/images/generations"): images.generations}
+    gate = Gate(app, chosen, found, keys, direct)
+    if not chosen.cors_origins:
+        return gate
+    return CORSMiddleware(
+        gate,
+        allow_origins=chosen.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "idempotency-key"],
+        expose_headers=["x-request-id", "retry-after"],
+    )
 
 
-def _route(
-    app: FastAPI,
-    service: Service,
-    settings: EndpointSettings,
-    ledger: Ledger,
-    found: metrics.Metrics,
-) -> None:
-    images, models = Images(service, settings, ledger), Models(service)
+def _calls(service: Service, images: Images, ledger: Ledger) -> list[Route]:
+    models, items = Models(service), Items(service, ledger)
+    return [
+        Route("/v1/images/generations", images.generations, methods=["POST"]),
+        Route("/v1/images/variations", images.variations, methods=["POST"]),
+        Route("/v1/images/edits", images.edits, methods=["POST"]),
+        Route("/v1/latents/walk", images.walk, methods=["POST"]),
+        Route("/v1/images/{ref}/{label:path}/{seed}/{file}", items.get),
+        Route("/v1/models", models.all),
+        Route("/v1/models/{id}", models.one),
+    ]
 
+
+def _views(service: Service, found: metrics.Metrics, openapi: str) -> list[Route]:
     async def ready(request: Request) -> Response:
         ok = service.ready
         return PlainTextResponse("ready" if ok else "not ready", 200 if ok else 503)
@@ -79,17 +88,19 @@ def _route(
     async def scraped(request: Request) -> Response:
         return Response(found.text(), headers={"content-type": metrics.CONTENT_TYPE})
 
-    app.add_route("/v1/images/generations", images.generations, ["POST"])
-    app.add_route("/v1/images/variations", images.variations, ["POST"])
-    app.add_route("/v1/images/edits", images.edits, ["POST"])
-    app.add_route("/v1/latents/walk", images.walk, ["POST"])
-    app.add_route("/v1/images/{ref}/{label:path}/{seed}/{file}", Items(service, ledger).get)
-    app.add_route("/v1/models", models.all)
-    app.add_route("/v1/models/{id}", models.one)
-    app.add_route("/healthz", _alive)
-    app.add_route("/readyz", ready)
-    app.add_route("/metrics", scraped)
-    app.router.routes.extend(page.routes())
+    async def described(request: Request) -> Response:
+        return Response(openapi, media_type="application/json")
+
+    async def documented(request: Request) -> Response:
+        return get_swagger_ui_html(openapi_url="openapi.json", title="aigc")
+
+    return [
+        Route("/healthz", _alive),
+        Route("/readyz", ready),
+        Route("/metrics", scraped),
+        Route("/openapi.json", described),
+        Route("/docs", documented),
+    ]
 
 
 async def _alive(request: Request) -> Response:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aigc.endpoint import access_log, errors
@@ -18,6 +22,8 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import AigcError
 from aigc.service.errors import OverloadedError
 from aigc.service.keys import KeyRing, redact
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 SEEN = "aigc.seen"
 """Where a request's `Seen` stands in its ASGI scope."""
@@ -46,12 +52,23 @@ _GONE = 499
 
 
 class Gate:
-    """ASGI middleware around the whole application."""
+    """ASGI around the whole application.
+
+    `direct` handlers, by method and path, are called without its router and its middleware: these
+    cost as much as everything else that is done in Python for a small picture.
+    """
 
     def __init__(
-        self, app: ASGIApp, settings: EndpointSettings, metrics: Metrics, keys: KeyRing | None
+        self,
+        app: ASGIApp,
+        settings: EndpointSettings,
+        metrics: Metrics,
+        keys: KeyRing | None,
+        direct: Mapping[tuple[str, str], Handler],
     ) -> None:
-        self.app = app
+        self.app, self._direct = app, direct
+        self._ids = itertools.count()
+        self._origin = secrets.token_hex(5)
         self._settings, self._metrics, self._keys = settings, metrics, keys
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
@@ -61,7 +78,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        seen = Seen(_request_id(headers), scope["method"], scope["path"])
+        seen = Seen(self._request_id(headers), scope["method"], scope["path"])
         scope[SEEN] = seen
         self._in_flight += 1
         try:
@@ -78,7 +95,12 @@ class Gate:
         seen: Seen = scope[SEEN]
         try:
             self._admit(seen, headers)
-            await self.app(scope, receive, send)
+            handler = self._direct.get((seen.method, seen.path))
+            if handler is None:
+                await self.app(scope, receive, send)
+            else:
+                response = await handler(Request(scope, receive, send))
+                await response(scope, receive, send)
         except AigcError as error:
             self._metrics.refused(errors.status_and_type(error)[1])
             await errors.response(error)(scope, receive, send)
@@ -88,6 +110,12 @@ class Gate:
             logging.getLogger("aigc").exception("request %s failed", seen.id)
             if not seen.status:
                 await errors.unexpected()(scope, receive, send)
+
+    def _request_id(self, headers: Headers) -> str:
+        given = headers.get("x-request-id", "")
+        if _SAFE_ID.fullmatch(given):
+            return redact(given)
+        return f"{self._origin}{next(self._ids):06x}"
 
     def _admit(self, seen: Seen, headers: Headers) -> None:
         """Raises OverloadedError, KeyRefusedError."""
@@ -115,11 +143,6 @@ def route_of(path: str) -> str:
 def _presented(headers: Headers) -> str | None:
     kind, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if kind.lower() == "bearer" else None
-
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
-    return redact(given) if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _noting(send: Send, seen: Seen) -> Send:

@@ -55,7 +55,7 @@ class Items:
         seen: Seen = request.scope[SEEN]
         seen.model, seen.images = ref, 1
         await charge(self._ledger, seen.key, 1)
-        async with self._service.ticket(order) as ticket:
+        with self._service.ticket(order) as ticket:
             files = await answers.made(request, ticket)
         return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
 

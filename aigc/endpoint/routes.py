@@ -48,7 +48,7 @@ class Images:
         async def make() -> bytes:
             order = await self._service.generation(asked, seed)
             await self._charge(request, order)
-            async with self._service.ticket(order) as ticket:
+            with self._service.ticket(order) as ticket:
                 return answers.images(order, await ticket.files(), self._addresses(request, asked))
 
         data, replayed = await self._once.once(caller, name, body, make)
@@ -91,7 +91,7 @@ class Images:
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             )
-        async with self._service.ticket(order) as ticket:
+        with self._service.ticket(order) as ticket:
             files = await answers.made(request, ticket)
         data = answers.images(order, files, self._addresses(request, asked))
         return Response(data, media_type=_JSON)

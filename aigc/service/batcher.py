@@ -68,6 +68,8 @@ class Batcher:
 
     def leave(self, ticket: Ticket) -> None:
         """Nobody waits for `ticket` any more."""
+        if not ticket.left:
+            return
         with self._more:
             if ticket.cancelled or not ticket.left:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import secrets
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -30,6 +30,7 @@ NO_LABEL = "_"
 
 _DRAWN_SEEDS = 2**53
 """Seeds drawn here are exact in JavaScript too."""
+_RANDOM = random.Random()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def draws_of(seed: int, numbers: Labels, labels: Labels | None, truncation: floa
 def draw_seed(repeatable: bytes | None = None) -> int:
     """A seed for a request that names none; the same one for the same `repeatable` bytes."""
     if repeatable is None:
-        return secrets.randbelow(_DRAWN_SEEDS)
+        return _RANDOM.randrange(_DRAWN_SEEDS)
     return int.from_bytes(hashlib.sha256(repeatable).digest()[:8], "big") % _DRAWN_SEEDS
 
 

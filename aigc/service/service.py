@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import torch
 
@@ -87,8 +87,8 @@ class Service:
     async def walk(self, asked: bodies.Walk) -> Order:
         return points.walk(await self.model(asked.model), asked, self.settings)
 
-    @contextlib.asynccontextmanager
-    async def ticket(self, order: Order) -> AsyncIterator[Ticket]:
+    @contextlib.contextmanager
+    def ticket(self, order: Order) -> Iterator[Ticket]:
         """A place in the queue, freed on the way out if its pictures were not made by then.
 
         Raises:

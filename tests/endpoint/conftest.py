@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
@@ -23,7 +23,7 @@ from tests.models_for_tests import publish_tiny, publish_tiny_vae
 
 
 @contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The URL of `app` under uvicorn, which is stopped at the end."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5)
