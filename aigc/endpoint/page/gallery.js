@@ -25,7 +25,7 @@ export class Gallery {
 
   /** Room for `count` images of `width` × `height`; what is shown stays until it is replaced. */
   begin(count, width, height) {
-    const cell = Math.max(104, Math.min(220, width <= PIXEL_ART ? 132 : width));
+    const cell = Math.max(132, Math.min(220, width));
     this.list.style.setProperty("--cell", `${cell}px`);
     this.shape(width, height);
     this.items.length = Math.min(this.items.length, count);

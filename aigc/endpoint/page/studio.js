@@ -282,7 +282,11 @@ $("copy-python").addEventListener("click", (event) => copied(event.target, $("py
 $("copy-curl").addEventListener("click", (event) => copied(event.target, $("curl").textContent));
 $("theme").addEventListener("click", nextTheme);
 $("toggle-controls").addEventListener("click", toggleControls);
-addEventListener("hashchange", () => location.reload());
+addEventListener("hashchange", () => location.reload()); // settings were pasted
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("content").focus();
+});
 theme(document.documentElement.dataset.theme ?? "");
 keptChanged();
 show("samples");

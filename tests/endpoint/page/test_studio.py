@@ -78,6 +78,9 @@ def test_labels_count_seed_and_pages(studio: Studio) -> None:
     page.reload()
     studio.tiles(count=12)
     assert studio.shown() == shown, "the page's address does not say all that decides its images"
+    page.evaluate("location.hash = 'model=vae&seed=7&n=8'")
+    page.get_by_text("8 images of seed 7.").wait_for()
+    assert studio.shown() == before, "an address that is pasted is not followed"
 
 
 def test_truncation_moves_the_same_items(studio: Studio) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.endpoint.page.chromium import Studio
 
@@ -63,6 +64,23 @@ def test_a_zip_holds_the_files_and_where_they_came_from(studio: Studio) -> None:
         assert fetched(item["address"]) == data, "the permanent address gives other bytes"
         assert (item["seed"], item["truncation"]) == (9, 0.8)
         assert item["model"] == "tiny@v1" and len(item["model_digest"]) == 64
+
+
+def test_files_come_in_the_format_and_size_asked_for(studio: Studio) -> None:
+    page = studio.open().page
+    studio.tiles(count=8)
+    page.get_by_text("Files and model card").click()
+    page.get_by_label("Size").select_option("32x32")
+    with page.expect_response("**/v1/images/generations"):
+        page.get_by_label("Format").select_option("webp")
+    studio.tiles(count=8)
+    page.get_by_text("8 images of seed 7.").wait_for()
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        first = json.loads(archive.read("manifest.json"))["items"][0]
+        data = archive.read(first["file"])
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("WEBP", (32, 32))
+    assert fetched(first["address"]) == data
 
 
 def test_one_image_large_with_its_facts_and_file(studio: Studio) -> None:
