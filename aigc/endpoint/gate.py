@@ -102,7 +102,6 @@ class Gate:
                 response = await handler(Request(scope, receive, send))
                 await response(scope, receive, send)
         except AigcError as error:
-            self._metrics.refused(errors.status_and_type(error)[1])
             await errors.response(error)(scope, receive, send)
         except ClientGoneError:
             return

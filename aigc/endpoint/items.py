@@ -54,6 +54,7 @@ class Items:
             return Response(status_code=304, headers=kept)
         seen: Seen = request.scope[SEEN]
         seen.model, seen.images = ref, 1
+        self._service.batcher.require_room(order.work)
         await charge(self._ledger, seen.key, 1)
         with self._service.ticket(order) as ticket:
             files = await answers.made(request, ticket)

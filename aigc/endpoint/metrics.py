@@ -40,9 +40,6 @@ class Metrics:
         self.in_flight = Gauge(
             "aigc_http_in_flight", "Requests being answered now.", registry=self._registry
         )
-        self._refused = Counter(
-            "aigc_http_refused", "Requests refused, by why.", ("reason",), registry=self._registry
-        )
         self._answers: dict[tuple[str, int], Counter] = {}
         self._latencies: dict[str, Histogram] = {}
 
@@ -55,9 +52,6 @@ class Metrics:
             latency = self._latencies[route] = self._latency.labels(route)
         answers.inc()
         latency.observe(took_s)
-
-    def refused(self, reason: str) -> None:
-        self._refused.labels(reason).inc()
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

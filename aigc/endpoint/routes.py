@@ -99,6 +99,7 @@ class Images:
     async def _charge(self, request: Request, order: Order) -> None:
         seen: Seen = request.scope[SEEN]
         seen.model, seen.images = order.work.model.version.ref, order.work.count
+        self._service.batcher.require_room(order.work)  # who is refused is not charged
         await charge(self._ledger, seen.key, order.work.count)
 
     def _addresses(self, request: Request, asked: Asked | None) -> answers.Address | None:

@@ -59,7 +59,7 @@ class Batcher:
         """
         ticket = Ticket(work)
         with self._more:
-            self._require_room(work)
+            self.require_room(work)
             self._queue.append(ticket)
             self.seen.queued += work.weight
             if self._waiting:
@@ -97,7 +97,8 @@ class Batcher:
             weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + weight
         return sum(model.pace_s * weight for model, weight in weights.items())
 
-    def _require_room(self, work: Work) -> None:
+    def require_room(self, work: Work) -> None:
+        """Raises OverloadedError."""
         if not self._queue and not self._closed:
             return
         full = self.seen.queued + work.weight > self._settings.max_queued_images

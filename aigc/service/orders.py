@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import cast
 from urllib.parse import quote
 
@@ -31,6 +33,7 @@ NO_LABEL = "_"
 _DRAWN_SEEDS = 2**53
 """Seeds drawn here are exact in JavaScript too."""
 _RANDOM = random.Random()
+_LONGEST_PATTERN = 50_000
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ def generation(loaded: Loaded, asked: Generation, settings: ServiceSettings, see
     Raises:
         BadRequestError: a label the model has not, or more than the service allows.
     """
-    require_count(asked.n, settings)
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    require_count(asked.n, wanted, settings)
     pattern = _pattern_of(loaded, asked)
     seed = seed if asked.seed is None else asked.seed
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
@@ -135,11 +138,17 @@ def format_of(
     return Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
 
 
-def require_count(n: int, settings: ServiceSettings) -> None:
-    if n > settings.max_n:
+def require_count(
+    n: int, wanted: Format, settings: ServiceSettings, param: str = "n", most: int | None = None
+) -> None:
+    """Raises BadRequestError when it is more than a request may ask for."""
+    most = settings.max_n if most is None else most
+    fitting = max(1, settings.max_pixels // (wanted.width * wanted.height))
+    if n > min(most, fitting):
+        size = f" of {wanted.width}x{wanted.height}" if fitting < most else ""
         raise BadRequestError(
-            f"n: {n} is too many; at most {settings.max_n} a request, more by index",
-            param="n",
+            f"{param}: {n} is too many; at most {min(most, fitting)}{size} a request",
+            param=param,
             code="too_large",
         )
 
@@ -170,6 +179,16 @@ def _pattern_of(loaded: Loaded, asked: Asked) -> Labels:
     return _pattern(loaded.labels, synonyms, key or None, asked.prompt)
 
 
+def _require_short(shares: Mapping[str, float]) -> None:
+    """A pattern is laid out while others wait. Raises SpecError when that would take long."""
+    fractions = [Fraction(share).limit_denominator(1000) for share in shares.values()]
+    scale = math.lcm(*(fraction.denominator for fraction in fractions))
+    weights = [int(fraction * scale) for fraction in fractions]
+    period = sum(weights) // max(1, math.gcd(*weights))
+    if period * len(shares) > _LONGEST_PATTERN:
+        raise SpecError("labels: the shares are too uneven; use ratios like 3 and 1")
+
+
 @functools.lru_cache(maxsize=2048)
 def _pattern(
     known: tuple[str, ...],
@@ -181,6 +200,8 @@ def _pattern(
     try:
         if labels is not None:
             named = dict(labels) if isinstance(labels[0], tuple) else list(labels)
+            if isinstance(named, dict):
+                _require_short(named)
             return label_pattern(known, cast("dict[str, float]", named))
         if prompt is None or not prompt.strip():
             return label_pattern(known, None)

@@ -38,18 +38,13 @@ def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
     Raises:
         BadRequestError: a label the model has not, or too many steps.
     """
-    if asked.steps > settings.max_steps:
-        raise BadRequestError(
-            f"steps: {asked.steps} is too many; at most {settings.max_steps}",
-            param="steps",
-            code="too_large",
-        )
     ends = (asked.start, asked.end)
     found = [
         label_index(loaded, end.label, f"{name}.label")
         for end, name in zip(ends, ("from", "to"), strict=True)
     ]
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    require_count(asked.steps, wanted, settings, "steps", settings.max_steps)
     source = functools.partial(
         _walk, seeds=[end.seed for end in ends], indices=[end.index for end in ends],
         labels=None if found[0] is None else [at for at in found if at is not None],
@@ -76,7 +71,6 @@ def variations(
             param="model",
             code="not_supported",
         )
-    require_count(asked.n, settings)
     shown = None if asked.label is None else label_index(loaded, asked.label, "label")
     prompt = asked.prompt if isinstance(asked, Edit) else None
     becomes = label_in_prompt(loaded, prompt)
@@ -86,6 +80,7 @@ def variations(
         index=asked.index, count=asked.n, strength=asked.strength,
     )  # fmt: skip
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    require_count(asked.n, wanted, settings)
     known = becomes if becomes is not None else shown
     name = None if known is None else loaded.labels[known]
     work = Work(loaded, source, asked.n, wanted)

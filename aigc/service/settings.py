@@ -33,6 +33,8 @@ class ServiceSettings:
     """Pictures a request."""
     max_side: int = 1024
     """Of a picture that is asked for, in pixels."""
+    max_pixels: int = 2**23
+    """Of all pictures of one request together, or of one at the model's own size."""
     max_input_pixels: int = 16 * 2**20
     """Of a picture that is sent in."""
     max_steps: int = 64

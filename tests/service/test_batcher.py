@@ -66,7 +66,7 @@ def test_small_requests_get_all_and_large_ones_the_rest(service: Service) -> Non
 
 def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
     async def shares() -> list[int]:
-        tickets = [Ticket(order(service, 30, size="1024x1024").work) for _ in range(3)]
+        tickets = [Ticket(order(service, 8, size="1024x1024").work) for _ in range(3)]
         return [share for _, share in fair_shares(tickets, 32)]
 
     assert 0 < sum(asyncio.run(shares())) <= 4

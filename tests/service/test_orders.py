@@ -51,6 +51,8 @@ def test_a_model_without_labels_takes_any_prompt(service: Service) -> None:
         ({"labels": ["boat"]}, "labels", "zero, one, two, three"),
         ({"n": 65}, "n", "at most 64"),
         ({"size": "2000x10"}, "size", "at most 1024x1024"),
+        ({"n": 9, "size": "1024x1024"}, "n", "at most 8 of 1024x1024"),
+        ({"labels": {"one": 99_999, "two": 1}}, "labels", "too uneven"),
         ({"labels": {"one": 1e-9, "two": 1}}, "labels", "too uneven"),
     ],
 )
