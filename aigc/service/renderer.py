@@ -48,7 +48,7 @@ class Latents:
 class Renderer:
     """An engine whose passes have as few rows as give the same numbers.
 
-    An item's identity includes the micro-batch. Passes of half, a quarter … of its rows are used
+    An item's identity includes the micro-batch. Passes of a half, a quarter … of its rows are used
     only where a probe shows that each of their outputs is the same number to the last bit, which
     it is when the libraries sum in the same order. A request of one then costs a pass of four.
     """
@@ -62,10 +62,9 @@ class Renderer:
         expected = engine.outputs(probe.z, probe.label)
         if not torch.isfinite(expected).all():
             raise StoreError("the model gives values that are no numbers; publish a sound one")
-        widths = [rows >> shift for shift in range(1, rows.bit_length())]
-        narrow = [engine.narrower(width) for width in widths if width >= _NARROWEST]
-        same = [e for e in narrow if torch.equal(e.outputs(probe.z, probe.label), expected)]
-        self.engines = [*reversed(same), engine]
+        narrow = [engine.narrower(width) for width in _widths(rows)]
+        same = [found for found in narrow if _agrees(found, probe, expected)]
+        self.engines = [*same, engine]
         """Narrowest first; the last has the full micro-batch."""
 
     @property
@@ -88,6 +87,23 @@ class Renderer:
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)
         return next(wide, self.engine)
+
+
+def _widths(rows: int) -> list[int]:
+    """Halves of `rows` and three quarters of these, narrowest first."""
+    halves = [rows >> shift for shift in range(1, rows.bit_length())]
+    found = {width for half in halves for width in (half, half * 3 // 2)}
+    return sorted(width for width in found if _NARROWEST <= width < rows)
+
+
+def _agrees(engine: Engine, probe: Latents, expected: Tensor) -> bool:
+    """Whether a pass over the first rows, and one over the last, give `expected` bit by bit."""
+    width = engine.passes.micro_batch
+    for rows in (slice(0, width), slice(len(expected) - width, len(expected))):
+        label = None if probe.label is None else probe.label[rows]
+        if not torch.equal(engine.outputs(probe.z[rows], label), expected[rows]):
+            return False
+    return True
 
 
 def probe_latents(engine: Engine, config: ModelConfig, count: int) -> Latents:
