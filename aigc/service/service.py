@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -43,6 +44,8 @@ class Service:
         torch.set_num_threads(self.settings.threads)
         self.catalogue.start()
         self._batcher = Batcher(self.settings)
+        gc.collect()
+        gc.freeze()  # what is there now stays; looking through it again stalls requests by 0.1 s
 
     def close(self) -> None:
         """Finish what is queued and let go of the threads."""

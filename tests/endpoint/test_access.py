@@ -14,6 +14,7 @@ import pytest
 from aigc.endpoint.access_log import LOGGER
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import keys
+from aigc.service.batcher import Batcher
 from tests.endpoint.conftest import Endpoint
 
 ASKED = {"model": "tiny", "prompt": "one"}
@@ -161,3 +162,18 @@ def test_keys_are_written_down_nowhere(guarded: Guarded) -> None:
 def test_the_file_holds_hashes_only(guarded: Guarded) -> None:
     headers, _ = guarded.key("generate")
     assert headers["authorization"].partition(" ")[2] not in Path(guarded.file).read_text()
+
+
+def test_who_finds_no_place_is_not_charged(models: Endpoint, tmp_path: Path) -> None:
+    file = str(tmp_path / "keys.jsonl")
+    secret, _ = keys.create(file, ["generate"], images_per_day=1)
+    settings = EndpointSettings(keys=file, access_log=False)
+    with models.running(endpoint=settings, max_queued_images=32) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        batcher = client.service.batcher  # type: ignore[attr-defined]
+        batcher.close()
+        assert client.post("/v1/images/generations", json=ASKED).status_code == 503
+        assert client.get("/readyz").status_code == 503
+        client.service._batcher = Batcher(batcher._settings)  # type: ignore[attr-defined]
+        assert client.post("/v1/images/generations", json=ASKED).status_code == 200
+        assert client.post("/v1/images/generations", json=ASKED).status_code == 429
