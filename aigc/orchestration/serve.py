@@ -20,6 +20,7 @@ from ray.serve.schema import ServeDeploySchema
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
+from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.session import connect
 from aigc.service import keys
 from aigc.service.service import Service
@@ -45,7 +46,7 @@ class Endpoint:
         self._service.start()
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_app(self._service, self._settings)
+        return create_app(self._service, self._settings, ClusterLedger())
 
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""
