@@ -21,7 +21,7 @@ from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES = 256 * 2**20
-_MIN_SHARDS = 32
+_MIN_SHARDS = 16
 _MIN_BATCHES = 8
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
@@ -162,7 +162,7 @@ def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
 
 
 def shard_items(spec: GenerateSpec, config: ModelConfig, count: int) -> int:
-    """Items a shard: files near 256 MB, yet at least 32 shards a job, whole micro-batches each."""
+    """Items a shard: files near 256 MB, yet at least 16 shards a job, whole micro-batches each."""
     if spec.shard_items:
         wanted = spec.shard_items
     else:
