@@ -12,12 +12,14 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
@@ -27,14 +29,28 @@ from aigc.orchestration.crew import Event, Task
 from aigc.specs import Placement
 
 PRELOAD = ["aigc.orchestration.shard_work"]
+_LONG_PATH = 50
 _context = multiprocessing.get_context("forkserver")
 
 
 def warm() -> None:
     """Begin importing what workers need, while the driver still plans."""
     _context.set_forkserver_preload(PRELOAD)
-    with _deaf():
+    with _deaf(), _short_paths():
         forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _short_paths() -> Iterator[None]:
+    """The server's socket lies in a temporary folder, and its path may have 107 bytes at most."""
+    before = tempfile.tempdir
+    if len(tempfile.gettempdir()) > _LONG_PATH and Path("/tmp").is_dir():
+        tempfile.tempdir = "/tmp"
+    try:
+        util.get_temp_dir()
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from aigc.output import commit
 from aigc.output.verify import verify
 from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server
 
-ITEMS, SHARD_ITEMS = 6_000, 150
+ITEMS, SHARD_ITEMS = 12_000, 300
 SHARDS = ITEMS // SHARD_ITEMS
 LIMIT_S = 240
 MOMENTS = int(os.environ.get("AIGC_FAULT_MOMENTS", "5"))
@@ -44,7 +44,7 @@ class Job:
     def start(self) -> subprocess.Popen[str]:
         self.temp.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "aigc", "generate", self.model, "--out", self.out]
-        command += ["--count", str(ITEMS), "--seed", "7", "--set", "micro_batch=10"]
+        command += ["--count", str(ITEMS), "--seed", "7", "--set", "micro_batch=1"]
         command += ["--set", f"shard_items={SHARD_ITEMS}", "--workers", "2", *self.arguments]
         own = {"AIGC_STORE": self.store, "TMPDIR": str(self.temp), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(

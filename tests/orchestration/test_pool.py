@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -139,3 +142,22 @@ def test_a_hanging_unit_on_the_cluster_is_replaced(ray_session, tmp_path) -> Non
     assert sorted(results) == [0, 1]
     assert any("batch_timeout_s" in line for line in notices)
     assert time.monotonic() - started < 60
+
+
+def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
+    """The path of a Unix socket has 107 bytes at most; TMPDIR knows no such limit."""
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+    program = (
+        "from aigc.orchestration.local import LocalCrew, warm\n"
+        "from aigc.orchestration.pool import Pool\n"
+        "from aigc.specs import Placement\n"
+        "from tests.orchestration.units import Unit, setup\n"
+        "one, done = Placement(workers=1), []\n"
+        "warm()\n"
+        "with Pool(LocalCrew(setup, one), one, print) as pool:\n"
+        f"    pool.run([Unit(5, {str(tmp_path)!r})], 1, done.append)\n"
+        "assert done == [5]\n"
+    )
+    environment = os.environ | {"TMPDIR": str(deep), "PYTHONPATH": str(Path.cwd())}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
