@@ -55,11 +55,11 @@ def find_label(known: Sequence[str], name: str) -> int:
     raise SpecError(f"labels: the model has no {name!r}{hint}; it has: {', '.join(known)}")
 
 
-def labels_of(pattern: Labels, start: int, stop: int) -> Labels | None:
-    """int64 (stop - start,) class indices of items start ≤ index < stop; None if unconditional."""
+def labels_of(pattern: Labels, numbers: Labels) -> Labels | None:
+    """int64 (N,) class indices of items `numbers` (N,); None if unconditional."""
     if not len(pattern):
         return None
-    return pattern[np.arange(start, stop, dtype=np.int64) % len(pattern)]
+    return pattern[numbers % len(pattern)]
 
 
 def _integer_weights(shares: Sequence[float]) -> list[int]:

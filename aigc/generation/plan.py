@@ -15,6 +15,7 @@ from pydantic import Field
 
 from aigc.errors import JobError
 from aigc.generation.briefs import Briefs
+from aigc.generation.conditions import labels_of
 from aigc.generation.draws import DRAW, Draws, Ints
 from aigc.models.config import ModelConfig
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
@@ -156,7 +157,7 @@ def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
     return Draws(
         seeds=np.full(len(slots), job.seed, dtype=np.uint64),
         candidates=draw * DRAW + slots,
-        labels=pattern[slots % len(pattern)] if len(pattern) else None,
+        labels=labels_of(pattern, slots),
         truncations=np.full(len(slots), job.truncation or np.inf),
     )
 

@@ -11,7 +11,7 @@ from aigc import storage
 from aigc.errors import SpecError
 from aigc.generation.briefs import Briefs, Reject, rejects_bytes
 from aigc.generation.briefs import read as read_brief_file
-from aigc.generation.conditions import label_pattern
+from aigc.generation.conditions import label_pattern, labels_of
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Device
 from aigc.generation.plan import Job, Range, shard_items
@@ -112,6 +112,6 @@ def probe_draws(spec: GenerateSpec, config: ModelConfig) -> Draws:
     return Draws(
         seeds=np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64),
         candidates=numbers,
-        labels=pattern[numbers % len(pattern)] if len(pattern) else None,
+        labels=labels_of(pattern, numbers),
         truncations=np.full(_PROBE_ITEMS, spec.truncation or np.inf),
     )

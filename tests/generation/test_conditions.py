@@ -16,7 +16,7 @@ def test_all_labels_in_equal_shares_by_default() -> None:
 
 
 def test_an_unconditional_model_has_no_labels() -> None:
-    assert labels_of(label_pattern((), None), 0, 10) is None
+    assert labels_of(label_pattern((), None), np.arange(10)) is None
     with pytest.raises(SpecError, match="this model has none"):
         label_pattern((), ("bag",))
 
@@ -49,6 +49,6 @@ def test_hopeless_shares_are_refused() -> None:
 @given(start=st.integers(0, 10**12), length=st.integers(1, 100))
 def test_a_label_depends_on_the_index_alone(start: int, length: int) -> None:
     pattern = label_pattern(KNOWN, {"bag": 2, "dress": 1})
-    labels = labels_of(pattern, start, start + length)
-    alone = [int(labels_of(pattern, i, i + 1)[0]) for i in range(start, start + length)]
+    labels = labels_of(pattern, np.arange(start, start + length))
+    alone = [int(labels_of(pattern, np.array([i]))[0]) for i in range(start, start + length)]
     assert labels.tolist() == alone
