@@ -44,7 +44,7 @@ def generate(
     """
     import os
 
-    from aigc.orchestration.bench import Bench, run
+    from aigc.orchestration.bench.generate import Bench, run
 
     workers = workers or os.cpu_count() or 1
     found = run(Bench(model, items, rounds, workers, out, ray_data), say)

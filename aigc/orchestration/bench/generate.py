@@ -9,28 +9,21 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import torch
 from torch import Tensor
 
-from aigc.errors import JobError
 from aigc.generation.engine import Device, best_precision
 from aigc.generation.roofline import Load, measure
 from aigc.models.config import ModelConfig
+from aigc.orchestration.bench.processes import timed
+from aigc.orchestration.bench.rounds import RIVALS, ratio
 from aigc.output import commit
 from aigc.store import ModelStore
 from aigc.types import Json, Notice, unheard
-
-_SAMPLE_S = 1.0
-_LIMIT_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ def _generate(bench: Bench, model: str, number: int) -> Json:
         out = f"{bench.out.rstrip('/')}/{os.getpid()}-{number}" if bench.out else f"{folder}/set"
         command = [sys.executable, "-m", "aigc", "generate", model, "--out", out, "--json"]
         command += ["--count", str(bench.items), "--workers", str(bench.workers)]
-        wall_s, peak, _ = _timed(command)
+        wall_s, peak, _ = timed(command)
         records = commit.read_records(out).values()
         begun = min(record.started_at for record in records)
         ended = max(record.started_at + record.wall_s for record in records)
@@ -105,9 +98,9 @@ def _generate(bench: Bench, model: str, number: int) -> Json:
 
 def _ray_data(bench: Bench, model: str) -> Json:
     with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
-        script = Path(__file__).with_name("bench_ray_data.py")
-        command = [sys.executable, str(script), model, str(bench.items), str(bench.workers), folder]
-        wall_s, peak, output = _timed(command)
+        command = [sys.executable, "-m", f"{RIVALS}.ray_data", model]
+        command += [str(bench.items), str(bench.workers), folder]
+        wall_s, peak, output = timed(command)
         steady_s = json.loads(output.strip().splitlines()[-1])["steady_s"]
     return {
         "ray_data_items_per_s": bench.items / steady_s,
@@ -116,69 +109,20 @@ def _ray_data(bench: Bench, model: str) -> Json:
     }
 
 
-def _timed(command: list[str]) -> tuple[float, int, str]:
-    """(wall seconds, peak memory of the process tree in bytes, stdout) of one command."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = _Peak(process.pid)
-    peak.start()
-    try:
-        output, errors = process.communicate(timeout=_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise JobError(f"{' '.join(command)}: no end after {_LIMIT_S:g} s") from None
-    wall_s = time.perf_counter() - started
-    if process.returncode:
-        raise JobError(f"{' '.join(command)}: {errors.strip().splitlines()[-1]}")
-    return wall_s, peak.stop(), output
-
-
-class _Peak(threading.Thread):
-    """Highest sum of proportional set sizes in a process tree: shared pages count once."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self._pid, self._peak, self._done = pid, 0, threading.Event()
-
-    def run(self) -> None:
-        while not self._done.wait(_SAMPLE_S):
-            self._peak = max(self._peak, tree_bytes(self._pid))
-
-    def stop(self) -> int:
-        self._done.set()
-        self.join()
-        return self._peak
-
-
-def tree_bytes(pid: int) -> int:
-    """Memory of a process and all below it, in bytes; shared pages count once."""
-    total = 0
-    try:
-        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for process in processes:
-        try:
-            total += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return total
-
-
 def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
     names = [name for name in rounds[0] if name != "stages"]
     medians = {name: statistics.median(found[name] for found in rounds) for name in names}
     ratios = {
-        "generate_to_roofline": _ratio(rounds, "generate_items_per_s", "roofline_items_per_s"),
-        "generate_wall_to_roofline": _ratio(
+        "generate_to_roofline": ratio(rounds, "generate_items_per_s", "roofline_items_per_s"),
+        "generate_wall_to_roofline": ratio(
             rounds, "generate_wall_items_per_s", "roofline_items_per_s"
         ),
     }
     if bench.ray_data:
-        ratios["generate_to_ray_data"] = _ratio(
+        ratios["generate_to_ray_data"] = ratio(
             rounds, "generate_items_per_s", "ray_data_items_per_s"
         )
-        ratios["generate_wall_to_ray_data_wall"] = _ratio(
+        ratios["generate_wall_to_ray_data_wall"] = ratio(
             rounds, "generate_wall_items_per_s", "ray_data_wall_items_per_s"
         )
     return {
@@ -190,12 +134,6 @@ def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
         "ratios": ratios,
         "rounds": rounds,
     }
-
-
-def _ratio(rounds: list[Json], one: str, other: str) -> float:
-    """Median of the ratios within each round: what disturbs a round disturbs both."""
-    ratios: list[float] = [found[one] / found[other] for found in rounds]
-    return statistics.median(ratios)
 
 
 def _shown(found: Json) -> list[str]:

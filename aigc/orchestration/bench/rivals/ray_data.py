@@ -1,6 +1,6 @@
 """The pipeline a user would write with Ray Data alone, for comparison. Run as a program:
 
-python bench_ray_data.py MODEL ITEMS WORKERS FOLDER
+python -m aigc.orchestration.bench.rivals.ray_data MODEL ITEMS WORKERS FOLDER
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What a user would write instead, each a program of its own: `python -m` this package's NAME."""
