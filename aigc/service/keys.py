@@ -91,6 +91,11 @@ class KeyRing:
             )
         return key
 
+    def get(self, name: str, scope: str) -> Key | None:
+        """The key with the id `name`, if it is in use and may do `scope`."""
+        key = self._keys.get(name)
+        return key if key and not key.revoked and scope in key.scopes else None
+
 
 def create(
     file: str,
