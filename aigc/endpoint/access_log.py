@@ -24,6 +24,8 @@ class Seen:
     path: str
     started: float = field(default_factory=time.perf_counter)
     key: Key | None = None
+    signed: bool = False
+    """Whether it came by an address signed in the key's name."""
     model: str | None = None
     images: int = 0
     status: int = 0

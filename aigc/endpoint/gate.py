@@ -20,6 +20,7 @@ from aigc.endpoint.errors import ClientGoneError
 from aigc.endpoint.metrics import Metrics
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import AigcError
+from aigc.service import signing
 from aigc.service.errors import OverloadedError
 from aigc.service.keys import KeyRing, redact
 
@@ -28,14 +29,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 SEEN = "aigc.seen"
 """Where a request's `Seen` stands in its ASGI scope."""
 
-_OPEN = ("/healthz", "/readyz", "/", "/favicon.ico")
+_OPEN = ("/healthz", "/readyz", "/", "/favicon.ico", "/docs", "/openapi.json")
 _OPEN_FOLDER = "/studio/"
-"""The page holds nothing but what anyone can install; what it shows it must ask for with a key."""
+"""Pages and the document hold nothing but what anyone can install; what they show they must ask for
+with a key."""
 
 _SCOPES = (
     ("/v1/models", None),
-    ("/v1/batches", "batch"),
-    ("/v1/jobs", "batch"),
+    ("/v1/sets", "batch"),
     ("/v1/", "generate"),
     ("/metrics", "admin"),
 )
@@ -43,9 +44,9 @@ _SCOPES = (
 
 _ROUTES = (
     *("/v1/images/generations", "/v1/images/variations", "/v1/images/edits", "/v1/latents/walk"),
-    *("/v1/models", "/healthz", "/readyz", "/metrics", "/"),
+    *("/v1/models", "/v1/sets", "/healthz", "/readyz", "/metrics", "/", "/docs", "/openapi.json"),
 )
-_FOLDERS = ("/v1/models/", "/v1/images/", "/studio/")
+_FOLDERS = ("/v1/models/", "/v1/images/", "/v1/sets/", "/studio/")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
 """The client left before the answer: nginx's number for it, in the log and metrics only."""
@@ -94,7 +95,7 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         seen: Seen = scope[SEEN]
         try:
-            self._admit(seen, headers)
+            self._admit(scope, headers)
             handler = self._direct.get((seen.method, seen.path))
             if handler is None:
                 await self.app(scope, receive, send)
@@ -116,8 +117,9 @@ class Gate:
             return redact(given)
         return f"{self._origin}{next(self._ids):06x}"
 
-    def _admit(self, seen: Seen, headers: Headers) -> None:
+    def _admit(self, scope: Scope, headers: Headers) -> None:
         """Raises OverloadedError, KeyRefusedError."""
+        seen: Seen = scope[SEEN]
         path = seen.path
         if path in _OPEN or path.startswith(_OPEN_FOLDER):
             return
@@ -128,8 +130,11 @@ class Gate:
                 code="overloaded",
             )
         if self._keys is not None:
-            scope = next((needed for start, needed in _SCOPES if path.startswith(start)), None)
-            seen.key = self._keys.check(_presented(headers), scope)
+            seen.signed = _is_signed(scope, headers)
+            if seen.signed:
+                seen.key = signing.check(self._keys, path, scope["query_string"])
+            else:
+                seen.key = self._keys.check(_presented(headers), _needed(path))
 
 
 def route_of(path: str) -> str:
@@ -137,6 +142,20 @@ def route_of(path: str) -> str:
     if path in _ROUTES:
         return path
     return next((f"{folder}*" for folder in _FOLDERS if path.startswith(folder)), "other")
+
+
+def _needed(path: str) -> str | None:
+    return next((needed for start, needed in _SCOPES if path.startswith(start)), None)
+
+
+def _is_signed(scope: Scope, headers: Headers) -> bool:
+    """Whether a picture is asked for by an address that says itself who may open it."""
+    return (
+        scope["method"] in ("GET", "HEAD")
+        and scope["path"].startswith("/v1/images/")
+        and "authorization" not in headers
+        and signing.is_signed(scope["query_string"])
+    )
 
 
 def _presented(headers: Headers) -> str | None:

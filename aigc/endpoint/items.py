@@ -16,7 +16,7 @@ from aigc.endpoint.access_log import Seen
 from aigc.endpoint.gate import SEEN
 from aigc.endpoint.routes import charge
 from aigc.modalities.image import MIME
-from aigc.service import orders
+from aigc.service import orders, signing
 from aigc.service.bodies import Size, Truncation, parse_form
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.loaded import Loaded
@@ -26,8 +26,9 @@ from aigc.service.service import Service
 
 _CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 _FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")
+_NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 _SEED = re.compile(r"[0-9]{1,19}")
-_FOREVER = "public, max-age=31536000, immutable"
+_FOREVER = "max-age=31536000, immutable"
 
 
 class ItemQuery(BaseModel):
@@ -49,20 +50,23 @@ class Items:
             return _to_version(request, loaded.version.ref)
         order = self._order(request, loaded)
         tag = _tag(order)
-        kept = {"etag": tag, "cache-control": _FOREVER, "x-content-type-options": "nosniff"}
+        seen: Seen = request.scope[SEEN]
+        whose = "private" if seen.key else "public"
+        kept = {"etag": tag, "cache-control": f"{whose}, {_FOREVER}", **_NOT_SNIFFED}
         if _matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=kept)
-        seen: Seen = request.scope[SEEN]
         seen.model, seen.images = ref, 1
         self._service.batcher.require_room(order.work)
-        await charge(self._ledger, seen.key, 1)
+        if not seen.signed:  # who was handed the address was charged then
+            await charge(self._ledger, seen.key, 1)
         with self._service.ticket(order) as ticket:
             files = await answers.made(request, ticket)
         return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
 
     def _order(self, request: Request, loaded: Loaded) -> Order:
         index, codec = _file(request.path_params["file"])
-        query = parse_form(ItemQuery, dict(request.query_params))
+        said = request.query_params.items()
+        query = parse_form(ItemQuery, {k: v for k, v in said if k not in signing.PARAMETERS})
         settings = self._service.settings
         wanted = orders.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,7 +14,7 @@ from aigc.endpoint.gate import SEEN
 from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
 from aigc.endpoint.settings import EndpointSettings
-from aigc.service import orders
+from aigc.service import orders, signing
 from aigc.service.bodies import Asked, Edit, Generation, Variation, Walk, parse_form, parse_json
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.keys import Key
@@ -105,7 +106,10 @@ class Images:
     def _addresses(self, request: Request, asked: Asked | None) -> answers.Address | None:
         if asked is None or asked.response_format != "url":
             return None
-        return functools.partial(_address, self._settings.public_url or str(request.base_url))
+        seen: Seen = request.scope[SEEN]
+        expires = int(time.time() + self._settings.url_lifetime_s)
+        base = self._settings.public_url or str(request.base_url)
+        return functools.partial(_address, base, seen.key, expires)
 
 
 async def charge(ledger: Ledger, key: Key | None, images: int) -> None:
@@ -120,8 +124,10 @@ async def charge(ledger: Ledger, key: Key | None, images: int) -> None:
         )
 
 
-def _address(base: str, order: Order, at: int) -> str:
-    return base.rstrip("/") + orders.address(order, at)
+def _address(base: str, key: Key | None, expires: int, order: Order, at: int) -> str:
+    """Signed where a key is needed: what shows a picture can rarely send one."""
+    path = orders.address(order, at)
+    return base.rstrip("/") + (signing.sign(path, key, expires) if key else path)
 
 
 def _caller(request: Request) -> str:

@@ -11,6 +11,12 @@ class EndpointSettings:
     """A key file's path or s3:// URI, or its lines; none lets everybody in."""
     public_url: str | None = None
     """What permanent addresses begin with; none means as the request came."""
+    url_lifetime_s: float = 3600.0
+    """How long addresses open without a key where keys are asked for."""
+    sets: tuple[str, ...] = ()
+    """Content sets to show, or folders of them; local or s3://."""
+    replica: str | None = None
+    """Which of several processes this is, for its metrics."""
     cors_origins: tuple[str, ...] = ()
     max_in_flight: int = 512
     """Requests at a time in one process; more are refused before anything else is done."""

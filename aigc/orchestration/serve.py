@@ -17,6 +17,7 @@ from ray import serve
 from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
+from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
@@ -180,5 +181,7 @@ def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
     return EndpointSettings(
         keys=spec.keys or keys.from_environment(),
         public_url=spec.public_url,
+        url_lifetime_s=spec.url_lifetime_s,
+        sets=tuple(map(storage.absolute, spec.sets)),
         cors_origins=spec.cors_origins,
     )

@@ -34,7 +34,8 @@ class Asked(_Body):
     size: Size = "auto"
     """WIDTHxHEIGHT, resampled from what the model makes; auto is the model's own."""
     response_format: Literal["b64_json", "url"] | None = None
-    """b64_json unless said otherwise; url gives each picture's permanent address."""
+    """b64_json unless said otherwise; url gives each picture's permanent address, which opens
+    without a key for an hour (or what the service sets) where keys are asked for."""
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: int = Field(90, ge=0, le=100)
     """Quality of jpeg and webp; webp at 100 is lossless."""

@@ -50,6 +50,10 @@ class ServeSpec(Spec):
     """Listen beyond this machine without keys."""
     public_url: str | None = None
     """What permanent addresses begin with; none means as a request came."""
+    url_lifetime_s: float = Field(3600, gt=0)
+    """How long addresses by `response_format: url` open without a key, where keys are asked for."""
+    sets: tuple[str, ...] = ()
+    """Content sets to show under /v1/sets and in the studio, or folders of them."""
     cors_origins: tuple[str, ...] = ()
     proxy: Literal["auto", "haproxy", "ray"] = "auto"
     """What stands before the replicas: HAProxy where its binary is there, else Ray's own."""
