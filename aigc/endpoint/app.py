@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import AsyncIterator
 
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -91,15 +90,11 @@ def _views(service: Service, found: metrics.Metrics, openapi: str) -> list[Route
     async def described(request: Request) -> Response:
         return Response(openapi, media_type="application/json")
 
-    async def documented(request: Request) -> Response:
-        return get_swagger_ui_html(openapi_url="openapi.json", title="aigc")
-
     return [
         Route("/healthz", _alive),
         Route("/readyz", ready),
         Route("/metrics", scraped),
         Route("/openapi.json", described),
-        Route("/docs", documented),
     ]
 
 

@@ -1,7 +1,8 @@
-"""The studio: a page for people who would rather look than read, served as plain files.
+"""The studio, a page for people who would rather look than read, and the API's document to read and
+try, served as plain files.
 
 Nothing is built and nothing is loaded from elsewhere; the policy below makes browsers hold it to
-that. The page itself needs no API key: it holds nothing but what anyone can install.
+that. The pages themselves need no API key: they hold nothing but what anyone can install.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 ASSETS_PATH = "/studio"
-"""Everything but the page itself, which is at /."""
+"""Everything but the pages themselves."""
+
+_PAGES = {"index.html": "/", "docs.html": "/docs"}
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -46,12 +49,12 @@ HEADERS = {
 
 
 def routes() -> list[Route]:
-    """GET / and GET /studio/<file>, each with a strong ETag; the files are read once, here."""
+    """GET /, /docs and /studio/<file>, each with a strong ETag; the files are read once, here."""
     found = []
     for file in resources.files(__name__).iterdir():
         suffix = "." + file.name.rpartition(".")[2]
         if suffix in MEDIA_TYPES:
-            path = "/" if file.name == "index.html" else f"{ASSETS_PATH}/{file.name}"
+            path = _PAGES.get(file.name, f"{ASSETS_PATH}/{file.name}")
             body = file.read_bytes()
             answer = partial(_answer, body=body, headers=_headers(body, suffix))
             found.append(Route(path, answer, methods=["GET"], name=f"studio {file.name}"))

@@ -24,7 +24,7 @@ def client() -> TestClient:
 
 
 def path_of(name: str) -> str:
-    return "/" if name == "index.html" else f"/studio/{name}"
+    return {"index.html": "/", "docs.html": "/docs"}.get(name, f"/studio/{name}")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,8 +66,9 @@ def test_nothing_is_loaded_from_elsewhere(name: str) -> None:
     assert not re.search(r"@import|url\(", text)
 
 
-def test_the_page_has_no_inline_scripts_or_styles() -> None:
-    page = FILES["index.html"]
+@pytest.mark.parametrize("name", ["index.html", "docs.html"])
+def test_a_page_has_no_inline_scripts_or_styles(name: str) -> None:
+    page = FILES[name]
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", page))
     for name, text in FILES.items():
@@ -76,9 +77,12 @@ def test_the_page_has_no_inline_scripts_or_styles() -> None:
 
 
 def test_scripts_name_only_what_the_page_has() -> None:
-    ids = set(re.findall(r'\bid="([^"]+)"', FILES["index.html"]))
+    ids, of_docs = (
+        set(re.findall(r'\bid="([^"]+)"', FILES[page])) for page in ("index.html", "docs.html")
+    )
+    assert set(re.findall(r'\$\("([a-z-]+)"\)', FILES["docs.js"])) <= of_docs
     for name, text in FILES.items():
-        if name.endswith(".js"):
+        if name.endswith(".js") and name != "docs.js":
             assert set(re.findall(r'\$\("([a-z-]+)"\)', text)) <= ids, name
     icons = set(re.findall(r'href="#(i-[a-z]+)"', FILES["index.html"]))
     assert icons <= ids
