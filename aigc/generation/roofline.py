@@ -24,6 +24,7 @@ from aigc.modalities.image import encode, to_pixels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
+from aigc.output import arrow
 from aigc.specs import Codec
 
 _START_S = 120.0
@@ -123,7 +124,7 @@ def _work(
             made = clock()
             files = encode(pixels, load.codec, load.quality)
             encoded = clock()
-            columns = [pa.array(files, pa.binary()), pa.array(labels.numpy())]
+            columns = [arrow.files(files), arrow.numbers(labels.numpy())]
             pending.append(pa.RecordBatch.from_arrays(columns, schema=schema))
             if len(pending) == _ROW_GROUP_BATCHES or number == batches - 1:
                 writer.write_table(pa.Table.from_batches(pending))

@@ -31,7 +31,7 @@ from aigc.generation.draws import DRAW, Ints
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, rows_of, write_shard
 from aigc.generation.plan import Job
-from aigc.output import pictures, schema
+from aigc.output import arrow, pictures, schema
 from aigc.output.parquet import open_writer
 from aigc.types import Json, Shard, ShardRecord
 
@@ -155,7 +155,7 @@ class Assemble:
             refused.update(record["refused"])
             if doubles := table.num_rows - int(kept.sum()):
                 refused[REASON] += doubles
-            tables.append(table.filter(pa.array(kept)))
+            tables.append(table.filter(arrow.flags(kept)))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
         for block in blocks(maker.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
@@ -202,17 +202,17 @@ def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
 def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if refused is None:
         return np.ones(table.num_rows, bool)
-    draw = table["candidate"].to_numpy() // DRAW
-    return ~np.isin(draw * DRAW + table["index"].to_numpy(), refused)
+    draw = arrow.values(table["candidate"]) // DRAW
+    return ~np.isin(draw * DRAW + arrow.values(table["index"]), refused)
 
 
 def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
     labels = batch.column("label")
     return Rows(
         batch,
-        batch.column("index").to_numpy(),
+        arrow.values(batch.column("index")),
         pictures.files(batch),
-        None if labels.null_count else labels.to_numpy(),
+        None if labels.null_count else arrow.values(labels),
         refused,
     )
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aigc.modalities.image import SUFFIX
+from aigc.output import arrow
 from aigc.specs import Codec
 
 IMAGE, PIXELS = "image", "pixels"
@@ -57,11 +58,12 @@ def arrays(
         names = [
             f"{index:012d}{SUFFIX[codec]}" for index, codec in zip(indices, codecs, strict=True)
         ]
-        parts = [pa.array(files, pa.binary()), pa.array(names, pa.string())]
-        mask = None if raw is None else pa.array(raw)
+        parts = [arrow.files(files), arrow.texts(names)]
+        mask = None if raw is None else arrow.flags(raw)
         found.append(pa.StructArray.from_arrays(parts, fields=list(_IMAGE_TYPE), mask=mask))
     if PIXELS in columns.names:
-        found.append(pa.array(files, pa.binary(), mask=None if raw is None else ~raw))
+        pixels = arrow.files(files)
+        found.append(pixels if raw is None else pc.if_else(arrow.flags(raw), pixels, None))
     return found
 
 

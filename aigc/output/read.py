@@ -18,7 +18,7 @@ from aigc.errors import JobError, SpecError
 from aigc.generation.draws import DRAW, Ints
 from aigc.generation.plan import Job
 from aigc.modalities.image import decode, decode_raw, fit
-from aigc.output import files, pictures, webdataset
+from aigc.output import arrow, files, pictures, webdataset
 from aigc.output.writers import SUFFIX
 from aigc.specs import Codec
 from aigc.types import Json, Labels, ShardRecord, UInt8Images
@@ -220,7 +220,7 @@ def _parquet(source: pa.NativeFile, out: str, wanted: Set[int] | None) -> Iterat
             continue
         table = parquet.read_row_group(group, columns=columns)
         if wanted is not None:
-            table = table.filter(pa.array([at in wanted for at in table["index"].to_pylist()]))
+            table = table.filter(arrow.flags([at in wanted for at in table["index"].to_pylist()]))
         named = table[files.FILE].to_pylist() if files.FILE in names else None
         yield _rows(table, pictures.files(table) if named is None else files.read_files(out, named))
 
@@ -243,7 +243,7 @@ def _tar(source: pa.NativeFile, wanted: Set[int] | None) -> Iterator[Rows]:
 
 def _rows(table: pa.Table, found: list[bytes]) -> Rows:
     def numbers(name: str) -> Any:
-        return table[name].to_numpy() if name in table.column_names else None
+        return arrow.values(table[name]) if name in table.column_names else None
 
     return Rows(
         ids=table["id"].to_pylist(),

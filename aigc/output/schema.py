@@ -18,7 +18,7 @@ from aigc.generation.briefs import Briefs
 from aigc.generation.draws import Ints
 from aigc.generation.maker import Made
 from aigc.generation.plan import Job
-from aigc.output import pictures
+from aigc.output import arrow, pictures
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.specs import Codec
 from aigc.types import Labels
@@ -69,26 +69,26 @@ def batch(
     """Items as rows; `columns` is `schema(job, briefs)`, built once."""
     count, draws = len(files), made.draws
     arrays = [
-        pa.array(job.item_ids(draws, made.slots, briefs)),
-        pa.array(made.slots),
-        pa.array(draws.candidates),
+        arrow.texts(job.item_ids(draws, made.slots, briefs)),
+        arrow.numbers(made.slots),
+        arrow.numbers(draws.candidates),
         *pictures.arrays(files, made.slots.tolist(), _codecs(job, made, briefs), columns),
-        pa.nulls(count, pa.int64()) if draws.labels is None else pa.array(draws.labels),
+        pa.nulls(count, pa.int64()) if draws.labels is None else arrow.numbers(draws.labels),
         _label_names(job, draws.labels, count),
-        pa.array(draws.seeds.astype(np.int64)),
+        arrow.numbers(draws.seeds.astype(np.int64)),
         _constant(job.model, count),
         _constant(job.model_digest, count),
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
     if briefs is not None:
         names = [name for name, _ in _BRIEF_COLUMNS] + _carried(job, briefs)
-        rows = briefs.table.select(names).take(pa.array(briefs.rows(made.slots)))
+        rows = briefs.table.select(names).take(arrow.numbers(briefs.rows(made.slots)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
         scores = made.scores
-        arrays.append(pa.nulls(count, pa.float32()) if scores is None else pa.array(scores))
+        arrays.append(pa.nulls(count, pa.float32()) if scores is None else arrow.numbers(scores))
     if latents is not None:
-        flat = pa.array(latents.reshape(-1))
+        flat = arrow.numbers(latents.reshape(-1))
         arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latent_dim))
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
@@ -140,19 +140,20 @@ def _carried(job: Job, briefs: Briefs) -> list[str]:
 def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:
     if briefs is None:
         return [job.codec] * len(made.slots)
-    codecs: list[Codec] = briefs.table["codec"].take(pa.array(briefs.rows(made.slots))).to_pylist()
+    codecs: list[Codec] = (
+        briefs.table["codec"].take(arrow.numbers(briefs.rows(made.slots))).to_pylist()
+    )
     return codecs
 
 
 def _label_names(job: Job, labels: Labels | None, count: int) -> pa.Array:
     if labels is None:
-        return pa.DictionaryArray.from_arrays(
-            pa.nulls(count, pa.int32()), pa.array([], pa.string())
-        )
+        return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), arrow.texts([]))
     return pa.DictionaryArray.from_arrays(
-        pa.array(labels.astype(np.int32)), pa.array(job.labels, pa.string())
+        arrow.numbers(labels.astype(np.int32)), arrow.texts(job.labels)
     )
 
 
 def _constant(text: str, count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))
+    codes = arrow.numbers(np.zeros(count, np.int32))
+    return pa.DictionaryArray.from_arrays(codes, arrow.texts([text]))
