@@ -84,7 +84,7 @@ class Canvas:
     def png(self, height: float) -> bytes:
         bottom = min(round(height), _MAX_HEIGHT) * _SCALE
         buffer = io.BytesIO()
-        self._image.crop((0, 0, self._image.width, bottom)).save(buffer, "PNG", optimize=True)
+        self._image.crop((0, 0, self._image.width, bottom)).save(buffer, "PNG")
         return buffer.getvalue()
 
 

@@ -172,5 +172,5 @@ def contact_sheet(
         centre = gap + row * step_y + step_y // 2
         draw.text((8, centre), caption, fill="black", anchor="lm", font=font)
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    sheet.save(buffer, "PNG")
     return buffer.getvalue()
