@@ -22,6 +22,7 @@ from aigc.endpoint.gate import Gate
 from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
 from aigc.endpoint.routes import Images
+from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
@@ -43,14 +44,15 @@ def create_app(
     if chosen.access_log:
         access_log.prepare()
     ledger = ledger or LocalLedger()
-    images = Images(service, chosen, ledger)
+    images, sets = Images(service, chosen, ledger), Sets(chosen.sets)
     app = Starlette(
         routes=[
             *_calls(service, images, ledger),
+            *sets.routes(),
             *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
             *page.routes(),
         ],
-        lifespan=lambda app: _running(service, keys, chosen),
+        lifespan=lambda app: _running(service, sets, keys, chosen),
         exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
     direct = {("POST", "/v1/images/generations"): images.generations}
@@ -104,7 +106,7 @@ async def _alive(request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def _running(
-    service: Service, keys: KeyRing | None, settings: EndpointSettings
+    service: Service, sets: Sets, keys: KeyRing | None, settings: EndpointSettings
 ) -> AsyncIterator[None]:
     await asyncio.to_thread(service.start)
     renewal = asyncio.create_task(_renew(keys, settings.keys_refresh_s)) if keys else None
@@ -113,6 +115,7 @@ async def _running(
     finally:
         if renewal is not None:
             renewal.cancel()
+        sets.close()
         await asyncio.to_thread(service.close)
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from aigc import storage
+from aigc.errors import StorageError
 from aigc.output import parquet, pictures
 
 FILE = "file"
@@ -62,7 +63,14 @@ def open_writer(path: Path, schema: pa.Schema, out: str) -> Iterator[ShardWriter
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:
-    """The pictures that an index names. Raises StorageError when one is not there."""
+    """The pictures that an index names.
+
+    Raises:
+        StorageError: one is not there, or the index names a file outside the set.
+    """
+    for name in names:
+        if not name.startswith("images/") or ".." in name.split("/"):
+            raise StorageError(f"{out}: its index names a file outside the set, {name[:80]!r}")
     uris = [storage.join(out, name) for name in names]
     return _each(storage.read_bytes, out, uris)
 

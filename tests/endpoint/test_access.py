@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,10 +71,9 @@ def guarded(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ("GET", "/v1/images/tiny@v1/one/1/0.png"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/tiny"),
-        ("GET", "/v1/jobs"),
+        ("GET", "/v1/sets"),
+        ("GET", "/v1/sets/any/items/0"),
         ("GET", "/metrics"),
-        ("GET", "/openapi.json"),
-        ("GET", "/docs"),
         ("GET", "/nowhere"),
         ("GET", "/studio"),
         ("OPTIONS", "/v1/images/generations"),
@@ -87,8 +87,8 @@ def test_without_a_key_nothing_goes(guarded: Guarded, method: str, path: str) ->
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/"])
-def test_health_and_the_bare_page_need_none(guarded: Guarded, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/docs", "/openapi.json"])
+def test_health_and_the_bare_pages_need_none(guarded: Guarded, path: str) -> None:
     assert guarded.client.get(path).status_code == 200
 
 
@@ -99,17 +99,49 @@ def test_a_scope_does_its_own_work_only(guarded: Guarded) -> None:
     post, get = guarded.client.post, guarded.client.get
     assert post("/v1/images/generations", json=ASKED, headers=makes).status_code == 200
     assert get("/metrics", headers=makes).status_code == 403
-    assert get("/v1/jobs", headers=makes).status_code == 403
+    assert get("/v1/sets", headers=makes).status_code == 403
     assert get("/metrics", headers=admin).status_code == 200
     assert post("/v1/images/generations", json=ASKED, headers=admin).status_code == 403
     assert post("/v1/images/generations", json=ASKED, headers=batch).status_code == 403
-    assert get("/v1/jobs", headers=batch).status_code == 404
+    assert get("/v1/sets", headers=batch).json() == {"object": "list", "data": []}
 
 
 def test_a_revoked_key_stops(guarded: Guarded) -> None:
     headers, key = guarded.key("generate")
     keys.revoke(guarded.file, key.id)
     guarded.until(lambda: guarded.client.get("/v1/models", headers=headers).status_code == 401)
+
+
+def test_addresses_open_without_a_header_for_a_while(guarded: Guarded) -> None:
+    headers, key = guarded.key("generate", images_per_day=2)
+    asked = ASKED | {"n": 2, "seed": 3, "response_format": "url", "truncation": 0.5}
+    made = guarded.client.post("/v1/images/generations", json=asked, headers=headers)
+    first, second = (item["url"] for item in made.json()["data"])
+    picture = guarded.client.get(first)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.headers["cache-control"] == "private, max-age=31536000, immutable"
+    tag = {"if-none-match": picture.headers["etag"]}
+    assert guarded.client.get(first, headers=tag).status_code == 304
+    assert guarded.client.head(second).status_code == 200
+    later = re.sub(r"expires=(\d+)", lambda found: f"expires={int(found[1]) + 9}", first)
+    swapped = second.partition("?")[0] + "?" + first.partition("?")[2]
+    models = f"/v1/models?{first.partition('?')[2]}"
+    for other in (later, swapped, models, first.partition("?")[0]):
+        assert guarded.client.get(other).status_code == 401
+    assert guarded.client.get(first, headers={"authorization": "Bearer x"}).status_code == 401
+    keys.revoke(guarded.file, key.id)
+    guarded.until(lambda: guarded.client.get(first).status_code == 401)
+
+
+def test_addresses_expire(models: Endpoint, tmp_path: Path) -> None:
+    file = str(tmp_path / "keys.jsonl")
+    secret, _ = keys.create(file, ["generate"])
+    settings = EndpointSettings(keys=file, access_log=False, url_lifetime_s=-1)
+    with models.running(endpoint=settings) as client:
+        asked, headers = ASKED | {"response_format": "url"}, {"authorization": f"Bearer {secret}"}
+        made = client.post("/v1/images/generations", json=asked, headers=headers).json()
+        refused = client.get(made["data"][0]["url"])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "expired_address")
 
 
 def test_quotas(guarded: Guarded) -> None:

@@ -71,8 +71,8 @@ def test_a_page_has_no_inline_scripts_or_styles(name: str) -> None:
     page = FILES[name]
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", page))
-    for name, text in FILES.items():
-        if name.endswith(".js"):
+    for file, text in FILES.items():
+        if file.endswith(".js"):
             assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|Function\(", text)
 
 

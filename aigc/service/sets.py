@@ -1,0 +1,233 @@
+"""Content sets to look at while they are made and after: how far they are, and their items.
+
+Nothing but what the operator named can be reached: callers name a set by an id that stands in our
+own list, never by a path, and an item by its number. Everything here may wait for storage, so call
+it on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc import storage
+from aigc.errors import AigcError, StorageError
+from aigc.generation.briefs import Briefs
+from aigc.generation.draws import DRAW, Ints
+from aigc.generation.plan import Job, draws_of
+from aigc.modalities.image import MIME, encode
+from aigc.output import commit, read
+from aigc.output.merge import merged_sets
+from aigc.service.errors import BadRequestError, NotFoundError
+from aigc.service.progress import Progress, progress_of
+from aigc.types import Json, ShardRecord
+
+FILES = {
+    "preview.png": "image/png",
+    "report.png": "image/png",
+    "report.json": "application/json",
+    "manifest.json": "application/json",
+    "README.md": "text/markdown; charset=utf-8",
+}
+"""What of a set is handed out as it is, by name."""
+
+MOST_SETS = 200
+_LIST_S = 5.0
+_FRESH_S = 1.0
+_SHARE = 0.1
+"""Of the time, at most, that goes into reading one set's progress, however often it is asked."""
+_SCAN = 2**16
+"""Slots whose labels are worked out at a time."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a set. `index` is its place in the set, `candidate` its number among those of
+    its seed: what the endpoint calls index."""
+
+    index: int
+    id: str
+    seed: int
+    candidate: int
+    label: str | None
+    truncation: float | None
+    file: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    progress: Progress
+    until: float
+
+
+class Shelf:
+    """The sets at `roots`: each a set, a merged set, or a folder of them. Safe from any thread."""
+
+    def __init__(self, roots: tuple[str, ...]) -> None:
+        self._roots = roots
+        self._lock = threading.Lock()
+        self._places: dict[str, str] = {}
+        self._listed = -_LIST_S
+        self._known: dict[str, _Known] = {}
+
+    def all(self) -> list[Json]:
+        """How far each set is; one that cannot be read says why. At most `MOST_SETS`."""
+        return [self._told(name) for name in list(self._sets())[:MOST_SETS]]
+
+    def one(self, name: str) -> Json:
+        """Raises NotFoundError, StorageError, JobError."""
+        return {"id": name, **self._progress(name).told}
+
+    def items(self, name: str, start: int, count: int, label: str | None) -> tuple[list[Item], int]:
+        """Up to `count` items that are there, from index `start` on, of `label` only if given; and
+        the index to go on at, which is the set's size at the end.
+
+        Raises:
+            NotFoundError: no such set. BadRequestError: the set has not the label.
+        """
+        progress, out = self._progress(name), self._place(name)
+        job, briefs = progress.job, _briefs(out, progress.job)
+        if label is not None and label not in job.labels:
+            raise BadRequestError(
+                f"label: this set has no {label[:60]!r}; it has {', '.join(job.labels) or 'none'}",
+                param="label",
+            )
+        found: list[int] = []
+        for slots in _made(progress, start):
+            found += _of_label(job, briefs, slots, label)[: count - len(found)].tolist()
+            if len(found) == count:
+                break
+        rest = found[-1] + 1 if len(found) == count else job.count
+        return _read(out, job, briefs, found), rest
+
+    def item(self, name: str, index: int) -> Item:
+        """Raises NotFoundError when the set has no such item, or not yet."""
+        progress, out = self._progress(name), self._place(name)
+        job = progress.job
+        if not 0 <= index < job.count or job.shard_of(index) not in progress.committed:
+            raise NotFoundError(f"item {index}: the set has no such item, or not yet")
+        return _read(out, job, _briefs(out, job), [index])[0]
+
+    def file(self, name: str, file: str) -> bytes:
+        """Raises NotFoundError when it is none of `FILES`, or not there (yet)."""
+        uri = storage.join(self._place(name), file)
+        if file not in FILES or not storage.exists(uri):
+            raise NotFoundError(f"{file[:40]}: the set has no such file, or not yet")
+        return storage.read_bytes(uri)
+
+    def _told(self, name: str) -> Json:
+        try:
+            return self.one(name)
+        except AigcError as error:
+            return {"id": name, "state": "unreadable", "reason": str(error)}
+
+    def _place(self, name: str) -> str:
+        place = self._sets().get(name)
+        if place is None:
+            raise NotFoundError(f"set {name[:80]!r} is not shown here", param="id")
+        return place
+
+    def _sets(self) -> dict[str, str]:
+        with self._lock:
+            if time.monotonic() - self._listed > _LIST_S:
+                found = [uri for root in self._roots for uri in _below(root)]
+                self._places = {_name(uri): uri for uri in dict.fromkeys(found)}
+                self._listed = time.monotonic()
+            return self._places
+
+    def _progress(self, name: str) -> Progress:
+        place, known = self._place(name), self._known.get(name)
+        if known is None or known.until < time.monotonic():
+            started = time.monotonic()
+            progress = progress_of(place, known.progress if known else None)
+            took_s = time.monotonic() - started
+            known = _Known(progress, started + took_s + max(_FRESH_S, took_s / _SHARE))
+            self._known[name] = known
+        return known.progress
+
+
+def _below(root: str) -> Iterator[str]:
+    """Sets at `root`, in a merged set there, or in its folders."""
+    if storage.exists(commit.job_uri(root)):
+        yield root
+    elif parts := merged_sets(root):
+        yield from parts
+    else:
+        for folder in storage.folders(root):
+            inside = storage.join(root, folder)
+            if storage.exists(commit.job_uri(inside)):
+                yield inside
+            else:
+                yield from merged_sets(inside)
+
+
+def _name(uri: str) -> str:
+    """Short, the same for as long as the set stays where it is, and no path."""
+    shown = "".join(c if c.isalnum() else "-" for c in uri.rpartition("/")[2].lower()[:40])
+    return f"{shown.strip('-') or 'set'}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
+
+
+def _made(progress: Progress, start: int) -> Iterator[Ints]:
+    """Slots from `start` on whose shards are committed, in order and some thousand at a time."""
+    job = progress.job
+    for number in progress.committed_from(job.shard_of(start) if start < job.count else job.shards):
+        shard = job.shard(number)
+        for at in range(max(start, shard.start), shard.stop, _SCAN):
+            yield np.arange(at, min(at + _SCAN, shard.stop), dtype=np.int64)
+
+
+def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: str | None) -> Ints:
+    """Those of `slots` that have `label`; a slot's label does not depend on the draw."""
+    if label is None:
+        return slots
+    labels = draws_of(job, briefs, slots, np.zeros_like(slots)).labels
+    return slots[:0] if labels is None else slots[labels == job.labels.index(label)]
+
+
+def _read(out: str, job: Job, briefs: Briefs | None, indices: list[int]) -> list[Item]:
+    wanted: dict[int, set[int]] = {}
+    for index in indices:
+        wanted.setdefault(job.shard_of(index), set()).add(index)
+    return [
+        item
+        for shard, inside in sorted(wanted.items())
+        for rows in read.rows(out, _inside(commit.read_record(out, shard)), inside)
+        for item in _items(job, briefs, rows)
+    ]
+
+
+def _items(job: Job, briefs: Briefs | None, rows: read.Rows) -> Iterator[Item]:
+    draws = draws_of(job, briefs, rows.indices, rows.candidates // DRAW)
+    for at, index in enumerate(rows.indices.tolist()):
+        picture, cut = rows.picture(at, job), float(draws.truncations[at])
+        raw = picture.codec == "raw"
+        yield Item(
+            index,
+            rows.ids[at],
+            int(rows.seeds[at]),
+            int(rows.candidates[at]),
+            None if rows.labels is None else job.labels[int(rows.labels[at])],
+            cut if np.isfinite(cut) else None,
+            encode(picture.pixels(job.channels)[None], "png")[0] if raw else picture.file,
+            MIME["png" if raw else picture.codec],
+        )
+
+
+def _inside(record: ShardRecord) -> ShardRecord:
+    """`record`, if its file lies in the set's own folder: records are files, too, and may lie."""
+    parts = record.file.split("/")
+    if parts[0] != "data" or ".." in parts:
+        raise StorageError(f"shard {record.shard}: its record names a file outside the set")
+    return record
+
+
+@functools.lru_cache(maxsize=8)
+def _briefs(out: str, job: Job) -> Briefs | None:
+    return commit.read_briefs(out, job)
