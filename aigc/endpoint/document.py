@@ -8,8 +8,11 @@ from pydantic import BaseModel
 
 from aigc import __version__
 from aigc.endpoint.items import ItemQuery
+from aigc.endpoint.sets import ItemsQuery
 from aigc.service.bodies import Edit, Generation, Variation, Walk
+from aigc.service.sets import FILES
 from aigc.service.settings import ServiceSettings
+from aigc.service.signing import PARAMETERS
 from aigc.types import Json
 
 _SCHEMAS = "#/components/schemas/"
@@ -30,6 +33,7 @@ _ERRORS = {
 def document(settings: ServiceSettings, *, secured: bool) -> Json:
     """OpenAPI 3.1. `secured` says that keys are asked for."""
     schemas: Json = {"Error": _ERROR, "Images": _IMAGES, "Model": _MODEL}
+    schemas |= {"Set": _SET, "SetItem": _ITEM}
     bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
     schemas["Generation"] = _schema(Generation, schemas)
     schemas["Walk"] = _schema(Walk, schemas)
@@ -70,10 +74,11 @@ def _paths(forms: Json) -> Json:
         "/v1/images/{ref}/{label}/{seed}/{file}": {
             "get": _call("One item, for good", None, {"200": _picture(), **_KEPT}, _address())
         },
-        "/v1/models": {"get": _call("What is offered", None, {"200": _models()})},
+        "/v1/models": {"get": _call("What is offered", None, {"200": _list_of("Model")})},
         "/v1/models/{id}": {
             "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", _TEXT)])
         },
+        **_sets(),
         "/healthz": {"get": _call("Whether the process lives", None, {"200": _plain()})},
         "/readyz": {"get": _call("Whether it can answer", None, {"200": _plain()})},
         "/metrics": {"get": _call("For Prometheus", None, {"200": _plain()})},
@@ -83,6 +88,24 @@ def _paths(forms: Json) -> Json:
         answers = {"200": generation["200"]}
         found[f"/v1/images/{name}"] = {"post": _call(told[name], body, answers)}
     return found
+
+
+def _sets() -> Json:
+    """Content sets, where the service was told to show some."""
+    which, index = _in_path("id", _TEXT), _in_path("index", {"type": "integer", "minimum": 0})
+    query = ItemsQuery.model_json_schema()["properties"]
+    wanted = [which, *_in_query(query)]
+    file = _in_path("name", {"type": "string", "enum": list(FILES)})
+    found = {
+        "": _call("Content sets, and how far they are", None, {"200": _list_of("Set")}),
+        "/{id}": _call("One set", None, {"200": _ok("Set")}, [which]),
+        "/{id}/items": _call("Items of a set", None, {"200": _list_of("SetItem")}, wanted),
+        "/{id}/items/{index}": _call("One item's file", None, {"200": _picture()}, [which, index]),
+        "/{id}/files/{name}": _call(
+            "Preview, report or manifest", None, {"200": _plain()}, [which, file]
+        ),
+    }
+    return {f"/v1/sets{path}": {"get": call} for path, call in found.items()}
 
 
 def _call(
@@ -106,8 +129,8 @@ def _ok(schema: str) -> Json:
     return {"description": "Done.", "content": content}
 
 
-def _models() -> Json:
-    rows = {"type": "array", "items": {"$ref": _SCHEMAS + "Model"}}
+def _list_of(schema_name: str) -> Json:
+    rows = {"type": "array", "items": {"$ref": _SCHEMAS + schema_name}}
     schema = {
         "type": "object",
         "required": ["object", "data"],
@@ -150,8 +173,13 @@ def _address() -> list[Json]:
         _in_path("label", _TEXT | {"description": "_ for models without labels."}),
         _in_path("seed", {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}),
         _in_path("file", {"type": "string", "pattern": r"^[0-9]{1,15}\.(png|jpg|webp)$"}),
-        *({"name": name, "in": "query", "schema": schema} for name, schema in query.items()),
+        *_in_query(query),
+        *_in_query({name: _TEXT | {"description": _SIGNED} for name in PARAMETERS}),
     ]
+
+
+def _in_query(properties: Json) -> list[Json]:
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
 
 
 def _in_path(name: str, schema: Json) -> Json:
@@ -159,6 +187,7 @@ def _in_path(name: str, schema: Json) -> Json:
 
 
 _TEXT: dict[str, Any] = {"type": "string"}
+_SIGNED = "Of an address that was given by response_format url: it opens without a key."
 _KEPT = {
     "304": {"description": "You have it."},
     "307": {"description": "What the name stands for now."},
@@ -208,6 +237,35 @@ _IMAGES = {
                 },
             },
         },
+    },
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_SET = {
+    "type": "object",
+    "required": ["id", "state"],
+    "properties": {
+        "id": _TEXT,
+        "state": {"enum": ["running", "unfinished", "complete", "unreadable"]},
+        "model": _TEXT,
+        "items": _COUNT | {"description": "Made so far."},
+        "count": _COUNT | {"description": "Asked for."},
+        "items_per_s": {"type": ["number", "null"]},
+        "left_s": {"type": ["number", "null"]},
+        "labels": {"type": "object", "additionalProperties": _COUNT},
+        "refused": {"type": "object", "additionalProperties": _COUNT},
+    },
+}
+_ITEM = {
+    "type": "object",
+    "required": ["index", "id", "label", "seed", "candidate", "url"],
+    "properties": {
+        "index": _COUNT,
+        "id": _TEXT,
+        "label": _NULLABLE,
+        "seed": _COUNT,
+        "candidate": _COUNT | {"description": "The index to ask /v1/images for."},
+        "url": _TEXT,
+        "b64_json": _TEXT,
     },
 }
 _MODEL = {

@@ -94,6 +94,8 @@ def from_config(args: Json) -> serve.Application:
 def export_config(spec: ServeSpec) -> str:
     """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema."""
     given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"host", "port", "proxy"})
+    if spec.sets:
+        given["sets"] = list(map(storage.absolute, spec.sets))
     config: Json = {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": spec.port, **_http_limits()},
@@ -138,6 +140,9 @@ def check(spec: ServeSpec) -> None:
         raise SpecError(f"models: the store {store.uri} has none; train one, or set AIGC_STORE")
     if spec.keys is not None:
         keys.KeyRing(spec.keys)
+    for uri in spec.sets:
+        if not (storage.is_s3(uri) or storage.exists(uri)):
+            raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
