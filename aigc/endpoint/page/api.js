@@ -26,6 +26,10 @@ export async function models(signal) {
   return (await answer.json()).data;
 }
 
+export async function json(path, signal) {
+  return (await call(path, { signal })).json();
+}
+
 /** Images of one request, each handed to `onImage(item, at)` as soon as it is there. */
 export function generate(request, onImage, signal) {
   const body = JSON.stringify({ ...request, response_format: "b64_json", stream: true });

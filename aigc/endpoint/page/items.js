@@ -1,7 +1,9 @@
 /**
  * Items: what the page knows of an image. A sample is { model, label, seed, index, truncation,
  * size, format, blob, url }; with the same model, label, seed, index and truncation the endpoint
- * makes the same bytes again. A variation has `source` (its picture's name) and `strength` too.
+ * makes the same bytes again. A variation has `source` (its picture's name) and `strength` too; an
+ * item of a content set has `kind` "set", its set's name as `source`, `id`, `candidate` (its index
+ * among those of the seed) and `studio` (the page's address that begins with it).
  */
 
 import { address, key, picture } from "./api.js";
@@ -10,7 +12,8 @@ import { zip } from "./zip.js";
 const NO_LABEL = "_"; // in the addresses of models that have none
 const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
 
-export const nameOf = (item) => item.label || (item.source ? "Variation" : "Image");
+export const nameOf = (item) =>
+  item.label || (item.source && item.kind !== "set" ? "Variation" : "Image");
 
 export const describe = (item) => `AI-generated image: ${nameOf(item)}, number ${item.index}`;
 
@@ -67,9 +70,9 @@ export async function archive(items, digests) {
   return zip([{ name: "manifest.json", bytes: text }, ...files]);
 }
 
-function said({ model, label, seed, index, truncation, source, strength, ...item }) {
+function said({ model, label, seed, index, truncation, source, strength, id, candidate, ...item }) {
   const address = source ? undefined : permanent({ model, label, seed, index, truncation, ...item });
-  return { model, label, seed, index, truncation, source, strength, address };
+  return { model, label, seed, index, candidate, truncation, source, strength, id, address };
 }
 
 /** Undefined over plain HTTP, where browsers offer no digests. */

@@ -13,6 +13,10 @@ export class Look {
     });
     $("look-download").addEventListener("click", () => save(this.item.blob, fileName(this.item)));
     $("look-link").addEventListener("click", () => this.#copyLink());
+    $("look-studio").addEventListener("click", () => {
+      location.hash = this.item.studio;
+      location.reload();
+    });
     $("look-previous").addEventListener("click", () => this.#step(-1));
     $("look-next").addEventListener("click", () => this.#step(1));
     $("look").addEventListener("keydown", (event) => this.#key(event));
@@ -41,11 +45,13 @@ export class Look {
       ["Seed", item.seed],
       ["Index", item.index],
       ["Truncation", item.truncation ?? (item.source ? "" : "off")],
-      ["Made from", item.source],
+      [item.kind === "set" ? "Set" : "Made from", item.source],
+      ["Candidate", item.candidate === item.index ? "" : item.candidate],
       ["Strength", item.strength],
       ["File", `${item.format.toUpperCase()}, ${item.blob.size.toLocaleString("en")} bytes`],
     ]);
     $("look-link").hidden = !permanent(item);
+    $("look-studio").hidden = !item.studio;
     $("look-previous").disabled = !this.gallery.step(item, -1);
     $("look-next").disabled = !this.gallery.step(item, 1);
     this.#heart();

@@ -183,6 +183,17 @@ export class Settings {
   }
 }
 
+/** The page's address that shows `index` of a seed first; null where the form cannot say it. */
+export function fragment({ model, seed, index, truncation, labels }) {
+  const exact = Number.isSafeInteger(seed) && Number.isSafeInteger(index);
+  const step = truncation === null || [...Array(28).keys()].some((at) => (at + 2) / 10 === truncation);
+  if (!exact || !step) return null;
+  const query = new URLSearchParams({ model, seed, n: 24, index });
+  if (truncation) query.set("truncation", truncation);
+  for (const label of labels) query.append("label", label);
+  return `#${query}`;
+}
+
 /** Rows of the model card: identity, then the figures it was measured at. */
 function* card(model) {
   yield ["Version", model.version];

@@ -1,25 +1,30 @@
-/** The studio: ties the settings, the four views and the dialogs together. */
+/** The studio: ties the settings, the views and the dialogs together. */
 
-import { ApiError, blobOf, generate, key, models } from "./api.js";
-import { $, copy, el, progress, save, say } from "./dom.js";
+import { ApiError, blobOf, generate, models } from "./api.js";
+import { Dialogs } from "./dialogs.js";
+import { $, el, progress, save, say } from "./dom.js";
 import { Gallery } from "./gallery.js";
-import { archive, fileName, nameOf, snippets, withPicture } from "./items.js";
+import { archive, fileName, nameOf, withPicture } from "./items.js";
 import { Kept } from "./kept.js";
 import { Look } from "./look.js";
+import { Sets } from "./sets.js";
 import { Settings } from "./settings.js";
 import { Vary } from "./vary.js";
 import { Walk } from "./walk.js";
 
-const VIEWS = ["samples", "walk", "vary", "kept"];
+const VIEWS = ["samples", "walk", "vary", "kept", "sets"];
 const settings = new Settings(refresh);
 const on = { open, select, keep, kept: (item) => kept.has(item) };
 const galleries = {
   samples: new Gallery($("samples"), "Samples", on),
   vary: new Gallery($("variations"), "Variations", on),
   kept: new Gallery($("kept"), "Favourites", on),
+  sets: new Gallery($("set-items"), "Items of the set", on),
 };
 const kept = new Kept(galleries.kept, { changed: keptChanged });
 const look = new Look(on);
+const dialogs = new Dialogs(() => settings.model && settings.request, newKey);
+const sets = new Sets(galleries.sets, () => settings.models, (work) => guard("sets", work));
 const walk = new Walk((work) => guard("walk", work));
 const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work));
 const running = Object.fromEntries(VIEWS.map((name) => [name, new AbortController()]));
@@ -63,7 +68,7 @@ function problem(error, again) {
   const way = locked
     ? el("button", { type: "button", textContent: "Enter an API key" })
     : el("button", { type: "button", textContent: "Try again" });
-  way.addEventListener("click", locked ? openKey : again);
+  way.addEventListener("click", locked ? () => dialogs.openKey() : again);
   $("problem").replaceChildren(el("p", { textContent: error.message + wait }), way);
   $("problem").hidden = false;
 }
@@ -127,6 +132,8 @@ function show(name) {
   for (const gallery of Object.values(galleries)) gallery.select([]);
   if (name !== "walk") walk.pause();
   if (name === "kept") showKept();
+  if (name === "sets") sets.show();
+  else sets.hide();
   if (name === "samples" && outdated) guard("samples", sample);
 }
 
@@ -206,42 +213,10 @@ async function pack(items) {
   return say(`A ZIP of ${items.length} images and their manifest is on its way.`);
 }
 
-function openKey() {
-  $("key-value").value = key.get();
-  $("key").showModal();
-}
-
-function useKey(event) {
-  key.set(event.submitter?.value === "forget" ? "" : $("key-value").value.trim());
-  return start();
-}
-
-function openCode() {
-  if (!settings.model) return;
-  const code = snippets(settings.request);
-  $("python").textContent = code.python;
-  $("curl").textContent = code.curl;
-  $("code").showModal();
-}
-
-async function copied(button, text) {
-  await copy(text);
-  button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy"), 2000);
-}
-
-const THEMES = { "": "System", light: "Light", dark: "Dark" };
-
-function theme(value) {
-  document.documentElement.dataset.theme = value;
-  localStorage.setItem("aigc-studio-theme", value);
-  $("theme-name").textContent = THEMES[value];
-  $("theme").setAttribute("aria-label", `Theme: ${THEMES[value]}`);
-}
-
-function nextTheme() {
-  const names = Object.keys(THEMES);
-  theme(names[(names.indexOf(document.documentElement.dataset.theme ?? "") + 1) % names.length]);
+async function newKey() {
+  const before = view;
+  await start();
+  if (before === "sets") show("sets");
 }
 
 function tabKey(event) {
@@ -275,19 +250,12 @@ $("selection").addEventListener("click", (event) => {
 $("previous").addEventListener("click", () => settings.turn(-1));
 $("next").addEventListener("click", () => settings.turn(1));
 $("download-zip").addEventListener("click", () => pack(view === "walk" ? walk.frames : shown().items));
-$("open-code").addEventListener("click", openCode);
-$("open-key").addEventListener("click", openKey);
-$("key-form").addEventListener("submit", useKey);
-$("copy-python").addEventListener("click", (event) => copied(event.target, $("python").textContent));
-$("copy-curl").addEventListener("click", (event) => copied(event.target, $("curl").textContent));
-$("theme").addEventListener("click", nextTheme);
 $("toggle-controls").addEventListener("click", toggleControls);
 addEventListener("hashchange", () => location.reload()); // settings were pasted
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("content").focus();
 });
-theme(document.documentElement.dataset.theme ?? "");
 keptChanged();
 show("samples");
 start();

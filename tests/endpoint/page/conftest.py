@@ -1,23 +1,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aigc.endpoint.settings import EndpointSettings
+from aigc.generation.plan import Job
 from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.chromium import Studio, chromium
+from tests.output.conftest import SetMaker
 
 MAX_N = 32
 
 
-@pytest.fixture(scope="module")
-def url(models: Endpoint) -> Iterator[str]:
-    with models.running(max_n=MAX_N) as client:
+@dataclass(frozen=True)
+class Content:
+    """Sets in one folder: `shop` of 100 items, `half` of which two shards of four are there."""
+
+    folder: Path
+    maker: SetMaker
+    half: Job
+
+
+@pytest.fixture(scope="session")
+def content(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Content:
+    folder, maker = tmp_path_factory.mktemp("content"), SetMaker()
+    maker.version = models.store.resolve("tiny@v1")
+    maker.tensors = models.store.load(maker.version)
+    maker.finished(str(folder / "shop"), micro_batch=32, truncation=0.8)
+    half = maker.start(str(folder / "half"), codec="webp")
+    maker.shards(str(folder / "half"), half, [0, 1])
+    return Content(folder, maker, half)
+
+
+@pytest.fixture(scope="session")
+def url(models: Endpoint, content: Content) -> Iterator[str]:
+    endpoint = EndpointSettings(access_log=False, sets=(str(content.folder),))
+    with models.running(endpoint=endpoint, max_n=MAX_N, precision="fp32") as client:
         yield f"{client.base_url}/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     with chromium() as found:
         yield found

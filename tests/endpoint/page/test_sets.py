@@ -1,0 +1,112 @@
+"""Content sets in the studio: followed while they are made, opened, taken from."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aigc.endpoint.settings import EndpointSettings
+from aigc.output import commit, read
+from aigc.service.keys import create
+from tests.endpoint.conftest import Endpoint
+from tests.endpoint.page.chromium import Studio
+from tests.endpoint.page.conftest import Content
+from tests.endpoint.page.test_taking import downloaded
+
+pytestmark = pytest.mark.integration
+
+
+def opened(studio: Studio, name: str, count: int) -> Any:
+    studio.page.get_by_role("tab", name="Sets").click()
+    studio.page.get_by_role("button", name=f"Open {name}").click()
+    return studio.tiles("set-items", count=count)
+
+
+def test_a_job_is_followed_to_its_end(studio: Studio, content: Content) -> None:
+    page = studio.open().page
+    page.get_by_role("tab", name="Sets").click()
+    card = page.locator("#set-list li").first
+    card.get_by_text("Running · 64 of 100").wait_for()
+    assert card.get_by_role("progressbar").get_attribute("value") == "0.64"
+    page.get_by_text("2 sets, 1 running.").wait_for()
+    page.get_by_role("button", name="Open half").focus()
+    content.maker.shards(str(content.folder / "half"), content.half, [2])
+    card.get_by_text("Running · 96 of 100").wait_for()
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == "Open half", "what has the focus keeps it"
+    page.keyboard.press("Enter")
+    studio.tiles("set-items", count=48)
+    page.get_by_role("button", name="Next items").click()
+    page.get_by_text("48 to 95").wait_for()
+    page.get_by_role("button", name="All sets").click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Open half"
+
+
+def test_its_gallery_is_what_is_stored(studio: Studio, content: Content) -> None:
+    page = studio.open().page
+    tiles = opened(studio, "shop", 48)
+    page.get_by_label("Label", exact=True).select_option("two")
+    page.get_by_text("2 to 98").wait_for()
+    assert {text.split()[0] for text in studio.captions("set-items")} == {"two"}
+    out = str(content.folder / "shop")
+    job, records = commit.read_job(out), commit.read_records(out)
+    wanted = read.items(out, job, records, range(2, 100, 4))
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        rows = json.loads(archive.read("manifest.json"))["items"]
+        assert [archive.read(row["file"]) for row in rows] == list(wanted.values())
+    assert (rows[1]["source"], rows[1]["index"]) == ("shop", 6) and rows[1]["id"]
+    tiles.nth(1).dblclick()
+    assert downloaded(page, "#look-download") == wanted[6]
+    page.keyboard.press("Escape")
+    page.get_by_text("Report", exact=True).click()
+    report = page.get_by_alt_text(re.compile("job's report"))
+    assert studio.pixels(report)
+
+
+def test_an_item_opens_in_the_studio_as_it_is(studio: Studio) -> None:
+    page = studio.open("model=vae&seed=1&n=4").page
+    tiles = opened(studio, "shop", 48)
+    shown = studio.pixels(tiles.nth(5).locator("img"))
+    tiles.nth(5).focus()
+    page.keyboard.press("f")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open in studio").click()
+    page.get_by_text("24 images of seed 7.").wait_for()
+    assert studio.pixels(studio.tiles(count=24).nth(0).locator("img")) == shown
+    assert page.locator("#model").input_value() == "tiny" and "label=one" in page.url
+    page.get_by_role("tab", name="Favourites 1").click()
+    assert studio.pixels(studio.tiles("kept", count=1).nth(0).locator("img")) == shown
+
+
+def test_a_key_without_the_scope_is_told(
+    open_studio: Any, models: Endpoint, content: Content, tmp_path: Path
+) -> None:
+    keys = str(tmp_path / "keys.jsonl")
+    makes, _ = create(keys, ["generate"])
+    looks, _ = create(keys, ["generate", "batch"])
+    settings = EndpointSettings(keys=keys, access_log=False, sets=(str(content.folder),))
+    with models.running(endpoint=settings) as client:
+        studio = open_studio(f"{client.base_url}/").open()
+        page = studio.page
+        page.evaluate("key => sessionStorage.setItem('aigc-studio-key', key)", makes)
+        page.reload()
+        page.get_by_role("tab", name="Sets").click()
+        page.get_by_role("alert").get_by_text("batch is needed here").wait_for()
+        page.get_by_role("button", name="Enter an API key").click()
+        page.get_by_label("Key", exact=True).fill(looks)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Open shop").click()
+        studio.tiles("set-items", count=48)
+
+
+def test_where_there_are_none_it_says_how_to_show_some(open_studio: Any, models: Endpoint) -> None:
+    with models.running() as client:
+        page = open_studio(f"{client.base_url}/").open().page
+        page.get_by_role("tab", name="Sets").click()
+        page.get_by_text("aigc serve --set 'sets=[out]'").wait_for()
