@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shlex
 import socket
 import sys
@@ -15,6 +16,9 @@ from pathlib import Path
 from aigc.errors import SpecError
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
+
+_BLOCK = 200
+"""Ports; replicas of one machine, those that go included, take one each."""
 
 _GUARD = """#!/bin/sh
 before=
@@ -47,8 +51,12 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="aigc-haproxy-") as folder:
-        metrics, stats = _free_ports(2)
+        metrics, stats, fallback = _free_ports(3)
+        replicas = _free_block()
         os.environ |= {
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas.start),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas.stop - 1),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(Path(folder)),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
@@ -80,3 +88,25 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for probe in sockets:
             probe.close()
+
+
+def _free_block() -> range:
+    """Ports for replicas, which nobody listens on and no outgoing connection takes.
+
+    Ray gives its replicas ports from 30000 on, and lets several processes listen on one: of two
+    endpoints on a machine each would get requests of the other's clients.
+    """
+    while True:
+        first = random.randrange(10_000, 32_000, _BLOCK)
+        block = range(first, first + _BLOCK)
+        if all(_is_free(port) for port in block):
+            return block
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
