@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from aigc.generation.draws import Draws, Ints, Pictures
 from aigc.generation.latents import latents
-from aigc.modalities.image import to_pixels
+from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
-from aigc.types import Labels, UInt8Images
+from aigc.types import Labels
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["bf16", "fp32"]
@@ -62,11 +61,13 @@ class Engine:
 
     @torch.inference_mode()
     def render(self, draws: Draws) -> Pictures:
-        """Any number of candidates, a micro-batch at a time."""
+        """Any number of candidates, a micro-batch at a time.
+
+        On a GPU every pass is queued before the first result is waited for.
+        """
         parts = [self._pass(draws[rows]) for rows in self._slices(len(draws))]
-        pixels = [pixels for pixels, _ in parts]
-        finite = [finite for _, finite in parts]
-        return Pictures(np.concatenate(pixels), draws.labels, np.concatenate(finite))
+        levels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        return Pictures(levels, draws.labels, finite)
 
     @torch.inference_mode()
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -92,14 +93,14 @@ class Engine:
         size = self.passes.micro_batch
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
-    def _pass(self, draws: Draws) -> tuple[UInt8Images, npt.NDArray[np.bool_]]:
+    def _pass(self, draws: Draws) -> tuple[Tensor, Tensor]:
+        """uint8 (N, H, W, C) and bool (N,), finite or not, on the device."""
         count, device = len(draws), self.passes.device
         full = draws if count == self.passes.micro_batch else draws[self._padded(count)]
         z = latents(full, self._dim).to(device, non_blocking=True)
         label = None if full.labels is None else torch.from_numpy(full.labels).to(device)
         output = self._sampler(z, label)[:count]
-        finite = torch.isfinite(output.sum(dim=(1, 2, 3))).cpu().numpy()
-        return to_pixels(output), finite
+        return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
 
     def _padded(self, count: int) -> Ints:
         """Row numbers that repeat the last candidate up to a whole micro-batch."""

@@ -38,11 +38,18 @@ class Made:
 
 
 class Maker:
-    """Everything one process needs to make any item of a job."""
+    """Everything one process needs to make any item of a job; `encoders` threads make files."""
 
-    def __init__(self, job: Job, briefs: Briefs | None, engine: Engine, judge: Judge | None):
+    def __init__(
+        self,
+        job: Job,
+        briefs: Briefs | None,
+        engine: Engine,
+        judge: Judge | None,
+        encoders: int = 1,
+    ) -> None:
         self.job, self.briefs, self.engine = job, briefs, engine
-        self._judge = judge
+        self._judge, self.encoders = judge, encoders
         self._tried, self._kept = 0, 0
         self._formats, self._format_of = _formats(job, briefs)
 

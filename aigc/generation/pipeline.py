@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import time
 import uuid
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
+from aigc.generation.ahead import ahead
 from aigc.generation.draws import Ints
 from aigc.generation.maker import Made, Maker
 from aigc.generation.plan import Job
@@ -53,10 +55,11 @@ class MakeShard:
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
         """Render, judge, encode, write and commit; returns our record or an earlier winner's."""
         columns = schema.schema(maker.job, maker.briefs)
-        rows = (
-            rows_of(maker, columns, maker.make(slots, np.zeros(len(slots), np.int64)))
+        made = (
+            maker.make(slots, np.zeros(len(slots), np.int64))
             for slots in blocks(maker.job, np.arange(self.shard.start, self.shard.stop))
         )
+        rows = ahead(functools.partial(rows_of, maker, columns), made, maker.encoders)
         return write_shard(maker, self.shard, out, rows, on_items)
 
 

@@ -27,8 +27,9 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
+from aigc.generation.ahead import ahead
 from aigc.generation.draws import DRAW, Ints
-from aigc.generation.maker import Maker
+from aigc.generation.maker import Made, Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, rows_of, write_shard
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures, schema
@@ -93,24 +94,30 @@ class Stage:
         target = storage.join(where, f"{name}.parquet")
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
-        columns, at = schema.schema(maker.job, maker.briefs), 0
+        columns = schema.schema(maker.job, maker.briefs)
+
+        def candidates() -> Iterator[Made]:
+            for places in blocks(maker.job, np.arange(len(slots))):
+                yield maker.make(slots[places], draw[places])
+
+        def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
+            orders = made.draw * DRAW + made.slots
+            return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
+
         with storage.scratch_file(target) as local:
             with open_writer(local, columns) as writer:
-                for block in blocks(maker.job, slots):
-                    made = maker.make(block, draw[at : at + len(block)])
-                    at += len(block)
-                    orders = made.draw * DRAW + made.slots
-                    signatures.append(duplicates.signatures(orders, made.pixels))
-                    writer.write(rows_of(maker, columns, made).batch)
-                    refused.update(made.refused)
-                    on_items(len(block))
+                for rows, found in ahead(finished, candidates(), maker.encoders):
+                    writer.write(rows.batch)
+                    signatures.append(found)
+                    refused.update(rows.refused)
+                    on_items(len(rows.slots))
             storage.upload(local, target)
         together = duplicates.concatenate(signatures)
         storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
         record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
-        note = json.dumps(record | {"refused": dict(refused), "rows": at}).encode()
+        note = json.dumps(record | {"refused": dict(refused), "rows": len(slots)}).encode()
         storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
-        return at
+        return len(slots)
 
 
 @dataclass(frozen=True)

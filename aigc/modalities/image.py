@@ -51,11 +51,16 @@ def to_network(pixels: UInt8Images) -> torch.Tensor:
 
 def to_pixels(tensor: torch.Tensor) -> UInt8Images:
     """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C); values outside are clipped."""
+    pixels: UInt8Images = to_levels(tensor).cpu().numpy()
+    return pixels
+
+
+def to_levels(tensor: torch.Tensor) -> torch.Tensor:
+    """`to_pixels` as a tensor where the given one is: nothing waits for a device."""
     import torch  # noqa: PLC0415
 
     scaled = tensor.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)
-    pixels: UInt8Images = scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return pixels
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def encode(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[bytes]:

@@ -37,7 +37,7 @@ class ShardSetup:
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
         tensors = self.tensors or ModelStore().load(self.version)
-        maker = make_maker(self.job, self.version.config, tensors, self.briefs)
+        maker = make_maker(self.job, self.version.config, tensors, self.briefs, threads=threads)
         return lambda unit, on_items: unit(maker, self.out, on_items)
 
 
@@ -59,11 +59,21 @@ class MeasureGates:
 
 
 def make_maker(
-    job: Job, config: ModelConfig, tensors: Tensors, briefs: Briefs | None, *, judged: bool = True
+    job: Job,
+    config: ModelConfig,
+    tensors: Tensors,
+    briefs: Briefs | None,
+    *,
+    judged: bool = True,
+    threads: int = 1,
 ) -> Maker:
-    """`judged=False` leaves the gates out, to make candidates that are known to have passed."""
+    """`judged=False` leaves the gates out, to make candidates that are known to have passed.
+
+    A GPU renders while at least two threads encode; a single core does one after the other.
+    """
     engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
     judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
-    return Maker(job, briefs, engine, judge)
+    encoders = threads if job.device == "cpu" else max(2, threads)
+    return Maker(job, briefs, engine, judge, encoders)
