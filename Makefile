@@ -44,7 +44,7 @@ format: .venv/.dev ## let ruff rewrite what it can
 
 lock: ## renew constraints.txt from a fresh install of pyproject.toml
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev,bench]'
 	@( head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' ) > constraints.new
 	@mv constraints.new constraints.txt
 

@@ -49,7 +49,7 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
         load = _load(bench, batch, bench.items)
         roofline, stages = measure(version.config, tensors, load)
         found: Json = {"roofline_items_per_s": roofline, "stages": stages.__dict__}
-        found |= _generate(bench, version.ref, number)
+        found |= once(bench, version.ref, number)
         if bench.ray_data:
             found |= _ray_data(bench, version.ref)
         rounds.append(found)
@@ -76,7 +76,8 @@ def _best_batch(
     return best
 
 
-def _generate(bench: Bench, model: str, number: int) -> Json:
+def once(bench: Bench, model: str, number: int) -> Json:
+    """One `aigc generate`. Raises JobError."""
     with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
         out = f"{bench.out.rstrip('/')}/{os.getpid()}-{number}" if bench.out else f"{folder}/set"
         command = [sys.executable, "-m", "aigc", "generate", model, "--out", out, "--json"]

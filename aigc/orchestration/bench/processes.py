@@ -22,7 +22,8 @@ _MARK = "AIGC_BENCH_FAMILY"
 class Family:
     """A process and whatever it starts, also what cuts loose from it: Ray and HAProxy do.
 
-    Members are known by a word in their environment, which children inherit.
+    Members are known by a word in their environment, which children inherit; a process that writes
+    its title over its environment is known by its parent.
     """
 
     def __init__(self) -> None:
@@ -33,12 +34,13 @@ class Family:
         return {**os.environ, **more, _MARK: self._word}
 
     def members(self) -> Iterator[psutil.Process]:
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(_MARK) == self._word:
+        """Those that live; parents come before their children."""
+        known: set[int] = set()
+        for process in sorted(psutil.process_iter(), key=lambda each: each.create_time()):
+            with contextlib.suppress(psutil.Error):
+                if process.ppid() in known or process.environ().get(_MARK) == self._word:
+                    known.add(process.pid)
                     yield process
-            except psutil.Error:
-                continue
 
     def memory_bytes(self) -> int:
         """Proportional set sizes: shared pages count once."""
