@@ -69,11 +69,12 @@ def make_maker(
 ) -> Maker:
     """`judged=False` leaves the gates out, to make candidates that are known to have passed.
 
-    A GPU renders while at least two threads encode; a single core does one after the other.
+    A GPU renders while at least two threads encode. Cores that render do one after the other: side
+    by side it measured slower.
     """
     engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
     judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
-    encoders = threads if job.device == "cpu" else max(2, threads)
+    encoders = 1 if job.device == "cpu" else max(2, threads)
     return Maker(job, briefs, engine, judge, encoders)

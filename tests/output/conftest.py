@@ -32,8 +32,9 @@ class SetMaker:
         spec = GenerateSpec.model_validate(values | options)
         return commit.open_job(out, plan_job(spec, self.version, "cpu", "fp32"))
 
-    def shards(self, out: str, job: Job, numbers) -> None:
+    def shards(self, out: str, job: Job, numbers, encoders: int = 1) -> None:
         maker = make_maker(job, self.config, self.tensors, None)
+        maker.encoders = encoders
         for number in numbers:
             MakeShard(job.shard(number))(maker, out, lambda count: None)
 

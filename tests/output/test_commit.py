@@ -120,6 +120,16 @@ def test_the_digest_does_not_depend_on_shard_size_or_order(sets, tmp_path: Path)
     assert verify(str(tmp_path / "other"))["content_digest"] not in digests
 
 
+def test_encoding_beside_rendering_gives_the_same_file(sets, tmp_path: Path) -> None:
+    digests = []
+    for encoders in (1, 3):
+        out = str(tmp_path / str(encoders))
+        job = sets.start(out, micro_batch=4, shard_items=100)
+        sets.shards(out, job, [0], encoders)
+        digests.append(commit.read_record(out, 0).sha256)
+    assert digests[0] == digests[1]
+
+
 def test_items_are_read_back_by_index(sets, tmp_path: Path) -> None:
     out = str(tmp_path / "set")
     job = sets.finished(out)
