@@ -19,11 +19,6 @@ _ROWS = (
 )
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `generate` a sub-command while it is the only one."""
-
-
 @app.command()
 def generate(
     model: Annotated[str, typer.Argument(help="name, name@version, name@alias or a URI.")],
@@ -63,3 +58,59 @@ def generate(
         f"start-up {found['startup_s']:.1f} s, peak memory {found['peak_rss_bytes'] / 2**20:,.0f} "
         f"MiB, {found['bytes_per_item']:,.0f} bytes an item"
     )
+
+
+_FIGURES = ("requests_per_s", "images_per_s", "p50_ms", "p95_ms", "p99_ms", "cpu_ms_per_request")
+
+
+@app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="name, name@version, name@alias or a URI.")],
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 10.0,
+    connections: Annotated[int, typer.Option(min=1, help="With one image a request.")] = 32,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A server's name; again for more. Default: all.")
+    ] = None,
+    same_network: Annotated[
+        bool, typer.Option(help="Give the others our network for inference, too.")
+    ] = False,
+    bulk: Annotated[bool, typer.Option(help="Run `aigc generate` beside them.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """The endpoint against LitServe, FastAPI and Ray Serve, under the load generator wrk.
+
+    Example: aigc bench serve fashion --rounds 3 --json
+    """
+    from aigc.orchestration.bench import serve as serving
+
+    bench = serving.Bench(
+        model,
+        rounds,
+        seconds,
+        connections,
+        servers=serving.named(only),
+        same_network=same_network,
+        bulk_items=serving.Bench.bulk_items if bulk else 0,
+    )
+    found = serving.run(bench, say)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [name, load, *_row(of[load])]
+        for load in ("one", "many")
+        for name, of in found["servers"].items()
+    ]
+    heads = ["requests/s", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/request"]
+    print_table(["server", "load", *heads, "MiB", "failed"], rows)
+    if bulk:
+        typer.echo(f"aigc generate: {found['bulk_items_per_s']:,.0f} images/s")
+    for name, ratio in found["ratios"].items():
+        typer.echo(f"{name}: {ratio:.2f}")
+
+
+def _row(figures: dict[str, float]) -> list[str]:
+    memory_mib = figures["memory_bytes"] / 2**20
+    shown = [f"{figures[name]:,.1f}" for name in _FIGURES]
+    return [*shown, f"{memory_mib:,.0f}", f"{figures['failed']:,.0f}"]

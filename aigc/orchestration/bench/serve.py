@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from aigc.errors import SpecError
 from aigc.orchestration.bench import generate, wrk
 from aigc.orchestration.bench.servers import SERVERS, Running, running
 from aigc.store import ModelStore, ModelVersion
@@ -32,7 +33,7 @@ class Bench:
     many: int = 64
     """Images of a large request; these come on few connections."""
     servers: tuple[str, ...] = tuple(SERVERS)
-    fast: bool = False
+    same_network: bool = False
     """Rivals have our network for inference, too: what is compared then is the serving alone."""
     bulk_items: int = 100_000
     """0 leaves bulk generation out."""
@@ -54,6 +55,14 @@ class Figures:
     answered: int
     failed: int
     """Answers of 4xx or 5xx, and connections that broke."""
+
+
+def named(only: Sequence[str] | None) -> tuple[str, ...]:
+    """All servers, or those of these names. Raises SpecError."""
+    for name in only or ():
+        if name not in SERVERS:
+            raise SpecError(f"only: there is no server {name!r} here; one of {', '.join(SERVERS)}")
+    return tuple(only or SERVERS)
 
 
 def run(bench: Bench, notice: Notice = unheard) -> Json:
@@ -92,7 +101,7 @@ def _turned(names: list[str], by: int) -> list[str]:
 
 def _measured(bench: Bench, version: ModelVersion, name: str) -> Json:
     one, many = (_body(version, n) for n in (1, bench.many))
-    with running(name, version.ref, one, bench.fast) as server:
+    with running(name, version.ref, one, bench.same_network) as server:
         return {
             "one": asdict(_loaded(bench, server, one, 1, bench.connections)),
             "many": asdict(_loaded(bench, server, many, bench.many, _MANY_CONNECTIONS)),

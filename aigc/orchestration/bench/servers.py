@@ -43,10 +43,10 @@ class Server:
 
 SERVERS: dict[str, Server] = {
     "aigc": Server("aigc serve {model} --port {port}"),
-    "aigc, Ray's proxy": Server("aigc serve {model} --port {port} --set proxy=ray"),
-    "LitServe": Server(f"{RIVALS}.litserve {{model}} {{port}}", "litserve"),
-    "FastAPI": Server(f"{RIVALS}.fastapi {{model}} {{port}}", "uvicorn"),
-    "Ray Serve": Server(f"{RIVALS}.ray_serve {{model}} {{port}}"),
+    "aigc-ray-proxy": Server("aigc serve {model} --port {port} --set proxy=ray"),
+    "litserve": Server(f"{RIVALS}.litserve {{model}} {{port}}", "litserve"),
+    "fastapi": Server(f"{RIVALS}.fastapi {{model}} {{port}}", "uvicorn"),
+    "ray-serve": Server(f"{RIVALS}.ray_serve {{model}} {{port}}"),
 }
 
 
