@@ -40,7 +40,7 @@ def create_app(
     """
     chosen = settings or EndpointSettings()
     keys = KeyRing(chosen.keys) if chosen.keys else None
-    found = metrics.Metrics(service)
+    found = metrics.Metrics(service, chosen.replica)
     if chosen.access_log:
         access_log.prepare()
     ledger = ledger or LocalLedger()

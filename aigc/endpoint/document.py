@@ -60,14 +60,13 @@ _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 
 
 def _paths(forms: Json) -> Json:
-    generation = {
-        "200": _ok("Images"),
-    }
-    generation["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
-    found: Json = {
+    return {
         "/v1/images/generations": {
-            "post": _call("Make pictures", _json_body("Generation"), generation, [_IDEMPOTENCY])
+            "post": _call(
+                "Make pictures", _json_body("Generation"), {"200": _images()}, [_IDEMPOTENCY]
+            )
         },
+        **{f"/v1/images/{name}": _of_picture(name, form) for name, form in forms.items()},
         "/v1/latents/walk": {
             "post": _call("The frames between two", _json_body("Walk"), {"200": _ok("Images")})
         },
@@ -83,11 +82,17 @@ def _paths(forms: Json) -> Json:
         "/readyz": {"get": _call("Whether it can answer", None, {"200": _plain()})},
         "/metrics": {"get": _call("For Prometheus", None, {"200": _plain()})},
     }
-    for name, body in forms.items():
-        told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
-        answers = {"200": generation["200"]}
-        found[f"/v1/images/{name}"] = {"post": _call(told[name], body, answers)}
-    return found
+
+
+def _of_picture(name: str, form: Json) -> Json:
+    told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
+    return {"post": _call(told[name], form, {"200": _images()})}
+
+
+def _images() -> Json:
+    answer = _ok("Images")
+    answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    return answer
 
 
 def _sets() -> Json:

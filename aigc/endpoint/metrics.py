@@ -22,10 +22,16 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """One registry an application, so that several can live in one process."""
+    """One registry an application, so that several can live in one process.
 
-    def __init__(self, service: Service) -> None:
+    A scrape through a proxy reaches one of several replicas; each gives its series its own label
+    `replica`, so that they are counted apart.
+    """
+
+    def __init__(self, service: Service, replica: str | None = None) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
+        self._shown = CollectorRegistry(auto_describe=False)
+        self._shown.register(_Labelled(self._registry, {"replica": replica} if replica else {}))
         self._registry.register(_ServiceCollector(service))
         self._requests = Counter(
             "aigc_http_requests", "Requests answered.", ("route", "code"), registry=self._registry
@@ -54,7 +60,25 @@ class Metrics:
         latency.observe(took_s)
 
     def text(self) -> bytes:
-        return generate_latest(self._registry)
+        return generate_latest(self._shown)
+
+
+class _Labelled(Collector):
+    """What `inner` has, with more labels."""
+
+    def __init__(self, inner: CollectorRegistry, labels: dict[str, str]) -> None:
+        self._inner, self._labels = inner, labels
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._inner.collect():
+            family.samples = [
+                sample._replace(labels={**sample.labels, **self._labels})
+                for sample in family.samples
+            ]
+            yield family
 
 
 class _ServiceCollector(Collector):

@@ -7,6 +7,7 @@ object store. It reports ready when its models are loaded and warm.
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,9 @@ class Endpoint:
         self._service.start()
 
     def __serve_build_asgi_app__(self) -> Any:
-        return create_app(self._service, self._settings, ClusterLedger())
+        name = serve.get_replica_context().replica_id.unique_id
+        settings = dataclasses.replace(self._settings, replica=name)
+        return create_app(self._service, settings, ClusterLedger())
 
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""

@@ -112,6 +112,7 @@ def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> Non
 def test_the_page_and_the_document_are_there(url) -> None:
     for path in ("/", "/docs", "/openapi.json", "/metrics"):
         assert urllib.request.urlopen(url + path).status == 200
+    assert b'replica="' in urllib.request.urlopen(f"{url}/metrics").read()
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{url}/nothing")
 

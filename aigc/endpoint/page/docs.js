@@ -12,7 +12,7 @@ function plain(schema, document) {
   if (!schema.anyOf) return schema;
   const kinds = schema.anyOf.map((kind) => plain(kind, document));
   const types = kinds.map((kind) => told(kind, document));
-  return { ...kinds[0], ...schema, told: [...new Set(types)].join(" or ") };
+  return { ...schema, told: [...new Set(types)].join(" or ") };
 }
 
 /** A type in words: "integer, 1 to 64, default 1". */
@@ -24,9 +24,12 @@ function told(schema, document) {
   return [type + items, ...limits(found)].join(", ");
 }
 
-function limits(schema) {
-  const low = schema.minimum ?? (schema.exclusiveMinimum === undefined ? undefined : `more than ${schema.exclusiveMinimum}`);
-  const high = schema.maximum ?? (schema.exclusiveMaximum === undefined ? undefined : `below ${schema.exclusiveMaximum}`);
+/** Large powers of two are no numbers to read, and not exact here. */
+const bound = (value) => (value > 2 ** 31 && value % 2 ** 31 === 0 ? `2**${Math.log2(value)}` : value);
+
+function limits({ exclusiveMinimum: above, exclusiveMaximum: below, ...schema }) {
+  const low = schema.minimum ?? (above === undefined ? undefined : `more than ${above}`);
+  const high = bound(schema.maximum) ?? (below === undefined ? undefined : `below ${bound(below)}`);
   const set = schema.default !== undefined && schema.default !== null;
   return [
     low !== undefined && high !== undefined ? `${low} to ${high}` : "",
@@ -44,10 +47,15 @@ function table(title, rows) {
       {},
       el("th", { scope: "row", textContent: name }),
       el("td", { textContent: type }),
-      el("td", { textContent: text ?? "" }),
+      el("td", {}, ...words(text ?? "")),
     ),
   );
   return [el("h3", { textContent: title }), el("table", {}, el("tbody", {}, ...lines))];
+}
+
+/** Text whose `names` are set as such. */
+function words(text) {
+  return text.split("`").map((part, at) => (at % 2 ? el("code", { textContent: part }) : part));
 }
 
 function fieldsOf(schema, document) {
@@ -211,7 +219,7 @@ async function start() {
   const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, call]) => [path, method, call]),
   );
-  $("about").textContent = document.info.description;
+  $("about").replaceChildren(...words(document.info.description));
   $("key-form").hidden = !document.components.securitySchemes;
   $("calls").replaceChildren(
     ...calls.map(([path, method, call]) => section(path, method, call, document, known)),

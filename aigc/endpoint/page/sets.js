@@ -136,7 +136,7 @@ export class Sets {
       $("set-previous").disabled = starts.length < 2;
       $("set-next").disabled = next === null;
       $("set-range").textContent = data.length ? `${data[0].index} to ${data.at(-1).index}` : "Nothing yet";
-      report.say(`${items.length} images of ${nameOf(set)}.`);
+      report.say(`${items.length} items of ${nameOf(set)}.`);
     });
   }
 
