@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -38,10 +39,15 @@ class Studio:
         self.page.set_default_timeout(TIMEOUT_MS)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
 
     def _heard(self, message: Any) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.errors.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((urljoin(self.url, "/"), "blob:")):
+            self.errors.append(f"asks for {request.url}")
 
     def open(self, fragment: str = "model=vae&seed=7&n=8") -> Studio:
         self.page.goto("about:blank")

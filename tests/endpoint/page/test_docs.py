@@ -21,8 +21,7 @@ def test_calls_are_read_and_tried(open_studio: Any, models: Endpoint, tmp_path: 
     secret, _ = create(keys, ["generate"])
     with models.running(endpoint=EndpointSettings(keys=keys, access_log=False)) as client:
         studio = open_studio(f"{client.base_url}/docs", bypass_csp=True)
-        page, asked = studio.page, []
-        page.on("request", lambda request: asked.append(request.url))
+        page = studio.page
         page.goto(studio.url)
         page.locator(".call").first.wait_for()
         document = client.get("/openapi.json").json()
@@ -49,7 +48,6 @@ def test_calls_are_read_and_tried(open_studio: Any, models: Endpoint, tmp_path: 
         call.get_by_role("button", name="Send").click()
         call.get_by_text("400 Bad Request").wait_for()
 
-        assert all(url.startswith((str(client.base_url), "blob:")) for url in asked), asked
         assert secret not in page.url + page.evaluate("JSON.stringify(localStorage)")
         assert not violations(page)
         page.emulate_media(color_scheme="dark")
