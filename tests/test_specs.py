@@ -23,6 +23,16 @@ TRAIN = {"name": "n", "data": "d", "out": "o", "steps": 10}
 
 WRONG = [
     (GenerateSpec, GENERATE | {"shade": "red"}, "unknown field shade; the fields are: model"),
+    (
+        GenerateSpec,
+        GENERATE | {"gates": {"foo": 1}},
+        "unknown field gates.foo; the fields of gates are: degenerate, realism",
+    ),
+    (
+        GenerateSpec,
+        GENERATE | {"gates": {"duplicates": {"bits": 1}}},
+        "fields of gates.duplicates are: near, distance, rmse",
+    ),
     (GenerateSpec, {"model": "m", "out": "o"}, "count is missing; set it, or give briefs"),
     (GenerateSpec, GENERATE | {"count": 0}, "count = 0: .*greater than or equal to 1"),
     (GenerateSpec, GENERATE | {"count": -5}, "count = -5: .*greater than or equal to 1"),
@@ -35,7 +45,12 @@ WRONG = [
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
     (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
     (TrainSpec, TRAIN | {"model": {"family": "flow"}}, "model.*'gan'"),
-    (TrainSpec, TRAIN | {"model": {"family": "gan", "depth": 3}}, "unknown field model.depth"),
+    (
+        TrainSpec,
+        TRAIN | {"model": {"family": "gan", "depth": 3}},
+        "model.depth; .*: family, generator",
+    ),
+    (TrainSpec, TRAIN | {"model": {"family": "vae", "loss": "hinge"}}, "model are: .*likelihood"),
     (TrainSpec, TRAIN | {"placement": {"workers": 3}}, "batch_size 64 cannot be divided"),
 ]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from aigc.errors import SpecError
 from aigc.specs.base import Spec
@@ -84,8 +84,9 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     prefix = f"{where}: " if where else ""
     match first["type"]:
         case "extra_forbidden":
-            known = ", ".join(spec.model_fields)
-            return f"{prefix}unknown field {field}; the fields are: {known}"
+            whose = f"the fields of {'.'.join(path[:-1])}" if path[1:] else "the fields"
+            known = ", ".join(_models(spec, parts[:-1])[0].model_fields)
+            return f"{prefix}unknown field {field}; {whose} are: {known}"
         case "missing":
             return f"{prefix}field {field} is missing"
     message = first["msg"].removeprefix("Value error, ")
@@ -93,3 +94,25 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     given = first["input"]
     shown = "" if isinstance(given, dict) else f" = {given!r}"
     return f"{prefix}{field}{shown}: {message}"
+
+
+def _models(spec: type[BaseModel], path: list[str]) -> list[type[BaseModel]]:
+    """What may stand at `path` below `spec`. The name of an alternative picks that one of them."""
+    found = [spec]
+    for part in path:
+        named = [model for model in found if part in _families(model)]
+        annotations = (m.model_fields[part].annotation for m in found if part in m.model_fields)
+        found = named or [inner for kind in annotations for inner in _inside(kind)]
+    return found
+
+
+def _families(model: type[BaseModel]) -> tuple[str, ...]:
+    family = model.model_fields.get("family")
+    return get_args(family.annotation) if family else ()
+
+
+def _inside(annotation: Any) -> list[type[BaseModel]]:
+    """The models named in an annotation such as `GanModel | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _inside(part)]
