@@ -91,7 +91,8 @@ def write_shard(
     refused: Counter[str] = Counter()
     content, beside_bytes = 0, 0
     with storage.scratch_file(target) as local:
-        with open_writer(job.writer, local, schema.schema(job, maker.briefs), out) as writer:
+        columns = schema.schema(job, maker.briefs)
+        with open_writer(job.writer, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
                 content += schema.content_digest(rows.slots, rows.files, rows.labels)

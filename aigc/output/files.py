@@ -1,9 +1,10 @@
 """Rows of one shard as single files, with an index: Parquet that names them.
 
-OUT/images/<label or all>/000004/000000042195.png, ten thousand indices a folder. Names follow from
-the plan alone and each file appears whole or not at all, so an attempt that is made twice, or at
-the same time, leaves the same files behind. The index has every other column, and `file` (below
-OUT), `size_bytes` and `sha256` of each.
+OUT/images/<label or all>/000004/000000042195.png, ten thousand indices a folder; of a partitioned
+set OUT/images/campaign=spring/<label>/…, as under data/. Names follow from the plan alone and each
+file appears whole or not at all, so an attempt that is made twice, or at the same time, leaves the
+same files behind. The index has every other column, and `file` (below OUT), `size_bytes` and
+`sha256` of each.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ T = TypeVar("T")
 class ShardWriter:
     """Writes each row's picture, and what it is to the index."""
 
-    def __init__(self, index: parquet.ShardWriter, schema: pa.Schema, out: str) -> None:
+    def __init__(
+        self, index: parquet.ShardWriter, schema: pa.Schema, out: str, folder: str
+    ) -> None:
         self._index, self._schema, self._out = index, schema, out
+        self._top = storage.join("images", folder) if folder else "images"
 
     def write(self, batch: pa.RecordBatch) -> None:
         files = pictures.files(batch)
-        names = _names(batch)
+        names = _names(batch, self._top)
         _each(self._put, self._out, names, files)
         columns = [batch.column(name) for name in self._schema.names[: -len(_INDEX)]]
         columns += [
@@ -54,12 +58,12 @@ class ShardWriter:
 
 
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema, out: str) -> Iterator[ShardWriter]:
-    """Pictures go below `out` at once; the index, the local file `path`, is complete once the
-    block is left."""
+def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> Iterator[ShardWriter]:
+    """Pictures go below `out` at once, into `folder` of its images; the index, the local file
+    `path`, is complete once the block is left."""
     index_schema = _index_schema(schema)
     with parquet.open_writer(path, index_schema) as index:
-        yield ShardWriter(index, index_schema, out)
+        yield ShardWriter(index, index_schema, out, folder)
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:
@@ -93,11 +97,11 @@ def _index_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([*columns, *_INDEX], metadata=metadata)
 
 
-def _names(batch: pa.RecordBatch) -> list[str]:
+def _names(batch: pa.RecordBatch, top: str) -> list[str]:
     indices = batch.column("index").to_pylist()
     labels = batch.column("label_name").to_pylist()
     return [
-        f"images/{_folder(label)}/{index // _FOLDER_ITEMS:06d}/{index:012d}{suffix}"
+        f"{top}/{_folder(label)}/{index // _FOLDER_ITEMS:06d}/{index:012d}{suffix}"
         for index, label, suffix in zip(indices, labels, pictures.suffixes(batch), strict=True)
     ]
 

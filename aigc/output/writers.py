@@ -21,11 +21,12 @@ class BatchWriter(Protocol):
 
 
 def open_writer(
-    writer: Form, path: Path, schema: pa.Schema, out: str
+    writer: Form, path: Path, schema: pa.Schema, out: str, folder: str = ""
 ) -> AbstractContextManager[BatchWriter]:
     """A writer of `schema`'s rows into the local file `path`, complete once the block is left.
 
-    The same rows give the same bytes. `out` is the set's place, where `files` puts its pictures.
+    The same rows give the same bytes. `out` is the set's place, where `files` puts its pictures,
+    and `folder` the shard's in a partitioned one.
     """
     match writer:
         case "parquet":
@@ -33,4 +34,4 @@ def open_writer(
         case "webdataset":
             return webdataset.open_writer(path)
         case "files":
-            return files.open_writer(path, schema, out)
+            return files.open_writer(path, schema, out, folder)

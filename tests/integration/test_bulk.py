@@ -97,6 +97,22 @@ def test_five_thousand_briefs_give_what_was_asked(model, tmp_path) -> None:
     assert regenerate(str(out), indices) == stored
 
 
+def test_partitioned_pictures_lie_in_the_folders_of_their_partition(model, tmp_path) -> None:
+    table, out = tmp_path / "briefs.csv", tmp_path / "set"
+    table.write_text("brief_id,campaign,count\na,spring,5\nb,50% off/é,7\nc,spring,2\n")
+    layout = {"partition_by": ["campaign"], "writer": "files"}
+    run(spec(model, out, count=None, briefs=str(table), labels=["two"], **layout))
+    found = rows(out, "select index, campaign, file from {} order by 1")
+    named = {"spring": "spring", "50% off/é": "50%25%20off%2F%C3%A9"}
+    for index, campaign, file in found:
+        assert file == f"images/campaign={named[campaign]}/two/000000/{index:012d}.png"
+        assert decode((out / file).read_bytes(), 1).shape == (16, 16, 1)
+    assert Counter(row[1] for row in found) == {"spring": 7, "50% off/é": 7}
+    files = [row[2] for row in found]
+    assert sorted(files) == sorted(str(p.relative_to(out)) for p in out.glob("images/**/*.png"))
+    assert verify(str(out))["items"] == 14
+
+
 def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
     lines = [
         {"brief_id": "a", "count": 3, "width": 32, "height": 24, "codec": "jpeg", "quality": 80},
