@@ -31,7 +31,7 @@ unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"
 
 faults: .venv/.dev ## the whole fault matrix: kills, outages, a full disk (half an hour)
-	@$(BIN)/python -m pytest tests/faults -m "faults or integration"
+	@AIGC_FAULT_SHARD_ITEMS=300 $(BIN)/python -m pytest tests/faults -m "faults or integration"
 
 lint: .venv/.dev ## ruff and mypy, strict
 	@$(BIN)/ruff check .

@@ -23,8 +23,10 @@ from aigc.output import commit
 from aigc.output.verify import verify
 from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server
 
-ITEMS, SHARD_ITEMS = 12_000, 300
-SHARDS = ITEMS // SHARD_ITEMS
+SHARDS = 40
+SHARD_ITEMS = int(os.environ.get("AIGC_FAULT_SHARD_ITEMS", "100"))
+"""`make faults` asks for more: the longer a job, the more moments to strike at."""
+ITEMS = SHARDS * SHARD_ITEMS
 LIMIT_S = 240
 MOMENTS = int(os.environ.get("AIGC_FAULT_MOMENTS", "5"))
 SEED = int(os.environ.get("AIGC_FAULT_SEED", "0"))

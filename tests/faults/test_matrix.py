@@ -134,7 +134,7 @@ def test_the_disk_is_full(
 ) -> None:
     job = make_job(str(small_disk / "set"))
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(moment.randrange(7_000_000, 8_200_000)))
+    filler.write_bytes(bytes(moment.randrange(7_600_000, 8_300_000)))
     process = job.start()
     _, said = process.communicate(timeout=jobs.LIMIT_S)
     assert process.returncode == 2, said

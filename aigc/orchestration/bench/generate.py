@@ -25,6 +25,9 @@ from aigc.output import commit
 from aigc.store import ModelStore
 from aigc.types import Json, Notice, unheard
 
+_BATCHES = (64, 128, 256)
+_SEARCHED_ITEMS = 16_384
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -66,11 +69,14 @@ def _load(bench: Bench, batch: int, items: int) -> Load:
 def _best_batch(
     config: ModelConfig, tensors: dict[str, Tensor], bench: Bench, notice: Notice
 ) -> int:
-    """The batch size that is fastest on this machine; the roofline shall be the best there is."""
-    items = min(bench.items, 16_384)
-    speeds = {
-        batch: measure(config, tensors, _load(bench, batch, items))[0] for batch in (64, 128, 256)
-    }
+    """The batch size that is fastest on this machine; the roofline shall be the best there is.
+
+    A run too short to tell is not worth a search.
+    """
+    if bench.items < _SEARCHED_ITEMS:
+        return _BATCHES[1]
+    items = min(bench.items, _SEARCHED_ITEMS)
+    speeds = {batch: measure(config, tensors, _load(bench, batch, items))[0] for batch in _BATCHES}
     best = max(speeds, key=lambda batch: speeds[batch])
     notice("roofline by batch: " + ", ".join(f"{b}: {s:,.0f}/s" for b, s in speeds.items()))
     return best
