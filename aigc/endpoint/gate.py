@@ -46,6 +46,8 @@ _ROUTES = (
     *("/v1/images/generations", "/v1/images/variations", "/v1/images/edits", "/v1/latents/walk"),
     *("/v1/models", "/v1/sets", "/healthz", "/readyz", "/metrics", "/", "/docs", "/openapi.json"),
 )
+_PICTURES = ("/v1/images/", "/v1/latents/")
+"""What is made: the calls that a replica is busy with."""
 _FOLDERS = ("/v1/models/", "/v1/images/", "/v1/sets/", "/studio/")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
@@ -71,8 +73,9 @@ class Gate:
         self._ids = itertools.count()
         self._origin = secrets.token_hex(5)
         self._settings, self._metrics, self._keys = settings, metrics, keys
-        self._in_flight = 0
-        metrics.in_flight.set_function(lambda: self._in_flight)
+        self._in_flight = {True: 0, False: 0}
+        """Requests for pictures, and others."""
+        metrics.in_flight.set_function(lambda: sum(self._in_flight.values()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,11 +84,12 @@ class Gate:
         headers = Headers(scope=scope)
         seen = Seen(self._request_id(headers), scope["method"], scope["path"])
         scope[SEEN] = seen
-        self._in_flight += 1
+        pictures = seen.path.startswith(_PICTURES)
+        self._in_flight[pictures] += 1
         try:
             await self._answer(scope, receive, _noting(send, seen), headers)
         finally:
-            self._in_flight -= 1
+            self._in_flight[pictures] -= 1
             took_s = time.perf_counter() - seen.started
             self._metrics.answered(route_of(seen.path), seen.status or _GONE, took_s)
             if self._settings.access_log:
@@ -123,7 +127,9 @@ class Gate:
         path = seen.path
         if path in _OPEN or path.startswith(_OPEN_FOLDER):
             return
-        if self._in_flight > self._settings.max_in_flight:
+        pictures, settings = path.startswith(_PICTURES), self._settings
+        most = settings.max_in_flight if pictures else settings.max_others
+        if self._in_flight[pictures] > most:
             raise OverloadedError(
                 "too many requests at a time; try again in a second",
                 retry_after_s=1,

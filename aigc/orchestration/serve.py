@@ -22,6 +22,7 @@ from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
+from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.session import connect
 from aigc.service import keys
@@ -32,7 +33,6 @@ from aigc.specs import build as build_spec
 from aigc.store import ModelStore
 from aigc.types import Json
 
-APPLICATION = "aigc"
 _KEEP_ALIVE_S = 75
 _REQUEST_S = 300.0
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
@@ -187,6 +187,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
 
 def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
     return EndpointSettings(
+        max_in_flight=spec.max_in_flight,
         keys=spec.keys or keys.from_environment(),
         public_url=spec.public_url,
         url_lifetime_s=spec.url_lifetime_s,

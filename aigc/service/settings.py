@@ -28,7 +28,8 @@ class ServiceSettings:
     max_queued_images: int = 4096
     """Small pictures that may wait; a large one counts as many, by its pixels."""
     max_wait_s: float = 2.0
-    """A request that would wait longer is refused at once."""
+    """A request that would wait longer is refused at once; one that would wait for an eighth of it
+    where the queue has not been empty for so long."""
     max_n: int = 64
     """Pictures a request."""
     max_side: int = 1024

@@ -69,11 +69,24 @@ class ServeSpec(Spec):
     max_n: int = Field(64, ge=1, le=4096)
     """Pictures a request."""
     max_side: int = Field(1024, ge=1, le=8192)
+    max_in_flight: int = Field(64, ge=1)
+    """Requests for pictures a replica has at a time; more are refused with Retry-After."""
     max_queued_images: int = Field(4096, ge=1)
     max_wait_s: float = Field(2.0, gt=0)
-    """A request that would wait longer in a replica's queue is refused with Retry-After."""
+    """A request that would wait longer in a replica's queue is refused with Retry-After; an eighth
+    of it where the queue has not been empty for so long."""
     watch_s: Annotated[float, Field(gt=0)] = 5.0
     """How often replicas look whether an alias moved."""
+
+    @model_validator(mode="after")
+    def _growing(self) -> Self:
+        wanted = self.scaling.target_ongoing_requests
+        if self.scaling.max_replicas > 1 and wanted >= self.max_in_flight:
+            raise ValueError(
+                f"scaling.target_ongoing_requests {wanted:g} must be below max_in_flight "
+                f"{self.max_in_flight}: a replica would refuse before another one is started"
+            )
+        return self
 
     @model_validator(mode="after")
     def _closed(self) -> Self:

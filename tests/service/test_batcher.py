@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from aigc.service.bodies import Generation
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
+from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket, Work, fair_shares
@@ -158,3 +160,45 @@ def test_a_failing_request_harms_no_other(service: Service) -> None:
 
 async def _files(service: Service, n: int) -> list[bytes]:
     return await service.batcher.enter(order(service, n).work).files()
+
+
+def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
+    """A burst may fill it up to the longest wait; a crowd that stays may not."""
+    now, freed = [0.0], threading.Event()
+    batcher = Batcher(ServiceSettings(max_wait_s=1.0, micro_batch=32), clock=lambda: now[0])
+    work = order(service, 32).work
+    pace_s, work.model.pace_s = work.model.pace_s, 0.001
+
+    def blocking(loaded: Loaded) -> Latents:
+        freed.wait(30)
+        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+
+    def room() -> list[Ticket]:
+        tickets = []
+        with pytest.raises(OverloadedError):
+            while True:
+                tickets.append(batcher.enter(work))
+        return tickets
+
+    async def crowd() -> tuple[int, int]:
+        held = batcher.enter(Work(work.model, blocking, 1, work.format))
+        while held.left:
+            await asyncio.sleep(0.01)
+        burst = room()
+        for ticket in burst[1:]:
+            batcher.leave(ticket)
+        now[0] += 1.1
+        stands = room()
+        for ticket in stands + burst[:1]:
+            batcher.leave(ticket)
+        assert len(room()) == len(burst), "an empty queue is no crowd"
+        return len(burst), len(stands) + 1
+
+    try:
+        burst, stands = asyncio.run(crowd())
+    finally:
+        freed.set()
+        work.model.pace_s = pace_s
+        batcher.close()
+    assert burst == 32
+    assert stands == 4
