@@ -52,5 +52,6 @@ def serve(
         with serving.running(spec, address) as url:
             say(f"Studio     {url}/")
             say(f"API        {url}/v1   (OpenAPI: {url}/docs)")
+            say(f"Access log {serving.access_logs()}/aigc-access-*.jsonl")
             say("Ctrl-C ends it; requests under way are finished first.")
             threading.Event().wait()

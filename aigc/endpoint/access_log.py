@@ -7,12 +7,16 @@ import logging
 import sys
 import time
 from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from aigc.service.keys import Key, redact
 
 LOGGER = "aigc.access"
 
 _MAX_PATH = 200
+_FILE_BYTES, _FILES = 100 * 2**20, 5
+_LOOK_EVERY = 1000
 
 
 @dataclass
@@ -32,15 +36,30 @@ class Seen:
     sent_bytes: int = 0
 
 
-def prepare() -> None:
-    """Lines go to stdout, unless the program has given the logger handlers of its own."""
+class _File(RotatingFileHandler):
+    """Looks at the size now and then: looking costs more than writing a line."""
+
+    _since = 0
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        self._since += 1
+        return self._since % _LOOK_EVERY == 0 and bool(super().shouldRollover(record))
+
+
+def prepare(file: str | None) -> None:
+    """Lines go to `file`, or to stdout, unless the program has given the logger handlers."""
     logger = logging.getLogger(LOGGER)
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = logging.StreamHandler(sys.stdout) if file is None else _opened(file)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+
+
+def _opened(file: str) -> logging.Handler:
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    return _File(file, maxBytes=_FILE_BYTES, backupCount=_FILES)
 
 
 def write(seen: Seen, took_s: float) -> None:

@@ -42,7 +42,7 @@ def create_app(
     keys = KeyRing(chosen.keys) if chosen.keys else None
     found = metrics.Metrics(service, chosen.replica)
     if chosen.access_log:
-        access_log.prepare()
+        access_log.prepare(chosen.access_log_file)
     ledger = ledger or LocalLedger()
     images, sets = Images(service, chosen, ledger), Sets(chosen.sets)
     app = Starlette(

@@ -29,4 +29,6 @@ class EndpointSettings:
     idempotency_s: float = 3600.0
     idempotency_bytes: int = 64 * 2**20
     access_log: bool = True
+    access_log_file: str | None = None
+    """Where its lines go instead of stdout; five older files are kept beside it."""
     keys_refresh_s: float = 2.0

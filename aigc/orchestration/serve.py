@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from ray import serve
+from ray.serve._private.logging_utils import get_serve_logs_dir
 from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
@@ -49,13 +50,22 @@ class Endpoint:
 
     def __serve_build_asgi_app__(self) -> Any:
         name = serve.get_replica_context().replica_id.unique_id
-        settings = dataclasses.replace(self._settings, replica=name)
+        file = f"{access_logs()}/aigc-access-{name}.jsonl"
+        settings = dataclasses.replace(self._settings, replica=name, access_log_file=file)
         return create_app(self._service, settings, ClusterLedger())
 
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""
         if not self._service.ready:
             raise RuntimeError("the render thread has ended")
+
+
+def access_logs() -> str:
+    """The folder of each machine where its replicas write what they answered.
+
+    Through their stdout Ray would bring every line to the driver, at a tenth of a request's cost.
+    """
+    return get_serve_logs_dir()
 
 
 def application(spec: ServeSpec, store: str | None = None) -> serve.Application:

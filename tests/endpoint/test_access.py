@@ -209,3 +209,16 @@ def test_who_finds_no_place_is_not_charged(models: Endpoint, tmp_path: Path) -> 
         client.service._batcher = Batcher(batcher._settings)  # type: ignore[attr-defined]
         assert client.post("/v1/images/generations", json=ASKED).status_code == 200
         assert client.post("/v1/images/generations", json=ASKED).status_code == 429
+
+
+def test_the_log_may_be_a_file(models: Endpoint, tmp_path: Path) -> None:
+    logger, file = logging.getLogger(LOGGER), tmp_path / "logs" / "access.jsonl"
+    before, logger.handlers = logger.handlers, []
+    with models.running(endpoint=EndpointSettings(access_log_file=str(file))) as client:
+        client.get("/v1/models", headers={"x-request-id": "mine"})
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers = before
+    [line] = [json.loads(line) for line in file.read_text().splitlines()]
+    assert line["id"] == "mine"
+    assert line["status"] == 200
