@@ -201,6 +201,12 @@ _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": (
+        "A repeat within an hour gets the same answer, marked Idempotent-Replayed, and is not "
+        "charged; another request under the same key is a 409. Where several replicas answer, a "
+        "repeat may come to another one: it is then made and charged again, unmarked, with the "
+        "same pictures, and a reused key is not noticed."
+    ),
 }
 _NULLABLE = {"type": ["string", "null"]}
 _ERROR = {

@@ -1,8 +1,14 @@
 """Idempotency-Key: the same request sent twice is made once.
 
-What was answered is kept for a while, within a bound, in this process. A request that comes to
-another process, or later, is made again, from the same seed: the key and the body decide it where
-the body names none. So its pictures are the same unless the model's alias has moved.
+What was answered is kept for a while, within a bound, in the process that made it. There a repeat
+gets the same bytes with `Idempotent-Replayed: true`, is not charged, and another request under the
+same key is refused with 409; one that comes while the first is being made waits for it.
+
+A repeat that comes to another replica, or after the answer was forgotten, is made and charged
+again, and nothing tells that it is one; nor is another request under the same key noticed there.
+Its pictures are the same all the same, for key, caller and body decide the seed where the body
+names none: unless the model's alias has moved, or replicas are of different kinds of processor.
+Streams are always made again.
 """
 
 from __future__ import annotations

@@ -33,10 +33,15 @@ def test_another_request_under_the_same_key(client: httpx.Client) -> None:
 
 
 def test_another_process_makes_the_same_pictures(client: httpx.Client, models) -> None:
+    """It does not know that it is a repeat, and cannot tell that a key was used for another."""
     here = post(client, "everywhere").json()
     with models.running(models=("tiny",)) as other:
-        there = post(other, "everywhere").json()
-    assert here["data"] == there["data"]
+        there = post(other, "everywhere")
+    assert here["data"] == there.json()["data"]
+    assert "idempotent-replayed" not in there.headers
+    assert post(client, "everywhere", n=3).status_code == 409
+    with models.running(models=("tiny",)) as other:
+        assert post(other, "everywhere", n=3).status_code == 200
 
 
 def test_an_error_is_not_kept(client: httpx.Client) -> None:
