@@ -49,7 +49,7 @@ def test_how_far_they_are(shown: httpx.Client) -> None:
     assert list(sets) == ["half", "shop"]
     shop, half = sets["shop"], sets["half"]
     assert (shop["state"], shop["items"], shop["count"]) == ("complete", 100, 100)
-    assert shop["model"] == "tiny-output@v1" and shop["labels"]["one"] == 25
+    assert shop["model"].startswith("tiny-output@v") and shop["labels"]["one"] == 25
     assert (half["state"], half["items"], half["shards"]) == ("running", 64, 2)
     assert half["items_per_s"] > 0 and half["left_s"] >= 0 and half["last_commit_age_s"] >= 0
     assert shown.get(f"/v1/sets/{half['id']}").json()["labels"] == half["labels"]

@@ -9,6 +9,7 @@ import pytest
 
 from aigc.endpoint.settings import EndpointSettings
 from aigc.generation.plan import Job
+from aigc.service.keys import create
 from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.chromium import Studio, chromium
 from tests.output.conftest import SetMaker
@@ -41,6 +42,26 @@ def url(models: Endpoint, content: Content) -> Iterator[str]:
     endpoint = EndpointSettings(access_log=False, sets=(str(content.folder),))
     with models.running(endpoint=endpoint, max_n=MAX_N, precision="fp32") as client:
         yield f"{client.base_url}/"
+
+
+@dataclass(frozen=True)
+class Secured:
+    """The same endpoint where keys are asked for, and keys by their scopes."""
+
+    url: str
+    generate: str
+    batch: str
+
+
+@pytest.fixture(scope="session")
+def secured(
+    models: Endpoint, content: Content, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Secured]:
+    keys = str(tmp_path_factory.mktemp("keys") / "keys.jsonl")
+    made = [create(keys, scopes)[0] for scopes in (["generate"], ["generate", "batch"])]
+    endpoint = EndpointSettings(keys=keys, access_log=False, sets=(str(content.folder),))
+    with models.running(endpoint=endpoint) as client:
+        yield Secured(f"{client.base_url}/", *made)
 
 
 @pytest.fixture(scope="session")

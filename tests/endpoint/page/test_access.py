@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aigc.endpoint.settings import EndpointSettings
-from aigc.service.keys import create
-from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.axe import violations
+from tests.endpoint.page.conftest import Secured
 
 pytestmark = pytest.mark.integration
 
 VIEWS = ["Samples", "Walk", "Variations", "Favourites", "Sets"]
 
 
-def test_without_a_key_it_asks_and_with_one_it_works(
-    open_studio: Any, models: Endpoint, tmp_path: Path
-) -> None:
-    keys = str(tmp_path / "keys.jsonl")
-    secret, _ = create(keys, ["generate"])
-    with models.running(endpoint=EndpointSettings(keys=keys, access_log=False)) as client:
-        studio = open_studio(f"{client.base_url}/").open()
-        page = studio.page
-        page.get_by_role("button", name="Enter an API key").click()
-        page.get_by_label("Key", exact=True).fill("aigc-wrong")
-        page.keyboard.press("Enter")
-        page.get_by_role("button", name="Enter an API key").click()
-        page.get_by_label("Key", exact=True).fill(secret)
-        page.keyboard.press("Enter")
-        studio.tiles(count=8)
-        page.get_by_role("button", name="Code").click()
-        assert (
-            secret not in page.content() and "$AIGC_API_KEY" in page.locator("#curl").inner_text()
-        )
-        page.keyboard.press("Escape")
-        studio.tiles().nth(0).focus()
-        page.keyboard.press("f")
-        assert secret not in page.evaluate("JSON.stringify(localStorage)") + page.url
-        page.reload()
-        studio.tiles(count=8)
-        page.get_by_role("button", name="API key").click()
-        page.get_by_role("button", name="Forget it").click()
-        page.get_by_role("button", name="Enter an API key").wait_for()
+def test_without_a_key_it_asks_and_with_one_it_works(open_studio: Any, secured: Secured) -> None:
+    secret = secured.generate
+    studio = open_studio(secured.url).open()
+    page = studio.page
+    page.get_by_role("button", name="Enter an API key").click()
+    page.get_by_label("Key", exact=True).fill("aigc-wrong")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Enter an API key").click()
+    page.get_by_label("Key", exact=True).fill(secret)
+    page.keyboard.press("Enter")
+    studio.tiles(count=8)
+    page.get_by_role("button", name="Code").click()
+    assert secret not in page.content() and "$AIGC_API_KEY" in page.locator("#curl").inner_text()
+    page.keyboard.press("Escape")
+    studio.tiles().nth(0).focus()
+    page.keyboard.press("f")
+    assert secret not in page.evaluate("JSON.stringify(localStorage)") + page.url
+    page.reload()
+    studio.tiles(count=8)
+    page.get_by_role("button", name="API key").click()
+    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Enter an API key").wait_for()
 
 
 def focused(page: Any) -> str:

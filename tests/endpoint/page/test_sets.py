@@ -6,17 +6,14 @@ import io
 import json
 import re
 import zipfile
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from aigc.endpoint.settings import EndpointSettings
 from aigc.output import commit, read
-from aigc.service.keys import create
-from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.chromium import Studio
-from tests.endpoint.page.conftest import Content
+from tests.endpoint.page.conftest import Content, Secured
 from tests.endpoint.page.test_taking import downloaded
 
 pytestmark = pytest.mark.integration
@@ -84,29 +81,23 @@ def test_an_item_opens_in_the_studio_as_it_is(studio: Studio) -> None:
     assert studio.pixels(studio.tiles("kept", count=1).nth(0).locator("img")) == shown
 
 
-def test_a_key_without_the_scope_is_told(
-    open_studio: Any, models: Endpoint, content: Content, tmp_path: Path
+def test_a_key_without_the_scope_is_told(open_studio: Any, secured: Secured) -> None:
+    studio = open_studio(secured.url).open()
+    page = studio.page
+    page.evaluate("key => sessionStorage.setItem('aigc-studio-key', key)", secured.generate)
+    page.reload()
+    page.get_by_role("tab", name="Sets").click()
+    page.get_by_role("alert").get_by_text("batch is needed here").wait_for()
+    page.get_by_role("button", name="Enter an API key").click()
+    page.get_by_label("Key", exact=True).fill(secured.batch)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open shop").click()
+    studio.tiles("set-items", count=48)
+
+
+def test_where_there_are_none_it_says_how_to_show_some(
+    open_studio: Any, client: httpx.Client
 ) -> None:
-    keys = str(tmp_path / "keys.jsonl")
-    makes, _ = create(keys, ["generate"])
-    looks, _ = create(keys, ["generate", "batch"])
-    settings = EndpointSettings(keys=keys, access_log=False, sets=(str(content.folder),))
-    with models.running(endpoint=settings) as client:
-        studio = open_studio(f"{client.base_url}/").open()
-        page = studio.page
-        page.evaluate("key => sessionStorage.setItem('aigc-studio-key', key)", makes)
-        page.reload()
-        page.get_by_role("tab", name="Sets").click()
-        page.get_by_role("alert").get_by_text("batch is needed here").wait_for()
-        page.get_by_role("button", name="Enter an API key").click()
-        page.get_by_label("Key", exact=True).fill(looks)
-        page.keyboard.press("Enter")
-        page.get_by_role("button", name="Open shop").click()
-        studio.tiles("set-items", count=48)
-
-
-def test_where_there_are_none_it_says_how_to_show_some(open_studio: Any, models: Endpoint) -> None:
-    with models.running() as client:
-        page = open_studio(f"{client.base_url}/").open().page
-        page.get_by_role("tab", name="Sets").click()
-        page.get_by_text("aigc serve --set 'sets=[out]'").wait_for()
+    page = open_studio(f"{client.base_url}/").open().page
+    page.get_by_role("tab", name="Sets").click()
+    page.get_by_text("aigc serve --set 'sets=[out]'").wait_for()
