@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from aigc import storage
+from aigc.cli import app
+from aigc.commands.common import exit_code
 from aigc.data.dataset import open_dataset
 from aigc.evaluation.cache import FOLDER
 from aigc.orchestration.evaluate import METRICS, PAGE, REPORT, asked_labels, run
@@ -122,7 +124,7 @@ def test_the_command_prints_a_table_or_json(
 
 
 def test_wrong_input_is_one_line_and_exit_code_2(
-    model: ModelVersion, digits_data: str, tmp_path: Path
+    model: ModelVersion, digits_data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     colour = publish_tiny("tiny-colour", labels=open_dataset(digits_data).labels, channels=3)
     other = publish_tiny("tiny-other", labels=("dog", "3"))
@@ -138,8 +140,8 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     }
     for reason, options in wrong.items():
         data = [] if "--data" in options else ["--data", digits_data]
-        found = aigc(*options, *data, "--out", str(out))
-        assert found.returncode == 2, found.stderr
-        assert reason in found.stderr
-        assert len(found.stderr.strip().splitlines()) == 1, found.stderr
+        assert exit_code(app, ["evaluate", *options, *data, "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert len(said.strip().splitlines()) == 1, said
         assert not out.exists()
