@@ -110,13 +110,10 @@ def test_errors_come_out_as_one_line(ray_session: None, digits_data: str, tmp_pa
 def test_divergence_in_a_worker_is_not_tried_again(
     ray_session: None, digits_data: str, tmp_path: Path
 ) -> None:
-    for workers in (1, 2):
-        spec = tiny_spec(
-            digits_data, tmp_path / str(workers), lr=1e38, placement={"workers": workers}
-        )
-        with pytest.raises(JobError, match="training diverged at step 4") as caught:
-            run(spec)
-        assert "\n" not in str(caught.value)
+    spec = tiny_spec(digits_data, tmp_path, lr=1e38, placement={"workers": 2})
+    with pytest.raises(JobError, match="training diverged at step 4") as caught:
+        run(spec)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_busy_cluster_is_waited_for_but_not_for_ever(
