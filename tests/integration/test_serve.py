@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import openai
 import psutil
@@ -107,6 +108,32 @@ def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> Non
         with urllib.request.urlopen(address) as answer:
             assert answer.read() == file
             assert "immutable" in answer.headers["Cache-Control"]
+
+
+def metric(url: str, name: str) -> float:
+    text = urllib.request.urlopen(f"{url}/metrics").read().decode()
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+def test_who_hangs_up_frees_the_place(url) -> None:
+    """Also behind HAProxy, which must tell the replica."""
+    body = b'{"model":"tiny-served","prompt":"one","n":8,"size":"1024x1024"}'
+    head = f"POST /v1/images/generations HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+    request = head.encode() + b"content-type: application/json\r\n\r\n" + body
+    parts = urlsplit(url)
+    clients = [socket.create_connection((parts.hostname, parts.port)) for _ in range(40)]
+    for client in clients:
+        client.sendall(request)
+    deadline = time.monotonic() + 20
+    while not metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for client in clients:
+        client.close()
+    while metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert metric(url, "aigc_queue_images{") == 0
+    assert metric(url, "aigc_requests_cancelled_total{") >= 1
+    assert metric(url, "aigc_images_total{") < 40 * 8 / 2
 
 
 def test_the_page_and_the_document_are_there(url) -> None:

@@ -1,0 +1,112 @@
+"""Twice the requests that `aigc serve` can answer, for a minute: those it takes are answered soon.
+
+`--log-cli-level=INFO` shows what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aigc.orchestration.bench.open_loop import Figures, drive, saturate
+from aigc.orchestration.bench.processes import Family
+from aigc.store import ModelStore
+from tests.models_for_tests import publish_tiny
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+BODY = json.dumps({"model": "tiny-crowd", "prompt": "one"}).encode()
+CONNECTIONS = 512
+
+
+@pytest.fixture(scope="module")
+def family() -> Family:
+    return Family()
+
+
+@pytest.fixture(scope="module")
+def url(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    publish_tiny("tiny-crowd")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("overload") / "log"
+    command = [sys.executable, "-m", "aigc", "serve", "tiny-crowd", "--port", str(port)]
+    environment = family.environment(AIGC_STORE=ModelStore().uri)
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    try:
+        while not is_ready(address):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.3)
+        yield f"{address}/v1/images/generations"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
+    assert "Traceback" not in Path(log).read_text()
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(f"{address}/readyz", timeout=2).status == 200)
+    except OSError:
+        return False
+
+
+class Memory(threading.Thread):
+    """What the endpoint's processes take, every few seconds until the block's end."""
+
+    def __init__(self, family: Family) -> None:
+        super().__init__(daemon=True)
+        self._family, self._done = family, threading.Event()
+        self.seen_bytes: list[int] = []
+
+    def __enter__(self) -> Memory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._done.wait(5):
+            self.seen_bytes.append(self._family.memory_bytes())
+
+
+def test_a_crowd_of_twice_the_capacity(url: str, family: Family) -> None:
+    saturate(url, BODY, 5, connections=48)
+    capacity = saturate(url, BODY, 10, connections=48).goodput_per_s
+    calm = drive(url, BODY, 0.8 * capacity, 20, CONNECTIONS)
+    with Memory(family) as memory:
+        crowd = drive(url, BODY, 2 * capacity, 60, CONNECTIONS)
+    after = drive(url, BODY, 0.5 * capacity, 10, CONNECTIONS)
+    say(capacity, calm, crowd, after, memory.seen_bytes)
+
+    assert set(crowd.by_status) == {200, 503}
+    assert crowd.refusals_without_retry_after == 0
+    assert crowd.goodput_per_s >= 0.9 * capacity
+    assert crowd.p99_ms <= 3 * calm.p99_ms
+    assert memory.seen_bytes[-1] < 1.05 * max(memory.seen_bytes[1:4])
+    assert max(after.p99_ms_by_second[5:]) <= 2 * calm.p99_ms
+    assert after.by_status.get(200, 0) > 0.95 * after.sent
+
+
+def say(capacity: float, calm: Figures, crowd: Figures, after: Figures, memory: list[int]) -> None:
+    log = logging.getLogger(__name__)
+    log.info("capacity %.0f/s; goodput %.2f of it", capacity, crowd.goodput_per_s / capacity)
+    for name, found in (("0.8", calm), ("2.0", crowd), ("0.5", after)):
+        log.info("%s x: %s", name, found)
+    log.info("memory, MiB: %s", [size >> 20 for size in memory])
