@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import signal
@@ -98,7 +99,7 @@ def _answers(url: str, body: bytes) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             rows = json.load(answer)["data"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, http.client.HTTPException):
         return False
     wanted = json.loads(body)["n"]
     return len(rows) == wanted and all(row["b64_json"].startswith(_PNG) for row in rows)
