@@ -7,6 +7,7 @@ AigcError
  │    └── DiskFullError   there is no room left where the output goes
  ├── StoreError     a model is missing, damaged or not what was expected
  ├── JobError       the job started and could not be finished
+ │    └── GatesError      its gates refuse nearly everything the model makes
  └── PlacementError the cluster can never run this job
 
 A message is one line: what, where, and what would be right. The command line prints it and exits
@@ -40,6 +41,10 @@ class StoreError(AigcError):
 
 class JobError(AigcError):
     exit_code = 1
+
+
+class GatesError(JobError):
+    pass
 
 
 class PlacementError(AigcError):

@@ -56,6 +56,10 @@ class Shard:
         return self.stop - self.start
 
 
+Span = tuple[float, float]
+"""Of work: when it began, in seconds since 1970, and how many seconds it took."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
     """The commit of one shard. Its existence is what makes the shard's file part of the set."""
@@ -74,6 +78,8 @@ class ShardRecord:
     host: str = ""
     started_at: float = 0.0
     wall_s: float = 0.0
+    earlier: tuple[Span, ...] = ()
+    """Work on the shard before the attempt that is committed: its rounds."""
 
     @property
     def rows(self) -> int:
@@ -89,6 +95,7 @@ class ShardRecord:
         found = json.loads(data)
         for counts in ("labels", "refused"):  # a hundred thousand records share their names
             found[counts] = {sys.intern(key): n for key, n in found.get(counts, {}).items()}
+        found["earlier"] = tuple((start, took) for start, took in found.get("earlier", ()))
         found["host"] = sys.intern(found.get("host", ""))
         return cls(**{name: value for name, value in found.items() if name in _RECORD_FIELDS})
 

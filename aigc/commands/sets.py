@@ -33,10 +33,24 @@ def status(out: Out, as_json: AsJson = False) -> None:
     typer.echo(f"{out}: {state}, {found['items']:,} of {found['count']:,} images ({share:.1%})")
     size_mb = found["size_bytes"] / 1e6
     typer.echo(f"{found['shards']} of {found['planned_shards']} shards, {size_mb:,.1f} MB")
+    if found["rounds"]:
+        typer.echo(_rounds(found["rounds"], found["count"]))
     if not found["complete"]:
         typer.echo("the command that began it, given again, goes on")
         age = found["last_commit_age_s"]
         typer.echo(f"last commit {age:,.0f} s ago" if age is not None else "no commit yet")
+
+
+def _rounds(found: dict[str, Any], count: int) -> str:
+    """Shards of a set without duplicates are committed at the end; until then its rounds count."""
+    share = f"{found['made']:,} of {count:,} images made ({found['made'] / count:.1%})"
+    if found["refused"] is None:
+        return (
+            f"round {found['round']}: {share}, {found['shards']} of {found['planned_shards']} "
+            "shards; they are committed once there are no duplicates"
+        )
+    again = f"{found['refused']:,} duplicates to replace" if found["refused"] else "no duplicates"
+    return f"round {found['round']}: {share}, compared: {again}"
 
 
 def _show_merged(out: str, parts: list[dict[str, Any]], as_json: bool) -> None:

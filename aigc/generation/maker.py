@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aigc.errors import JobError
+from aigc.errors import GatesError
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import Draws, Ints
 from aigc.generation.engine import Engine
@@ -57,7 +57,7 @@ class Maker:
         """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
 
         Raises:
-            JobError: gates refused nearly everything, or one slot's every draw.
+            GatesError: gates refused nearly everything, or one slot's every draw.
         """
         if self._judge is not None:
             return self._accepted(self._judge, slots, draw.copy())
@@ -107,14 +107,14 @@ class Maker:
         gates = self.job.gates
         counts = ", ".join(f"{reason} {count:,}" for reason, count in made.refused.most_common())
         if self._tried >= _ENOUGH_CANDIDATES and self._kept < gates.min_accepted * self._tried:
-            raise JobError(
+            raise GatesError(
                 f"gates accept {self._kept:,} of {self._tried:,} candidates, below "
                 f"gates.min_accepted = {gates.min_accepted:g} (refused: {counts}); "
                 "loosen the gates or train the model further"
             )
         if len(rows) and int(draw.max()) >= gates.max_draws:
             slot = int(made.slots[rows[int(draw.argmax())]])
-            raise JobError(
+            raise GatesError(
                 f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
             )

@@ -21,7 +21,7 @@ from aigc.generation.plan import Job
 from aigc.output import commit, schema
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Labels, Shard, ShardRecord
+from aigc.types import Labels, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
@@ -52,6 +52,10 @@ class MakeShard:
     def __str__(self) -> str:
         return str(self.shard)
 
+    @property
+    def items(self) -> int:
+        return self.shard.items
+
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
         """Render, judge, encode, write and commit; returns our record or an earlier winner's."""
         columns = schema.schema(maker.job, maker.briefs)
@@ -78,9 +82,15 @@ def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
 
 
 def write_shard(
-    maker: Maker, shard: Shard, out: str, parts: Iterator[Rows], on_items: OnItems
+    maker: Maker,
+    shard: Shard,
+    out: str,
+    parts: Iterator[Rows],
+    on_items: OnItems,
+    earlier: tuple[Span, ...] = (),
 ) -> ShardRecord:
-    """Write `parts`, which are the shard's items in order, and commit the file.
+    """Write `parts`, which are the shard's items in order, and commit the file; `earlier` is when
+    else there was work on them.
 
     Whatever fails, no record is made and the attempt's file is removed.
     """
@@ -117,6 +127,7 @@ def write_shard(
         host=socket.gethostname(),
         started_at=round(started, 3),
         wall_s=round(time.time() - started, 3),
+        earlier=earlier,
     )
     if commit.commit(out, record):
         return record

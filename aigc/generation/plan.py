@@ -26,6 +26,9 @@ _MIN_SHARDS = 16
 _MIN_BATCHES = 8
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
+_PATIENCE = ("max_draws", "min_accepted")
+"""Of gates: when to give up, which decides nothing about what is made."""
+_GATES = ("asked_gates", "gates")
 
 
 class Range(Spec):
@@ -138,7 +141,19 @@ class Job(Spec):
     def _decisive(self) -> dict[str, object]:
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude=set(_RESOLVED))
-        return values | dict(_dotted("gates", values.pop("asked_gates")))
+        asked = values.pop("asked_gates")
+        decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
+        return values | dict(_dotted("gates", decisive))
+
+    def as_patient_as(self, other: Job) -> Job:
+        """This job with the patience of `other`'s gates, and never fewer draws than it had."""
+        gates = other.asked_gates
+        patience = {
+            "max_draws": max(gates.max_draws, self.gates.max_draws),
+            "min_accepted": gates.min_accepted,
+        }
+        same = {name: getattr(self, name).model_copy(update=patience) for name in _GATES}
+        return self.model_copy(update=same)
 
 
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -76,6 +77,34 @@ def pending(job: Job, orders: Ints | None) -> list[Shard]:
     return [job.shard(number) for number in sorted(numbers)]
 
 
+def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
+    """How many a round has in some of its shards; `orders` are those refused before, None in round
+    0."""
+    if orders is None:
+        return sum(job.shard(number).items for number in shards)
+    return sum(job.shard_of(slot) in shards for slot in (orders % DRAW).tolist())
+
+
+def how_far(job: Job, out: str) -> Json | None:
+    """The round a job is in: its number, its shards staged of those `planned`, the items that have
+    a candidate `made`, and those `refused` as duplicates if it is judged. None before the first."""
+    numbers = storage.folders(storage.join(out, "_rounds"))
+    if not numbers:
+        return None
+    number = max(map(int, numbers))
+    orders = read_refused(out, number - 1) if number else None
+    planned, there = pending(job, orders), staged(out, number)
+    refused = read_refused(out, number)
+    left = candidates(job, orders, {shard.number for shard in planned} - there)
+    return {
+        "round": number,
+        "shards": len(there),
+        "planned_shards": len(planned),
+        "made": job.count - left - (0 if refused is None else len(refused)),
+        "refused": None if refused is None else len(refused),
+    }
+
+
 @dataclass(frozen=True)
 class Stage:
     """The unit of a round: one shard's candidates, judged by themselves, rows and signatures."""
@@ -86,8 +115,13 @@ class Stage:
     def __str__(self) -> str:
         return f"round {self.number} of {self.shard}"
 
+    @property
+    def items(self) -> int:
+        return self.shard.items
+
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> int:
         """Returns how many candidates were staged."""
+        started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
         where = folder(out, self.number)
@@ -115,7 +149,9 @@ class Stage:
         together = duplicates.concatenate(signatures)
         storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
         record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
-        note = json.dumps(record | {"refused": dict(refused), "rows": len(slots)}).encode()
+        took = [round(started, 3), round(time.time() - started, 3)]
+        counts = {"refused": dict(refused), "rows": len(slots), "took": took}
+        note = json.dumps(record | counts).encode()
         storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
         return len(slots)
 
@@ -147,16 +183,21 @@ class Assemble:
     def __str__(self) -> str:
         return str(self.shard)
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
-        return write_shard(maker, self.shard, out, self._rows(maker, out), on_items)
+    @property
+    def items(self) -> int:
+        return self.shard.items
 
-    def _rows(self, maker: Maker, out: str) -> Iterator[Rows]:
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
+        read = {n: _read_record(out, n, self.shard.number) for n in range(self.rounds)}
+        staged = {number: record for number, record in read.items() if record is not None}
+        earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
+        rows = self._rows(maker, out, staged)
+        return write_shard(maker, self.shard, out, rows, on_items, earlier)
+
+    def _rows(self, maker: Maker, out: str, staged: dict[int, Json]) -> Iterator[Rows]:
         columns = schema.schema(maker.job, maker.briefs)
         tables, refused = [], Counter[str]()
-        for number in range(self.rounds):
-            record = _read_record(out, number, self.shard.number)
-            if record is None:
-                continue
+        for number, record in staged.items():
             table = _read_table(storage.join(folder(out, number), record["file"]))
             kept = _kept(table, read_refused(out, number))
             refused.update(record["refused"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from aigc.orchestration.crew import Crew
 from aigc.orchestration.pool import Pool
 from aigc.output import schema
 from aigc.output.writers import SUFFIX, open_writer
-from aigc.specs import Budget, GenerateSpec
+from aigc.specs import GenerateSpec
 from aigc.types import Json, Notice
 
 PROBE_S = 4.0
@@ -90,26 +89,3 @@ def estimate(job: Job, crew: Crew, spec: GenerateSpec, notice: Notice) -> Json:
         "seconds": round(seconds, 1),
         "cost": None if price is None else round(price * nodes * seconds / 3600, 4),
     }
-
-
-def limit(budget: Budget, nodes: Callable[[], int]) -> Callable[[], str | None]:
-    """Why a job has to stop, asked now and then; None while it may go on.
-
-    Cost is counted from now on: `nodes()` at work, by the hour, at the price of the budget.
-    """
-    started = counted = time.monotonic()
-    cost = 0.0
-
-    def reason() -> str | None:
-        nonlocal counted, cost
-        now = time.monotonic()
-        if budget.max_cost is not None:
-            cost += (budget.price_per_node_hour or 0) * nodes() * (now - counted) / 3600
-        counted = now
-        if budget.max_wall_s is not None and now - started > budget.max_wall_s:
-            return f"budget.max_wall_s = {budget.max_wall_s:g} is reached"
-        if budget.max_cost is not None and cost > budget.max_cost:
-            return f"budget.max_cost = {budget.max_cost:g} is reached"
-        return None
-
-    return reason

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from aigc.errors import PlacementError
 from aigc.generation.plan import Job
-from aigc.types import ShardRecord
+from aigc.types import Notice, ShardRecord
+
+_HOST = "127.0.0.1"
 
 
 class JobMetrics:
-    """Gauges of one job, served at http://HOST:PORT/metrics until the process ends.
+    """Gauges of one job, and not counters, because a resumed job begins with what is there."""
 
-    Gauges and not counters, because a resumed job begins with what is there already.
-    """
-
-    def __init__(self, job: Job, records: Iterable[ShardRecord] = ()) -> None:
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._items = self._gauge("items", "Items made, those of unfinished shards included")
         self._committed = self._gauge("committed_items", "Items in committed shards")
@@ -32,9 +32,14 @@ class JobMetrics:
             ["reason"],
             registry=self.registry,
         )
-        self._gauge("planned_items", "Items the job was asked for").set(job.count)
-        self._gauge("planned_shards", "Shards the job is cut into").set(job.shards)
+        self._planned_items = self._gauge("planned_items", "Items the job was asked for")
+        self._planned_shards = self._gauge("planned_shards", "Shards the job is cut into")
         self._refused_by = Counter[str]()
+
+    def begin(self, job: Job, records: Iterable[ShardRecord] = ()) -> None:
+        """The job is known, and what there is of it."""
+        self._planned_items.set(job.count)
+        self._planned_shards.set(job.shards)
         for record in records:
             self.committed(record)
 
@@ -54,19 +59,28 @@ class JobMetrics:
         self._workers.set(workers)
         self._failures.set(failures)
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> int:
-        """Begin to answer; returns the port, which is a free one for 0.
+    @contextlib.contextmanager
+    def served(self, port: int | None, notice: Notice) -> Iterator[JobMetrics]:
+        """Answers at http://127.0.0.1:`port`/metrics inside: a free port for 0, nowhere for None.
 
         Raises:
             PlacementError: the port is taken.
         """
+        if port is None:
+            yield self
+            return
         try:
-            server, _ = start_http_server(port, host, self.registry)
+            server, _ = start_http_server(port, _HOST, self.registry)
         except OSError as error:
             raise PlacementError(
-                f"metrics port {port} at {host}: {error.strerror or error}; choose another"
+                f"--metrics-port {port}: {error.strerror or error} at {_HOST}; choose another"
             ) from None
-        return int(server.server_port)
+        notice(f"metrics: http://{_HOST}:{server.server_port}/metrics")
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
 
     @property
     def refused(self) -> Counter[str]:

@@ -7,14 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aigc.generation.briefs import Briefs
 from aigc.generation.engine import Device
-from aigc.generation.plan import Job
 from aigc.orchestration.crew import Crew
 from aigc.orchestration.local import LocalCrew, cool, local_gpus, warm
 from aigc.orchestration.shard_work import ShardSetup
 from aigc.specs import Placement
-from aigc.store import ModelStore, ModelVersion
 
 # Ray takes a second to import; a laptop's job does without.
 
@@ -54,20 +51,12 @@ def choose_device(placement: Placement, on_cluster: bool) -> Device:
     return "cuda" if plan_workers(placement).gpus else "cpu"
 
 
-def make_crew(
-    job: Job,
-    briefs: Briefs | None,
-    version: ModelVersion,
-    out: str,
-    placement: Placement,
-    on_cluster: bool,
-) -> Crew:
-    """Workers that make items of `job` into `out`. Raises PlacementError."""
-    gpus = placement.gpus_per_worker if job.device == "cuda" else 0
+def make_crew(setup: ShardSetup, placement: Placement, on_cluster: bool) -> Crew:
+    """Workers that do units of `setup`'s job. Raises PlacementError."""
+    gpus = placement.gpus_per_worker if setup.job.device == "cuda" else 0
     placement = placement.model_copy(update={"gpus_per_worker": gpus})
     if not on_cluster:
-        return LocalCrew(ShardSetup(job, version, out, briefs), placement)
+        return LocalCrew(setup, placement)
     from aigc.orchestration.cluster_crew import ClusterCrew  # noqa: PLC0415
 
-    tensors = ModelStore().load(version)
-    return ClusterCrew(ShardSetup(job, version, out, briefs, tensors), placement)
+    return ClusterCrew(setup.portable(), placement)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -17,14 +16,12 @@ from aigc.generation.engine import Device
 from aigc.generation.plan import Job, Range, shard_items
 from aigc.models.config import ModelConfig
 from aigc.output import commit
-from aigc.specs import Gates, GenerateSpec
+from aigc.specs import GenerateSpec
 from aigc.store import ModelVersion
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
 """Beyond every seed a user can give: the probe's candidates are never delivered."""
-
-Resolve = Callable[[Gates], Gates]
 
 
 def plan_job(
@@ -33,9 +30,8 @@ def plan_job(
     device: Device,
     precision: str,
     briefs: Briefs | None = None,
-    resolve: Resolve = lambda gates: gates,
 ) -> Job:
-    """The job that `spec` asks for. `resolve` measures what gates leave open (percentiles).
+    """The job that `spec` asks for, its gates as they are asked: percentiles are still open.
 
     Raises:
         SpecError: a label the model has not, or what else cannot be.
@@ -68,7 +64,7 @@ def plan_job(
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,
-        gates=resolve(spec.gates),
+        gates=spec.gates,
         partition_by=spec.partition_by,
         briefs_digest=briefs.digest if briefs else None,
         ranges=_ranges(spec, count, briefs),

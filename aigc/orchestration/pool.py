@@ -29,7 +29,7 @@ _SHOWN_FAILURES = 3
 
 
 class StoppedError(JobError):
-    """The job was stopped on purpose; the same command goes on."""
+    """The job was stopped on purpose."""
 
 
 @dataclass(eq=False)
@@ -76,6 +76,13 @@ class Pool:
         return sum(place.ready for place in self._places)
 
     @property
+    def unit_s(self) -> float | None:
+        """How long the units under way take by their pace so far; None when it cannot be told."""
+        at_work = [place for place in self._places if place.unit is not None and place.items]
+        paces = [(p.beat - p.since) * getattr(p.unit, "items", 0) / p.items for p in at_work]
+        return max(paces, default=None)
+
+    @property
     def failures(self) -> int:
         return sum(self._failures.values())
 
@@ -105,7 +112,7 @@ class Pool:
             self._check_times()
             on_tick(sum(place.items for place in self._places))
             if reason := stop():
-                raise StoppedError(f"{reason}; the same command goes on from here")
+                raise StoppedError(reason)
         if self._given_up:
             raise JobError(self._summary())
 

@@ -3,115 +3,100 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 import numpy as np
 
-from aigc.errors import JobError
+from aigc.errors import GatesError
 from aigc.generation import duplicates, rounds
 from aigc.generation.draws import Ints
-from aigc.generation.plan import Job
-from aigc.orchestration.pool import Pool
-from aigc.output import commit
-from aigc.types import Notice, Report, ShardRecord
-
-Stop = Callable[[], str | None]
+from aigc.orchestration.course import Course
 
 _ENOUGH_CANDIDATES = 1000
 
 
-def run(
-    job: Job,
-    out: str,
-    records: dict[int, ShardRecord],
-    pool: Pool,
-    report: Report,
-    notice: Notice,
-    stop: Stop,
-) -> None:
+def run(course: Course) -> None:
     """Until every shard is committed. Rounds that were judged before are taken as they are.
 
     Raises:
-        JobError: duplicates never end: the model repeats itself.
+        GatesError: duplicates never end: the model repeats itself.
     """
     number, orders, settled = 0, None, 0
     while True:
-        rows, refused = _round(job, out, number, orders, settled, pool, report, stop)
+        rows, refused = _round(course, number, orders, settled)
         settled += rows - len(refused)
-        if len(refused):
-            notice(f"round {number}: {len(refused):,} of {rows:,} are duplicates; replacing them")
         if not len(refused):
             break
-        _require_progress(job, out, number, rows, len(refused))
+        said = f"{len(refused):,} of {rows:,} are duplicates"
+        course.watch.notice(f"round {number}: {said}; replacing them")
+        _require_progress(course, number, rows, len(refused))
         number, orders = number + 1, refused
-    todo = [shard for shard in job.plan() if shard.number not in records]
-    units = (rounds.Assemble(shard, number + 1) for shard in todo)
-    loose = 0
-
-    def add(record: ShardRecord) -> None:
-        nonlocal loose
-        loose += 1
-        if loose % commit.COMPACT_AT == 0:
-            commit.compact(out)
-
-    pool.run(units, len(todo), add, stop=stop)
+    _assemble(course, number + 1)
 
 
-def _round(
-    job: Job,
-    out: str,
-    number: int,
-    orders: Ints | None,
-    settled: int,
-    pool: Pool,
-    report: Report,
-    stop: Stop,
-) -> tuple[int, Ints]:
+def _assemble(course: Course, number: int) -> None:
+    """Put together and commit each shard from its `number` rounds."""
+    job, records = course.job, course.records
+    todo = (rounds.Assemble(shard, number) for shard in job.plan() if shard.number not in records)
+
+    def tick(under_way: float) -> None:
+        course.tell(job.count, committed=f"{course.committed:,}")
+
+    course.pool.run(todo, job.shards - len(records), course.add, tick, course.stop)
+
+
+def _round(course: Course, number: int, orders: Ints | None, settled: int) -> tuple[int, Ints]:
     """(candidates of the round, those of them refused)."""
-    refused = rounds.read_refused(out, number)
+    refused = rounds.read_refused(course.out, number)
     if refused is None:
-        there = rounds.staged(out, number)
-        todo = [shard for shard in rounds.pending(job, orders) if shard.number not in there]
-        done = settled
-
-        def add(rows: int) -> None:
-            nonlocal done
-            done += rows
-
-        def tick(under_way: float) -> None:
-            report(min(done + under_way, job.count), job.count, workers=pool.workers, round=number)
-
-        stages = (rounds.Stage(shard, number) for shard in todo)
-        pool.run(stages, len(todo), add, tick, stop)
-        refused = _judge(job, out, number, settled, pool, stop)
-        rounds.write_refused(out, number, refused)
-    return rounds.counts(out, number)[0], refused
+        _stage(course, number, orders, settled)
+        refused = _judge(course, number, settled)
+        rounds.write_refused(course.out, number, refused)
+    return rounds.counts(course.out, number)[0], refused
 
 
-def _judge(job: Job, out: str, number: int, settled: int, pool: Pool, stop: Stop) -> Ints:
-    gate = job.gates.duplicates
+def _stage(course: Course, number: int, orders: Ints | None, settled: int) -> None:
+    there = rounds.staged(course.out, number)
+    asked = rounds.pending(course.job, orders)
+    todo = [shard for shard in asked if shard.number not in there]
+    done = settled + rounds.candidates(course.job, orders, there)
+
+    def add(rows: int) -> None:
+        nonlocal done
+        done += rows
+        course.gained += 1
+
+    def tick(under_way: float) -> None:
+        course.tell(done + under_way, round=number)
+
+    stages = (rounds.Stage(shard, number) for shard in todo)
+    course.pool.run(stages, len(todo), add, tick, course.stop)
+
+
+def _judge(course: Course, number: int, settled: int) -> Ints:
+    gate = course.job.gates.duplicates
     assert gate is not None
-    candidates = settled + rounds.counts(out, number)[0]
+    candidates = settled + rounds.counts(course.out, number)[0]
     parts = duplicates.parts(candidates, gate.distance if gate.near else 0)
     found: list[Ints] = []
-    pool.run((rounds.Judge(part, number) for part in parts), len(parts), found.append, stop=stop)
+    units = (rounds.Judge(part, number) for part in parts)
+    course.pool.run(units, len(parts), found.append, stop=course.stop)
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
-def _require_progress(job: Job, out: str, number: int, rows: int, refused: int) -> None:
-    limits = job.gates
-    others: Counter[str] = rounds.counts(out, number)[1]
+def _require_progress(course: Course, number: int, rows: int, refused: int) -> None:
+    limits = course.job.gates
+    others: Counter[str] = rounds.counts(course.out, number)[1]
     reasons = ", ".join(f"{name} {count:,}" for name, count in others.most_common())
     said = f"{refused:,} of {rows:,} candidates of round {number} are duplicates" + (
         f" (refused before: {reasons})" if reasons else ""
     )
     if rows >= _ENOUGH_CANDIDATES and rows - refused < limits.min_accepted * rows:
-        raise JobError(
+        raise GatesError(
             f"{said}: fewer than gates.min_accepted = {limits.min_accepted:g} are new; the model "
             "repeats itself: train it further, ask for fewer items or loosen gates.duplicates"
         )
     if number + 1 >= limits.max_draws:
-        raise JobError(
+        raise GatesError(
             f"{said}, after gates.max_draws = {limits.max_draws} rounds; ask for fewer items or "
             "loosen gates.duplicates"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,6 +33,10 @@ class ShardSetup:
     briefs: Briefs | None = None
     tensors: Tensors | None = None
     """Sent along on a cluster, whose nodes may not see the store; else each worker loads them."""
+
+    def portable(self) -> ShardSetup:
+        """With the tensors."""
+        return replace(self, tensors=self.tensors or ModelStore().load(self.version))
 
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)

@@ -47,6 +47,7 @@ __all__ = [
     "require_complete",
     "settle",
     "store_note",
+    "withdraw",
 ]
 
 _STALE_S = 300.0
@@ -129,7 +130,24 @@ def open_job(out: str, job: Job) -> Job:
             f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
         )
     storage.remove_unfinished(out, _STALE_S)
+    patient = found.as_patient_as(job)
+    if patient != found and read_manifest(out) is None:
+        storage.write_bytes(job_uri(out), patient.to_json())
+        return patient
     return found
+
+
+def withdraw(out: str) -> bool:
+    """Take back a job that nobody works on and that has no shard committed, so that another may
+    begin there; False when it has one."""
+    if read_records(out):
+        return False
+    for folder in ("_rounds", "data", "images", "_records"):
+        storage.delete_tree(storage.join(out, folder))
+    for uri in (briefs_uri(out), storage.join(out, "rejects.jsonl"), job_uri(out)):
+        storage.delete(uri)
+    storage.remove_unfinished(out, 0)
+    return True
 
 
 def read_job(out: str) -> Job:

@@ -12,6 +12,7 @@ import torch
 
 import aigc
 from aigc import storage
+from aigc.generation import rounds
 from aigc.generation.plan import Job
 from aigc.modalities.image import contact_sheet
 from aigc.output import commit, read, report, shard_list
@@ -62,7 +63,7 @@ def tidy(out: str, job: Job) -> int:
 
 
 def status(out: str) -> Json:
-    """How far a job is, from its records alone: no cluster is asked."""
+    """How far a job is, from its records and rounds alone: no cluster is asked."""
     job = commit.read_job(out)
     records = commit.read_records(out)
     done = sum(record.rows for record in records.values())
@@ -77,6 +78,7 @@ def status(out: str) -> Json:
         "planned_shards": job.shards,
         "size_bytes": sum(record.size_bytes for record in records.values()),
         "last_commit_age_s": round(time.time() - max(ended), 1) if ended else None,
+        "rounds": rounds.how_far(job, out) if job.gates.duplicates else None,
     }
 
 

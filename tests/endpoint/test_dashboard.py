@@ -28,7 +28,9 @@ def series(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """The labels of each series' name, as they are scraped; no model has failed its check."""
     job = SetMaker().start(str(tmp_path_factory.mktemp("set")))
     record = ShardRecord(0, 0, 32, "", 1, "", "", refused={"blank": 1})
-    texts = [generate_latest(JobMetrics(job, [record]).registry).decode()]
+    metrics = JobMetrics()
+    metrics.begin(job, [record])
+    texts = [generate_latest(metrics.registry).decode()]
     with models.running(watch_s=0.05) as client:
         _use(client)
         texts.append(client.get("/metrics").text)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -18,15 +20,16 @@ import pytest
 import torch
 
 from aigc import storage
-from aigc.errors import JobError, SpecError
+from aigc.errors import GatesError, JobError, PlacementError, SpecError
 from aigc.modalities.image import decode
-from aigc.orchestration import estimate, pool
+from aigc.orchestration import estimate, limits, pool
 from aigc.orchestration.generate import append, dry_run, regenerate, run
 from aigc.output import commit, read
 from aigc.output.merge import merge
 from aigc.output.verify import verify
 from aigc.specs import GenerateSpec, Placement, build
 from aigc.store import ModelStore
+from aigc.types import Report
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
 
 pytestmark = pytest.mark.integration
@@ -177,10 +180,13 @@ def test_gated_items_are_made_again_byte_for_byte(gated) -> None:
 
 def test_a_gate_that_refuses_nearly_everything_stops_the_job(model, tmp_path) -> None:
     gates = {"realism": {"threshold": 1e9}, "min_accepted": 0.05, "max_draws": 1000}
-    with pytest.raises(JobError, match=r"gates accept 0 of .*refused: realism"):
+    with pytest.raises(GatesError, match=r"gates accept 0 of .*refused: realism.*free again"):
         run(spec(model, tmp_path / "a", gates=gates))
+    assert not [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    loose = spec(model, tmp_path / "a", count=100, gates={"realism": {"percentile": 5}})
+    assert run(loose)["items"] == 100
     few = {"degenerate": {"min_std": 200.0}, "max_draws": 2}
-    with pytest.raises(JobError, match=r"all of gates.max_draws = 2 candidates were refused"):
+    with pytest.raises(GatesError, match=r"all of gates.max_draws = 2 candidates were refused"):
         run(spec(model, tmp_path / "b", count=20, gates=few))
 
 
@@ -222,8 +228,9 @@ def test_a_model_that_only_repeats_itself_is_said(repeating, tmp_path) -> None:
         truncation=1e-3,
         gates={"duplicates": {}},
     )
-    with pytest.raises(JobError, match=r"are duplicates.*the model repeats itself"):
+    with pytest.raises(GatesError, match=r"are duplicates.*the model repeats itself"):
         run(asked)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_set_grows_and_keeps_what_it_has(model, tmp_path) -> None:
@@ -267,16 +274,59 @@ def test_a_dry_run_writes_nothing_and_estimates(model, tmp_path, monkeypatch) ->
     assert 100 < found["bytes_per_item"] < 5000
 
 
-def test_a_limit_stops_a_job_cleanly_and_it_goes_on(model, tmp_path) -> None:
-    out, slow = tmp_path / "set", {"count": 60_000, "shard_items": 200, "micro_batch": 1}
-    limited = spec(model, out, budget={"max_wall_s": 5}, **slow)
-    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached"):
-        run(limited)
-    assert 0 < len(commit.read_records(str(out))) < 300
+@pytest.fixture
+def late(monkeypatch) -> Callable[[float], Report]:
+    """A `Report` for which time stands still until more than so many items are made, and is up
+    then."""
+
+    def after(items: float) -> Report:
+        made = [0.0]
+        monkeypatch.setattr(limits, "monotonic", lambda: 6.0 if max(made) > items else 0.0)
+        return lambda done, total, **_: made.append(done)
+
+    return after
+
+
+def test_a_limit_stops_a_job_cleanly_and_it_goes_on(model, tmp_path, late) -> None:
+    out, two_shards = str(tmp_path / "set"), 320
+    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; the same command"):
+        run(
+            spec(model, out, budget={"max_wall_s": 5}, placement={"workers": 2}),
+            report=late(two_shards),
+        )
+    assert 0 < len(commit.read_records(out)) < 8
     notices: list[str] = []
-    made = run(spec(model, out, **slow), notice=notices.append)
+    made = run(spec(model, out), notice=notices.append)
     assert notices[0].startswith("resuming:")
-    assert made["items"] == verify(str(out))["items"] == 60_000
+    assert made["items"] == verify(out)["items"] == 1200
+
+
+def test_a_limit_below_one_shard_says_what_one_takes(model, tmp_path, late) -> None:
+    asked = {"count": 400_000, "shard_items": 200_000, "micro_batch": 1}
+    budget = {"max_wall_s": 5, "max_cost": 1, "price_per_node_hour": 2}
+    said = r"before one shard was finished.*about [\d,]+ s; raise budget.max_wall_s to \d+ or"
+    with pytest.raises(pool.StoppedError, match=said):
+        run(spec(model, tmp_path / "set", budget=budget, **asked), report=late(0))
+
+
+def test_gates_may_be_given_more_patience_later(model, tmp_path) -> None:
+    """How long to try decides nothing about what is made, so it may change on the way."""
+    gates = {"degenerate": {}, "max_draws": 2}
+    out = str(tmp_path / "set")
+    run(spec(model, out, count=400, gates=gates))
+    storage.delete(commit.manifest_uri(out))
+    run(spec(model, out, count=400, gates=gates | {"max_draws": 50, "min_accepted": 0.01}))
+    assert commit.read_job(out).gates.max_draws == 50
+    with pytest.raises(SpecError, match=r"gates.degenerate.min_std: 2.0 there, 3.0 asked"):
+        run(spec(model, out, count=400, gates={"degenerate": {"min_std": 3.0}}))
+
+
+def test_a_taken_port_is_said_before_anything_is_written(model, tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PlacementError, match=f"--metrics-port {port}: .*choose another"):
+            run(spec(model, tmp_path / "set"), metrics_port=port)
+    assert not (tmp_path / "set").exists()
 
 
 def test_prometheus_and_the_report_tell_of_the_job(model, tmp_path) -> None:
@@ -285,7 +335,7 @@ def test_prometheus_and_the_report_tell_of_the_job(model, tmp_path) -> None:
 
     def look(done: float, total: float, **_: object) -> None:
         if done > 600 and not pages:
-            url = notices[-1].removeprefix("metrics: ")
+            url = notices[0].removeprefix("metrics: ")
             pages.append(urllib.request.urlopen(url).read().decode())
 
     out = tmp_path / "set"

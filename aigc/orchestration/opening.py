@@ -1,0 +1,102 @@
+"""From what is asked for to a job on its place: begun now, or found there and held against it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from aigc import storage
+from aigc.generation import gates as gating
+from aigc.generation.briefs import Briefs, Reject
+from aigc.generation.engine import best_precision
+from aigc.generation.plan import Job
+from aigc.orchestration.place import choose_device, make_crew
+from aigc.orchestration.planning import plan_job, probe_draws, read_briefs, write_briefs
+from aigc.orchestration.pool import Pool
+from aigc.orchestration.shard_work import MeasureGates, ShardSetup
+from aigc.output import commit
+from aigc.specs import Gates, GenerateSpec
+from aigc.store import ModelStore, ModelVersion
+from aigc.types import Notice
+
+_SHOWN_REJECTS = 100
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for, and where it goes: `out` is another place than the spec's when the job is
+    only estimated."""
+
+    spec: GenerateSpec
+    version: ModelVersion
+    out: str
+    on_cluster: bool
+    notice: Notice
+
+    @functools.cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Raises StoreError when the model is damaged."""
+        return ModelStore().load(self.version)
+
+    def open(self) -> tuple[ShardSetup, list[Reject]]:
+        """The job with all its workers need, and the rows of the briefs that are none.
+
+        Raises:
+            SpecError: `out` holds another job, or what is asked for cannot be.
+        """
+        found = commit.find_job(self.out)
+        if found is None:  # damage is found before anything is written
+            include_scores = "scores" in self.spec.include
+            gating.require(self.spec.gates, include_scores, self.version.config, self.tensors)
+        briefs, rejects = read_briefs(self.spec, self.version.config)
+        if rejects:
+            self._say_rejects(rejects)
+        job = commit.open_job(self.out, self._plan(found, briefs))
+        write_briefs(self.out, briefs, rejects)
+        tensors = self.tensors if self.on_cluster else None
+        return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
+
+    def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
+        """The job asked for. What has to be measured is taken from the one found, if any."""
+        device = found.device if found else choose_device(self.spec.placement, self.on_cluster)
+        precision = found.precision if found else best_precision(device)
+
+        def plan(spec: GenerateSpec) -> Job:
+            return plan_job(spec, self.version, device, precision, briefs)
+
+        job, realism = plan(self.spec), self.spec.gates.realism
+        if found is not None:
+            return job.model_copy(update={"gates": found.gates})
+        if realism is None or realism.percentile is None:
+            return job
+        ungated = plan(self.spec.model_copy(update={"gates": Gates()}))
+        return job.model_copy(update={"gates": self._measure(ungated, briefs)})
+
+    def _measure(self, ungated: Job, briefs: Briefs | None) -> Gates:
+        """The gates with percentiles resolved, where items will be made, on a probe that is the
+        same everywhere."""
+        spec, config, found = self.spec, self.version.config, list[Gates]()
+        unit = MeasureGates(spec.gates, probe_draws(spec, config), config, self.tensors)
+        one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
+        tensors = self.tensors if self.on_cluster else None
+        setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)
+        with Pool(make_crew(setup, one, self.on_cluster), one, self.notice) as pool:
+            pool.run([unit], 1, found.append)
+        return found[0]
+
+    def _say_rejects(self, rejects: Sequence[Reject]) -> None:
+        """The first, and that all are written to `out`; or some of them, if they will not be."""
+        said = f"{len(rejects):,} briefs are rejected"
+        if self.out == storage.absolute(self.spec.out):
+            first = f"the first in row {rejects[0].row}: {rejects[0].reason}"
+            where = storage.join(self.out, "rejects.jsonl")
+            self.notice(f"{said}, {first}; all of them: {where}")
+            return
+        self.notice(f"{said}:")
+        for reject in rejects[:_SHOWN_REJECTS]:
+            self.notice(f"row {reject.row}: {reject.reason}")
+        if len(rejects) > _SHOWN_REJECTS:
+            self.notice(f"and {len(rejects) - _SHOWN_REJECTS:,} more")
