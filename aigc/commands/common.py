@@ -166,15 +166,16 @@ class _Rate:
 
 
 def _lines(what: str, unit: str) -> Report:
-    rate, last, said = _Rate(), 0.0, (-1.0, -1.0)
+    rate, last, said = _Rate(), 0.0, (-1.0, -1.0, "")
 
     def report(done: float, total: float, **metrics: Any) -> None:
         nonlocal last, said
         speed = rate(done)
         now = time.monotonic()
-        if (now - last < 10 and done < total) or (done, total) == said:
+        ended = done >= total and said[:2] != (done, total)
+        if (now - last < 10 and not ended) or (done, total, _metrics(metrics)) == said:
             return
-        last, said = now, (done, total)
+        last, said = now, (done, total, _metrics(metrics))
         left = f"{(total - done) / speed:,.0f} s left" if speed else ""
         print(  # noqa: T201
             f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}",

@@ -23,7 +23,11 @@ _BRIEFS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 MetricsPort = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="Serve Prometheus metrics of the job at 127.0.0.1:PORT."),
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Serve Prometheus metrics of the job at 127.0.0.1:PORT, where it runs.",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aigc.commands.common import AsJson, Settings, overrides, print_json, print_table, say
+from aigc.commands.generate import MetricsPort
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def submit(
     ship: Annotated[
         bool, typer.Option("--ship", help="Send this aigc along, if the cluster has none.")
     ] = False,
+    metrics_port: MetricsPort = None,
     forward_aws_credentials: Annotated[
         bool,
         typer.Option(
@@ -45,15 +47,18 @@ def submit(
 
     Example: aigc submit generate generate.yaml --address http://10.0.0.1:8265
     """
-    from aigc.orchestration.submit import Cluster
+    from aigc.orchestration.submit import VERBS, Cluster
     from aigc.specs import SPECS, load
 
-    if verb not in SPECS:
-        raise SpecError(f"verb {verb!r} cannot be submitted; choose one of {', '.join(SPECS)}")
+    if verb not in VERBS:
+        raise SpecError(f"verb {verb!r} cannot be submitted; choose one of {', '.join(VERBS)}")
+    if metrics_port is not None and verb != "generate":
+        raise SpecError(f"--metrics-port: {verb} has no metrics; leave it out")
+    options = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
     spec = load(SPECS[verb], spec_file, overrides(settings))
     cluster = Cluster(address)
     job, warnings = cluster.submit(
-        verb, spec, ship=ship, forward_credentials=forward_aws_credentials
+        verb, spec, options, ship=ship, forward_credentials=forward_aws_credentials
     )
     for warning in warnings:
         say(f"warning: {warning}")

@@ -16,7 +16,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -40,6 +40,7 @@ _ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _COMMANDS = {"prepare": "data prepare"}
+VERBS = ("prepare", "train", "evaluate", "generate")
 
 
 class Cluster:
@@ -61,20 +62,28 @@ class Cluster:
         return host in {"localhost", "::1"} or host.startswith("127.")
 
     def submit(
-        self, verb: str, spec: Spec, *, ship: bool = False, forward_credentials: bool = False
+        self,
+        verb: str,
+        spec: Spec,
+        options: Sequence[str] = (),
+        *,
+        ship: bool = False,
+        forward_credentials: bool = False,
     ) -> tuple[str, list[str]]:
         """Start `aigc VERB` with `spec` there; returns the job's id and warnings for the user.
 
         Args:
+            options: Of the verb, beyond what a spec says: `--metrics-port`, `9090`.
             ship: Send the installed aigc along, for a cluster that has only its dependencies.
             forward_credentials: Pass AWS_* credentials on. Whoever may read the cluster's jobs can
                 then read them, so it is never done unasked.
         """
-        spec, warnings = self._absolute(spec)
+        spec, warnings = self.absolute(spec)
         text = spec.model_dump_json()
         if len(text) > _MAX_SPEC_BYTES:
             raise SpecError(f"the spec has {len(text):,} bytes, a job takes {_MAX_SPEC_BYTES:,}")
-        command = f"python -m aigc {_COMMANDS.get(verb, verb)} --spec -"
+        arguments = shlex.join(["--spec", "-", *options])
+        command = f"python -m aigc {_COMMANDS.get(verb, verb)} {arguments}"
         environment, more = self._environment(forward_credentials)
         runtime_env: dict[str, Any] = {"env_vars": environment}
         if ship:
@@ -130,17 +139,18 @@ class Cluster:
         with self._errors(job):
             return self._client.stop_job(job)
 
-    def _absolute(self, spec: Spec) -> tuple[Spec, list[str]]:
-        changes, warnings = {}, []
-        for field in _PATHS:
-            value = getattr(spec, field, None)
-            if not isinstance(value, str) or storage.is_s3(value):
-                continue
-            if field == "model" and "/" not in value:
-                continue
-            changes[field] = storage.absolute(value)
-            if not self.is_this_machine:
-                warnings.append(f"{field}: the cluster must see {changes[field]}, or use s3://")
+    def absolute(self, spec: Spec, inside: str = "") -> tuple[Spec, list[str]]:
+        """`spec` with every local path absolute, also those of specs in it; and which they are."""
+        changes: dict[str, object] = {}
+        warnings: list[str] = []
+        for field, value in spec:
+            if isinstance(value, Spec):
+                changes[field], more = self.absolute(value, f"{inside}{field}.")
+                warnings += more
+            elif isinstance(value, str) and _is_local_path(field, value):
+                changes[field] = storage.absolute(value)
+                where = f"{inside}{field}: the cluster must see {changes[field]}, or use s3://"
+                warnings += [] if self.is_this_machine else [where]
         return spec.model_copy(update=changes), warnings
 
     def _environment(self, forward_credentials: bool) -> tuple[dict[str, str], list[str]]:
@@ -176,6 +186,11 @@ class Cluster:
             if job and re.search(r"status code 404|does not exist", str(error)):
                 raise SpecError(f"no job {job!r} at {self.address}; see aigc jobs list") from None
             raise JobError(f"{self.address}: {_one_line(str(error))}") from None
+
+
+def _is_local_path(field: str, value: str) -> bool:
+    named = field in _PATHS and not (field == "model" and "/" not in value)
+    return named and not storage.is_s3(value)
 
 
 class _Client(JobSubmissionClient):

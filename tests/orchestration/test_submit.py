@@ -8,6 +8,7 @@ import pytest
 
 from aigc.errors import PlacementError, SpecError
 from aigc.orchestration.submit import Cluster, find_token
+from aigc.specs import GenerateSpec, build
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,24 @@ def test_no_address_at_all() -> None:
 def test_nobody_there() -> None:
     with pytest.raises(PlacementError, match="no Ray dashboard answers"):
         Cluster("http://127.0.0.1:9")
+
+
+def test_local_paths_are_absolute_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster's jobs run in folders of their own."""
+    monkeypatch.chdir("/")
+    cluster = Cluster.__new__(Cluster)
+    cluster.address = "http://10.0.0.1:8265"
+    gates = {"memorisation": {"data": "data/m"}, "realism": {"data": "s3://b/r", "threshold": 1}}
+    values = {"model": "m", "out": "o", "briefs": "b/a.csv", "gates": gates}
+    spec, warnings = cluster.absolute(build(GenerateSpec, values))
+    assert isinstance(spec, GenerateSpec)
+    assert spec.gates.memorisation is not None
+    assert spec.gates.realism is not None
+    assert (spec.model, spec.out, spec.briefs) == ("m", "/o", "/b/a.csv")
+    assert spec.gates.memorisation.data == "/data/m"
+    assert spec.gates.realism.data == "s3://b/r"
+    named = [warning.split(":")[0] for warning in warnings]
+    assert sorted(named) == ["briefs", "gates.memorisation.data", "out"]
 
 
 def test_where_the_token_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
