@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.evaluation.canvas import BLUE, FAINT, GREY, MUTED, Canvas
 from aigc.generation.plan import Job
-from aigc.types import Json, ShardRecord, UInt8Images
+from aigc.types import Json, ShardRecord, Span, UInt8Images
 
 _WIDTH, _EDGE = 1000, 40
 _INNER = _WIDTH - 2 * _EDGE
@@ -21,6 +22,8 @@ _SCORE_BINS = 40
 _SCORE_SHARDS = 32
 _LABELS_SHOWN = 24
 _PREVIEW_CELLS = 24
+_PAUSE_S, _PAUSE_SPANS = 20.0, 4
+"""Nobody at work for so long, and for so many times as long as shards take at most: a pause."""
 
 
 def write(out: str, job: Job, records: Mapping[int, ShardRecord], preview: UInt8Images) -> Json:
@@ -36,10 +39,11 @@ def write(out: str, job: Job, records: Mapping[int, ShardRecord], preview: UInt8
 
 
 def summarise(out: str, job: Job, records: Mapping[int, ShardRecord]) -> Json:
-    """Figures of the whole job; times are those at which shards were at work, pauses included."""
+    """Figures of the whole job. Its time goes from the first shard's beginning to the last commit,
+    without the pauses between one run and the next."""
     found = list(records.values())
-    begun = min(record.started_at for record in found)
-    wall_s = max(record.started_at + record.wall_s for record in found) - begun
+    spans, pauses_s = _without_pauses([span for record in found for span in _spans(record)])
+    wall_s = max(start + took for start, took in spans)
     labels, refused, hosts = Counter[str](), Counter[str](), Counter[str]()
     for record in found:
         labels.update(record.labels)
@@ -52,8 +56,9 @@ def summarise(out: str, job: Job, records: Mapping[int, ShardRecord]) -> Json:
         "size_bytes": sum(record.size_bytes for record in found),
         "shards": len(found),
         "wall_s": round(wall_s, 1),
+        "pauses_s": round(pauses_s, 1),
         "items_per_s": round(job.count / wall_s, 1) if wall_s else None,
-        "throughput": _throughput(found, begun, wall_s),
+        "throughput": _throughput(found, spans, wall_s),
         "labels": dict(sorted(labels.items())),
         "refused": dict(sorted(refused.items())),
         "accepted_share": round(job.count / (job.count + refused.total()), 4),
@@ -89,16 +94,37 @@ def _subtitle(job: Job, figures: Json) -> str:
     )
 
 
-def _throughput(records: list[ShardRecord], begun: float, wall_s: float) -> list[Json]:
-    """Items a second in equal stretches of the job's time; a shard's items are spread over its."""
+def _spans(record: ShardRecord) -> list[Span]:
+    return [*record.earlier, (record.started_at, record.wall_s)]
+
+
+def _without_pauses(spans: list[Span]) -> tuple[list[Span], float]:
+    """`spans` from 0 on, in their order, with long gaps in which there was none cut out, and how
+    long these were together."""
+    least_s = max(_PAUSE_S, _PAUSE_SPANS * max(took for _, took in spans))
+    found, cut_s = list(spans), 0.0
+    begun = end = min(spans)[0]
+    for at in sorted(range(len(spans)), key=lambda at: spans[at]):
+        start, took = spans[at]
+        cut_s += start - end if start - end > least_s else 0.0
+        found[at] = (start - begun - cut_s, took)
+        end = max(end, start + took)
+    return found, cut_s
+
+
+def _throughput(records: list[ShardRecord], spans: list[Span], wall_s: float) -> list[Json]:
+    """Items a second in equal stretches of the job's time; a shard's items are spread over its
+    `spans`, which stand in the order of the records."""
     if wall_s <= 0:
         return []
     edges = np.linspace(0, wall_s, min(_BINS, max(2, len(records))) + 1)
-    items = np.zeros(len(edges) - 1)
+    items, left = np.zeros(len(edges) - 1), iter(spans)
     for record in records:
-        start, took = record.started_at - begun, max(record.wall_s, 1e-3)
-        inside = np.minimum(edges[1:], start + took) - np.maximum(edges[:-1], start)
-        items += record.rows * np.clip(inside, 0, None) / took
+        own = [(start, max(took, 1e-3)) for start, took in islice(left, 1 + len(record.earlier))]
+        whole_s = sum(took for _, took in own)
+        for start, took in own:
+            inside = np.minimum(edges[1:], start + took) - np.maximum(edges[:-1], start)
+            items += record.rows * np.clip(inside, 0, None) / whole_s
     rates = items / np.diff(edges)
     return [
         {"at_s": round(float(at), 2), "items_per_s": round(float(rate), 1)}

@@ -109,9 +109,10 @@ def test_a_cluster_without_aigc_takes_it_along(user: User) -> None:
     without = user("submit", "generate", spec, AWS_SECRET_ACCESS_KEY="hush-hush")
     assert without.returncode == 1
     assert "No module named aigc" in without.stdout
-    shipped = user("submit", "generate", spec, "--ship")
+    shipped = user("submit", "generate", spec, "--ship", "--metrics-port", "0")
     assert shipped.returncode == 0, shipped.stdout + shipped.stderr
     assert "200 images" in shipped.stdout
+    assert "metrics: http://127.0.0.1:" in shipped.stdout
 
 
 def test_credentials_travel_only_when_asked(user: User) -> None:
