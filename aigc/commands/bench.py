@@ -69,6 +69,10 @@ def serve(
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 10.0,
     connections: Annotated[int, typer.Option(min=1, help="With one image a request.")] = 32,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="Open loop, requests/s; default: 0.8 of what each can."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="A server's name; again for more. Default: all.")
     ] = None,
@@ -91,6 +95,7 @@ def serve(
         connections,
         servers=serving.named(only),
         same_network=same_network,
+        rate=rate,
         bulk_items=serving.Bench.bulk_items if bulk else 0,
     )
     found = serving.run(bench, say)
@@ -99,7 +104,7 @@ def serve(
         return
     rows = [
         [name, load, *_row(of[load])]
-        for load in ("one", "many")
+        for load in serving.LOADS
         for name, of in found["servers"].items()
     ]
     heads = ["requests/s", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/request"]

@@ -37,7 +37,10 @@ def test_servers_take_turns_and_nothing_of_them_is_left() -> None:
     found = json.loads(done.stdout)
     for server in ("aigc", "fastapi"):
         one, many = found["servers"][server]["one"], found["servers"][server]["many"]
-        assert one["failed"] == many["failed"] == 0
+        crowd = found["servers"][server]["open"]
+        assert one["failed"] == many["failed"] == crowd["failed"] == 0
+        assert crowd["due_per_s"] == pytest.approx(0.8 * one["requests_per_s"])
+        assert crowd["answered"] == pytest.approx(crowd["due_per_s"], rel=0.5)
         assert 0 < one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"]
         assert many["images_per_s"] == pytest.approx(64 * many["requests_per_s"])
         assert one["cpu_ms_per_request"] > 0.1

@@ -15,6 +15,7 @@ from aigc.orchestration.bench.open_loop import drive, saturate
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 REFUSED = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nno"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n"
 SILENT = b"HTTP/1.1 429 Busy\r\nContent-Length: 2\r\n\r\nno"
 
 
@@ -46,6 +47,31 @@ def answering(answer: Callable[[int], bytes]) -> Iterator[str]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+def test_answers_may_come_in_chunks() -> None:
+    with answering(lambda number: CHUNKED) as url:
+        found = drive(url, b"{}", 100, 0.2, connections=2)
+    assert found.by_status == {200: found.sent}
+    assert found.p99_ms < 200
+
+
+def test_an_answer_may_come_in_pieces() -> None:
+    at = len(CHUNKED) - 2  # within the mark of the end
+
+    def talk(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while connection.recv(65536):
+                connection.sendall(CHUNKED[:at])
+                time.sleep(0.01)
+                connection.sendall(CHUNKED[at:])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=talk, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/path"
+        found = drive(url, b"{}", 50, 0.2, connections=1)
+    assert found.by_status == {200: found.sent}
 
 
 def test_outcomes_are_counted() -> None:

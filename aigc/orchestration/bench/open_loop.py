@@ -34,6 +34,10 @@ _CONNECT_S = 10.0
 _TICK_S = 0.0003
 _READ_BYTES = 2**18
 _REFUSED = (429, 503)
+_CHUNKED = b"\r\ntransfer-encoding: chunked"
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+_UNKNOWN = 2**62
+"""Bytes left of an answer in chunks: JSON and base64 hold no line that would look like the last."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def drive(
     """POST `body` to `url` as JSON `rate_per_s` times a second, on kept connections.
 
     Raises:
-        JobError: nobody listens there, or an answer has no Content-Length.
+        JobError: nobody listens there, or an answer has neither a length nor chunks.
     """
     times = _arrivals(rate_per_s, seconds, seed)
     with contextlib.closing(_Client(url, body, connections, headers or {})) as client:
@@ -215,10 +219,17 @@ class _Client:
             if end < 0:
                 return
             head = connection.head[:end].lower()
-            connection.left_bytes = _length(head) + end + 4 - len(connection.head)
             asked.status, asked.retry_after = int(head[9:12]), b"\r\nretry-after:" in head
+            if _CHUNKED in head:
+                connection.left_bytes = _UNKNOWN
+            else:
+                connection.left_bytes = _length(head) + end + 4 - len(connection.head)
+        elif connection.left_bytes == _UNKNOWN:
+            connection.head = connection.head[-len(_LAST_CHUNK) :] + data
         else:
             connection.left_bytes -= len(data)
+        if connection.left_bytes == _UNKNOWN and connection.head.endswith(_LAST_CHUNK):
+            connection.left_bytes = 0
         if connection.left_bytes <= 0:
             asked.done = time.perf_counter()
             self._free(connection)
@@ -253,7 +264,7 @@ def _request(host: str, path: str, body: bytes, headers: dict[str, str]) -> byte
 def _length(head: bytes) -> int:
     _, name, rest = head.partition(b"\r\ncontent-length:")
     if not name:
-        raise JobError("an answer has no Content-Length; this client reads no others")
+        raise JobError("an answer has no length; this client does not read those")
     return int(rest.partition(b"\r\n")[0])
 
 

@@ -1,7 +1,9 @@
 """`aigc bench serve`: `aigc serve` and what a user would write instead, under the same load.
 
 Servers take turns, round after round, each started, warmed up, loaded and stopped; the first of a
-round is another one each time. Bulk generation by the same model runs beside them.
+round is another one each time. Loads: `one` image a request and `many`, in closed loops, where a
+client that is answered asks again; `open`, one image a request, at times that do not depend on
+answers. Bulk generation by the same model runs beside them.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from aigc.errors import SpecError
-from aigc.orchestration.bench import generate, wrk
+from aigc.orchestration.bench import generate, open_loop, wrk
 from aigc.orchestration.bench.servers import SERVERS, Running, running
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Notice, unheard
 
+LOADS = ("one", "many", "open")
 _WARM_S = 2.0
 _MANY_CONNECTIONS = 4
+_SHARE = 0.8
+"""Of the requests a server answers in a closed loop, to be sent in the open one."""
+_OPEN_CONNECTIONS = 256
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Bench:
     servers: tuple[str, ...] = tuple(SERVERS)
     same_network: bool = False
     """Rivals have our network for inference, too: what is compared then is the serving alone."""
+    rate: float | None = None
+    """Requests a second in the open loop; without it, four fifths of what each server can."""
     bulk_items: int = 100_000
     """0 leaves bulk generation out."""
 
@@ -55,6 +63,8 @@ class Figures:
     answered: int
     failed: int
     """Answers of 4xx or 5xx, and connections that broke."""
+    due_per_s: float = 0.0
+    """Requests sent a second, in an open loop."""
 
 
 def named(only: Sequence[str] | None) -> tuple[str, ...]:
@@ -102,10 +112,10 @@ def _turned(names: list[str], by: int) -> list[str]:
 def _measured(bench: Bench, version: ModelVersion, name: str) -> Json:
     one, many = (_body(version, n) for n in (1, bench.many))
     with running(name, version.ref, one, bench.same_network) as server:
-        return {
-            "one": asdict(_loaded(bench, server, one, 1, bench.connections)),
-            "many": asdict(_loaded(bench, server, many, bench.many, _MANY_CONNECTIONS)),
-        }
+        single = _loaded(bench, server, one, 1, bench.connections)
+        large = _loaded(bench, server, many, bench.many, _MANY_CONNECTIONS)
+        crowd = _crowded(bench, server, one, bench.rate or _SHARE * single.requests_per_s)
+    return {"one": asdict(single), "many": asdict(large), "open": asdict(crowd)}
 
 
 def _body(version: ModelVersion, n: int) -> bytes:
@@ -116,7 +126,7 @@ def _body(version: ModelVersion, n: int) -> bytes:
 
 
 def _loaded(bench: Bench, server: Running, body: bytes, n: int, connections: int) -> Figures:
-    wrk.drive(server.url, body, connections, _WARM_S)
+    wrk.drive(server.url, body, connections, min(_WARM_S, bench.seconds))
     before_s = server.family.cpu_s()
     load = wrk.drive(server.url, body, connections, bench.seconds)
     used_s = server.family.cpu_s() - before_s
@@ -130,6 +140,25 @@ def _loaded(bench: Bench, server: Running, body: bytes, n: int, connections: int
         memory_bytes=server.family.memory_bytes(),
         answered=load.answered,
         failed=load.refused + load.broken,
+    )
+
+
+def _crowded(bench: Bench, server: Running, body: bytes, due_per_s: float) -> Figures:
+    before_s = server.family.cpu_s()
+    seen = open_loop.drive(server.url, body, due_per_s, bench.seconds, _OPEN_CONNECTIONS)
+    used_s = server.family.cpu_s() - before_s
+    good = round(seen.goodput_per_s * bench.seconds)
+    return Figures(
+        requests_per_s=seen.goodput_per_s,
+        images_per_s=seen.goodput_per_s,
+        p50_ms=seen.p50_ms,
+        p95_ms=seen.p95_ms,
+        p99_ms=seen.p99_ms,
+        cpu_ms_per_request=used_s * 1e3 / max(1, seen.sent),
+        memory_bytes=server.family.memory_bytes(),
+        answered=seen.sent - seen.by_status.get(open_loop.NO_ANSWER, 0),
+        failed=seen.sent - good,
+        due_per_s=due_per_s,
     )
 
 
@@ -149,7 +178,7 @@ def _summary(bench: Bench, model: str, names: list[str], rounds: list[Json]) -> 
                     figure: statistics.median(each[name][load][figure] for each in rounds)
                     for figure in rounds[0][name][load]
                 }
-                for load in ("one", "many")
+                for load in LOADS
             }
             for name in names
         },
@@ -183,9 +212,10 @@ def _ratios(names: list[str], rounds: list[Json]) -> Json:
 
 def _shown(found: Json) -> str:
     one, many = found["one"], found["many"]
-    failed = one["failed"] + many["failed"]
+    failed = sum(found[load]["failed"] for load in LOADS)
     return (
         f"{one['requests_per_s']:,.0f} requests/s, p99 {one['p99_ms']:.1f} ms; "
-        f"{many['images_per_s']:,.0f} images/s in large requests"
+        f"{many['images_per_s']:,.0f} images/s in large requests; "
+        f"p99 {found['open']['p99_ms']:.1f} ms at {found['open']['due_per_s']:,.0f} requests/s"
         + (f"; {failed:,} failed" if failed else "")
     )
