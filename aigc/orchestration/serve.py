@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
+from aigc.orchestration import failover
 from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.session import connect
@@ -35,7 +37,7 @@ from aigc.store import ModelStore
 from aigc.types import Json
 
 _KEEP_ALIVE_S = 75
-_REQUEST_S = 300.0
+_POLL_S = 0.1
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 """The endpoint writes an access log of its own."""
 
@@ -141,7 +143,17 @@ def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
             serve.run(application(spec, ModelStore().uri), name=APPLICATION, route_prefix="/")
             yield f"http://{spec.host}:{spec.port}"
         finally:
-            serve.shutdown()  # type: ignore[no-untyped-call]
+            _drain(spec.scaling.drain_s)
+            if not serve.status().applications:  # a cluster may serve others' as well
+                serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _drain(longest_s: float) -> None:
+    """Let replicas finish what they have; to shut Serve down at once would cut it off."""
+    deadline = time.monotonic() + longest_s
+    serve.delete(APPLICATION, _blocking=False)
+    while APPLICATION in serve.status().applications and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def check(spec: ServeSpec) -> None:
@@ -175,7 +187,7 @@ def _ongoing(spec: ServeSpec) -> int:
 
 
 def _http_limits() -> dict[str, Any]:
-    return {"request_timeout_s": _REQUEST_S, "keep_alive_timeout_s": _KEEP_ALIVE_S}
+    return {"request_timeout_s": float(failover.REQUEST_S), "keep_alive_timeout_s": _KEEP_ALIVE_S}
 
 
 def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
