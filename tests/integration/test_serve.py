@@ -24,6 +24,8 @@ from aigc.orchestration.generate import run
 from aigc.output import commit, read
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
+from tests import hostile
+from tests.load import Load
 from tests.models_for_tests import publish_tiny
 
 pytestmark = pytest.mark.integration
@@ -47,7 +49,12 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def url(model, environment, tmp_path_factory) -> Iterator[str]:
+def url(server) -> str:
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
     command = [
         *AIGC,
@@ -58,7 +65,7 @@ def url(model, environment, tmp_path_factory) -> Iterator[str]:
         "--set",
         "precision=fp32",
         "--set",
-        "scaling.drain_s=5",
+        "watch_s=1",
     ]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
@@ -68,10 +75,10 @@ def url(model, environment, tmp_path_factory) -> Iterator[str]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.3)
-        yield address
+        yield address, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130, log.read_text()
+        assert process.wait(30) == 130, log.read_text()
     said = log.read_text()
     assert f"Studio     {address}/" in said
     assert "Traceback" not in said
@@ -82,6 +89,10 @@ def is_ready(address: str) -> bool:
         return bool(urllib.request.urlopen(f"{address}/readyz", timeout=2).status == 200)
     except OSError:
         return False
+
+
+def scraped(address: str) -> str:
+    return str(urllib.request.urlopen(f"{address}/metrics").read().decode())
 
 
 def test_the_openai_client_gets_pictures(url) -> None:
@@ -159,6 +170,39 @@ def test_the_exported_config_is_what_serve_deploy_takes(model, environment) -> N
     from aigc.orchestration.serve import from_config
 
     assert from_config(application["args"]) is not None
+
+
+def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
+    """No request is repeated for a promotion; openai's own two retries get over a kill -9."""
+    url, process = server
+    with Load(url, "tiny-served", clients=6).running() as load:
+        load.until(100)
+        version = publish_tiny("tiny-served", seed=1).version
+        deadline = time.monotonic() + 60
+        while f'version="{version}"' not in scraped(url):
+            assert time.monotonic() < deadline, scraped(url)
+            time.sleep(0.2)
+        load.until(load.count + 100)
+    assert load.failures == []
+    with Load(url, "tiny-served", clients=6, retries=2).running() as load:
+        load.until(100)
+        [replica] = [p for p in process.children(recursive=True) if "ServeReplica" in p.name()]
+        replica.kill()
+        load.until(1000)
+    assert load.failures == []
+    assert load.slowest_s < 40
+
+
+def test_others_are_answered_while_some_clients_hold_on(url) -> None:
+    with hostile.idle(url, 500), hostile.slow(url, 200):
+        said = hostile.oddities(url)
+        hostile.leave_early(url, 20)
+        with Load(url, "tiny-served", clients=2).running() as load:
+            load.until(50)
+    assert said["large body"] == 413
+    assert all(status in (400, None) for name, status in said.items() if name != "large body"), said
+    assert load.failures == []
+    assert load.slowest_s < 5
 
 
 @pytest.mark.parametrize(
