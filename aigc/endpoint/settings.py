@@ -18,7 +18,7 @@ class EndpointSettings:
     replica: str | None = None
     """Which of several processes this is, for its metrics."""
     cors_origins: tuple[str, ...] = ()
-    max_in_flight: int = 64
+    max_in_flight: int = 128
     """Requests for pictures at a time in one process; more are refused before anything else."""
     max_others: int = 512
     """The same for all other requests."""

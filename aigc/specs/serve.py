@@ -69,7 +69,7 @@ class ServeSpec(Spec):
     max_n: int = Field(64, ge=1, le=4096)
     """Pictures a request."""
     max_side: int = Field(1024, ge=1, le=8192)
-    max_in_flight: int = Field(64, ge=1)
+    max_in_flight: int = Field(128, ge=1)
     """Requests for pictures a replica has at a time; more are refused with Retry-After."""
     max_queued_images: int = Field(4096, ge=1)
     max_wait_s: float = Field(2.0, gt=0)
