@@ -24,8 +24,8 @@ _SILENT = """\
 /^ *log /d
 /^ *log-format-sd /d
 """
-"""No line a request to a system log and to Ray, which parses it in Python for metrics of its own: it
-took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
+"""No line a request to a system log and to Ray, which parses it in Python for metrics of its own;
+that took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
 """
 _BODY_S = 10
 _PICTURES = "path_beg /v1/images/ /v1/latents/"
