@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,14 @@ def serve(
     export_config: Annotated[
         bool, typer.Option("--export-config", help="Print the config for `serve deploy` and end.")
     ] = False,
+    export_environment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Print what a cluster's node has to set before `ray start`, and end; "
+            "FOLDER gets what it names.",
+        ),
+    ] = None,
     spec_file: SpecFile = None,
     settings: Settings = None,
     address: Address = None,
@@ -43,6 +52,9 @@ def serve(
         insecure=insecure,
     )
     spec = load(ServeSpec, spec_file, values)
+    if export_environment:
+        typer.echo(proxy.export_environment(spec, Path(export_environment)), nl=False)
+        return
     with proxy.chosen(spec, say):
         from aigc.orchestration import serve as serving
 

