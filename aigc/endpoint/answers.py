@@ -21,7 +21,7 @@ from aigc.service.errors import UnfitError
 from aigc.service.orders import Order
 from aigc.service.tickets import Ticket
 
-_PATIENCE_S = 0.05
+_PATIENCE_S = 0.25
 """Most answers are there by then, and it is not worth asking whether the client is."""
 
 Address = Callable[[Order, int], str]
