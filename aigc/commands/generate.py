@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import psutil
 import typer
 
 from aigc.commands.common import (
@@ -97,7 +98,8 @@ def generate(
     )
     spec = load(GenerateSpec, spec_file, values)
     if dry_run:
-        _show_estimate(estimate(spec, address, say), as_json)
+        since = psutil.Process().create_time()
+        _show_estimate(estimate(spec, address, say, since), as_json)
         return
     with progress("generate", "images") as report:
         manifest = run(spec, address, report, say, metrics_port)
@@ -178,7 +180,13 @@ def _show_estimate(found: dict[str, Any], as_json: bool) -> None:
     )
     typer.echo(
         f"about {found['seconds']:,.0f} s at {found['items_per_s']:,.0f} images/s with "
-        f"{found['workers']} worker(s) on {found['nodes']} node(s)"
+        f"{found['workers']} worker(s) on {found['nodes']} node(s), "
+        f"{found['startup_s']:,.1f} s to start and {found['closing_s']:,.1f} s to close included"
+    )
+    probe = found["probe"]
+    typer.echo(
+        f"measured on {probe['items']:,} images that {probe['workers']} worker(s) made in "
+        f"{probe['seconds']:,.1f} s"
     )
     if found["refused_share"]:
         typer.echo(f"gates refuse about {found['refused_share']:.1%} of the candidates")

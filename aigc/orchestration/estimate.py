@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from aigc.generation.maker import Maker
-from aigc.generation.pipeline import OnItems, blocks, rows_of
-from aigc.generation.plan import Job
+from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
+from aigc.generation.plan import Job, Range
 from aigc.orchestration.crew import Crew
 from aigc.orchestration.pool import Pool
-from aigc.output import schema
+from aigc.output import commit, manifest, schema
 from aigc.output.writers import SUFFIX, open_writer
 from aigc.specs import GenerateSpec
 from aigc.types import Json, Notice
@@ -25,7 +25,8 @@ _PROBES = 8
 
 @dataclass(frozen=True)
 class Probe:
-    """The unit that makes the job's first items for some seconds and throws them away."""
+    """The unit that makes the job's first items for some seconds and throws them away; number 0
+    also closes a small set of them."""
 
     number: int
     seconds: float = field(default_factory=lambda: PROBE_S)
@@ -34,26 +35,34 @@ class Probe:
         return f"probe {self.number}"
 
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Json:
-        """`items` made in `seconds` by one worker, `refused` candidates, `bytes_per_item`."""
+        """`items` made in `seconds` by one worker, `refused_share` of the candidates,
+        `bytes_per_item`, the seconds `closing` takes, and those that `all` of this did."""
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
+            found = self._rate(maker, folder, on_items)
+        with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
+            closing_s = 0.0 if self.number else _closing_s(maker, folder, on_items)
+        return found | {"closing_s": closing_s, "all_s": time.perf_counter() - began}
+
+    def _rate(self, maker: Maker, folder: str, on_items: OnItems) -> Json:
         columns = schema.schema(maker.job, maker.briefs)
         slots = np.arange(min(maker.job.count, 2**20), dtype=np.int64)
         made, measured, refused = 0, 0, 0
-        with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
-            path = Path(folder) / f"probe{SUFFIX[maker.job.writer]}"
-            with open_writer(maker.job.writer, path, columns, folder) as writer:
-                started = time.perf_counter()
-                for block in blocks(maker.job, slots):
-                    rows = rows_of(maker, columns, maker.make(block, np.zeros_like(block)))
-                    writer.write(rows.batch)
-                    on_items(len(block))
-                    if not made:  # the first block warms up; it counts if it is the only one
-                        started = time.perf_counter() if len(block) < len(slots) else started
-                    measured += len(block) if made or len(block) == len(slots) else 0
-                    made, refused = made + len(block), refused + rows.refused.total()
-                    if time.perf_counter() - started > self.seconds:
-                        break
-                seconds = time.perf_counter() - started
-            size_bytes = sum(file.stat().st_size for file in Path(folder).rglob("*.*"))
+        path = Path(folder) / f"probe{SUFFIX[maker.job.writer]}"
+        with open_writer(maker.job.writer, path, columns, folder) as writer:
+            started = time.perf_counter()
+            for block in blocks(maker.job, slots):
+                rows = rows_of(maker, columns, maker.make(block, np.zeros_like(block)))
+                writer.write(rows.batch)
+                on_items(len(block))
+                if not made:  # the first block warms up; it counts if it is the only one
+                    started = time.perf_counter() if len(block) < len(slots) else started
+                measured += len(block) if made or len(block) == len(slots) else 0
+                made, refused = made + len(block), refused + rows.refused.total()
+                if time.perf_counter() - started > self.seconds:
+                    break
+            seconds = time.perf_counter() - started
+        size_bytes = sum(file.stat().st_size for file in Path(folder).rglob("*.*"))
         return {
             "items": measured,
             "seconds": seconds,
@@ -62,8 +71,20 @@ class Probe:
         }
 
 
-def estimate(job: Job, crew: Crew, spec: GenerateSpec, notice: Notice) -> Json:
-    """Shards, bytes, time and cost of `job`, from a probe on some workers of `crew`."""
+def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
+    """How long it takes to finish a set of one small shard, which is about as long as any."""
+    count = len(next(blocks(maker.job, np.arange(min(maker.job.count, 2**20)))))
+    one = {"count": count, "shard_items": count, "ranges": (Range(start=0, stop=count),)}
+    job = commit.open_job(folder, Job.model_validate(maker.job.model_dump() | one))
+    MakeShard(job.shard(0))(maker, folder, on_items)
+    began = time.perf_counter()
+    manifest.finish(folder, job)
+    return time.perf_counter() - began
+
+
+def estimate(job: Job, crew: Crew, spec: GenerateSpec, since: float, notice: Notice) -> Json:
+    """Shards, bytes, time and cost of `job`, from a probe on some workers of `crew`. What came
+    before, from the time `since` on (seconds since 1970), is start-up."""
     placement = spec.placement
     found: list[Json] = []
     workers = min(placement.max_workers or placement.workers or crew.room(), job.shards)
@@ -71,21 +92,38 @@ def estimate(job: Job, crew: Crew, spec: GenerateSpec, notice: Notice) -> Json:
     few = placement.model_copy(update={"workers": probes, "max_workers": None})
     with Pool(crew, few, notice) as pool:
         pool.run((Probe(number) for number in range(probes)), probes, found.append)
-    probe = found[0]
+    startup_s = max(0.0, time.time() - since - max(one["all_s"] for one in found))
+    closing_s = sum(one["closing_s"] for one in found)
     rate = workers / probes * sum(one["items"] / one["seconds"] for one in found)
-    seconds = job.count / rate
-    nodes = crew.nodes()
-    price = spec.budget.price_per_node_hour
+    turns = -(-job.shards // workers)  # the last ones leave some workers idle
+    seconds = startup_s + turns * workers * (job.count / job.shards) / rate + closing_s
+    nodes, price = crew.nodes(), spec.budget.price_per_node_hour
+    if job.gates.duplicates:
+        notice("not estimated: comparing all images for gates.duplicates, and replacing them")
     return {
         "items": job.count,
         "shards": job.shards,
         "items_per_shard": job.shard_items,
-        "size_bytes": round(probe["bytes_per_item"] * job.count),
-        "bytes_per_item": round(probe["bytes_per_item"], 1),
-        "refused_share": round(probe["refused_share"], 4),
+        **_sizes(found, job),
         "workers": workers,
         "nodes": nodes,
         "items_per_s": round(rate, 1),
+        "startup_s": round(startup_s, 1),
+        "closing_s": round(closing_s, 1),
         "seconds": round(seconds, 1),
         "cost": None if price is None else round(price * nodes * seconds / 3600, 4),
+        "probe": {
+            "workers": probes,
+            "items": sum(one["items"] for one in found),
+            "seconds": round(max(one["seconds"] for one in found), 1),
+        },
+    }
+
+
+def _sizes(found: list[Json], job: Job) -> Json:
+    bytes_per_item = found[0]["bytes_per_item"]
+    return {
+        "size_bytes": round(bytes_per_item * job.count),
+        "bytes_per_item": round(bytes_per_item, 1),
+        "refused_share": round(found[0]["refused_share"], 4),
     }

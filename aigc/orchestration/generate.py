@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -82,12 +83,21 @@ def append(
     return close(out, job)
 
 
-def dry_run(spec: GenerateSpec, address: str | None = None, notice: Notice = unheard) -> Json:
+def dry_run(
+    spec: GenerateSpec,
+    address: str | None = None,
+    notice: Notice = unheard,
+    since: float | None = None,
+) -> Json:
     """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
+
+    What the job will take to start is what this took since the time `since` (in seconds since
+    1970), by default since the call.
 
     Raises:
         As `run`.
     """
+    since = time.time() if since is None else since
     version = ModelStore().resolve(spec.model)
     storage.require_writable(storage.absolute(spec.out))
     with (
@@ -96,7 +106,7 @@ def dry_run(spec: GenerateSpec, address: str | None = None, notice: Notice = unh
     ):
         setup, _ = Order(spec, version, scratch, on_cluster, notice).open()
         crew = make_crew(setup, spec.placement, on_cluster)
-        return estimate(setup.job, crew, spec, notice)
+        return estimate(setup.job, crew, spec, since, notice)
 
 
 def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:

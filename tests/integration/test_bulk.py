@@ -1,36 +1,29 @@
-"""What bulk generation promises beyond a plain set: briefs, gates, rounds, growth, limits."""
+"""What bulk generation promises beyond a plain set: briefs, growth, limits, reports."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
-import duckdb
-import numpy as np
 import pytest
 import torch
 
 from aigc import storage
-from aigc.errors import GatesError, JobError, PlacementError, SpecError
+from aigc.errors import JobError, PlacementError, SpecError
 from aigc.modalities.image import decode
 from aigc.orchestration import estimate, limits, pool
 from aigc.orchestration.generate import append, dry_run, regenerate, run
 from aigc.output import commit, read
 from aigc.output.merge import merge
 from aigc.output.verify import verify
-from aigc.specs import GenerateSpec, Placement, build
-from aigc.store import ModelStore
+from aigc.specs import Placement
 from aigc.types import Report
-from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
+from tests.integration.sets import rows, spec
+from tests.models_for_tests import publish_tiny
 
 pytestmark = pytest.mark.integration
 
@@ -38,26 +31,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def model() -> str:
     return publish_tiny("tiny-promises").ref
-
-
-@pytest.fixture(scope="module")
-def repeating() -> str:
-    """A model of few pictures: one latent number counts, and tanh is driven to its ends."""
-    config = tiny_config()
-    tensors = tiny_tensors(config)
-    tensors["sampler.root.weight"][:, 1:16] = 0
-    last = max(name for name in tensors if name.endswith(".weight") and "layers" in name)
-    tensors[last] = tensors[last] * 1000
-    return ModelStore().publish("tiny-repeating", config, tensors).ref
-
-
-def spec(model: str, out: Path | str, **options) -> GenerateSpec:
-    values = {"model": model, "out": str(out), "count": 1200, "seed": 7, "micro_batch": 16}
-    return build(GenerateSpec, values | {"shard_items": 160} | options)
-
-
-def rows(out: Path, query: str) -> list[tuple]:
-    return duckdb.sql(query.format(f"read_parquet('{out}/data/**/*.parquet')")).fetchall()
 
 
 def test_five_thousand_briefs_give_what_was_asked(model, tmp_path) -> None:
@@ -138,101 +111,6 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
         assert found[4].codec == "webp"
 
 
-@pytest.fixture(scope="module")
-def gated(model, tmp_path_factory) -> tuple[str, list[str]]:
-    """The digests of one gated job made by one and two workers and in another shard order."""
-    digests, folder = [], tmp_path_factory.mktemp("gated")
-    for number, (workers, items) in enumerate([(1, 160), (2, 160), (2, 400)]):
-        out = folder / str(number)
-        asked = spec(
-            model,
-            out,
-            shard_items=items,
-            placement={"workers": workers},
-            include=["scores"],
-            gates={"degenerate": {}, "realism": {"percentile": 20}},
-        )
-        digests.append(run(asked)["content_digest"])
-    return str(folder / "0"), digests
-
-
-def test_gates_replace_what_they_refuse_whatever_the_workers(gated) -> None:
-    out, digests = gated
-    assert len(set(digests)) == 1
-    manifest = commit.read_manifest(out)
-    assert manifest is not None
-    assert manifest["items"] == 1200
-    assert manifest["labels"] == {"one": 300, "three": 300, "two": 300, "zero": 300}
-    refused = manifest["refused"]["realism"]
-    assert 0.1 < refused / (refused + 1200) < 0.3
-    found = rows(Path(out), "select min(score), count(*) filter (candidate != index) from {}")
-    assert found[0][0] >= commit.read_job(out).gates.realism.threshold
-    assert 150 < found[0][1] < 400
-    assert verify(out)["items"] == 1200
-
-
-def test_gated_items_are_made_again_byte_for_byte(gated) -> None:
-    out, _ = gated
-    indices = np.random.default_rng(0).choice(1200, 100, replace=False).tolist()
-    stored = read.items(out, commit.read_job(out), commit.read_records(out), indices)
-    assert regenerate(out, indices) == stored
-
-
-def test_a_gate_that_refuses_nearly_everything_stops_the_job(model, tmp_path) -> None:
-    gates = {"realism": {"threshold": 1e9}, "min_accepted": 0.05, "max_draws": 1000}
-    with pytest.raises(GatesError, match=r"gates accept 0 of .*refused: realism.*free again"):
-        run(spec(model, tmp_path / "a", gates=gates))
-    assert not [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
-    loose = spec(model, tmp_path / "a", count=100, gates={"realism": {"percentile": 5}})
-    assert run(loose)["items"] == 100
-    few = {"degenerate": {"min_std": 200.0}, "max_draws": 2}
-    with pytest.raises(GatesError, match=r"all of gates.max_draws = 2 candidates were refused"):
-        run(spec(model, tmp_path / "b", count=20, gates=few))
-
-
-def test_duplicates_are_found_across_shards_and_replaced(repeating, tmp_path) -> None:
-    digests = set()
-    for workers in (1, 2):
-        out = tmp_path / str(workers)
-        gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
-        made = run(
-            spec(
-                repeating,
-                out,
-                count=120,
-                shard_items=32,
-                gates=gates,
-                placement={"workers": workers},
-            )
-        )
-        assert made["items"] == 120
-        assert made["refused"]["duplicate"] > 5
-        digests.add(made["content_digest"])
-        assert verify(str(out))["items"] == 120
-        assert not (out / "_rounds").exists()
-    images = [row[0]["bytes"] for row in rows(out, "select image from {}")]
-    assert len(images) == len(set(images)) == 120
-    assert len(digests) == 1
-    plain = run(spec(repeating, tmp_path / "plain", count=120, shard_items=32))
-    assert plain["items"] == 120
-    copies = Counter(row[0]["bytes"] for row in rows(tmp_path / "plain", "select image from {}"))
-    assert len(copies) < 120, "the model repeats itself, or the test shows nothing"
-
-
-def test_a_model_that_only_repeats_itself_is_said(repeating, tmp_path) -> None:
-    asked = spec(
-        repeating,
-        tmp_path / "set",
-        count=4000,
-        shard_items=1000,
-        truncation=1e-3,
-        gates={"duplicates": {}},
-    )
-    with pytest.raises(GatesError, match=r"are duplicates.*the model repeats itself"):
-        run(asked)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
 def test_a_set_grows_and_keeps_what_it_has(model, tmp_path) -> None:
     small, whole = tmp_path / "small", tmp_path / "whole"
     run(spec(model, small, count=500))
@@ -272,6 +150,10 @@ def test_a_dry_run_writes_nothing_and_estimates(model, tmp_path, monkeypatch) ->
     assert found["shards"] == 625
     assert found["cost"] == pytest.approx(found["seconds"] * found["nodes"] / 1000, rel=0.01)
     assert 100 < found["bytes_per_item"] < 5000
+    whole = found["startup_s"] + found["items"] / found["items_per_s"] + found["closing_s"]
+    assert found["closing_s"] > 0
+    assert found["seconds"] == pytest.approx(whole, rel=0.05)
+    assert found["probe"]["items"] > 0
 
 
 @pytest.fixture
@@ -307,18 +189,6 @@ def test_a_limit_below_one_shard_says_what_one_takes(model, tmp_path, late) -> N
     said = r"before one shard was finished.*about [\d,]+ s; raise budget.max_wall_s to \d+ or"
     with pytest.raises(pool.StoppedError, match=said):
         run(spec(model, tmp_path / "set", budget=budget, **asked), report=late(0))
-
-
-def test_gates_may_be_given_more_patience_later(model, tmp_path) -> None:
-    """How long to try decides nothing about what is made, so it may change on the way."""
-    gates = {"degenerate": {}, "max_draws": 2}
-    out = str(tmp_path / "set")
-    run(spec(model, out, count=400, gates=gates))
-    storage.delete(commit.manifest_uri(out))
-    run(spec(model, out, count=400, gates=gates | {"max_draws": 50, "min_accepted": 0.01}))
-    assert commit.read_job(out).gates.max_draws == 50
-    with pytest.raises(SpecError, match=r"gates.degenerate.min_std: 2.0 there, 3.0 asked"):
-        run(spec(model, out, count=400, gates={"degenerate": {"min_std": 3.0}}))
 
 
 def test_a_taken_port_is_said_before_anything_is_written(model, tmp_path) -> None:
@@ -382,30 +252,3 @@ def test_an_openai_batch_is_answered(model, tmp_path) -> None:
     error = json.loads(storage.read_bytes(storage.join(out, "batch_errors.jsonl")))
     assert error["custom_id"] == "r2"
     assert "zero, one, two, three" in json.dumps(error)
-
-
-def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
-    """Killed while candidates are staged, while they are judged, while shards are put together."""
-    undisturbed, out = tmp_path / "undisturbed", tmp_path / "set"
-    gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
-    asked = {"count": 120, "shard_items": 16, "gates": gates}
-    expected = run(spec(repeating, undisturbed, **asked))["content_digest"]
-    command = [sys.executable, "-m", "aigc", "generate", "--spec", "-", "--json"]
-    document = json.dumps(spec(repeating, out, **asked).model_dump(mode="json"))
-    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
-    for sign in ("_rounds/0/*.json", "_rounds/0/refused.npy", "_records/*.json"):
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert process.stdin is not None
-        process.stdin.write(document)
-        process.stdin.close()
-        deadline = time.monotonic() + 60
-        while process.poll() is None and not list(out.glob(sign)):
-            assert time.monotonic() < deadline
-        process.kill()
-        process.wait()
-    made = run(spec(repeating, out, **asked))
-    assert made["content_digest"] == expected
-    assert verify(str(out))["items"] == 120
-    assert not (out / "_rounds").exists()

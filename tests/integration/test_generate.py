@@ -18,6 +18,7 @@ from aigc.output import commit
 from aigc.output.verify import verify
 from aigc.specs import GenerateSpec, Placement
 from aigc.store import ModelStore
+from tests.integration.sets import order_of, shuffled
 from tests.models_for_tests import publish_tiny
 from tests.servers import S3Server
 
@@ -39,13 +40,18 @@ def spec(model: str, out: str, **options) -> GenerateSpec:
 def undisturbed(model: str, ray_session: None, tmp_path_factory) -> str:
     """Content digest of the set when nothing goes wrong."""
     out = str(tmp_path_factory.mktemp("undisturbed") / "set")
-    return run(spec(model, out))["content_digest"]
+    return run(spec(model, out, placement=Placement(workers=2)))["content_digest"]
 
 
-def test_one_and_two_workers_make_the_same_set(model, ray_session, undisturbed, tmp_path) -> None:
-    for workers in (1, 2):
+def test_any_workers_in_any_order_make_the_same_set(
+    model, ray_session, undisturbed, tmp_path
+) -> None:
+    for workers in (1, 4):
         out = str(tmp_path / str(workers))
-        made = run(spec(model, out, placement=Placement(workers=workers)))
+        places = Placement(workers=workers, cpus_per_worker=0.5)
+        with shuffled(workers):
+            made = run(spec(model, out, placement=places))
+        assert order_of(out) != sorted(order_of(out))
         assert made["content_digest"] == undisturbed
         assert made["labels"] == {"one": 500, "three": 500, "two": 500, "zero": 500}
         assert verify(out)["items"] == 2000

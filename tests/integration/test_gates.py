@@ -1,0 +1,220 @@
+"""What gates promise: exactly as many as asked, the same whatever the workers, or a clear end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aigc import storage
+from aigc.data.fingerprints import fingerprint
+from aigc.errors import GatesError, SpecError
+from aigc.modalities.image import decode
+from aigc.orchestration.generate import regenerate, run
+from aigc.output import commit, read
+from aigc.output.manifest import status
+from aigc.output.verify import verify
+from aigc.store import ModelStore
+from tests.integration.sets import order_of, rows, shuffled, spec
+from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    return publish_tiny("tiny-gates").ref
+
+
+@pytest.fixture(scope="module")
+def repeating() -> str:
+    """A model of few pictures: one latent number counts, and tanh is driven to its ends."""
+    config = tiny_config()
+    tensors = tiny_tensors(config)
+    tensors["sampler.root.weight"][:, 1:16] = 0
+    last = max(name for name in tensors if name.endswith(".weight") and "layers" in name)
+    tensors[last] = tensors[last] * 1000
+    return ModelStore().publish("tiny-repeating", config, tensors).ref
+
+
+@pytest.fixture(scope="module")
+def gated(model, tmp_path_factory) -> tuple[str, list[str]]:
+    """The digests of one gated job made by one, two and four workers, the latter two with their
+    shards in another order, and two with shards of another size."""
+    digests, folder = [], tmp_path_factory.mktemp("gated")
+    for workers, items in ((1, 160), (2, 400), (4, 160)):
+        out = str(folder / str(workers))
+        asked = spec(
+            model,
+            out,
+            shard_items=items,
+            placement={"workers": workers, "cpus_per_worker": 0.5},
+            include=["scores"],
+            gates={"degenerate": {}, "realism": {"percentile": 20}},
+        )
+        with shuffled(workers) if workers > 1 else nullcontext():
+            digests.append(run(asked)["content_digest"])
+        assert (order_of(out) == sorted(order_of(out))) == (workers == 1)
+    return str(folder / "1"), digests
+
+
+def test_gates_replace_what_they_refuse_whatever_the_workers(gated) -> None:
+    out, digests = gated
+    assert len(set(digests)) == 1
+    manifest = commit.read_manifest(out)
+    assert manifest is not None
+    assert manifest["items"] == 1200
+    assert manifest["labels"] == {"one": 300, "three": 300, "two": 300, "zero": 300}
+    refused = manifest["refused"]["realism"]
+    assert 0.1 < refused / (refused + 1200) < 0.3
+    found = rows(Path(out), "select min(score), count(*) filter (candidate != index) from {}")
+    assert found[0][0] >= commit.read_job(out).gates.realism.threshold
+    assert 150 < found[0][1] < 400
+    assert verify(out)["items"] == 1200
+
+
+def test_gated_items_are_made_again_byte_for_byte(gated) -> None:
+    out, _ = gated
+    indices = np.random.default_rng(0).choice(1200, 100, replace=False).tolist()
+    stored = read.items(out, commit.read_job(out), commit.read_records(out), indices)
+    assert regenerate(out, indices) == stored
+
+
+def test_a_gate_that_refuses_nearly_everything_stops_the_job(model, tmp_path) -> None:
+    gates = {"realism": {"threshold": 1e9}, "min_accepted": 0.05, "max_draws": 1000}
+    with pytest.raises(GatesError, match=r"gates accept 0 of .*refused: realism.*free again"):
+        run(spec(model, tmp_path / "a", gates=gates))
+    assert not [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    loose = spec(model, tmp_path / "a", count=100, gates={"realism": {"percentile": 5}})
+    assert run(loose)["items"] == 100
+    few = {"degenerate": {"min_std": 200.0}, "max_draws": 2}
+    with pytest.raises(GatesError, match=r"all of gates.max_draws = 2 candidates were refused"):
+        run(spec(model, tmp_path / "b", count=20, gates=few))
+
+
+def test_gates_may_be_given_more_patience_later(model, tmp_path) -> None:
+    """How long to try decides nothing about what is made, so it may change on the way."""
+    gates = {"degenerate": {}, "max_draws": 2}
+    out = str(tmp_path / "set")
+    run(spec(model, out, count=400, gates=gates))
+    storage.delete(commit.manifest_uri(out))
+    run(spec(model, out, count=400, gates=gates | {"max_draws": 50, "min_accepted": 0.01}))
+    assert commit.read_job(out).gates.max_draws == 50
+    with pytest.raises(SpecError, match=r"gates.degenerate.min_std: 2.0 there, 3.0 asked"):
+        run(spec(model, out, count=400, gates={"degenerate": {"min_std": 3.0}}))
+
+
+def test_duplicates_are_found_across_shards_and_replaced(repeating, tmp_path) -> None:
+    digests = set()
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
+        made = run(
+            spec(
+                repeating,
+                out,
+                count=120,
+                shard_items=32,
+                gates=gates,
+                placement={"workers": workers},
+            )
+        )
+        assert made["items"] == 120
+        assert made["refused"]["duplicate"] > 5
+        digests.add(made["content_digest"])
+        assert verify(str(out))["items"] == 120
+        assert not (out / "_rounds").exists()
+    images = [row[0]["bytes"] for row in rows(out, "select image from {}")]
+    assert len(images) == len(set(images)) == 120
+    assert len(digests) == 1
+    plain = run(spec(repeating, tmp_path / "plain", count=120, shard_items=32))
+    assert plain["items"] == 120
+    copies = Counter(row[0]["bytes"] for row in rows(tmp_path / "plain", "select image from {}"))
+    assert len(copies) < 120, "the model repeats itself, or the test shows nothing"
+
+
+def test_near_duplicates_are_found_across_shards_and_items_made_again(repeating, tmp_path) -> None:
+    """With every gate on and briefs of two seeds."""
+    table, out = tmp_path / "briefs.csv", str(tmp_path / "set")
+    table.write_text("brief_id,label,count\na,one|two,70\nb,three|zero,80\n")
+    gates = {"degenerate": {"max_saturated": 1.0}, "realism": {"percentile": 5}}
+    gates |= {"duplicates": {"rmse": 2.0}}
+    asked = spec(
+        repeating,
+        out,
+        count=None,
+        briefs=str(table),
+        shard_items=32,
+        gates=gates | {"max_draws": 200, "min_accepted": 0.0},
+    )
+    made = run(asked)
+    assert (made["items"], verify(out)["items"]) == (150, 150)
+    assert made["refused"]["duplicate"] > 5
+    assert made["refused"]["realism"] > 0
+    job, records = commit.read_job(out), commit.read_records(out)
+    indices = np.random.default_rng(0).choice(150, 100, replace=False).tolist()
+    assert regenerate(out, indices) == read.items(out, job, records, indices)
+    assert not near_pairs(out)
+
+
+def near_pairs(out: str) -> list[tuple[int, int]]:
+    """Every pair of items that are near duplicates, by comparing each with each."""
+    items = rows(Path(out), "select image from {} order by index")
+    prints = fingerprint(np.stack([decode(row[0]["bytes"], 1) for row in items]))
+    thumbnails, found = prints.thumbnail.astype(float), []
+    for a, b in itertools.combinations(range(len(items)), 2):
+        bits = int(prints.phash[a] ^ prints.phash[b]).bit_count()
+        gap = np.sqrt(np.mean((thumbnails[a] - thumbnails[b]) ** 2))
+        found += [(a, b)] if bits <= 2 and gap <= 2 else []
+    return found
+
+
+def test_a_model_that_only_repeats_itself_is_said(repeating, tmp_path) -> None:
+    asked = spec(
+        repeating,
+        tmp_path / "set",
+        count=4000,
+        shard_items=1000,
+        truncation=1e-3,
+        gates={"duplicates": {}},
+    )
+    with pytest.raises(GatesError, match=r"are duplicates.*the model repeats itself"):
+        run(asked)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
+    """Killed while candidates are staged, while they are judged, while shards are put together."""
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "set"
+    gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
+    asked = {"count": 120, "shard_items": 16, "gates": gates}
+    expected = run(spec(repeating, undisturbed, **asked))["content_digest"]
+    command = [sys.executable, "-m", "aigc", "generate", "--spec", "-", "--json"]
+    document = json.dumps(spec(repeating, out, **asked).model_dump(mode="json"))
+    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
+    for sign in ("_rounds/0/*.json", "_rounds/0/refused.npy", "_records/*.json"):
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(document)
+        process.stdin.close()
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not list(out.glob(sign)):
+            assert time.monotonic() < deadline
+        process.kill()
+        process.wait()
+        assert status(str(out))["rounds"]["made"] > 0
+    made = run(spec(repeating, out, **asked))
+    assert made["content_digest"] == expected
+    assert verify(str(out))["items"] == 120
+    assert not (out / "_rounds").exists()
