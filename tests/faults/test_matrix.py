@@ -24,22 +24,26 @@ from tests.servers import S3Server
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
-def at_moments(name: str, *, short: bool = True):
-    """As many moments as asked in the long form; one in the short form, unless it has none."""
+def at_moments(**short: bool):
+    """(case, moment) of each case: as many moments as asked in the long form; one in the short form
+    for the cases that are True."""
     cases = [
         pytest.param(
+            case,
             moment,
-            id=f"{name}-{number}",
-            marks=[] if short and number == 0 else [pytest.mark.faults],
+            id=f"{case}-{number}",
+            marks=[] if short[case] and number == 0 else [pytest.mark.faults],
         )
-        for number, moment in enumerate(moments(name))
+        for case in short
+        for number, moment in enumerate(moments(case))
     ]
-    return pytest.mark.parametrize("moment", cases)
+    return pytest.mark.parametrize(("case", "moment"), cases)
 
 
-@at_moments("driver", short=False)
-def test_the_driver_is_killed(make_job: MakeJob, digest: str, moment: random.Random) -> None:
-    job = make_job()
+@at_moments(disk=False, s3=False)
+def test_the_driver_is_killed(case: str, moment: random.Random, digest: str, request) -> None:
+    make: MakeJob = request.getfixturevalue("on_s3" if case == "s3" else "make_job")
+    job = make()
     process = job.start()
     job.wait_for_moment(process, moment)
     kill_driver(process)
@@ -47,18 +51,8 @@ def test_the_driver_is_killed(make_job: MakeJob, digest: str, moment: random.Ran
     check(job, digest)
 
 
-@at_moments("driver-s3", short=False)
-def test_the_driver_is_killed_on_s3(on_s3: MakeJob, digest: str, moment: random.Random) -> None:
-    job = on_s3()
-    process = job.start()
-    job.wait_for_moment(process, moment)
-    kill_driver(process)
-    job.again()
-    check(job, digest)
-
-
-@at_moments("worker")
-def test_a_worker_is_killed(make_job: MakeJob, digest: str, moment: random.Random) -> None:
+@at_moments(worker=True)
+def test_a_worker_is_killed(make_job: MakeJob, digest: str, case, moment: random.Random) -> None:
     job = make_job()
     process = job.start()
     job.wait_for(process, moment.randrange(1, jobs.SHARDS // 2))
@@ -67,8 +61,10 @@ def test_a_worker_is_killed(make_job: MakeJob, digest: str, moment: random.Rando
     check(job, digest)
 
 
-@at_moments("sigterm")
-def test_the_machine_is_taken_back(make_job: MakeJob, digest: str, moment: random.Random) -> None:
+@at_moments(sigterm=True)
+def test_the_machine_is_taken_back(
+    make_job: MakeJob, digest: str, case, moment: random.Random
+) -> None:
     job = make_job()
     process = job.start()
     job.wait_for(process, moment.randrange(1, jobs.SHARDS // 2))
@@ -79,58 +75,43 @@ def test_the_machine_is_taken_back(make_job: MakeJob, digest: str, moment: rando
     check(job, digest)
 
 
-@at_moments("silent")
-def test_s3_is_silent(on_s3: MakeJob, digest, s3_server: S3Server, moment, request) -> None:
-    strike_s3(on_s3(), digest, s3_server, moment, request, killed=False)
-
-
-@at_moments("restarted", short=False)
-def test_s3_is_restarted(on_s3: MakeJob, digest, s3_server: S3Server, moment, request) -> None:
-    strike_s3(on_s3(), digest, s3_server, moment, request, killed=True)
-
-
-def strike_s3(job: jobs.Job, digest, server: S3Server, moment, request, *, killed: bool) -> None:
+@at_moments(silent=True, restarted=False)
+def test_s3_is_away(
+    on_s3: MakeJob, digest: str, s3_server: S3Server, case: str, moment: random.Random, request
+) -> None:
     seconds = 20 if request.node.get_closest_marker("faults") else 3
+    job = on_s3()
     process = job.start()
     job.wait_for(process, moment.randrange(1, jobs.SHARDS // 2))
-    jobs.outage(server, seconds, killed=killed)()
+    jobs.outage(s3_server, seconds, killed=case == "restarted")()
     finish(process)
     check(job, digest)
 
 
-@at_moments("proxy", short=False)
+@at_moments(spoilt=False, spoilt_and_killed=True)
 def test_one_request_in_twenty_is_spoilt(
-    on_s3: MakeJob, digest: str, s3_server: S3Server, moment: random.Random
+    on_s3: MakeJob, digest: str, s3_server: S3Server, case: str, moment: random.Random
 ) -> None:
-    with fault_proxy(s3_server.endpoint, rate=0.05, seed=moment.randrange(2**32)) as proxy:
-        behind = dataclasses.replace(s3_server, endpoint=proxy.endpoint).environment
-        job = on_s3(environment=behind | {"AIGC_S3_TIMEOUT_S": "4"})
-        job.again()
-        assert proxy.injected.total() >= 5, proxy
-    check(job, digest)
-
-
-@at_moments("proxy-driver")
-def test_spoilt_requests_and_a_killed_driver(
-    on_s3: MakeJob, digest: str, s3_server: S3Server, moment: random.Random, request
-) -> None:
-    """On stores with conditional PUT and on both kinds without."""
-    conditional = moment.choice(["kept", "ignored", "refused"])
+    """And, with the driver killed on top, on stores with conditional PUT and both kinds without."""
+    killed = case == "spoilt_and_killed"
+    conditional = moment.choice(["kept", "ignored", "refused"]) if killed else "kept"
     options = {"rate": 0.05, "seed": moment.randrange(2**32), "conditional": conditional}
     with fault_proxy(s3_server.endpoint, **options) as proxy:
         behind = dataclasses.replace(s3_server, endpoint=proxy.endpoint).environment
         job = on_s3(environment=behind | {"AIGC_S3_TIMEOUT_S": "4"})
-        process = job.start()
-        job.wait_for_moment(process, moment)
-        kill_driver(process)
+        if killed:
+            process = job.start()
+            job.wait_for_moment(process, moment)
+            kill_driver(process)
         said = job.again()
         assert ("no conditional PUT" in said) == (conditional != "kept")
+        assert killed or proxy.injected.total() >= 5, proxy
     check(job, digest)
 
 
-@at_moments("full")
+@at_moments(full=True)
 def test_the_disk_is_full(
-    make_job: MakeJob, digest: str, moment: random.Random, small_disk: Path
+    make_job: MakeJob, digest: str, case, moment: random.Random, small_disk: Path
 ) -> None:
     job = make_job(str(small_disk / "set"))
     filler = small_disk / "filler"

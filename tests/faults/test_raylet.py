@@ -58,29 +58,27 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("moment", moments("raylet"), ids=lambda moment: "")
-def test_a_raylet_is_killed(
-    cluster: Cluster, make_job: MakeJob, digest: str, moment: random.Random
+CASES = [("node", moment) for moment in moments("raylet")]
+CASES += [("driver", moment) for moment in moments("raylet-driver", 1)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "moment"), CASES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_is_lost_is_made_elsewhere(
+    cluster: Cluster, make_job: MakeJob, digest: str, lost: str, moment: random.Random
 ) -> None:
     job = make_job(environment=cluster.environment)
     process = job.start()
     job.wait_for(process, moment.randrange(2, jobs.SHARDS // 2))
-    cluster.raylet(1).kill()
-    assert process.poll() is None, "the job was over before its node was"
-    finish(process)
-    check(job, digest)
-
-
-@pytest.mark.parametrize("moment", moments("raylet-driver", 1), ids=lambda moment: "")
-def test_a_driver_on_a_cluster_is_killed(
-    cluster: Cluster, make_job: MakeJob, digest: str, moment: random.Random
-) -> None:
-    job = make_job(environment=cluster.environment)
-    process = job.start()
-    job.wait_for(process, moment.randrange(2, jobs.SHARDS // 2))
-    process.kill()
-    process.communicate(timeout=10)
-    job.again()
+    if lost == "node":
+        cluster.raylet(1).kill()
+        assert process.poll() is None, "the job was over before its node was"
+        finish(process)
+    else:
+        process.kill()
+        process.communicate(timeout=10)
+        job.again()
     check(job, digest)
 
 
