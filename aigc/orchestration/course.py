@@ -65,9 +65,9 @@ class Course:
         reason = f"{limit} is reached before one shard was finished, so this run brought nothing"
         unit_s = self.pool.unit_s
         if unit_s is None:
-            return f"{reason}; raise it, or begin anew with a smaller shard_items"
+            return f"{reason}; raise it, or begin elsewhere with a smaller shard_items"
         needed = self.limits.enough(self.limits.elapsed_s + unit_s)
         return (
             f"{reason}: a shard of up to {self.job.shard_items:,} images takes about {unit_s:,.0f} "
-            f"s; raise {needed}, or begin anew with a smaller shard_items"
+            f"s; raise {needed}, or begin elsewhere with a smaller shard_items"
         )

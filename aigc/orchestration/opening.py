@@ -89,7 +89,8 @@ class Order:
 
     def _say_rejects(self, rejects: Sequence[Reject]) -> None:
         """The first, and that all are written to `out`; or some of them, if they will not be."""
-        said = f"{len(rejects):,} briefs are rejected"
+        many = len(rejects)
+        said = "1 brief is rejected" if many == 1 else f"{many:,} briefs are rejected"
         if self.out == storage.absolute(self.spec.out):
             first = f"the first in row {rejects[0].row}: {rejects[0].reason}"
             where = storage.join(self.out, "rejects.jsonl")
