@@ -38,9 +38,14 @@ for word; do
   fi
   before=$word
 done
-exec setsid {binary} "$@"
+start=
+for tool in setsid 'setpriv --pdeathsig USR1'; do
+  if command -v "${{tool%% *}}" >/dev/null; then start="$start $tool"; fi
+done
+exec $start {binary} "$@"
 """
-"""In a session of its own HAProxy does not hear a terminal's Ctrl-C, and finishes what it has."""
+"""In a session of its own HAProxy does not hear a terminal's Ctrl-C. When the process that began it
+ends, it closes its port, finishes what it has and ends as well."""
 
 
 @contextmanager
