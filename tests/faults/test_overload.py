@@ -19,14 +19,20 @@ from pathlib import Path
 
 import pytest
 
+from aigc.models.config import ModelConfig
 from aigc.orchestration.bench.open_loop import Figures, drive, saturate
 from aigc.orchestration.bench.processes import Family
+from aigc.specs import GanModel
 from aigc.store import ModelStore
-from tests.models_for_tests import publish_tiny
+from tests.models_for_tests import LABELS, tiny_tensors
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
-BODY = json.dumps({"model": "tiny-crowd", "prompt": "one"}).encode()
+BODY = json.dumps({"model": "crowd", "prompt": "one"}).encode()
 CONNECTIONS = 512
+CONFIG = ModelConfig(
+    architecture=GanModel(conditional=True), height=28, width=28, channels=1, labels=LABELS
+)
+"""Random weights; as much work as a trained model of fashion photos."""
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +42,12 @@ def family() -> Family:
 
 @pytest.fixture(scope="module")
 def url(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    publish_tiny("tiny-crowd")
+    ModelStore().publish("crowd", CONFIG, tiny_tensors(CONFIG))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("overload") / "log"
-    command = [sys.executable, "-m", "aigc", "serve", "tiny-crowd", "--port", str(port)]
+    command = [sys.executable, "-m", "aigc", "serve", "crowd", "--port", str(port)]
     environment = family.environment(AIGC_STORE=ModelStore().uri)
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
