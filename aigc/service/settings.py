@@ -29,7 +29,7 @@ class ServiceSettings:
     """Small pictures that may wait; a large one counts as many, by its pixels."""
     max_wait_s: float = 2.0
     """A request that would wait longer is refused at once; one that would wait for an eighth of it
-    where the queue has not been empty for so long."""
+    where the queue has not been empty for a quarter of it."""
     max_n: int = 64
     """Pictures a request."""
     max_side: int = 1024

@@ -74,7 +74,7 @@ class ServeSpec(Spec):
     max_queued_images: int = Field(4096, ge=1)
     max_wait_s: float = Field(2.0, gt=0)
     """A request that would wait longer in a replica's queue is refused with Retry-After; an eighth
-    of it where the queue has not been empty for so long."""
+    of it where the queue has not been empty for a quarter of it."""
     watch_s: Annotated[float, Field(gt=0)] = 5.0
     """How often replicas look whether an alias moved."""
 

@@ -187,7 +187,7 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
         burst = room()
         for ticket in burst[1:]:
             batcher.leave(ticket)
-        now[0] += 1.1
+        now[0] += 0.3
         stands = room()
         for ticket in stands + burst[:1]:
             batcher.leave(ticket)
