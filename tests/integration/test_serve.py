@@ -237,10 +237,9 @@ def test_what_cannot_be_served_is_one_line_at_once(
     assert time.monotonic() - started < 30
 
 
-def test_nothing_but_the_endpoint_can_be_reached_from_elsewhere(url) -> None:
+def test_nothing_but_the_endpoint_can_be_reached_from_elsewhere(server) -> None:
     """HAProxy's metrics, statistics and admin socket are this machine's and this user's alone."""
-    proxies = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "haproxy"]
-    ours = [p for p in proxies if any("aigc-haproxy-" in word for word in p.cmdline())]
+    ours = [p for p in server[1].children(recursive=True) if p.name() == "haproxy"]
     assert ours, "no HAProxy stands in front"
     listening = [c.laddr.ip for p in ours for c in p.net_connections() if c.status == "LISTEN"]
     assert set(listening) == {"127.0.0.1"}
