@@ -8,7 +8,10 @@ object store. It reports ready when its models are loaded and warm.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,6 +140,8 @@ def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
     """
     check(spec)
     with connect(address):
+        _hear_sigterm()
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
         serve.start(http_options=options, logging_config=_QUIET)
         try:
@@ -146,6 +151,16 @@ def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
             _drain(spec.scaling.drain_s)
             if not serve.status().applications:  # a cluster may serve others' as well
                 serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _hear_sigterm() -> None:
+    """As a Python program does. Ray's handler leaves a driver three seconds, then aborts it."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(number)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def _drain(longest_s: float) -> None:
