@@ -64,10 +64,22 @@ def secured(
         yield Secured(f"{client.base_url}/", *made)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
+    """Gone before other tests run: Playwright leaves an event loop running in their thread."""
     with chromium() as found:
         yield found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Python 3.11 cannot parse sources, to show them, beside Playwright's greenlets."""
+    option = item.config.option
+    before, option.tbstyle = option.tbstyle, "native"
+    try:
+        return (yield)
+    finally:
+        option.tbstyle = before
 
 
 @pytest.fixture
