@@ -82,7 +82,7 @@ def test_everything_is_reached_by_keyboard(open_studio: Any) -> None:
     page.keyboard.press("ArrowRight")
     assert "two 2" in page.get_by_role("dialog").inner_text()
     page.keyboard.press("Escape")
-    assert page.evaluate(at) == 2
+    page.wait_for_function(f"{at} === 2")
     tab_to(page, "Walk")
     page.keyboard.press("Enter")
     page.locator("#walk-strip li").nth(11).wait_for()
