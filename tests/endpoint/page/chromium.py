@@ -69,6 +69,8 @@ class Studio:
         """What an <img> shows, as text to compare."""
         return image.evaluate(
             """async (image) => {
+              while (!image.complete || !image.naturalWidth)
+                await new Promise((done) => setTimeout(done, 20));
               await image.decode();
               const canvas = document.createElement("canvas");
               [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
