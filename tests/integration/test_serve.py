@@ -71,7 +71,7 @@ def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.P
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90
     try:
-        while not is_ready(address):
+        while not (is_ready(address) and "Studio" in log.read_text()):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.3)
@@ -243,7 +243,8 @@ def test_nothing_but_the_endpoint_can_be_reached_from_elsewhere(server) -> None:
     assert ours, "no HAProxy stands in front"
     listening = [c.laddr.ip for p in ours for c in p.net_connections() if c.status == "LISTEN"]
     assert set(listening) == {"127.0.0.1"}
-    folders = {Path(word).parent for p in ours for word in p.cmdline() if "aigc-haproxy-" in word}
-    sockets = [path for folder in folders for path in folder.rglob("*.sock")]
-    assert sockets
-    assert all(path.stat().st_mode & 0o077 == 0 for path in sockets)
+    paths = [path for p in ours for word in p.cmdline() for path in Path(word).parents]
+    folders = {path for path in paths if path.name.startswith("aigc-haproxy-")}
+    admin = [path for folder in folders for path in folder.rglob("admin.sock")]
+    assert admin
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [*folders, *admin])
