@@ -212,7 +212,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         device="cuda" if spec.gpus_per_replica else "cpu",
         precision=spec.precision,
         micro_batch=spec.micro_batch,
-        threads=max(1, int(spec.cpus_per_replica)),
+        threads=max(1, int(spec.cpus_per_replica) // ServiceSettings.lanes),
         memory_bytes=spec.memory_bytes,
         watch_s=spec.watch_s,
         max_queued_images=spec.max_queued_images,

@@ -1,8 +1,10 @@
 """Rows of many requests in one forward pass, in one process.
 
-Requests enter from an event loop; one thread of its own renders and encodes. A batch takes what
-waits for one model: everybody gets a share, the small requests all they ask, so sixty-four pictures
-do not hold up one. What a client that has gone was waiting for is not made.
+Requests enter from an event loop; threads of their own, the lanes, render and encode. A batch takes
+what waits for one model: everybody gets a share, the small requests all they ask, so sixty-four
+pictures do not hold up one. Further lanes open where a whole batch waits beside the one being made,
+or the rest of a request; what is less can be made with what comes next, at less cost. What a client
+that has gone was waiting for is not made.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from aigc.service.errors import OverloadedError
 from aigc.service.loaded import Loaded
 from aigc.service.rendering import render
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Share, Ticket, Work, fair_shares
+from aigc.service.tickets import BATCH_WEIGHT, Share, Ticket, Work, fair_shares
 
 _STANDS, _SHORTER = 4, 8
 """A queue that was not empty for a quarter of the longest wait is kept at an eighth of it."""
 
-Result = tuple[Ticket, list[bytes], Exception | None]
+Result = tuple[Share, list[bytes], Exception | None]
 
 
 @dataclass
@@ -51,13 +53,20 @@ class Batcher:
         self._settings, self._clock = settings, clock
         self.seen = Observed()
         self._queue: list[Ticket] = []
-        self._more = threading.Condition()
-        self._waiting = self._closed = False
+        lock = threading.Lock()
+        self._more, self._plenty = threading.Condition(lock), threading.Condition(lock)
+        self._waiting = self._closed = self._begun = False
+        self._at_work = 0
         self._last_key: object = None
         self._crowded = False
         self._empty_at = clock()
-        self._thread = threading.Thread(target=self._run, name="render", daemon=True)
-        self._thread.start()
+        takes = [self._next, *[self._next_beside] * (settings.lanes - 1)]
+        self._lanes = [
+            threading.Thread(target=self._run, args=(take,), name="render", daemon=True)
+            for take in takes
+        ]
+        for lane in self._lanes:
+            lane.start()
 
     def enter(self, work: Work) -> Ticket:
         """A place in the queue. To be called in an event loop.
@@ -74,6 +83,8 @@ class Batcher:
             self.seen.queued += work.weight
             if self._waiting:
                 self._more.notify()
+            if self._is_plenty():
+                self._plenty.notify()
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
@@ -92,12 +103,14 @@ class Batcher:
         """Finish what is queued, then stop."""
         with self._more:
             self._closed = True
-            self._more.notify()
-        self._thread.join()
+            self._more.notify_all()
+            self._plenty.notify_all()
+        for lane in self._lanes:
+            lane.join()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive() and not self._closed
+        return all(lane.is_alive() for lane in self._lanes) and not self._closed
 
     def wait_s(self) -> float:
         """How long a request entering now would wait, about."""
@@ -133,10 +146,25 @@ class Batcher:
         stands = self._clock() - self._empty_at > longest_s / _STANDS
         return longest_s / _SHORTER if stands else longest_s
 
-    def _run(self) -> None:
+    def _run(self, take: Callable[[], list[Share] | None]) -> None:
         torch.set_num_threads(self._settings.threads)
-        while (batch := self._next()) is not None:
-            self._serve(batch)
+        while (batch := take()) is not None:
+            if batch:
+                self._serve(batch)
+            with self._more:
+                self._at_work -= 1
+
+    def _next_beside(self) -> list[Share] | None:
+        with self._plenty:
+            while not self._is_plenty():
+                if self._closed:
+                    return None
+                self._plenty.wait()
+            return self._pick()
+
+    def _is_plenty(self) -> bool:
+        """Whether a whole batch waits, or what a batch had no room for of a request."""
+        return self._begun or self.seen.queued >= min(self._settings.micro_batch, BATCH_WEIGHT)
 
     def _next(self) -> list[Share] | None:
         with self._more:
@@ -168,17 +196,22 @@ class Batcher:
 
     def _pick(self) -> list[Share]:
         """The next batch, taken out of the queue; models take turns."""
+        self._at_work += 1
         if not self._queue:
+            self._begun = False
             return []
         others = (ticket for ticket in self._queue if ticket.key != self._last_key)
         self._last_key = next(others, self._queue[0]).key
         rows = self._settings.micro_batch
         alike = [ticket for ticket in self._queue if ticket.key == self._last_key][:rows]
         batch = fair_shares(alike, rows)
-        for ticket, share in batch:
-            ticket.taken += share
-            self.seen.queued -= share * ticket.work.format.weight
+        for share in batch:
+            share.ticket.taken += share.rows
+            self.seen.queued -= share.weight
         self._queue = [ticket for ticket in self._queue if ticket.left]
+        self._begun = any(ticket.taken for ticket in self._queue)
+        if self._is_plenty():
+            self._plenty.notify()
         return batch
 
     def _serve(self, batch: list[Share]) -> None:
@@ -190,30 +223,29 @@ class Batcher:
             if len(batch) > 1:
                 for share in batch:
                     self._serve([share])
-            elif batch:
-                self.leave(batch[0][0])
-                self._deliver([(batch[0][0], [], error)])
+            else:
+                self.leave(batch[0].ticket)
+                self._deliver([(batch[0], [], error)])
             return
-        self._observe(batch, time.perf_counter() - started)
-        self._deliver([(ticket, f, None) for (ticket, _), f in zip(batch, files, strict=True)])
+        with self._more:
+            self._observe(batch, time.perf_counter() - started)
+        self._deliver([(share, made, None) for share, made in zip(batch, files, strict=True)])
 
     def _observe(self, batch: list[Share], took_s: float) -> None:
-        rows = sum(share for _, share in batch)
-        weight = sum(share * ticket.work.format.weight for ticket, share in batch)
-        if batch:
-            batch[0][0].work.model.note_pace(rows, weight, took_s)
+        rows, weight = sum(share.rows for share in batch), sum(share.weight for share in batch)
+        batch[0].ticket.work.model.note_pace(rows, weight, took_s / self._at_work)
         self.seen.images += rows
         self.seen.batches += 1
         self.seen.rows[rows] += 1
         self.seen.busy_s += took_s
 
     def _deliver(self, results: list[Result]) -> None:
-        for loop in {ticket.loop for ticket, _, _ in results}:
-            mine = [result for result in results if result[0].loop is loop]
+        for loop in {share.ticket.loop for share, _, _ in results}:
+            mine = [result for result in results if result[0].ticket.loop is loop]
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_receive_all, mine)
 
 
 def _receive_all(results: list[Result]) -> None:
-    for ticket, files, error in results:
-        ticket.receive(files, error)
+    for share, files, error in results:
+        share.ticket.receive(share.start, files, error)

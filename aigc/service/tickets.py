@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from aigc.generation.draws import Draws
 from aigc.service.loaded import Loaded
@@ -38,9 +40,12 @@ class Ticket:
         self.entered = time.perf_counter()
         self.cancelled = False
         self.latents: Latents | None = None
+        self.preparing = threading.Lock()
+        """Held while `latents` are made."""
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
-        self._files: list[bytes] = []
+        self._files: list[bytes | None] = [None] * work.count
+        self._missing = work.count
         self._news: asyncio.Future[None] | None = None
 
     @property
@@ -55,39 +60,58 @@ class Ticket:
 
     async def files(self) -> list[bytes]:
         await self.done
-        return self._files
+        return cast("list[bytes]", self._files)
 
     async def parts(self) -> AsyncIterator[list[bytes]]:
-        """The files in order, some at a time, as soon as they are made."""
+        """The files in order, some at a time, as soon as they and those before them are made."""
         given = 0
         while given < self.work.count:
-            if len(self._files) == given:
-                if self.done.done():
-                    self.done.result()
-                self._news = self.loop.create_future()
-                await self._news
-            fresh = self._files[given:]
+            fresh = self._from(given)
             given += len(fresh)
             if fresh:
                 yield fresh
+                continue
+            if self.done.done():
+                self.done.result()
+            self._news = self.loop.create_future()
+            await self._news
 
-    def receive(self, files: list[bytes], error: Exception | None) -> None:
-        """Called in the ticket's loop."""
-        self._files += files
+    def _from(self, start: int) -> list[bytes]:
+        """The files from `start` on, up to the first that is missing."""
+        found: list[bytes] = []
+        for file in self._files[start:]:
+            if file is None:
+                break
+            found.append(file)
+        return found
+
+    def receive(self, start: int, files: list[bytes], error: Exception | None) -> None:
+        """Files from number `start` on, or why there are none. Called in the ticket's loop."""
+        self._files[start : start + len(files)] = files
+        self._missing -= len(files)
         if not self.done.done():
             if error is not None:
                 self.done.set_exception(error)
                 self.done.exception()
-            elif len(self._files) == self.work.count:
+            elif not self._missing:
                 self.done.set_result(None)
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
 
-Share = tuple[Ticket, int]
-"""A ticket and how many rows of it."""
+class Share(NamedTuple):
+    """A ticket's pictures from number `start` on."""
 
-_BATCH_WEIGHT = 256.0
+    ticket: Ticket
+    start: int
+    rows: int
+
+    @property
+    def weight(self) -> float:
+        return self.rows * self.ticket.work.format.weight
+
+
+BATCH_WEIGHT = 256.0
 """Small pictures' work that one batch may hold: what keeps a batch of large ones short."""
 
 
@@ -97,13 +121,13 @@ def fair_shares(tickets: Sequence[Ticket], rows: int) -> list[Share]:
     Small requests get all they ask; what they leave is shared by the large ones.
     """
     shares: list[Share] = []
-    weight = _BATCH_WEIGHT
+    weight = BATCH_WEIGHT
     for number, ticket in enumerate(sorted(tickets, key=lambda ticket: ticket.left)):
         fair = min(ticket.left, rows // (len(tickets) - number))
         share = min(fair, max(1, int(weight / ticket.work.format.weight)))
         if shares and weight < ticket.work.format.weight:
             continue
-        shares.append((ticket, share))
+        shares.append(Share(ticket, ticket.taken, share))
         rows -= share
-        weight -= share * ticket.work.format.weight
+        weight -= shares[-1].weight
     return shares

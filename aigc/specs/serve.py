@@ -58,6 +58,7 @@ class ServeSpec(Spec):
     proxy: Literal["auto", "haproxy", "ray"] = "auto"
     """What stands before the replicas: HAProxy where its binary is there, else Ray's own."""
     cpus_per_replica: float = Field(1, gt=0)
+    """What a replica is placed by. It renders a second batch beside the first where one waits."""
     gpus_per_replica: float = Field(0, ge=0)
     """May be a fraction: several replicas share a GPU."""
     scaling: Scaling = Scaling()

@@ -59,8 +59,8 @@ def test_small_requests_get_all_and_large_ones_the_rest(service: Service) -> Non
     async def shares() -> list[int]:
         tickets = [Ticket(order(service, n).work) for n in (64, 1, 64, 2)]
         found = dict.fromkeys(range(4), 0)
-        for ticket, share in fair_shares(tickets, 32):
-            found[tickets.index(ticket)] = share
+        for share in fair_shares(tickets, 32):
+            found[tickets.index(share.ticket)] = share.rows
         return list(found.values())
 
     assert asyncio.run(shares()) == [14, 1, 15, 2]
@@ -69,7 +69,7 @@ def test_small_requests_get_all_and_large_ones_the_rest(service: Service) -> Non
 def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
     async def shares() -> list[int]:
         tickets = [Ticket(order(service, 8, size="1024x1024").work) for _ in range(3)]
-        return [share for _, share in fair_shares(tickets, 32)]
+        return [share.rows for share in fair_shares(tickets, 32)]
 
     assert 0 < sum(asyncio.run(shares())) <= 4
 
@@ -165,7 +165,8 @@ async def _files(service: Service, n: int) -> list[bytes]:
 def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
     """A burst may fill it up to the longest wait; a crowd that stays may not."""
     now, freed = [0.0], threading.Event()
-    batcher = Batcher(ServiceSettings(max_wait_s=1.0, micro_batch=32), clock=lambda: now[0])
+    settings = ServiceSettings(max_wait_s=1.0, micro_batch=32, lanes=1)
+    batcher = Batcher(settings, clock=lambda: now[0])
     work = order(service, 32).work
     pace_s, work.model.pace_s = work.model.pace_s, 0.001
 
@@ -202,3 +203,41 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
         batcher.close()
     assert burst == 32
     assert stands == 4
+
+
+def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) -> None:
+    """A few pictures do: they will be made with others."""
+    freed = threading.Event()
+    batcher = Batcher(ServiceSettings(micro_batch=32))
+    few, many = order(service, 8).work, order(service, 64, seed=2).work
+
+    def blocking(loaded: Loaded) -> Latents:
+        freed.wait(30)
+        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+
+    async def crowd() -> tuple[list[bytes], list[bytes]]:
+        held = batcher.enter(Work(few.model, blocking, 1, few.format))
+        while held.left:
+            await asyncio.sleep(0.01)
+        waiting = batcher.enter(few)
+        await asyncio.sleep(0.1)
+        assert waiting.left == few.count
+        files = await batcher.enter(many).files()
+        assert not held.done.done()
+        freed.set()
+        await held.files()
+        return await waiting.files(), files
+
+    try:
+        found = asyncio.run(asyncio.wait_for(crowd(), 30))
+    finally:
+        freed.set()
+        batcher.close()
+    again = Batcher(ServiceSettings(micro_batch=32, lanes=1))
+
+    async def in_turn() -> tuple[list[bytes], list[bytes]]:
+        tickets = [again.enter(work) for work in (few, many)]
+        return await tickets[0].files(), await tickets[1].files()
+
+    assert found == asyncio.run(in_turn())
+    again.close()
