@@ -213,6 +213,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         precision=spec.precision,
         micro_batch=spec.micro_batch,
         threads=max(1, int(spec.cpus_per_replica) // ServiceSettings.lanes),
+        separate=spec.separate,
         memory_bytes=spec.memory_bytes,
         watch_s=spec.watch_s,
         max_queued_images=spec.max_queued_images,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from aigc.errors import AigcError, StorageError, StoreError
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded, load
+from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
@@ -57,6 +58,7 @@ class Catalogue:
 
     def __init__(self, settings: ServiceSettings, notice: Notice = unheard) -> None:
         self._settings, self._notice = settings, notice
+        self._process: RenderProcess | None = None
         self.store = ModelStore(settings.store)
         self._offers: dict[str, Offer] = {}
         self._refs: dict[str, ModelVersion] = {}
@@ -67,12 +69,15 @@ class Catalogue:
         self._ended = threading.Event()
         self._watch: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, process: RenderProcess | None = None) -> None:
         """Load what is offered, as far as memory allows, and begin to watch.
+
+        Models are rendered in `process`, too.
 
         Raises:
             StoreError, StorageError: a model is missing, damaged or unfit.
         """
+        self._process = process
         for asked in self._settings.models or self.store.names():
             version = self.store.resolve(asked)
             if version.name in self._offers:
@@ -228,7 +233,7 @@ class Catalogue:
 
     def _try(self, version: ModelVersion) -> Failure | None:
         try:
-            loaded = load(self.store, version, self._settings)
+            loaded = load(self.store, version, self._settings, self._process)
         except StorageError:
             raise
         except (AigcError, RuntimeError, ValueError, MemoryError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import cast
@@ -13,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from aigc import __version__
-from aigc.errors import StoreError
+from aigc.errors import JobError, StoreError
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes, Precision, best_precision
 from aigc.models import ENCODER_PREFIX, load_encoder
+from aigc.service.process import Held, RenderProcess
 from aigc.service.renderer import Format, Renderer
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
@@ -38,6 +40,8 @@ class Loaded:
     identity: str
     """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
     used_at: float = field(default_factory=time.monotonic)
+    beside: Held | None = None
+    """The same renderer in a process of its own."""
     pace_s: float = 0.001
     """Rendering and encoding one small picture in a full batch, lately."""
 
@@ -61,8 +65,13 @@ class Loaded:
             self.pace_s += _SMOOTHING * (took_s / weight - self.pace_s)
 
 
-def load(store: ModelStore, version: ModelVersion, settings: ServiceSettings) -> Loaded:
-    """Read, check, warm up.
+def load(
+    store: ModelStore,
+    version: ModelVersion,
+    settings: ServiceSettings,
+    process: RenderProcess | None = None,
+) -> Loaded:
+    """Read, check, warm up; `process` has it, too.
 
     Raises:
         StoreError: the weights are damaged, do not fit, or give values that are no numbers.
@@ -82,8 +91,21 @@ def load(store: ModelStore, version: ModelVersion, settings: ServiceSettings) ->
         card=version.read(CARD).decode(),
         identity=_identity(version, passes),
     )
-    _warm_up(loaded)
+    _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
+
+
+def _held(
+    process: RenderProcess | None, renderer: Renderer, tensors: dict[str, Tensor]
+) -> Held | None:
+    """A process that cannot have the model is no reason to be without it."""
+    if process is None or not process.alive:
+        return None
+    try:
+        return process.hold(renderer, tensors)
+    except (JobError, RuntimeError) as error:
+        logging.getLogger("aigc").warning("rendering in this process alone: %s", error)
+        return None
 
 
 def _finite(metrics: bytes) -> Json:
@@ -110,14 +132,16 @@ def _identity(version: ModelVersion, passes: Passes) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _warm_up(loaded: Loaded) -> None:
+def _warm_up(loaded: Loaded, beside: Held | None) -> None:
     """One full batch as requests will ask for it; its time is the first estimate of the pace."""
     rows, known = loaded.renderer.micro_batch, len(loaded.labels)
     numbers = np.arange(rows, dtype=np.int64)
     labels = numbers % known if known else None
     draws = Draws(np.zeros(rows, np.uint64), numbers, labels, np.full(rows, np.inf))
     started = time.perf_counter()
-    files = loaded.renderer.files(loaded.renderer.pixels(draws), loaded.native)
+    files = loaded.renderer.make(draws, [(rows, loaded.native)])
     loaded.pace_s = (time.perf_counter() - started) / rows
     if len(set(files)) == 1 and rows > 1:
         raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")
+    if beside is not None and beside.make(draws, [(rows, loaded.native)], wait=True) == files:
+        loaded.beside = beside

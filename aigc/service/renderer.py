@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,10 @@ class Format:
         return max(1.0, self.width * self.height / 2**14)
 
 
+Run = tuple[int, Format]
+"""So many rows of one format."""
+
+
 @dataclass(frozen=True)
 class Latents:
     """N points to decode: `z` float32 (N, latent_dim); `label` int64 (N,) or embeddings (N, E)."""
@@ -53,23 +58,39 @@ class Renderer:
     it is when the libraries sum in the same order. A request of one then costs a pass of four.
     """
 
-    def __init__(self, engine: Engine, config: ModelConfig) -> None:
-        """Raises StoreError when the model gives something that is no number."""
-        self.engine = engine
+    def __init__(
+        self, engine: Engine, config: ModelConfig, widths: Sequence[int] | None = None
+    ) -> None:
+        """`widths` of narrower passes that were probed before.
+
+        Raises StoreError when the model gives something that is no number.
+        """
+        self.engine, self.config = engine, config
         self.channels = config.channels
-        rows = engine.passes.micro_batch
-        probe = probe_latents(engine, config, rows)
-        expected = engine.outputs(probe.z, probe.label)
-        if not torch.isfinite(expected).all():
-            raise StoreError("the model gives values that are no numbers; publish a sound one")
-        narrow = [engine.narrower(width) for width in _widths(rows)]
-        same = [found for found in narrow if _agrees(found, probe, expected)]
-        self.engines = [*same, engine]
+        probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
+        self.engines = [*probed, engine]
         """Narrowest first; the last has the full micro-batch."""
+
+    @property
+    def widths(self) -> list[int]:
+        return [engine.passes.micro_batch for engine in self.engines[:-1]]
 
     @property
     def micro_batch(self) -> int:
         return self.engine.passes.micro_batch
+
+    def make(self, source: Draws | Latents, runs: Sequence[Run]) -> list[bytes]:
+        """The files of all rows; `runs` say the format of each. One format is encoded at a time."""
+        pixels = self.pixels(source)
+        if len({wanted for _, wanted in runs}) == 1:
+            return self.files(pixels, runs[0][1])
+        of = [wanted for rows, wanted in runs for _ in range(rows)]
+        made: list[bytes] = [b""] * len(of)
+        for wanted in dict.fromkeys(of):
+            places = [at for at, found in enumerate(of) if found == wanted]
+            for at, file in zip(places, self.files(pixels[places], wanted), strict=True):
+                made[at] = file
+        return made
 
     def pixels(self, source: Draws | Latents) -> UInt8Images:
         """(N, H, W, C) as the model makes them, N ≤ micro_batch."""
@@ -87,6 +108,17 @@ class Renderer:
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)
         return next(wide, self.engine)
+
+
+def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
+    """Narrower engines that give the same numbers."""
+    rows = engine.passes.micro_batch
+    probe = probe_latents(engine, config, rows)
+    expected = engine.outputs(probe.z, probe.label)
+    if not torch.isfinite(expected).all():
+        raise StoreError("the model gives values that are no numbers; publish a sound one")
+    narrow = [engine.narrower(width) for width in _widths(rows)]
+    return [found for found in narrow if _agrees(found, probe, expected)]
 
 
 def _widths(rows: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""A batch to files: rows of several requests in one pass, one format encoded at a time."""
+"""A batch to files: rows of several requests in one pass."""
 
 from __future__ import annotations
 
@@ -13,22 +13,17 @@ from aigc.service.tickets import Share
 
 
 def render(batch: Sequence[Share]) -> list[list[bytes]]:
-    """The files of each share. Pictures of one format are encoded together."""
+    """The files of each share, made in the process beside this one if it is free."""
     model = batch[0].ticket.work.model
-    pixels = model.renderer.pixels(_joined(model, batch))
+    source = _joined(model, batch)
+    runs = [(share.rows, share.ticket.work.format) for share in batch]
+    files = None
+    if model.beside is not None and isinstance(source, Draws):
+        files = model.beside.make(source, runs)
+    if files is None:
+        files = model.renderer.make(source, runs)
     ends = np.cumsum([share.rows for share in batch]).tolist()
-    formats = [share.ticket.work.format for share in batch]
-    if len(set(formats)) == 1:
-        files = model.renderer.files(pixels, formats[0])
-        return [files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
-    made: list[list[bytes]] = [[]] * len(batch)
-    for wanted in dict.fromkeys(formats):
-        places = [at for at, found in enumerate(formats) if found == wanted]
-        rows = np.concatenate([np.arange(ends[at] - batch[at].rows, ends[at]) for at in places])
-        encoded = iter(model.renderer.files(pixels[rows], wanted))
-        for at in places:
-            made[at] = [next(encoded) for _ in range(batch[at].rows)]
-    return made
+    return [files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
 
 
 def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:

@@ -16,6 +16,7 @@ from aigc.service.catalogue import Catalogue
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
+from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket
 from aigc.types import Notice, unheard
@@ -34,6 +35,7 @@ class Service:
         self.settings = settings
         self.catalogue = Catalogue(settings, notice)
         self._batcher: Batcher | None = None
+        self._process: RenderProcess | None = None
         self._reading = asyncio.Semaphore(_READ_AT_A_TIME)
 
     def start(self) -> None:
@@ -42,7 +44,9 @@ class Service:
             return
         sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
         torch.set_num_threads(self.settings.threads)
-        self.catalogue.start()
+        if self.settings.separate and self.settings.device == "cpu":
+            self._process = RenderProcess(self.settings.threads)
+        self.catalogue.start(self._process)
         self._batcher = Batcher(self.settings)
         gc.collect()
         gc.freeze()  # what is there now stays; looking through it again stalls requests by 0.1 s
@@ -52,10 +56,14 @@ class Service:
         self.catalogue.close()
         if self._batcher is not None:
             self._batcher.close()
+        if self._process is not None:
+            self._process.close()
 
     @property
     def ready(self) -> bool:
-        return self._batcher is not None and self._batcher.alive
+        """Without the process beside it a replica is slow; another one shall take its place."""
+        whole = self._process is None or self._process.alive
+        return whole and self._batcher is not None and self._batcher.alive
 
     @property
     def batcher(self) -> Batcher:

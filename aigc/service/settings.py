@@ -19,6 +19,8 @@ class ServiceSettings:
     """Part of an item's identity, as in bulk generation."""
     threads: int = 1
     """Of PyTorch, for one forward pass."""
+    separate: bool = False
+    """Render on CPUs in a process of its own, too."""
     lanes: int = 2
     """Batches made at a time, where more than one is waiting."""
     memory_bytes: int = 2 * 2**30

@@ -59,6 +59,9 @@ class ServeSpec(Spec):
     """What stands before the replicas: HAProxy where its binary is there, else Ray's own."""
     cpus_per_replica: float = Field(1, gt=0)
     """What a replica is placed by. It renders a second batch beside the first where one waits."""
+    separate: bool = True
+    """Render on CPUs in a process beside the one that answers, which takes some 300 MiB a replica:
+    in one they wait for each other."""
     gpus_per_replica: float = Field(0, ge=0)
     """May be a fraction: several replicas share a GPU."""
     scaling: Scaling = Scaling()
