@@ -13,6 +13,17 @@ from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those that share what is dear to start stay together."""
+    for item in items:
+        folder = item.path.parent
+        shares = folder.name != "tests" and (folder / "conftest.py").exists()
+        group = str(folder if shares else item.path)
+        if "ray_session" in getattr(item, "fixturenames", ()):
+            group = "ray"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test depends on, or touches, the cluster, store or credentials of its machine."""
