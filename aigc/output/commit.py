@@ -83,15 +83,18 @@ def read_briefs(out: str, job: Job) -> Briefs | None:
 def grow(out: str, total: int) -> Job:
     """Let the job of the complete set at `out` have `total` items; returns it as it is now.
 
+    A set that grows and was stopped is taken up by the same `total`.
+
     Raises:
         SpecError: `total` is below what there is, or the set cannot grow or is not complete.
     """
     job = read_job(out)
     if total == job.count:
+        _require_not_begun_by_generate(out, job)
         return job
     if total < job.count:
         raise SpecError(f"{out}: has {job.count:,} items already, {total:,} asked; ask for more")
-    if job.briefs_digest is not None or job.gates.duplicates is not None:
+    if _is_whole(job):
         why = (
             "is made from briefs" if job.briefs_digest else "was compared as a whole for duplicates"
         )
@@ -103,6 +106,17 @@ def grow(out: str, total: int) -> Job:
     storage.delete(manifest_uri(out))
     storage.write_bytes(job_uri(out), larger.to_json())
     return larger
+
+
+def _is_whole(job: Job) -> bool:
+    """Whether it can only be made as one: from its briefs, or compared with itself."""
+    return job.briefs_digest is not None or job.gates.duplicates is not None
+
+
+def _require_not_begun_by_generate(out: str, job: Job) -> None:
+    """An unfinished set that cannot have grown needs what only its first command knows."""
+    if _is_whole(job) and read_manifest(out) is None:
+        raise SpecError(f"{out}: not finished; finish it by the `aigc generate` that began it")
 
 
 def data_file(job: Job, shard: Shard, attempt: str) -> str:

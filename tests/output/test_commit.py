@@ -193,3 +193,17 @@ def test_a_manifest_of_many_shards_is_split(sets, tmp_path: Path, monkeypatch) -
     (folder / made["shard_files"][1]["file"]).write_bytes(b"{}")
     with pytest.raises(JobError, match="differs from the manifest's"):
         verify(str(folder))
+
+
+def test_only_a_set_that_can_grow_is_finished_by_append(sets, tmp_path: Path) -> None:
+    plain, whole = str(tmp_path / "plain"), str(tmp_path / "whole")
+    sets.start(plain)
+    assert commit.grow(plain, 100).count == 100
+    job = sets.start(whole)
+    sets.shards(whole, job, [0, 1])
+    briefs = job.model_copy(update={"briefs_digest": "0" * 64})
+    storage.write_bytes(commit.job_uri(whole), briefs.to_json())
+    with pytest.raises(SpecError, match="not finished; finish it by the `aigc generate` that"):
+        commit.grow(whole, 100)
+    storage.write_bytes(commit.manifest_uri(whole), b"{}")
+    assert commit.grow(whole, 100) == briefs
