@@ -74,14 +74,22 @@ def status_and_type(error: AigcError) -> tuple[int, str]:
 
 
 def headers(error: AigcError) -> dict[str, str]:
-    if isinstance(error, OverloadedError):
+    wait_s = _retry_after_s(error)
+    if wait_s is not None:
         return {
-            "retry-after": str(max(1, math.ceil(error.retry_after_s))),
-            "retry-after-ms": str(max(1, math.ceil(error.retry_after_s * 1000))),
+            "retry-after": str(max(1, math.ceil(wait_s))),
+            "retry-after-ms": str(max(1, math.ceil(wait_s * 1000))),
         }
     if isinstance(error, KeyRefusedError) and not error.forbidden:
         return {"www-authenticate": 'Bearer realm="aigc"'}
     return {}
+
+
+def _retry_after_s(error: AigcError) -> float | None:
+    """Whatever is a 503 says so; a store that cannot be read may be there a second later."""
+    if isinstance(error, OverloadedError | UnfitError):
+        return error.retry_after_s
+    return 1.0 if status_and_type(error)[0] == 503 else None
 
 
 def as_json(error: AigcError) -> Json:

@@ -14,6 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from aigc.service.service import Service
+from aigc.store.models import LATEST
 
 _LATENCIES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -122,7 +123,7 @@ class _ServiceCollector(Collector):
         unfit = GaugeMetricFamily("aigc_model_unfit", "Failed its check.", labels=names)
         for failure in catalogue.failures():
             name, _, version = failure.ref.partition("@")
-            unfit.add_metric([name, version], 1)
+            unfit.add_metric([name, version or LATEST], 1)
         yield from (offered, loaded, unfit)
 
 

@@ -7,9 +7,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aigc.service.catalogue import Catalogue, Offer
-from aigc.service.errors import NotFoundError
+from aigc.service.catalogue import Catalogue
+from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded
+from aigc.service.offers import Offer
 from aigc.service.service import Service
 from aigc.store import ModelVersion
 from aigc.types import Json
@@ -27,7 +28,13 @@ class Models:
     async def one(self, request: Request) -> Response:
         wanted = request.path_params["id"]
         catalogue = self._service.catalogue
-        loaded = await catalogue.get(wanted)
+        try:
+            loaded = await catalogue.get(wanted)
+        except UnfitError:
+            named = catalogue.offer(wanted)
+            if named is None:
+                raise
+            return _answer(described(catalogue, named))
         offer = catalogue.offer(loaded.version.name)
         if offer is None:
             raise NotFoundError(f"model {wanted[:80]!r} is not offered here", param="model")

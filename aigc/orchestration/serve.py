@@ -174,7 +174,7 @@ def _drain(longest_s: float) -> None:
 def check(spec: ServeSpec) -> None:
     """See at once what would otherwise fail in a replica."""
     store = ModelStore()
-    for ref in spec.models or store.names():
+    for ref in spec.models:
         store.resolve(ref)
     if not (spec.models or store.names()):
         raise SpecError(f"models: the store {store.uri} has none; train one, or set AIGC_STORE")

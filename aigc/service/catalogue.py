@@ -2,55 +2,30 @@
 
 A name is watched in the store. When it moved, the new version is loaded beside the old one and
 checked; only then does the name stand for it. A version that fails stays out, and `failures` says
-why. Whoever renders holds the version it renders with, so the old one goes when nobody does.
+why. Whoever renders holds the version it renders with, so the old one goes when nobody does. A name
+of which nothing is fit is offered as unfit, for the others shall be served.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from aigc.errors import AigcError, StorageError, StoreError
+from aigc.errors import StorageError, StoreError
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded, load
+from aigc.service.offers import Failure, Offer, failed
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 from aigc.types import Notice, unheard
 
-_RETRY_FAILED_S = 60.0
 _REMEMBER_MISSING_S = 2.0
 _MOST_MISSING = 256
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A version that is not used, and why."""
-
-    ref: str
-    reason: str
-    at: float
-    """Seconds on the monotonic clock."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What a name stands for now."""
-
-    name: str
-    asked: str
-    """The reference that is watched."""
-    version: ModelVersion
-    aliases: dict[str, str]
-    """Every alias of the name in the store, and its version."""
-    failure: Failure | None = None
-    """The version the store would rather have here."""
 
 
 class Catalogue:
@@ -65,6 +40,8 @@ class Catalogue:
         self._loaded: dict[str, Loaded] = {}
         self._missing: dict[str, float] = {}
         self._failures: dict[str, Failure] = {}
+        self._unread: dict[str, Failure] = {}
+        """Names in the store of which it cannot even be read what they stand for."""
         self._loading = threading.RLock()
         self._ended = threading.Event()
         self._watch: threading.Thread | None = None
@@ -75,16 +52,17 @@ class Catalogue:
         Models are rendered in `process`, too.
 
         Raises:
-            StoreError, StorageError: a model is missing, damaged or unfit.
+            StoreError, StorageError: a model that was named is missing, or none is fit.
         """
         self._process = process
-        for asked in self._settings.models or self.store.names():
+        for asked in self._settings.models:
             version = self.store.resolve(asked)
             if version.name in self._offers:
                 raise StoreError(f"{asked}: {version.name} is offered already; name each once")
             self._offers[version.name] = self._first_offer(asked, version)
-        if not self._offers:
-            raise StoreError(f"there are no models in {self.store.uri}; aigc train publishes one")
+        if not self._settings.models:
+            self._offer_new()
+        self._require_one()
         self._watch = threading.Thread(target=self._watch_store, name="watch", daemon=True)
         self._watch.start()
 
@@ -94,16 +72,19 @@ class Catalogue:
             self._watch.join()
 
     def offers(self) -> list[Offer]:
-        return list(self._offers.values())
+        return [self._told(offer) for offer in list(self._offers.values())]
 
     def offer(self, name: str) -> Offer | None:
-        return self._offers.get(name)
+        offer = self._offers.get(name)
+        return offer and self._told(offer)
 
     def loaded(self) -> list[Loaded]:
         return list(self._loaded.values())
 
     def failures(self) -> list[Failure]:
-        return list(self._failures.values())
+        """Of the versions that the store would have here."""
+        found = [offer.failure for offer in self.offers() if offer.failure is not None]
+        return [*found, *self._unread.values()]
 
     async def get(self, ref: str) -> Loaded:
         """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
@@ -125,32 +106,45 @@ class Catalogue:
         for name, offer in list(self._offers.items()):
             try:
                 self._follow(name, offer)
-            except AigcError as error:
-                self._notice(f"{name}: the store cannot be asked: {error}")
+            except Exception as error:
+                self._notice(f"{name}: the store cannot be asked: {error or repr(error)}")
         self._refs = {
             ref: version
             for ref, version in self._refs.items()
             if ref == version.ref and version.ref in self._loaded
         }
+        known = {failure.ref for failure in self.failures()}
+        for failure in list(self._failures.values()):
+            if failure.ref not in known and not failure.left_s:
+                self._failures.pop(failure.ref, None)
         if not self._settings.models:
             self._offer_new()
 
     def _first_offer(self, asked: str, wanted: ModelVersion) -> Offer:
         """A start while a bad version is promoted takes the one before, as those running did."""
-        aliases = self._aliases(wanted.name)
-        if not self._fits():
-            return Offer(wanted.name, asked, wanted, aliases)
-        try:
-            self._load(wanted)
-            return Offer(wanted.name, asked, wanted, aliases)
-        except UnfitError:
-            for version in self._before(asked, wanted):
-                with contextlib.suppress(UnfitError):
-                    self._load(version)
-                    failure = self._failures.get(wanted.ref)
-                    self._notice(f"{asked}: {wanted.ref} is unfit, {version.ref} stands in")
-                    return Offer(wanted.name, asked, version, aliases, failure)
-            raise
+        offer = Offer(wanted.name, asked, wanted, self._aliases(wanted.name))
+        if not self._fits() or self._is_fit(wanted):
+            return offer
+        failure = self._failures[wanted.ref]
+        for version in self._before(asked, wanted):
+            if self._is_fit(version):
+                self._notice(f"{asked}: {wanted.ref} is unfit, {version.ref} stands in")
+                return dataclasses.replace(offer, version=version, failure=failure)
+        self._notice(f"{asked}: {failure.error()}")
+        return offer
+
+    def _told(self, offer: Offer) -> Offer:
+        """With what is wrong with the version itself, which may be known since it was asked for."""
+        failure = self._failures.get(offer.version.ref)
+        return dataclasses.replace(offer, failure=failure) if failure else offer
+
+    def _require_one(self) -> None:
+        """Raises StoreError where nothing could be made of anything."""
+        if any(not offer.unfit for offer in self.offers()):
+            return
+        reasons = [str(failure.error()) for failure in self.failures()]
+        none = f"there are no models in {self.store.uri}; aigc train publishes one"
+        raise StoreError("; ".join(reasons) or none)
 
     def _before(self, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
         """What `asked` stood for earlier, newest first; nothing for a pinned version."""
@@ -169,31 +163,38 @@ class Catalogue:
         try:
             version, aliases = self.store.resolve(offer.asked), self._aliases(name)
         except StoreError as error:
-            unread = Failure(offer.asked, str(error), time.monotonic())
-            self._offers[name] = dataclasses.replace(offer, failure=unread)
+            unread = dataclasses.replace(offer, failure=failed(offer.asked, error))
+            self._offers[name] = unread
             raise
-        failure = None
-        if version.ref != offer.version.ref:
-            try:
-                self._load(version)
+        failure, standing = None, offer.version
+        moved = version.ref != standing.ref
+        if moved or version.ref in self._failures:
+            if self._is_fit(version):
                 self._notice(f"{name} is now {version.ref}")
-            except UnfitError as error:
-                failure = self._failures.get(version.ref)
-                if offer.failure != failure:
-                    self._notice(f"{name} stays {offer.version.ref}: {error}")
-                version = offer.version
+            elif moved and standing.ref not in self._failures:
+                failure, version = self._failures.get(version.ref), standing
+                if failure and offer.failure != failure:
+                    self._notice(f"{name} stays {standing.ref}: {failure.error()}")
         self._offers[name] = Offer(name, offer.asked, version, aliases, failure)
         self._drop_unused()
 
     def _offer_new(self) -> None:
-        for name in set(self.store.names()) - set(self._offers):
-            version = self.store.resolve(name)
-            self._offers[name] = Offer(name, name, version, self._aliases(name))
+        unread = {}
+        for name in sorted(set(self.store.names()) - set(self._offers)):
+            try:
+                self._offers[name] = self._first_offer(name, self.store.resolve(name))
+            except StoreError as error:
+                unread[name] = failed(name, error)
+                if name not in self._unread:
+                    self._notice(f"{name}: {error}")
+        self._unread = unread
 
     def _fetch(self, ref: str) -> Loaded:
         name = ref.partition("@")[0]
         offer = self._offers.get(name)
         if offer is None:
+            if name in self._unread:
+                raise self._unread[name].error()
             raise NotFoundError(
                 f"model {ref[:80]!r} is not offered here; there is: {', '.join(self._offers)}",
                 param="model",
@@ -225,20 +226,26 @@ class Catalogue:
             if version.ref in self._loaded:
                 return self._loaded[version.ref]
             failure = self._failures.get(version.ref)
-            if failure is None or time.monotonic() - failure.at > _RETRY_FAILED_S:
+            if failure is None or not failure.left_s:
                 failure = self._try(version)
             if failure is not None:
-                raise UnfitError(f"{version.ref} cannot be used: {failure.reason}", param="model")
+                raise failure.error()
             return self._loaded[version.ref]
+
+    def _is_fit(self, version: ModelVersion) -> bool:
+        try:
+            self._load(version)
+        except UnfitError:
+            return False
+        return True
 
     def _try(self, version: ModelVersion) -> Failure | None:
         try:
             loaded = load(self.store, version, self._settings, self._process)
         except StorageError:
             raise
-        except (AigcError, RuntimeError, ValueError, MemoryError) as error:
-            failure = Failure(version.ref, " ".join(str(error).split())[:300], time.monotonic())
-            self._failures[version.ref] = failure
+        except Exception as error:  # whatever a damaged model breaks, others are served
+            self._failures[version.ref] = failure = failed(version.ref, error)
             return failure
         self._failures.pop(version.ref, None)
         self._make_room(loaded.size_bytes)

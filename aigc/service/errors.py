@@ -49,4 +49,15 @@ class OverloadedError(RequestError):
 
 
 class UnfitError(RequestError):
-    pass
+    """`retry_after_s`: when it is tried again."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float = 1.0,
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.retry_after_s = retry_after_s

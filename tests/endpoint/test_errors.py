@@ -3,12 +3,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from aigc.endpoint.settings import EndpointSettings
 from tests.endpoint.conftest import Endpoint
+from tests.service.test_catalogue import publish_bad
 
 GENERATIONS = "/v1/images/generations"
 
@@ -111,3 +113,20 @@ def test_metrics_tell_what_happened(client: httpx.Client) -> None:
     assert 'aigc_model_version{model="tiny",version="v1"} 1.0' in text
     assert "aigc_batch_images_bucket" in text
     assert "aigc_queue_images 0.0" in text
+
+
+def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> None:
+    models = Endpoint(tmp_path / "store")
+    publish_bad(models.store, "bad")
+    with models.running() as client:
+        refused = client.post(GENERATIONS, json={"model": "bad", "prompt": "one"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unfit")
+        assert "no numbers" in refused.json()["error"]["message"]
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        listed = {row["id"]: row.get("unfit") for row in client.get("/v1/models").json()["data"]}
+        assert listed.pop("bad")["version"] == "bad@v1"
+        assert listed == dict.fromkeys(("plain", "tiny", "vae"))
+        assert client.get("/v1/models/bad").json()["unfit"]["version"] == "bad@v1"
+        assert 'aigc_model_unfit{model="bad",version="v1"} 1.0' in client.get("/metrics").text
+        good = client.post(GENERATIONS, json={"model": "tiny", "prompt": "one"})
+        assert good.status_code == 200

@@ -107,6 +107,75 @@ def test_a_start_after_a_bad_promotion_takes_the_version_before(store: ModelStor
         catalogue(store, "tiny@v2")
 
 
+def unfit(found: Catalogue) -> list[str]:
+    return sorted(failure.ref for failure in found.failures())
+
+
+def test_one_bad_model_keeps_nobody_from_the_others(store: ModelStore) -> None:
+    publish_bad(store, "bad")
+    with pytest.raises(StoreError, match="bad@v1 cannot be used"):
+        catalogue(store)
+    publish_tiny("good", store=store)
+    for models in ((), ("bad", "good")):
+        found = catalogue(store, *models)
+        assert get(found, "good") == "good@v1"
+        assert [offer.unfit for offer in found.offers()] == [True, False]
+    with pytest.raises(UnfitError, match="no numbers") as caught:
+        get(found, "bad")
+    assert 50 < caught.value.retry_after_s <= 60
+    found.refresh()
+    assert unfit(found) == ["bad@v1"]
+    publish_tiny("bad", store=store)
+    found.refresh()
+    assert (get(found, "bad"), unfit(found)) == ("bad@v2", [])
+
+
+def test_new_names_are_checked_and_do_not_stop_the_watch(store: ModelStore) -> None:
+    publish_tiny("good", store=store)
+    found = catalogue(store)
+    publish_bad(store, "bad")
+    unread = Path(publish_tiny("cut", store=store).uri, "version.json")
+    whole = unread.read_text()
+    unread.write_text("{")
+    publish_tiny("good", store=store, seed=1)
+    found.refresh()
+    assert get(found, "good") == "good@v2"
+    assert unfit(found) == ["bad@v1", "cut"]
+    with pytest.raises(UnfitError, match=r"cut.*damaged"):
+        get(found, "cut")
+    unread.write_text(whole)
+    found.refresh()
+    assert (get(found, "cut"), unfit(found)) == ("cut@v1", ["bad@v1"])
+
+
+def test_a_roll_back_clears_what_failed(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    store.promote("tiny", "v1")
+    found = catalogue(store, "tiny@production")
+    store.promote("tiny", publish_bad(store).version)
+    found.refresh()
+    assert unfit(found) == ["tiny@v2"]
+    store.rollback("tiny")
+    found.refresh()
+    assert unfit(found) == []
+
+
+def test_what_stands_and_fails_later_is_told(store: ModelStore) -> None:
+    """It is not checked at the start where there is no room."""
+    publish_tiny("a", store=store)
+    size = catalogue(store, "a").loaded()[0].size_bytes
+    version = publish_tiny("b", store=store)
+    found = catalogue(store, memory_bytes=size)
+    Path(version.uri, "model.safetensors").unlink()
+    assert unfit(found) == []
+    with pytest.raises(UnfitError, match="b@v1 cannot be used"):
+        get(found, "b")
+    assert unfit(found) == ["b@v1"]
+    found.refresh()
+    assert unfit(found) == ["b@v1"]
+    assert get(found, "a") == "a@v1"
+
+
 def test_memory_holds_the_lately_used(store: ModelStore) -> None:
     for name in ("a", "b", "c"):
         publish_tiny(name, store=store)
