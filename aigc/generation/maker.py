@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,9 @@ from aigc.types import UInt8Images
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
+_DELIVERED_BYTES = 16 * 2**20
+"""Pixels in delivered size brought into shape at a time. Results wait for each other, one an
+encoding thread, and are copied on their way to a file: some 256 MiB in all."""
 
 
 @dataclass
@@ -35,6 +39,13 @@ class Made:
     pixels: UInt8Images
     scores: npt.NDArray[np.float32] | None = None
     refused: Counter[str] = field(default_factory=Counter)
+
+    def __getitem__(self, rows: slice) -> Made:
+        """Some of the items; what was refused on the way stays with the first."""
+        scores = None if self.scores is None else self.scores[rows]
+        refused = Counter() if rows.start else self.refused
+        parts = self.slots[rows], self.draw[rows], self.draws[rows], self.pixels[rows]
+        return Made(*parts, scores, refused)
 
 
 class Maker:
@@ -64,12 +75,21 @@ class Maker:
         draws = draws_of(self.job, self.briefs, slots, draw)
         return Made(slots, draw, draws, self.engine.render(draws).pixels)
 
+    def parts(self, made: Made) -> Iterator[Made]:
+        """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
+        many times as large as the model makes them."""
+        sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
+        of = np.zeros(len(made.slots), int) if len(sizes) == 1 else self._formats_of(made)
+        part = np.cumsum(sizes[of]) // _DELIVERED_BYTES
+        edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.slots)]
+        return (made[start:stop] for start, stop in itertools.pairwise(edges))
+
     def files(self, made: Made) -> list[bytes]:
         """The items as they are delivered: resized, encoded, labelled as AI-generated."""
         if len(self._formats) == 1:
             return self._encode(made.pixels, self._formats[0])
         files = [b""] * len(made.slots)
-        of = self._format_of[self.briefs.rows(made.slots)] if self.briefs else np.zeros(0, int)
+        of = self._formats_of(made)
         for number in np.unique(of).tolist():
             rows = np.flatnonzero(of == number)
             encoded = self._encode(made.pixels[rows], self._formats[number])
@@ -80,6 +100,10 @@ class Maker:
     def latents(self, made: Made) -> npt.NDArray[np.float32] | None:
         """(N, latent_dim), if the job includes them."""
         return self.engine.latents(made.draws).numpy() if "latents" in self.job.include else None
+
+    def _formats_of(self, made: Made) -> Ints:
+        """(N,) numbers of the items' formats."""
+        return self._format_of[self.briefs.rows(made.slots)] if self.briefs else np.zeros(0, int)
 
     def _accepted(self, judge: Judge, slots: Ints, draw: Ints) -> Made:
         shape = (len(slots), *self.engine.shape)
@@ -120,9 +144,14 @@ class Maker:
             )
 
     def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
-        coloured = recolour(pixels, "grey" if self.job.channels == 1 else "rgb")
-        shaped = resample(coloured, wanted.height, wanted.width, self.job.resampling)
-        files = encode(shaped, wanted.codec, wanted.quality)
+        """A bounded number of pixels at a time, however many items there are."""
+        step = max(1, _DELIVERED_BYTES // (wanted.pixels * self.job.channels))
+        files: list[bytes] = []
+        for start in range(0, len(pixels), step):
+            part = pixels[start : start + step]
+            coloured = recolour(part, "grey" if self.job.channels == 1 else "rgb")
+            shaped = resample(coloured, wanted.height, wanted.width, self.job.resampling)
+            files += encode(shaped, wanted.codec, wanted.quality)
         return mark_all(files, wanted.codec) if self.job.embed_provenance else files
 
 
@@ -134,6 +163,10 @@ class Format:
     height: int
     codec: Codec
     quality: int
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
 
 
 def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:

@@ -28,7 +28,8 @@ OnItems = Callable[[int], None]
 
 _BLOCK_BATCHES = 8
 _BLOCK_BYTES = 64 * 2**20
-"""Pixels held at a time; the work between blocks is worth some hundred items."""
+"""Pixels held at a time, or a micro-batch as the model makes it; the work between blocks is worth
+some hundred items."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class MakeShard:
         """Render, judge, encode, write and commit; returns our record or an earlier winner's."""
         columns = schema.schema(maker.job, maker.briefs)
         made = (
-            maker.make(slots, np.zeros(len(slots), np.int64))
+            part
             for slots in blocks(maker.job, np.arange(self.shard.start, self.shard.stop))
+            for part in maker.parts(maker.make(slots, np.zeros(len(slots), np.int64)))
         )
         rows = ahead(functools.partial(rows_of, maker, columns), made, maker.encoders)
         return write_shard(maker, self.shard, out, rows, on_items)

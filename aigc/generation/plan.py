@@ -21,7 +21,7 @@ from aigc.models.config import ModelConfig
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
-_TARGET_FILE_BYTES = 256 * 2**20
+_TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
 _MIN_SHARDS = 16
 _MIN_BATCHES = 8
 _RESOLVED = ("model_uri", "gates", "ranges")
@@ -177,16 +177,26 @@ def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
     )
 
 
-def shard_items(spec: GenerateSpec, config: ModelConfig, count: int) -> int:
-    """Items a shard: files near 256 MB, yet at least 16 shards a job, whole micro-batches each."""
+def shard_items(
+    spec: GenerateSpec, config: ModelConfig, count: int, briefs: Briefs | None = None
+) -> int:
+    """Items a shard: files near 256 MB, yet at least 16 shards a job; whole micro-batches each, but
+    for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
     if spec.shard_items:
-        wanted = spec.shard_items
-    else:
-        height, width = spec.height or config.height, spec.width or config.width
-        item_bytes = max(256, height * width * config.channels * 3 // 4)
-        wanted = min(_TARGET_FILE_BYTES // item_bytes, -(-count // _MIN_SHARDS))
-        wanted = max(wanted, _MIN_BATCHES * spec.micro_batch)
-    return -(-wanted // spec.micro_batch) * spec.micro_batch
+        return _whole(spec.shard_items, spec.micro_batch)
+    channels = {"grey": 1, "rgb": 3, None: config.channels}[spec.colour]
+    height, width = spec.height or config.height, spec.width or config.width
+    pixels = height * width if briefs is None else briefs.mean_pixels
+    item_bytes = max(256, int(pixels * channels * 3 / 4))
+    fitting = max(1, _TARGET_FILE_BYTES // item_bytes)
+    if spec.micro_batch * item_bytes > _MAX_FILE_BYTES:
+        return fitting
+    least = min(_MIN_BATCHES * spec.micro_batch, fitting)
+    return _whole(max(min(fitting, -(-count // _MIN_SHARDS)), least), spec.micro_batch)
+
+
+def _whole(items: int, micro_batch: int) -> int:
+    return -(-items // micro_batch) * micro_batch
 
 
 def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:

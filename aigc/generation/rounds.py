@@ -132,7 +132,7 @@ class Stage:
 
         def candidates() -> Iterator[Made]:
             for places in blocks(maker.job, np.arange(len(slots))):
-                yield maker.make(slots[places], draw[places])
+                yield from maker.parts(maker.make(slots[places], draw[places]))
 
         def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
             orders = made.draw * DRAW + made.slots

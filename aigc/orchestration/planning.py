@@ -54,7 +54,7 @@ def plan_job(
         precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
         device=device,
         micro_batch=spec.micro_batch,
-        shard_items=shard_items(spec, config, count),
+        shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
         height=spec.height or config.height,
         width=spec.width or config.width,

@@ -72,6 +72,12 @@ class Briefs:
         """Items of all briefs together."""
         return int(self.starts[-1])
 
+    @property
+    def mean_pixels(self) -> float:
+        """Of all items: width times height."""
+        wide, high = (self.table[name].to_numpy().astype(float) for name in ("width", "height"))
+        return float(np.average(wide * high, weights=self._integers["count"]))
+
     def rows(self, slots: Ints) -> Ints:
         """int64 (N,): which row of the table each slot (N,) belongs to.
 

@@ -1,0 +1,80 @@
+"""Pictures far larger than the model makes them: bounded memory, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aigc.generation.briefs import Briefs
+from aigc.generation.briefs import read as read_briefs
+from aigc.generation.pipeline import MakeShard
+from aigc.orchestration.planning import plan_job
+from aigc.orchestration.shard_work import make_maker
+from aigc.specs import GenerateSpec
+from tests.output.conftest import SetMaker
+
+MIB = 2**20
+HUGE = {"width": 1024, "height": 1024, "colour": "rgb", "codec": "raw", "resampling": "nearest"}
+
+
+@pytest.fixture(scope="module")
+def sets() -> SetMaker:
+    return SetMaker()
+
+
+def briefs_of(sets: SetMaker, folder: Path, lines: list[dict]) -> tuple[GenerateSpec, Briefs]:
+    (folder / "briefs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    values = {"model": sets.version.ref, "out": str(folder / "set"), "colour": "rgb"}
+    spec = GenerateSpec(briefs=str(folder / "briefs.jsonl"), **values)
+    briefs, _ = read_briefs(spec, sets.config)
+    assert briefs is not None
+    return spec, briefs
+
+
+def test_memory_does_not_grow_with_the_micro_batch(sets: SetMaker, tmp_path: Path) -> None:
+    out = str(tmp_path / "set")
+    job = sets.start(out, count=64, micro_batch=64, shard_items=64, **HUGE)
+    maker = make_maker(job, sets.config, sets.tensors, None)
+    maker.make(np.arange(64), np.zeros(64, np.int64))
+    tracemalloc.start()
+    try:
+        record = MakeShard(job.shard(0))(maker, out, lambda count: None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert record.size_bytes > MIB
+    assert peak < 100 * MIB, f"{peak / MIB:.0f} MiB for 192 MiB of pictures"
+
+
+def test_parts_follow_the_size_that_briefs_ask_for(sets: SetMaker, tmp_path: Path) -> None:
+    huge = {"width": 2048, "height": 1024, "count": 6}
+    lines = [
+        {"brief_id": "a", "count": 20},
+        {"brief_id": "b"} | huge,
+        {"brief_id": "c", "count": 1},
+    ]
+    spec, briefs = briefs_of(sets, tmp_path, lines)
+    job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
+    maker = make_maker(job, sets.config, sets.tensors, briefs)
+    made = maker.make(np.arange(27), np.zeros(27, np.int64))
+    made.refused["blank"] = 3
+    parts = list(maker.parts(made))
+    assert [len(part.slots) for part in parts] == [22, 3, 2]
+    assert [part.refused.total() for part in parts] == [3, 0, 0]
+    assert [file for part in parts for file in maker.files(part)] == maker.files(made)
+
+
+def test_shards_are_sized_by_the_mean_of_the_briefs(sets: SetMaker, tmp_path: Path) -> None:
+    lines = [{"brief_id": "a", "count": 50_000, "width": 1024, "height": 1024}]
+    spec, briefs = briefs_of(sets, tmp_path, lines)
+    mean_bytes = 1024 * 1024 * 3 * 3 // 4
+    job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
+    assert 128 * MIB <= job.shard_items * mean_bytes <= 512 * MIB
+    lines.append({"brief_id": "b", "count": 150_000, "width": 64, "height": 64})
+    spec, briefs = briefs_of(sets, tmp_path, lines)
+    mixed = plan_job(spec, sets.version, "cpu", "fp32", briefs)
+    assert 3 * job.shard_items < mixed.shard_items < 5 * job.shard_items
