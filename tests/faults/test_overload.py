@@ -59,7 +59,7 @@ def url(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
             time.sleep(0.3)
         yield f"{address}/v1/images/generations"
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # SIGINT is not heard by what a shell began with &
         process.wait(90)
     assert "Traceback" not in Path(log).read_text()
 
