@@ -21,7 +21,7 @@ from aigc.orchestration.metrics import JobMetrics
 from aigc.orchestration.opening import Order
 from aigc.orchestration.place import make_crew, place
 from aigc.orchestration.pool import Pool
-from aigc.orchestration.shard_work import ShardSetup, make_maker
+from aigc.orchestration.shard_work import ShardSetup, device_here, make_maker
 from aigc.output import commit, manifest, openai_batch, read
 from aigc.specs import Budget, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
@@ -117,8 +117,12 @@ def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Re
     return manifest.finish(out, job)
 
 
-def regenerate(out: str, indices: list[int], model: str | None = None) -> dict[int, bytes]:
+def regenerate(
+    out: str, indices: list[int], model: str | None = None, notice: Notice = unheard
+) -> dict[int, bytes]:
     """Items of the set at `out`, made again alone, as image files by index.
+
+    Without the kind of device that the set was made on, they are made on the CPU.
 
     Raises:
         StoreError: the model is gone, or is not the one the set was made with.
@@ -128,7 +132,11 @@ def regenerate(out: str, indices: list[int], model: str | None = None) -> dict[i
     read.require_items(job, indices)
     version = _same_model(job, model)
     tensors, briefs = ModelStore().load(version), commit.read_briefs(out, job)
-    maker = make_maker(job, version.config, tensors, briefs, judged=False)
+    here = job.model_copy(update={"device": device_here(job)})
+    if here.device != job.device:
+        told = f"made on {job.device}, made again on {here.device}"
+        notice(f"{out}: {told}: bytes may differ by rounding")
+    maker = make_maker(here, version.config, tensors, briefs, judged=False)
     slots, draw = read.draws(out, job, commit.read_records(out), indices)
     files = maker.files(maker.make(slots, draw))
     return dict(zip(slots.tolist(), files, strict=True))

@@ -11,7 +11,7 @@ import torch
 from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import Draws
-from aigc.generation.engine import Engine, Passes
+from aigc.generation.engine import Device, Engine, Passes
 from aigc.generation.gates import load_judge
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems
@@ -60,6 +60,11 @@ class MeasureGates:
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
         probe = maker.engine.render(self.draws)
         return gating.resolve(self.gates, self.config, self.tensors, probe, maker.job.device)
+
+
+def device_here(job: Job) -> Device:
+    """Where items of a finished `job` are made again: on what made them, else on the CPU."""
+    return "cuda" if job.device == "cuda" and torch.cuda.is_available() else "cpu"
 
 
 def make_maker(
