@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from aigc.orchestration.crew import Event, Kind, Task
-from aigc.orchestration.session import plan_workers
+from aigc.orchestration.session import plan_workers, room_for
 from aigc.specs import Placement
 
 _ASK_S = 0.5
@@ -56,15 +56,14 @@ class ClusterCrew:
     """`setup` is called in each actor and gives the function that runs a unit."""
 
     def __init__(self, setup: Task, placement: Placement) -> None:
-        self._placement = placement
-        workers = plan_workers(placement)
+        self._workers = workers = plan_workers(placement)
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
         options: dict[str, Any] = {"concurrency_groups": {"asked": 1}, **workers.ray_options}
         self._class: Any = ray.remote(**options)(PoolActor)
 
     def room(self) -> int:
-        return plan_workers(self._placement.model_copy(update={"workers": None})).count
+        return room_for(self._workers)
 
     def nodes(self) -> int:
         return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]

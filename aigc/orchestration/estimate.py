@@ -87,8 +87,9 @@ def estimate(job: Job, crew: Crew, spec: GenerateSpec, since: float, notice: Not
     before, from the time `since` on (seconds since 1970), is start-up."""
     placement = spec.placement
     found: list[Json] = []
-    workers = min(placement.max_workers or placement.workers or crew.room(), job.shards)
-    probes = min(workers, crew.room(), _PROBES)  # at once, for neighbours slow each other down
+    room = max(1, crew.room())
+    workers = min(placement.max_workers or placement.workers or room, job.shards)
+    probes = min(workers, room, _PROBES)  # at once, for neighbours slow each other down
     few = placement.model_copy(update={"workers": probes, "max_workers": None})
     with Pool(crew, few, notice) as pool:
         pool.run((Probe(number) for number in range(probes)), probes, found.append)

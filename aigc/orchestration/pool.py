@@ -21,6 +21,7 @@ from aigc.types import Notice
 _POLL_S = 0.5
 _ROOM_S = 5.0
 """Between two looks at how much room the cluster has."""
+_STARTING = "a worker that was starting"
 _STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
 """A unit this long under way, and this many medians, is begun a second time on an idle worker."""
 _HOPELESS = 3
@@ -60,7 +61,8 @@ class Pool:
         self._count = 0
         self._took: deque[float] = deque(maxlen=1000)
         self._places: list[_Place] = []
-        self._looked_at, self._room = -_ROOM_S, 0
+        self._looked_at, self._room = -_ROOM_S, 1
+        self._none_since: float | None = None
 
     def __enter__(self) -> Pool:
         return self
@@ -104,7 +106,7 @@ class Pool:
         """
         self._units: Iterator[Any] = iter(units)
         self._count = count
-        self._done, self._given_up = set(), {}
+        self._done, self._given_up, self._none_since = set(), {}, None
         while self._left:
             self._tend()
             for event in self._crew.wait([p.worker for p in self._places], _POLL_S):
@@ -127,10 +129,17 @@ class Pool:
                 self._hand(place)
         now = time.monotonic()
         if now - self._looked_at > _ROOM_S:
-            self._looked_at, self._room = now, self._crew.room()
-        wanted = self._placement.max_workers or self._placement.workers or self._room
+            self._look(now)
+        wanted = self._placement.max_workers or self._placement.workers or max(1, self._room)
         for _ in range(min(wanted, self._left) - len(self._places)):
             self._places.append(_Place(self._crew.start(), now, now))
+
+    def _look(self, now: float) -> None:
+        """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
+        before, self._room, self._looked_at = self._room, self._crew.room(), now
+        if before and not self._room:
+            wait_s = self._placement.wait_s
+            self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
 
     def _hand(self, place: _Place) -> None:
         unit = self._next() or self._straggler()
@@ -223,18 +232,25 @@ class Pool:
         for place in list(self._places):
             if place.unit is None:
                 continue
-            if now - place.since > limits.timeout_s:
+            if limits.timeout_s is not None and now - place.since > limits.timeout_s:
                 self._lose(place, f"no result after timeout_s = {limits.timeout_s:g}")
             elif now - place.beat > limits.batch_timeout_s:
                 self._lose(place, f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}")
-        waiting = [place for place in self._places if not place.ready]
-        if waiting and len(waiting) == len(self._places):
-            oldest = min(place.since for place in waiting)
-            if now - oldest > limits.wait_s:
-                raise PlacementError(
-                    f"no worker could start within placement.wait_s = {limits.wait_s:g}: the "
-                    "cluster is busy; try later, or raise placement.wait_s"
-                )
+        self._check_wait(now)
+
+    def _check_wait(self, now: float) -> None:
+        """Raises PlacementError when there has been no worker for longer than `wait_s`."""
+        if self.workers:
+            self._none_since = None
+            return
+        self._none_since = now if self._none_since is None else self._none_since
+        if now - self._none_since <= self._placement.wait_s:
+            return
+        why = "the cluster is busy" if self._room else "no node came that holds one"
+        raise PlacementError(
+            f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: {why}; "
+            "try later, ask for smaller workers, or raise placement.wait_s"
+        )
 
     def _summary(self) -> str:
         shown = [f"{name}: {why}" for name, why in list(self._given_up.items())[:_SHOWN_FAILURES]]

@@ -104,7 +104,7 @@ class OnRay:
                 ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_S)
 
     def _late(self, running: dict[Any, _Running]) -> list[Any]:
-        limit = self.placement.timeout_s + self.placement.wait_s
+        limit = self.placement.silence_s + self.placement.wait_s
         now = time.monotonic()
         return [reference for reference, one in running.items() if now - one.since > limit]
 
@@ -113,7 +113,7 @@ class OnRay:
         if isinstance(cause, AigcError):
             raise cause
         if one.attempt >= self.placement.max_retries:
-            limit = f"no result within {self.placement.timeout_s:g} s"
+            limit = f"no result within {self.placement.silence_s:g} s"
             reason = " ".join(str(cause or error).split())[:300] if error else limit
             raise JobError(
                 f"chunk {one.task} failed {one.attempt + 1} times: {reason}; what is done is kept, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import socket
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import ray
 
 from aigc.errors import PlacementError
+from aigc.orchestration.growth import fits, may_grow
 from aigc.specs import Placement
 
 QUIET = {
@@ -80,32 +82,49 @@ def connect(address: str | None = None) -> Iterator[None]:
 def plan_workers(placement: Placement, units: int | None = None) -> Workers:
     """How many workers, and with what, for `units` pieces of work (None: any number).
 
+    Where an autoscaler may add nodes, workers that have no room yet may be asked for: it acts on
+    them; without a number, that is one if there is no room at all.
+
     Raises:
-        PlacementError: no node is large enough for one worker, or the cluster for all of them.
+        PlacementError: no node is large enough for one worker, or the cluster for all of them, and
+            none will come.
     """
-    nodes = [
-        node["Resources"]
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
-    ]
+    nodes, live = ray.nodes(), _live()  # type: ignore[no-untyped-call]
     gpus = placement.gpus_per_worker
     if gpus is None:
-        gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0.0
+        gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in live) else 0.0
     needs = {"CPU": placement.cpus_per_worker, "GPU": gpus}
-    room = sum(_fits(node, needs) for node in nodes)
-    if room == 0:
-        raise PlacementError(
-            f"no node can hold a worker with {_describe(needs)}: the largest of "
-            f"{len(nodes)} node(s) has {_describe(_largest(nodes))}; lower "
-            "placement.cpus_per_worker or placement.gpus_per_worker, or add a larger node"
-        )
-    wanted = placement.workers or room
-    if wanted > room:
-        raise PlacementError(
+    workers = Workers(0, needs["CPU"], gpus)
+    room = room_for(workers)
+    wanted = placement.workers or max(1, room)
+    if wanted > room and not may_grow(nodes, needs):
+        raise PlacementError(_refusal(wanted, room, needs, live))
+    return dataclasses.replace(workers, count=min(wanted, units or wanted))
+
+
+def room_for(workers: Workers) -> int:
+    """How many such workers the nodes that are there hold, idle or not."""
+    needs = {"CPU": workers.cpus, "GPU": workers.gpus}
+    return sum(fits(node, needs) for node in _live())
+
+
+def _live() -> list[dict[str, float]]:
+    """Resources of each node."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[str, float]]) -> str:
+    if room:
+        return (
             f"placement.workers = {wanted}: the cluster has room for {room} worker(s) with "
             f"{_describe(needs)} each; lower placement.workers or add nodes"
         )
-    return Workers(min(wanted, units or wanted), needs["CPU"], gpus)
+    return (
+        f"no node can hold a worker with {_describe(needs)}: the largest of "
+        f"{len(nodes)} node(s) has {_describe(_largest(nodes))}; lower "
+        "placement.cpus_per_worker or placement.gpus_per_worker, or add a larger node"
+    )
 
 
 def _require_listener(address: str) -> None:
@@ -120,10 +139,6 @@ def _require_listener(address: str) -> None:
             f"no Ray cluster answers at {address} ({error.strerror or error}); "
             "give HEAD:6379, or leave the address out to use this machine"
         ) from None
-
-
-def _fits(node: dict[str, float], needs: dict[str, float]) -> int:
-    return int(min(node.get(key, 0) / need for key, need in needs.items() if need > 0))
 
 
 def _largest(nodes: list[dict[str, float]]) -> dict[str, float]:

@@ -133,7 +133,7 @@ def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _
     return _Trainer(
         _work,
         train_loop_config={"spec": spec, "mailbox": mailbox, "cpus": workers.cpus},
-        torch_config=TorchConfig(timeout_s=int(spec.placement.timeout_s)),
+        torch_config=TorchConfig(timeout_s=int(spec.placement.silence_s)),
         scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,

@@ -10,6 +10,7 @@ Codec = Literal["png", "jpeg", "webp", "raw"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+_SILENCE_S = 1800.0
 
 
 class Spec(BaseModel):
@@ -26,14 +27,22 @@ class Placement(Spec):
     cpus_per_worker: float = Field(1, gt=0)
     gpus_per_worker: float | None = Field(None, ge=0)
     """None means one when the cluster has GPUs, else zero."""
-    timeout_s: float = Field(1800, gt=0)
-    """The longest one unit of work (a shard, a chunk of files) may take before it is retried."""
+    timeout_s: float | None = Field(None, gt=0)
+    """The longest one unit of work (a shard, a chunk of files) may take before it is retried. None
+    means 1800 where nothing is heard of a unit until it ends; a shard tells of each batch, so
+    `batch_timeout_s` is enough for it."""
     batch_timeout_s: float = Field(300, gt=0)
     """The longest a worker may go without finishing a batch before it is replaced."""
     max_retries: int = Field(3, ge=0)
     """How often one unit of work may fail before it is given up; the rest goes on."""
     wait_s: float = Field(600, ge=0)
-    """How long to wait for workers that fit the cluster but find it busy."""
+    """How long to wait for a worker when the cluster is busy, or its autoscaler has yet to add a
+    node."""
+
+    @property
+    def silence_s(self) -> float:
+        """How long to wait for work that says nothing until it ends."""
+        return self.timeout_s or _SILENCE_S
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from aigc.orchestration.cluster_crew import ClusterCrew
 from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
-from tests.orchestration.units import Unit, broken_setup, setup
+from tests.orchestration.units import PaperCrew, Unit, broken_setup, setup
 
 
 def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **placement):
@@ -25,6 +26,16 @@ def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **pl
     with Pool(make_crew(task, limits), limits, notices.append) as pool:
         pool.run(units, len(units), results.append, ticks.append, stop)
     return results, notices, ticks
+
+
+def run_on_paper(crew, count, monkeypatch, **placement):
+    """Notices of a pool that looks at the cluster's room at every turn."""
+    monkeypatch.setattr(pool_module, "_ROOM_S", 0.0)
+    limits, results, notices = Placement(**({"batch_timeout_s": 10} | placement)), [], []
+    with Pool(crew, limits, notices.append) as pool:
+        pool.run([f"unit {number}" for number in range(count)], count, results.append)
+    assert len(set(results)) == len(results) == count
+    return notices
 
 
 def test_every_unit_is_run_once_and_workers_are_gone_afterwards(tmp_path) -> None:
@@ -82,6 +93,23 @@ def test_what_hangs_is_replaced(tmp_path, limit) -> None:
     results, notices, _ = run_units(units, **{limit: 2})
     assert sorted(results) == [0, 1]
     assert any(limit in line for line in notices)
+
+
+def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
+    def run(**limits: float) -> list[str]:
+        placement, notices = Placement(workers=1, max_retries=1, **limits), list[str]()
+
+        def a_day_passes(items: float) -> None:
+            for place in pool._places:
+                place.since -= 86_400
+
+        with Pool(PaperCrew(iter([1]), looks=5), placement, notices.append) as pool:
+            pool.run(["shard"], 1, lambda result: None, a_day_passes)
+        return notices
+
+    assert run() == []
+    with pytest.raises(JobError, match="no result after timeout_s = 3600"):
+        run(timeout_s=3600)
 
 
 def test_a_straggler_is_begun_a_second_time_and_counts_once(tmp_path, monkeypatch) -> None:
@@ -161,3 +189,29 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
     )
     environment = os.environ | {"TMPDIR": str(deep), "PYTHONPATH": str(Path.cwd())}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+
+
+def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatch) -> None:
+    crew = PaperCrew(iter([0, 0, 0, 2]))
+    notices = run_on_paper(crew, 20, monkeypatch)
+    assert notices == ["no node holds a worker; waiting up to placement.wait_s = 600 s"]
+    assert len(crew.started) == crew.most == 2
+
+
+def test_when_the_last_node_goes_another_is_waited_for_and_then_said(monkeypatch) -> None:
+    run_on_paper(PaperCrew(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
+    gone = PaperCrew(iter([2, 2, 2, 0]))
+    with pytest.raises(PlacementError, match=r"within placement.wait_s = 0.2: no node came"):
+        run_on_paper(gone, 20, monkeypatch, wait_s=0.2)
+
+
+def test_a_worker_that_never_had_room_does_not_shorten_the_wait(monkeypatch) -> None:
+    """It has waited since the job began, not since the others went."""
+    crew = PaperCrew(itertools.chain([2] * 110, [0] * 5, [2]))
+    run_on_paper(crew, 400, monkeypatch, max_workers=3, wait_s=1)
+
+
+def test_workers_beyond_the_first_room_come_with_the_nodes(monkeypatch) -> None:
+    crew = PaperCrew(itertools.chain([1] * 5, [3]))
+    run_on_paper(crew, 100, monkeypatch, max_workers=4)
+    assert (len(crew.started), crew.most) == (4, 3)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aigc.errors import SpecError, StorageError
+from aigc.orchestration.crew import Event
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,58 @@ def _misbehave(does: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             time.sleep(3600)
+
+
+class PaperCrew:
+    """A crew whose workers are entries in a list: the first `room` of them live, and a unit takes
+    `looks` at them. Those whose number of start is in `dying` die before they are ready."""
+
+    def __init__(self, rooms: Iterator[int], dying: Container[int] = (), looks: int = 1) -> None:
+        self._rooms, self._room, self._dying, self._looks = rooms, 0, dying, looks
+        self.started: list[PaperWorker] = []
+        self.most = 0
+
+    def room(self) -> int:
+        self._room = next(self._rooms, self._room)
+        return self._room
+
+    def nodes(self) -> int:
+        return max(1, self._room)
+
+    def start(self) -> PaperWorker:
+        self.started.append(PaperWorker(len(self.started) in self._dying))
+        return self.started[-1]
+
+    def hand(self, worker: PaperWorker, unit: Any) -> None:
+        worker.unit, worker.looks = unit, 0
+
+    def wait(self, workers: Sequence[PaperWorker], timeout_s: float) -> list[Event]:
+        time.sleep(0.01)
+        events = []
+        for number, worker in enumerate(workers):
+            if number >= self._room and not worker.ready:
+                continue
+            if number >= self._room or worker.dying:
+                events.append(Event(worker, "died", "its node went"))
+            elif not worker.ready:
+                worker.ready = True
+                events.append(Event(worker, "ready"))
+            elif worker.unit is not None and worker.looks + 1 < self._looks:
+                worker.looks += 1
+                events.append(Event(worker, "items", worker.looks))
+            elif worker.unit is not None:
+                unit, worker.unit = worker.unit, None
+                events.append(Event(worker, "done", unit))
+        self.most = max(self.most, sum(worker.ready for worker in workers))
+        return events
+
+    def stop(self, worker: PaperWorker) -> None:
+        """Paper does not mind."""
+
+
+@dataclass(eq=False)
+class PaperWorker:
+    dying: bool = False
+    ready: bool = False
+    unit: Any = None
+    looks: int = 0

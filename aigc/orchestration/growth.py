@@ -1,0 +1,44 @@
+"""Whether a cluster may get more nodes: who can tell is its autoscaler, if it has one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ray
+from ray.experimental.internal_kv import _internal_kv_get
+
+Amounts = Mapping[str, float]
+
+_GROUP = "ray.io/node-group"
+"""The label of nodes that KubeRay or `ray up` made, from one of the groups they were given."""
+_NAMELESS = "node_"
+"""How the monitor of a cluster without an autoscaler calls its node types."""
+
+
+def fits(node: Amounts, needs: Amounts) -> int:
+    """How many workers with `needs` a node of these resources holds."""
+    return int(min(node.get(key, 0) / need for key, need in needs.items() if need > 0))
+
+
+def may_grow(nodes: Iterable[Mapping[str, Any]], needs: Amounts) -> bool:
+    """Whether an autoscaler may add a node for a worker with `needs`; `nodes` are Ray's.
+
+    Where the sizes of its node groups are not known, that there are some is enough: the wait for a
+    worker is bounded.
+    """
+    config = ray._private.state.state.get_cluster_config()
+    if config is not None and config.node_group_configs:
+        groups = [group for group in config.node_group_configs if group.max_count]
+        return any(fits(group.resources, needs) for group in groups)
+    if any(_GROUP in (node.get("Labels") or {}) for node in nodes if node["Alive"]):
+        return True
+    return has_groups(_internal_kv_get("__autoscaling_status"))
+
+
+def has_groups(status: bytes | None) -> bool:
+    """Whether the status that Ray's older autoscaler leaves tells of node groups."""
+    found = json.loads(status or "{}").get("autoscaler_report") or {}
+    known = {**found.get("active_nodes", {}), **found.get("pending_launches", {})}
+    return any(not name.startswith(_NAMELESS) for name in known)
