@@ -56,6 +56,8 @@ class Pool:
         self._crew, self._placement, self._notice = crew, placement, notice
         self._again: deque[Any] = deque()
         self._failures: dict[str, int] = {}
+        self.failures = 0
+        """Of attempts at units and at starting workers."""
         self._given_up: dict[str, str] = {}
         self._done: set[str] = set()
         self._count = 0
@@ -83,10 +85,6 @@ class Pool:
         at_work = [place for place in self._places if place.unit is not None and place.items]
         paces = [(p.beat - p.since) * getattr(p.unit, "items", 0) / p.items for p in at_work]
         return max(paces, default=None)
-
-    @property
-    def failures(self) -> int:
-        return sum(self._failures.values())
 
     def run(
         self,
@@ -173,6 +171,7 @@ class Pool:
         match event.kind:
             case "ready":
                 place.ready = True
+                self._failures.pop(_STARTING, None)  # on spot nodes some fail now and then
             case "items":
                 place.items = float(event.value)
             case "done":
@@ -211,9 +210,10 @@ class Pool:
         self._places.remove(place)
 
     def _count_failure(self, unit: Any, reason: str, error: Exception | None) -> None:
-        name = "a worker that was starting" if unit is None else str(unit)
+        name = _STARTING if unit is None else str(unit)
         if any(str(place.unit) == name for place in self._places):
             return  # its other copy goes on
+        self.failures += 1
         failed = self._failures[name] = self._failures.get(name, 0) + 1
         allowed = self._placement.max_retries
         if failed <= allowed:

@@ -211,6 +211,16 @@ def test_a_worker_that_never_had_room_does_not_shorten_the_wait(monkeypatch) -> 
     run_on_paper(crew, 400, monkeypatch, max_workers=3, wait_s=1)
 
 
+def test_only_workers_that_fail_to_start_one_after_the_other_end_a_job(monkeypatch) -> None:
+    """On spot nodes one now and then is nothing."""
+    rooms = itertools.cycle([1, 1, 1, 0])
+    crew = PaperCrew(rooms, dying=range(0, 1000, 2))
+    notices = run_on_paper(crew, 8, monkeypatch)
+    assert len([line for line in notices if line.startswith("a worker that was start")]) > 4
+    with pytest.raises(JobError, match="a worker that was starting: its worker died"):
+        run_on_paper(PaperCrew(iter([1]), dying=range(1000)), 8, monkeypatch)
+
+
 def test_workers_beyond_the_first_room_come_with_the_nodes(monkeypatch) -> None:
     crew = PaperCrew(itertools.chain([1] * 5, [3]))
     run_on_paper(crew, 100, monkeypatch, max_workers=4)
