@@ -57,14 +57,23 @@ def move_synced(source: Path, target: Path) -> None:
 
 
 def files_below(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every file that is not a temporary, folder by folder in order."""
-    for folder, below, files in os.walk(root):
+    """Every file that is not a temporary, folder by folder in order.
+
+    Raises:
+        OSError: a folder cannot be read; one that is gone is passed over.
+    """
+    for folder, below, files in os.walk(root, onerror=_unless_gone):
         below.sort()
         for name in sorted(files):
             if not name.startswith(TEMP):
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def remove_temporaries(root: Path, older_than_s: float) -> int:

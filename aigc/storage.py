@@ -99,7 +99,10 @@ def can_create(uri: str) -> bool:
 
 def exists(uri: str) -> bool:
     """Whether there is an object (or, locally, a folder) at exactly `uri`."""
-    return _s3.exists(uri) if is_s3(uri) else _path(uri).exists()
+    if is_s3(uri):
+        return _s3.exists(uri)
+    with _local.errors(uri):
+        return _path(uri).exists()
 
 
 def listing(uri: str) -> Iterator[Entry]:
@@ -246,10 +249,10 @@ def require_writable(uri: str) -> None:
         delete(join(uri, name))
         return
     target = _path(uri).absolute()
-    nearest = next(p for p in [target, *target.parents] if p.exists())
-    if not nearest.is_dir():
-        raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
     with _local.errors(uri):
+        nearest = next(p for p in [target, *target.parents] if p.exists())
+        if not nearest.is_dir():
+            raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
         (nearest / name).touch()
         (nearest / name).unlink()
 
@@ -265,7 +268,8 @@ def remove_unfinished(uri: str, older_than_s: float) -> int:
     What dead processes of this machine left of files on their way to S3 goes whatever its age.
     """
     if not is_s3(uri):
-        return _local.remove_temporaries(_path(uri), older_than_s)
+        with _local.errors(uri):
+            return _local.remove_temporaries(_path(uri), older_than_s)
     _local.sweep_scratch()
     now, count = datetime.now(UTC), 0
     for upload in _s3.uploads(uri):

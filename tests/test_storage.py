@@ -104,6 +104,28 @@ def test_a_read_only_place_is_refused() -> None:
         storage.require_writable("/proc/none")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_an_unreadable_folder_is_one_line(tmp_path: Path) -> None:
+    place = tmp_path / "mine" / "set"
+    place.mkdir(parents=True)
+    place.parent.chmod(0o700)
+    asks = (storage.exists, storage.require_writable, storage.read_bytes, storage.names)
+    walks = (lambda uri: list(storage.listing(uri)), lambda uri: storage.remove_unfinished(uri, 0))
+    os.seteuid(65534)
+    try:
+        for ask in (*asks, *walks):
+            with pytest.raises(StorageError, match="permission denied"):
+                ask(str(place))
+    finally:
+        os.seteuid(0)
+
+
+def test_a_name_too_long_is_one_line(tmp_path: Path) -> None:
+    for ask in (storage.exists, storage.require_writable):
+        with pytest.raises(StorageError, match="File name too long"):
+            ask(str(tmp_path / ("x" * 300)))
+
+
 def test_an_s3_uri_without_a_bucket_is_refused() -> None:
     with pytest.raises(StorageError, match="expected s3://BUCKET/PREFIX"):
         storage.require_writable("s3://")

@@ -127,7 +127,10 @@ class Job(Spec):
         try:
             return cls.model_validate_json(data)
         except ValueError:
-            raise JobError(f"{where}: not a job of this version of aigc") from None
+            raise JobError(
+                f"{where}: not a job of this version of aigc, or damaged; restore it from a copy, "
+                "or choose another out"
+            ) from None
 
     def differences(self, other: Job) -> list[str]:
         """Fields in which `other` asks for something else, as 'seed: 1 there, 2 asked'."""

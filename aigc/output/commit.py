@@ -8,6 +8,7 @@ OUT/manifest.json          written last: the set is complete
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 
@@ -74,10 +75,12 @@ def read_briefs(out: str, job: Job) -> Briefs | None:
     """
     if job.briefs_digest is None:
         return None
-    briefs = Briefs.from_parquet(storage.read_bytes(briefs_uri(out)))
-    if briefs.digest != job.briefs_digest:
-        raise StorageError(f"{briefs_uri(out)}: damaged; restore it from the briefs' source")
-    return briefs
+    data = storage.read_bytes(briefs_uri(out))
+    with contextlib.suppress(SpecError):
+        briefs = Briefs.from_parquet(data)
+        if briefs.digest == job.briefs_digest:
+            return briefs
+    raise StorageError(f"{briefs_uri(out)}: damaged; restore it from a copy of the set")
 
 
 def grow(out: str, total: int) -> Job:
@@ -181,11 +184,16 @@ def find_job(out: str) -> Job | None:
 
 
 def read_manifest(out: str) -> Json | None:
+    """None when there is none. Raises JobError when it is damaged."""
     uri = manifest_uri(out)
     if not storage.exists(uri):
         return None
-    manifest: Json = json.loads(storage.read_bytes(uri))
-    return manifest
+    data = storage.read_bytes(uri)
+    with contextlib.suppress(ValueError):
+        manifest = json.loads(data)
+        if isinstance(manifest, dict):
+            return manifest
+    raise JobError(f"{uri}: damaged; delete it, then give the command that made the set again")
 
 
 def require_complete(job: Job, records: dict[int, ShardRecord], out: str) -> None:

@@ -100,11 +100,8 @@ def _copy_all(copies: list[tuple[str, str]], report: Report) -> None:
 
 
 def _read(out: str) -> Json | None:
-    uri = commit.manifest_uri(out)
-    if not storage.exists(uri):
-        return None
-    found: Json = json.loads(storage.read_bytes(uri))
-    if "sets" not in found:
+    found = commit.read_manifest(out)
+    if found is not None and "sets" not in found:
         raise SpecError(f"out = {out}: holds a content set of its own; choose an empty place")
     return found
 

@@ -21,6 +21,7 @@ it differently: that, and nothing else, is not safe on such a store.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -36,6 +37,9 @@ _THREADS, _DISK_THREADS = 16, 4
 """More of them only fight for the interpreter while a disk answers at once."""
 _CHUNK = 64
 _TRIES = 3
+_LOOSE = re.compile(r"\d+(\.[^.]+)?\.json").fullmatch
+_PACKED = re.compile(r"\d+-\d+-[^-.]+\.jsonl").fullmatch
+"""Names of ours: what file managers and others leave beside them is no record."""
 
 R = TypeVar("R")
 Records = dict[int, ShardRecord]
@@ -61,7 +65,7 @@ def read_record(out: str, shard: int) -> ShardRecord:
     """Raises StorageError when the shard is not committed."""
     loose = _read_loose(out, {shard: f"{shard:05d}.json"})
     if not loose:
-        loose = _read_loose(out, _least(storage.names(_folder(out), f"{shard:05d}.")))
+        loose = _read_loose(out, _least(_loose_names(out, f"{shard:05d}.")))
     found = loose | _read_packed(out, {shard})
     if shard not in found:
         raise StorageError(f"{_folder(out)}: no record of shard {shard}")
@@ -71,7 +75,7 @@ def read_record(out: str, shard: int) -> ShardRecord:
 def read_records(out: str) -> Records:
     """Every committed shard, by number and in order."""
     for _ in range(_TRIES):
-        least = _least(storage.names(_folder(out)))
+        least = _least(_loose_names(out))
         found = _read_loose(out, least) | _read_packed(out)
         if least.keys() <= found.keys():
             return dict(sorted(found.items()))
@@ -80,7 +84,7 @@ def read_records(out: str) -> Records:
 
 def compact(out: str, at_least: int = COMPACT_AT) -> int:
     """Pack the loose records when there are `at_least` so many; returns how many were packed."""
-    names = storage.names(_folder(out))
+    names = _loose_names(out)
     if len(names) < at_least or not names:
         return 0
     loose = _read_loose(out, _least(names))
@@ -116,6 +120,10 @@ def _packed_folder(out: str) -> str:
     return storage.join(_folder(out), "packed")
 
 
+def _loose_names(out: str, start: str = "") -> list[str]:
+    return [name for name in storage.names(_folder(out), start) if _LOOSE(name)]
+
+
 def _least(names: Iterable[str]) -> dict[int, str]:
     """The name that counts for each shard: the one without an attempt, else the least."""
     least: dict[int, str] = {}
@@ -139,22 +147,34 @@ def _read_loose(out: str, names: dict[int, str]) -> Records:
 
 def _read_if_there(uri: str) -> ShardRecord | None:
     try:
-        return ShardRecord.from_json(storage.read_bytes(uri))
+        data = storage.read_bytes(uri)
     except StorageError:
         if storage.exists(uri):
             raise
         return None
+    return _parsed(data, uri)
+
+
+def _parsed(data: bytes, uri: str) -> ShardRecord:
+    try:
+        return ShardRecord.from_json(data)
+    except (ValueError, TypeError, AttributeError):
+        raise StorageError(
+            f"{uri}: damaged; delete it, and manifest.json if there is one, then give the command "
+            "that began the set again"
+        ) from None
 
 
 def _read_packed(out: str, shards: set[int] | None = None) -> Records:
     """All packed records, or those of some `shards`."""
-    names = sorted(storage.names(_packed_folder(out)))
+    names = sorted(filter(_PACKED, storage.names(_packed_folder(out))))
     if shards is not None:
         names = [name for name in names if _may_hold(name, shards)]
     found: Records = {}
     for name in names:
-        for line in storage.read_bytes(storage.join(_packed_folder(out), name)).splitlines():
-            record = ShardRecord.from_json(line)
+        uri = storage.join(_packed_folder(out), name)
+        for line in storage.read_bytes(uri).splitlines():
+            record = _parsed(line, uri)
             if shards is None or record.shard in shards:
                 found.setdefault(record.shard, record)
     return found

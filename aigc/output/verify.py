@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -64,10 +63,9 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
 
 def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report) -> Json:
     """Each set by itself, and what the manifest says of all."""
-    uri = commit.manifest_uri(out)
-    if not storage.exists(uri):
+    manifest = commit.read_manifest(out)
+    if manifest is None:
         raise JobError(f"{out}: not finished (no manifest.json); run the same merge again")
-    manifest: Json = json.loads(storage.read_bytes(uri))
     found, before = [], 0
     for part in parts:
         found.append(verify(part, decode_items, _further(report, before, manifest["items"])))
@@ -75,7 +73,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
     items = sum(part["items"] for part in found)
     digest = add_digests([part["content_digest"] for part in found])
     if (manifest["content_digest"], manifest["items"]) != (digest, items):
-        raise JobError(f"{uri}: content digest or item count is not that of its sets")
+        raise JobError(f"{out}/manifest.json: content digest or item count is not its sets'")
     return {
         "out": out,
         "items": items,

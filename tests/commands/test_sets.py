@@ -57,3 +57,32 @@ def test_what_differs_on_the_same_device_is_an_error(finished: Path, capsys) -> 
     say_made_on(finished, "cpu", "bf16")
     assert run("verify", finished, "--regenerate", 10) == 1
     assert "made again it differs in " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "_job.json", "_records/00002.json"])
+@pytest.mark.parametrize("content", [b"", b'{"items": 1', b"\0" * 64, b"[]"])
+@pytest.mark.parametrize("verb", ["status", "verify"])
+def test_a_damaged_file_is_one_line_that_says_what_to_do(
+    finished: Path, capsys, name: str, content: bytes, verb: str
+) -> None:
+    (finished / name).write_bytes(content)
+    assert run(verb, finished) in (1, 2)
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"aigc: {finished / name}: ")
+    assert "damaged; " in said
+    assert "\n" not in said
+
+
+def test_a_damaged_record_can_be_made_again_as_said(finished: Path, sets: SetMaker, capsys) -> None:
+    (finished / "_records" / "00002.json").write_bytes(b"{")
+    assert run("status", finished) == 2
+    for name in ("_records/00002.json", "manifest.json"):
+        (finished / name).unlink()
+    sets.finished(str(finished), [2])
+    assert run("verify", finished) == 0
+
+
+def test_what_a_file_manager_leaves_is_no_record(finished: Path, capsys) -> None:
+    (finished / "_records" / ".DS_Store").write_bytes(b"x")
+    assert run("status", finished) == 0
+    assert run("verify", finished) == 0

@@ -150,3 +150,16 @@ def test_a_store_is_asked_whether_it_can_create(s3_uri: str) -> None:
     assert list(storage.listing(s3_uri)) == []
     bucket = _s3.split(s3_uri)[0]
     assert (_s3.client().meta.endpoint_url, bucket) in _s3_create._found
+
+
+def test_what_is_no_record_is_passed_over_and_left_alone(out: str) -> None:
+    stray = [".DS_Store", "._00001.json", "notes.txt", "packed/.DS_Store", "packed/._0-1-a.jsonl"]
+    for name in stray:
+        storage.write_bytes(storage.join(out, "_records", name), b"x")
+    assert all(records.commit(out, record(shard)) for shard in range(3))
+    assert list(records.read_records(out)) == [0, 1, 2]
+    assert records.compact(out, 3) == 3
+    assert list(records.read_records(out)) == [0, 1, 2]
+    assert records.read_record(out, 1) == record(1)
+    left = {entry.key for entry in storage.listing(storage.join(out, "_records"))}
+    assert left >= set(stray)
