@@ -118,16 +118,18 @@ BATCH_WEIGHT = 256.0
 def fair_shares(tickets: Sequence[Ticket], rows: int) -> list[Share]:
     """Up to `rows` rows of at most `rows` tickets, at least one each where the work allows.
 
-    Small requests get all they ask; what they leave is shared by the large ones.
+    Small requests get all they ask; what they leave is shared by the large ones. The first ticket,
+    which has waited longest, gets a picture whatever the others ask: so nobody waits for ever.
     """
     shares: list[Share] = []
-    weight = BATCH_WEIGHT
+    first = tickets[0]
+    weight = BATCH_WEIGHT - min(first.work.format.weight, BATCH_WEIGHT / 2)
     for number, ticket in enumerate(sorted(tickets, key=lambda ticket: ticket.left)):
+        kept, each = int(ticket is first), ticket.work.format.weight
         fair = min(ticket.left, rows // (len(tickets) - number))
-        share = min(fair, max(1, int(weight / ticket.work.format.weight)))
-        if shares and weight < ticket.work.format.weight:
-            continue
-        shares.append(Share(ticket, ticket.taken, share))
-        rows -= share
-        weight -= shares[-1].weight
+        count = min(fair, kept + max(0, int(weight / each)))
+        if count:
+            shares.append(Share(ticket, ticket.taken, count))
+            rows -= count
+            weight -= (count - kept) * each
     return shares

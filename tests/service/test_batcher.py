@@ -74,15 +74,43 @@ def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
     assert 0 < sum(asyncio.run(shares())) <= 4
 
 
+def test_who_waits_longest_gets_something_of_each_batch(service: Service) -> None:
+    """Clients that ask again as soon as they have their pictures, batch by batch."""
+
+    def asked(size: int, n: int) -> Ticket:
+        return Ticket(order(service, n, size=f"{size}x{size}").work)
+
+    async def batches(large: tuple[int, int]) -> tuple[int, int]:
+        """The most that a small request and a large one were part of the queue for."""
+        kinds = {"small": (512, 1), "large": large}
+        queue = [("small", asked(512, 1), 0) for _ in range(16)] + [("large", asked(*large), 0)]
+        most = {"small": 0, "large": 0}
+        for now in range(1, 60):
+            for share in fair_shares([ticket for _, ticket, _ in queue], 32):
+                share.ticket.taken += share.rows
+            for kind, ticket, since in list(queue):
+                most[kind] = max(most[kind], now - since)
+                if not ticket.left:
+                    queue.remove((kind, ticket, since))
+                    queue.append((kind, asked(*kinds[kind]), now))
+        return most["small"], most["large"]
+
+    assert asyncio.run(batches((1024, 2))) == (2, 3)
+    assert asyncio.run(batches((1024, 8))) == (2, 9)
+
+
 def test_a_stream_comes_in_order_and_in_parts(service: Service) -> None:
+    batcher = Batcher(ServiceSettings(micro_batch=8, lanes=1))
+
     async def streamed() -> tuple[list[int], list[bytes]]:
-        other = service.batcher.enter(order(service, 64, seed=2).work)
-        ticket = service.batcher.enter(order(service, 60).work)
+        other = batcher.enter(order(service, 64, seed=2).work)
+        ticket = batcher.enter(order(service, 60).work)
         parts = [files async for files in ticket.parts()]
         await other.files()
         return [len(files) for files in parts], [file for files in parts for file in files]
 
     sizes, files = asyncio.run(streamed())
+    batcher.close()
     assert len(sizes) > 1
     assert files == asyncio.run(_files(service, 60))
 
