@@ -24,7 +24,7 @@ def generate(
     model: Annotated[str, typer.Argument(help="name, name@version, name@alias or a URI.")],
     items: Annotated[int, typer.Option(min=1, help="Images a round.")] = 200_000,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: as generate.")] = None,
     out: Annotated[
         str | None, typer.Option(help="Where generate writes, for example s3://bucket/bench.")
     ] = None,
@@ -37,11 +37,11 @@ def generate(
 
     Example: aigc bench generate fashion --items 200000 --rounds 3
     """
-    import os
-
     from aigc.orchestration.bench.generate import Bench, run
+    from aigc.orchestration.local import local_room
+    from aigc.specs import Placement
 
-    workers = workers or os.cpu_count() or 1
+    workers = workers or local_room(Placement())
     found = run(Bench(model, items, rounds, workers, out, ray_data), say)
     if as_json:
         print_json(found)

@@ -90,6 +90,7 @@ def _without_main() -> Iterator[None]:
 class Worker:
     process: ForkServerProcess
     pipe: Connection
+    gpu: str | None = None
 
 
 class LocalCrew:
@@ -97,10 +98,8 @@ class LocalCrew:
 
     def __init__(self, setup: Task, placement: Placement) -> None:
         self._setup, self._threads = setup, max(1, int(placement.cpus_per_worker))
-        gpus = local_gpus(placement)
-        self._room = _room(placement, gpus)
-        self._gpus = _gpu_count() if gpus else 0
-        self._started = 0
+        self._room = local_room(placement)
+        self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
 
     def room(self) -> int:
         return self._room
@@ -110,15 +109,16 @@ class LocalCrew:
 
     def start(self) -> Worker:
         ours, theirs = _context.Pipe()
-        gpu = self._started % self._gpus if self._gpus else None
-        self._started += 1
+        gpu = min(self._at_work, key=lambda gpu: self._at_work[gpu], default=None)
+        if gpu is not None:
+            self._at_work[gpu] += 1
         process = _context.Process(
             target=_serve, args=(theirs, self._setup, self._threads, gpu), daemon=True
         )
         with _without_main():
             process.start()
         theirs.close()
-        return Worker(process, ours)
+        return Worker(process, ours, gpu)
 
     def hand(self, worker: Worker, unit: Any) -> None:
         with contextlib.suppress(OSError):  # a dead worker is heard of by `wait`
@@ -141,27 +141,30 @@ class LocalCrew:
         worker.process.kill()
         worker.process.join(10)
         worker.pipe.close()
+        if worker.gpu is not None:
+            self._at_work[worker.gpu] -= 1
 
 
 def local_gpus(placement: Placement) -> float:
     """How many GPUs each worker gets: as asked, else one where there are any."""
     if placement.gpus_per_worker is not None:
         return placement.gpus_per_worker
-    return 1.0 if _gpu_count() else 0.0
+    return 1.0 if _gpus() else 0.0
 
 
-def _room(placement: Placement, gpus_per_worker: float) -> int:
+def local_room(placement: Placement) -> int:
     """How many workers this machine holds.
 
     Raises:
         PlacementError: not one, or fewer than `placement.workers`.
     """
+    gpus, gpus_per_worker = len(_gpus()), local_gpus(placement)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     room = int(cpus / placement.cpus_per_worker)
     have, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
     if gpus_per_worker:
-        room = min(room, int(_gpu_count() / gpus_per_worker))
-        have, needs = f"{have} and {_gpu_count()} GPU", f"{needs} and {gpus_per_worker:g} GPU"
+        room = min(room, int(gpus / gpus_per_worker))
+        have, needs = f"{have} and {gpus} GPU", f"{needs} and {gpus_per_worker:g} GPU"
     if room == 0:
         raise PlacementError(
             f"this machine cannot hold a worker with {needs}: it has {have}; lower "
@@ -175,18 +178,25 @@ def _room(placement: Placement, gpus_per_worker: float) -> int:
     return room
 
 
+def _gpus() -> list[str]:
+    """What CUDA calls the GPUs that this process may use."""
+    count, visible = _gpu_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else map(str, range(count))
+    return [name.strip() for name in names][:count]
+
+
 def _gpu_count() -> int:
     import torch  # noqa: PLC0415
 
     return torch.cuda.device_count()
 
 
-def _serve(pipe: Connection, setup: Task, threads: int, gpu: int | None) -> None:
+def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None:
     """The life of a worker: units in, results out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears Ctrl-C and decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     units: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, units), daemon=True).start()
     try:

@@ -11,12 +11,13 @@ import psutil
 import pytest
 
 from aigc.errors import JobError, PlacementError, SpecError, StorageError
+from aigc.orchestration import local
 from aigc.orchestration import pool as pool_module
 from aigc.orchestration.cluster_crew import ClusterCrew
 from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
-from tests.orchestration.units import PaperCrew, Unit, broken_setup, setup
+from tests.orchestration.units import PaperCrew, Unit, broken_setup, setup, where_setup
 
 
 def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **placement):
@@ -151,6 +152,28 @@ def test_more_workers_than_the_machine_holds_are_refused() -> None:
         LocalCrew(setup, Placement(workers=cpus + 1))
     with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
         LocalCrew(setup, Placement(cpus_per_worker=1000))
+
+
+@pytest.mark.parametrize(
+    ("visible", "given"), [("3", "3"), ("GPU-c0ffee, 5, 6", "GPU-c0ffee,5"), (None, "0,1")]
+)
+def test_workers_take_the_gpus_that_are_visible(monkeypatch, visible, given) -> None:
+    names = given.split(",")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(local, "_gpu_count", lambda: len(names))
+    crew = LocalCrew(where_setup, Placement(cpus_per_worker=0.5))
+    assert crew.room() == local.local_room(Placement(cpus_per_worker=0.5)) == len(names)
+    workers = [crew.start() for _ in names]
+    crew.stop(workers[0])
+    workers[0] = crew.start()
+    assert [worker.gpu for worker in workers] == names, "the one that was free is taken"
+    for worker in workers:
+        crew.hand(worker, 0)
+        assert [event.kind for event in crew.wait([worker], 60)] == ["ready"]
+        assert [event.value for event in crew.wait([worker], 60)] == [worker.gpu]
+        crew.stop(worker)
 
 
 @pytest.mark.integration

@@ -33,6 +33,11 @@ def setup(threads: int):
     return run
 
 
+def where_setup(threads: int):
+    """Workers that say which GPU they were given."""
+    return lambda unit, on_items: os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def broken_setup(threads: int):
     raise SpecError("gates.memorisation.data = nowhere: not found")
 
