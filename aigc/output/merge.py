@@ -16,12 +16,16 @@ from itertools import combinations
 from aigc import storage
 from aigc.errors import JobError, SpecError
 from aigc.generation.plan import Job
-from aigc.output import commit
+from aigc.output import collisions, commit
 from aigc.output.schema import add_digests
 from aigc.types import Json, Report, silent
 
-_LAST = "manifest.json"
+_FIRST, _LAST = "_job.json", "manifest.json"
+_FOR_GOOD = ("data/", "images/")
+"""What never changes once it is there, given the job."""
 _COPIES = 8
+
+Copies = list[tuple[str, str]]
 
 
 def merge(out: str, sets: Sequence[str], report: Report = silent) -> Json:
@@ -40,12 +44,7 @@ def merge(out: str, sets: Sequence[str], report: Report = silent) -> Json:
     _require_ours(out, jobs, finished)
     if finished is not None and len(finished["sets"]) == len(jobs):
         return finished
-    copies = [
-        (entry.uri, storage.join(out, "sets", f"{number:02d}", entry.key))
-        for number, uri in enumerate(sources)
-        for entry in sorted(storage.listing(uri), key=lambda entry: entry.key == _LAST)
-    ]
-    _copy_all(copies, report)
+    _copy_all(_missing(out, sources), report)
     manifest = _manifest(out, sources, jobs)
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
     return manifest
@@ -53,8 +52,12 @@ def merge(out: str, sets: Sequence[str], report: Report = silent) -> Json:
 
 def merged_sets(out: str) -> list[str]:
     """URIs of the sets under a merged one, in order; empty when `out` is no merged set."""
-    names = storage.folders(storage.join(out, "sets"))
-    return [storage.join(out, "sets", name) for name in names]
+    return list(_there(out).values())
+
+
+def _there(out: str) -> dict[int, str]:
+    names = filter(str.isdecimal, storage.folders(storage.join(out, "sets")))
+    return {int(name): storage.join(out, "sets", name) for name in sorted(names, key=int)}
 
 
 def _finished(uri: str) -> Job:
@@ -66,37 +69,49 @@ def _finished(uri: str) -> Job:
 
 def _require_different(sources: Sequence[str], jobs: Sequence[Job]) -> None:
     for (uri, job), (other_uri, other) in combinations(zip(sources, jobs, strict=True), 2):
-        same = (job.model_digest, job.seed, job.briefs_digest)
-        if same == (other.model_digest, other.seed, other.briefs_digest):
+        if collisions.share_items(uri, job, other_uri, other):
+            alike = "seed and labels" if job.briefs_digest is None else "seeds, labels and briefs"
             raise SpecError(
-                f"{other_uri}: has the model, seed and briefs of {uri}, so the same items; leave "
-                "one out, or make it with another seed"
+                f"{other_uri}: has the model, {alike} of {uri}, so the same items; leave one out, "
+                "or make it with another seed"
             )
 
 
 def _require_ours(out: str, jobs: Sequence[Job], finished: Json | None) -> None:
-    there = merged_sets(out)
+    there = _there(out)
     foreign = next(storage.listing(out), None)
     if foreign is not None and not there:
         raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
-    for uri, job in zip(there, jobs, strict=False):
-        found = commit.find_job(uri)
-        if found is not None and found != job:
-            raise SpecError(f"out = {out}: {uri} is another set than asked; choose another out")
-    if len(there) > len(jobs):
+    if len(there) > len(jobs) or any(number >= len(jobs) for number in there):
         raise SpecError(f"out = {out}: holds {len(there)} sets, {len(jobs)} asked")
+    for number, uri in there.items():
+        found = commit.find_job(uri)
+        if found is not None and found != jobs[number]:
+            raise SpecError(f"out = {out}: {uri} is another set than asked; choose another out")
 
 
-def _copy_all(copies: list[tuple[str, str]], report: Report) -> None:
-    """Data first and manifests last, so that what looks finished is."""
-    first = [pair for pair in copies if not pair[0].endswith(f"/{_LAST}")]
-    last = [pair for pair in copies if pair[0].endswith(f"/{_LAST}")]
-    done = 0
-    for part in (first, last):
+def _missing(out: str, sources: Sequence[str]) -> list[Copies]:
+    """What is to be copied, as (from, to): jobs first, so that what is there is known to be of the
+    same set, and manifests last, so that what looks finished is."""
+    stages: dict[str, Copies] = {_FIRST: [], "": [], _LAST: []}
+    for number, source in enumerate(sources):
+        target = storage.join(out, "sets", f"{number:02d}")
+        there = {entry.key: entry.size_bytes for entry in storage.listing(target)}
+        for entry in storage.listing(source):
+            if entry.key.startswith(_FOR_GOOD) and there.get(entry.key) == entry.size_bytes:
+                continue
+            stage = stages[entry.key if entry.key in stages else ""]
+            stage.append((entry.uri, storage.join(target, entry.key)))
+    return list(stages.values())
+
+
+def _copy_all(stages: Sequence[Copies], report: Report) -> None:
+    done, total = 0, sum(map(len, stages))
+    for copies in stages:
         with ThreadPoolExecutor(_COPIES) as pool:
-            for _ in pool.map(lambda pair: storage.copy(*pair), part):
+            for _ in pool.map(lambda pair: storage.copy(*pair), copies):
                 done += 1
-                report(done, len(copies))
+                report(done, total)
 
 
 def _read(out: str) -> Json | None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from aigc import storage
 from aigc.commands import sets as verbs
 from aigc.errors import SpecError
 from aigc.output import commit
-from aigc.output.merge import merge
+from aigc.output.merge import merge, merged_sets
 from aigc.output.verify import verify
 from tests.output.conftest import SetMaker
 
@@ -53,3 +59,75 @@ def test_the_size_of_single_files_counts(sets: SetMaker, tmp_path: Path) -> None
     pictures = sum(file.stat().st_size for file in (out / "images").rglob("*.png"))
     index = sum(file.stat().st_size for file in (out / "data").iterdir())
     assert json.loads((out / "manifest.json").read_bytes())["size_bytes"] == pictures + index
+
+
+DIES = """
+import os, signal, sys
+from aigc.output.merge import merge
+def die(done, total):
+    if done == 60:
+        os.kill(os.getpid(), signal.SIGKILL)
+merge(sys.argv[1], sys.argv[2:], die)
+"""
+
+
+def test_killed_midway_it_copies_what_is_missing(sets: SetMaker, tmp_path: Path) -> None:
+    out, parts = tmp_path / "all", [str(tmp_path / f"seed{seed}") for seed in (1, 2)]
+    for seed, part in enumerate(parts, 1):
+        sets.finished(part, seed=seed, shard_items=16, writer="files")
+    killed = subprocess.run([sys.executable, "-c", DIES, str(out), *parts], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (out / "manifest.json").exists()
+    kept = {p: p.stat().st_ino for p in out.glob("sets/*/images/**/*.png")}
+    kept |= {p: p.stat().st_ino for p in out.glob("sets/*/data/*.parquet")}
+    assert kept
+    asked: list[float] = []
+    merge(str(out), parts, lambda done, total: asked.append(total))
+    assert asked[0] + len(kept) == sum(file.is_file() for part in parts for file in files(part))
+    assert kept == {p: p.stat().st_ino for p in kept}
+    assert verify(str(out))["items"] == 200
+
+
+def files(folder: str) -> list[Path]:
+    return list(Path(folder).rglob("*"))
+
+
+def test_a_hundred_sets_keep_their_order(sets: SetMaker, tmp_path: Path) -> None:
+    parts = [str(tmp_path / f"seed{seed}") for seed in range(102)]
+    job = sets.finished(parts[0], seed=0, count=1)
+    for seed, part in enumerate(parts[1:], 1):
+        shutil.copytree(parts[0], part)
+        storage.write_bytes(commit.job_uri(part), job.model_copy(update={"seed": seed}).to_json())
+    made = merge(str(tmp_path / "all"), parts)
+    assert [part["source"] for part in made["sets"]] == parts
+    seeds = [commit.read_job(part).seed for part in merged_sets(str(tmp_path / "all"))]
+    assert seeds == list(range(102))
+    assert merge(str(tmp_path / "all"), parts) == made
+    (tmp_path / "all" / "manifest.json").unlink()
+    assert merge(str(tmp_path / "all"), parts)["content_digest"] == made["content_digest"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        (None, None, True),
+        (("one",), ("two",), False),
+        (("one",), ("one", "two"), True),
+        (("one", "two"), ("two", "one"), False),
+        (("one", "two", "three"), ("three", "one", "two"), False),
+        (("one", "two"), ("two", "one", "three"), True),
+    ],
+)
+def test_only_sets_with_the_same_items_are_refused(
+    sets: SetMaker, tmp_path: Path, one, other, shared: bool
+) -> None:
+    parts = [str(tmp_path / name) for name in ("one", "other")]
+    for part, labels in zip(parts, (one, other), strict=True):
+        sets.finished(part, labels=labels, count=30)
+    ids = [pq.read_table(f"{part}/data")["id"].to_pylist() for part in parts]
+    assert bool(set(ids[0]) & set(ids[1])) is shared
+    if shared:
+        with pytest.raises(SpecError, match=r"seed and labels of .* so the same items"):
+            merge(str(tmp_path / "all"), parts)
+    else:
+        assert merge(str(tmp_path / "all"), parts)["items"] == 60

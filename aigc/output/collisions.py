@@ -1,0 +1,60 @@
+"""Whether two sets can hold items of the same id: of one model, seed, counter, label and brief."""
+
+from __future__ import annotations
+
+from math import lcm
+
+import numpy as np
+
+from aigc.generation.briefs import Briefs
+from aigc.generation.plan import Job
+from aigc.output import commit
+from aigc.types import Labels
+
+_SLOTS = 2**20
+"""Compared at a time."""
+
+Run = tuple[Labels, int]
+"""Counters from 0 on: the labels they repeat, none if unconditional, and how many they are."""
+
+
+def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
+    """With gates that draw again this goes by the counters of first draws."""
+    if job.model_digest != other.model_digest:
+        return False
+    briefs, others = commit.read_briefs(uri, job), commit.read_briefs(other_uri, other)
+    if briefs is None and others is None:
+        return job.seed == other.seed and _meet(_run(job), _run(other))
+    if briefs is None or others is None:  # ids of one kind end in a brief, those of the other not
+        return False
+    runs, other_runs = _runs(briefs), _runs(others)
+    return any(_meet(runs[key], other_runs[key]) for key in runs.keys() & other_runs.keys())
+
+
+def _run(job: Job) -> Run:
+    return np.asarray(job.pattern, np.int64), job.count
+
+
+def _runs(briefs: Briefs) -> dict[tuple[str, int], Run]:
+    names = ("brief_id", "seed", "label_pattern", "count")
+    rows = zip(*(briefs.table[name].to_pylist() for name in names), strict=True)
+    none = np.empty(0, np.int64)
+    return {
+        (brief, seed): (briefs.patterns[pattern] if briefs.patterns else none, count)
+        for brief, seed, pattern, count in rows
+    }
+
+
+def _meet(run: Run, other: Run) -> bool:
+    """Whether some counter has the same label in both."""
+    (pattern, count), (others, other_count) = run, other
+    if not len(pattern):
+        return True
+    if not np.isin(pattern, others).any():
+        return False
+    stop = min(count, other_count, lcm(len(pattern), len(others)))
+    for start in range(0, stop, _SLOTS):
+        slots = np.arange(start, min(start + _SLOTS, stop))
+        if (pattern[slots % len(pattern)] == others[slots % len(others)]).any():
+            return True
+    return False
