@@ -8,7 +8,7 @@ alone: not on shards, workers or how groups are spread over parts.
 
 An item takes 97 bytes. A part reads all signatures and holds those of its groups, about 400,000 of
 them in 120 MB whatever the size of the job, unless a single group is larger. Equal items are held
-once.
+once. So what is read grows with the square of the job: for 10 million items 75 times 1 GB.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ from aigc.output.parquet import open_writer
 from aigc.types import Json, Shard, ShardRecord
 
 REASON = "duplicate"
+_READERS = 4
+"""So many shards' signatures, of 97 bytes an item, are read ahead."""
 
 
 def folder(out: str, number: int) -> str:
@@ -170,7 +172,13 @@ class Judge:
         """Returns the refused orders of this round, in no order."""
         gate = maker.job.gates.duplicates
         assert gate is not None
-        return duplicates.find(self.part, signatures_until(out, self.number), gate)
+
+        def heard() -> Iterator[duplicates.Signatures]:
+            for found in signatures_until(out, self.number):
+                yield found
+                on_items(len(found))
+
+        return duplicates.find(self.part, heard(), gate)
 
 
 @dataclass(frozen=True)
@@ -212,15 +220,19 @@ class Assemble:
 
 
 def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
-    """Every signature of the rounds up to `number`; those accepted before it are settled."""
-    for earlier in range(number + 1):
-        refused = read_refused(out, earlier) if earlier < number else None
-        for shard in sorted(staged(out, earlier)):
-            record = _read_record(out, earlier, shard)
-            assert record is not None
-            data = storage.read_bytes(storage.join(folder(out, earlier), record["signatures"]))
-            found = duplicates.Signatures.from_bytes(data)
-            yield found if refused is None else found.settle(refused)
+    """Every signature of the rounds up to `number`; those accepted before it are settled. Some
+    shards are read ahead: from S3 one alone takes its time."""
+    refused = {earlier: read_refused(out, earlier) for earlier in range(number)}
+    asked = ((of, shard) for of in range(number + 1) for shard in sorted(staged(out, of)))
+
+    def read(one: tuple[int, int]) -> duplicates.Signatures:
+        record = _read_record(out, *one)
+        assert record is not None
+        data = storage.read_bytes(storage.join(folder(out, one[0]), record["signatures"]))
+        found, gone = duplicates.Signatures.from_bytes(data), refused.get(one[0])
+        return found if gone is None else found.settle(gone)
+
+    return ahead(read, asked, _READERS)
 
 
 def counts(out: str, number: int) -> tuple[int, Counter[str]]:

@@ -82,8 +82,8 @@ class Pool:
     @property
     def unit_s(self) -> float | None:
         """How long the units under way take by their pace so far; None when it cannot be told."""
-        at_work = [place for place in self._places if place.unit is not None and place.items]
-        paces = [(p.beat - p.since) * getattr(p.unit, "items", 0) / p.items for p in at_work]
+        at_work = [place for place in self._places if hasattr(place.unit, "items") and place.items]
+        paces = [(p.beat - p.since) * p.unit.items / p.items for p in at_work]
         return max(paces, default=None)
 
     def run(

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from aigc import storage
+from aigc.generation import rounds
+from aigc.generation.duplicates import Part, Signatures, find
+from aigc.specs import Gates
+
+GATES = Gates(duplicates={"near": False})
+
+
+@pytest.fixture
+def staged(tmp_path) -> tuple[str, list[Signatures]]:
+    """A set whose first round is staged in twelve shards of fifty items, five pictures in all."""
+    out, shards = str(tmp_path / "set"), []
+    for number in range(12):
+        order = np.arange(number * 50, number * 50 + 50, dtype=np.int64)
+        content = np.repeat((order % 5).astype(np.uint8)[:, None], 16, axis=1)
+        thumbnail = np.zeros((50, 64), np.uint8)
+        shard = Signatures(order, np.zeros(50, np.uint64), thumbnail, content, np.zeros(50, bool))
+        where = rounds.folder(out, 0)
+        storage.write_bytes(storage.join(where, f"{number}.signatures"), shard.to_bytes())
+        record = json.dumps({"signatures": f"{number}.signatures"}).encode()
+        storage.write_bytes(storage.join(where, f"{number:05d}.json"), record)
+        shards.append(shard)
+    return out, shards
+
+
+def test_judging_says_that_it_is_alive_shard_by_shard(staged) -> None:
+    out, shards = staged
+    maker, heard = SimpleNamespace(job=SimpleNamespace(gates=GATES)), list[int]()
+    found = rounds.Judge(Part(0, 1), 0)(maker, out, heard.append)
+    assert heard == [50] * 12
+    assert found.tolist() == find(Part(0, 1), shards, GATES.duplicates).tolist()
+    assert found.tolist() == list(range(5, 600))
+
+
+def test_signatures_are_read_side_by_side_but_not_all_at_once(staged, monkeypatch) -> None:
+    out, shards = staged
+    reading, most, lock, read = 0, 0, threading.Lock(), storage.read_bytes
+
+    def slowly(uri: str) -> bytes:
+        nonlocal reading, most
+        with lock:
+            reading += 1
+            most = max(most, reading)
+        time.sleep(0.01)
+        with lock:
+            reading -= 1
+        return read(uri)
+
+    monkeypatch.setattr(storage, "read_bytes", slowly)
+    found = list(rounds.signatures_until(out, 0))
+    assert [one.order.tolist() for one in found] == [one.order.tolist() for one in shards]
+    assert 1 < most <= rounds._READERS
+
+
+def test_what_stayed_in_an_earlier_round_is_settled(staged) -> None:
+    out, _ = staged
+    rounds.write_refused(out, 0, np.arange(5, 600, dtype=np.int64))
+    found = list(rounds.signatures_until(out, 1))
+    assert [one.order.tolist() for one in found if len(one)] == [[0, 1, 2, 3, 4]]
+    assert all(one.settled.all() for one in found)
