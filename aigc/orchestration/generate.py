@@ -13,6 +13,7 @@ from aigc.errors import DiskFullError, GatesError, StoreError
 from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.plan import Job
+from aigc.generation.rounds import staged
 from aigc.orchestration import rounds
 from aigc.orchestration.course import Course, Watch
 from aigc.orchestration.estimate import estimate
@@ -197,11 +198,14 @@ def _make_shards(course: Course) -> None:
 
 @contextlib.contextmanager
 def _left_clean(out: str) -> Iterator[None]:
-    """When gates stop a job that has brought nothing, its place is free for another; when the disk
-    is full, what stopped workers had begun does not take up room any longer."""
+    """When gates stop a job that has brought nothing, its place is free for another; what rounds
+    have staged is kept for a rerun of more patience. When the disk is full, what stopped workers
+    had begun does not take up room any longer."""
     try:
         yield
     except GatesError as error:
+        if staged(out, 0):
+            raise GatesError(f"{error}. What is made is kept for a rerun of this job") from None
         if not commit.withdraw(out):
             raise
         raise GatesError(f"{error}. Nothing was committed yet, so {out} is free again") from None

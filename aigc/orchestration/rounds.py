@@ -8,7 +8,7 @@ import numpy as np
 
 from aigc.errors import GatesError
 from aigc.generation import duplicates, rounds
-from aigc.generation.draws import Ints
+from aigc.generation.draws import DRAW, Ints
 from aigc.orchestration.course import Course
 
 _ENOUGH_CANDIDATES = 1000
@@ -18,7 +18,7 @@ def run(course: Course) -> None:
     """Until every shard is committed. Rounds that were judged before are taken as they are.
 
     Raises:
-        GatesError: duplicates never end: the model repeats itself.
+        GatesError: duplicates never end: the model repeats itself, or an item has no draw left.
     """
     number, orders, settled = 0, None, 0
     while True:
@@ -28,7 +28,7 @@ def run(course: Course) -> None:
             break
         said = f"{len(refused):,} of {rows:,} are duplicates"
         course.watch.notice(f"round {number}: {said}; replacing them")
-        _require_progress(course, number, rows, len(refused))
+        _require_progress(course, number, rows, refused)
         number, orders = number + 1, refused
     _assemble(course, number + 1)
 
@@ -83,8 +83,8 @@ def _judge(course: Course, number: int, settled: int) -> Ints:
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
-def _require_progress(course: Course, number: int, rows: int, refused: int) -> None:
-    limits = course.job.gates
+def _require_progress(course: Course, number: int, rows: int, orders: Ints) -> None:
+    limits, refused = course.job.gates, len(orders)
     others: Counter[str] = rounds.counts(course.out, number)[1]
     reasons = ", ".join(f"{name} {count:,}" for name, count in others.most_common())
     said = f"{refused:,} of {rows:,} candidates of round {number} are duplicates" + (
@@ -95,8 +95,10 @@ def _require_progress(course: Course, number: int, rows: int, refused: int) -> N
             f"{said}: fewer than gates.min_accepted = {limits.min_accepted:g} are new; the model "
             "repeats itself: train it further, ask for fewer items or loosen gates.duplicates"
         )
-    if number + 1 >= limits.max_draws:
+    last = int(orders.max())
+    if last // DRAW + 1 >= limits.max_draws:
         raise GatesError(
-            f"{said}, after gates.max_draws = {limits.max_draws} rounds; ask for fewer items or "
-            "loosen gates.duplicates"
+            f"item {last % DRAW}: all of gates.max_draws = {limits.max_draws} candidates were "
+            f"refused, the last as a duplicate ({said}); ask for fewer items, loosen "
+            "gates.duplicates or raise gates.max_draws"
         )

@@ -23,6 +23,7 @@ from aigc.orchestration.generate import regenerate, run
 from aigc.output import commit, read
 from aigc.output.manifest import status
 from aigc.output.verify import verify
+from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
@@ -187,9 +188,25 @@ def test_a_model_that_only_repeats_itself_is_said(repeating, tmp_path) -> None:
         truncation=1e-3,
         gates={"duplicates": {}},
     )
-    with pytest.raises(GatesError, match=r"are duplicates.*the model repeats itself"):
+    with pytest.raises(GatesError, match=r"are duplicates.*the model repeats itself.*is kept"):
         run(asked)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_rounds_go_on_from_what_is_staged_when_there_is_more_patience(repeating, tmp_path) -> None:
+    def asked(out: Path, **patience: float) -> GenerateSpec:
+        gates = {"duplicates": {"near": False}, **patience}
+        return spec(repeating, out, count=120, shard_items=32, gates=gates)
+
+    out, undisturbed = tmp_path / "set", tmp_path / "undisturbed"
+    with pytest.raises(GatesError, match=r"item \d+: all of gates.max_draws = 1 .* is kept"):
+        run(asked(out, max_draws=1))
+    stopped_at = time.time()
+    loosened = {"max_draws": 200, "min_accepted": 0.0}
+    digest = run(asked(out, **loosened))["content_digest"]
+    assert digest == run(asked(undisturbed, **loosened))["content_digest"]
+    assert verify(str(out))["items"] == 120
+    records = commit.read_records(str(out)).values()
+    assert all(record.earlier[0][0] < stopped_at for record in records), "round 0 is not made again"
 
 
 def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
