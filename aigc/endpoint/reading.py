@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,10 +42,12 @@ async def json_body(request: Request, settings: EndpointSettings) -> bytes:
 @dataclass(frozen=True)
 class Form:
     fields: dict[str, Any]
-    image: bytes
+    image: UploadFile
+    """Beyond a megabyte it is on disk until it is read."""
 
 
-async def image_form(request: Request, settings: EndpointSettings) -> Form:
+@contextlib.asynccontextmanager
+async def image_form(request: Request, settings: EndpointSettings) -> AsyncIterator[Form]:
     """The fields and the one picture of a multipart form.
 
     Raises:
@@ -58,17 +61,20 @@ async def image_form(request: Request, settings: EndpointSettings) -> Form:
         )
     _require_room(_announced(request), settings.max_upload_bytes)
     request._receive = _Bounded(request, settings.max_upload_bytes).receive
-    return await _within(_parsed(request), settings)
-
-
-async def _parsed(request: Request) -> Form:
+    form = await _within(_parsed(request), settings)
     try:
-        async with request.form(
+        image = _only_picture(form)
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        yield Form(fields, image)
+    finally:
+        await form.close()
+
+
+async def _parsed(request: Request) -> FormData:
+    try:
+        return await request.form(
             max_files=4, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-        ) as form:
-            image = _only_picture(form)
-            fields = {name: value for name, value in form.items() if isinstance(value, str)}
-            return Form(fields, await image.read())
+        )
     except ClientDisconnect:
         raise ClientGoneError from None
 

@@ -69,21 +69,29 @@ class Images:
         return await self._reply(request, None, order, "image_walk")
 
     async def _from_picture(self, request: Request, kind: type[Variation], event: str) -> Response:
-        form = await image_form(request, self._settings)
-        asked = parse_form(kind, form.fields)
-        if asked.response_format == "url":
-            raise BadRequestError(
-                "response_format: these pictures have no permanent address; use b64_json",
-                param="response_format",
-                code="not_supported",
-            )
-        order = await self._service.variations(asked, form.image)
-        return await self._reply(request, asked, order, event)
+        """Who is refused is refused before his picture is looked at, or even received."""
+        self._service.batcher.require_room()
+        admit = functools.partial(self._charge, request)
+        async with image_form(request, self._settings) as form:
+            asked = parse_form(kind, form.fields)
+            if asked.response_format == "url":
+                raise BadRequestError(
+                    "response_format: these pictures have no permanent address; use b64_json",
+                    param="response_format",
+                    code="not_supported",
+                )
+            order = await self._service.variations(asked, form.image.read, admit)
+        return await self._answer(request, asked, order, event)
 
     async def _reply(
         self, request: Request, asked: Asked | None, order: Order, event: str
     ) -> Response:
         await self._charge(request, order)
+        return await self._answer(request, asked, order, event)
+
+    async def _answer(
+        self, request: Request, asked: Asked | None, order: Order, event: str
+    ) -> Response:
         if asked is not None and asked.stream:
             ticket = self._service.batcher.enter(order.work)
             leave = self._service.batcher.leave

@@ -96,7 +96,7 @@ class Batcher:
                 return
             ticket.cancelled = True
             self.seen.cancelled += 1
-            self.seen.queued -= ticket.left * ticket.work.format.weight
+            self.seen.queued -= ticket.weight_left
             self._queue = [other for other in self._queue if other is not ticket]
 
     def close(self) -> None:
@@ -116,16 +116,17 @@ class Batcher:
         """How long a request entering now would wait, about."""
         weights: dict[Loaded, float] = {}
         for ticket in self._queue:
-            weight = ticket.left * ticket.work.format.weight
-            weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + weight
+            weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + ticket.weight_left
         return sum(model.pace_s * weight for model, weight in weights.items())
 
-    def require_room(self, work: Work) -> None:
-        """Raises OverloadedError."""
+    def require_room(self, work: Work | None = None) -> None:
+        """For anything, where the work is not known yet. Raises OverloadedError."""
         if not self._queue and not self._closed:
             return
-        full = self.seen.queued + work.weight > self._settings.max_queued_images
-        wait_s, bearable_s = work.model.pace_s * self.seen.queued, self._bearable_s()
+        weight = work.weight if work else 1.0
+        full = self.seen.queued + weight > self._settings.max_queued_images
+        wait_s = work.model.pace_s * self.seen.queued if work else self.wait_s()
+        bearable_s = self._bearable_s()
         if not (full or self._closed) and wait_s > bearable_s:
             wait_s = self.wait_s()
         if full or self._closed or wait_s > bearable_s:
@@ -233,7 +234,12 @@ class Batcher:
 
     def _observe(self, batch: list[Share], took_s: float) -> None:
         rows, weight = sum(share.rows for share in batch), sum(share.weight for share in batch)
-        batch[0].ticket.work.model.note_pace(rows, weight, took_s / self._at_work)
+        first, each_s = batch[0], took_s / self._at_work
+        work = first.ticket.work
+        if not work.kind:
+            work.model.note_pace(rows, weight, each_s)
+        elif not first.start:
+            work.model.note_extra(work.kind, weight - work.extra, each_s)
         self.seen.images += rows
         self.seen.batches += 1
         self.seen.rows[rows] += 1

@@ -26,6 +26,8 @@ from aigc.store.version import CARD
 from aigc.types import Json
 
 _SMOOTHING = 0.2
+_EXTRA = 32.0
+"""At first: a narrow pass costs about so many pictures of a full one."""
 
 
 @dataclass(eq=False)
@@ -44,6 +46,7 @@ class Loaded:
     """The same renderer in a process of its own."""
     pace_s: float = 0.001
     """Rendering and encoding one small picture in a full batch, lately."""
+    _extras: dict[str, float] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,6 +66,16 @@ class Loaded:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""
         if rows * 2 >= self.renderer.micro_batch or weight >= 2 * rows:
             self.pace_s += _SMOOTHING * (took_s / weight - self.pace_s)
+
+    def extra(self, kind: str) -> float:
+        """What a request of this kind costs beside its pictures, in small pictures, lately."""
+        return float(round(self._extras.get(kind, _EXTRA)))
+
+    def note_extra(self, kind: str, weight: float, took_s: float) -> None:
+        """A batch with pictures of `weight` took so long."""
+        known = self._extras.get(kind, _EXTRA)
+        found = max(0.0, took_s / self.pace_s - weight)
+        self._extras[kind] = known + _SMOOTHING * (found - known)
 
 
 def load(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,7 +29,7 @@ from aigc.service.orders import (
 )
 from aigc.service.renderer import Format, Latents
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Work
+from aigc.service.tickets import Source, Work
 from aigc.types import UInt8Images
 
 _READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -52,14 +55,12 @@ def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
     )  # fmt: skip
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [None if found[half] is None else loaded.labels[found[half] or 0] for half in halves]
-    work = Work(loaded, source, asked.steps, wanted)
+    work = _alone(loaded, source, asked.steps, wanted, "walk")
     return Order(work, names, asked.start.seed, asked.start.index, addressed=False)
 
 
-def variations(
-    loaded: Loaded, asked: Variation, picture: UInt8Images, settings: ServiceSettings
-) -> Order:
-    """Pictures near `picture`, uint8 (H, W, C) in the model's shape.
+def variations(loaded: Loaded, asked: Variation, settings: ServiceSettings) -> Order:
+    """Pictures near one that is still to be added, `near` it.
 
     Raises:
         BadRequestError: the model cannot encode, or has no such label.
@@ -76,15 +77,26 @@ def variations(
     becomes = label_in_prompt(loaded, prompt)
     seed = draw_seed() if asked.seed is None else asked.seed
     source = functools.partial(
-        _vary, picture=picture, shown=shown, becomes=becomes, seed=seed,
+        _vary, shown=shown, becomes=becomes, seed=seed,
         index=asked.index, count=asked.n, strength=asked.strength,
     )  # fmt: skip
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.n, wanted, settings)
     known = becomes if becomes is not None else shown
     name = None if known is None else loaded.labels[known]
-    work = Work(loaded, source, asked.n, wanted)
+    kind = "vary" if shown is not None or not loaded.labels else "guess and vary"
+    work = _alone(loaded, source, asked.n, wanted, kind)
     return Order(work, [name] * asked.n, seed, asked.index, addressed=False)
+
+
+def near(order: Order, picture: UInt8Images) -> Order:
+    """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
+    source = functools.partial(cast("Callable[..., Latents]", order.work.source), picture=picture)
+    return replace(order, work=replace(order.work, source=source))
+
+
+def _alone(loaded: Loaded, source: Source, count: int, wanted: Format, kind: str) -> Work:
+    return Work(loaded, source, count, wanted, kind, loaded.extra(kind))
 
 
 def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt8Images:

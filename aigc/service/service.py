@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import torch
 
 from aigc.service import bodies, orders, points
 from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
-from aigc.service.errors import BadRequestError
+from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
 from aigc.service.process import RenderProcess
@@ -23,6 +23,8 @@ from aigc.types import Notice, unheard
 
 _READ_AT_A_TIME = 2
 """Sent pictures; each may take a hundred megabytes while it is decoded."""
+_WAIT_TO_BE_READ = 8
+"""Each may hold as much as a client may send."""
 _SWITCH_S = 0.0005
 """Rendering lets go of the interpreter for moments; with Python's 5 ms it would wait that long to
 go on, while the event loop is busy."""
@@ -36,7 +38,7 @@ class Service:
         self.catalogue = Catalogue(settings, notice)
         self._batcher: Batcher | None = None
         self._process: RenderProcess | None = None
-        self._reading = asyncio.Semaphore(_READ_AT_A_TIME)
+        self._reading, self._readers = asyncio.Semaphore(_READ_AT_A_TIME), 0
 
     def start(self) -> None:
         """Load and warm up. Raises StoreError, StorageError, UnfitError."""
@@ -89,11 +91,40 @@ class Service:
         seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
         return orders.generation(await self.model(asked.model), asked, self.settings, seed)
 
-    async def variations(self, asked: bodies.Variation, file: bytes) -> Order:
+    async def variations(
+        self,
+        asked: bodies.Variation,
+        read: Callable[[], Awaitable[bytes]],
+        admit: Callable[[Order], Awaitable[None]] | None = None,
+    ) -> Order:
+        """`read` gives the picture's file; it is called once `admit` has let the order pass.
+
+        Raises:
+            OverloadedError: too many pictures wait to be read.
+        """
         loaded = await self.model(asked.model)
-        async with self._reading:
-            picture = await asyncio.to_thread(points.read_picture, file, loaded, self.settings)
-        return points.variations(loaded, asked, picture, self.settings)
+        order = points.variations(loaded, asked, self.settings)
+        with self._place_to_read():
+            if admit is not None:
+                await admit(order)
+            async with self._reading:
+                file = await read()
+                picture = await asyncio.to_thread(points.read_picture, file, loaded, self.settings)
+        return points.near(order, picture)
+
+    @contextlib.contextmanager
+    def _place_to_read(self) -> Iterator[None]:
+        if self._readers >= _READ_AT_A_TIME + _WAIT_TO_BE_READ:
+            raise OverloadedError(
+                "too many pictures wait to be read; try again in a second",
+                retry_after_s=1,
+                code="overloaded",
+            )
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
 
     async def walk(self, asked: bodies.Walk) -> Order:
         return points.walk(await self.model(asked.model), asked, self.settings)

@@ -25,10 +25,14 @@ class Work:
     source: Source
     count: int
     format: Format
+    kind: str = ""
+    """Of what starts from points, and so has each batch to itself."""
+    extra: float = 0.0
+    """Small pictures' work that comes with it beside its own pictures."""
 
     @property
     def weight(self) -> float:
-        return self.count * self.format.weight
+        return self.count * self.format.weight + self.extra
 
 
 class Ticket:
@@ -51,6 +55,11 @@ class Ticket:
     @property
     def left(self) -> int:
         return self.work.count - self.taken
+
+    @property
+    def weight_left(self) -> float:
+        extra = 0.0 if self.taken else self.work.extra
+        return self.left * self.work.format.weight + extra
 
     @property
     def key(self) -> tuple[int, int]:
@@ -108,7 +117,8 @@ class Share(NamedTuple):
 
     @property
     def weight(self) -> float:
-        return self.rows * self.ticket.work.format.weight
+        extra = 0.0 if self.start else self.ticket.work.extra
+        return self.rows * self.ticket.work.format.weight + extra
 
 
 BATCH_WEIGHT = 256.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,26 @@ def test_who_finds_no_place_is_not_charged(models: Endpoint, tmp_path: Path) -> 
         client.service._batcher = Batcher(batcher._settings)  # type: ignore[attr-defined]
         assert client.post("/v1/images/generations", json=ASKED).status_code == 200
         assert client.post("/v1/images/generations", json=ASKED).status_code == 429
+
+
+def test_who_is_refused_has_not_had_his_picture_read(models: Endpoint, tmp_path: Path) -> None:
+    file, path = str(tmp_path / "keys.jsonl"), "/v1/images/variations"
+    secret, _ = keys.create(file, ["generate"], images_per_day=1)
+    settings = EndpointSettings(keys=file, access_log=False, body_timeout_s=5)
+    sent = {"data": {"model": "vae"}, "files": {"image": b"no picture"}}
+    with models.running(endpoint=settings) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        assert client.post(path, **sent).status_code == 400
+        assert client.post(path, **sent).status_code == 429
+        client.service.batcher.close()  # type: ignore[attr-defined]
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
+            head = (
+                f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\n"
+                "content-type: multipart/form-data; boundary=x\r\ncontent-length: 9999999\r\n\r\n"
+            )
+            raw.sendall(head.encode())
+            raw.settimeout(3)
+            assert b" 503 " in raw.recv(4096)
 
 
 def test_the_log_may_be_a_file(models: Endpoint, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from aigc.modalities.image import decode
 from aigc.service import points
 from aigc.service.bodies import Edit, Generation, Item, Variation, Walk
-from aigc.service.errors import BadRequestError
+from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
 from aigc.service.service import Service
 
@@ -52,7 +52,10 @@ def test_a_walk_of_one_item_stands_still(service: Service) -> None:
 
 
 def vary(service: Service, asked: Variation, data: bytes | None = None) -> list[bytes]:
-    return files(service, asyncio.run(service.variations(asked, data or picture())))
+    async def read() -> bytes:
+        return picture() if data is None else data
+
+    return files(service, asyncio.run(service.variations(asked, read)))
 
 
 def picture(size: tuple[int, int] = (16, 16), kind: str = "PNG", mode: str = "L") -> bytes:
@@ -104,6 +107,43 @@ def test_a_bomb_is_refused_by_its_header(service: Service) -> None:
     Image.new("1", (5_000, 5_000)).save(buffer, "PNG")
     with pytest.raises(BadRequestError, match="too large"):
         vary(service, Variation(model="vae"), buffer.getvalue())
+
+
+def test_few_pictures_wait_to_be_read(service: Service) -> None:
+    async def crowd() -> list[object]:
+        freed = asyncio.Event()
+
+        async def read() -> bytes:
+            await freed.wait()
+            return picture()
+
+        asked = Variation(model="vae", label="one")
+        waiting = [asyncio.create_task(service.variations(asked, read)) for _ in range(30)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        refused = [task.exception() for task in waiting if task.done()]
+        freed.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await service.variations(asked, read)
+        return list(refused)
+
+    refused = asyncio.run(crowd())
+    assert len(refused) == 20
+    assert all(isinstance(error, OverloadedError) for error in refused)
+
+
+def test_what_starts_from_points_counts_as_what_it_costs(service: Service) -> None:
+    asked = Variation(model="vae", n=3)
+    [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
+    order = points.variations(loaded, asked, service.settings)
+    assert order.work.weight > 3 + 16
+    kind = order.work.kind
+    for _ in range(50):
+        loaded.note_extra(kind, weight=3, took_s=203 * loaded.pace_s)
+    assert points.variations(loaded, asked, service.settings).work.weight == 203
+    vary(service, asked)
+    assert loaded.extra(kind) != 200
+    assert service.batcher.seen.queued == 0
 
 
 def test_a_gan_says_why_not(service: Service) -> None:
