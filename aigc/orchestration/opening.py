@@ -79,7 +79,7 @@ class Order:
         """The gates with percentiles resolved, where items will be made, on a probe that is the
         same everywhere."""
         spec, config, found = self.spec, self.version.config, list[Gates]()
-        unit = MeasureGates(spec.gates, probe_draws(spec, config), config, self.tensors)
+        unit = MeasureGates(spec.gates, probe_draws(spec, config, briefs), config, self.tensors)
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
         tensors = self.tensors if self.on_cluster else None
         setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)

@@ -11,7 +11,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs import Briefs, Reject, rejects_bytes
 from aigc.generation.briefs import read as read_brief_file
 from aigc.generation.conditions import label_pattern, labels_of
-from aigc.generation.draws import Draws
+from aigc.generation.draws import Draws, Ints
 from aigc.generation.engine import Device
 from aigc.generation.plan import Job, Range, shard_items
 from aigc.models.config import ModelConfig
@@ -100,14 +100,21 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
     storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
 
 
-def probe_draws(spec: GenerateSpec, config: ModelConfig) -> Draws:
+def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> Draws:
     """Candidates like the job's own, from a seed nobody has: what percentiles are measured on."""
+    seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+    numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
+    if briefs is not None:
+        asked = briefs.draws(_spread(briefs.count))
+        return Draws(seeds, numbers, asked.labels, asked.truncations)
     known = config.labels if config.conditional else ()
     pattern = label_pattern(known, spec.labels)
-    numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
-    return Draws(
-        seeds=np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64),
-        candidates=numbers,
-        labels=labels_of(pattern, numbers),
-        truncations=np.full(_PROBE_ITEMS, spec.truncation or np.inf),
-    )
+    cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
+    return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
+
+
+def _spread(count: int) -> Ints:
+    """Slots all over a job, each brief's share of them, the same every time. At random within
+    steps, for labels repeat in steps, too."""
+    steps = np.arange(_PROBE_ITEMS) + np.random.default_rng(0).random(_PROBE_ITEMS)
+    return np.minimum(steps * count / _PROBE_ITEMS, count - 1).astype(np.int64)
