@@ -62,7 +62,7 @@ class Endpoint:
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""
         if not self._service.ready:
-            raise RuntimeError("the render thread has ended")
+            raise RuntimeError("no pictures are made any more")
 
 
 def access_logs() -> str:

@@ -57,6 +57,8 @@ class Batcher:
         self._more, self._plenty = threading.Condition(lock), threading.Condition(lock)
         self._waiting = self._closed = self._begun = False
         self._at_work = 0
+        self._since: dict[int, float] = {}
+        """When each lane that renders began to, by its thread."""
         self._last_key: object = None
         self._crowded = False
         self._empty_at = clock()
@@ -110,7 +112,10 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        return all(lane.is_alive() for lane in self._lanes) and not self._closed
+        """Whether what waits is made: no lane has ended, or stays with what it has."""
+        began = min(list(self._since.values()), default=math.inf)
+        moves = self._clock() - began <= self._settings.max_batch_s
+        return moves and all(lane.is_alive() for lane in self._lanes) and not self._closed
 
     def wait_s(self) -> float:
         """How long a request entering now would wait, about."""
@@ -217,7 +222,8 @@ class Batcher:
 
     def _serve(self, batch: list[Share]) -> None:
         """Render a batch; when that fails, each request alone, for one may be to blame."""
-        started = time.perf_counter()
+        started, lane = time.perf_counter(), threading.get_ident()
+        self._since[lane] = self._clock()
         try:
             files = render(batch)
         except Exception as error:
@@ -228,6 +234,8 @@ class Batcher:
                 self.leave(batch[0].ticket)
                 self._deliver([(batch[0], [], error)])
             return
+        finally:
+            self._since.pop(lane, None)
         with self._more:
             self._observe(batch, time.perf_counter() - started)
         self._deliver([(share, made, None) for share, made in zip(batch, files, strict=True)])

@@ -34,6 +34,8 @@ class ServiceSettings:
     max_wait_s: float = 2.0
     """A request that would wait longer is refused at once; one that would wait for an eighth of it
     where the queue has not been empty for a quarter of it."""
+    max_batch_s: float = 300.0
+    """A batch that takes longer will never be made: the service is no longer ready."""
     max_n: int = 64
     """Pictures a request."""
     max_side: int = 1024

@@ -233,6 +233,36 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
     assert stands == 4
 
 
+def test_a_batch_that_never_ends_is_noticed(service: Service) -> None:
+    now, freed = [0.0], threading.Event()
+    batcher = Batcher(ServiceSettings(micro_batch=32, max_batch_s=300), clock=lambda: now[0])
+    work = order(service, 1).work
+
+    def blocking(loaded: Loaded) -> Latents:
+        freed.wait(30)
+        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+
+    async def stuck() -> list[bool]:
+        held = batcher.enter(Work(work.model, blocking, 1, work.format))
+        while held.left:
+            await asyncio.sleep(0.01)
+        found = []
+        for later in (0, 299, 2):
+            now[0] += later
+            found.append(batcher.alive)
+        freed.set()
+        await held.files()
+        return [*found, batcher.alive]
+
+    try:
+        assert asyncio.run(stuck()) == [True, True, False, True]
+        now[0] += 10_000
+        assert batcher.alive, "who has nothing to do is not stuck"
+    finally:
+        freed.set()
+        batcher.close()
+
+
 def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) -> None:
     """A few pictures do: they will be made with others."""
     freed = threading.Event()
