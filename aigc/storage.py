@@ -60,17 +60,13 @@ def read_bytes(uri: str) -> bytes:
 def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
     """Write or replace in one step: a reader sees the old bytes or the new, never a part.
 
-    Without `synced` a local file may be lost when the machine loses its power at once.
+    Without `synced` a local file may be lost when the machine loses its power before `sync`.
     """
     if is_s3(uri):
         _s3.write(uri, data)
         return
-    with _local.errors(uri), _local.temporary_beside(_path(uri)) as temporary:
-        if synced:
-            _local.write_synced(temporary, data)
-        else:
-            temporary.write_bytes(data)
-        temporary.replace(_path(uri))
+    with _local.errors(uri):
+        _local.replace(_path(uri), data, synced)
 
 
 def create(uri: str, data: bytes) -> bool:
@@ -81,15 +77,15 @@ def create(uri: str, data: bytes) -> bool:
     """
     if is_s3(uri):
         return _s3_create.create(uri, data)
-    with _local.errors(uri), _local.temporary_beside(_path(uri)) as temporary:
-        _local.write_synced(temporary, data)
-        try:
-            os.link(temporary, _path(uri))
-        except FileExistsError:
-            with contextlib.suppress(FileNotFoundError):
-                return _path(uri).read_bytes() == data
-            return False
-        return True
+    with _local.errors(uri):
+        return _local.create(_path(uri), data)
+
+
+def sync(uri: str) -> None:
+    """All that was written below the folder `uri` outlasts a loss of power; S3 sees to it."""
+    if not is_s3(uri):
+        with _local.errors(uri):
+            _local.sync_disk(_path(uri))
 
 
 def can_create(uri: str) -> bool:
@@ -181,7 +177,7 @@ def scratch(uri: str) -> Path:
         with _local.errors("the folder for temporary files (TMPDIR)"):
             return _local.scratch_folder() / _local.temporary_name()
     with _local.errors(uri):
-        _path(uri).parent.mkdir(parents=True, exist_ok=True)
+        _local.make_folder(_path(uri).parent)
     return _path(uri).with_name(_local.temporary_name())
 
 

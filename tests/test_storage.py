@@ -210,3 +210,26 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in tmp_path.rglob("*")] == ["set"]
+
+
+def test_what_is_committed_is_on_the_disk_with_its_folders(tmp_path: Path, monkeypatch) -> None:
+    synced: list[str] = []
+
+    def noted(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append(str(path.relative_to(tmp_path)))
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", noted)
+    writes = {
+        "created": lambda uri: storage.create(uri, b"x"),
+        "written": lambda uri: storage.write_bytes(uri, b"x"),
+        "copied": lambda uri: storage.copy(str(tmp_path / "created" / "new" / "file"), uri),
+    }
+    for name, write in writes.items():
+        synced.clear()
+        write(str(tmp_path / name / "new" / "file"))
+        file = synced.pop(2)
+        assert Path(file).name.startswith(".aigc-tmp-")
+        assert synced == [".", name, f"{name}/new"]

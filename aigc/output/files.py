@@ -60,10 +60,11 @@ class ShardWriter:
 @contextmanager
 def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> Iterator[ShardWriter]:
     """Pictures go below `out` at once, into `folder` of its images; the index, the local file
-    `path`, is complete once the block is left."""
+    `path`, is complete once the block is left, and no picture that it names is lost then."""
     index_schema = _index_schema(schema)
     with parquet.open_writer(path, index_schema) as index:
         yield ShardWriter(index, index_schema, out, folder)
+    storage.sync(out)
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import storage
+from aigc import _local, storage
 from aigc.errors import JobError, SpecError
 from aigc.output import commit, manifest, read, shard_list
 from aigc.output.verify import verify
@@ -207,3 +207,17 @@ def test_only_a_set_that_can_grow_is_finished_by_append(sets, tmp_path: Path) ->
         commit.grow(whole, 100)
     storage.write_bytes(commit.manifest_uri(whole), b"{}")
     assert commit.grow(whole, 100) == briefs
+
+
+def test_pictures_are_on_the_disk_before_their_record(sets, tmp_path: Path, monkeypatch) -> None:
+    out, before = tmp_path / "set", []
+    job = sets.start(str(out), writer="files")
+
+    def noted(folder: Path) -> None:
+        before.append((len(list(out.rglob("*.png"))), len(list(out.glob("_records/*")))))
+        sync_disk(folder)
+
+    sync_disk = _local.sync_disk
+    monkeypatch.setattr(_local, "sync_disk", noted)
+    sets.shards(str(out), job, [0, 1])
+    assert before == [(32, 0), (64, 1)]
