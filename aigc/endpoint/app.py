@@ -40,7 +40,7 @@ def create_app(
     """
     chosen = settings or EndpointSettings()
     keys = KeyRing(chosen.keys) if chosen.keys else None
-    found = metrics.Metrics(service, chosen.replica)
+    found = metrics.Metrics(service, chosen.replica, chosen.proxy_metrics_port)
     if chosen.access_log:
         access_log.prepare(chosen.access_log_file)
     ledger = ledger or LocalLedger()
@@ -87,7 +87,8 @@ def _views(service: Service, found: metrics.Metrics, openapi: str) -> list[Route
         return PlainTextResponse("ready" if ok else "not ready", 200 if ok else 503)
 
     async def scraped(request: Request) -> Response:
-        return Response(found.text(), headers={"content-type": metrics.CONTENT_TYPE})
+        text = await asyncio.to_thread(found.text)
+        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
 
     async def described(request: Request) -> Response:
         return Response(openapi, media_type="application/json")

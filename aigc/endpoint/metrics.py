@@ -13,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from aigc.endpoint.proxy_metrics import ProxyMetrics
 from aigc.service.service import Service
 from aigc.store.models import LATEST
 
@@ -29,7 +30,10 @@ class Metrics:
     `replica`, so that they are counted apart.
     """
 
-    def __init__(self, service: Service, replica: str | None = None) -> None:
+    def __init__(
+        self, service: Service, replica: str | None = None, proxy_port: int | None = None
+    ) -> None:
+        self._proxy_port = proxy_port
         self._registry = CollectorRegistry(auto_describe=False)
         self._shown = CollectorRegistry(auto_describe=False)
         self._shown.register(_Labelled(self._registry, {"replica": replica} if replica else {}))
@@ -61,7 +65,13 @@ class Metrics:
         latency.observe(took_s)
 
     def text(self) -> bytes:
-        return generate_latest(self._shown)
+        """Not for an event loop: HAProxy is asked as well."""
+        own = generate_latest(self._shown)
+        if self._proxy_port is None:
+            return own
+        proxy = CollectorRegistry(auto_describe=False)
+        proxy.register(ProxyMetrics(self._proxy_port))
+        return own + generate_latest(proxy)
 
 
 class _Labelled(Collector):

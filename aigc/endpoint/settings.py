@@ -17,6 +17,8 @@ class EndpointSettings:
     """Content sets to show, or folders of them; local or s3://."""
     replica: str | None = None
     """Which of several processes this is, for its metrics."""
+    proxy_metrics_port: int | None = None
+    """Where the HAProxy of this machine tells on loopback what it answered, if there is one."""
     cors_origins: tuple[str, ...] = ()
     max_in_flight: int = 128
     """Requests for pictures at a time in one process; more are refused before anything else."""

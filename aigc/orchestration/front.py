@@ -5,7 +5,8 @@ capacity a replica would be busy refusing. HAProxy does it for 60 µs of CPU, wh
 millisecond. It counts the requests that the replicas have; who comes when every place is taken is
 told at once when to try again. So those that are accepted wait for no more than a replica's places,
 however long the crowd stays. Each replica counts by itself as well, for there may be several
-proxies, or another one. What HAProxy refuses is in its own metrics, not in a replica's or its log.
+proxies, or another one. What HAProxy refuses is in no replica's log; a replica's metrics give what
+the HAProxy of its machine counted.
 
 A body of up to a buffer's size (16 KiB) is read before a place is taken: slow clients take none.
 """
@@ -13,6 +14,9 @@ A body of up to a buffer's size (16 KiB) is read before a place is taken: slow c
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Iterable
 
 from aigc.specs import ServeSpec
 
@@ -28,6 +32,9 @@ _SILENT = """\
 that took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
 """
 _BODY_S = 10
+_RAYS_PORT = "9101"
+"""Where nothing says otherwise."""
+_ORIGIN = re.compile(r"\*|[A-Za-z0-9.:/_-]+")
 _PICTURES = "path_beg /v1/images/ /v1/latents/"
 
 _FULL = {
@@ -50,6 +57,7 @@ def edits(spec: ServeSpec) -> str:
         f"http-error status 408 content-type application/json string '{_error(_SLOW)}'",
         f"http-request wait-for-body time {_BODY_S}s if METH_POST",
         f"http-request set-var(txn.places) nbsrv({_BACKEND}),mul({spec.max_in_flight})",
+        *_cors(spec.cors_origins),
         "http-request return status 503 content-type application/json "
         f"string '{_error(_FULL)}' hdr retry-after 1 "
         'hdr retry-after-ms "%[rand(500),add(500)]" hdr x-request-id "%[uuid]" '
@@ -57,6 +65,29 @@ def edits(spec: ServeSpec) -> str:
     )
     inserted = "\\\n".join(f"    {line}" for line in lines)
     return f"{_SILENT}/^    use_backend {_BACKEND} if/i\\\n{inserted}\n"
+
+
+def _cors(origins: Iterable[str]) -> list[str]:
+    """A page of another origin shall read what HAProxy answers itself, as what a replica does."""
+    wanted = [origin for origin in origins if _ORIGIN.fullmatch(origin)]
+    if not wanted:
+        return []
+    listed = "-m found" if "*" in wanted else f"-m str {' '.join(wanted)}"
+    own = f"if {{ var(txn.origin) {listed} }} !{{ res.hdr(access-control-allow-origin) -m found }}"
+    exposed = "access-control-expose-headers x-request-id,retry-after"
+    return [
+        "http-request set-var(txn.origin) req.hdr(origin)",
+        f"http-after-response set-header {exposed} {own}",
+        f"http-after-response add-header vary origin {own}",
+        f'http-after-response set-header access-control-allow-origin "%[var(txn.origin)]" {own}',
+    ]
+
+
+def metrics_port() -> int | None:
+    """Where the HAProxy of this machine tells what it did, where one stands before the replicas."""
+    if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
+        return None
+    return int(os.environ.get("RAY_SERVE_HAPROXY_METRICS_PORT", _RAYS_PORT))
 
 
 def _error(said: dict[str, str | None]) -> str:

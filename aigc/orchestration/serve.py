@@ -27,7 +27,7 @@ from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
-from aigc.orchestration import failover
+from aigc.orchestration import failover, front
 from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.session import connect
@@ -56,7 +56,12 @@ class Endpoint:
     def __serve_build_asgi_app__(self) -> Any:
         name = serve.get_replica_context().replica_id.unique_id
         file = f"{access_logs()}/aigc-access-{name}.jsonl"
-        settings = dataclasses.replace(self._settings, replica=name, access_log_file=file)
+        settings = dataclasses.replace(
+            self._settings,
+            replica=name,
+            access_log_file=file,
+            proxy_metrics_port=front.metrics_port(),
+        )
         return create_app(self._service, settings, ClusterLedger())
 
     def check_health(self) -> None:
@@ -110,19 +115,26 @@ def from_config(args: Json) -> serve.Application:
 
 
 def export_config(spec: ServeSpec) -> str:
-    """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema."""
-    given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"host", "port", "proxy"})
+    """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema.
+
+    It says where it listens, so that whoever deploys it needs keys as much as who exports it.
+    Keys that the environment holds themselves stay there, to be set on the nodes.
+    """
+    given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"port", "proxy"})
+    given["host"] = spec.host
     if spec.sets:
         given["sets"] = list(map(storage.absolute, spec.sets))
+    if (source := _keys(spec)) and not keys.are_lines(source):
+        given["keys"] = source
     config: Json = {
         "proxy_location": "EveryNode",
-        "http_options": {"host": "0.0.0.0", "port": spec.port, **_http_limits()},
+        "http_options": {"host": spec.host, "port": spec.port, **_http_limits()},
         "applications": [
             {
                 "name": APPLICATION,
                 "route_prefix": "/",
                 "import_path": "aigc.orchestration.serve:from_config",
-                "args": {**given, "insecure": True, "store": ModelStore().uri},
+                "args": {**given, "store": ModelStore().uri},
             }
         ],
     }
@@ -178,8 +190,8 @@ def check(spec: ServeSpec) -> None:
         store.resolve(ref)
     if not (spec.models or store.names()):
         raise SpecError(f"models: the store {store.uri} has none; train one, or set AIGC_STORE")
-    if spec.keys is not None:
-        keys.KeyRing(spec.keys)
+    if source := _keys(spec):
+        keys.KeyRing(source)
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
             raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
@@ -223,10 +235,15 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
     )
 
 
+def _keys(spec: ServeSpec) -> str | None:
+    source = spec.key_source
+    return source if source is None or keys.are_lines(source) else storage.absolute(source)
+
+
 def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
     return EndpointSettings(
         max_in_flight=spec.max_in_flight,
-        keys=spec.keys or keys.from_environment(),
+        keys=_keys(spec),
         public_url=spec.public_url,
         url_lifetime_s=spec.url_lifetime_s,
         sets=tuple(map(storage.absolute, spec.sets)),

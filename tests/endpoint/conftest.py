@@ -19,6 +19,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore
+from tests.haproxy_for_tests import HEAD, free_port, haproxy
 from tests.models_for_tests import publish_tiny, publish_tiny_vae
 
 
@@ -60,6 +61,28 @@ class Endpoint:
         with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             client.service = service  # type: ignore[attr-defined]
             yield client
+
+
+@contextlib.contextmanager
+def behind_haproxy(models: Endpoint, folder: Path) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Clients of HAProxy, which refuses /v1/images/full, and of the endpoint behind it."""
+    port, told = free_port(), free_port()
+    settings = EndpointSettings(access_log=False, proxy_metrics_port=told)
+    with models.running(endpoint=settings) as client:
+        config = f"""{HEAD}
+frontend prometheus
+    bind 127.0.0.1:{told}
+    http-request use-service prometheus-exporter if {{ path /metrics }}
+frontend http_frontend
+    bind 127.0.0.1:{port}
+    http-request return status 503 if {{ path /v1/images/full }}
+    default_backend http-aigc
+backend http-aigc
+    server one {client.base_url.host}:{client.base_url.port}
+"""
+        url = f"http://127.0.0.1:{port}"
+        with haproxy(config, folder, port), httpx.Client(base_url=url, timeout=30) as outside:
+            yield outside, client
 
 
 @pytest.fixture(scope="session")

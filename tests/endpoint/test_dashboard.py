@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aigc.orchestration.metrics import JobMetrics
 from aigc.types import ShardRecord
-from tests.endpoint.conftest import Endpoint
+from tests.endpoint.conftest import Endpoint, behind_haproxy
 from tests.output.conftest import SetMaker
 
 FOLDER = Path(__file__).parents[2] / "cluster/grafana"
@@ -31,8 +31,8 @@ def series(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     metrics = JobMetrics()
     metrics.begin(job, [record])
     texts = [generate_latest(metrics.registry).decode()]
-    with models.running(watch_s=0.05) as client:
-        _use(client)
+    with behind_haproxy(models, tmp_path_factory.mktemp("haproxy")) as (outside, client):
+        _use(outside)
         texts.append(client.get("/metrics").text)
     found: dict[str, set[str]] = {}
     for family in (one for text in texts for one in text_string_to_metric_families(text)):

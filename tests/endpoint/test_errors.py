@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from aigc.endpoint.settings import EndpointSettings
-from tests.endpoint.conftest import Endpoint
+from tests.endpoint.conftest import Endpoint, behind_haproxy
 from tests.service.test_catalogue import publish_bad
 
 GENERATIONS = "/v1/images/generations"
@@ -130,3 +130,25 @@ def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> Non
         assert 'aigc_model_unfit{model="bad",version="v1"} 1.0' in client.get("/metrics").text
         good = client.post(GENERATIONS, json={"model": "tiny", "prompt": "one"})
         assert good.status_code == 200
+
+
+def test_metrics_tell_what_haproxy_answered(models: Endpoint, tmp_path: Path) -> None:
+    host = socket.gethostname()
+    with behind_haproxy(models, tmp_path) as (outside, client):
+        codes = [outside.get(path).status_code for path in ("/v1/models", "/nowhere")]
+        refused = [outside.get("/v1/images/full").status_code for _ in range(3)]
+        text = client.get("/metrics").text
+    assert (codes, refused) == ([200, 404], [503] * 3)
+    assert f'aigc_proxy_responses_total{{code="2xx",host="{host}"}} 1.0' in text
+    assert f'aigc_proxy_responses_total{{code="5xx",host="{host}"}} 3.0' in text
+    assert f'aigc_proxy_refusals_total{{host="{host}"}} 3.0' in text
+    assert "aigc_model_version" in text
+
+
+def test_no_haproxy_is_no_error(models: Endpoint) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = EndpointSettings(access_log=False, proxy_metrics_port=silent.getsockname()[1])
+        with models.running(endpoint=settings, models=("tiny",)) as client:
+            started = time.perf_counter()
+            assert "aigc_proxy" not in client.get("/metrics").text
+            assert time.perf_counter() - started < 3

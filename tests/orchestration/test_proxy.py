@@ -4,11 +4,14 @@ import os
 import random
 import socket
 import subprocess
+from pathlib import Path
 
+import httpx
 import pytest
 
 from aigc.orchestration import front, proxy
 from aigc.specs import ServeSpec
+from tests.haproxy_for_tests import HEAD, free_port, haproxy
 
 PORT = "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT"
 
@@ -45,3 +48,27 @@ def test_places_are_counted_before_a_replica_is_asked() -> None:
     assert "mul(7)" in lines[-3]
     assert "http-request return status 503" in lines[-2]
     assert not any(line.lstrip().startswith("log ") for line in lines)
+
+
+@pytest.mark.parametrize("listed", ["https://shop.example", "*"])
+def test_listed_origins_may_read_a_refusal(tmp_path: Path, listed: str) -> None:
+    port = free_port()
+    config = (
+        f"{HEAD}frontend f\n    bind 127.0.0.1:{port}\n    acl all path_beg /\n"
+        "    use_backend http-aigc if all\nbackend http-aigc\n"
+    )
+    script = front.edits(ServeSpec(cors_origins=(listed, "https://a.example", "odd'{ one")))
+    done = subprocess.run(
+        ["sed", "-e", script], input=config, capture_output=True, text=True, check=True
+    )
+    allowed = "access-control-allow-origin"
+    with haproxy(done.stdout, tmp_path, port):
+        for origin in ("https://shop.example", "https://other.example"):
+            headers = {"origin": origin}
+            refused = httpx.get(f"http://127.0.0.1:{port}/v1/images/x", headers=headers)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            may = listed in ("*", origin)
+            assert refused.headers.get(allowed) == (origin if may else None)
+            assert (
+                "retry-after" in refused.headers.get("access-control-expose-headers", "")
+            ) == may
