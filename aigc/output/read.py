@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -28,6 +29,8 @@ _BUFFER_BYTES = 2**20
 _TAR_ITEMS = 1024
 _CELL = 256
 """Pixels a side that a picture has at most on a sheet."""
+_SHEET_LABELS, _SHEET_BYTES = 100, 64 * 2**20
+"""Rows at most, and pixels of all pictures together, whatever the number of labels."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +107,24 @@ def stored(
     Raises:
         SpecError: an index outside the job. JobError: its shard is not made yet.
     """
+    return dict(_each_stored(out, job, records, wanted))
+
+
+def _each_stored(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> Iterator[tuple[int, Picture]]:
+    """`stored`, one after the other, in order."""
     indices = list(wanted)
     require_items(job, indices)
     by_shard: dict[int, set[int]] = {}
     for index in indices:
         by_shard.setdefault(job.shard_of(index), set()).add(index)
-    found: dict[int, Picture] = {}
     for shard, inside in sorted(by_shard.items()):
         if shard not in records:
             raise JobError(f"item {min(inside)}: not generated yet; finish the job first")
         for part in rows(out, records[shard], inside):
             for at, index in enumerate(part.indices.tolist()):
-                found[index] = part.picture(at, job)
-    return found
+                yield index, part.picture(at, job)
 
 
 def draws(
@@ -177,18 +185,28 @@ def sample_by_label(
 ) -> tuple[UInt8Images, list[str]]:
     """Pixels of `first_of_each_label`, `each` a row, and the rows' names.
 
-    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones.
+    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones. When
+    there are too many labels to show, a last, blank row says so.
     """
     groups = first_of_each_label(job, each)
-    found = stored(out, job, records, [index for _, indices in groups for index in indices])
-    height = min(_CELL, max(picture.height for picture in found.values()))
-    width = min(_CELL, max(picture.width for picture in found.values()))
-    sheet = np.full((len(groups) * each, height, width, job.channels), 255, dtype=np.uint8)
-    for row, (_, indices) in enumerate(groups):
+    shown = groups[:_SHEET_LABELS]
+    names = [name for name, _ in shown]
+    if len(groups) > len(shown):
+        names.append(f"the first {len(shown)} of {len(groups):,} labels")
+    most = min(_CELL, max(1, math.isqrt(_SHEET_BYTES // (len(names) * each * job.channels))))
+    wanted = [index for _, indices in shown for index in indices]
+    small = {
+        index: fit(
+            picture.pixels(job.channels), min(most, picture.height), min(most, picture.width)
+        )
+        for index, picture in _each_stored(out, job, records, wanted)
+    }
+    height, width = (max(cell.shape[axis] for cell in small.values()) for axis in (0, 1))
+    sheet = np.full((len(names) * each, height, width, job.channels), 255, dtype=np.uint8)
+    for row, (_, indices) in enumerate(shown):
         for column, index in enumerate(indices):
-            pixels = found[index].pixels(job.channels)
-            sheet[row * each + column] = fit(pixels, height, width)
-    return sheet, [name for name, _ in groups]
+            sheet[row * each + column] = fit(small[index], height, width)
+    return sheet, names
 
 
 def difference(made: bytes, stored: bytes, job: Job) -> str:

@@ -43,6 +43,20 @@ def test_sheets_fit_pictures_of_differing_sizes(mixed) -> None:
     assert (narrow[:, [0, 9]] == 255).all()
 
 
+def test_a_sheet_is_bounded_whatever_the_number_of_labels(mixed, monkeypatch) -> None:
+    out, job, records = mixed
+    names = tuple(f"label {number}" for number in range(1500))
+    many = {"briefs_digest": None, "labels": names, "pattern": tuple(range(1500))}
+    job = job.model_copy(update=many)
+    sheet, shown = read.sample_by_label(out, job, records, 2)
+    assert sheet.shape == (101 * 2, 6, 10, 3)
+    assert shown == [*names[:100], "the first 100 of 1,500 labels"]
+    assert (sheet[-2:] == 255).all()
+    monkeypatch.setattr(read, "_SHEET_BYTES", 101 * 2 * 3 * 5 * 5)
+    sheet, _ = read.sample_by_label(out, job, records, 2)
+    assert sheet.shape == (101 * 2, 5, 5, 3)
+
+
 def test_the_gallery_shows_all_codecs(mixed) -> None:
     page = gallery.page(*mixed, 4, {"items": COUNT})
     assert page.count("<img ") == 40
