@@ -37,6 +37,8 @@ def document(settings: ServiceSettings, *, secured: bool) -> Json:
     bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
     schemas["Generation"] = _schema(Generation, schemas)
     schemas["Walk"] = _schema(Walk, schemas)
+    for name in ("Generation", "Walk", "Item"):
+        _allow_null(schemas[name])
     schemas["Generation"]["properties"]["n"]["maximum"] = settings.max_n
     schemas["Walk"]["properties"]["steps"]["maximum"] = settings.max_steps
     components: Json = {"schemas": schemas}
@@ -169,6 +171,15 @@ def _schema(kind: type[BaseModel], schemas: Json) -> Json:
     schema = kind.model_json_schema(ref_template=_SCHEMAS + "{model}")
     schemas.update(schema.pop("$defs", {}))
     return schema
+
+
+def _allow_null(schema: Json) -> None:
+    """What may be left out may be null."""
+    for name, field in schema["properties"].items():
+        if isinstance(field.get("type"), str) and name not in schema.get("required", ()):
+            field["type"] = [field["type"], "null"]
+            if "enum" in field:
+                field["enum"] = [*field["enum"], None]
 
 
 def _address() -> list[Json]:

@@ -23,6 +23,17 @@ Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$")
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, said: Any) -> Any:
+        """As for OpenAI, whose optional fields may be null."""
+        if not isinstance(said, dict) or None not in said.values():
+            return said
+        known = cls.model_fields
+        return {
+            name: value for name, value in said.items() if value is not None or name not in known
+        }
+
 
 class Asked(_Body):
     """What every request for pictures may say."""

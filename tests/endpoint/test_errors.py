@@ -36,6 +36,20 @@ def test_wrong_bodies(client: httpx.Client, body: bytes, kind: str, status: int)
     assert answer.headers["x-request-id"]
 
 
+def test_null_is_as_good_as_absent(client: httpx.Client) -> None:
+    fields = ("n", "size", "output_format", "output_compression", "seed", "index", "stream", "user")
+    nulls = dict.fromkeys((*fields, "response_format", "quality", "truncation", "labels"))
+    made = client.post(GENERATIONS, json={"model": "tiny", "prompt": "one", **nulls})
+    assert (made.status_code, len(made.json()["data"])) == (200, 1)
+    ends = {"from": {"label": "one", "seed": 1, "index": None}, "to": {"label": "two", "seed": 2}}
+    walk = {"model": "tiny", **ends, "steps": None, "size": None}
+    assert client.post("/v1/latents/walk", json=walk).status_code == 200
+    unknown = client.post(GENERATIONS, json={"model": "tiny", "colour": None})
+    assert unknown.json()["error"]["code"] == "unknown_parameter"
+    missing = client.post("/v1/latents/walk", json=walk | {"from": None})
+    assert (missing.status_code, missing.json()["error"]["param"]) == (400, "from")
+
+
 def test_a_chunked_body_is_counted_too(client: httpx.Client) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(100):
