@@ -108,7 +108,7 @@ def _seed(text: str) -> int:
 def _to_version(request: Request, ref: str) -> Response:
     """A name or an alias moves; what it stands for now does not."""
     own = request.scope["path"].split("/")
-    place = own.index(request.path_params["ref"])
-    path = "/".join([*own[:place], ref, *own[place + 1 :]])
+    after = request.path_params["label"].count("/") + 3  # a label may have slashes
+    path = "/".join([*own[: -after - 1], ref, *own[-after:]])
     url = request.url.replace(path=quote(path, safe="/@"))
     return RedirectResponse(url, 307, headers={"cache-control": "no-store"})

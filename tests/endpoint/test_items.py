@@ -15,7 +15,8 @@ from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
-from tests.endpoint.conftest import serving
+from tests.endpoint.conftest import Endpoint, serving
+from tests.models_for_tests import publish_tiny
 from tests.output.conftest import SetMaker
 
 ITEM = "/v1/images/tiny@v1/two/7/3.png"
@@ -87,6 +88,18 @@ def test_a_name_is_sent_to_its_version(client: httpx.Client) -> None:
     assert moved.status_code == 307
     assert moved.headers["location"].endswith(ITEM + "?size=20x20")
     assert moved.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["v1", "images", "one"])
+def test_a_model_may_be_named_like_a_part_of_the_address(tmp_path: Path, name: str) -> None:
+    models = Endpoint(tmp_path / "store")
+    publish_tiny(name, store=models.store, labels=("one", "a/b"))
+    with models.running(models=(name,)) as client:
+        for label in ("one", "a%2Fb"):
+            moved = client.get(f"/v1/images/{name}/{label}/7/3.png")
+            there = f"/v1/images/{name}@v1/{label.replace('%2F', '/')}/7/3.png"
+            assert moved.headers["location"].endswith(there)
+            assert client.get(moved.headers["location"]).status_code == 200
 
 
 @pytest.mark.parametrize(
