@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -111,10 +114,25 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
         assert found[4].codec == "webp"
 
 
-def test_a_set_grows_and_keeps_what_it_has(model, tmp_path) -> None:
+DIES = """
+import os, signal, sys
+from aigc.orchestration.generate import append
+from aigc.specs import Placement
+def die(done, total, **_):
+    if done >= 700:
+        os.kill(os.getpid(), signal.SIGKILL)
+append(sys.argv[1], 1200, Placement(workers=1), None, die)
+"""
+
+
+def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -> None:
     small, whole = tmp_path / "small", tmp_path / "whole"
     run(spec(model, small, count=500))
     before = {path.name: path.read_bytes() for path in (small / "data").iterdir()}
+    killed = subprocess.run([sys.executable, "-c", DIES, str(small)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert commit.read_manifest(str(small)) is None
+    assert 4 <= len(commit.read_records(str(small))) < 9
     grown = append(str(small), 1200, Placement(workers=2))
     assert grown["items"] == verify(str(small))["items"] == 1200
     assert all((small / "data" / name).read_bytes() == data for name, data in before.items())
