@@ -52,13 +52,15 @@ class Probe:
         with open_writer(maker.job.writer, path, columns, folder) as writer:
             started = time.perf_counter()
             for block in blocks(maker.job, slots):
-                rows = rows_of(maker, columns, maker.make(block, np.zeros_like(block)))
-                writer.write(rows.batch)
+                for part in maker.parts(maker.make(block, np.zeros_like(block))):
+                    rows = rows_of(maker, columns, part)
+                    writer.write(rows.batch)
+                    refused += rows.refused.total()
                 on_items(len(block))
                 if not made:  # the first block warms up; it counts if it is the only one
                     started = time.perf_counter() if len(block) < len(slots) else started
                 measured += len(block) if made or len(block) == len(slots) else 0
-                made, refused = made + len(block), refused + rows.refused.total()
+                made += len(block)
                 if time.perf_counter() - started > self.seconds:
                     break
             seconds = time.perf_counter() - started
