@@ -21,9 +21,9 @@ from typing import Any
 from aigc import storage
 from aigc.errors import SpecError
 from aigc.service.errors import KeyRefusedError
+from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
 
 SCOPES = ("generate", "batch", "admin")
-ENVIRONMENT = "AIGC_KEYS"
 
 _SECRET = re.compile(r"aigc-([0-9a-z]{8})-[0-9A-Za-z]{43}")
 _LOOKS_LIKE_A_KEY = re.compile(r"aigc-[0-9a-z]{8}-[0-9A-Za-z_%-]+")
@@ -176,14 +176,19 @@ def _parsed(line: dict[str, Any]) -> Key:
     return Key(**known | {"scopes": scopes})
 
 
+def are_lines(source: str) -> bool:
+    """Whether `source` is the keys themselves, not where they are."""
+    return source.lstrip().startswith("{")
+
+
 def _text_of(source: str) -> str:
-    if source.lstrip().startswith("{"):
+    if are_lines(source):
         return source
     return storage.read_bytes(source).decode(errors="replace")
 
 
 def _name(source: str) -> str:
-    return ENVIRONMENT if source.lstrip().startswith("{") else source
+    return ENVIRONMENT if are_lines(source) else source
 
 
 def _write(file: str, keys: Iterable[Key]) -> None:

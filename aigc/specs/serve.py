@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from aigc.specs.base import Spec
+
+KEYS_VARIABLE = "AIGC_KEYS"
 
 
 class Scaling(Spec):
@@ -94,12 +97,17 @@ class ServeSpec(Spec):
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
-        if not (self.keys or self.insecure or _is_loopback(self.host)):
+        if not (self.key_source or self.insecure or _is_loopback(self.host)):
             raise ValueError(
                 f"host {self.host} can be reached from elsewhere and there are no keys; set keys "
-                "(aigc keys create), or insecure if everybody may use it"
+                f"or {KEYS_VARIABLE} (aigc keys create), or insecure if everybody may use it"
             )
         return self
+
+    @property
+    def key_source(self) -> str | None:
+        """Where the keys come from: the field, else the environment (which may hold the lines)."""
+        return self.keys or os.environ.get(KEYS_VARIABLE) or None
 
 
 def _is_loopback(host: str) -> bool:

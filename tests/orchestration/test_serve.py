@@ -1,0 +1,72 @@
+"""What is exported, and what keys count, without a Ray session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aigc.errors import SpecError, StorageError
+from aigc.orchestration import serve
+from aigc.service import keys
+from aigc.specs import ServeSpec, build
+from aigc.types import Json
+from tests.models_for_tests import publish_tiny
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(keys.ENVIRONMENT, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def exported(**values: object) -> tuple[Json, Json]:
+    """The config and its application's args."""
+    config: Json = yaml.safe_load(serve.export_config(build(ServeSpec, values)))
+    args: Json = config["applications"][0]["args"]
+    return config, args
+
+
+def test_an_exported_config_listens_where_the_spec_says_and_is_no_less_closed() -> None:
+    config, args = exported()
+    assert config["http_options"]["host"] == "127.0.0.1"
+    assert "insecure" not in args
+    assert serve.from_config(args) is not None
+    with pytest.raises(SpecError, match="there are no keys"):
+        serve.from_config(args | {"host": "0.0.0.0"})
+    config, args = exported(host="0.0.0.0", insecure=True)
+    assert (config["http_options"]["host"], args["insecure"]) == ("0.0.0.0", True)
+    assert serve.from_config(args) is not None
+
+
+def test_exported_keys_are_found_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, args = exported(host="0.0.0.0", keys="keys.jsonl")
+    assert args["keys"] == str(tmp_path / "keys.jsonl")
+    assert exported(keys="s3://bucket/keys.jsonl")[1]["keys"] == "s3://bucket/keys.jsonl"
+    monkeypatch.setenv(keys.ENVIRONMENT, "of-all.jsonl")
+    assert exported(host="0.0.0.0")[1]["keys"] == str(tmp_path / "of-all.jsonl")
+
+
+def test_keys_in_the_environment_itself_are_not_exported_and_needed_where_it_is_deployed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys.create("keys.jsonl", ["generate"])
+    monkeypatch.setenv(keys.ENVIRONMENT, Path("keys.jsonl").read_text())
+    config, args = exported(host="0.0.0.0")
+    assert "hash" not in str(config)
+    assert serve.from_config(args) is not None
+    monkeypatch.delenv(keys.ENVIRONMENT)
+    with pytest.raises(SpecError, match="there are no keys"):
+        serve.from_config(args)
+
+
+def test_a_key_file_that_the_environment_names_must_be_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = publish_tiny("tiny-keyed").ref
+    monkeypatch.setenv(keys.ENVIRONMENT, "nowhere.jsonl")
+    with pytest.raises(StorageError, match=r"nowhere\.jsonl"):
+        serve.check(build(ServeSpec, {"models": [model], "host": "0.0.0.0", "port": 18931}))
