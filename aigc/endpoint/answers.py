@@ -12,6 +12,7 @@ import functools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from starlette.requests import Request
 
@@ -30,17 +31,22 @@ Address = Callable[[Order, int], str]
 
 async def made(request: Request, ticket: Ticket) -> list[bytes]:
     """The files. Raises ClientGoneError as soon as nobody waits for them."""
-    if not ticket.done.done():
-        await asyncio.wait({ticket.done}, timeout=_PATIENCE_S)
-    if not ticket.done.done():
+    await until(request, ticket.done)
+    return await ticket.files()
+
+
+async def until(request: Request, done: asyncio.Future[Any]) -> None:
+    """Returns when it is `done`. Raises ClientGoneError when the client has gone before."""
+    if not done.done():
+        await asyncio.wait({done}, timeout=_PATIENCE_S)
+    if not done.done():
         gone = asyncio.create_task(_gone(request))
         try:
-            await asyncio.wait({ticket.done, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({done, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
-        if not ticket.done.done():
+        if not done.done():
             raise ClientGoneError
-    return await ticket.files()
 
 
 async def _gone(request: Request) -> None:

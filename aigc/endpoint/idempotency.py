@@ -2,7 +2,8 @@
 
 What was answered is kept for a while, within a bound, in the process that made it. There a repeat
 gets the same bytes with `Idempotent-Replayed: true`, is not charged, and another request under the
-same key is refused with 409; one that comes while the first is being made waits for it.
+same key is refused with 409; one that comes while the first is being made waits for it. What
+nobody waits for any more before it is made is not made, and forgotten.
 
 A repeat that comes to another replica, or after the answer was forgotten, is made and charged
 again, and nothing tells that it is one; nor is another request under the same key noticed there.
@@ -32,6 +33,12 @@ class _Entry:
     answer: asyncio.Task[bytes]
     at: float
     size_bytes: int = 0
+    waiting: int = 0
+    """Requests that want the answer."""
+
+
+async def _patiently(answer: asyncio.Future[bytes]) -> None:
+    await asyncio.wait({answer})
 
 
 class Idempotency:
@@ -41,9 +48,16 @@ class Idempotency:
         self._bytes = 0
 
     async def once(
-        self, key_id: str, name: str, body: bytes, make: Callable[[], Awaitable[bytes]]
+        self,
+        key_id: str,
+        name: str,
+        body: bytes,
+        make: Callable[[], Awaitable[bytes]],
+        wait: Callable[[asyncio.Future[bytes]], Awaitable[None]] = _patiently,
     ) -> tuple[bytes, bool]:
         """The answer, and whether it was there already. A failure is not kept.
+
+        `wait` returns when the answer is there, or raises when this request wants it no more.
 
         Raises:
             ConflictError: `name` stands for another request; BadRequestError: it is too long.
@@ -57,15 +71,35 @@ class Idempotency:
                     "Idempotency-Key: was used for another request; choose a new one",
                     code="idempotency_key_reused",
                 )
-            return await asyncio.shield(entry.answer), True
-        task = asyncio.ensure_future(_awaited(make))
+            return await self._awaited(place, entry, wait), True
+        task = asyncio.ensure_future(_called(make))
         entry = self._entries[place] = _Entry(fingerprint, task, time.monotonic())
         task.add_done_callback(lambda _: self._note(place, entry))
-        return await asyncio.shield(task), False
+        return await self._awaited(place, entry, wait), False
+
+    async def _awaited(
+        self,
+        place: tuple[str, str],
+        entry: _Entry,
+        wait: Callable[[asyncio.Future[bytes]], Awaitable[None]],
+    ) -> bytes:
+        entry.waiting += 1
+        try:
+            await wait(entry.answer)
+            return entry.answer.result()
+        finally:
+            entry.waiting -= 1
+            if not entry.waiting and not entry.answer.done():
+                self._forget(place, entry)
+                entry.answer.cancel()
+
+    def _forget(self, place: tuple[str, str], entry: _Entry) -> None:
+        if self._entries.get(place) is entry:
+            del self._entries[place]
 
     def _note(self, place: tuple[str, str], entry: _Entry) -> None:
         if entry.answer.cancelled() or entry.answer.exception() is not None:
-            self._entries.pop(place, None)
+            self._forget(place, entry)
             return
         entry.size_bytes = len(entry.answer.result()) + 512
         self._bytes += entry.size_bytes
@@ -90,5 +124,5 @@ def repeatable(key_id: str, name: str, body: bytes) -> bytes:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
-async def _awaited(make: Callable[[], Awaitable[bytes]]) -> bytes:
+async def _called(make: Callable[[], Awaitable[bytes]]) -> bytes:
     return await make()

@@ -52,7 +52,8 @@ class Images:
             with self._service.ticket(order) as ticket:
                 return answers.images(order, await ticket.files(), self._addresses(request, asked))
 
-        data, replayed = await self._once.once(caller, name, body, make)
+        wait = functools.partial(answers.until, request)
+        data, replayed = await self._once.once(caller, name, body, make, wait)
         return Response(
             data, media_type=_JSON, headers={"idempotent-replayed": "true"} if replayed else None
         )

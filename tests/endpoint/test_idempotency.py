@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -8,13 +11,19 @@ import pytest
 
 from aigc.endpoint.errors import ConflictError
 from aigc.endpoint.idempotency import Idempotency
+from aigc.service.batcher import Batcher
+from aigc.service.loaded import Loaded
+from aigc.service.renderer import Latents, probe_latents
+from aigc.service.service import Service
+from aigc.service.tickets import Work
+from tests.endpoint.conftest import Endpoint
 
 ASKED = {"model": "tiny", "prompt": "one", "n": 2}
 
 
-def post(client: httpx.Client, name: str, **fields: object) -> httpx.Response:
-    headers = {"idempotency-key": name}
-    return client.post("/v1/images/generations", json=ASKED | fields, headers=headers)
+def post(client: httpx.Client, name: str, timeout: float = 30, **fields: object) -> httpx.Response:
+    headers, asked = {"idempotency-key": name}, ASKED | fields
+    return client.post("/v1/images/generations", json=asked, headers=headers, timeout=timeout)
 
 
 def test_the_same_request_is_made_once(client: httpx.Client) -> None:
@@ -77,3 +86,69 @@ def test_callers_do_not_share_keys() -> None:
             await once.once("a", "name", b"2", answer)
 
     asyncio.run(both())
+
+
+def test_what_nobody_waits_for_is_not_made() -> None:
+    """Unless another request waits for the same."""
+
+    class GoneError(Exception):
+        pass
+
+    async def left(others: int) -> tuple[list[str], bytes]:
+        said: list[str] = []
+
+        async def answer() -> bytes:
+            try:
+                await asyncio.sleep(0.1)
+                said.append("made")
+            except asyncio.CancelledError:
+                said.append("left")
+                raise
+            return b"x"
+
+        async def impatient(done: asyncio.Future[bytes]) -> None:
+            await asyncio.wait({done}, timeout=0.02)
+            if not done.done():
+                raise GoneError
+
+        once = Idempotency(60, 5000)
+        first = asyncio.create_task(once.once("k", "name", b"", answer, impatient))
+        await asyncio.sleep(0)
+        more = [asyncio.create_task(once.once("k", "name", b"", answer)) for _ in range(others)]
+        with pytest.raises(GoneError):
+            await first
+        await asyncio.gather(*more)
+        return said, (await once.once("k", "name", b"", answer))[0]
+
+    assert asyncio.run(left(0)) == (["left", "made"], b"x")
+    assert asyncio.run(left(1)) == (["made"], b"x")
+
+
+def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
+    freed = threading.Event()
+
+    def blocking(loaded: Loaded) -> Latents:
+        freed.wait(30)
+        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+
+    async def left(client: httpx.Client, batcher: Batcher, model: Loaded) -> None:
+        held = batcher.enter(Work(model, blocking, 1, model.native))
+        while held.left:
+            await asyncio.sleep(0.01)
+        before, call = batcher.seen.cancelled, functools.partial(post, client, "left", timeout=0.5)
+        with pytest.raises(httpx.ReadTimeout):
+            await asyncio.to_thread(call)
+        until = time.monotonic() + 10
+        while batcher.seen.cancelled == before and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        assert (batcher.seen.cancelled, batcher.seen.queued) == (before + 1, 0)
+        freed.set()
+        await held.files()
+
+    with models.running(models=("tiny",), lanes=1) as client:
+        service: Service = client.service
+        try:
+            asyncio.run(left(client, service.batcher, service.catalogue.loaded()[0]))
+        finally:
+            freed.set()
+        assert "idempotent-replayed" not in post(client, "left").headers
