@@ -130,7 +130,7 @@ def test_duplicates_are_found_across_shards_and_replaced(repeating, tmp_path) ->
             )
         )
         assert made["items"] == 120
-        assert made["refused"]["duplicate"] > 5
+        assert made["refused"]["duplicate"] > 2, "fewer in fp32 than in bf16"
         digests.add(made["content_digest"])
         assert verify(str(out))["items"] == 120
         assert not (out / "_rounds").exists()
