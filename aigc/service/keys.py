@@ -21,6 +21,7 @@ from typing import Any
 from aigc import storage
 from aigc.errors import SpecError
 from aigc.service.errors import KeyRefusedError
+from aigc.service.lock import locked
 from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
 
 SCOPES = ("generate", "batch", "admin")
@@ -121,7 +122,8 @@ def create(
     ordered = tuple(scope for scope in SCOPES if scope in scopes)
     limits = (images_per_day, requests_per_minute)
     key = Key(name, _hash(secret), ordered, _now(), *limits, note=note)
-    _write(file, [*(read(file) if storage.exists(file) else []), key])
+    with locked(file):
+        _write(file, [*(read(file) if storage.exists(file) else []), key])
     return secret, key
 
 
@@ -131,14 +133,22 @@ def revoke(file: str, name: str) -> Key:
     Raises:
         SpecError: there is no such key.
     """
+    _found(file, name)  # before a lock is put beside what may not be there
+    with locked(file):
+        keys, found = _found(file, name)
+        marked = found if found.revoked else replace(found, revoked=_now())
+        _write(file, [marked if key.id == name else key for key in keys])
+    return marked
+
+
+def _found(file: str, name: str) -> tuple[list[Key], Key]:
+    """All keys, and the one with the id `name`."""
     keys = read(file)
     found = next((key for key in keys if key.id == name), None)
     if found is None:
         known = ", ".join(key.id for key in keys) or "none"
         raise SpecError(f"key = {name!r}: not in {file}; there is: {known}")
-    marked = found if found.revoked else replace(found, revoked=_now())
-    _write(file, [marked if key.id == name else key for key in keys])
-    return marked
+    return keys, found
 
 
 def read(file: str) -> list[Key]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from aigc.errors import SpecError, StorageError
-from aigc.service import keys
+from aigc.service import keys, lock
 from aigc.service.errors import KeyRefusedError
 from aigc.service.keys import KeyRing
 
@@ -87,6 +88,28 @@ def test_wrong_wishes(file: str) -> None:
     keys.create(file, ["generate"])
     with pytest.raises(SpecError, match="there is"):
         keys.revoke(file, "nobody")
+
+
+def test_nobody_undoes_what_another_writes(file: str) -> None:
+    for_good = [keys.create(file, ["generate"])[1].id for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(keys.create, file, ["generate"]) for _ in range(8)]
+        gone = [pool.submit(keys.revoke, file, name) for name in for_good]
+        expected = {each.result()[1].id: False for each in made}
+        expected |= {each.result().id: True for each in gone}
+    assert {key.id: bool(key.revoked) for key in keys.read(file)} == expected
+    assert [path.name for path in Path(file).parent.iterdir()] == ["keys.jsonl"]
+
+
+def test_a_lock_that_was_left_is_broken(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_ABANDONED_S", 0.2)
+    Path(f"{file}.lock").write_text("of a process that was killed")
+    keys.create(file, ["generate"])
+    Path(f"{file}.lock").write_text("another")
+    monkeypatch.setattr(lock, "_ABANDONED_S", 60)
+    monkeypatch.setattr(lock, "_PATIENCE_S", 0.2)
+    with pytest.raises(StorageError, match="try again"):
+        keys.create(file, ["generate"])
 
 
 def test_keys_are_cut_out_of_text(file: str) -> None:
