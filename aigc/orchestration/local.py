@@ -97,9 +97,11 @@ class LocalCrew:
     """`setup` is called in each worker and gives the function that runs a unit."""
 
     def __init__(self, setup: Task, placement: Placement) -> None:
-        self._setup, self._threads = setup, max(1, int(placement.cpus_per_worker))
-        self._room = local_room(placement)
+        self._setup, self._room = setup, local_room(placement)
         self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
+        self._threads = max(1, int(placement.cpus_per_worker))
+        if self._at_work:  # a GPU makes pictures faster than many cores encode them
+            self._threads = max(self._threads, _cpu_count() // self._room)
 
     def room(self) -> int:
         return self._room
@@ -159,7 +161,7 @@ def local_room(placement: Placement) -> int:
         PlacementError: not one, or fewer than `placement.workers`.
     """
     gpus, gpus_per_worker = len(_gpus()), local_gpus(placement)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = _cpu_count()
     room = int(cpus / placement.cpus_per_worker)
     have, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
     if gpus_per_worker:
@@ -189,6 +191,11 @@ def _gpu_count() -> int:
     import torch  # noqa: PLC0415
 
     return torch.cuda.device_count()
+
+
+def _cpu_count() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None:

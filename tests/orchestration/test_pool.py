@@ -17,7 +17,14 @@ from aigc.orchestration.cluster_crew import ClusterCrew
 from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
-from tests.orchestration.units import PaperCrew, Unit, broken_setup, setup, where_setup
+from tests.orchestration.units import (
+    PaperCrew,
+    Unit,
+    broken_setup,
+    setup,
+    threads_setup,
+    where_setup,
+)
 
 
 def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **placement):
@@ -174,6 +181,16 @@ def test_workers_take_the_gpus_that_are_visible(monkeypatch, visible, given) -> 
         assert [event.kind for event in crew.wait([worker], 60)] == ["ready"]
         assert [event.value for event in crew.wait([worker], 60)] == [worker.gpu]
         crew.stop(worker)
+
+
+def test_the_cores_of_a_machine_encode_for_its_gpus(monkeypatch) -> None:
+    monkeypatch.setattr(local, "_gpu_count", lambda: 1)
+    crew = LocalCrew(threads_setup, Placement(cpus_per_worker=0.5))
+    worker = crew.start()
+    crew.hand(worker, 0)
+    events = [event for _ in range(2) for event in crew.wait([worker], 60)]
+    crew.stop(worker)
+    assert events[-1].value == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.integration

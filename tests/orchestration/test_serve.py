@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError, StorageError
-from aigc.orchestration import serve
+from aigc.orchestration import replicas, serve
 from aigc.service import keys
 from aigc.specs import ServeSpec, build
 from aigc.types import Json
@@ -70,3 +70,14 @@ def test_a_key_file_that_the_environment_names_must_be_there(
     monkeypatch.setenv(keys.ENVIRONMENT, "nowhere.jsonl")
     with pytest.raises(StorageError, match=r"nowhere\.jsonl"):
         serve.check(build(ServeSpec, {"models": [model], "host": "0.0.0.0", "port": 18931}))
+
+
+def test_why_a_replica_did_not_start_is_the_last_error_of_its_report() -> None:
+    told = (
+        "The deployment failed to start 3 times in a row. Error:\n"
+        "ray::ServeReplica (pid=1)\n  File x, line 1\nValueError: first\n\n"
+        "During handling of it:\naigc.errors.StoreError: m@v1 is damaged; restore it\n"
+    )
+    assert replicas.reason(told) == "m@v1 is damaged; restore it"
+    assert replicas.reason("Failed to update the deployments") == "Failed to update the deployments"
+    assert replicas.reason("") == "Ray does not say why"

@@ -38,6 +38,11 @@ def where_setup(threads: int):
     return lambda unit, on_items: os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
+def threads_setup(threads: int):
+    """Workers that say how many threads they were given."""
+    return lambda unit, on_items: threads
+
+
 def broken_setup(threads: int):
     raise SpecError("gates.memorisation.data = nowhere: not found")
 
