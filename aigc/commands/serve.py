@@ -61,7 +61,7 @@ def serve(
         if export_config:
             typer.echo(serving.export_config(spec), nl=False)
             return
-        with serving.running(spec, address) as url:
+        with serving.running(spec, address, say) as url:
             say(f"Studio     {url}/")
             say(f"API        {url}/v1   (OpenAPI: {url}/docs)")
             say(f"Access log {serving.access_logs()}/aigc-access-*.jsonl")

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from ray import serve
 from ray.serve._private.logging_utils import get_serve_logs_dir
+from ray.serve.api import _run
 from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
@@ -27,7 +28,7 @@ from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import PlacementError, SpecError
-from aigc.orchestration import failover, front
+from aigc.orchestration import failover, front, replicas
 from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.session import connect
@@ -37,7 +38,7 @@ from aigc.service.settings import ServiceSettings
 from aigc.specs import ServeSpec
 from aigc.specs import build as build_spec
 from aigc.store import ModelStore
-from aigc.types import Json
+from aigc.types import Json, Notice, unheard
 
 _KEEP_ALIVE_S = 75
 _POLL_S = 0.1
@@ -143,21 +144,23 @@ def export_config(spec: ServeSpec) -> str:
 
 
 @contextmanager
-def running(spec: ServeSpec, address: str | None = None) -> Iterator[str]:
+def running(spec: ServeSpec, address: str | None = None, notice: Notice = unheard) -> Iterator[str]:
     """The endpoint, up inside the block; the URL, once the first replica is ready.
 
     Raises:
         StoreError, SpecError: a model or the key file is missing. PlacementError: the port is
-            taken, or no replica could be placed.
+            taken, or no replica can be placed. JobError: none started.
     """
     check(spec)
     with connect(address):
+        replicas.require_room(spec)
         _hear_sigterm()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
         serve.start(http_options=options, logging_config=_QUIET)
         try:
-            serve.run(application(spec, ModelStore().uri), name=APPLICATION, route_prefix="/")
+            _run(application(spec, ModelStore().uri), _blocking=False, name=APPLICATION)
+            replicas.wait(spec, notice)
             yield f"http://{spec.host}:{spec.port}"
         finally:
             _drain(spec.scaling.drain_s)

@@ -68,6 +68,8 @@ class ServeSpec(Spec):
     gpus_per_replica: float = Field(0, ge=0)
     """May be a fraction: several replicas share a GPU."""
     scaling: Scaling = Scaling()
+    wait_s: float = Field(600, gt=0)
+    """How long to wait for the first replicas where a cluster is busy, or has yet to add a node."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     micro_batch: int = Field(128, ge=1, le=8192)
     """As in bulk generation: part of an item's identity."""

@@ -1,0 +1,81 @@
+"""Waiting for an endpoint's first replicas: not where none can come, and not for ever."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import ray
+from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
+
+from aigc.errors import JobError, PlacementError
+from aigc.orchestration.front import APPLICATION
+from aigc.orchestration.growth import fits, may_grow
+from aigc.specs import ServeSpec
+from aigc.types import Notice
+
+_POLL_S = 0.2
+_SILENT_S = 10.0
+_ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE)
+
+
+def require_room(spec: ServeSpec) -> None:
+    """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    needs = {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
+    wanted = max(1, spec.scaling.min_replicas)
+    room = sum(fits(node["Resources"], needs) for node in nodes)
+    if room < wanted and not may_grow(nodes, needs):
+        there = "; ".join(_amounts(node["Resources"]) for node in nodes) or "none"
+        raise PlacementError(
+            f"no room for {wanted} replica(s) with {_amounts(needs)} each: nodes have {there}; "
+            "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
+        )
+
+
+def wait(spec: ServeSpec, notice: Notice) -> None:
+    """Until the application runs and every proxy knows it.
+
+    Raises:
+        JobError: a replica failed as it started, or none did so within `wait_s`.
+    """
+    begun, told = time.monotonic(), False
+    while (found := serve.status().applications[APPLICATION]).status != ApplicationStatus.RUNNING:
+        waited_s = time.monotonic() - begun
+        if found.status == ApplicationStatus.DEPLOY_FAILED:
+            raise JobError(f"no replica could start: {reason(_told(found))}")
+        if waited_s > spec.wait_s:
+            raise JobError(
+                f"no replica started within wait_s = {spec.wait_s:g} s; {_missing(spec)}"
+            )
+        if waited_s > _SILENT_S and not told:
+            notice(f"waiting for replicas, up to wait_s = {spec.wait_s:g} s; {_missing(spec)}")
+            told = True
+        time.sleep(_POLL_S)
+    client = _get_global_client()
+    if client is not None:
+        client.wait_for_proxies_serving()
+
+
+def reason(told: str) -> str:
+    """The line of an exception's report that says why."""
+    errors = _ERROR.findall(told)
+    lines = told.strip().splitlines() or ["Ray does not say why"]
+    return str(errors[-1] if errors else lines[-1]).strip()
+
+
+def _told(found: ApplicationStatusOverview) -> str:
+    parts = [found.message, *(each.message for each in found.deployments.values())]
+    return "\n".join(part for part in parts if part)
+
+
+def _missing(spec: ServeSpec) -> str:
+    needs = {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
+    free = _amounts(ray.available_resources())  # type: ignore[no-untyped-call]
+    return f"each needs {_amounts(needs)} of one node, the whole cluster has {free} free"
+
+
+def _amounts(of: dict[str, float]) -> str:
+    return " and ".join(f"{of.get(kind, 0):g} {kind}" for kind in ("CPU", "GPU"))
