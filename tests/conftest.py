@@ -14,14 +14,11 @@ from tests.servers import S3Server, make_bucket, seaweedfs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share what is dear to start stay together."""
+    """Where tests run in two processes, all that start servers stay together in one: Ray's commands
+    may find another's cluster on their machine."""
     for item in items:
-        folder = item.path.parent
-        shares = folder.name != "tests" and (folder / "conftest.py").exists()
-        group = str(folder if shares else item.path)
-        if "ray_session" in getattr(item, "fixturenames", ()):
-            group = "ray"
-        item.add_marker(pytest.mark.xdist_group(group))
+        real = item.get_closest_marker("integration") or "endpoint" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("real" if real else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

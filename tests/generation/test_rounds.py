@@ -48,6 +48,8 @@ def test_signatures_are_read_side_by_side_but_not_all_at_once(staged, monkeypatc
 
     def slowly(uri: str) -> bytes:
         nonlocal reading, most
+        if not uri.startswith(out):  # a service of another test looks at its store
+            return read(uri)
         with lock:
             reading += 1
             most = max(most, reading)
