@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import ray
 import yaml
 
 from aigc.errors import SpecError, StorageError
@@ -81,3 +82,19 @@ def test_why_a_replica_did_not_start_is_the_last_error_of_its_report() -> None:
     assert replicas.reason(told) == "m@v1 is damaged; restore it"
     assert replicas.reason("Failed to update the deployments") == "Failed to update the deployments"
     assert replicas.reason("") == "Ray does not say why"
+
+
+def test_the_manifest_for_kubernetes_holds_what_is_exported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Path(serve.__file__).parents[2] / "cluster" / "kuberay"
+    service = yaml.safe_load((folder / "service.yaml").read_text())["spec"]
+    monkeypatch.setenv("AIGC_STORE", "s3://my-bucket/aigc-store")
+    config, _ = exported(
+        models=["fashion@production"],
+        host="0.0.0.0",
+        keys="s3://my-bucket/keys.jsonl",
+        scaling={"max_replicas": 4},
+    )
+    assert yaml.safe_load(service["serveConfigV2"]) == config
+    assert service["rayClusterConfig"]["rayVersion"] == ray.__version__
