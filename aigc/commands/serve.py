@@ -41,6 +41,7 @@ def serve(
     Example: aigc serve fashion --port 8000
     """
     from aigc.orchestration import proxy
+    from aigc.orchestration.place import is_on_cluster
     from aigc.specs import ServeSpec, load
 
     values = overrides(
@@ -55,7 +56,7 @@ def serve(
     if export_environment:
         typer.echo(proxy.export_environment(spec, Path(export_environment)), nl=False)
         return
-    with proxy.chosen(spec, say):
+    with proxy.chosen(spec, say, is_on_cluster(address)):
         from aigc.orchestration import serve as serving
 
         if export_config:

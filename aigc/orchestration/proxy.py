@@ -49,8 +49,10 @@ ends, it closes its port, finishes what it has and ends as well."""
 
 
 @contextmanager
-def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
+def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) -> Iterator[None]:
     """HAProxy where its binary is there, else Ray's own proxy and a line on what that costs.
+
+    On a cluster that is decided where its nodes start.
 
     Ray's HAProxy configuration lets every interface reach its metrics and statistics and every
     user its admin socket, and has no settings for it; the configuration is corrected on its way.
@@ -59,6 +61,13 @@ def chosen(spec: ServeSpec, notice: Notice = unheard) -> Iterator[None]:
         SpecError: HAProxy is asked for and not there.
     """
     os.environ.setdefault(_SEPARATE_LOOP, "0")
+    if on_cluster:
+        notice(
+            "what stands in front is as the cluster's nodes were started: HAProxy by what "
+            "`aigc serve --export-environment` prints, else Ray's own proxy, which takes less"
+        )
+        yield
+        return
     if not _there(spec):
         notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
         yield

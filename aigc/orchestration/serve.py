@@ -22,6 +22,7 @@ from ray import serve
 from ray.serve._private.logging_utils import get_serve_logs_dir
 from ray.serve.api import _run
 from ray.serve.config import AutoscalingConfig, HTTPOptions
+from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
@@ -31,6 +32,7 @@ from aigc.errors import PlacementError, SpecError
 from aigc.orchestration import failover, front, replicas
 from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
+from aigc.orchestration.place import is_on_cluster
 from aigc.orchestration.session import connect
 from aigc.service import keys
 from aigc.service.service import Service
@@ -151,21 +153,35 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
         StoreError, SpecError: a model or the key file is missing. PlacementError: the port is
             taken, or no replica can be placed. JobError: none started.
     """
-    check(spec)
+    on_cluster = is_on_cluster(address)
+    check(spec, on_cluster)
     with connect(address):
         replicas.require_room(spec)
         _hear_sigterm()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
         serve.start(http_options=options, logging_config=_QUIET)
+        if APPLICATION in serve.status().applications:
+            notice("an endpoint runs there already; its replicas are replaced one by one")
+        host, port = _listens(spec, notice)
         try:
             _run(application(spec, ModelStore().uri), _blocking=False, name=APPLICATION)
             replicas.wait(spec, notice)
-            yield f"http://{spec.host}:{spec.port}"
+            yield f"http://{host}:{port}"
         finally:
             _drain(spec.scaling.drain_s)
             if not serve.status().applications:  # a cluster may serve others' as well
                 serve.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _listens(spec: ServeSpec, notice: Notice) -> tuple[str, int]:
+    """Host and port: of Serve as it runs, which keeps those it was begun with."""
+    client = _get_global_client()
+    found = spec if client is None else client.http_config
+    host, port = found.host or spec.host, found.port
+    if (host, port) != (spec.host, spec.port):
+        notice(f"Serve runs there already and listens at {host}, port {port}, not as asked")
+    return host, port
 
 
 def _hear_sigterm() -> None:
@@ -186,8 +202,8 @@ def _drain(longest_s: float) -> None:
         time.sleep(_POLL_S)
 
 
-def check(spec: ServeSpec) -> None:
-    """See at once what would otherwise fail in a replica."""
+def check(spec: ServeSpec, on_cluster: bool = False) -> None:
+    """See at once what would otherwise fail in a replica, or where it listens on this machine."""
     store = ModelStore()
     for ref in spec.models:
         store.resolve(ref)
@@ -198,6 +214,8 @@ def check(spec: ServeSpec) -> None:
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
             raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
+    if on_cluster:
+        return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
