@@ -58,6 +58,10 @@ def generate(
         f"start-up {found['startup_s']:.1f} s, peak memory {found['peak_rss_bytes'] / 2**20:,.0f} "
         f"MiB, {found['bytes_per_item']:,.0f} bytes an item"
     )
+    stages = found["rounds"][-1]["stages"]
+    whole_s = sum(stages.values())
+    shares = [f"{name.removesuffix('_s')} {took / whole_s:.0%}" for name, took in stages.items()]
+    typer.echo(f"a roofline process spends its time on: {', '.join(shares)}")
 
 
 _FIGURES = ("requests_per_s", "images_per_s", "p50_ms", "p95_ms", "p99_ms", "cpu_ms_per_request")
