@@ -13,6 +13,7 @@ from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in two processes, all that start servers stay together in one: Ray's commands
     may find another's cluster on their machine."""

@@ -155,7 +155,7 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
     """
     on_cluster = is_on_cluster(address)
     check(spec, on_cluster)
-    with connect(address):
+    with connect(address, relay=False):  # Serve reports a failed replica by tracebacks
         replicas.require_room(spec)
         _hear_sigterm()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)

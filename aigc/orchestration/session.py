@@ -39,8 +39,10 @@ class Workers:
 
 
 @contextlib.contextmanager
-def connect(address: str | None = None) -> Iterator[None]:
+def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]:
     """A Ray session: the cluster at `address` or RAY_ADDRESS, else a private one on this machine.
+
+    What its processes print is shown here, unless `relay` is off.
 
     A session that is already open (a job's driver, a test) is used and left open.
 
@@ -58,13 +60,14 @@ def connect(address: str | None = None) -> Iterator[None]:
         _require_listener(where)
     try:
         if where:
-            ray.init(address=where, logging_level=logging.WARNING)
+            ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
         else:
             ray.init(
                 address="local",  # else Ray would join whatever cluster runs on this machine
                 include_dashboard=False,
                 object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
                 logging_level=logging.WARNING,
+                log_to_driver=relay,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         # Ray sends its token to an address it was given only when told so.

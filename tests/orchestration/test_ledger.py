@@ -18,6 +18,7 @@ def limited(images_per_day: int) -> Key:
 def test_replicas_share_one_account(ray_session) -> None:
     key, free = limited(10), Key("ijklmnop", "0" * 64, ("generate",), "2026-01-01")
     one, other = ClusterLedger(), ClusterLedger()
+    ray.get(one._books.take_all.remote([]))  # it has started: no question waits for that
 
     async def use() -> list[float | None]:
         first = [await one.take(key, 4), await other.take(key, 4), await one.take(key, 4)]

@@ -15,12 +15,14 @@ function plain(schema, document) {
   return { ...schema, told: [...new Set(types)].join(" or ") };
 }
 
-/** A type in words: "integer, 1 to 64, default 1". */
+/** A type in words: "integer, 1 to 64, default 1". That null is as good as nothing goes unsaid. */
 function told(schema, document) {
   const found = plain(schema, document);
   if (found.told) return [found.told, ...limits(found)].join(", ");
   const items = found.items ? ` of ${told(found.items, document)}` : "";
-  const type = found.const ?? found.enum?.join(" | ") ?? [found.type ?? "any"].flat().join(" or ");
+  const values = found.enum?.filter((value) => value !== null);
+  const kinds = [found.type ?? "any"].flat().filter((kind) => kind !== "null");
+  const type = found.const ?? values?.join(" | ") ?? kinds.join(" or ");
   return [type + items, ...limits(found)].join(", ");
 }
 
