@@ -13,15 +13,6 @@ from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in two processes, all that start servers stay together in one: Ray's commands
-    may find another's cluster on their machine."""
-    for item in items:
-        real = item.get_closest_marker("integration") or "endpoint" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("real" if real else str(item.path)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test depends on, or touches, the cluster, store or credentials of its machine."""
