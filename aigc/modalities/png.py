@@ -1,8 +1,9 @@
 """PNG files, many at a time: the encoder that bulk generation spends its time in.
 
-Filters are computed for a whole batch at once; each image is then deflated by ISA-L's igzip, whose
-fast levels are several times as fast as zlib's at the same size. An image's file depends on its
-pixels alone, never on its neighbours.
+Filters are computed for a whole batch at once; each image is then deflated by libdeflate, twice as
+fast as zlib at the same size. An image's file depends on its pixels alone, whatever is encoded
+beside it, on whatever machine. ISA-L's igzip, up to twice as fast again, keeps no such promise: one
+time in some ten thousand it found other matches in the same pixels.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
 
 from aigc.types import UInt8Images
 
@@ -31,15 +32,16 @@ def encode(pixels: UInt8Images) -> list[bytes]:
     start = _SIGNATURE + _chunk(b"IHDR", header)
     end = _chunk(b"IEND", b"")
     return [
-        start + _chunk(b"IDAT", isal_zlib.compress(rows, _LEVEL)) + end
+        start + _chunk(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)) + end
         for filtered in _filtered(pixels)
         for rows in filtered
     ]
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
-    return b"".join((len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")))
+def _chunk(kind: bytes, data: bytes | bytearray) -> bytes:
+    named = kind + data
+    checksum = imagecodecs.deflate_crc32(named)
+    return b"".join((len(data).to_bytes(4, "big"), named, checksum.to_bytes(4, "big")))
 
 
 def _filtered(pixels: UInt8Images) -> Iterator[npt.NDArray[np.uint8]]:
