@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import re
@@ -98,22 +99,34 @@ class Gate:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         seen: Seen = scope[SEEN]
+        deadline = asyncio.timeout(self._settings.request_s)
         try:
-            self._admit(scope, headers)
-            handler = self._direct.get((seen.method, seen.path))
-            if handler is None:
-                await self.app(scope, receive, send)
-            else:
-                response = await handler(Request(scope, receive, send))
-                await response(scope, receive, send)
+            async with deadline:
+                self._admit(scope, headers)
+                handler = self._direct.get((seen.method, seen.path))
+                if handler is None:
+                    await self.app(scope, receive, send)
+                else:
+                    response = await handler(Request(scope, receive, send))
+                    await response(scope, receive, send)
         except AigcError as error:
             await errors.response(error)(scope, receive, send)
         except ClientGoneError:
             return
         except Exception:
+            if deadline.expired():
+                await self._too_late(scope, receive, send)
+                return
             logging.getLogger("aigc").exception("request %s failed", seen.id)
             if not seen.status:
                 await errors.unexpected()(scope, receive, send)
+
+    async def _too_late(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope[SEEN].status:  # what has begun is cut off
+            return
+        said = f"the request took longer than {self._settings.request_s:g} s; try again"
+        error = OverloadedError(said, retry_after_s=1, code="timeout")
+        await errors.response(error)(scope, receive, send)
 
     def _request_id(self, headers: Headers) -> str:
         given = headers.get("x-request-id", "")

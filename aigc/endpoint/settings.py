@@ -28,6 +28,8 @@ class EndpointSettings:
     max_upload_bytes: int = 20 * 2**20
     body_timeout_s: float = 30.0
     """The longest a client may take to send its request."""
+    request_s: float = 300.0
+    """The longest a request may take, its answer included."""
     idempotency_s: float = 3600.0
     idempotency_bytes: int = 64 * 2**20
     access_log: bool = True

@@ -37,6 +37,14 @@ _RAYS_PORT = "9101"
 _ORIGIN = re.compile(r"\*|[A-Za-z0-9.:/_-]+")
 _PICTURES = "path_beg /v1/images/ /v1/latents/"
 
+_WATCHED_BY_US = (
+    "http-request set-header x-request-disconnect-disabled ?1",
+    "http-request set-header x-request-timeout-seconds 0",
+)
+"""Ray's replica waits for a request's end, its client's leaving and its time limit in three tasks;
+the endpoint looks to the latter two itself, for less.
+"""
+
 _FULL = {
     "message": "too many requests at a time; try again in a second",
     "type": "overloaded_error",
@@ -54,6 +62,7 @@ _SLOW = {
 def edits(spec: ServeSpec) -> str:
     """A sed script that adds the rules to the configuration Ray writes, before it is read."""
     lines = (
+        *_WATCHED_BY_US,
         f"http-error status 408 content-type application/json string '{_error(_SLOW)}'",
         f"http-request wait-for-body time {_BODY_S}s if METH_POST",
         f"http-request set-var(txn.places) nbsrv({_BACKEND}),mul({spec.max_in_flight})",

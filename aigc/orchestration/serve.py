@@ -155,6 +155,8 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
     """
     on_cluster = is_on_cluster(address)
     check(spec, on_cluster)
+    if not on_cluster:
+        replicas.require_room_here(spec)
     with connect(address, relay=False):  # Serve reports a failed replica by tracebacks
         replicas.require_room(spec)
         _hear_sigterm()
@@ -264,6 +266,7 @@ def _keys(spec: ServeSpec) -> str | None:
 def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
     return EndpointSettings(
         max_in_flight=spec.max_in_flight,
+        request_s=float(failover.REQUEST_S),
         keys=_keys(spec),
         public_url=spec.public_url,
         url_lifetime_s=spec.url_lifetime_s,

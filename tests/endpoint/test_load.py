@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
 from aigc.endpoint.settings import EndpointSettings
 from tests.endpoint.conftest import Endpoint
@@ -51,6 +52,21 @@ def test_places_are_counted(models: Endpoint) -> None:
         assert set(codes) == {200, 503}
         assert codes[200] >= 4
         assert client.get("/v1/models").status_code == 200
+
+
+def test_a_request_may_take_so_long_and_no_longer(models: Endpoint) -> None:
+    body = {"model": "tiny", "prompt": "one", "n": 32, "size": "512x512"}
+    settings = EndpointSettings(request_s=0.02, access_log=False)
+    with models.running(models=("tiny",), endpoint=settings) as client:
+        answer = client.post(GENERATIONS, json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "timeout")
+        assert "longer than 0.02 s" in answer.json()["error"]["message"]
+        assert answer.headers["retry-after"] == "1"
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+            client.post(GENERATIONS, json=body | {"stream": True})
+        batcher = client.service.batcher  # type: ignore[attr-defined]
+        assert batcher.seen.cancelled >= 1
+        assert client.get("/readyz").status_code == 200
 
 
 def test_who_hangs_up_frees_the_place(models: Endpoint) -> None:
