@@ -22,6 +22,10 @@ def fits(node: Amounts, needs: Amounts) -> int:
     return int(min(node.get(key, 0) / need for key, need in needs.items() if need > 0))
 
 
+def described(of: Amounts) -> str:
+    return " and ".join(f"{of.get(kind, 0):g} {kind}" for kind in ("CPU", "GPU"))
+
+
 def may_grow(nodes: Iterable[Mapping[str, Any]], needs: Amounts) -> bool:
     """Whether an autoscaler may add a node for a worker with `needs`; `nodes` are Ray's.
 

@@ -154,6 +154,11 @@ def local_gpus(placement: Placement) -> float:
     return 1.0 if _gpus() else 0.0
 
 
+def machine() -> dict[str, float]:
+    """What there is here at most: a container may be given less."""
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(len(_gpus()))}
+
+
 def local_room(placement: Placement) -> int:
     """How many workers this machine holds.
 

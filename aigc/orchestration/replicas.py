@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 import ray
 from ray import serve
@@ -12,7 +13,8 @@ from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from aigc.errors import JobError, PlacementError
 from aigc.orchestration.front import APPLICATION
-from aigc.orchestration.growth import fits, may_grow
+from aigc.orchestration.growth import Amounts, described, fits, may_grow
+from aigc.orchestration.local import machine
 from aigc.specs import ServeSpec
 from aigc.types import Notice
 
@@ -24,15 +26,27 @@ _ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE
 def require_room(spec: ServeSpec) -> None:
     """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    needs = {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
-    wanted = max(1, spec.scaling.min_replicas)
-    room = sum(fits(node["Resources"], needs) for node in nodes)
-    if room < wanted and not may_grow(nodes, needs):
-        there = "; ".join(_amounts(node["Resources"]) for node in nodes) or "none"
+    if not may_grow(nodes, _needs(spec)):
+        _require(spec, [node["Resources"] for node in nodes])
+
+
+def require_room_here(spec: ServeSpec) -> None:
+    """The same of this machine, before Ray has started on it, which takes its time."""
+    _require(spec, [machine()])
+
+
+def _require(spec: ServeSpec, nodes: Sequence[Amounts]) -> None:
+    needs, wanted = _needs(spec), max(1, spec.scaling.min_replicas)
+    if sum(fits(node, needs) for node in nodes) < wanted:
+        there = "; ".join(map(described, nodes)) or "none"
         raise PlacementError(
-            f"no room for {wanted} replica(s) with {_amounts(needs)} each: nodes have {there}; "
+            f"no room for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
             "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
         )
+
+
+def _needs(spec: ServeSpec) -> Amounts:
+    return {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
 
 
 def wait(spec: ServeSpec, notice: Notice) -> None:
@@ -72,10 +86,5 @@ def _told(found: ApplicationStatusOverview) -> str:
 
 
 def _missing(spec: ServeSpec) -> str:
-    needs = {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
-    free = _amounts(ray.available_resources())  # type: ignore[no-untyped-call]
-    return f"each needs {_amounts(needs)} of one node, the whole cluster has {free} free"
-
-
-def _amounts(of: dict[str, float]) -> str:
-    return " and ".join(f"{of.get(kind, 0):g} {kind}" for kind in ("CPU", "GPU"))
+    free = described(ray.available_resources())  # type: ignore[no-untyped-call]
+    return f"each needs {described(_needs(spec))} of one node, the whole cluster has {free} free"

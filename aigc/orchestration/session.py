@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import ray
 
 from aigc.errors import PlacementError
-from aigc.orchestration.growth import fits, may_grow
+from aigc.orchestration.growth import described, fits, may_grow
 from aigc.specs import Placement
 
 QUIET = {
@@ -121,11 +121,11 @@ def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[s
     if room:
         return (
             f"placement.workers = {wanted}: the cluster has room for {room} worker(s) with "
-            f"{_describe(needs)} each; lower placement.workers or add nodes"
+            f"{described(needs)} each; lower placement.workers or add nodes"
         )
     return (
-        f"no node can hold a worker with {_describe(needs)}: the largest of "
-        f"{len(nodes)} node(s) has {_describe(_largest(nodes))}; lower "
+        f"no node can hold a worker with {described(needs)}: the largest of "
+        f"{len(nodes)} node(s) has {described(_largest(nodes))}; lower "
         "placement.cpus_per_worker or placement.gpus_per_worker, or add a larger node"
     )
 
@@ -146,10 +146,6 @@ def _require_listener(address: str) -> None:
 
 def _largest(nodes: list[dict[str, float]]) -> dict[str, float]:
     return {key: max((node.get(key, 0) for node in nodes), default=0) for key in ("CPU", "GPU")}
-
-
-def _describe(amounts: dict[str, float]) -> str:
-    return " and ".join(f"{amount:g} {key}" for key, amount in amounts.items())
 
 
 def _first_line(error: BaseException) -> str:
