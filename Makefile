@@ -25,7 +25,7 @@ demo: .venv/.base ## real photos in, a trained model, 100,000 labelled images ou
 	@$(BIN)/aigc demo
 
 test: .venv/.dev ## all tests, with a real Ray cluster and a real S3 server
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest
 
 unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"

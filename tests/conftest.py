@@ -13,18 +13,6 @@ from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Where tests run in two processes, all that start servers stay together in one: Ray's commands
-    may find another's cluster on their machine. The browser's stay together as well. pytest-xdist
-    reads groups before items are modified."""
-    group = str(item.path)
-    if "page" in item.path.parts:
-        group = "page"
-    elif item.get_closest_marker("integration"):
-        group = "real"
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test depends on, or touches, the cluster, store or credentials of its machine."""

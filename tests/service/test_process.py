@@ -78,6 +78,8 @@ def test_without_it_pictures_come_and_the_replica_is_replaced(store: ModelStore)
     assert service.ready and service._process is not None
     service._process._process.send_signal(signal.SIGKILL)
     assert files(service, 3) == expected
+    service._process._process.wait(10)
+    assert files(service, 3) == expected
     assert not service.ready
     service.close()
 
