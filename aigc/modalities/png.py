@@ -39,9 +39,8 @@ def encode(pixels: UInt8Images) -> list[bytes]:
 
 
 def _chunk(kind: bytes, data: bytes | bytearray) -> bytes:
-    named = kind + data
-    checksum = imagecodecs.deflate_crc32(named)
-    return b"".join((len(data).to_bytes(4, "big"), named, checksum.to_bytes(4, "big")))
+    checksum = imagecodecs.deflate_crc32(data, imagecodecs.deflate_crc32(kind))
+    return b"".join((len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")))
 
 
 def _filtered(pixels: UInt8Images) -> Iterator[npt.NDArray[np.uint8]]:

@@ -26,23 +26,26 @@ _ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE
 def require_room(spec: ServeSpec) -> None:
     """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    if not may_grow(nodes, _needs(spec)):
-        _require(spec, [node["Resources"] for node in nodes])
+    refused = _refused(spec, [node["Resources"] for node in nodes])
+    if refused and not may_grow(nodes, _needs(spec)):
+        raise refused
 
 
 def require_room_here(spec: ServeSpec) -> None:
     """The same of this machine, before Ray has started on it, which takes its time."""
-    _require(spec, [machine()])
+    if refused := _refused(spec, [machine()]):
+        raise refused
 
 
-def _require(spec: ServeSpec, nodes: Sequence[Amounts]) -> None:
+def _refused(spec: ServeSpec, nodes: Sequence[Amounts]) -> PlacementError | None:
     needs, wanted = _needs(spec), max(1, spec.scaling.min_replicas)
-    if sum(fits(node, needs) for node in nodes) < wanted:
-        there = "; ".join(map(described, nodes)) or "none"
-        raise PlacementError(
-            f"no room for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
-            "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
-        )
+    if sum(fits(node, needs) for node in nodes) >= wanted:
+        return None
+    there = "; ".join(map(described, nodes)) or "none"
+    return PlacementError(
+        f"no room for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
+        "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
+    )
 
 
 def _needs(spec: ServeSpec) -> Amounts:
