@@ -46,8 +46,14 @@ class Engine:
         self._dim, self.passes = config.latent_dim, passes
         self.shape = (config.height, config.width, config.channels)
         """Of one picture as the model makes it."""
-        sampler = for_inference(load_sampler(config, tensors), DTYPES[passes.precision])
-        self._sampler = sampler.to(passes.device)
+        sampler = load_sampler(config, tensors)
+        self._sampler = for_inference(sampler, DTYPES[passes.precision], passes.device)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the weights, in the forms in which they are multiplied."""
+        held = [*self._sampler.parameters(), *self._sampler.buffers()]
+        return sum(tensor.nbytes for tensor in held)
 
     def narrower(self, micro_batch: int) -> Engine:
         """The same weights in passes of fewer rows. Its pixels may differ by rounding."""

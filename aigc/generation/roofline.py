@@ -102,7 +102,7 @@ def _work(
 ) -> None:
     torch.set_num_threads(load.threads)
     published = load_sampler(config, torch.load(weights, weights_only=True))
-    sampler = for_inference(published, DTYPES[load.precision]).to(load.device)
+    sampler = for_inference(published, DTYPES[load.precision], load.device)
     labels = torch.arange(load.batch) % max(1, len(config.labels))
     condition = labels.to(load.device) if config.conditional else None
     schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])

@@ -15,13 +15,25 @@ _EMBEDDING = 64
 _INIT_STD = 0.02
 
 
+class Root(nn.Linear):
+    """A transposed convolution of one pixel, as the matrix product it is; channels last."""
+
+    def __init__(self, inputs: int, grid: tuple[int, int, int], *, bias: bool) -> None:
+        """`grid` is (H, W, C)."""
+        super().__init__(inputs, math.prod(grid), bias=bias)
+        self.grid = grid
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, inputs) -> (B, C, H, W)."""
+        return super().forward(z).view(-1, *self.grid).permute(0, 3, 1, 2)
+
+
 class ConvSampler(nn.Module):
     """DCGAN's generator (Radford et al. 2016): transposed convolutions and BatchNorm.
 
-    A class is embedded and joined to the latent. The first layer, a transposed convolution of one
-    pixel, is written as the matrix product it is, channels last. As a VAE's decoder it gives the
-    likelihood's mean. In eval mode BatchNorm uses its running statistics, so no picture depends on
-    the others of its batch.
+    A class is embedded and joined to the latent. As a VAE's decoder it gives the likelihood's mean.
+    In eval mode BatchNorm uses its running statistics, so no picture depends on the others of its
+    batch.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -31,8 +43,7 @@ class ConvSampler(nn.Module):
         self.latent_dim = config.latent_dim
         self.embed = nn.Embedding(len(config.labels), _EMBEDDING) if config.conditional else None
         inputs = config.latent_dim + (_EMBEDDING if config.conditional else 0)
-        self.grid = (grid.base_height, grid.base_width, levels[0])
-        self.root = nn.Linear(inputs, math.prod(self.grid), bias=False)
+        self.root = Root(inputs, (grid.base_height, grid.base_width, levels[0]), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(levels[0]), nn.ReLU(inplace=True)]
         for coarse, fine in itertools.pairwise(levels):
             layers += [
@@ -53,14 +64,18 @@ class ConvSampler(nn.Module):
 
         `label` may also be float (B, 64), rows of `embed` or mixtures of them.
         """
-        if self.embed is not None:
-            if label is None:
-                raise ValueError("a conditional sampler needs a label for each latent")
-            known = label.to(z.dtype) if label.is_floating_point() else self.embed(label)
-            z = torch.cat([z, known], dim=1)
-        coarse = self.root(z).view(-1, *self.grid).permute(0, 3, 1, 2)
-        pictures: Tensor = self.layers(coarse)
+        pictures: Tensor = self.layers(self.root(joined(z, label, self.embed)))
         return pictures
+
+
+def joined(z: Tensor, label: Tensor | None, embed: nn.Embedding | None) -> Tensor:
+    """Latents (B, latent_dim) and their embedded classes, as the first layer takes them."""
+    if embed is None:
+        return z
+    if label is None:
+        raise ValueError("a conditional sampler needs a label for each latent")
+    known = label.to(z.dtype) if label.is_floating_point() else embed(label)
+    return torch.cat([z, known], dim=1)
 
 
 def _initialise(module: nn.Module) -> None:

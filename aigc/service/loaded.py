@@ -95,11 +95,13 @@ def load(
     passes = Passes(settings.micro_batch, _precision(settings), settings.device)
     torch.set_num_threads(settings.threads)
     metrics = store.read_extra(version, "metrics.json")
+    engine, encoder = Engine(config, tensors, passes), _encoder(version, tensors, settings)
+    encoder_bytes = 0 if encoder is None else sum(held.nbytes for held in encoder.parameters())
     loaded = Loaded(
         version,
-        renderer=Renderer(Engine(config, tensors, passes), config),
-        encoder=_encoder(version, tensors, settings),
-        size_bytes=sum(tensor.nbytes for tensor in tensors.values()),
+        renderer=Renderer(engine, config),
+        encoder=encoder,
+        size_bytes=engine.size_bytes + encoder_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
         identity=_identity(version, passes),

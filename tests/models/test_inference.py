@@ -6,14 +6,17 @@ from torch import nn
 
 from aigc.models import build_sampler
 from aigc.models.config import ModelConfig
-from aigc.models.inference import Subpixel, for_inference
+from aigc.models.inference import for_inference
+from aigc.models.upsampling import Winograd
 from aigc.specs import GanModel
 
 
-def make_sampler(height: int, channels: int, *, conditional: bool = True) -> nn.Module:
+def make_sampler(
+    height: int, channels: int, *, conditional: bool = True, width: int = 8
+) -> nn.Module:
     """A sampler whose BatchNorms have seen data."""
     config = ModelConfig(
-        architecture=GanModel(width=8, latent_dim=16, conditional=conditional),
+        architecture=GanModel(width=width, latent_dim=16, conditional=conditional),
         height=height,
         width=height,
         channels=channels,
@@ -32,14 +35,6 @@ def make_sampler(height: int, channels: int, *, conditional: bool = True) -> nn.
     return sampler
 
 
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 7, 7), (3, 5, 9), (16, 4, 2)])
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_subpixel_convolution_is_the_transposed_one(channels, height, width, bias) -> None:
-    transposed = nn.ConvTranspose2d(6, channels, 4, 2, 1, bias=bias).requires_grad_(False)
-    x = torch.randn(3, 6, height, width)
-    assert torch.allclose(Subpixel(transposed)(x), transposed(x), atol=1e-5)
-
-
 @pytest.mark.parametrize(("height", "channels"), [(16, 1), (28, 1), (64, 3)])
 def test_the_inference_form_is_the_same_function(height, channels) -> None:
     sampler = make_sampler(height, channels)
@@ -52,6 +47,19 @@ def test_the_inference_form_is_the_same_function(height, channels) -> None:
     assert close.dtype == torch.float32
     assert (close - expected).abs().mean() * 127.5 < 1
     assert expected.std() > 0.05
+
+
+@pytest.mark.parametrize(("height", "channels", "fast"), [(28, 1, 1), (64, 3, 2)])
+def test_wide_layers_in_single_precision_take_winograds_form(height, channels, fast) -> None:
+    sampler = make_sampler(height, channels, width=64)
+    z, label = torch.randn(12, 16), torch.arange(12) % 3
+    exact = for_inference(sampler, torch.float32)
+    assert sum(isinstance(layer, Winograd) for layer in exact.layers) == fast
+    expected = sampler.double()(z.double(), label)
+    assert (exact(z, label) - expected).abs().mean() * 127.5 < 0.01
+    assert expected.std() > 0.05
+    half = for_inference(sampler, torch.bfloat16)
+    assert not any(isinstance(layer, Winograd) for layer in half.layers)
 
 
 def test_the_published_sampler_is_left_as_it_was() -> None:
