@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 import botocore.exceptions as boto_errors
 import pyarrow.fs as pafs
-from botocore.config import Config
 
 from aigc.errors import StorageError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # boto3 takes its time to import, and only S3 needs it
+    import boto3
     from mypy_boto3_s3 import S3Client
 
 _DENIED = {
@@ -57,10 +56,18 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
+def _session() -> boto3.Session:
+    import boto3  # noqa: PLC0415
+
+    return boto3.Session()
+
+
 @functools.cache
 def client() -> S3Client:
     """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
-    return boto3.Session().client(
+    from botocore.config import Config  # noqa: PLC0415
+
+    return _session().client(
         "s3",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": 3},
@@ -79,7 +86,7 @@ def arrow_filesystem() -> pafs.S3FileSystem:
     if ".amazonaws.com" not in endpoint:
         scheme, _, host = endpoint.partition("://")
         options |= {"endpoint_override": host, "scheme": scheme}
-    credentials = boto3.Session().get_credentials()
+    credentials = _session().get_credentials()
     if credentials is not None and credentials.method in ("env", "shared-credentials-file"):
         frozen = credentials.get_frozen_credentials()
         options |= {
@@ -91,7 +98,7 @@ def arrow_filesystem() -> pafs.S3FileSystem:
 
 
 def account() -> tuple[str, str | None]:
-    credentials = boto3.Session().get_credentials()
+    credentials = _session().get_credentials()
     return client().meta.endpoint_url, credentials.method if credentials else None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from aigc import __version__
@@ -23,7 +21,7 @@ from aigc.commands import (
     submit,
     train,
 )
-from aigc.commands.common import exit_code
+from aigc.commands.common import exit_code, leave
 
 app = typer.Typer(
     name="aigc",
@@ -56,7 +54,7 @@ app.command("spec")(spec.spec)
 
 def main() -> None:
     """Run the command line: 0 done, 1 the job failed, 2 the input was wrong, 130 interrupted."""
-    sys.exit(exit_code(app))
+    leave(exit_code(app))
 
 
 @app.callback(invoke_without_command=True)

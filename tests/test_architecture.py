@@ -13,7 +13,7 @@ PACKAGE = ROOT / "aigc"
 MAX_LINES = 300
 
 LAYERS = [
-    {"errors", "types", "__init__"},
+    {"errors", "types", "loading", "__init__"},
     {"specs", "presets", "_local", "_s3", "_s3_create", "_s3_reader", "storage"},
     {"data", "modalities", "models", "objectives"},
     {"training", "evaluation", "store"},

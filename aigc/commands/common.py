@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -18,8 +19,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from aigc.errors import AigcError
-from aigc.specs import parse_setting
-from aigc.types import Report
+
+if TYPE_CHECKING:
+    from aigc.types import Report
 
 Settings = Annotated[
     list[str] | None,
@@ -93,7 +95,13 @@ def job(main: Callable[..., None]) -> None:
     """Run `main` as a program of its own, with the exit codes of `aigc`."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(main)
-    sys.exit(exit_code(app))
+    leave(exit_code(app))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process. What is left goes with it: it need not be looked through once more."""
+    gc.freeze()
+    sys.exit(code)
 
 
 def _complain(message: str, code: int) -> int:
@@ -104,6 +112,8 @@ def _complain(message: str, code: int) -> int:
 
 def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
     """Flags that were given plus every --set, as dotted keys; --set wins."""
+    from aigc.specs import parse_setting
+
     given = {key.replace("__", "."): value for key, value in flags.items() if value is not None}
     return given | dict(parse_setting(text) for text in settings or [])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,9 @@ from aigc.commands.common import (
     progress,
     say,
 )
-from aigc.types import Json
+
+if TYPE_CHECKING:
+    from aigc.types import Json
 
 app = typer.Typer(help="Fetch, prepare and show data sets.", no_args_is_help=True)
 

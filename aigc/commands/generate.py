@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import psutil
 import typer
 
 from aigc.commands.common import (
@@ -19,6 +18,7 @@ from aigc.commands.common import (
     say,
 )
 from aigc.errors import SpecError
+from aigc.loading import loading
 
 _BRIEFS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -73,13 +73,14 @@ def generate(
 
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
-    from aigc.orchestration.local import warm
+    from aigc.orchestration.forking import warm
 
     if address is None:
         warm()  # workers import what they need while this process does
-    from aigc.orchestration.generate import dry_run as estimate
-    from aigc.orchestration.generate import run
-    from aigc.specs import GenerateSpec, load
+    with loading():
+        from aigc.orchestration.generate import dry_run as estimate
+        from aigc.orchestration.generate import run
+        from aigc.specs import GenerateSpec, load
 
     if what is not None and what.casefold().endswith(_BRIEFS):
         briefs, what = what, None
@@ -98,6 +99,8 @@ def generate(
     )
     spec = load(GenerateSpec, spec_file, values)
     if dry_run:
+        import psutil
+
         since = psutil.Process().create_time()
         _show_estimate(estimate(spec, address, say, since), as_json)
         return

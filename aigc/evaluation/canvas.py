@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import unicodedata
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -26,8 +27,8 @@ class Canvas:
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self._image = Image.new("RGB", (width * _SCALE, _MAX_HEIGHT * _SCALE), "white")
-        self._draw = ImageDraw.Draw(self._image)
+        self._marks: list[Callable[[Image.Image, ImageDraw.ImageDraw], None]] = []
+        """Drawn one after the other, once the page's height is known."""
 
     def text(
         self,
@@ -41,7 +42,10 @@ class Canvas:
         """One line, vertically centred on `y`; returns its width."""
         anchor = {"left": "lm", "right": "rm", "centre": "mm"}[align]
         font, text = _font(size * _SCALE), _drawable(text)
-        self._draw.text((x * _SCALE, y * _SCALE), text, fill=colour, anchor=anchor, font=font)
+        at = (x * _SCALE, y * _SCALE)
+        self._marks.append(
+            lambda _, draw: draw.text(at, text, fill=colour, anchor=anchor, font=font)
+        )
         return float(font.getlength(text)) / _SCALE
 
     def lines(
@@ -70,7 +74,9 @@ class Canvas:
         self, x: float, y: float, width: float, height: float, colour: Colour, radius: float = 0
     ) -> None:
         corners = [v * _SCALE for v in (x, y, x + max(width, 0), y + height)]
-        self._draw.rounded_rectangle(corners, radius * _SCALE, fill=colour)
+        self._marks.append(
+            lambda _, draw: draw.rounded_rectangle(corners, radius * _SCALE, fill=colour)
+        )
 
     def picture(self, x: float, y: float, side: float, pixels: npt.NDArray[np.uint8]) -> None:
         """uint8 (H, W, C) fitted to a square of `side`: small images enlarged without blur."""
@@ -79,12 +85,16 @@ class Canvas:
         how = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
         edge = round(side * _SCALE)
         at = (round(x * _SCALE), round(y * _SCALE))
-        self._image.paste(image.convert("RGB").resize((edge, edge), how), at)
+        fitted = image.convert("RGB").resize((edge, edge), how)
+        self._marks.append(lambda page, _: page.paste(fitted, at))
 
     def png(self, height: float) -> bytes:
-        bottom = min(round(height), _MAX_HEIGHT) * _SCALE
-        buffer = io.BytesIO()
-        self._image.crop((0, 0, self._image.width, bottom)).save(buffer, "PNG")
+        size = self.width * _SCALE, min(round(height), _MAX_HEIGHT) * _SCALE
+        page, buffer = Image.new("RGB", size, "white"), io.BytesIO()
+        draw = ImageDraw.Draw(page)
+        for mark in self._marks:
+            mark(page, draw)
+        page.save(buffer, "PNG")
         return buffer.getvalue()
 
 

@@ -1,89 +1,26 @@
 """Workers as plain processes of this machine: seconds to start, nothing to install or listen on.
 
-They are forked from one server process that has imported the heavy libraries once, so a worker
-costs milliseconds and shares that memory. A worker whose driver is gone, however it went, stops.
+A worker whose driver is gone, however it went, stops.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
-import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 from queue import SimpleQueue
-from types import ModuleType
 from typing import Any
 
 from aigc.errors import PlacementError
 from aigc.orchestration.crew import Event, Task
+from aigc.orchestration.forking import context, without_main
 from aigc.specs import Placement
-
-PRELOAD = ["aigc.orchestration.shard_work"]
-_LONG_PATH = 50
-_context = multiprocessing.get_context("forkserver")
-
-
-def warm() -> None:
-    """Begin importing what workers need, while the driver still plans."""
-    _context.set_forkserver_preload(PRELOAD)
-    with _deaf(), _short_paths():
-        forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def _short_paths() -> Iterator[None]:
-    """The server's socket lies in a temporary folder, and its path may have 107 bytes at most."""
-    before = tempfile.tempdir
-    if len(tempfile.gettempdir()) > _LONG_PATH and Path("/tmp").is_dir():
-        tempfile.tempdir = "/tmp"
-    try:
-        util.get_temp_dir()
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes begun inside never hear Ctrl-C: the driver does, and decides."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def cool() -> None:
-    """End the server process at once: on its own it takes a second to leave."""
-    server: Any = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(server._forkserver_pid, signal.SIGKILL)
-        server._stop()
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Nothing a worker is sent lives in the user's script, so it need not be run again there."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 @dataclass(eq=False)
@@ -110,14 +47,14 @@ class LocalCrew:
         return 1
 
     def start(self) -> Worker:
-        ours, theirs = _context.Pipe()
+        ours, theirs = context.Pipe()
         gpu = min(self._at_work, key=lambda gpu: self._at_work[gpu], default=None)
         if gpu is not None:
             self._at_work[gpu] += 1
-        process = _context.Process(
+        process = context.Process(
             target=_serve, args=(theirs, self._setup, self._threads, gpu), daemon=True
         )
-        with _without_main():
+        with without_main():
             process.start()
         theirs.close()
         return Worker(process, ours, gpu)

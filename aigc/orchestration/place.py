@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from aigc.generation.engine import Device
 from aigc.orchestration.crew import Crew
-from aigc.orchestration.local import LocalCrew, cool, local_gpus, warm
+from aigc.orchestration.forking import cool, warm
+from aigc.orchestration.local import LocalCrew, local_gpus
 from aigc.orchestration.shard_work import ShardSetup
 from aigc.specs import Placement
 

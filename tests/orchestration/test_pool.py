@@ -217,7 +217,8 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
     deep = tmp_path / ("x" * 120)
     deep.mkdir()
     program = (
-        "from aigc.orchestration.local import LocalCrew, warm\n"
+        "from aigc.orchestration.forking import warm\n"
+        "from aigc.orchestration.local import LocalCrew\n"
         "from aigc.orchestration.pool import Pool\n"
         "from aigc.specs import Placement\n"
         "from tests.orchestration.units import Unit, setup\n"
