@@ -14,6 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from aigc.endpoint.proxy_metrics import ProxyMetrics
+from aigc.generation.gates.degenerate import REASONS
 from aigc.service.service import Service
 from aigc.store.models import LATEST
 
@@ -120,6 +121,14 @@ class _ServiceCollector(Collector):
         yield GaugeMetricFamily("aigc_queue_images", "Small pictures' work waiting.", seen.queued)
         yield GaugeMetricFamily("aigc_queue_wait_seconds", "Of one entering.", batcher.wait_s())
         yield _batch_sizes(dict(seen.rows))
+        degenerate = CounterMetricFamily(
+            "aigc_degenerate_images",
+            "Rendered pictures that bulk jobs' gate for degenerate ones refuses.",
+            labels=("reason",),
+        )
+        for reason in REASONS:
+            degenerate.add_metric([reason], seen.degenerate[reason])
+        yield degenerate
 
     def _models(self) -> Iterator[Metric]:
         catalogue = self._service.catalogue

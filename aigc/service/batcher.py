@@ -41,6 +41,8 @@ class Observed:
     refused: int = 0
     rows: Counter[int] = field(default_factory=Counter)
     """Batches by the rows they had."""
+    degenerate: Counter[str] = field(default_factory=Counter)
+    """Pictures that the gate of bulk jobs would refuse, by reason."""
     queued: float = 0.0
     busy_s: float = 0.0
 
@@ -225,7 +227,7 @@ class Batcher:
         started, lane = time.perf_counter(), threading.get_ident()
         self._since[lane] = self._clock()
         try:
-            files = render(batch)
+            files, degenerate = render(batch)
         except Exception as error:
             if len(batch) > 1:
                 for share in batch:
@@ -238,6 +240,7 @@ class Batcher:
             self._since.pop(lane, None)
         with self._more:
             self._observe(batch, time.perf_counter() - started)
+            self.seen.degenerate.update(degenerate)
         self._deliver([(share, made, None) for share, made in zip(batch, files, strict=True)])
 
     def _observe(self, batch: list[Share], took_s: float) -> None:

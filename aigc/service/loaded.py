@@ -154,9 +154,9 @@ def _warm_up(loaded: Loaded, beside: Held | None) -> None:
     labels = numbers % known if known else None
     draws = Draws(np.zeros(rows, np.uint64), numbers, labels, np.full(rows, np.inf))
     started = time.perf_counter()
-    files = loaded.renderer.make(draws, [(rows, loaded.native)])
+    made = loaded.renderer.make(draws, [(rows, loaded.native)])
     loaded.pace_s = (time.perf_counter() - started) / rows
-    if len(set(files)) == 1 and rows > 1:
+    if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")
-    if beside is not None and beside.make(draws, [(rows, loaded.native)], wait=True) == files:
+    if beside is not None and beside.make(draws, [(rows, loaded.native)], wait=True) == made:
         loaded.beside = beside

@@ -26,7 +26,7 @@ from aigc.errors import JobError
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
 from aigc.models.config import ModelConfig
-from aigc.service.renderer import Renderer, Run
+from aigc.service.renderer import Rendered, Renderer, Run
 
 _ANSWER_S = 300.0
 """A process that takes longer for one batch, or for its start, is given up."""
@@ -66,15 +66,15 @@ class RenderProcess:
         weakref.finalize(held, self._dropped.append, held.key)
         return held
 
-    def make(self, key: int, draws: Draws, runs: Sequence[Run], wait: bool) -> list[bytes] | None:
+    def make(self, key: int, draws: Draws, runs: Sequence[Run], wait: bool) -> Rendered | None:
         """As `Renderer.make`; None when it is busy. Raises JobError when it is gone."""
         if not self._lock.acquire(blocking=wait):
             return None
         try:
             while self._dropped:
                 self._ask("drop", self._dropped.popleft())
-            files: list[bytes] = self._ask("make", key, draws, list(runs))
-            return files
+            made: Rendered = self._ask("make", key, draws, list(runs))
+            return made
         finally:
             self._lock.release()
 
@@ -106,7 +106,7 @@ class Held:
     def __init__(self, process: RenderProcess, key: int) -> None:
         self._process, self.key = process, key
 
-    def make(self, draws: Draws, runs: Sequence[Run], *, wait: bool = False) -> list[bytes] | None:
+    def make(self, draws: Draws, runs: Sequence[Run], *, wait: bool = False) -> Rendered | None:
         """None when it has to be done here: the process is gone, or busy and not to `wait` for."""
         if not self._process.alive:
             return None
@@ -132,7 +132,7 @@ def main(fd: int, threads: int) -> None:
         pipe.send(answer)
 
 
-def _done(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -> list[bytes] | None:
+def _done(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -> Rendered | None:
     if kind == "make":
         return models[key].make(*rest)
     if kind == "hold":

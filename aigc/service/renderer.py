@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,17 +11,19 @@ import torch
 from torch import Tensor
 
 from aigc.errors import StoreError
-from aigc.generation.draws import Draws
+from aigc.generation.draws import Draws, Pictures
 from aigc.generation.engine import Engine
+from aigc.generation.gates.degenerate import degenerate
 from aigc.modalities.image import encode, recolour, resample, to_pixels
 from aigc.models.config import ModelConfig
 from aigc.provenance.marking import mark_all
-from aigc.specs import Codec
+from aigc.specs import Codec, DegenerateGate
 from aigc.types import UInt8Images
 
 _PROBE_SEED = 2**63 + 2
 """Beyond every seed a user can give."""
 _NARROWEST = 4
+_GATE = DegenerateGate()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class Format:
 
 Run = tuple[int, Format]
 """So many rows of one format."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Files, and by reason how many of their pictures the gate for degenerate ones would refuse.
+
+    They are delivered all the same: an item is what its address says.
+    """
+
+    files: list[bytes]
+    degenerate: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -79,9 +93,15 @@ class Renderer:
     def micro_batch(self) -> int:
         return self.engine.passes.micro_batch
 
-    def make(self, source: Draws | Latents, runs: Sequence[Run]) -> list[bytes]:
-        """The files of all rows; `runs` say the format of each. One format is encoded at a time."""
-        pixels = self.pixels(source)
+    def make(self, source: Draws | Latents, runs: Sequence[Run]) -> Rendered:
+        """The files of all rows; `runs` say the format of each."""
+        pictures = self.pictures(source)
+        found = degenerate(pictures, _GATE)
+        counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
+        return Rendered(self._files(pictures.pixels, runs), counts)
+
+    def _files(self, pixels: UInt8Images, runs: Sequence[Run]) -> list[bytes]:
+        """One format is encoded at a time."""
         if len({wanted for _, wanted in runs}) == 1:
             return self.files(pixels, runs[0][1])
         of = [wanted for rows, wanted in runs for _ in range(rows)]
@@ -92,12 +112,13 @@ class Renderer:
                 made[at] = file
         return made
 
-    def pixels(self, source: Draws | Latents) -> UInt8Images:
-        """(N, H, W, C) as the model makes them, N ≤ micro_batch."""
+    def pictures(self, source: Draws | Latents) -> Pictures:
+        """As the model makes them, at most micro_batch of them."""
         if isinstance(source, Draws):
-            return self._fitting(len(source)).render(source).pixels
+            return self._fitting(len(source)).render(source)
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
-        return to_pixels(output)
+        finite = torch.isfinite(output.sum(dim=(1, 2, 3))).numpy()
+        return Pictures(to_pixels(output), None, finite)
 
     def files(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
         """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,18 +13,20 @@ from aigc.service.renderer import Latents
 from aigc.service.tickets import Share
 
 
-def render(batch: Sequence[Share]) -> list[list[bytes]]:
-    """The files of each share, made in the process beside this one if it is free."""
+def render(batch: Sequence[Share]) -> tuple[list[list[bytes]], Counter[str]]:
+    """The files of each share, made in the process beside this one if it is free, and how many of
+    all pictures are degenerate, by reason."""
     model = batch[0].ticket.work.model
     source = _joined(model, batch)
     runs = [(share.rows, share.ticket.work.format) for share in batch]
-    files = None
+    made = None
     if model.beside is not None and isinstance(source, Draws):
-        files = model.beside.make(source, runs)
-    if files is None:
-        files = model.renderer.make(source, runs)
+        made = model.beside.make(source, runs)
+    if made is None:
+        made = model.renderer.make(source, runs)
     ends = np.cumsum([share.rows for share in batch]).tolist()
-    return [files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
+    files = [made.files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
+    return files, made.degenerate
 
 
 def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:

@@ -127,6 +127,7 @@ def test_metrics_tell_what_happened(client: httpx.Client) -> None:
     assert 'aigc_model_version{model="tiny",version="v1"} 1.0' in text
     assert "aigc_batch_images_bucket" in text
     assert "aigc_queue_images 0.0" in text
+    assert 'aigc_degenerate_images_total{reason="blank"} 0.0' in text
 
 
 def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> None:

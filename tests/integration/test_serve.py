@@ -1,4 +1,5 @@
-"""`aigc serve` as a user starts it: Ray Serve, HAProxy, real replicas, real clients."""
+"""The endpoint as users start it, by `aigc serve` or as a job: Ray Serve, HAProxy, real replicas,
+real clients."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from tests.models_for_tests import publish_tiny
 
 pytestmark = pytest.mark.integration
 AIGC = [sys.executable, "-m", "aigc"]
+JOBS = Path(__file__).parents[2] / "jobs"
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +58,9 @@ def url(server) -> str:
 @pytest.fixture(scope="module")
 def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
-    command = [
-        *AIGC,
-        "serve",
-        "tiny-served",
-        "--port",
-        str(port),
-        "--set",
-        "precision=fp32",
-        "--set",
-        "watch_s=1",
-    ]
+    settings = ["models=[tiny-served]", f"port={port}", "precision=fp32", "watch_s=1"]
+    command = [sys.executable, str(JOBS / "serve.py"), str(JOBS / "specs/serve.yaml")]
+    command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90

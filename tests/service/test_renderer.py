@@ -22,7 +22,7 @@ def test_narrow_passes_give_the_pixels_of_the_full_micro_batch() -> None:
     renderer = Renderer(engine, config)
     expected = engine.render(draws(64)).pixels
     for count in (1, 3, 4, 5, 17, 33, 64):
-        np.testing.assert_array_equal(renderer.pixels(draws(count)), expected[:count])
+        np.testing.assert_array_equal(renderer.pictures(draws(count)).pixels, expected[:count])
 
 
 def test_a_pass_that_rounds_otherwise_is_not_used() -> None:
@@ -45,6 +45,18 @@ def test_a_model_without_numbers_is_refused() -> None:
     tensors["sampler.root.weight"][0, 0] = torch.nan
     with pytest.raises(StoreError, match="no numbers"):
         Renderer(Engine(config, tensors, Passes(8)), config)
+
+
+def test_degenerate_pictures_are_counted_and_delivered() -> None:
+    config = tiny_config()
+    tensors = tiny_tensors(config)
+    last = max(name for name in tensors if name.startswith("sampler.layers") and "weight" in name)
+    tensors[last].zero_()
+    rendered = Renderer(Engine(config, tensors, Passes(8)), config).make(
+        draws(5), [(3, Format(28, 28)), (2, Format(8, 8, "jpeg"))]
+    )
+    assert rendered.degenerate == {"blank": 5}
+    assert [file[:3] for file in rendered.files] == [b"\x89PN"] * 3 + [b"\xff\xd8\xff"] * 2
 
 
 def test_the_probe_has_every_label() -> None:

@@ -9,16 +9,19 @@ from aigc.generation.draws import Pictures
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
+REASONS = ("not_finite", "blank", "saturated")
+
 Mask = npt.NDArray[np.bool_]
 
 
 def degenerate(pictures: Pictures, gate: DegenerateGate) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
-    return {
-        "not_finite": ~pictures.finite,
-        "blank": _variance(pictures.pixels) < gate.min_std**2,
-        "saturated": _saturated(pictures.pixels) > gate.max_saturated,
-    }
+    refused = (
+        ~pictures.finite,
+        _variance(pictures.pixels) < gate.min_std**2,
+        _saturated(pictures.pixels) > gate.max_saturated,
+    )
+    return dict(zip(REASONS, refused, strict=True))
 
 
 def _variance(pixels: UInt8Images) -> npt.NDArray[np.float64]:
