@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from aigc.generation.draws import Draws, Ints, Pictures
+from aigc.generation.draws import Draws, Pictures
 from aigc.generation.latents import latents
 from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
@@ -71,7 +71,8 @@ class Engine:
 
         On a GPU every pass is queued before the first result is waited for.
         """
-        parts = [self._pass(draws[rows]) for rows in self._slices(len(draws))]
+        label = None if draws.labels is None else torch.from_numpy(draws.labels)
+        parts = [_levels(output) for output in self._passes(self.latents(draws), label)]
         levels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         return Pictures(levels, draws.labels, finite)
 
@@ -81,38 +82,33 @@ class Engine:
 
         `label` is int64 (N,), or float (N, E): embeddings, such as mixtures of `embeddings`.
         """
-        parts = [self._filled(z[rows], label, rows) for rows in self._slices(len(z))]
-        return torch.cat(parts)
+        return torch.cat([output.cpu() for output in self._passes(z, label)])
 
     @torch.inference_mode()
     def embeddings(self, labels: Labels) -> Tensor:
         """float (N, E) on the CPU: how the network sees classes. For conditional models."""
         return self._sampler.embeddings(torch.from_numpy(labels).to(self.passes.device)).cpu()
 
-    def _filled(self, z: Tensor, label: Tensor | None, rows: slice) -> Tensor:
-        places = torch.from_numpy(self._padded(len(z)))
-        picked = None if label is None else label[rows][places].to(self.passes.device)
-        output: Tensor = self._sampler(z[places].to(self.passes.device), picked)
-        return output[: len(z)].cpu()
+    def _passes(self, z: Tensor, label: Tensor | None) -> Iterator[Tensor]:
+        """The sampler's outputs, on the device, of one micro-batch after the other."""
+        size, device = self.passes.micro_batch, self.passes.device
+        z = z.to(device, non_blocking=True)
+        label = None if label is None else label.to(device, non_blocking=True)
+        for start in range(0, len(z), size):
+            rows = slice(start, start + size)
+            known = None if label is None else self._filled(label[rows])
+            yield self._sampler(self._filled(z[rows]), known)[: len(z[rows])]
 
-    def _slices(self, count: int) -> list[slice]:
-        size = self.passes.micro_batch
-        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    def _filled(self, part: Tensor) -> Tensor:
+        """A whole micro-batch: the last row again and again. In memory of its own, for sums may
+        depend on where rows lie."""
+        missing = self.passes.micro_batch - len(part)
+        return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
 
-    def _pass(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """uint8 (N, H, W, C) and bool (N,), finite or not, on the device."""
-        count, device = len(draws), self.passes.device
-        full = draws if count == self.passes.micro_batch else draws[self._padded(count)]
-        z = latents(full, self._dim).to(device, non_blocking=True)
-        label = None if full.labels is None else torch.from_numpy(full.labels).to(device)
-        output = self._sampler(z, label)[:count]
-        return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
 
-    def _padded(self, count: int) -> Ints:
-        """Row numbers that repeat the last candidate up to a whole micro-batch."""
-        rows = np.full(self.passes.micro_batch, count - 1)
-        rows[:count] = np.arange(count)
-        return rows
+def _levels(output: Tensor) -> tuple[Tensor, Tensor]:
+    """uint8 (N, H, W, C) and bool (N,), finite or not, on the device."""
+    return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
 
 
 def best_precision(device: Device) -> Precision:

@@ -29,7 +29,7 @@ Words = npt.NDArray[np.uint64]
 def philox4x32(
     counter: tuple[Words, Words, Words, Words], key: tuple[Words, Words]
 ) -> tuple[Words, Words, Words, Words]:
-    """Ten rounds on counters and keys of one broadcast shape; four words out for each."""
+    """Ten rounds on counters and keys that broadcast to one shape; four words out for each."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -48,17 +48,18 @@ def philox4x32(
 
 def uniforms(draws: Draws, dim: int) -> npt.NDArray[np.float64]:
     """(N, dim) uniforms in the open interval (0, 1), a row a candidate."""
-    index = draws.candidates.astype(np.uint64)[:, None]
-    seed = draws.seeds[:, None]
-    block = np.arange(-(-dim // 4), dtype=np.uint64)[None, :]
-    shape = (len(draws), block.shape[1])
-    stream = np.full((1, 1), _LATENT_STREAM, dtype=np.uint64)
-    c0, c1, c2, c3 = (
-        np.broadcast_to(c, shape) for c in (index & _LOW, index >> _SHIFT, block, stream)
-    )
-    words = philox4x32((c0, c1, c2, c3), (seed & _LOW, seed >> _SHIFT))
-    stacked = np.stack(words, axis=-1).reshape(len(draws), -1)[:, :dim]
-    return (stacked.astype(np.float64) + 0.5) * 2.0**-32
+    index, seed = draws.candidates.astype(np.uint64), draws.seeds
+    if (seed == seed[:1]).all():
+        seed = seed[:1]  # one key for all is fewer sums
+    block = np.arange(-(-dim // 4), dtype=np.uint64)[:, None]  # candidates lie side by side
+    stream = np.full(1, _LATENT_STREAM, dtype=np.uint64)
+    counter = index & _LOW, index >> _SHIFT, block, stream
+    uniform = np.empty((len(draws), len(block), 4))
+    for at, word in enumerate(philox4x32(counter, (seed & _LOW, seed >> _SHIFT))):
+        uniform[:, :, at] = word.T
+    uniform += 0.5
+    uniform *= 2.0**-32
+    return uniform.reshape(len(draws), -1)[:, :dim]
 
 
 def latents(draws: Draws, dim: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
-_MIN_SHARDS = 16
+_MIN_SHARDS = 64
 _MIN_BATCHES = 8
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
@@ -183,7 +183,7 @@ def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
 def shard_items(
     spec: GenerateSpec, config: ModelConfig, count: int, briefs: Briefs | None = None
 ) -> int:
-    """Items a shard: files near 256 MB, yet at least 16 shards a job; whole micro-batches each, but
+    """Items a shard: files near 256 MB, yet at least 64 shards a job; whole micro-batches each, but
     for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
     if spec.shard_items:
         return _whole(spec.shard_items, spec.micro_batch)

@@ -37,6 +37,9 @@ def files(values: Sequence[bytes]) -> pa.Array:
 
 def texts(values: Sequence[str]) -> pa.Array:
     """Of type string. Raises as `files`."""
+    text = "".join(values)
+    if text.isascii():  # a character is a byte
+        return _array(pa.string(), [len(value) for value in values], text.encode())
     return _joined(pa.string(), [value.encode() for value in values])
 
 
@@ -49,9 +52,13 @@ def values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def _joined(kind: pa.DataType, values: Sequence[bytes]) -> pa.Array:
-    ends = np.zeros(len(values) + 1, np.int64)
-    np.cumsum([len(value) for value in values], out=ends[1:])
-    if ends[-1] >= 2**31:
-        raise ValueError(f"{ends[-1]:,} bytes do not fit one array of type {kind}")
-    buffers = [pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(values))]
-    return pa.Array.from_buffers(kind, len(values), [None, *buffers])
+    return _array(kind, [len(value) for value in values], b"".join(values))
+
+
+def _array(kind: pa.DataType, sizes: Sequence[int], data: bytes) -> pa.Array:
+    """Values of so many bytes each, one after the other in `data`."""
+    if len(data) >= 2**31:
+        raise ValueError(f"{len(data):,} bytes do not fit one array of type {kind}")
+    ends = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=ends[1:])
+    return pa.Array.from_buffers(kind, len(sizes), [None, pa.py_buffer(ends), pa.py_buffer(data)])
