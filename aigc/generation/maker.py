@@ -17,7 +17,7 @@ from aigc.generation.engine import Engine
 from aigc.generation.gates import Judge
 from aigc.generation.plan import Job, draws_of
 from aigc.modalities.image import encode, recolour, resample
-from aigc.provenance.marking import mark_all
+from aigc.provenance.marking import encode_marked
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 
@@ -146,13 +146,14 @@ class Maker:
     def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
         """A bounded number of pixels at a time, however many items there are."""
         step = max(1, _DELIVERED_BYTES // (wanted.pixels * self.job.channels))
+        to_files = encode_marked if self.job.embed_provenance else encode
         files: list[bytes] = []
         for start in range(0, len(pixels), step):
             part = pixels[start : start + step]
             coloured = recolour(part, "grey" if self.job.channels == 1 else "rgb")
             shaped = resample(coloured, wanted.height, wanted.width, self.job.resampling)
-            files += encode(shaped, wanted.codec, wanted.quality)
-        return mark_all(files, wanted.codec) if self.job.embed_provenance else files
+            files += to_files(shaped, wanted.codec, wanted.quality)
+        return files
 
 
 @dataclass(frozen=True)

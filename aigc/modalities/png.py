@@ -25,11 +25,14 @@ _WORK_BYTES = 2**18
 _SUB, _UP = 1, 2
 
 
-def encode(pixels: UInt8Images) -> list[bytes]:
-    """Each image of (N, H, W, C) as a PNG file (ISO/IEC 15948) of eight bits a channel."""
+def encode(pixels: UInt8Images, more: bytes = b"") -> list[bytes]:
+    """Each image of (N, H, W, C) as a PNG file (ISO/IEC 15948) of eight bits a channel.
+
+    `more` are whole chunks to stand behind each header.
+    """
     _, height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPE[channels], 0, 0, 0)
-    start = _SIGNATURE + _chunk(b"IHDR", header)
+    start = _SIGNATURE + _chunk(b"IHDR", header) + more
     end = _chunk(b"IEND", b"")
     return [
         start + _chunk(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)) + end

@@ -12,9 +12,11 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
-from collections.abc import Sequence
 
+from aigc.modalities import png
+from aigc.modalities.image import encode
 from aigc.specs import Codec
+from aigc.types import UInt8Images
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -27,32 +29,22 @@ _XMP = (
     "</rdf:RDF></x:xmpmeta>"
 ).encode()
 
-_PNG_HEADER_BYTES = 8 + 25  # signature and IHDR, which must come first
 _JPEG_HEADER_BYTES = 2  # start of image
 _JPEG_XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 
 
-def mark_all(files: Sequence[bytes], codec: Codec) -> list[bytes]:
-    """`files` with the label in each. They are our own encoder's, unmarked; raw ones stay as they
-    are, for they have no place for a label."""
+def encode_marked(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[bytes]:
+    """`encode`, with the label in each file; raw ones have no place for it."""
+    if codec == "png":
+        return png.encode(pixels, _png_chunk())
+    files = encode(pixels, codec, quality)
     match codec:
-        case "png":
-            return _inserted(files, _PNG_HEADER_BYTES, _png_chunk())
         case "jpeg":
-            return _inserted(files, _JPEG_HEADER_BYTES, _jpeg_segment())
+            return [_jpeg(file) for file in files]
         case "webp":
             return [_webp(file) for file in files]
         case "raw":
-            return list(files)
-
-
-def mark(image: bytes, codec: Codec) -> bytes:
-    """`mark_all` for one file."""
-    return mark_all([image], codec)[0]
-
-
-def _inserted(files: Sequence[bytes], at: int, label: bytes) -> list[bytes]:
-    return [b"".join((file[:at], label, file[at:])) for file in files]
+            return files
 
 
 @functools.cache
@@ -65,6 +57,10 @@ def _png_chunk() -> bytes:
 def _jpeg_segment() -> bytes:
     body = _JPEG_XMP_NAME + _XMP
     return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+
+
+def _jpeg(image: bytes) -> bytes:
+    return b"".join((image[:_JPEG_HEADER_BYTES], _jpeg_segment(), image[_JPEG_HEADER_BYTES:]))
 
 
 def _webp(image: bytes) -> bytes:

@@ -14,9 +14,9 @@ from aigc.errors import StoreError
 from aigc.generation.draws import Draws, Pictures
 from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
-from aigc.modalities.image import encode, recolour, resample, to_pixels
+from aigc.modalities.image import recolour, resample, to_pixels
 from aigc.models.config import ModelConfig
-from aigc.provenance.marking import mark_all
+from aigc.provenance.marking import encode_marked
 from aigc.specs import Codec, DegenerateGate
 from aigc.types import UInt8Images
 
@@ -124,7 +124,7 @@ class Renderer:
         """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
         coloured = recolour(pixels, "grey" if self.channels == 1 else "rgb")
         shaped = resample(coloured, wanted.height, wanted.width)
-        return mark_all(encode(shaped, wanted.codec, wanted.quality), wanted.codec)
+        return encode_marked(shaped, wanted.codec, wanted.quality)
 
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aigc.modalities.image import encode
-from aigc.provenance.marking import DIGITAL_SOURCE_TYPE, mark_all
+from aigc.provenance.marking import DIGITAL_SOURCE_TYPE, encode_marked
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 CASES = [("png", 90), ("jpeg", 90), ("webp", 90), ("webp", 100)]
@@ -18,8 +18,8 @@ CASES = [("png", 90), ("jpeg", 90), ("webp", 90), ("webp", 100)]
 @pytest.mark.parametrize(("codec", "quality"), CASES)
 def test_the_label_is_read_by_pillow_and_pixels_stay(codec, quality, channels) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 30, 45, channels), dtype=np.uint8)
-    files = encode(pixels, codec, quality)
-    for plain, marked in zip(files, mark_all(files, codec), strict=True):
+    files = zip(encode(pixels, codec, quality), encode_marked(pixels, codec, quality), strict=True)
+    for plain, marked in files:
         before = Image.open(io.BytesIO(plain))
         after = Image.open(io.BytesIO(marked))
         assert after.size == before.size == (45, 30)
@@ -31,4 +31,5 @@ def test_the_label_is_read_by_pillow_and_pixels_stay(codec, quality, channels) -
 
 
 def test_raw_values_stay_as_they_are() -> None:
-    assert mark_all([b"123", b""], "raw") == [b"123", b""]
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 3, 2, 1)
+    assert encode_marked(pixels, "raw") == encode(pixels, "raw")
