@@ -72,9 +72,9 @@ class Engine:
         On a GPU every pass is queued before the first result is waited for.
         """
         label = None if draws.labels is None else torch.from_numpy(draws.labels)
-        parts = [_levels(output) for output in self._passes(self.latents(draws), label)]
-        levels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        return Pictures(levels, draws.labels, finite)
+        parts = [levels(output) for output in self._passes(self.latents(draws), label)]
+        pixels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        return Pictures(pixels, draws.labels, finite)
 
     @torch.inference_mode()
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -106,8 +106,9 @@ class Engine:
         return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
 
 
-def _levels(output: Tensor) -> tuple[Tensor, Tensor]:
-    """uint8 (N, H, W, C) and bool (N,), finite or not, on the device."""
+def levels(output: Tensor) -> tuple[Tensor, Tensor]:
+    """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C) and bool (N,), finite or not, where
+    `output` is."""
     return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from aigc.errors import StoreError
 from aigc.generation.draws import Draws, Pictures
-from aigc.generation.engine import Engine
+from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
-from aigc.modalities.image import recolour, resample, to_pixels
+from aigc.modalities.image import recolour, resample
 from aigc.models.config import ModelConfig
 from aigc.provenance.marking import encode_marked
 from aigc.specs import Codec, DegenerateGate
@@ -117,8 +117,8 @@ class Renderer:
         if isinstance(source, Draws):
             return self._fitting(len(source)).render(source)
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
-        finite = torch.isfinite(output.sum(dim=(1, 2, 3))).numpy()
-        return Pictures(to_pixels(output), None, finite)
+        pixels, finite = levels(output)
+        return Pictures(pixels.numpy(), None, finite.numpy())
 
     def files(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
         """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
