@@ -26,10 +26,10 @@ from aigc.types import Labels, Shard, ShardRecord, Span
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
 
-_BLOCK_BATCHES = 8
-_BLOCK_BYTES = 64 * 2**20
-"""Pixels held at a time, or a micro-batch as the model makes it; the work between blocks is worth
-some hundred items."""
+_BLOCK_BATCHES = 32
+_BLOCK_BYTES = 32 * 2**20
+"""Pixels held at a time, or a micro-batch as the model makes it. After other work a core needs some
+passes to reach its speed (matrix units are clocked up, caches filled): many follow each other."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class MakeShard:
 
 
 def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
-    """Some hundred slots at a time; what is made does not depend on where they end."""
+    """Some thousand slots at a time; what is made does not depend on where they end."""
     image_bytes = max(1, job.height * job.width * job.channels)
     batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
     step = batches * job.micro_batch

@@ -189,6 +189,7 @@ class Pool:
         self._took.append(time.monotonic() - place.since)
         for other in [p for p in self._places if p.unit is not None and str(p.unit) == str(unit)]:
             self._drop(other)
+        self._hand(place)  # what is left to do here, it need not wait for
         on_result(result)
 
     def _fail(self, place: _Place, error: Exception) -> None:
