@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aigc.models.generator import ConvSampler, Root, joined
-from aigc.models.upsampling import Planes, Spread, Subpixel, Winograd
+from aigc.models.upsampling import Planes, SignReLU, Spread, Subpixel, Winograd
 
 _FEW_CHANNELS = 16
 _MANY_CHANNELS, _FEW_TILES = 128, 4
@@ -33,7 +33,8 @@ def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -
     if dtype == torch.float32 and device == "cpu":
         parts = [Planes(root), *_planar(layers, *root.grid[:2])]
     else:
-        parts = [root, *(Subpixel(layer) if _few(layer) else layer for layer in layers)]
+        by_sign = dtype == torch.bfloat16 and device == "cpu" and _is_sound(fast)
+        parts = [root, *(_piece(layer, by_sign) for layer in layers)]
     made = Inference(fast, nn.Sequential(*parts), dtype).to(device, dtype)
     return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -80,6 +81,16 @@ def _fold_all(layers: list[nn.Module]) -> list[nn.Module]:
         else:
             folded.append(layer)
     return folded
+
+
+def _is_sound(sampler: nn.Module) -> bool:
+    return all(bool(held.isfinite().all()) for held in sampler.state_dict().values())
+
+
+def _piece(layer: nn.Module, by_sign: bool) -> nn.Module:
+    if _few(layer):
+        return Subpixel(layer)
+    return SignReLU() if by_sign and isinstance(layer, nn.ReLU) else layer
 
 
 def _planar(layers: list[nn.Module], height: int, width: int) -> list[nn.Module]:

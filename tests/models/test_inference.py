@@ -62,6 +62,18 @@ def test_wide_layers_in_single_precision_take_winograds_form(height, channels, f
     assert not any(isinstance(layer, Winograd) for layer in half.layers)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_no_numbers_show_in_the_pictures(dtype) -> None:
+    z, label = torch.randn(12, 16), torch.arange(12) % 3
+    for name in make_sampler(28, 1).state_dict():
+        sampler = make_sampler(28, 1)
+        held = sampler.state_dict()[name]
+        if held.is_floating_point():
+            held.detach()[(0,) * held.ndim] = torch.nan
+            found = for_inference(sampler, dtype)(z, label)
+            assert not found.isfinite().all(), name
+
+
 def test_the_published_sampler_is_left_as_it_was() -> None:
     sampler = make_sampler(16, 1, conditional=False)
     before = {name: value.clone() for name, value in sampler.state_dict().items()}

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc.models.generator import Root
-from aigc.models.upsampling import Planes, Spread, Subpixel, Winograd
+from aigc.models.upsampling import Planes, SignReLU, Spread, Subpixel, Winograd
 
 
 def transposed(inputs: int, channels: int, *, bias: bool = True) -> nn.ConvTranspose2d:
@@ -16,6 +16,14 @@ def error(found: Tensor, expected: Tensor) -> float:
     """Root mean square, in standard deviations of what was expected."""
     assert found.shape == expected.shape
     return float((found - expected).square().mean().sqrt() / expected.std())
+
+
+def test_relu_by_the_sign_is_relu() -> None:
+    bits = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16)
+    every = bits.view(torch.bfloat16)
+    numbers = every[~every.isnan()].view(-1, 2, 1, 1).to(memory_format=torch.channels_last)
+    found = SignReLU()(numbers.clone(memory_format=torch.preserve_format))
+    assert torch.equal(found, torch.relu(numbers))
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 7, 7), (3, 5, 9), (16, 4, 2)])
