@@ -9,6 +9,7 @@ time in some ten thousand it found other matches in the same pixels.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 import imagecodecs
@@ -35,15 +36,20 @@ def encode(pixels: UInt8Images, more: bytes = b"") -> list[bytes]:
     start = _SIGNATURE + _chunk(b"IHDR", header) + more
     end = _chunk(b"IEND", b"")
     return [
-        start + _chunk(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)) + end
+        b"".join((start, *_parts(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)), end))
         for filtered in _filtered(pixels)
         for rows in filtered
     ]
 
 
-def _chunk(kind: bytes, data: bytes | bytearray) -> bytes:
-    checksum = imagecodecs.deflate_crc32(data, imagecodecs.deflate_crc32(kind))
-    return b"".join((len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")))
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return b"".join(_parts(kind, data))
+
+
+def _parts(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Length, kind, data, checksum."""
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")
 
 
 def _filtered(pixels: UInt8Images) -> Iterator[npt.NDArray[np.uint8]]:
