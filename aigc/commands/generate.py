@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -73,11 +75,7 @@ def generate(
 
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
-    from aigc.orchestration.forking import warm
-
-    if address is None:
-        warm()  # workers import what they need while this process does
-    with loading():
+    with _engine_loading(address):
         from aigc.orchestration.generate import dry_run as estimate
         from aigc.orchestration.generate import run
         from aigc.specs import GenerateSpec, load
@@ -121,8 +119,9 @@ def append(
 
     Example: aigc append out/fashion --to 150000
     """
-    from aigc.orchestration.generate import append as run_append
-    from aigc.specs import Placement
+    with _engine_loading(address):
+        from aigc.orchestration.generate import append as run_append
+        from aigc.specs import Placement
 
     with progress("append", "images") as report:
         placement = Placement(workers=workers)
@@ -144,6 +143,17 @@ def merge(
     with progress("merge", "files") as report:
         manifest = run_merge(out, sets, report)
     _show_manifest(manifest, out, as_json)
+
+
+@contextlib.contextmanager
+def _engine_loading(address: str | None) -> Iterator[None]:
+    """For imports of what makes images: workers of this machine import it at the same time."""
+    from aigc.orchestration.forking import warm
+
+    if address is None:
+        warm()
+    with loading():
+        yield
 
 
 def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:

@@ -46,7 +46,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join(_parts(kind, data))
 
 
-def _parts(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+def _parts(kind: bytes, data: bytes | bytearray) -> tuple[bytes, bytes, bytes | bytearray, bytes]:
     """Length, kind, data, checksum."""
     checksum = zlib.crc32(data, zlib.crc32(kind))
     return len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")
