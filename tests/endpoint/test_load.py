@@ -75,7 +75,7 @@ def test_who_hangs_up_frees_the_place(models: Endpoint) -> None:
         head = f"POST {GENERATIONS} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
         request = head.encode() + b"content-type: application/json\r\n\r\n" + body
         place = (client.base_url.host, client.base_url.port or 0)
-        raws = [socket.create_connection(place) for _ in range(10)]
+        raws = [socket.create_connection(place) for _ in range(20)]
         for raw in raws:
             raw.sendall(request)
         time.sleep(0.2)
