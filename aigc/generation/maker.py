@@ -12,20 +12,15 @@ import numpy.typing as npt
 
 from aigc.errors import GatesError
 from aigc.generation.briefs import Briefs
+from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files
 from aigc.generation.draws import Draws, Ints
 from aigc.generation.engine import Engine
 from aigc.generation.gates import Judge
 from aigc.generation.plan import Job, draws_of
-from aigc.modalities.image import encode, recolour, resample
-from aigc.provenance.marking import encode_marked
-from aigc.specs import Codec
 from aigc.types import UInt8Images
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
-_DELIVERED_BYTES = 16 * 2**20
-"""Pixels in delivered size brought into shape at a time. Results wait for each other, one an
-encoding thread, and are copied on their way to a file: some 256 MiB in all."""
 
 
 @dataclass
@@ -80,7 +75,7 @@ class Maker:
         many times as large as the model makes them."""
         sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
         of = np.zeros(len(made.slots), int) if len(sizes) == 1 else self._formats_of(made)
-        part = np.cumsum(sizes[of]) // _DELIVERED_BYTES
+        part = np.cumsum(sizes[of]) // AT_ONCE_BYTES
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.slots)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
@@ -144,30 +139,9 @@ class Maker:
             )
 
     def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
-        """A bounded number of pixels at a time, however many items there are."""
-        step = max(1, _DELIVERED_BYTES // (wanted.pixels * self.job.channels))
-        to_files = encode_marked if self.job.embed_provenance else encode
-        files: list[bytes] = []
-        for start in range(0, len(pixels), step):
-            part = pixels[start : start + step]
-            coloured = recolour(part, "grey" if self.job.channels == 1 else "rgb")
-            shaped = resample(coloured, wanted.height, wanted.width, self.job.resampling)
-            files += to_files(shaped, wanted.codec, wanted.quality)
-        return files
-
-
-@dataclass(frozen=True)
-class Format:
-    """How one item is delivered."""
-
-    width: int
-    height: int
-    codec: Codec
-    quality: int
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height
+        job = self.job
+        labelled = job.embed_provenance
+        return to_files(pixels, job.channels, wanted, job.resampling, labelled=labelled)
 
 
 def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:

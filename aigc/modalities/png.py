@@ -33,8 +33,8 @@ def encode(pixels: UInt8Images, more: bytes = b"") -> list[bytes]:
     """
     _, height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPE[channels], 0, 0, 0)
-    start = _SIGNATURE + _chunk(b"IHDR", header) + more
-    end = _chunk(b"IEND", b"")
+    start = _SIGNATURE + chunk(b"IHDR", header) + more
+    end = chunk(b"IEND", b"")
     return [
         b"".join((start, *_parts(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)), end))
         for filtered in _filtered(pixels)
@@ -42,7 +42,8 @@ def encode(pixels: UInt8Images, more: bytes = b"") -> list[bytes]:
     ]
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """With its length and checksum (5.3, Chunk layout)."""
     return b"".join(_parts(kind, data))
 
 

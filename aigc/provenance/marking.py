@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import struct
-import zlib
 
 from aigc.modalities import png
 from aigc.modalities.image import encode
@@ -49,8 +48,7 @@ def encode_marked(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[
 
 @functools.cache
 def _png_chunk() -> bytes:
-    body = b"iTXt" + b"XML:com.adobe.xmp\0\0\0\0\0" + _XMP
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + _XMP)
 
 
 @functools.cache

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from aigc import __version__
 from aigc.errors import JobError, StoreError
+from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes, Precision, best_precision
 from aigc.models import ENCODER_PREFIX, load_encoder
 from aigc.service.process import Held, RenderProcess
-from aigc.service.renderer import Format, Renderer
+from aigc.service.renderer import Renderer
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.version import CARD

@@ -16,13 +16,13 @@ import numpy as np
 
 from aigc.errors import SpecError
 from aigc.generation.conditions import find_label, label_pattern
+from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.prompts import labels_in
 from aigc.modalities.image import SUFFIX
 from aigc.service.bodies import Asked, Generation
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
-from aigc.service.renderer import Format
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Work
 from aigc.types import Labels

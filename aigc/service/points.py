@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from aigc.generation.delivery import Format
 from aigc.modalities.image import resize, to_network
 from aigc.service.bodies import Edit, Variation, Walk
 from aigc.service.errors import BadRequestError
@@ -27,7 +28,7 @@ from aigc.service.orders import (
     label_index,
     require_count,
 )
-from aigc.service.renderer import Format, Latents
+from aigc.service.renderer import Latents
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Source, Work
 from aigc.types import UInt8Images

@@ -11,34 +11,18 @@ import torch
 from torch import Tensor
 
 from aigc.errors import StoreError
+from aigc.generation.delivery import Format, to_files
 from aigc.generation.draws import Draws, Pictures
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
-from aigc.modalities.image import recolour, resample
 from aigc.models.config import ModelConfig
-from aigc.provenance.marking import encode_marked
-from aigc.specs import Codec, DegenerateGate
+from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
 _PROBE_SEED = 2**63 + 2
 """Beyond every seed a user can give."""
 _NARROWEST = 4
 _GATE = DegenerateGate()
-
-
-@dataclass(frozen=True)
-class Format:
-    """How a picture is delivered."""
-
-    width: int
-    height: int
-    codec: Codec = "png"
-    quality: int = 90
-
-    @property
-    def weight(self) -> float:
-        """The work of one picture, 1 for small ones: resampling and encoding go by the pixel."""
-        return max(1.0, self.width * self.height / 2**14)
 
 
 Run = tuple[int, Format]
@@ -122,9 +106,7 @@ class Renderer:
 
     def files(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
         """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
-        coloured = recolour(pixels, "grey" if self.channels == 1 else "rgb")
-        shaped = resample(coloured, wanted.height, wanted.width)
-        return encode_marked(shaped, wanted.codec, wanted.quality)
+        return to_files(pixels, self.channels, wanted)
 
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.service.loaded import Loaded
-from aigc.service.renderer import Format, Latents
+from aigc.service.renderer import Latents
 
 Source = Draws | Callable[[Loaded], Latents]
 """What to render; a call is made by the rendering thread, for it may use the network."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from aigc.errors import StoreError
+from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
-from aigc.service.renderer import Format, Renderer, probe_latents
+from aigc.service.renderer import Renderer, probe_latents
 from tests.models_for_tests import tiny_config, tiny_tensors
 
 
