@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from aigc.generation.draws import Ints
 from aigc.modalities.image import Resampling, encode, recolour, resample
 from aigc.provenance.marking import encode_marked
 from aigc.specs import Codec
@@ -31,6 +35,27 @@ class Format:
     def weight(self) -> float:
         """The work of one picture, 1 for small ones: resampling and encoding go by the pixel."""
         return max(1.0, self.pixels / 2**14)
+
+
+def to_files_each(
+    pixels: UInt8Images,
+    channels: int,
+    formats: Sequence[Format],
+    of: Ints,
+    resampling: Resampling = "lanczos",
+    *,
+    labelled: bool = True,
+) -> list[bytes]:
+    """As `to_files`, row i in `formats[of[i]]`; `of` is (N,). One format is encoded at a time."""
+    if len(formats) == 1:
+        return to_files(pixels, channels, formats[0], resampling, labelled=labelled)
+    files = [b""] * len(pixels)
+    for number in np.unique(of).tolist():
+        rows = np.flatnonzero(of == number)
+        found = to_files(pixels[rows], channels, formats[number], resampling, labelled=labelled)
+        for row, file in zip(rows.tolist(), found, strict=True):
+            files[row] = file
+    return files
 
 
 def to_files(

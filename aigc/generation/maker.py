@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from aigc.errors import GatesError
 from aigc.generation.briefs import Briefs
-from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files
+from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
 from aigc.generation.draws import Draws, Ints
 from aigc.generation.engine import Engine
 from aigc.generation.gates import Judge
@@ -81,16 +81,11 @@ class Maker:
 
     def files(self, made: Made) -> list[bytes]:
         """The items as they are delivered: resized, encoded, labelled as AI-generated."""
-        if len(self._formats) == 1:
-            return self._encode(made.pixels, self._formats[0])
-        files = [b""] * len(made.slots)
-        of = self._formats_of(made)
-        for number in np.unique(of).tolist():
-            rows = np.flatnonzero(of == number)
-            encoded = self._encode(made.pixels[rows], self._formats[number])
-            for row, file in zip(rows.tolist(), encoded, strict=True):
-                files[row] = file
-        return files
+        job, of = self.job, self._formats_of(made)
+        labelled, shaped = job.embed_provenance, job.resampling
+        return to_files_each(
+            made.pixels, job.channels, self._formats, of, shaped, labelled=labelled
+        )
 
     def latents(self, made: Made) -> npt.NDArray[np.float32] | None:
         """(N, latent_dim), if the job includes them."""
@@ -137,11 +132,6 @@ class Maker:
                 f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
             )
-
-    def _encode(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
-        job = self.job
-        labelled = job.embed_provenance
-        return to_files(pixels, job.channels, wanted, job.resampling, labelled=labelled)
 
 
 def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aigc.errors import StoreError
-from aigc.generation.delivery import Format, to_files
+from aigc.generation.delivery import Format, to_files_each
 from aigc.generation.draws import Draws, Pictures
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
@@ -85,16 +85,12 @@ class Renderer:
         return Rendered(self._files(pictures.pixels, runs), counts)
 
     def _files(self, pixels: UInt8Images, runs: Sequence[Run]) -> list[bytes]:
-        """One format is encoded at a time."""
-        if len({wanted for _, wanted in runs}) == 1:
-            return self.files(pixels, runs[0][1])
-        of = [wanted for rows, wanted in runs for _ in range(rows)]
-        made: list[bytes] = [b""] * len(of)
-        for wanted in dict.fromkeys(of):
-            places = [at for at, found in enumerate(of) if found == wanted]
-            for at, file in zip(places, self.files(pixels[places], wanted), strict=True):
-                made[at] = file
-        return made
+        """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
+        formats = list(dict.fromkeys(wanted for _, wanted in runs))
+        of = [formats.index(wanted) for _, wanted in runs]
+        return to_files_each(
+            pixels, self.channels, formats, np.repeat(of, [rows for rows, _ in runs])
+        )
 
     def pictures(self, source: Draws | Latents) -> Pictures:
         """As the model makes them, at most micro_batch of them."""
@@ -103,10 +99,6 @@ class Renderer:
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
         pixels, finite = levels(output)
         return Pictures(pixels.numpy(), None, finite.numpy())
-
-    def files(self, pixels: UInt8Images, wanted: Format) -> list[bytes]:
-        """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
-        return to_files(pixels, self.channels, wanted)
 
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)
