@@ -51,6 +51,7 @@ __all__ = [
     "withdraw",
 ]
 
+_AGAIN = "run the same command again"
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
 
@@ -196,12 +197,14 @@ def read_manifest(out: str) -> Json | None:
     raise JobError(f"{uri}: damaged; delete it, then give the command that made the set again")
 
 
-def require_complete(job: Job, records: dict[int, ShardRecord], out: str) -> None:
-    """Raises JobError unless exactly the planned shards are committed, each as planned."""
+def require_complete(
+    job: Job, records: dict[int, ShardRecord], out: str, advice: str = _AGAIN
+) -> None:
+    """Raises JobError, with `advice`, unless the planned shards are committed, each as planned."""
     for shard in job.plan():
         record = records.get(shard.number)
         if record is None:
-            raise JobError(f"{out}: shard {shard.number} is missing; run the same command again")
+            raise JobError(f"{out}: shard {shard.number} is missing; {advice}")
         if (record.start, record.stop) != (shard.start, shard.stop):
             raise JobError(f"{out}: shard {shard.number} holds other items than planned")
     if len(records) != job.shards:

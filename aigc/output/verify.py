@@ -22,6 +22,7 @@ from aigc.types import Json, Labels, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
 _THREADS = 4
+_BEGIN_AGAIN = "delete manifest.json and run the same command again"
 
 
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
@@ -40,7 +41,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     if manifest is None:
         raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
     records, briefs = commit.read_records(out), commit.read_briefs(out, job)
-    commit.require_complete(job, records, out)
+    commit.require_complete(job, records, out, _BEGIN_AGAIN)
     stray = _stray_files(out, records.values())
     if stray:
         raise JobError(f"{out}: {stray[0]} belongs to no record; run the same command again")

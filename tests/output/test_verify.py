@@ -69,7 +69,7 @@ def test_a_lost_file_is_found(made: Path) -> None:
 
 def test_a_lost_record_is_found(made: Path) -> None:
     (made / "_records" / "00003.json").unlink()
-    with pytest.raises(JobError, match="shard 3 is missing"):
+    with pytest.raises(JobError, match=r"shard 3 is missing; delete manifest\.json and run"):
         verify(str(made))
 
 
