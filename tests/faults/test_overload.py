@@ -1,5 +1,6 @@
 """Twice the requests that `aigc serve` can answer, for a minute: those it takes are answered soon.
 
+A crowd comes from other machines: it has a core of its own here, and the endpoint the others.
 `--log-cli-level=INFO` shows what was measured.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -41,7 +43,17 @@ def family() -> Family:
 
 
 @pytest.fixture(scope="module")
-def url(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cores() -> Iterator[tuple[set[int], set[int]]]:
+    """The endpoint's and the crowd's: apart where there are two or more."""
+    every = os.sched_getaffinity(0)
+    yield every - {max(every)} or every, {max(every)}
+    os.sched_setaffinity(0, every)
+
+
+@pytest.fixture(scope="module")
+def url(
+    family: Family, tmp_path_factory: pytest.TempPathFactory, cores: tuple[set[int], set[int]]
+) -> Iterator[str]:
     ModelStore().publish("crowd", CONFIG, tiny_tensors(CONFIG))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,8 +61,11 @@ def url(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     log = tmp_path_factory.mktemp("overload") / "log"
     command = [sys.executable, "-m", "aigc", "serve", "crowd", "--port", str(port)]
     environment = family.environment(AIGC_STORE=ModelStore().uri)
+    endpoint, crowd = cores
+    os.sched_setaffinity(0, endpoint)
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    os.sched_setaffinity(0, crowd)
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
     try:
         while not is_ready(address):
