@@ -28,7 +28,7 @@ from aigc.specs import GanModel
 from aigc.store import ModelStore
 from tests.models_for_tests import LABELS, tiny_tensors
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(400)]
 BODY = json.dumps({"model": "crowd", "prompt": "one"}).encode()
 CONNECTIONS = 512
 CONFIG = ModelConfig(
