@@ -51,7 +51,6 @@ __all__ = [
     "withdraw",
 ]
 
-_AGAIN = "run the same command again"
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
 
@@ -198,7 +197,7 @@ def read_manifest(out: str) -> Json | None:
 
 
 def require_complete(
-    job: Job, records: dict[int, ShardRecord], out: str, advice: str = _AGAIN
+    job: Job, records: dict[int, ShardRecord], out: str, advice: str = "run the same command again"
 ) -> None:
     """Raises JobError, with `advice`, unless the planned shards are committed, each as planned."""
     for shard in job.plan():
