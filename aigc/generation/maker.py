@@ -74,8 +74,7 @@ class Maker:
         """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
         many times as large as the model makes them."""
         sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
-        of = np.zeros(len(made.slots), int) if len(sizes) == 1 else self._formats_of(made)
-        part = np.cumsum(sizes[of]) // AT_ONCE_BYTES
+        part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.slots)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
@@ -93,7 +92,9 @@ class Maker:
 
     def _formats_of(self, made: Made) -> Ints:
         """(N,) numbers of the items' formats."""
-        return self._format_of[self.briefs.rows(made.slots)] if self.briefs else np.zeros(0, int)
+        if self.briefs is None or len(self._formats) == 1:
+            return np.zeros(len(made.slots), np.int64)
+        return self._format_of[self.briefs.rows(made.slots)]
 
     def _accepted(self, judge: Judge, slots: Ints, draw: Ints) -> Made:
         shape = (len(slots), *self.engine.shape)
