@@ -49,15 +49,16 @@ def commit(out: str, record: ShardRecord) -> bool:
     """Make `record` the shard's one commit; False when another attempt was first."""
     if storage.can_create(_folder(out)):
         uri = storage.join(_folder(out), f"{record.shard:05d}.json")
-        ours = storage.create(uri, record.to_json())
+        if not storage.create(uri, record.to_json()):
+            return read_record(out, record.shard).attempt == record.attempt
+        winner = _read_packed(out, {record.shard}).get(record.shard, record)
     else:
         uri = storage.join(_folder(out), f"{record.shard:05d}.{record.attempt}.json")
         storage.write_bytes(uri, record.to_json())
-        ours = True
-    if read_record(out, record.shard).attempt == record.attempt:
+        winner = read_record(out, record.shard)
+    if winner.attempt == record.attempt:
         return True
-    if ours:
-        storage.delete(uri)
+    storage.delete(uri)
     return False
 
 

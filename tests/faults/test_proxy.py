@@ -48,9 +48,12 @@ def test_every_kind_of_fault_is_outlasted(kind: str, through: Through, tmp_path:
     for number in range(6):
         storage.write_bytes(f"{uri}/{number}", data[number:])
         assert storage.read_bytes(f"{uri}/{number}") == data[number:]
+        (tmp_path / "file").write_bytes(data[number:])
+        storage.upload(tmp_path / "file", f"{uri}/file")
+        assert storage.read_bytes(f"{uri}/file") == data[number:]
     assert storage.create(f"{uri}/first", b"mine")
     assert not storage.create(f"{uri}/first", b"another's")
-    assert len(list(storage.listing(uri))) == 7
+    assert len(list(storage.listing(uri))) == 8
     storage.delete(f"{uri}/0")
     assert not storage.exists(f"{uri}/0")
     assert proxy.injected[kind] >= 3, proxy
