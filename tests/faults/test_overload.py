@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -28,9 +29,9 @@ from aigc.specs import GanModel
 from aigc.store import ModelStore
 from tests.models_for_tests import LABELS, tiny_tensors
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(600)]
 BODY = json.dumps({"model": "crowd", "prompt": "one"}).encode()
-CONNECTIONS = 512
+CONNECTIONS, SATURATING = 512, 48
 CONFIG = ModelConfig(
     architecture=GanModel(conditional=True), height=28, width=28, channels=1, labels=LABELS
 )
@@ -108,28 +109,46 @@ class Memory(threading.Thread):
 
 
 def test_a_crowd_of_twice_the_capacity(url: str, family: Family) -> None:
-    saturate(url, BODY, 5, connections=48)
-    before = saturate(url, BODY, 10, connections=48).goodput_per_s
-    calm = drive(url, BODY, 0.8 * before, 20, CONNECTIONS)
+    saturate(url, BODY, 5, SATURATING)
+    capacity = saturate(url, BODY, 10, SATURATING).goodput_per_s
+    calm = drive(url, BODY, 0.8 * capacity, 20, CONNECTIONS)
     with Memory(family) as memory:
-        crowd = drive(url, BODY, 2 * before, 60, CONNECTIONS)
-    after = drive(url, BODY, 0.5 * before, 10, CONNECTIONS)
-    behind = saturate(url, BODY, 10, connections=48).goodput_per_s
-    capacity = (before + behind) / 2  # a shared machine's changes as it goes
-    say(capacity, calm, crowd, after, memory.seen_bytes)
+        crowd = drive(url, BODY, 2 * capacity, 60, CONNECTIONS)
+    after = drive(url, BODY, 0.5 * min(capacity, crowd.goodput_per_s), 10, CONNECTIONS)
+    kept = kept_of_capacity(url, rounds=10)
+    say(capacity, kept, calm, crowd, after, memory.seen_bytes)
 
     assert set(crowd.by_status) == {200, 503}
     assert crowd.refusals_without_retry_after == 0
-    assert crowd.goodput_per_s >= 0.9 * capacity
+    assert statistics.median(kept) >= 0.9
     assert crowd.p99_ms <= 3 * calm.p99_ms
     assert memory.seen_bytes[-1] < 1.05 * max(memory.seen_bytes[1:4])
     assert max(after.p99_ms_by_second[5:]) <= 2 * calm.p99_ms
     assert after.by_status.get(200, 0) > 0.95 * after.sent
 
 
-def say(capacity: float, calm: Figures, crowd: Figures, after: Figures, memory: list[int]) -> None:
+def kept_of_capacity(url: str, rounds: int) -> list[float]:
+    """What a crowd of twice the capacity is given, of the capacity measured just before and just
+    after it: a shared machine's own speed changes by a third within a minute."""
+    capacities = [saturate(url, BODY, 4, SATURATING).goodput_per_s]
+    kept = []
+    for _ in range(rounds):
+        crowd = drive(url, BODY, 2 * capacities[-1], 4, CONNECTIONS)
+        capacities.append(saturate(url, BODY, 4, SATURATING).goodput_per_s)
+        kept.append(crowd.goodput_per_s / statistics.mean(capacities[-2:]))
+    return kept
+
+
+def say(
+    capacity: float,
+    kept: list[float],
+    calm: Figures,
+    crowd: Figures,
+    after: Figures,
+    memory: list[int],
+) -> None:
     log = logging.getLogger(__name__)
-    log.info("capacity %.0f/s; goodput %.2f of it", capacity, crowd.goodput_per_s / capacity)
+    log.info("capacity %.0f/s, kept of it: %s", capacity, [round(share, 2) for share in kept])
     for name, found in (("0.8", calm), ("2.0", crowd), ("0.5", after)):
         log.info("%s x: %s", name, found)
     log.info("memory, MiB: %s", [size >> 20 for size in memory])
