@@ -64,7 +64,9 @@ class Batcher:
         self._last_key: object = None
         self._crowded = False
         self._empty_at = clock()
-        takes = [self._next, *[self._next_beside] * (settings.lanes - 1)]
+        self._here = threading.Lock()
+        """Held by the lane that renders in this process, where another one does as well."""
+        takes = [self._next, *[self._next_beside] * (settings.lanes - 1 + settings.renders_beside)]
         self._lanes = [
             threading.Thread(target=self._run, args=(take,), name="render", daemon=True)
             for take in takes
@@ -227,7 +229,7 @@ class Batcher:
         started, lane = time.perf_counter(), threading.get_ident()
         self._since[lane] = self._clock()
         try:
-            files, degenerate = render(batch)
+            files, degenerate = render(batch, self._here)
         except Exception as error:
             if len(batch) > 1:
                 for share in batch:

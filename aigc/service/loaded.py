@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 from typing import cast
@@ -159,5 +160,5 @@ def _warm_up(loaded: Loaded, beside: Held | None) -> None:
     loaded.pace_s = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")
-    if beside is not None and beside.make(draws, [(rows, loaded.native)], wait=True) == made:
+    if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
         loaded.beside = beside

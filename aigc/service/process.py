@@ -2,11 +2,14 @@
 
 In one interpreter a render thread waits for its lock at every operation while the event loop has
 it, and the other way round. Only candidates go there and files come back, so that costs little.
+The next batch may be sent while it makes one: then it never waits for who is busy answering.
 `python -m aigc.service.process FD` is the process; it ends when the other end of FD is closed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -34,7 +37,7 @@ _END_S = 10.0
 
 
 class RenderProcess:
-    """Does one thing at a time; who finds it busy renders where it is."""
+    """Does one thing at a time, in the order in which it is asked."""
 
     def __init__(self, threads: int) -> None:
         """Returns at once; the process is ready some seconds later."""
@@ -48,9 +51,13 @@ class RenderProcess:
                 start_new_session=True,  # a terminal's Ctrl-C is heard by who waits for answers
             )
         self._pipe = Connection(ours.detach())
-        self._lock = threading.Lock()
+        self._sending, self._counting = threading.Lock(), threading.Lock()
+        self._last = threading.Event()
+        """Set when what was asked last is answered: who asks next reads then."""
+        self._last.set()
+        self._under_way = 0
         self._dropped: deque[int] = deque()
-        self._held = 0
+        self._keys = itertools.count(1)
 
     @property
     def alive(self) -> bool:
@@ -58,25 +65,30 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> Held:
         """Let it have a model. Raises JobError when it is gone, RuntimeError when it cannot."""
-        with self._lock:
-            self._held += 1
-            known = (renderer.config, renderer.engine.passes, renderer.widths)
-            self._ask("hold", self._held, *known, safetensors.torch.save(tensors))
-            held = Held(self, self._held)
+        known = (renderer.config, renderer.engine.passes, renderer.widths)
+        held = Held(self, next(self._keys))
+        self._ask("hold", held.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(held, self._dropped.append, held.key)
         return held
 
-    def make(self, key: int, draws: Draws, runs: Sequence[Run], wait: bool) -> Rendered | None:
-        """As `Renderer.make`; None when it is busy. Raises JobError when it is gone."""
-        if not self._lock.acquire(blocking=wait):
-            return None
+    def make(
+        self, key: int, draws: Draws, runs: Sequence[Run], behind: float = 0
+    ) -> Rendered | None:
+        """As `Renderer.make`; None when more than `behind` batches are under way. Raises JobError
+        when it is gone."""
+        with self._counting:
+            if self._under_way > behind:
+                return None
+            self._under_way += 1
         try:
-            while self._dropped:
-                self._ask("drop", self._dropped.popleft())
+            with contextlib.suppress(IndexError):  # there are no more
+                while True:
+                    self._ask("drop", self._dropped.popleft())
             made: Rendered = self._ask("make", key, draws, list(runs))
             return made
         finally:
-            self._lock.release()
+            with self._counting:
+                self._under_way -= 1
 
     def close(self) -> None:
         self._pipe.close()
@@ -88,10 +100,17 @@ class RenderProcess:
 
     def _ask(self, *message: Any) -> Any:
         try:
-            self._pipe.send(message)
-            if not self._pipe.poll(_ANSWER_S):
-                raise EOFError
-            failed, answer = self._pipe.recv()
+            with self._sending:
+                self._pipe.send(message)
+                before, self._last = self._last, threading.Event()
+                answered = self._last
+            try:
+                before.wait()
+                if not self._pipe.poll(_ANSWER_S):
+                    raise EOFError
+                failed, answer = self._pipe.recv()
+            finally:
+                answered.set()
         except (OSError, EOFError):
             self._process.kill()
             raise JobError("the process that renders is gone") from None
@@ -106,12 +125,13 @@ class Held:
     def __init__(self, process: RenderProcess, key: int) -> None:
         self._process, self.key = process, key
 
-    def make(self, draws: Draws, runs: Sequence[Run], *, wait: bool = False) -> Rendered | None:
-        """None when it has to be done here: the process is gone, or busy and not to `wait` for."""
+    def make(self, draws: Draws, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
+        """None when it has to be done here: the process is gone, or has more than `behind` batches
+        to make."""
         if not self._process.alive:
             return None
         try:
-            return self._process.make(self.key, draws, runs, wait)
+            return self._process.make(self.key, draws, runs, behind)
         except JobError:
             return None
 

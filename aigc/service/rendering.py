@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,24 +10,39 @@ import numpy as np
 
 from aigc.generation.draws import Draws
 from aigc.service.loaded import Loaded
-from aigc.service.renderer import Latents
+from aigc.service.renderer import Latents, Rendered, Run
 from aigc.service.tickets import Share
 
 
-def render(batch: Sequence[Share]) -> tuple[list[list[bytes]], Counter[str]]:
-    """The files of each share, made in the process beside this one if it is free, and how many of
-    all pictures are degenerate, by reason."""
+def render(batch: Sequence[Share], here: threading.Lock) -> tuple[list[list[bytes]], Counter[str]]:
+    """The files of each share, and how many of all pictures are degenerate, by reason.
+
+    They are made in the process beside this one if it is idle; else here, one batch at a time
+    behind `here`; else there, behind the one under way.
+    """
     model = batch[0].ticket.work.model
     source = _joined(model, batch)
     runs = [(share.rows, share.ticket.work.format) for share in batch]
-    made = None
-    if model.beside is not None and isinstance(source, Draws):
-        made = model.beside.make(source, runs)
-    if made is None:
-        made = model.renderer.make(source, runs)
+    made = _made(model, source, runs, here)
     ends = np.cumsum([share.rows for share in batch]).tolist()
     files = [made.files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
     return files, made.degenerate
+
+
+def _made(
+    model: Loaded, source: Draws | Latents, runs: Sequence[Run], here: threading.Lock
+) -> Rendered:
+    beside = model.beside
+    if beside is None or not isinstance(source, Draws):
+        return model.renderer.make(source, runs)
+    if made := beside.make(source, runs):
+        return made
+    if here.acquire(blocking=False):
+        try:
+            return model.renderer.make(source, runs)
+        finally:
+            here.release()
+    return beside.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
 def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:

@@ -46,7 +46,7 @@ class Service:
             return
         sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
         torch.set_num_threads(self.settings.threads)
-        if self.settings.separate and self.settings.device == "cpu":
+        if self.settings.renders_beside:
             self._process = RenderProcess(self.settings.threads)
         self.catalogue.start(self._process)
         self._batcher = Batcher(self.settings)

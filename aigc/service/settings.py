@@ -22,7 +22,8 @@ class ServiceSettings:
     separate: bool = False
     """Render on CPUs in a process of its own, too."""
     lanes: int = 2
-    """Batches made at a time, where more than one is waiting."""
+    """Batches made at a time, where more than one is waiting; a process beside is handed its next
+    one as well."""
     memory_bytes: int = 2 * 2**30
     """Room for models; the least recently used goes when there is no more."""
     watch_s: float = 5.0
@@ -46,3 +47,8 @@ class ServiceSettings:
     """Of a picture that is sent in."""
     max_steps: int = 64
     """Frames of a walk."""
+
+    @property
+    def renders_beside(self) -> bool:
+        """Whether there is a second process that renders."""
+        return self.separate and self.device == "cpu"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import gc
+import math
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -45,13 +49,68 @@ def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Ser
         assert files(beside, n, **fields) == files(service, n, **fields)
 
 
+def draws(*numbers: int) -> Draws:
+    rows = len(numbers)
+    candidates, labels = np.array(numbers), np.zeros(rows, np.int64)
+    return Draws(np.zeros(rows, np.uint64), candidates, labels, np.full(rows, np.inf))
+
+
+@contextlib.contextmanager
+def stopped(process: RenderProcess) -> Iterator[None]:
+    process._process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process._process.send_signal(signal.SIGCONT)
+
+
+def under_way(process: RenderProcess, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while process._under_way != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_who_finds_it_busy_renders_where_he_is(beside: Service) -> None:
-    held = beside.catalogue.loaded()[0].beside
-    assert held is not None and beside._process is not None
-    draws = Draws(np.zeros(1, np.uint64), np.arange(1), np.zeros(1, np.int64), np.full(1, np.inf))
-    with beside._process._lock:
-        assert held.make(draws, []) is None
-        assert files(beside, 5)
+    loaded, process = beside.catalogue.loaded()[0], beside._process
+    assert loaded.beside is not None and process is not None
+    run = [(1, loaded.native)]
+    with ThreadPoolExecutor() as pool:
+        with stopped(process):
+            first = pool.submit(loaded.beside.make, draws(1), run)
+            under_way(process, 1)
+            assert loaded.beside.make(draws(2), run) is None
+            assert files(beside, 5)
+        assert first.result(20) == loaded.renderer.make(draws(1), run)
+
+
+def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service) -> None:
+    loaded, process = beside.catalogue.loaded()[0], beside._process
+    assert loaded.beside is not None and process is not None
+    make = functools.partial(loaded.beside.make, runs=[(1, loaded.native)], behind=math.inf)
+    with ThreadPoolExecutor(24) as pool:
+        with stopped(process):
+            asked = [pool.submit(make, draws(number)) for number in range(24)]
+            under_way(process, 24)
+        for number, made in enumerate(asked):
+            assert made.result(20) == loaded.renderer.make(draws(number), [(1, loaded.native)])
+
+
+def test_who_waits_there_when_it_dies_renders_where_he_is(store: ModelStore) -> None:
+    settings = ServiceSettings(
+        models=("tiny",), store=store.uri, micro_batch=32, watch_s=60, separate=True
+    )
+    service = Service(settings)
+    service.start()
+    loaded, process = service.catalogue.loaded()[0], service._process
+    assert loaded.beside is not None and process is not None
+    make = functools.partial(loaded.beside.make, runs=[(1, loaded.native)], behind=math.inf)
+    with ThreadPoolExecutor() as pool, stopped(process):
+        asked = [pool.submit(make, draws(number)) for number in range(3)]
+        under_way(process, 3)
+        process._process.send_signal(signal.SIGKILL)
+        assert [made.result(20) for made in asked] == [None] * 3
+    service.close()
 
 
 def test_a_model_goes_when_nobody_holds_it(store: ModelStore, beside: Service) -> None:
