@@ -113,7 +113,7 @@ def serve(
     ]
     heads = ["requests/s", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/request"]
     print_table(["server", "load", *heads, "MiB", "failed"], rows)
-    if bulk:
+    if "bulk_items_per_s" in found:
         typer.echo(f"aigc generate: {found['bulk_items_per_s']:,.0f} images/s")
     for name, ratio in found["ratios"].items():
         typer.echo(f"{name}: {ratio:.2f}")
