@@ -7,15 +7,12 @@ a byte. An address that never answered this process is given up sooner: it is li
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import os
 import random
 import time
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.exceptions as boto_errors
@@ -40,7 +37,6 @@ _PASSING_CODES = {"IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", 
 """What a body that was cut short on its way, or an upload that lost its parts, looks like."""
 _UNREACHED_S = 10.0
 _PAUSES_S = 0.2, 5.0
-_ONE_PART_BYTES = 8 * 2**20
 
 T = TypeVar("T")
 _reached: set[str] = set()
@@ -172,41 +168,6 @@ def delete(uri: str) -> None:
     bucket, key = split(uri)
     with errors(uri):
         patiently(lambda: client().delete_object(Bucket=bucket, Key=key))
-
-
-def upload(source: Path, uri: str) -> None:
-    """In parts when large. The stored length is compared unless the store tells the checksum of
-    what it took: not every store checks one."""
-    size_bytes = source.stat().st_size
-    with errors(uri):
-        if size_bytes <= _ONE_PART_BYTES:
-            _upload_whole(source.read_bytes(), uri)
-        else:
-            patiently(lambda: _upload_parts(source, size_bytes, uri))
-
-
-def _upload_whole(data: bytes, uri: str) -> None:
-    bucket, key = split(uri)
-    checksum = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
-
-    def send() -> None:
-        answer = client().put_object(Bucket=bucket, Key=key, Body=data, ChecksumCRC32=checksum)
-        if answer.get("ChecksumCRC32") != checksum:
-            _require_size(uri, len(data))
-
-    patiently(send)
-
-
-def _upload_parts(source: Path, size_bytes: int, uri: str) -> None:
-    with source.open("rb") as file:
-        client().upload_fileobj(file, *split(uri))
-    _require_size(uri, size_bytes)
-
-
-def _require_size(uri: str, size_bytes: int) -> None:
-    bucket, key = split(uri)
-    if client().head_object(Bucket=bucket, Key=key)["ContentLength"] != size_bytes:
-        raise CutShortError
 
 
 def copy(source: str, target: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from aigc import _local, _s3, _s3_create, _s3_reader
+from aigc import _local, _s3, _s3_create, _s3_reader, _s3_upload
 from aigc.errors import DiskFullError, StorageError
 
 _READ_AHEAD_BYTES = 2**20
@@ -202,7 +202,7 @@ def scratch_file(uri: str) -> Iterator[Path]:
 def upload(source: Path, uri: str) -> None:
     """Move the local file `source` to `uri`; it appears there whole or not at all, and stays."""
     if is_s3(uri):
-        _s3.upload(source, uri)
+        _s3_upload.upload(source, uri)
         source.unlink()
         return
     with _local.errors(uri):
