@@ -25,13 +25,26 @@ from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore
 
 
-@pytest.fixture(scope="module")
-def beside(store: ModelStore) -> Iterator[Service]:
-    settings = ServiceSettings(store=store.uri, micro_batch=32, watch_s=60, separate=True)
+@contextlib.contextmanager
+def running(store: ModelStore, **fields: tuple[str, ...]) -> Iterator[Service]:
+    settings = ServiceSettings(store=store.uri, micro_batch=32, watch_s=60, separate=True, **fields)
     service = Service(settings)
     service.start()
     yield service
     service.close()
+
+
+@pytest.fixture(scope="module")
+def beside(store: ModelStore) -> Iterator[Service]:
+    with running(store) as service:
+        yield service
+
+
+@pytest.fixture
+def mortal(store: ModelStore) -> Iterator[Service]:
+    """One whose process may be killed."""
+    with running(store, models=("tiny",)) as service:
+        yield service
 
 
 def files(service: Service, n: int, **fields: object) -> list[bytes]:
@@ -49,10 +62,8 @@ def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Ser
         assert files(beside, n, **fields) == files(service, n, **fields)
 
 
-def draws(*numbers: int) -> Draws:
-    rows = len(numbers)
-    candidates, labels = np.array(numbers), np.zeros(rows, np.int64)
-    return Draws(np.zeros(rows, np.uint64), candidates, labels, np.full(rows, np.inf))
+def draws(number: int) -> Draws:
+    return orders.draws_of(0, np.array([number]), np.zeros(1, np.int64), None)
 
 
 @contextlib.contextmanager
@@ -96,13 +107,8 @@ def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service
             assert made.result(20) == loaded.renderer.make(draws(number), [(1, loaded.native)])
 
 
-def test_who_waits_there_when_it_dies_renders_where_he_is(store: ModelStore) -> None:
-    settings = ServiceSettings(
-        models=("tiny",), store=store.uri, micro_batch=32, watch_s=60, separate=True
-    )
-    service = Service(settings)
-    service.start()
-    loaded, process = service.catalogue.loaded()[0], service._process
+def test_who_waits_there_when_it_dies_renders_where_he_is(mortal: Service) -> None:
+    loaded, process = mortal.catalogue.loaded()[0], mortal._process
     assert loaded.beside is not None and process is not None
     make = functools.partial(loaded.beside.make, runs=[(1, loaded.native)], behind=math.inf)
     with ThreadPoolExecutor() as pool, stopped(process):
@@ -110,7 +116,6 @@ def test_who_waits_there_when_it_dies_renders_where_he_is(store: ModelStore) -> 
         under_way(process, 3)
         process._process.send_signal(signal.SIGKILL)
         assert [made.result(20) for made in asked] == [None] * 3
-    service.close()
 
 
 def test_a_model_goes_when_nobody_holds_it(store: ModelStore, beside: Service) -> None:
@@ -127,20 +132,14 @@ def test_a_model_goes_when_nobody_holds_it(store: ModelStore, beside: Service) -
     assert not process._dropped
 
 
-def test_without_it_pictures_come_and_the_replica_is_replaced(store: ModelStore) -> None:
-    settings = ServiceSettings(
-        models=("tiny",), store=store.uri, micro_batch=32, watch_s=60, separate=True
-    )
-    service = Service(settings)
-    service.start()
-    expected = files(service, 3)
-    assert service.ready and service._process is not None
-    service._process._process.send_signal(signal.SIGKILL)
-    assert files(service, 3) == expected
-    service._process._process.wait(10)
-    assert files(service, 3) == expected
-    assert not service.ready
-    service.close()
+def test_without_it_pictures_come_and_the_replica_is_replaced(mortal: Service) -> None:
+    expected = files(mortal, 3)
+    assert mortal.ready and mortal._process is not None
+    mortal._process._process.send_signal(signal.SIGKILL)
+    assert files(mortal, 3) == expected
+    mortal._process._process.wait(10)
+    assert files(mortal, 3) == expected
+    assert not mortal.ready
 
 
 def test_it_ends_with_who_began_it() -> None:
