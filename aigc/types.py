@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ Labels = npt.NDArray[np.int64]
 """(N,) class indices into a model's or data set's `labels`."""
 
 Json = dict[str, Any]
+
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Report(Protocol):
@@ -54,6 +56,14 @@ class Shard:
     @property
     def items(self) -> int:
         return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Closing(Generic[Result_co]):
+    """What is left of a unit of work once all is made: `close` waits for disks and networks more
+    than it works, so a worker calls it beside its next unit. It gives the unit's result."""
+
+    close: Callable[[], Result_co]
 
 
 Span = tuple[float, float]

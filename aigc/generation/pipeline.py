@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import socket
 import time
@@ -21,7 +23,7 @@ from aigc.generation.plan import Job
 from aigc.output import commit, schema
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Labels, Shard, ShardRecord, Span
+from aigc.types import Closing, Labels, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
@@ -57,8 +59,8 @@ class MakeShard:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
-        """Render, judge, encode, write and commit; returns our record or an earlier winner's."""
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
+        """Render, judge, encode and write; to close it is to commit it."""
         columns = schema.schema(maker.job, maker.briefs)
         made = (
             part
@@ -90,9 +92,9 @@ def write_shard(
     parts: Iterator[Rows],
     on_items: OnItems,
     earlier: tuple[Span, ...] = (),
-) -> ShardRecord:
-    """Write `parts`, which are the shard's items in order, and commit the file; `earlier` is when
-    else there was work on them.
+) -> Closing[ShardRecord]:
+    """Write `parts`, which are the shard's items in order; `earlier` is when else there was work on
+    them. To close it is to commit the file: it gives our record, or an earlier winner's.
 
     Whatever fails, no record is made and the attempt's file is removed.
     """
@@ -102,7 +104,8 @@ def write_shard(
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     content, beside_bytes = 0, 0
-    with storage.scratch_file(target) as local:
+    with contextlib.ExitStack() as until_written:
+        local = until_written.enter_context(storage.scratch_file(target))
         columns = schema.schema(job, maker.briefs)
         with open_writer(job.writer, local, columns, out, shard.folder) as writer:
             for rows in parts:
@@ -113,28 +116,33 @@ def write_shard(
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
-        size_bytes, sha256 = local.stat().st_size, file_sha256(local)
-        storage.upload(local, target)
-    record = ShardRecord(
-        shard=shard.number,
-        start=shard.start,
-        stop=shard.stop,
-        file=file,
-        size_bytes=size_bytes + beside_bytes,
-        sha256=sha256,
-        content=schema.format_digest(content),
-        labels=dict(sorted(labels.items())),
-        refused=dict(sorted(refused.items())),
-        attempt=attempt,
-        host=socket.gethostname(),
-        started_at=round(started, 3),
-        wall_s=round(time.time() - started, 3),
-        earlier=earlier,
-    )
-    if commit.commit(out, record):
-        return record
-    storage.delete(target)
-    return commit.read_record(out, shard.number)
+        record = ShardRecord(
+            shard=shard.number,
+            start=shard.start,
+            stop=shard.stop,
+            file=file,
+            size_bytes=local.stat().st_size + beside_bytes,
+            sha256=file_sha256(local),
+            content=schema.format_digest(content),
+            labels=dict(sorted(labels.items())),
+            refused=dict(sorted(refused.items())),
+            attempt=attempt,
+            host=socket.gethostname(),
+            started_at=round(started, 3),
+            earlier=earlier,
+        )
+        until_uploaded = until_written.pop_all()
+
+    def close() -> ShardRecord:
+        with until_uploaded:
+            storage.upload(local, target)
+        ours = dataclasses.replace(record, wall_s=round(time.time() - started, 3))
+        if commit.commit(out, ours):
+            return ours
+        storage.delete(target)
+        return commit.read_record(out, shard.number)
+
+    return Closing(close)
 
 
 def _counted(job: Job, labels: Labels | None) -> dict[str, int]:

@@ -13,6 +13,7 @@ together from its rounds and committed like any other.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import time
@@ -35,7 +36,7 @@ from aigc.generation.pipeline import OnItems, Rows, blocks, rows_of, write_shard
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures, schema
 from aigc.output.parquet import open_writer
-from aigc.types import Json, Shard, ShardRecord
+from aigc.types import Closing, Json, Shard, ShardRecord
 
 REASON = "duplicate"
 _READERS = 4
@@ -121,8 +122,8 @@ class Stage:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> int:
-        """Returns how many candidates were staged."""
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[int]:
+        """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
@@ -140,22 +141,29 @@ class Stage:
             orders = made.draw * DRAW + made.slots
             return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
 
-        with storage.scratch_file(target) as local:
+        with contextlib.ExitStack() as until_written:
+            local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
                 for rows, found in ahead(finished, candidates(), maker.encoders):
                     writer.write(rows.batch)
                     signatures.append(found)
                     refused.update(rows.refused)
                     on_items(len(rows.slots))
-            storage.upload(local, target)
-        together = duplicates.concatenate(signatures)
-        storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
-        record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
-        took = [round(started, 3), round(time.time() - started, 3)]
-        counts = {"refused": dict(refused), "rows": len(slots), "took": took}
-        note = json.dumps(record | counts).encode()
-        storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
-        return len(slots)
+            until_uploaded = until_written.pop_all()
+
+        def close() -> int:
+            with until_uploaded:
+                storage.upload(local, target)
+            together = duplicates.concatenate(signatures)
+            storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
+            record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
+            took = [round(started, 3), round(time.time() - started, 3)]
+            counts = {"refused": dict(refused), "rows": len(slots), "took": took}
+            note = json.dumps(record | counts).encode()
+            storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
+            return len(slots)
+
+        return Closing(close)
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,7 @@ class Assemble:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> ShardRecord:
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
         read = {n: _read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())

@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from aigc.orchestration.crew import Event, Kind, Task
 from aigc.orchestration.session import plan_workers, room_for
 from aigc.specs import Placement
+from aigc.types import Closing
 
 _ASK_S = 0.5
 """Between two questions to a worker how far it is."""
@@ -20,36 +21,47 @@ _ASK_S = 0.5
 
 class PoolActor:
     def __init__(self, setup: Task, threads: int) -> None:
-        self._run, self._items = setup(threads), 0
+        self._run = setup(threads)
+        self._at: tuple[str, int] = ("", 0)
+        self._closing: dict[str, Closing[Any]] = {}
 
-    def run(self, unit: Any) -> Any:
-        self._items = 0
-        return self._run(unit, self._add)
+    def make(self, unit: Any) -> tuple[Kind, Any]:
+        """(`done`, the unit's result), or (`made`, None) when it has to be closed."""
+        self._at = (str(unit), 0)
+        result = self._run(unit, self._add)
+        if not isinstance(result, Closing):
+            return "done", result
+        self._closing[str(unit)] = result
+        return "made", None
+
+    @ray.method(concurrency_group="closing")
+    def close(self, unit: str) -> Any:
+        return self._closing.pop(unit).close()
 
     @ray.method(concurrency_group="asked")
-    def items(self) -> int:
-        return self._items
+    def items(self) -> tuple[str, int]:
+        """The unit that is being made, and how far."""
+        return self._at
 
     def _add(self, count: int) -> None:
-        self._items += count
+        name, items = self._at
+        self._at = name, items + count
 
 
 @dataclass(eq=False)
 class Worker:
+    """`awaited` is what each answer is about that is to come, and the unit that it is of."""
+
     actor: Any
-    ready: Any
-    result: Any = None
-    asked: Any = None
+    awaited: dict[Any, tuple[Kind, str | None]]
     asked_at: float = field(default_factory=time.monotonic)
 
-    def refs(self) -> dict[Any, Kind]:
-        """What is awaited of it, and what it means when it is there."""
-        awaited: list[tuple[Any, Kind]] = [
-            (self.ready, "ready"),
-            (self.result, "done"),
-            (self.asked, "items"),
-        ]
-        return {ref: kind for ref, kind in awaited if ref is not None}
+    def ask(self) -> None:
+        """How far it is, if it is making something and was not asked just now."""
+        now, kinds = time.monotonic(), {kind for kind, _ in self.awaited.values()}
+        if "made" in kinds and "items" not in kinds and now >= self.asked_at:
+            self.awaited[self.actor.items.remote()] = ("items", None)
+            self.asked_at = now + _ASK_S
 
 
 class ClusterCrew:
@@ -59,7 +71,10 @@ class ClusterCrew:
         self._workers = workers = plan_workers(placement)
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
-        options: dict[str, Any] = {"concurrency_groups": {"asked": 1}, **workers.ray_options}
+        options: dict[str, Any] = {
+            "concurrency_groups": {"asked": 1, "closing": 1},
+            **workers.ray_options,
+        }
         self._class: Any = ray.remote(**options)(PoolActor)
 
     def room(self) -> int:
@@ -70,39 +85,40 @@ class ClusterCrew:
 
     def start(self) -> Worker:
         actor = self._class.remote(self._setup, self._threads)
-        return Worker(actor, actor.__ray_ready__.remote())
+        return Worker(actor, {actor.__ray_ready__.remote(): ("ready", None)})
 
     def hand(self, worker: Worker, unit: Any) -> None:
-        worker.result = worker.actor.run.remote(unit)
+        worker.awaited[worker.actor.make.remote(unit)] = ("made", str(unit))
 
     def wait(self, workers: Sequence[Worker], timeout_s: float) -> list[Event]:
-        now = time.monotonic()
         for worker in workers:
-            if worker.result is not None and worker.asked is None and now >= worker.asked_at:
-                worker.asked, worker.asked_at = worker.actor.items.remote(), now + _ASK_S
-        known = {ref: (worker, kind) for worker in workers for ref, kind in worker.refs().items()}
+            worker.ask()
+        known = {ref: worker for worker in workers for ref in worker.awaited}
         # An answer to a question alone need not wake the driver: it is read with the next result.
-        ray.wait([ref for ref in known if known[ref][1] != "items"], timeout=timeout_s)
+        waking = [ref for ref, worker in known.items() if worker.awaited[ref][0] != "items"]
+        ray.wait(waking, timeout=timeout_s)
         done, _ = ray.wait(list(known), num_returns=len(known), timeout=0)
-        return [self._event(*known[ref], ref) for ref in done]
+        return [self._event(known[ref], ref) for ref in done]
 
     def stop(self, worker: Worker) -> None:
         ray.kill(worker.actor)
 
-    def _event(self, worker: Worker, kind: Kind, ref: Any) -> Event:
-        if kind == "ready":
-            worker.ready = None
-        elif kind == "done":
-            worker.result = worker.asked = None
-        else:
-            worker.asked = None
+    def _event(self, worker: Worker, ref: Any) -> Event:
+        kind, unit = worker.awaited.pop(ref)
         try:
-            return Event(worker, kind, ray.get(ref))
+            value = ray.get(ref)
         except RayActorError as error:
             return Event(worker, "died", _first_line(error))
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
-            return Event(worker, "failed", cause)
+            return Event(worker, "failed", cause, unit)
+        if kind == "items":
+            unit, value = value
+        elif kind == "made":
+            kind, value = value
+            if kind == "made":
+                worker.awaited[worker.actor.close.remote(unit)] = ("done", unit)
+        return Event(worker, kind, value, unit)
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 Task = Callable[..., Any]
-"""setup() -> run, made in the worker: run(unit, on_items) -> result."""
+"""setup() -> run, made in the worker: run(unit, on_items) -> result, or a `Closing` with it."""
 
-Kind = Literal["ready", "items", "done", "failed", "died"]
+Kind = Literal["ready", "items", "made", "done", "failed", "died"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something a worker did: it is `ready`, has added `items` (value: since its unit began), is
-    `done` (value: the result), `failed` (value: the exception), or `died` (value: why)."""
+    """Something a worker did: it is `ready`, or `died` (value: why). Or its unit of the name `unit`
+    has added `items` (value: since it began), is `made` and only has to be closed, is `done`
+    (value: the result) or `failed` (value: the exception; of no unit: it could not begin)."""
 
     worker: Any
     kind: Kind
     value: Any = None
+    unit: str | None = None
 
 
 class Crew(Protocol):
@@ -34,7 +36,8 @@ class Crew(Protocol):
         """A new worker, of a kind only this crew knows; a `ready` event follows."""
 
     def hand(self, worker: Any, unit: Any) -> None:
-        """Give a ready worker its next unit; `done`, `failed` or `died` follows."""
+        """Give a ready worker its next unit, once its last one is made; `done`, `failed` or `died`
+        follows."""
 
     def wait(self, workers: Sequence[Any], timeout_s: float) -> list[Event]:
         """What has happened to `workers`, as soon as something has, or nothing in `timeout_s`."""

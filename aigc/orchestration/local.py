@@ -10,7 +10,8 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -18,9 +19,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from aigc.errors import PlacementError
-from aigc.orchestration.crew import Event, Task
+from aigc.orchestration.crew import Event, Kind, Task
 from aigc.orchestration.forking import context, without_main
 from aigc.specs import Placement
+from aigc.types import Closing
 
 
 @dataclass(eq=False)
@@ -69,11 +71,11 @@ class LocalCrew:
         for pipe in wait(list(by_pipe), timeout_s):
             worker = by_pipe[pipe]  # type: ignore[index]
             try:
-                kind, value = worker.pipe.recv()
+                kind, value, unit = worker.pipe.recv()
             except (EOFError, OSError):
                 worker.process.join(1)
-                kind, value = "died", f"exit code {worker.process.exitcode}"
-            events.append(Event(worker, kind, value))
+                kind, value, unit = "died", f"exit code {worker.process.exitcode}", None
+            events.append(Event(worker, kind, value, unit))
         return events
 
     def stop(self, worker: Worker) -> None:
@@ -148,25 +150,57 @@ def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     units: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, units), daemon=True).start()
+    line = _Line(pipe)
     try:
         run = setup(threads)
     except Exception as error:  # whatever it is, the driver shall say it
-        pipe.send(("failed", _portable(error)))
+        line.say("failed", _portable(error))
         return
-    pipe.send(("ready", None))
+    line.say("ready")
+    closer = ThreadPoolExecutor(1, "close")
     while True:
-        unit, items = units.get(), 0
+        unit = units.get()
+        name = str(unit)
+        try:
+            result = run(unit, line.adder(name))
+        except Exception as error:
+            line.say("failed", _portable(error), name)
+            continue
+        if isinstance(result, Closing):
+            closer.submit(_close, line, name, result)
+            line.say("made", unit=name)
+        else:
+            line.say("done", result, name)
+
+
+class _Line:
+    """A worker's end of the pipe, for what it makes and what it closes meanwhile."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+
+    def say(self, kind: Kind, value: Any = None, unit: str | None = None) -> None:
+        with self._lock:
+            self._pipe.send((kind, value, unit))
+
+    def adder(self, unit: str) -> Callable[[int], None]:
+        items = 0
 
         def add(count: int) -> None:
             nonlocal items
             items += count
-            pipe.send(("items", items))
+            self.say("items", items, unit)
 
-        try:
-            answer = ("done", run(unit, add))
-        except Exception as error:
-            answer = ("failed", _portable(error))
-        pipe.send(answer)
+        return add
+
+
+def _close(line: _Line, unit: str, closing: Closing[Any]) -> None:
+    try:
+        result = closing.close()
+    except Exception as error:
+        line.say("failed", _portable(error), unit)
+    else:
+        line.say("done", result, unit)
 
 
 def _listen(pipe: Connection, units: SimpleQueue[Any]) -> None:

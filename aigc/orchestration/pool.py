@@ -10,7 +10,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
@@ -24,6 +24,8 @@ _ROOM_S = 5.0
 _STARTING = "a worker that was starting"
 _STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
 """A unit this long under way, and this many medians, is begun a second time on an idle worker."""
+_AT_ONCE = 2
+"""Units of a worker: one that it makes, and one made before that it closes."""
 _HOPELESS = 3
 """So many units given up before any succeeded, and the rest is not tried."""
 _SHOWN_FAILURES = 3
@@ -34,28 +36,45 @@ class StoppedError(JobError):
 
 
 @dataclass(eq=False)
-class _Place:
-    """A worker and what it is at: `unit` since `since`, last heard of at `beat`."""
+class _Attempt:
+    """At a unit, since `since`, last heard of at `beat`. When it is `made` it has to be closed."""
 
-    worker: Any
+    unit: Any
     since: float
     beat: float
-    ready: bool = False
-    unit: Any = None
     items: float = 0.0
+    made: bool = False
+
+
+@dataclass(eq=False)
+class _Place:
+    """A worker and what it is at, in the order it was begun."""
+
+    worker: Any
+    ready: bool = False
+    attempts: list[_Attempt] = field(default_factory=list)
+
+    def has_room(self) -> bool:
+        made = all(attempt.made for attempt in self.attempts)
+        return self.ready and made and len(self.attempts) < _AT_ONCE
+
+    def at(self, name: str | None) -> _Attempt | None:
+        return next((a for a in self.attempts if str(a.unit) == name), None)
 
 
 class Pool:
     """Runs every unit on some worker, and keeps the workers until it is left.
 
-    A unit that fails, times out or loses its worker is run again, up to `max_retries` times; then
-    it is given up and the rest goes on.
+    A worker is given its next unit while it closes the last. A unit that fails, times out or loses
+    its worker is run again, up to `max_retries` times; then it is given up and the rest goes on.
+    Whatever is run again has a worker for itself, so it is known which unit to blame.
     """
 
     def __init__(self, crew: Crew, placement: Placement, notice: Notice) -> None:
         self._crew, self._placement, self._notice = crew, placement, notice
         self._again: deque[Any] = deque()
         self._failures: dict[str, int] = {}
+        """Of a unit; 0 when its worker was lost and it is not known to be to blame."""
         self.failures = 0
         """Of attempts at units and at starting workers."""
         self._given_up: dict[str, str] = {}
@@ -82,9 +101,8 @@ class Pool:
     @property
     def unit_s(self) -> float | None:
         """How long the units under way take by their pace so far; None when it cannot be told."""
-        at_work = [place for place in self._places if hasattr(place.unit, "items") and place.items]
-        paces = [(p.beat - p.since) * p.unit.items / p.items for p in at_work]
-        return max(paces, default=None)
+        told = [a for a in self._attempts() if hasattr(a.unit, "items") and a.items]
+        return max(((a.beat - a.since) * a.unit.items / a.items for a in told), default=None)
 
     def run(
         self,
@@ -110,7 +128,7 @@ class Pool:
             for event in self._crew.wait([p.worker for p in self._places], _POLL_S):
                 self._hear(event, on_result)
             self._check_times()
-            on_tick(sum(place.items for place in self._places))
+            on_tick(sum(attempt.items for attempt in self._attempts()))
             if reason := stop():
                 raise StoppedError(reason)
         if self._given_up:
@@ -120,17 +138,19 @@ class Pool:
     def _left(self) -> int:
         return self._count - len(self._done) - len(self._given_up)
 
+    def _attempts(self) -> list[_Attempt]:
+        return [attempt for place in self._places for attempt in place.attempts]
+
     def _tend(self) -> None:
         """Hand out what is left, and keep the crew as large as is useful."""
         for place in self._places:
-            if place.ready and place.unit is None:
-                self._hand(place)
+            self._hand(place)
         now = time.monotonic()
         if now - self._looked_at > _ROOM_S:
             self._look(now)
         wanted = self._placement.max_workers or self._placement.workers or max(1, self._room)
         for _ in range(min(wanted, self._left) - len(self._places)):
-            self._places.append(_Place(self._crew.start(), now, now))
+            self._places.append(_Place(self._crew.start()))
 
     def _look(self, now: float) -> None:
         """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
@@ -140,80 +160,120 @@ class Pool:
             self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
 
     def _hand(self, place: _Place) -> None:
-        unit = self._next() or self._straggler()
+        """The next unit, if the worker may have one."""
+        if not place.has_room():
+            return
+        unit = self._beside(place) if place.attempts else self._next() or self._straggler()
         if unit is not None:
-            place.unit, place.items = unit, 0.0
-            place.since = place.beat = time.monotonic()
+            now = time.monotonic()
+            place.attempts.append(_Attempt(unit, now, now))
             self._crew.hand(place.worker, unit)
 
     def _next(self) -> Any:
         return self._again.popleft() if self._again else next(self._units, None)
+
+    def _beside(self, place: _Place) -> Any:
+        """A unit to make beside one that is being closed; None when either was lost before."""
+        lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
+        return None if self._again or lost_before else next(self._units, None)
 
     def _straggler(self) -> Any:
         """A unit that takes suspiciously long and runs only once; the first result will count."""
         if not self._took:
             return None
         limit = max(_STRAGGLER_S, _STRAGGLER_FACTOR * statistics.median(self._took))
-        at_work = [place for place in self._places if place.unit is not None]
-        for place in sorted(at_work, key=lambda place: place.since):
-            copies = sum(str(other.unit) == str(place.unit) for other in at_work)
-            if copies == 1 and time.monotonic() - place.since > limit:
-                self._notice(f"{place.unit}: slow; begun a second time elsewhere")
-                return place.unit
+        at_work = self._attempts()
+        for attempt in sorted(at_work, key=lambda attempt: attempt.since):
+            copies = sum(str(other.unit) == str(attempt.unit) for other in at_work)
+            if copies == 1 and time.monotonic() - attempt.since > limit:
+                self._notice(f"{attempt.unit}: slow; begun a second time elsewhere")
+                return attempt.unit
         return None
 
     def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
         place = next((p for p in self._places if p.worker is event.worker), None)
         if place is None:
             return
-        if event.kind != "items" or event.value != place.items:
-            place.beat = time.monotonic()
-        match event.kind:
-            case "ready":
-                place.ready = True
-                self._failures.pop(_STARTING, None)  # on spot nodes some fail now and then
-            case "items":
-                place.items = float(event.value)
-            case "done":
-                self._finish(place, event.value, on_result)
-            case "failed":
-                self._fail(place, event.value)
-            case "died":
-                self._lose(place, f"its worker died ({event.value})")
+        if event.kind == "ready":
+            place.ready = True
+            self._failures.pop(_STARTING, None)  # on spot nodes some fail now and then
+        elif event.kind == "died":
+            self._lose(place, f"its worker died ({event.value})")
+        elif event.kind == "failed" and event.unit is None:
+            self._fail(place, None, event.value)
+        elif attempt := place.at(event.unit):
+            self._hear_of(place, attempt, event, on_result)
 
-    def _finish(self, place: _Place, result: Any, on_result: Callable[[Any], None]) -> None:
-        unit, place.unit, place.items = place.unit, None, 0.0
-        if str(unit) in self._done:
+    def _hear_of(
+        self, place: _Place, attempt: _Attempt, event: Event, on_result: Callable[[Any], None]
+    ) -> None:
+        if event.kind != "items" or event.value != attempt.items:
+            attempt.beat = time.monotonic()
+        match event.kind:
+            case "items":
+                attempt.items = float(event.value)
+            case "made":
+                attempt.made = True
+                self._hand(place)
+            case "done":
+                self._finish(place, attempt, event.value, on_result)
+            case "failed":
+                self._fail(place, attempt, event.value)
+
+    def _finish(
+        self, place: _Place, attempt: _Attempt, result: Any, on_result: Callable[[Any], None]
+    ) -> None:
+        place.attempts.remove(attempt)
+        name = str(attempt.unit)
+        if name in self._done:
             return
-        self._done.add(str(unit))
-        self._took.append(time.monotonic() - place.since)
-        for other in [p for p in self._places if p.unit is not None and str(p.unit) == str(unit)]:
-            self._drop(other)
+        self._done.add(name)
+        self._took.append(time.monotonic() - attempt.since)
+        for other in list(self._places):
+            if copy := other.at(name):
+                self._drop(other, copy)
         self._hand(place)  # what is left to do here, it need not wait for
         on_result(result)
 
-    def _fail(self, place: _Place, error: Exception) -> None:
+    def _fail(self, place: _Place, attempt: _Attempt | None, error: Exception) -> None:
         passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
         if isinstance(error, AigcError) and not passing:
             raise error
-        unit, place.unit, place.items = place.unit, None, 0.0
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if unit is None:
+        if attempt is None:
             self._drop(place)
-        self._count_failure(unit, reason, error)
+        else:
+            place.attempts.remove(attempt)
+        self._count_failure(attempt and attempt.unit, reason, error)
 
-    def _lose(self, place: _Place, reason: str) -> None:
-        self._drop(place)
-        self._count_failure(place.unit, reason, None)
+    def _lose(self, place: _Place, reason: str, blamed: _Attempt | None = None) -> None:
+        """Which of several units a worker died of is not known: none is counted a failure."""
+        if blamed is None and len(place.attempts) > 1:
+            self.failures += 1
+            names = " and ".join(str(attempt.unit) for attempt in place.attempts)
+            self._notice(f"{names}: {reason}; trying again, one at a time")
+            self._drop(place)
+            return
+        blamed = blamed or next(iter(place.attempts), None)
+        self._drop(place, blamed)
+        self._count_failure(blamed and blamed.unit, reason, None)
 
-    def _drop(self, place: _Place) -> None:
+    def _drop(self, place: _Place, attempt: _Attempt | None = None) -> None:
+        """Stop the worker; what it was at is to be run again, all but `attempt`."""
         self._crew.stop(place.worker)
         self._places.remove(place)
+        for lost in place.attempts:
+            if lost is not attempt and not self._runs_elsewhere(str(lost.unit)):
+                self._failures.setdefault(str(lost.unit), 0)
+                self._again.append(lost.unit)
+
+    def _runs_elsewhere(self, name: str) -> bool:
+        return any(place.at(name) for place in self._places)
 
     def _count_failure(self, unit: Any, reason: str, error: Exception | None) -> None:
         name = _STARTING if unit is None else str(unit)
-        if any(str(place.unit) == name for place in self._places):
-            return  # its other copy goes on
+        if self._runs_elsewhere(name):
+            return
         self.failures += 1
         failed = self._failures[name] = self._failures.get(name, 0) + 1
         allowed = self._placement.max_retries
@@ -231,12 +291,15 @@ class Pool:
     def _check_times(self) -> None:
         now, limits = time.monotonic(), self._placement
         for place in list(self._places):
-            if place.unit is None:
-                continue
-            if limits.timeout_s is not None and now - place.since > limits.timeout_s:
-                self._lose(place, f"no result after timeout_s = {limits.timeout_s:g}")
-            elif now - place.beat > limits.batch_timeout_s:
-                self._lose(place, f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}")
+            for attempt in place.attempts:
+                reason = None
+                if limits.timeout_s is not None and now - attempt.since > limits.timeout_s:
+                    reason = f"no result after timeout_s = {limits.timeout_s:g}"
+                elif now - attempt.beat > limits.batch_timeout_s:
+                    reason = f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}"
+                if reason:
+                    self._lose(place, reason, attempt)
+                    break
         self._check_wait(now)
 
     def _check_wait(self, now: float) -> None:

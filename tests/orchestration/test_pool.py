@@ -18,6 +18,7 @@ from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
 from tests.orchestration.units import (
+    CLOSING_S,
     PaperCrew,
     Unit,
     broken_setup,
@@ -34,6 +35,10 @@ def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **pl
     with Pool(make_crew(task, limits), limits, notices.append) as pool:
         pool.run(units, len(units), results.append, ticks.append, stop)
     return results, notices, ticks
+
+
+def closing(folder: Path, number: int, does: str = "work", times: int = 1) -> Unit:
+    return Unit(number, str(folder), does, times, closes=True)
 
 
 def run_on_paper(crew, count, monkeypatch, **placement):
@@ -66,6 +71,49 @@ def test_what_fails_is_tried_again_and_said(tmp_path, does) -> None:
     assert sorted(results) == list(range(6))
     assert units[0].attempts() == 3
     assert len([line for line in notices if line.startswith("unit 0: ")]) == 2
+
+
+@pytest.mark.parametrize("does", ["fail", "crash", "die"])
+def test_what_fails_as_it_is_closed_is_tried_again_and_said(tmp_path, does) -> None:
+    units = [closing(tmp_path, n, *((does, 2) if n == 0 else ())) for n in range(6)]
+    results, notices, _ = run_units(units)
+    assert sorted(results) == list(range(6))
+    assert units[0].attempts() == 3
+    assert len([line for line in notices if line.startswith("unit 0")]) == 2
+
+
+def test_the_next_unit_is_made_while_the_last_is_closed(tmp_path) -> None:
+    units = [closing(tmp_path, number) for number in range(8)]
+    results, notices, _ = run_units(units, workers=1)
+    assert (sorted(results), notices) == (list(range(8)), [])
+    begun = sorted(int(path.name.split("-")[2]) / 1e9 for path in tmp_path.iterdir())
+    assert begun[1] - begun[0] < CLOSING_S
+    assert min(later - first for first, later in zip(begun, begun[2:], strict=False)) > CLOSING_S
+
+
+def test_when_a_worker_dies_of_one_of_two_units_neither_is_blamed(tmp_path) -> None:
+    """No failure is allowed, and there is none."""
+    units = [closing(tmp_path, 0), Unit(1, str(tmp_path), "die"), closing(tmp_path, 2)]
+    results, notices, _ = run_units(units, workers=1, max_retries=0)
+    assert sorted(results) == [0, 1, 2]
+    assert [unit.attempts() for unit in units] == [2, 2, 1]
+    (line,) = notices
+    assert line.startswith("unit 0 and unit 1: its worker died (exit code -9); trying again, one")
+
+
+def test_a_unit_that_always_kills_its_worker_takes_no_other_with_it(tmp_path) -> None:
+    units = [closing(tmp_path, n) for n in range(4)]
+    units[1] = Unit(1, str(tmp_path), "die", times=99)
+    with pytest.raises(JobError, match=r"^given up: unit 1: its worker died \(exit code -9\)\. "):
+        run_units(units, workers=1, max_retries=2)
+    assert [unit.attempts() for unit in units] == [2, 4, 1, 1]
+
+
+def test_what_hangs_as_it_is_closed_is_replaced_alone(tmp_path) -> None:
+    units = [closing(tmp_path, 0, "hang"), *(closing(tmp_path, n) for n in range(1, 4))]
+    results, notices, _ = run_units(units, workers=1, batch_timeout_s=2)
+    assert sorted(results) == [0, 1, 2, 3]
+    assert [line.split(":")[0] for line in notices] == ["unit 0"]
 
 
 def test_what_keeps_failing_is_given_up_and_the_rest_goes_on(tmp_path) -> None:
@@ -108,8 +156,8 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
         placement, notices = Placement(workers=1, max_retries=1, **limits), list[str]()
 
         def a_day_passes(items: float) -> None:
-            for place in pool._places:
-                place.since -= 86_400
+            for attempt in pool._attempts():
+                attempt.since -= 86_400
 
         with Pool(PaperCrew(iter([1]), looks=5), placement, notices.append) as pool:
             pool.run(["shard"], 1, lambda result: None, a_day_passes)
@@ -197,9 +245,12 @@ def test_the_cores_of_a_machine_encode_for_its_gpus(monkeypatch) -> None:
 def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [Unit(n, str(tmp_path), does) for n, does in enumerate(kinds)]
-    results, notices, _ = run_units(units, make_crew=ClusterCrew)
-    assert sorted(results) == list(range(6))
-    assert {line.split(":")[0] for line in notices} == {"unit 1", "unit 2", "unit 3"}
+    units += [closing(tmp_path, n + 6, does) for n, does in enumerate(kinds)]
+    results, notices, ticks = run_units(units, make_crew=ClusterCrew)
+    assert sorted(results) == list(range(12))
+    said = " ".join(notices)
+    assert all(f"unit {number}" in said for number in (1, 2, 3, 7, 8, 9)), notices
+    assert max(ticks) > 1
 
 
 @pytest.mark.integration

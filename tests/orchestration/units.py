@@ -7,11 +7,15 @@ import signal
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aigc.errors import SpecError, StorageError
 from aigc.orchestration.crew import Event
+from aigc.types import Closing
+
+CLOSING_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Unit:
     does: str = "work"
     times: int = 1
     """How many attempts do what `does` says, before one just works."""
+    closes: bool = False
+    """Whether it is at the end, when all is made, that it does so."""
 
     def __str__(self) -> str:
         return f"unit {self.number}"
@@ -51,15 +57,24 @@ def run(unit: Unit, on_items):
     earlier = unit.attempts()
     (Path(unit.folder) / f"{unit.number}-{os.getpid()}-{time.monotonic_ns()}").touch()
     on_items(1)
-    if unit.does != "work" and earlier < unit.times:
-        _misbehave(unit.does)
+    trouble = unit.does if earlier < unit.times else "work"
+    if not unit.closes:
+        _misbehave(trouble)
     time.sleep(0.05)
     on_items(1)
+    return Closing(partial(_close, unit, trouble)) if unit.closes else unit.number
+
+
+def _close(unit: Unit, trouble: str) -> int:
+    time.sleep(CLOSING_S)
+    _misbehave(trouble)
     return unit.number
 
 
 def _misbehave(does: str) -> None:
     match does:
+        case "work":
+            pass
         case "fail":
             raise StorageError("s3://b/k: S3 does not answer")
         case "crash":
@@ -108,10 +123,10 @@ class PaperCrew:
                 events.append(Event(worker, "ready"))
             elif worker.unit is not None and worker.looks + 1 < self._looks:
                 worker.looks += 1
-                events.append(Event(worker, "items", worker.looks))
+                events.append(Event(worker, "items", worker.looks, str(worker.unit)))
             elif worker.unit is not None:
                 unit, worker.unit = worker.unit, None
-                events.append(Event(worker, "done", unit))
+                events.append(Event(worker, "done", unit, str(unit)))
         self.most = max(self.most, sum(worker.ready for worker in workers))
         return events
 

@@ -36,7 +36,7 @@ class SetMaker:
         maker = make_maker(job, self.config, self.tensors, None)
         maker.encoders = encoders
         for number in numbers:
-            MakeShard(job.shard(number))(maker, out, lambda count: None)
+            MakeShard(job.shard(number))(maker, out, lambda count: None).close()
 
     def finished(self, out: str, order=None, **options) -> Job:
         job = self.start(out, **options)
