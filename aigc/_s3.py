@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import random
 import time
@@ -35,6 +36,7 @@ _DENIED = {
 _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}
 _PASSING_CODES = {"IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", "NoSuchUpload"}
 """What a body that was cut short on its way, or an upload that lost its parts, looks like."""
+_SMALL_BYTES = 2**20
 _UNREACHED_S = 10.0
 _PAUSES_S = 0.2, 5.0
 
@@ -66,7 +68,7 @@ def client() -> S3Client:
     """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
     from botocore.config import Config  # noqa: PLC0415
 
-    return _session().client(
+    made = _session().client(
         "s3",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": 3},
@@ -75,6 +77,16 @@ def client() -> S3Client:
             max_pool_connections=32,
         ),
     )
+    made.meta.events.register_last("before-call.s3", _send_at_once)
+    return made
+
+
+def _send_at_once(params: dict[str, Any], **_: object) -> None:
+    """To ask first whether a body is wanted (Expect: 100-continue) costs a round trip, which is
+    longer than to send a small one."""
+    body = params["body"]
+    if isinstance(body, io.BytesIO) and body.getbuffer().nbytes <= _SMALL_BYTES:
+        params["headers"].pop("Expect", None)
 
 
 @functools.cache

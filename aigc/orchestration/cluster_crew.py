@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from aigc.orchestration.crew import Event, Kind, Task
+from aigc.orchestration.crew import CLOSING, Event, Kind, Task
 from aigc.orchestration.session import plan_workers, room_for
 from aigc.specs import Placement
 from aigc.types import Closing
@@ -72,7 +72,7 @@ class ClusterCrew:
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
         options: dict[str, Any] = {
-            "concurrency_groups": {"asked": 1, "closing": 1},
+            "concurrency_groups": {"asked": 1, "closing": CLOSING},
             **workers.ray_options,
         }
         self._class: Any = ray.remote(**options)(PoolActor)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+CLOSING = 2
+"""Units that a worker closes at a time, beside the one that it makes."""
+
 Task = Callable[..., Any]
 """setup() -> run, made in the worker: run(unit, on_items) -> result, or a `Closing` with it."""
 

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from aigc.errors import PlacementError
-from aigc.orchestration.crew import Event, Kind, Task
+from aigc.orchestration.crew import CLOSING, Event, Kind, Task
 from aigc.orchestration.forking import context, without_main
 from aigc.specs import Placement
 from aigc.types import Closing
@@ -157,7 +157,7 @@ def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None
         line.say("failed", _portable(error))
         return
     line.say("ready")
-    closer = ThreadPoolExecutor(1, "close")
+    closer = ThreadPoolExecutor(CLOSING, "close")
     while True:
         unit = units.get()
         name = str(unit)

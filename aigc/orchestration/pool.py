@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
-from aigc.orchestration.crew import Crew, Event
+from aigc.orchestration.crew import CLOSING, Crew, Event
 from aigc.specs import Placement
 from aigc.types import Notice
 
@@ -24,8 +24,6 @@ _ROOM_S = 5.0
 _STARTING = "a worker that was starting"
 _STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
 """A unit this long under way, and this many medians, is begun a second time on an idle worker."""
-_AT_ONCE = 2
-"""Units of a worker: one that it makes, and one made before that it closes."""
 _HOPELESS = 3
 """So many units given up before any succeeded, and the rest is not tried."""
 _SHOWN_FAILURES = 3
@@ -56,7 +54,7 @@ class _Place:
 
     def has_room(self) -> bool:
         made = all(attempt.made for attempt in self.attempts)
-        return self.ready and made and len(self.attempts) < _AT_ONCE
+        return self.ready and made and len(self.attempts) <= CLOSING
 
     def at(self, name: str | None) -> _Attempt | None:
         return next((a for a in self.attempts if str(a.unit) == name), None)
@@ -65,7 +63,7 @@ class _Place:
 class Pool:
     """Runs every unit on some worker, and keeps the workers until it is left.
 
-    A worker is given its next unit while it closes the last. A unit that fails, times out or loses
+    A worker makes its next unit while it closes those before. A unit that fails, times out or loses
     its worker is run again, up to `max_retries` times; then it is given up and the rest goes on.
     Whatever is run again has a worker for itself, so it is known which unit to blame.
     """
@@ -173,7 +171,7 @@ class Pool:
         return self._again.popleft() if self._again else next(self._units, None)
 
     def _beside(self, place: _Place) -> Any:
-        """A unit to make beside one that is being closed; None when either was lost before."""
+        """A unit to make beside some that are being closed; None when any was lost before."""
         lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
         return None if self._again or lost_before else next(self._units, None)
 

@@ -14,6 +14,7 @@ from aigc.errors import JobError, PlacementError, SpecError, StorageError
 from aigc.orchestration import local
 from aigc.orchestration import pool as pool_module
 from aigc.orchestration.cluster_crew import ClusterCrew
+from aigc.orchestration.crew import CLOSING
 from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
@@ -87,8 +88,9 @@ def test_the_next_unit_is_made_while_the_last_is_closed(tmp_path) -> None:
     results, notices, _ = run_units(units, workers=1)
     assert (sorted(results), notices) == (list(range(8)), [])
     begun = sorted(int(path.name.split("-")[2]) / 1e9 for path in tmp_path.iterdir())
-    assert begun[1] - begun[0] < CLOSING_S
-    assert min(later - first for first, later in zip(begun, begun[2:], strict=False)) > CLOSING_S
+    assert begun[CLOSING] - begun[0] < CLOSING_S
+    apart = [later - first for first, later in zip(begun, begun[CLOSING + 1 :], strict=False)]
+    assert min(apart) > CLOSING_S
 
 
 def test_when_a_worker_dies_of_one_of_two_units_neither_is_blamed(tmp_path) -> None:
