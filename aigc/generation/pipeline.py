@@ -62,11 +62,8 @@ class MakeShard:
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
         """Render, judge, encode and write; to close it is to commit it."""
         columns = schema.schema(maker.job, maker.briefs)
-        made = (
-            part
-            for slots in blocks(maker.job, np.arange(self.shard.start, self.shard.stop))
-            for part in maker.parts(maker.make(slots, np.zeros(len(slots), np.int64)))
-        )
+        slots = np.arange(self.shard.start, self.shard.stop)
+        made = made_of(maker, slots, np.zeros_like(slots))
         rows = ahead(functools.partial(rows_of, maker, columns), made, maker.encoders)
         return write_shard(maker, self.shard, out, rows, on_items)
 
@@ -77,6 +74,12 @@ def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
     batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
     step = batches * job.micro_batch
     return (slots[start : start + step] for start in range(0, len(slots), step))
+
+
+def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[Made]:
+    """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
+    for places in blocks(maker.job, np.arange(len(slots))):
+        yield from maker.parts(maker.make(slots[places], draw[places]))
 
 
 def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:

@@ -32,7 +32,7 @@ from aigc.generation import duplicates
 from aigc.generation.ahead import ahead
 from aigc.generation.draws import DRAW, Ints
 from aigc.generation.maker import Made, Maker
-from aigc.generation.pipeline import OnItems, Rows, blocks, rows_of, write_shard
+from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures, schema
 from aigc.output.parquet import open_writer
@@ -133,10 +133,6 @@ class Stage:
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(maker.job, maker.briefs)
 
-        def candidates() -> Iterator[Made]:
-            for places in blocks(maker.job, np.arange(len(slots))):
-                yield from maker.parts(maker.make(slots[places], draw[places]))
-
         def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
             orders = made.draw * DRAW + made.slots
             return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
@@ -144,7 +140,7 @@ class Stage:
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
-                for rows, found in ahead(finished, candidates(), maker.encoders):
+                for rows, found in ahead(finished, made_of(maker, slots, draw), maker.encoders):
                     writer.write(rows.batch)
                     signatures.append(found)
                     refused.update(rows.refused)
@@ -156,10 +152,10 @@ class Stage:
                 storage.upload(local, target)
             together = duplicates.concatenate(signatures)
             storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
-            record = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
             took = [round(started, 3), round(time.time() - started, 3)]
-            counts = {"refused": dict(refused), "rows": len(slots), "took": took}
-            note = json.dumps(record | counts).encode()
+            record: Json = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
+            record |= {"refused": dict(refused), "rows": len(slots), "took": took}
+            note = json.dumps(record).encode()
             storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
             return len(slots)
 
@@ -293,8 +289,7 @@ def _read_record(out: str, number: int, shard: int) -> Json | None:
     uri = _record_uri(out, number, shard)
     if not storage.exists(uri):
         return None
-    record: Json = json.loads(storage.read_bytes(uri))
-    return record
+    return dict(json.loads(storage.read_bytes(uri)))
 
 
 def _read_table(uri: str) -> pa.Table:

@@ -10,11 +10,11 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
-from aigc.orchestration.crew import CLOSING, Crew, Event
+from aigc.orchestration.attempts import Attempt, Place
+from aigc.orchestration.crew import Crew, Event
 from aigc.specs import Placement
 from aigc.types import Notice
 
@@ -31,33 +31,6 @@ _SHOWN_FAILURES = 3
 
 class StoppedError(JobError):
     """The job was stopped on purpose."""
-
-
-@dataclass(eq=False)
-class _Attempt:
-    """At a unit, since `since`, last heard of at `beat`. When it is `made` it has to be closed."""
-
-    unit: Any
-    since: float
-    beat: float
-    items: float = 0.0
-    made: bool = False
-
-
-@dataclass(eq=False)
-class _Place:
-    """A worker and what it is at, in the order it was begun."""
-
-    worker: Any
-    ready: bool = False
-    attempts: list[_Attempt] = field(default_factory=list)
-
-    def has_room(self) -> bool:
-        made = all(attempt.made for attempt in self.attempts)
-        return self.ready and made and len(self.attempts) <= CLOSING
-
-    def at(self, name: str | None) -> _Attempt | None:
-        return next((a for a in self.attempts if str(a.unit) == name), None)
 
 
 class Pool:
@@ -79,7 +52,7 @@ class Pool:
         self._done: set[str] = set()
         self._count = 0
         self._took: deque[float] = deque(maxlen=1000)
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._looked_at, self._room = -_ROOM_S, 1
         self._none_since: float | None = None
 
@@ -136,7 +109,7 @@ class Pool:
     def _left(self) -> int:
         return self._count - len(self._done) - len(self._given_up)
 
-    def _attempts(self) -> list[_Attempt]:
+    def _attempts(self) -> list[Attempt]:
         return [attempt for place in self._places for attempt in place.attempts]
 
     def _tend(self) -> None:
@@ -148,7 +121,7 @@ class Pool:
             self._look(now)
         wanted = self._placement.max_workers or self._placement.workers or max(1, self._room)
         for _ in range(min(wanted, self._left) - len(self._places)):
-            self._places.append(_Place(self._crew.start()))
+            self._places.append(Place(self._crew.start()))
 
     def _look(self, now: float) -> None:
         """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
@@ -157,20 +130,20 @@ class Pool:
             wait_s = self._placement.wait_s
             self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
 
-    def _hand(self, place: _Place) -> None:
+    def _hand(self, place: Place) -> None:
         """The next unit, if the worker may have one."""
         if not place.has_room():
             return
         unit = self._beside(place) if place.attempts else self._next() or self._straggler()
         if unit is not None:
             now = time.monotonic()
-            place.attempts.append(_Attempt(unit, now, now))
+            place.attempts.append(Attempt(unit, now, now))
             self._crew.hand(place.worker, unit)
 
     def _next(self) -> Any:
         return self._again.popleft() if self._again else next(self._units, None)
 
-    def _beside(self, place: _Place) -> Any:
+    def _beside(self, place: Place) -> Any:
         """A unit to make beside some that are being closed; None when any was lost before."""
         lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
         return None if self._again or lost_before else next(self._units, None)
@@ -203,7 +176,7 @@ class Pool:
             self._hear_of(place, attempt, event, on_result)
 
     def _hear_of(
-        self, place: _Place, attempt: _Attempt, event: Event, on_result: Callable[[Any], None]
+        self, place: Place, attempt: Attempt, event: Event, on_result: Callable[[Any], None]
     ) -> None:
         if event.kind != "items" or event.value != attempt.items:
             attempt.beat = time.monotonic()
@@ -219,7 +192,7 @@ class Pool:
                 self._fail(place, attempt, event.value)
 
     def _finish(
-        self, place: _Place, attempt: _Attempt, result: Any, on_result: Callable[[Any], None]
+        self, place: Place, attempt: Attempt, result: Any, on_result: Callable[[Any], None]
     ) -> None:
         place.attempts.remove(attempt)
         name = str(attempt.unit)
@@ -233,7 +206,7 @@ class Pool:
         self._hand(place)  # what is left to do here, it need not wait for
         on_result(result)
 
-    def _fail(self, place: _Place, attempt: _Attempt | None, error: Exception) -> None:
+    def _fail(self, place: Place, attempt: Attempt | None, error: Exception) -> None:
         passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
         if isinstance(error, AigcError) and not passing:
             raise error
@@ -244,7 +217,7 @@ class Pool:
             place.attempts.remove(attempt)
         self._count_failure(attempt and attempt.unit, reason, error)
 
-    def _lose(self, place: _Place, reason: str, blamed: _Attempt | None = None) -> None:
+    def _lose(self, place: Place, reason: str, blamed: Attempt | None = None) -> None:
         """Which of several units a worker died of is not known: none is counted a failure."""
         if blamed is None and len(place.attempts) > 1:
             self.failures += 1
@@ -256,7 +229,7 @@ class Pool:
         self._drop(place, blamed)
         self._count_failure(blamed and blamed.unit, reason, None)
 
-    def _drop(self, place: _Place, attempt: _Attempt | None = None) -> None:
+    def _drop(self, place: Place, attempt: Attempt | None = None) -> None:
         """Stop the worker; what it was at is to be run again, all but `attempt`."""
         self._crew.stop(place.worker)
         self._places.remove(place)
@@ -287,15 +260,10 @@ class Pool:
         self._notice(f"{name}: given up after {failed} failures, last because {reason}")
 
     def _check_times(self) -> None:
-        now, limits = time.monotonic(), self._placement
+        now = time.monotonic()
         for place in list(self._places):
             for attempt in place.attempts:
-                reason = None
-                if limits.timeout_s is not None and now - attempt.since > limits.timeout_s:
-                    reason = f"no result after timeout_s = {limits.timeout_s:g}"
-                elif now - attempt.beat > limits.batch_timeout_s:
-                    reason = f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}"
-                if reason:
+                if reason := attempt.overdue(now, self._placement):
                     self._lose(place, reason, attempt)
                     break
         self._check_wait(now)

@@ -248,11 +248,10 @@ def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [Unit(n, str(tmp_path), does) for n, does in enumerate(kinds)]
     units += [closing(tmp_path, n + 6, does) for n, does in enumerate(kinds)]
-    results, notices, ticks = run_units(units, make_crew=ClusterCrew)
+    results, notices, _ = run_units(units, make_crew=ClusterCrew)
     assert sorted(results) == list(range(12))
     said = " ".join(notices)
     assert all(f"unit {number}" in said for number in (1, 2, 3, 7, 8, 9)), notices
-    assert max(ticks) > 1
 
 
 @pytest.mark.integration

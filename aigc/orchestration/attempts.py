@@ -1,0 +1,44 @@
+"""What a pool knows of its workers and of what they are at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aigc.orchestration.crew import CLOSING
+from aigc.specs import Placement
+
+
+@dataclass(eq=False)
+class Attempt:
+    """At a unit, since `since`, last heard of at `beat`. When it is `made` it has to be closed."""
+
+    unit: Any
+    since: float
+    beat: float
+    items: float = 0.0
+    made: bool = False
+
+    def overdue(self, now: float, limits: Placement) -> str | None:
+        """Which limit it has passed, in words."""
+        if limits.timeout_s is not None and now - self.since > limits.timeout_s:
+            return f"no result after timeout_s = {limits.timeout_s:g}"
+        if now - self.beat > limits.batch_timeout_s:
+            return f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}"
+        return None
+
+
+@dataclass(eq=False)
+class Place:
+    """A worker and what it is at, in the order it was begun."""
+
+    worker: Any
+    ready: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def has_room(self) -> bool:
+        made = all(attempt.made for attempt in self.attempts)
+        return self.ready and made and len(self.attempts) <= CLOSING
+
+    def at(self, name: str | None) -> Attempt | None:
+        return next((a for a in self.attempts if str(a.unit) == name), None)
