@@ -1,10 +1,10 @@
 """Rows of many requests in one forward pass, in one process.
 
 Requests enter from an event loop; threads of their own, the lanes, render and encode. A batch takes
-what waits for one model: everybody gets a share, the small requests all they ask, so sixty-four
-pictures do not hold up one. Further lanes open where a whole batch waits beside the one being made,
-or the rest of a request; what is less can be made with what comes next, at less cost. What a client
-that has gone was waiting for is not made.
+what waits for one model: the small requests first, so sixty-four pictures do not hold up one, and
+some of who has waited longest. Further lanes open where a whole batch waits beside the one being
+made, or the rest of a request; what is less can be made with what comes next, at less cost. What a
+client that has gone was waiting for is not made.
 """
 
 from __future__ import annotations

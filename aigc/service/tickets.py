@@ -124,23 +124,29 @@ class Share(NamedTuple):
 
 BATCH_WEIGHT = 256.0
 """Small pictures' work that one batch may hold: what keeps a batch of large ones short."""
+_FIRST = 4
+"""That part of a batch is for who has waited longest."""
 
 
 def fair_shares(tickets: Sequence[Ticket], rows: int) -> list[Share]:
-    """Up to `rows` rows of at most `rows` tickets, at least one each where the work allows.
+    """Up to `rows` rows of `tickets`, which stand in the order they came.
 
-    Small requests get all they ask; what they leave is shared by the large ones. The first ticket,
-    which has waited longest, gets a picture whatever the others ask: so nobody waits for ever.
+    The least requests get all they ask, of equal ones who came first: a request that is answered
+    whole is answered early, and meanwhile the next is made. The first ticket, which has waited
+    longest, gets a quarter of the batch whatever the others ask, and at least a picture: so nobody
+    waits for ever.
     """
-    shares: list[Share] = []
     first = tickets[0]
-    weight = BATCH_WEIGHT - min(first.work.format.weight, BATCH_WEIGHT / 2)
-    for number, ticket in enumerate(sorted(tickets, key=lambda ticket: ticket.left)):
-        kept, each = int(ticket is first), ticket.work.format.weight
-        fair = min(ticket.left, rows // (len(tickets) - number))
-        count = min(fair, kept + max(0, int(weight / each)))
-        if count:
-            shares.append(Share(ticket, ticket.taken, count))
-            rows -= count
-            weight -= (count - kept) * each
+    each = first.work.format.weight
+    kept = max(1, min(first.left, rows // _FIRST, int(BATCH_WEIGHT / _FIRST / each)))
+    rows -= kept
+    weight = BATCH_WEIGHT - min(kept * each, BATCH_WEIGHT / 2)
+    shares: list[Share] = []
+    for ticket in sorted(tickets, key=lambda ticket: ticket.left):
+        own, each = kept if ticket is first else 0, ticket.work.format.weight
+        more = min(ticket.left - own, rows, int(max(0.0, weight) / each))
+        if own + more:
+            shares.append(Share(ticket, ticket.taken, own + more))
+            rows -= more
+            weight -= more * each
     return shares

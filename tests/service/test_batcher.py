@@ -55,15 +55,27 @@ def test_formats_are_kept_apart(service: Service) -> None:
     assert {file[19] for file in png} == {16}
 
 
-def test_small_requests_get_all_and_large_ones_the_rest(service: Service) -> None:
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ((64, 1, 64, 2), [29, 1, 0, 2]),
+        ((16, 16, 16), [16, 16, 0]),
+        ((64, 20, 20), [8, 20, 4]),
+        ((64, *[1] * 40), [8, *[1] * 24, *[0] * 16]),
+    ],
+    ids=str,
+)
+def test_small_requests_get_all_and_large_ones_the_rest(
+    service: Service, asked: tuple[int, ...], given: list[int]
+) -> None:
     async def shares() -> list[int]:
-        tickets = [Ticket(order(service, n).work) for n in (64, 1, 64, 2)]
-        found = dict.fromkeys(range(4), 0)
+        tickets = [Ticket(order(service, n).work) for n in asked]
+        found = dict.fromkeys(range(len(asked)), 0)
         for share in fair_shares(tickets, 32):
             found[tickets.index(share.ticket)] = share.rows
         return list(found.values())
 
-    assert asyncio.run(shares()) == [14, 1, 15, 2]
+    assert asyncio.run(shares()) == given
 
 
 def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
