@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import os
 import random
 import time
@@ -84,8 +83,10 @@ def client() -> S3Client:
 def _send_at_once(params: dict[str, Any], **_: object) -> None:
     """To ask first whether a body is wanted (Expect: 100-continue) costs a round trip, which is
     longer than to send a small one."""
-    body = params["body"]
-    if isinstance(body, io.BytesIO) and body.getbuffer().nbytes <= _SMALL_BYTES:
+    from botocore.utils import determine_content_length  # noqa: PLC0415
+
+    length = determine_content_length(params["body"])
+    if length is not None and length <= _SMALL_BYTES:
         params["headers"].pop("Expect", None)
 
 

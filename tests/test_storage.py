@@ -10,10 +10,11 @@ import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aigc import _local, storage
+from aigc import _local, _s3, storage
 from aigc.errors import DiskFullError, StorageError
 
 
@@ -233,3 +234,24 @@ def test_what_is_committed_is_on_the_disk_with_its_folders(tmp_path: Path, monke
         file = synced.pop(2)
         assert Path(file).name.startswith(".aigc-tmp-")
         assert synced == [".", name, f"{name}/new"]
+
+
+@pytest.mark.integration
+def test_whether_a_body_is_wanted_is_asked_only_of_large_ones(s3_uri: str, tmp_path: Path) -> None:
+    asked: dict[str, bool] = {}
+
+    def note(request: Any, **_: object) -> None:
+        if request.method == "PUT":
+            asked[request.url.rpartition("/")[2]] = "Expect" in request.headers
+
+    _s3.client().meta.events.register("before-send.s3", note)
+    for name, size in (("none", 0), ("small", 2**20), ("large", 2**20 + 1)):
+        source = tmp_path / name
+        source.write_bytes(bytes(size))
+        storage.upload(source, f"{s3_uri}/{name}")
+        assert storage.read_bytes(f"{s3_uri}/{name}") == bytes(size)
+    storage.write_bytes(f"{s3_uri}/written", b"record")
+    assert storage.create(f"{s3_uri}/created", b"record")
+    assert asked.pop("large")
+    assert {"none", "small", "written", "created"} <= asked.keys()
+    assert not any(asked.values())
