@@ -32,6 +32,7 @@ from tests.models_for_tests import LABELS, tiny_tensors
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(600)]
 BODY = json.dumps({"model": "crowd", "prompt": "one"}).encode()
 CONNECTIONS, SATURATING = 512, 48
+RECOVERY_S = 5
 CONFIG = ModelConfig(
     architecture=GanModel(conditional=True), height=28, width=28, channels=1, labels=LABELS
 )
@@ -114,7 +115,9 @@ def test_a_crowd_of_twice_the_capacity(url: str, family: Family) -> None:
     calm = drive(url, BODY, 0.8 * capacity, 20, CONNECTIONS)
     with Memory(family) as memory:
         crowd = drive(url, BODY, 2 * capacity, 60, CONNECTIONS)
-    after = drive(url, BODY, 0.5 * min(capacity, crowd.goodput_per_s), 10, CONNECTIONS)
+    half = 0.5 * min(capacity, crowd.goodput_per_s)
+    drive(url, BODY, half, RECOVERY_S, CONNECTIONS)
+    after = drive(url, BODY, half, 10, CONNECTIONS)
     kept, capacities = kept_of_capacity(url, rounds=10)
     say(capacity, kept, calm, crowd, after, memory.seen_bytes)
 
@@ -124,7 +127,7 @@ def test_a_crowd_of_twice_the_capacity(url: str, family: Family) -> None:
     assert crowd.goodput_per_s >= 0.9 * min(capacity, *capacities)
     assert crowd.p99_ms <= 3 * calm.p99_ms
     assert memory.seen_bytes[-1] < 1.05 * max(memory.seen_bytes[1:4])
-    assert max(after.p99_ms_by_second[5:]) <= 2 * calm.p99_ms
+    assert max(after.p99_ms_by_second) <= 2 * calm.p99_ms
     assert after.by_status.get(200, 0) > 0.95 * after.sent
 
 
