@@ -8,7 +8,10 @@ from pathlib import Path
 
 from aigc import _s3
 
-_ONE_PART_BYTES = 8 * 2**20
+_ONE_PART_BYTES = 64 * 2**20
+"""Parts are sent by ten threads, which get in the way of one that renders: 50,000 images of 64×64×3
+in files of 19 MB took 1.2 times as long."""
+_BLOCK_BYTES = 2**20
 
 
 def upload(source: Path, uri: str) -> None:
@@ -17,22 +20,31 @@ def upload(source: Path, uri: str) -> None:
     size_bytes = source.stat().st_size
     with _s3.errors(uri):
         if size_bytes <= _ONE_PART_BYTES:
-            _upload_whole(source.read_bytes(), uri)
+            _upload_whole(source, size_bytes, uri)
         else:
             _s3.patiently(lambda: _upload_parts(source, size_bytes, uri))
 
 
-def _upload_whole(data: bytes, uri: str) -> None:
+def _upload_whole(source: Path, size_bytes: int, uri: str) -> None:
     bucket, key = _s3.split(uri)
     # botocore sends one, too, unless the user's settings say that the store cannot take it
-    checksum = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+    checksum = base64.b64encode(_crc32(source).to_bytes(4, "big")).decode()
 
     def send() -> None:
-        answer = _s3.client().put_object(Bucket=bucket, Key=key, Body=data)
+        with source.open("rb") as file:
+            answer = _s3.client().put_object(Bucket=bucket, Key=key, Body=file)
         if answer.get("ChecksumCRC32") != checksum:
-            _require_size(uri, len(data))
+            _require_size(uri, size_bytes)
 
     _s3.patiently(send)
+
+
+def _crc32(source: Path) -> int:
+    found = 0
+    with source.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            found = zlib.crc32(block, found)
+    return found
 
 
 def _upload_parts(source: Path, size_bytes: int, uri: str) -> None:
