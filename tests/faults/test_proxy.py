@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3, _s3_create, storage
+from aigc import _s3, _s3_create, _s3_upload, storage
 from aigc.errors import StorageError
 from aigc.output import records
 from tests.faults.proxy import KINDS, FaultProxy, fault_proxy
@@ -59,7 +59,11 @@ def test_every_kind_of_fault_is_outlasted(kind: str, through: Through, tmp_path:
     assert proxy.injected[kind] >= 3, proxy
 
 
-def test_large_files_come_through_whole(through: Through, tmp_path: Path) -> None:
+@pytest.mark.parametrize("one_part_mib", [8, 64])
+def test_large_files_come_through_whole(
+    one_part_mib: int, through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_s3_upload, "_ONE_PART_BYTES", one_part_mib * 2**20)
     uri, proxy = through(rate=0.3, seed=2, stall_s=3)
     data = bytes(range(256)) * 100_000
     (tmp_path / "file").write_bytes(data)
