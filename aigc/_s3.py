@@ -150,13 +150,23 @@ def _passes(error: Exception) -> bool:
 
 
 def read(uri: str) -> bytes:
-    bucket, key = split(uri)
-
-    def get() -> bytes:
-        return client().get_object(Bucket=bucket, Key=key)["Body"].read()
-
     with errors(uri):
-        return patiently(get)
+        return patiently(lambda: _get(uri))
+
+
+def read_if_there(uri: str) -> bytes | None:
+    with errors(uri):
+        try:
+            return patiently(lambda: _get(uri))
+        except boto_errors.ClientError as error:
+            if code(error) != "NoSuchKey":
+                raise
+    return None
+
+
+def _get(uri: str) -> bytes:
+    bucket, key = split(uri)
+    return client().get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def write(uri: str, data: bytes) -> None:
@@ -204,49 +214,9 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def uploads(uri: str) -> Iterator[dict[str, Any]]:
-    """Multipart uploads below the folder `uri` that were begun and neither ended nor aborted.
-
-    None where the store or the bucket's policy does not let us see them.
-    """
-    bucket, prefix = folder(uri)
-    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
-    while True:
-        with errors(uri):
-            try:
-                page: Any = patiently(lambda: client().list_multipart_uploads(**asked))
-            except boto_errors.ClientError as error:
-                if status(error) in (403, 501):
-                    return
-                raise
-        yield from page.get("Uploads", [])
-        if not page.get("IsTruncated"):
-            return
-        asked["KeyMarker"] = page["NextKeyMarker"]
-        asked["UploadIdMarker"] = page.get("NextUploadIdMarker", "")
-
-
-def abort(uri: str, found: dict[str, Any]) -> None:
-    """End one of `uploads`; already gone is fine."""
-    bucket, _ = split(uri)
-    name = {"Bucket": bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
-    with errors(uri):
-        try:
-            client().abort_multipart_upload(**name)
-        except boto_errors.ClientError as error:
-            if status(error) != 404:
-                raise
-
-
 def folder(uri: str) -> tuple[str, str]:
     bucket, key = split(uri)
     return bucket, key.rstrip("/") + "/" if key else ""
-
-
-def require_bucket(uri: str) -> None:
-    bucket, _ = split(uri)
-    with errors(f"s3://{bucket}"):
-        patiently(lambda: client().head_bucket(Bucket=bucket))
 
 
 @contextlib.contextmanager

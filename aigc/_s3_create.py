@@ -9,7 +9,6 @@ import time
 import botocore.exceptions as boto_errors
 
 from aigc import _local, _s3
-from aigc.errors import StorageError
 
 _SETTLE_S = 1.0
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
@@ -19,19 +18,27 @@ _asking = threading.Lock()
 
 
 def conditional(uri: str) -> bool:
-    """Whether the bucket of `uri` honours `If-None-Match: *`: asked once, by writing beside `uri`.
+    """Whether the bucket of `uri` honours `If-None-Match: *`: asked once, beside `uri`."""
+    bucket, key = _s3.split(uri)
+    with _asking:
+        known = _found.get(_place(uri))
+        return ask(f"s3://{bucket}/{key.rpartition('/')[0]}") if known is None else known
+
+
+def ask(folder: str) -> bool:
+    """The same, by writing into `folder`: when it is so, objects can be written there.
 
     A second conditional PUT of one key must be refused (412). A store that takes it, or does not
     know the header (501, 400), has no conditional PUT.
     """
-    bucket, key = _s3.split(uri)
-    place = _s3.client().meta.endpoint_url, bucket
-    with _asking:
-        if place not in _found:
-            prefix = key.rpartition("/")[0]
-            with _s3.errors(uri):
-                _found[place] = _ask(bucket, f"{prefix}/{_local.temporary_name()}".lstrip("/"))
-        return _found[place]
+    bucket, prefix = _s3.folder(folder)
+    with _s3.errors(folder):
+        found = _found[_place(folder)] = _ask(bucket, prefix + _local.temporary_name())
+    return found
+
+
+def _place(uri: str) -> tuple[str, str]:
+    return _s3.client().meta.endpoint_url, _s3.split(uri)[0]
 
 
 def _ask(bucket: str, key: str) -> bool:
@@ -76,8 +83,9 @@ def _create_weakly(uri: str, data: bytes) -> bool:
     Two win only if one of them stood still for longer than that between looking and writing. Where
     this is not enough, as for a shard's record, see `output.records`.
     """
-    if _s3.exists(uri):
-        return _holds(uri, data)
+    found = _s3.read_if_there(uri)
+    if found is not None:
+        return found == data
     _s3.write(uri, data)
     time.sleep(_SETTLE_S)
     return _holds(uri, data)
@@ -85,9 +93,4 @@ def _create_weakly(uri: str, data: bytes) -> bool:
 
 def _holds(uri: str, data: bytes) -> bool:
     """Whether the object is `data`; False also when it has been removed since."""
-    try:
-        return _s3.read(uri) == data
-    except StorageError:
-        if _s3.exists(uri):
-            raise
-        return False
+    return _s3.read_if_there(uri) == data

@@ -14,13 +14,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from aigc import _local, _s3, _s3_create, _s3_reader, _s3_upload
+from aigc import _local, _s3, _s3_create, _s3_reader, _s3_sweep, _s3_upload
 from aigc.errors import DiskFullError, StorageError
 
 _READ_AHEAD_BYTES = 2**20
@@ -55,6 +54,15 @@ def read_bytes(uri: str) -> bytes:
         return _s3.read(uri)
     with _local.errors(uri):
         return _path(uri).read_bytes()
+
+
+def read_if_there(uri: str) -> bytes | None:
+    """As `read_bytes`; None when there is no such file or object."""
+    if is_s3(uri):
+        return _s3.read_if_there(uri)
+    with _local.errors(uri), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return _path(uri).read_bytes()
+    return None
 
 
 def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:
@@ -240,9 +248,9 @@ def require_writable(uri: str) -> None:
     """Raises StorageError unless an object can be written below `uri`; leaves nothing behind."""
     name = _local.temporary_name()
     if is_s3(uri):
-        _s3.require_bucket(uri)
-        write_bytes(join(uri, name), b"")
-        delete(join(uri, name))
+        if not _s3_create.ask(uri):
+            write_bytes(join(uri, name), b"")
+            delete(join(uri, name))
         return
     target = _path(uri).absolute()
     with _local.errors(uri):
@@ -267,25 +275,7 @@ def remove_unfinished(uri: str, older_than_s: float) -> int:
         with _local.errors(uri):
             return _local.remove_temporaries(_path(uri), older_than_s)
     _local.sweep_scratch()
-    now, count = datetime.now(UTC), 0
-    for upload in _s3.uploads(uri):
-        if (now - upload["Initiated"]).total_seconds() >= older_than_s:
-            _s3.abort(uri, upload)
-            count += 1
-    return count + _remove_s3_temporaries(uri, older_than_s)
-
-
-def _remove_s3_temporaries(uri: str, older_than_s: float) -> int:
-    """What a probe leaves when its process is killed."""
-    now, count = datetime.now(UTC), 0
-    bucket, _ = _s3.folder(uri)
-    for page in _s3.pages(uri, Delimiter="/"):
-        for item in page.get("Contents", []):
-            named = item["Key"].rpartition("/")[2].startswith(_local.TEMP)
-            if named and (now - item["LastModified"]).total_seconds() >= older_than_s:
-                delete(f"s3://{bucket}/{item['Key']}")
-                count += 1
-    return count
+    return _s3_sweep.remove_unfinished(uri, older_than_s)
 
 
 def _path(uri: str) -> Path:

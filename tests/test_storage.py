@@ -29,7 +29,9 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_bytes_come_back_and_are_replaced(root: str) -> None:
     uri = storage.join(root, "a", "b.bin")
     assert not storage.exists(uri)
+    assert storage.read_if_there(uri) is None
     storage.write_bytes(uri, b"one")
+    assert storage.read_if_there(uri) == b"one"
     storage.write_bytes(uri, b"two")
     assert storage.exists(uri)
     assert storage.read_bytes(uri) == b"two"
@@ -92,6 +94,20 @@ def test_a_large_file_is_moved_whole(root: str) -> None:
 def test_a_writable_place_is_left_as_it_was(root: str) -> None:
     storage.require_writable(root)
     assert list(storage.listing(root)) == []
+
+
+@pytest.mark.integration
+def test_a_bucket_that_is_not_there_is_named(s3_uri: str) -> None:
+    for ask in (storage.require_writable, storage.read_if_there):
+        with pytest.raises(StorageError, match="there is no bucket 'missing-aigc'"):
+            ask("s3://missing-aigc/set")
+
+
+def test_a_file_in_the_way_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert storage.read_if_there(str(tmp_path / "file" / "below")) is None
+    with pytest.raises(StorageError, match="Is a directory"):
+        storage.read_if_there(str(tmp_path))
 
 
 def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:

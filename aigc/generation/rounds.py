@@ -53,10 +53,10 @@ def refused_uri(out: str, number: int) -> str:
 
 def read_refused(out: str, number: int) -> Ints | None:
     """Orders (draw * DRAW + slot) refused in a round, sorted; None while it is not judged."""
-    uri = refused_uri(out, number)
-    if not storage.exists(uri):
+    data = storage.read_if_there(refused_uri(out, number))
+    if data is None:
         return None
-    orders: Ints = np.load(io.BytesIO(storage.read_bytes(uri)), allow_pickle=False)
+    orders: Ints = np.load(io.BytesIO(data), allow_pickle=False)
     return orders
 
 
@@ -286,10 +286,8 @@ def _record_uri(out: str, number: int, shard: int) -> str:
 
 
 def _read_record(out: str, number: int, shard: int) -> Json | None:
-    uri = _record_uri(out, number, shard)
-    if not storage.exists(uri):
-        return None
-    return dict(json.loads(storage.read_bytes(uri)))
+    data = storage.read_if_there(_record_uri(out, number, shard))
+    return None if data is None else dict(json.loads(data))
 
 
 def _read_table(uri: str) -> pa.Table:

@@ -65,8 +65,9 @@ def reuse_or_run(
 ) -> Json:
     """The report in `spec.out` if it is of this spec and this very model, else a new one."""
     uri = storage.join(spec.out, REPORT)
-    if storage.exists(uri):
-        found: Json = json.loads(storage.read_bytes(uri))
+    data = storage.read_if_there(uri)
+    if data is not None:
+        found: Json = json.loads(data)
         digest = ModelStore().resolve(spec.model).digest
         if found["model"]["digest"] == digest and found["spec"] == spec.model_dump(mode="json"):
             notice(f"{uri} is of this model already")

@@ -180,15 +180,16 @@ def read_job(out: str) -> Job:
 
 def find_job(out: str) -> Job | None:
     uri = job_uri(out)
-    return Job.from_json(storage.read_bytes(uri), uri) if storage.exists(uri) else None
+    data = storage.read_if_there(uri)
+    return None if data is None else Job.from_json(data, uri)
 
 
 def read_manifest(out: str) -> Json | None:
     """None when there is none. Raises JobError when it is damaged."""
     uri = manifest_uri(out)
-    if not storage.exists(uri):
+    data = storage.read_if_there(uri)
+    if data is None:
         return None
-    data = storage.read_bytes(uri)
     with contextlib.suppress(ValueError):
         manifest = json.loads(data)
         if isinstance(manifest, dict):

@@ -142,18 +142,9 @@ def _rank(name: str) -> tuple[int, str]:
 def _read_loose(out: str, names: dict[int, str]) -> Records:
     """Those of `names` that are still there."""
     uris = [storage.join(_folder(out), name) for name in names.values()]
-    found = _in_threads(_read_if_there, uris)
-    return {record.shard: record for record in found if record is not None}
-
-
-def _read_if_there(uri: str) -> ShardRecord | None:
-    try:
-        data = storage.read_bytes(uri)
-    except StorageError:
-        if storage.exists(uri):
-            raise
-        return None
-    return _parsed(data, uri)
+    found = zip(uris, _in_threads(storage.read_if_there, uris), strict=True)
+    records = [_parsed(data, uri) for uri, data in found if data is not None]
+    return {record.shard: record for record in records}
 
 
 def _parsed(data: bytes, uri: str) -> ShardRecord:

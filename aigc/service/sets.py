@@ -118,9 +118,10 @@ class Shelf:
     def file(self, name: str, file: str) -> bytes:
         """Raises NotFoundError when it is none of `FILES`, or not there (yet)."""
         uri = storage.join(self._place(name), file)
-        if file not in FILES or not storage.exists(uri):
+        data = storage.read_if_there(uri) if file in FILES else None
+        if data is None:
             raise NotFoundError(f"{file[:40]}: the set has no such file, or not yet")
-        return storage.read_bytes(uri)
+        return data
 
     def _told(self, name: str) -> Json:
         try:

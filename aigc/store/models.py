@@ -194,8 +194,7 @@ class ModelStore:
 
     def read_extra(self, version: ModelVersion, filename: str) -> bytes | None:
         """A file beside the model; None when it is not there."""
-        uri = storage.join(version.uri, filename)
-        return storage.read_bytes(uri) if storage.exists(uri) else None
+        return storage.read_if_there(storage.join(version.uri, filename))
 
     def _claim(self, name: str) -> str:
         folder = storage.join(self._models, name)

@@ -118,10 +118,11 @@ def latest_uri(spec: TrainSpec) -> str | None:
 
 def read_json(uri: str) -> Json | None:
     """The JSON object at `uri`; None when nothing is there, or something else."""
-    if not storage.exists(uri):
+    data = storage.read_if_there(uri)
+    if data is None:
         return None
     try:
-        found = json.loads(storage.read_bytes(uri))
+        found = json.loads(data)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -73,7 +73,5 @@ class Journal:
 
 
 def _read_lines(out: str) -> list[Json]:
-    uri = storage.join(out, "metrics.jsonl")
-    if not storage.exists(uri):
-        return []
-    return [json.loads(line) for line in storage.read_bytes(uri).decode().splitlines()]
+    data = storage.read_if_there(storage.join(out, "metrics.jsonl")) or b""
+    return [json.loads(line) for line in data.decode().splitlines()]

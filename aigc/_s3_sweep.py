@@ -1,0 +1,62 @@
+"""What dead processes leave in a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import botocore.exceptions as boto_errors
+
+from aigc import _local, _s3
+
+
+def remove_unfinished(uri: str, older_than_s: float) -> int:
+    """Of uploads, and of probes whether a place can be written to; returns how many there were."""
+    now, count = datetime.now(UTC), 0
+    for upload in _uploads(uri):
+        if (now - upload["Initiated"]).total_seconds() >= older_than_s:
+            _abort(uri, upload)
+            count += 1
+    bucket, _ = _s3.folder(uri)
+    for page in _s3.pages(uri, Delimiter="/"):
+        for item in page.get("Contents", []):
+            named = item["Key"].rpartition("/")[2].startswith(_local.TEMP)
+            if named and (now - item["LastModified"]).total_seconds() >= older_than_s:
+                _s3.delete(f"s3://{bucket}/{item['Key']}")
+                count += 1
+    return count
+
+
+def _uploads(uri: str) -> Iterator[dict[str, Any]]:
+    """Multipart uploads below the folder `uri` that were begun and neither ended nor aborted.
+
+    None where the store or the bucket's policy does not let us see them.
+    """
+    bucket, prefix = _s3.folder(uri)
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        with _s3.errors(uri):
+            try:
+                page: Any = _s3.patiently(lambda: _s3.client().list_multipart_uploads(**asked))
+            except boto_errors.ClientError as error:
+                if _s3.status(error) in (403, 501):
+                    return
+                raise
+        yield from page.get("Uploads", [])
+        if not page.get("IsTruncated"):
+            return
+        asked["KeyMarker"] = page["NextKeyMarker"]
+        asked["UploadIdMarker"] = page.get("NextUploadIdMarker", "")
+
+
+def _abort(uri: str, found: dict[str, Any]) -> None:
+    """End one of `_uploads`; already gone is fine."""
+    bucket, _ = _s3.split(uri)
+    name = {"Bucket": bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+    with _s3.errors(uri):
+        try:
+            _s3.client().abort_multipart_upload(**name)
+        except boto_errors.ClientError as error:
+            if _s3.status(error) != 404:
+                raise
