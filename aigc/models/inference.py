@@ -33,7 +33,8 @@ def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -
     if dtype == torch.float32 and device == "cpu":
         parts = [Planes(root), *_planar(layers, *root.grid[:2])]
     else:
-        by_sign = dtype == torch.bfloat16 and device == "cpu" and _is_sound(fast)
+        sound = _is_sound([root, *layers, *([fast.embed] if fast.embed else [])])
+        by_sign = sound and dtype == torch.bfloat16 and device == "cpu"
         parts = [root, *(_piece(layer, by_sign) for layer in layers)]
     made = Inference(fast, nn.Sequential(*parts), dtype).to(device, dtype)
     return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -83,8 +84,10 @@ def _fold_all(layers: list[nn.Module]) -> list[nn.Module]:
     return folded
 
 
-def _is_sound(sampler: nn.Module) -> bool:
-    return all(bool(held.isfinite().all()) for held in sampler.state_dict().values())
+def _is_sound(modules: list[nn.Module]) -> bool:
+    """Whether all weights are numbers as they are multiplied, in bfloat16."""
+    held = nn.ModuleList(modules).state_dict().values()
+    return all(bool(each.bfloat16().isfinite().all()) for each in held)
 
 
 def _piece(layer: nn.Module, by_sign: bool) -> nn.Module:

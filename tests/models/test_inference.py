@@ -74,6 +74,16 @@ def test_weights_that_are_no_numbers_show_in_the_pictures(dtype) -> None:
             assert not found.isfinite().all(), name
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_no_numbers_once_folded_show_in_the_pictures(dtype) -> None:
+    z, label = torch.randn(12, 16), torch.arange(12) % 3
+    for at in (0, 3):
+        sampler = make_sampler(28, 1)
+        sampler.layers[at].running_var[0] = -1
+        found = for_inference(sampler, dtype)(z, label)
+        assert not found.isfinite().all(), at
+
+
 def test_the_published_sampler_is_left_as_it_was() -> None:
     sampler = make_sampler(16, 1, conditional=False)
     before = {name: value.clone() for name, value in sampler.state_dict().items()}
