@@ -28,7 +28,7 @@ from aigc.types import Closing, Labels, Shard, ShardRecord, Span
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
 
-_BLOCK_BATCHES = 32
+_BLOCK_BATCHES = 16
 _BLOCK_BYTES = 32 * 2**20
 """Pixels held at a time, or a micro-batch as the model makes it. After other work a core needs some
 passes to reach its speed (matrix units are clocked up, caches filled): many follow each other."""
