@@ -33,8 +33,8 @@ def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -
     if dtype == torch.float32 and device == "cpu":
         parts = [Planes(root), *_planar(layers, *root.grid[:2])]
     else:
-        sound = _is_sound([root, *layers, *([fast.embed] if fast.embed else [])])
-        by_sign = sound and dtype == torch.bfloat16 and device == "cpu"
+        held = [root, *layers, *([fast.embed] if fast.embed else [])]
+        by_sign = dtype == torch.bfloat16 and device == "cpu" and _is_sound(held)
         parts = [root, *(_piece(layer, by_sign) for layer in layers)]
     made = Inference(fast, nn.Sequential(*parts), dtype).to(device, dtype)
     return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
