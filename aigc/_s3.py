@@ -155,11 +155,13 @@ def read(uri: str) -> bytes:
 
 
 def read_if_there(uri: str) -> bytes | None:
+    """Of a 404 the body tells a missing object from a missing bucket; cut short it tells nothing,
+    and what asks next hears of the bucket."""
     with errors(uri):
         try:
             return patiently(lambda: _get(uri))
         except boto_errors.ClientError as error:
-            if code(error) != "NoSuchKey":
+            if status(error) != 404 or code(error) == "NoSuchBucket":
                 raise
     return None
 

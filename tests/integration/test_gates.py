@@ -52,7 +52,7 @@ def gated(model, tmp_path_factory) -> tuple[str, list[str]]:
     """The digests of one gated job made by one, two and four workers, the latter two with their
     shards in another order, and two with shards of another size."""
     digests, folder = [], tmp_path_factory.mktemp("gated")
-    for workers, items in ((1, 160), (2, 400), (4, 160)):
+    for workers, items in ((1, 160), (2, 100), (4, 160)):
         out = str(folder / str(workers))
         asked = spec(
             model,
