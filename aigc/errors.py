@@ -4,7 +4,8 @@ AigcError
  ├── SpecError      what was asked for cannot be right: a field, a flag, a label
  ├── DataError      the input data is missing, unreadable or unfit
  ├── StorageError   a path or bucket cannot be reached, read or written
- │    └── DiskFullError   there is no room left where the output goes
+ │    ├── DiskFullError   there is no room left where the output goes
+ │    └── DamagedError    what is there is not what was written there
  ├── StoreError     a model is missing, damaged or not what was expected
  ├── JobError       the job started and could not be finished
  │    └── GatesError      its gates refuse nearly everything the model makes
@@ -32,6 +33,10 @@ class StorageError(AigcError):
 
 
 class DiskFullError(StorageError):
+    pass
+
+
+class DamagedError(StorageError):
     pass
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from aigc import _local, _s3, _s3_create, _s3_reader, _s3_sweep, _s3_upload
-from aigc.errors import DiskFullError, StorageError
+from aigc.errors import DamagedError, DiskFullError, StorageError
+from aigc.types import Json
 
 _READ_AHEAD_BYTES = 2**20
 
@@ -63,6 +65,22 @@ def read_if_there(uri: str) -> bytes | None:
     with _local.errors(uri), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return _path(uri).read_bytes()
     return None
+
+
+def read_json(uri: str) -> Json | None:
+    """The JSON object at `uri`; None when there is no such file or object.
+
+    Raises:
+        DamagedError: it is no JSON object.
+    """
+    data = read_if_there(uri)
+    if data is None:
+        return None
+    with contextlib.suppress(ValueError):
+        found = json.loads(data)
+        if isinstance(found, dict):
+            return found
+    raise DamagedError(f"{uri}: damaged; delete it, then give the command that wrote it again")
 
 
 def write_bytes(uri: str, data: bytes, *, synced: bool = True) -> None:

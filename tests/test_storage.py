@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aigc import _local, _s3, storage
-from aigc.errors import DiskFullError, StorageError
+from aigc.errors import DamagedError, DiskFullError, StorageError
 
 
 @pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.integration)])
@@ -35,6 +35,17 @@ def test_bytes_come_back_and_are_replaced(root: str) -> None:
     storage.write_bytes(uri, b"two")
     assert storage.exists(uri)
     assert storage.read_bytes(uri) == b"two"
+
+
+@pytest.mark.parametrize("wrong", [b"", b'{"a": 1', b"[1]", b"\xff{}"])
+def test_json_is_an_object_or_nothing_or_damaged(root: str, wrong: bytes) -> None:
+    uri = storage.join(root, "report.json")
+    assert storage.read_json(uri) is None
+    storage.write_bytes(uri, b'{"a": 1}')
+    assert storage.read_json(uri) == {"a": 1}
+    storage.write_bytes(uri, wrong)
+    with pytest.raises(DamagedError, match=r"report\.json: damaged"):
+        storage.read_json(uri)
 
 
 def test_of_many_creators_one_wins_and_its_bytes_stay(root: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import layout
-from aigc.errors import DataError, StorageError
+from aigc.errors import DamagedError, DataError
 from aigc.types import Json, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
@@ -47,12 +46,11 @@ def open_dataset(uri: str) -> Dataset:
     uri = storage.absolute(uri)
     marker = storage.join(uri, layout.MARKER)
     try:
-        return Dataset(uri, json.loads(storage.read_bytes(marker)))
-    except StorageError as error:
-        if "not found" not in str(error):
-            raise
-    except ValueError:
+        described = storage.read_json(marker)
+    except DamagedError:
         raise DataError(f"{marker}: damaged (not JSON); prepare the data set again") from None
+    if described is not None:
+        return Dataset(uri, described)
     if storage.exists(storage.join(uri, layout.WORK, "spec.json")):
         raise DataError(f"{uri}: unfinished; run the same `aigc data prepare` again to finish it")
     raise DataError(f"{uri}: no prepared data set here; make one: aigc data prepare SOURCE {uri}")

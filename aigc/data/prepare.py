@@ -56,9 +56,8 @@ def finished(spec: PrepareSpec) -> Json | None:
     Raises:
         SpecError: another spec made it, or the folder holds something else.
     """
-    marker = storage.join(spec.out, layout.MARKER)
-    if storage.exists(marker):
-        made = json.loads(storage.read_bytes(marker))
+    made = storage.read_json(storage.join(spec.out, layout.MARKER))
+    if made is not None:
         if made.get("spec") != identity(spec):
             raise SpecError(
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "

@@ -286,8 +286,7 @@ def _record_uri(out: str, number: int, shard: int) -> str:
 
 
 def _read_record(out: str, number: int, shard: int) -> Json | None:
-    data = storage.read_if_there(_record_uri(out, number, shard))
-    return None if data is None else dict(json.loads(data))
+    return storage.read_json(_record_uri(out, number, shard))
 
 
 def _read_table(uri: str) -> pa.Table:

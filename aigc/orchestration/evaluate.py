@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import torch
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import SpecError
+from aigc.errors import DamagedError, SpecError
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
 from aigc.generation.draws import Draws
@@ -65,13 +66,13 @@ def reuse_or_run(
 ) -> Json:
     """The report in `spec.out` if it is of this spec and this very model, else a new one."""
     uri = storage.join(spec.out, REPORT)
-    data = storage.read_if_there(uri)
-    if data is not None:
-        found: Json = json.loads(data)
-        digest = ModelStore().resolve(spec.model).digest
-        if found["model"]["digest"] == digest and found["spec"] == spec.model_dump(mode="json"):
-            notice(f"{uri} is of this model already")
-            return found
+    found: Json | None = None
+    with contextlib.suppress(DamagedError):
+        found = storage.read_json(uri)
+    same = found is not None and found.get("spec") == spec.model_dump(mode="json")
+    if found and same and found["model"]["digest"] == ModelStore().resolve(spec.model).digest:
+        notice(f"{uri} is of this model already")
+        return found
     return run(spec, address, report, notice)
 
 

@@ -9,7 +9,6 @@ OUT/manifest.json          written last: the set is complete
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable
 
 from aigc import storage
@@ -185,16 +184,8 @@ def find_job(out: str) -> Job | None:
 
 
 def read_manifest(out: str) -> Json | None:
-    """None when there is none. Raises JobError when it is damaged."""
-    uri = manifest_uri(out)
-    data = storage.read_if_there(uri)
-    if data is None:
-        return None
-    with contextlib.suppress(ValueError):
-        manifest = json.loads(data)
-        if isinstance(manifest, dict):
-            return manifest
-    raise JobError(f"{uri}: damaged; delete it, then give the command that made the set again")
+    """None when there is none. Raises DamagedError when it is no JSON object."""
+    return storage.read_json(manifest_uri(out))
 
 
 def require_complete(

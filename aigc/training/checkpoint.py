@@ -9,6 +9,7 @@ not match, the folder is not a checkpoint and the one before it is used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn, optim
 
 from aigc import storage
-from aigc.errors import JobError, SpecError, StorageError
+from aigc.errors import DamagedError, JobError, SpecError, StorageError
 from aigc.specs import TrainSpec
 from aigc.training.ema import Ema
 from aigc.training.learner import Learner
@@ -118,14 +119,9 @@ def latest_uri(spec: TrainSpec) -> str | None:
 
 def read_json(uri: str) -> Json | None:
     """The JSON object at `uri`; None when nothing is there, or something else."""
-    data = storage.read_if_there(uri)
-    if data is None:
-        return None
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+    with contextlib.suppress(DamagedError):
+        return storage.read_json(uri)
+    return None
 
 
 def _drop_others(spec: TrainSpec, newest: str) -> None:
