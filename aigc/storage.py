@@ -22,6 +22,7 @@ import pyarrow.fs as pafs
 
 from aigc import _local, _s3, _s3_create, _s3_reader, _s3_sweep, _s3_upload
 from aigc.errors import DamagedError, DiskFullError, StorageError
+from aigc.threads import each
 from aigc.types import Json
 
 _READ_AHEAD_BYTES = 2**20
@@ -190,8 +191,7 @@ def delete(uri: str) -> None:
 def delete_tree(uri: str) -> None:
     """Remove everything below `uri`; already gone is fine."""
     if is_s3(uri):
-        for entry in listing(uri):
-            delete(entry.uri)
+        each(_s3.delete, [entry.uri for entry in listing(uri)])
         return
     with _local.errors(uri), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(_path(uri))

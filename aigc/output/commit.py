@@ -25,6 +25,7 @@ from aigc.output.records import (
     store_note,
 )
 from aigc.output.writers import SUFFIX
+from aigc.threads import each
 from aigc.types import Json, Shard, ShardRecord
 
 __all__ = [
@@ -214,8 +215,7 @@ def remove_orphans(out: str, records: Iterable[ShardRecord]) -> int:
         for entry in storage.listing(storage.join(out, "data"))
         if f"data/{entry.key}" not in named
     ]
-    for uri in orphans:
-        storage.delete(uri)
+    each(storage.delete, orphans)
     return len(orphans) + sum(
         storage.remove_unfinished(storage.join(out, folder), 0) for folder in ("", "_records")
     )

@@ -19,6 +19,7 @@ from aigc.output import commit, read, report, shard_list
 from aigc.output.schema import add_digests
 from aigc.output.writers import SUFFIX
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
+from aigc.threads import each
 from aigc.types import Json, ShardRecord
 
 _PREVIEW_COLUMNS = 12
@@ -41,11 +42,12 @@ def finish(out: str, job: Job) -> Json:
     commit.require_complete(job, records, out)
     orphans = commit.remove_orphans(out, records.values())
     pixels, names = read.sample_by_label(out, job, records, _PREVIEW_COLUMNS)
-    sheet = contact_sheet(pixels, _PREVIEW_COLUMNS, names)
-    storage.write_bytes(storage.join(out, "preview.png"), sheet)
-    report.write(out, job, records, pixels)
     manifest = _manifest(job, records, orphans) | shard_list.write(out, records.values())
-    storage.write_bytes(storage.join(out, "README.md"), card(job, manifest).encode())
+    beside = report.files(out, job, records, pixels) | {
+        "preview.png": contact_sheet(pixels, _PREVIEW_COLUMNS, names),
+        "README.md": card(job, manifest).encode(),
+    }
+    each(lambda name: storage.write_bytes(storage.join(out, name), beside[name]), list(beside))
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
     shard_list.remove_others(out, manifest)
     return manifest

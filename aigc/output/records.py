@@ -22,26 +22,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from aigc import storage
 from aigc.errors import StorageError
+from aigc.threads import each
 from aigc.types import ShardRecord
 
 COMPACT_AT = 1000
 _LINES = 10_000
 """Records a packed file at most."""
-_THREADS, _DISK_THREADS = 16, 4
-"""More of them only fight for the interpreter while a disk answers at once."""
-_CHUNK = 64
 _TRIES = 3
 _LOOSE = re.compile(r"\d+(\.[^.]+)?\.json").fullmatch
 _PACKED = re.compile(r"\d+-\d+-[^-.]+\.jsonl").fullmatch
 """Names of ours: what file managers and others leave beside them is no record."""
 
-R = TypeVar("R")
 Records = dict[int, ShardRecord]
 
 
@@ -76,31 +71,44 @@ def read_record(out: str, shard: int) -> ShardRecord:
 def read_records(out: str) -> Records:
     """Every committed shard, by number and in order."""
     for _ in range(_TRIES):
-        least = _least(_loose_names(out))
-        found = _read_loose(out, least) | _read_packed(out)
-        if least.keys() <= found.keys():
-            return dict(sorted(found.items()))
+        found = _read_all(out, _loose_names(out))
+        if found is not None:
+            return found
     raise StorageError(f"{_folder(out)}: records vanish while they are read; who deletes them?")
+
+
+def _read_all(out: str, names: list[str]) -> Records | None:
+    """Loose records under `names`, and the packed ones; None when one of the former has gone."""
+    least = _least(names)
+    found = _read_loose(out, least) | _read_packed(out)
+    return dict(sorted(found.items())) if least.keys() <= found.keys() else None
 
 
 def compact(out: str, at_least: int = COMPACT_AT) -> int:
     """Pack the loose records when there are `at_least` so many; returns how many were packed."""
     names = _loose_names(out)
-    if len(names) < at_least or not names:
-        return 0
+    return _pack(out, names) if len(names) >= at_least else 0
+
+
+def _pack(out: str, names: list[str]) -> int:
     loose = _read_loose(out, _least(names))
     packed = _read_packed(out, set(loose))
     fresh = [loose[shard] for shard in sorted(loose.keys() - packed.keys())]
     for at in range(0, len(fresh), _LINES):
         _write_packed(out, fresh[at : at + _LINES])
-    _in_threads(storage.delete, [storage.join(_folder(out), name) for name in names])
+    uris = [storage.join(_folder(out), name) for name in names]
+    each(storage.delete, uris, _threads(out))
     return len(fresh)
 
 
 def settle(out: str) -> Records:
     """`read_records`, decided once and for all whatever attempts come later."""
-    compact(out, COMPACT_AT if storage.can_create(_folder(out)) else 1)
-    return read_records(out)
+    names = _loose_names(out)
+    enough = COMPACT_AT if storage.can_create(_folder(out)) else 1
+    if len(names) >= enough:
+        _pack(out, names)
+        return read_records(out)
+    return _read_all(out, names) or read_records(out)
 
 
 def store_note(out: str) -> str | None:
@@ -142,7 +150,7 @@ def _rank(name: str) -> tuple[int, str]:
 def _read_loose(out: str, names: dict[int, str]) -> Records:
     """Those of `names` that are still there."""
     uris = [storage.join(_folder(out), name) for name in names.values()]
-    found = zip(uris, _in_threads(storage.read_if_there, uris), strict=True)
+    found = zip(uris, each(storage.read_if_there, uris, _threads(out)), strict=True)
     records = [_parsed(data, uri) for uri, data in found if data is not None]
     return {record.shard: record for record in records}
 
@@ -184,13 +192,6 @@ def _write_packed(out: str, records: Sequence[ShardRecord]) -> None:
     storage.write_bytes(storage.join(_packed_folder(out), name), data)
 
 
-def _in_threads(work: Callable[[str], R], uris: Sequence[str]) -> list[R]:
-    """`map` over many small requests, some dozens at a time to a thread."""
-    if len(uris) <= 1:
-        return [work(uri) for uri in uris]
-    threads = _THREADS if storage.is_s3(uris[0]) else _DISK_THREADS
-    chunk_items = max(1, min(_CHUNK, len(uris) // threads))
-    chunks = [uris[at : at + chunk_items] for at in range(0, len(uris), chunk_items)]
-    with ThreadPoolExecutor(threads) as pool:
-        done = pool.map(lambda chunk: [work(uri) for uri in chunk], chunks)
-        return [result for chunk in done for result in chunk]
+def _threads(out: str) -> int:
+    """More of them only fight for the interpreter while a disk answers at once."""
+    return 16 if storage.is_s3(out) else 4

@@ -26,16 +26,16 @@ _PAUSE_S, _PAUSE_SPANS = 20.0, 4
 """Nobody at work for so long, and for so many times as long as shards take at most: a pause."""
 
 
-def write(out: str, job: Job, records: Mapping[int, ShardRecord], preview: UInt8Images) -> Json:
-    """Write report.json and report.png beside the set; returns the former's content.
+def files(
+    out: str, job: Job, records: Mapping[int, ShardRecord], preview: UInt8Images
+) -> dict[str, bytes]:
+    """report.json and report.png, which lie beside the set.
 
     `preview` (N, H, W, C) is shown as far as there is room.
     """
     figures = summarise(out, job, records)
-    storage.write_bytes(storage.join(out, "report.png"), draw(job, figures, preview))
     text = json.dumps(figures, indent=1).encode()
-    storage.write_bytes(storage.join(out, "report.json"), text)
-    return figures
+    return {"report.json": text, "report.png": draw(job, figures, preview)}
 
 
 def summarise(out: str, job: Job, records: Mapping[int, ShardRecord]) -> Json:
