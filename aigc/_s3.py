@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.exceptions as boto_errors
 import pyarrow.fs as pafs
+import urllib3.exceptions as http_errors
 
 from aigc.errors import StorageError
 
@@ -33,7 +34,13 @@ _DENIED = {
     "403",
 }
 _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}
-_PASSING_CODES = {"IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", "NoSuchUpload"}
+_PASSING_CODES = {
+    "IncompleteBody",
+    "BadDigest",
+    "XAmzContentChecksumMismatch",
+    "NoSuchUpload",
+    "RequestTimeout",
+}
 """What a body that was cut short on its way, or an upload that lost its parts, looks like."""
 _SMALL_BYTES = 2**20
 _UNREACHED_S = 10.0
@@ -59,7 +66,19 @@ def split(uri: str) -> tuple[str, str]:
 def _session() -> boto3.Session:
     import boto3  # noqa: PLC0415
 
-    return boto3.Session()
+    with _settings():
+        return boto3.Session()
+
+
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    """What botocore says of the user's settings, which it mostly takes for our mistakes."""
+    try:
+        yield
+    except (ValueError, boto_errors.BotoCoreError) as error:
+        raise StorageError(
+            f"S3: {error}; check AWS_ENDPOINT_URL_S3 (http://HOST:PORT), AWS_PROFILE and AWS_REGION"
+        ) from None
 
 
 @functools.cache
@@ -67,15 +86,15 @@ def client() -> S3Client:
     """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
     from botocore.config import Config  # noqa: PLC0415
 
-    made = _session().client(
-        "s3",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=5,
-            read_timeout=float(os.environ.get("AIGC_S3_TIMEOUT_S", "30")),
-            max_pool_connections=32,
-        ),
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=5,
+        read_timeout=float(os.environ.get("AIGC_S3_TIMEOUT_S", "30")),
+        max_pool_connections=32,
     )
+    session = _session()
+    with _settings():
+        made = session.client("s3", config=config)
     made.meta.events.register_last("before-call.s3", _send_at_once)
     return made
 
@@ -119,7 +138,8 @@ def patiently(action: Callable[[], T]) -> T:
     endpoint, began, pause = client().meta.endpoint_url, time.monotonic(), _PAUSES_S[0]
     while True:
         try:
-            result = action()
+            with _errors_of_errors():
+                result = action()
         except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
             if isinstance(error, boto_errors.ClientError):
                 _reached.add(endpoint)
@@ -135,10 +155,21 @@ def patiently(action: Callable[[], T]) -> T:
         pause = min(2 * pause, _PAUSES_S[1])
 
 
+@contextlib.contextmanager
+def _errors_of_errors() -> Iterator[None]:
+    """Where an error's body does not come through, botocore lets out what urllib3 says."""
+    try:
+        yield
+    except http_errors.HTTPError as error:
+        raise boto_errors.HTTPClientError(error=error) from None
+
+
 def _passes(error: Exception) -> bool:
-    """Whether the same request may go through later."""
+    """Whether the same request may go through later. An error whose own body was cut short has its
+    status for a code; those of HEAD never have a body."""
     if isinstance(error, boto_errors.ClientError):
-        return status(error) in _PASSING_STATUS or code(error) in _PASSING_CODES
+        said = status(error) in _PASSING_STATUS or code(error) in _PASSING_CODES
+        return said or (code(error) == "400" and not error.operation_name.startswith("Head"))
     passing = (
         boto_errors.HTTPClientError,
         boto_errors.ConnectionError,
@@ -209,11 +240,18 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
     asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix + start} | options
     while True:
         with errors(uri):
-            page: Any = patiently(lambda: client().list_objects_v2(**asked))
+            page = patiently(lambda: whole(client().list_objects_v2(**asked)))
         yield page
         if not page.get("IsTruncated"):
             return
         asked["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def whole(answer: Any) -> dict[str, Any]:
+    """`answer`, which says something: botocore takes a body that never came for an empty one."""
+    if answer.keys() <= {"ResponseMetadata", "RequestCharged"}:
+        raise CutShortError
+    return dict(answer)
 
 
 def folder(uri: str) -> tuple[str, str]:

@@ -38,7 +38,9 @@ def _uploads(uri: str) -> Iterator[dict[str, Any]]:
     while True:
         with _s3.errors(uri):
             try:
-                page: Any = _s3.patiently(lambda: _s3.client().list_multipart_uploads(**asked))
+                page = _s3.patiently(
+                    lambda: _s3.whole(_s3.client().list_multipart_uploads(**asked))
+                )
             except boto_errors.ClientError as error:
                 if _s3.status(error) in (403, 501):
                     return
@@ -56,7 +58,7 @@ def _abort(uri: str, found: dict[str, Any]) -> None:
     name = {"Bucket": bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
     with _s3.errors(uri):
         try:
-            _s3.client().abort_multipart_upload(**name)
+            _s3.patiently(lambda: _s3.client().abort_multipart_upload(**name))
         except boto_errors.ClientError as error:
             if _s3.status(error) != 404:
                 raise

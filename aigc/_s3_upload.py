@@ -49,7 +49,10 @@ def _crc32(source: Path) -> int:
 
 def _upload_parts(source: Path, size_bytes: int, uri: str) -> None:
     with source.open("rb") as file:
-        _s3.client().upload_fileobj(file, *_s3.split(uri))
+        try:
+            _s3.client().upload_fileobj(file, *_s3.split(uri))
+        except KeyError:
+            raise _s3.CutShortError from None  # the answer that names the upload had no body
     _require_size(uri, size_bytes)
 
 

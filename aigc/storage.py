@@ -131,7 +131,7 @@ def exists(uri: str) -> bool:
 def listing(uri: str) -> Iterator[Entry]:
     """Every file below `uri`, folder by folder in order; nothing when it does not exist.
 
-    Temporaries are passed over.
+    Temporaries are passed over, and objects that stand for folders.
     """
     if not is_s3(uri):
         root = _path(uri)
@@ -144,7 +144,7 @@ def listing(uri: str) -> Iterator[Entry]:
     for page in _s3.pages(uri):
         for item in page.get("Contents", []):
             key = item["Key"]
-            if not key.rpartition("/")[2].startswith(_local.TEMP):
+            if not key.endswith("/") and not key.rpartition("/")[2].startswith(_local.TEMP):
                 modified_s = item["LastModified"].timestamp()
                 yield Entry(
                     f"s3://{bucket}/{key}", key.removeprefix(prefix), item["Size"], modified_s

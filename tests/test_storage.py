@@ -182,6 +182,34 @@ def test_missing_credentials_say_what_to_set(s3_uri: str, monkeypatch) -> None:
         storage.read_bytes("s3://bucket/key")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AWS_ENDPOINT_URL_S3", "localhost:8333", "localhost:8333"),
+        ("AWS_PROFILE", "nobody", "nobody"),
+        ("AWS_DEFAULT_REGION", "eu west", "eu west"),
+    ],
+)
+def test_settings_that_cannot_be_right_are_one_line(
+    name: str, value: str, said: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv(name, value)
+    _s3.client.cache_clear()
+    with pytest.raises(StorageError, match=rf"^S3: .*{said}.*check AWS_ENDPOINT_URL_S3"):
+        storage.exists("s3://bucket/key")
+    _s3.client.cache_clear()
+
+
+@pytest.mark.integration
+def test_objects_that_stand_for_folders_are_not_listed(s3_uri: str) -> None:
+    """Consoles make them."""
+    storage.write_bytes(f"{s3_uri}/set/data/a", b"a")
+    for marker in ("set/", "set/data/", "set/none/"):
+        _s3.client().put_object(Bucket=s3_uri.removeprefix("s3://"), Key=marker, Body=b"")
+    assert [entry.key for entry in storage.listing(f"{s3_uri}/set")] == ["data/a"]
+
+
 def test_names_are_those_of_one_folder(root: str) -> None:
     for key in ("00001.json", "00002.json", "packed/00003.json"):
         storage.write_bytes(storage.join(root, key), b"x")

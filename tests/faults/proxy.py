@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
@@ -25,15 +25,19 @@ from botocore.credentials import Credentials
 
 from tests.servers import ACCESS_KEY, SECRET_KEY
 
-Kind = Literal["slow_down", "reset", "lost_answer", "stall", "cut_answer", "cut_request"]
-KINDS: tuple[Kind, ...] = (
+Kind = Literal[
     "slow_down",
     "reset",
     "lost_answer",
     "stall",
     "cut_answer",
+    "empty_answer",
+    "reset_answer",
     "cut_request",
-)
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_SENT = {"cut_answer": 0.5, "empty_answer": 0.0, "reset_answer": 0.5}
+"""Shares of an answer's body that are sent before the connection ends."""
 _ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>injected</Message></Error>'
 _RESET = struct.pack("ii", 1, 0)
 
@@ -103,13 +107,13 @@ class FaultProxy:
             await self._forward(request, sent_bytes=len(request.body) // 2)
         if kind == "lost_answer":
             await self._forward(request)
-        answer = await self._forward(request) if kind in (None, "cut_answer") else None
+        answer = await self._forward(request) if kind is None or kind in _SENT else None
         if answer is None:
             return reset(writer)
-        keep = len(answer.body) // 2 if kind == "cut_answer" else len(answer.body)
-        writer.write(answer.head() + answer.body[:keep])
+        sent = int(len(answer.body) * _SENT.get(kind or "", 1))
+        writer.write(answer.head() + answer.body[:sent])
         await writer.drain()
-        return kind is None
+        return reset(writer) if kind == "reset_answer" else kind is None
 
     async def _forward(self, request: Message, sent_bytes: int | None = None) -> Message | None:
         """What the server answers; None when it hangs up, or was sent a part only."""

@@ -52,6 +52,7 @@ def test_every_kind_of_fault_is_outlasted(kind: str, through: Through, tmp_path:
         storage.upload(tmp_path / "file", f"{uri}/file")
         assert storage.read_bytes(f"{uri}/file") == data[number:]
         assert storage.read_if_there(f"{uri}/none") is None
+        assert len(list(storage.listing(uri))) == number + 2
     assert storage.create(f"{uri}/first", b"mine")
     assert not storage.create(f"{uri}/first", b"another's")
     assert len(list(storage.listing(uri))) == 8
