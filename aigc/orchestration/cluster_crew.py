@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 
 from aigc.orchestration.crew import CLOSING, Event, Kind, Task
 from aigc.orchestration.session import plan_workers, room_for
@@ -20,10 +20,14 @@ _ASK_S = 0.5
 
 
 class PoolActor:
-    def __init__(self, setup: Task, threads: int) -> None:
-        self._run = setup(threads)
+    def __init__(self) -> None:
+        self._run: Task
         self._at: tuple[str, int] = ("", 0)
         self._closing: dict[str, Closing[Any]] = {}
+
+    def begin(self, setup: Task, threads: int) -> None:
+        """No part of the creation: of what goes wrong there Ray tells the driver text alone."""
+        self._run = setup(threads)
 
     def make(self, unit: Any) -> tuple[Kind, Any]:
         """(`done`, the unit's result), or (`made`, None) when it has to be closed."""
@@ -84,8 +88,8 @@ class ClusterCrew:
         return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
 
     def start(self) -> Worker:
-        actor = self._class.remote(self._setup, self._threads)
-        return Worker(actor, {actor.__ray_ready__.remote(): ("ready", None)})
+        actor = self._class.remote()
+        return Worker(actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)})
 
     def hand(self, worker: Worker, unit: Any) -> None:
         worker.awaited[worker.actor.make.remote(unit)] = ("made", str(unit))
@@ -109,6 +113,8 @@ class ClusterCrew:
             value = ray.get(ref)
         except RayActorError as error:
             return Event(worker, "died", _first_line(error))
+        except ObjectLostError:
+            return Event(worker, "died", "its answer went with its node")
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
             return Event(worker, "failed", cause, unit)
