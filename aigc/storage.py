@@ -23,7 +23,7 @@ import pyarrow.fs as pafs
 from aigc import _local, _s3, _s3_create, _s3_reader, _s3_sweep, _s3_upload
 from aigc.errors import DamagedError, DiskFullError, StorageError
 from aigc.threads import each
-from aigc.types import Json
+from aigc.types import Json, OnBytes
 
 _READ_AHEAD_BYTES = 2**20
 
@@ -225,10 +225,10 @@ def scratch_file(uri: str) -> Iterator[Path]:
         local.unlink(missing_ok=True)
 
 
-def upload(source: Path, uri: str) -> None:
+def upload(source: Path, uri: str, on_bytes: OnBytes = lambda count: None) -> None:
     """Move the local file `source` to `uri`; it appears there whole or not at all, and stays."""
     if is_s3(uri):
-        _s3_upload.upload(source, uri)
+        _s3_upload.upload(source, uri, on_bytes)
         source.unlink()
         return
     with _local.errors(uri):

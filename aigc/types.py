@@ -37,6 +37,10 @@ Notice = Callable[[str], None]
 """Hears one line when something happened that a user wants to know."""
 
 
+OnBytes = Callable[[int], None]
+"""Hears of each piece of an upload: how many bytes were sent."""
+
+
 def unheard(message: str) -> None:
     """A `Notice` that goes nowhere."""
 
@@ -61,9 +65,10 @@ class Shard:
 @dataclass(frozen=True)
 class Closing(Generic[Result_co]):
     """What is left of a unit of work once all is made: `close` waits for disks and networks more
-    than it works, so a worker calls it beside its next unit. It gives the unit's result."""
+    than it works, so a worker calls it beside its next unit. It gives the unit's result, and tells
+    on the way how many bytes went out: an upload may take long, but not stand still."""
 
-    close: Callable[[], Result_co]
+    close: Callable[[OnBytes], Result_co]
 
 
 Span = tuple[float, float]

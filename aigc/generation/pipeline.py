@@ -23,7 +23,7 @@ from aigc.generation.plan import Job
 from aigc.output import commit, schema
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Closing, Labels, Shard, ShardRecord, Span
+from aigc.types import Closing, Labels, OnBytes, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
@@ -99,7 +99,8 @@ def write_shard(
     """Write `parts`, which are the shard's items in order; `earlier` is when else there was work on
     them. To close it is to commit the file: it gives our record, or an earlier winner's.
 
-    Whatever fails, no record is made and the attempt's file is removed.
+    Until it is uploaded, whatever fails leaves nothing behind; a file whose record could not be
+    written is an orphan, unless the record was and only the answer is lost.
     """
     job, attempt, started = maker.job, uuid.uuid4().hex[:8], time.time()
     file = commit.data_file(job, shard, attempt)
@@ -136,9 +137,9 @@ def write_shard(
         )
         until_uploaded = until_written.pop_all()
 
-    def close() -> ShardRecord:
+    def close(on_bytes: OnBytes) -> ShardRecord:
         with until_uploaded:
-            storage.upload(local, target)
+            storage.upload(local, target, on_bytes)
         ours = dataclasses.replace(record, wall_s=round(time.time() - started, 3))
         if commit.commit(out, ours):
             return ours

@@ -36,7 +36,7 @@ from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, wr
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures, schema
 from aigc.output.parquet import open_writer
-from aigc.types import Closing, Json, Shard, ShardRecord
+from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 
 REASON = "duplicate"
 _READERS = 4
@@ -147,9 +147,9 @@ class Stage:
                     on_items(len(rows.slots))
             until_uploaded = until_written.pop_all()
 
-        def close() -> int:
+        def close(on_bytes: OnBytes) -> int:
             with until_uploaded:
-                storage.upload(local, target)
+                storage.upload(local, target, on_bytes)
             together = duplicates.concatenate(signatures)
             storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
             took = [round(started, 3), round(time.time() - started, 3)]

@@ -40,5 +40,12 @@ class Place:
         made = all(attempt.made for attempt in self.attempts)
         return self.ready and made and len(self.attempts) <= CLOSING
 
+    def overdue(self, now: float, limits: Placement) -> tuple[Attempt, str] | None:
+        """An attempt that passed a limit, and which. Those that wait to be closed are not late."""
+        for waiting in [attempt for attempt in self.attempts if attempt.made][CLOSING:]:
+            waiting.beat = now
+        told = ((attempt, attempt.overdue(now, limits)) for attempt in self.attempts)
+        return next(((attempt, reason) for attempt, reason in told if reason), None)
+
     def at(self, name: str | None) -> Attempt | None:
         return next((a for a in self.attempts if str(a.unit) == name), None)

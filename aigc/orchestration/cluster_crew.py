@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ class PoolActor:
         self._run: Task
         self._at: tuple[str, int] = ("", 0)
         self._closing: dict[str, Closing[Any]] = {}
+        self._sent: dict[str, int] = {}
 
     def begin(self, setup: Task, threads: int) -> None:
         """No part of the creation: of what goes wrong there Ray tells the driver text alone."""
@@ -40,12 +41,18 @@ class PoolActor:
 
     @ray.method(concurrency_group="closing")
     def close(self, unit: str) -> Any:
-        return self._closing.pop(unit).close()
+        def add(count: int) -> None:
+            self._sent[unit] = self._sent.get(unit, 0) + count
+
+        try:
+            return self._closing.pop(unit).close(add)
+        finally:
+            self._sent.pop(unit, None)
 
     @ray.method(concurrency_group="asked")
-    def items(self) -> tuple[str, int]:
-        """The unit that is being made, and how far."""
-        return self._at
+    def far(self) -> tuple[str, int, dict[str, int]]:
+        """The unit that is being made, its items, and the bytes sent of those being closed."""
+        return *self._at, dict(self._sent)
 
     def _add(self, count: int) -> None:
         name, items = self._at
@@ -54,18 +61,28 @@ class PoolActor:
 
 @dataclass(eq=False)
 class Worker:
-    """`awaited` is what each answer is about that is to come, and the unit that it is of."""
+    """`awaited` is what each answer is about that is to come, and the unit that it is of; `sent` is
+    what it last said of its uploads."""
 
     actor: Any
     awaited: dict[Any, tuple[Kind, str | None]]
+    sent: dict[str, int] = field(default_factory=dict)
     asked_at: float = field(default_factory=time.monotonic)
 
     def ask(self) -> None:
-        """How far it is, if it is making something and was not asked just now."""
+        """How far it is, if it is at something and was not asked just now."""
         now, kinds = time.monotonic(), {kind for kind, _ in self.awaited.values()}
-        if "made" in kinds and "items" not in kinds and now >= self.asked_at:
-            self.awaited[self.actor.items.remote()] = ("items", None)
+        if kinds & {"made", "done"} and "items" not in kinds and now >= self.asked_at:
+            self.awaited[self.actor.far.remote()] = ("items", None)
             self.asked_at = now + _ASK_S
+
+    def heard(self, unit: str, items: int, sent: dict[str, int]) -> Iterator[Event]:
+        """What its answer tells."""
+        yield Event(self, "items", items, unit)
+        for closing, count in sent.items():
+            if count != self.sent.get(closing):
+                yield Event(self, "alive", unit=closing)
+        self.sent = sent
 
 
 class ClusterCrew:
@@ -102,29 +119,29 @@ class ClusterCrew:
         waking = [ref for ref, worker in known.items() if worker.awaited[ref][0] != "items"]
         ray.wait(waking, timeout=timeout_s)
         done, _ = ray.wait(list(known), num_returns=len(known), timeout=0)
-        return [self._event(known[ref], ref) for ref in done]
+        return [event for ref in done for event in self._events(known[ref], ref)]
 
     def stop(self, worker: Worker) -> None:
         ray.kill(worker.actor)
 
-    def _event(self, worker: Worker, ref: Any) -> Event:
+    def _events(self, worker: Worker, ref: Any) -> list[Event]:
         kind, unit = worker.awaited.pop(ref)
         try:
             value = ray.get(ref)
         except RayActorError as error:
-            return Event(worker, "died", _first_line(error))
+            return [Event(worker, "died", _first_line(error))]
         except ObjectLostError:
-            return Event(worker, "died", "its answer went with its node")
+            return [Event(worker, "died", "its answer went with its node")]
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
-            return Event(worker, "failed", cause, unit)
+            return [Event(worker, "failed", cause, unit)]
         if kind == "items":
-            unit, value = value
-        elif kind == "made":
+            return list(worker.heard(*value))
+        if kind == "made":
             kind, value = value
             if kind == "made":
                 worker.awaited[worker.actor.close.remote(unit)] = ("done", unit)
-        return Event(worker, kind, value, unit)
+        return [Event(worker, kind, value, unit)]
 
 
 def _first_line(error: BaseException) -> str:

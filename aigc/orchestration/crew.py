@@ -12,14 +12,15 @@ CLOSING = 2
 Task = Callable[..., Any]
 """setup() -> run, made in the worker: run(unit, on_items) -> result, or a `Closing` with it."""
 
-Kind = Literal["ready", "items", "made", "done", "failed", "died"]
+Kind = Literal["ready", "items", "made", "alive", "done", "failed", "died"]
 
 
 @dataclass(frozen=True)
 class Event:
     """Something a worker did: it is `ready`, or `died` (value: why). Or its unit of the name `unit`
-    has added `items` (value: since it began), is `made` and only has to be closed, is `done`
-    (value: the result) or `failed` (value: the exception; of no unit: it could not begin)."""
+    has added `items` (value: since it began), is `made` and only has to be closed, is `alive` as it
+    is closed, is `done` (value: the result) or `failed` (value: the exception; of no unit: it could
+    not begin)."""
 
     worker: Any
     kind: Kind

@@ -78,7 +78,7 @@ def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
     count = len(next(blocks(maker.job, np.arange(min(maker.job.count, 2**20)))))
     one = {"count": count, "shard_items": count, "ranges": (Range(start=0, stop=count),)}
     job = commit.open_job(folder, Job.model_validate(maker.job.model_dump() | one))
-    MakeShard(job.shard(0))(maker, folder, on_items).close()
+    MakeShard(job.shard(0))(maker, folder, on_items).close(lambda count: None)
     began = time.perf_counter()
     manifest.finish(folder, job)
     return time.perf_counter() - began

@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from aigc.orchestration.crew import CLOSING, Event, Kind, Task
 from aigc.orchestration.forking import context, without_main
 from aigc.specs import Placement
 from aigc.types import Closing
+
+_PULSE_S = 1.0
 
 
 @dataclass(eq=False)
@@ -193,10 +196,22 @@ class _Line:
 
         return add
 
+    def pulse(self, unit: str) -> Callable[[int], None]:
+        """Says that it is alive, whatever it hears, now and then."""
+        said = time.monotonic()
+
+        def beat(_: int) -> None:
+            nonlocal said
+            if time.monotonic() - said > _PULSE_S:
+                said = time.monotonic()
+                self.say("alive", unit=unit)
+
+        return beat
+
 
 def _close(line: _Line, unit: str, closing: Closing[Any]) -> None:
     try:
-        result = closing.close()
+        result = closing.close(line.pulse(unit))
     except Exception as error:
         line.say("failed", _portable(error), unit)
     else:

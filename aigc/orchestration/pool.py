@@ -262,10 +262,8 @@ class Pool:
     def _check_times(self) -> None:
         now = time.monotonic()
         for place in list(self._places):
-            for attempt in place.attempts:
-                if reason := attempt.overdue(now, self._placement):
-                    self._lose(place, reason, attempt)
-                    break
+            if late := place.overdue(now, self._placement):
+                self._lose(place, late[1], late[0])
         self._check_wait(now)
 
     def _check_wait(self, now: float) -> None:

@@ -20,6 +20,7 @@ from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
 from tests.orchestration.units import (
     CLOSING_S,
+    SLOW_S,
     PaperCrew,
     Unit,
     broken_setup,
@@ -116,6 +117,20 @@ def test_what_hangs_as_it_is_closed_is_replaced_alone(tmp_path) -> None:
     results, notices, _ = run_units(units, workers=1, batch_timeout_s=2)
     assert sorted(results) == [0, 1, 2, 3]
     assert [line.split(":")[0] for line in notices] == ["unit 0"]
+
+
+@pytest.mark.parametrize(
+    "make_crew", [LocalCrew, pytest.param(ClusterCrew, marks=pytest.mark.integration)]
+)
+def test_an_upload_that_goes_on_is_left_alone_and_so_is_what_waits_for_it(
+    make_crew, tmp_path, request: pytest.FixtureRequest
+) -> None:
+    if make_crew is ClusterCrew:
+        request.getfixturevalue("ray_session")
+    units = [closing(tmp_path, number, "creep") for number in range(CLOSING + 1)]
+    limits = {"workers": 1, "batch_timeout_s": SLOW_S / 2}
+    results, notices, _ = run_units(units, make_crew=make_crew, **limits)
+    assert (sorted(results), notices) == ([0, 1, 2], [])
 
 
 def test_what_keeps_failing_is_given_up_and_the_rest_goes_on(tmp_path) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 from aigc.errors import SpecError, StorageError
 from aigc.orchestration.crew import Event
-from aigc.types import Closing
+from aigc.types import Closing, OnBytes
 
 CLOSING_S = 0.3
+SLOW_S = 4
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ def run(unit: Unit, on_items):
     return Closing(partial(_close, unit, trouble)) if unit.closes else unit.number
 
 
-def _close(unit: Unit, trouble: str) -> int:
+def _close(unit: Unit, trouble: str, on_bytes: OnBytes) -> int:
     time.sleep(CLOSING_S)
+    for _ in range(SLOW_S * 10 if trouble == "creep" else 0):
+        on_bytes(1)
+        time.sleep(0.1)
     _misbehave(trouble)
     return unit.number
 

@@ -36,7 +36,7 @@ class SetMaker:
         maker = make_maker(job, self.config, self.tensors, None)
         maker.encoders = encoders
         for number in numbers:
-            MakeShard(job.shard(number))(maker, out, lambda count: None).close()
+            MakeShard(job.shard(number))(maker, out, lambda count: None).close(lambda count: None)
 
     def finished(self, out: str, order=None, **options) -> Job:
         job = self.start(out, **options)

@@ -103,9 +103,9 @@ def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypa
     with pytest.raises(RuntimeError, match="power cut"):
         MakeShard(job.shard(0))(maker, out, stop)
     closing = MakeShard(job.shard(0))(maker, out, lambda count: None)
-    monkeypatch.setattr(storage, "upload", lambda source, uri: stop(0))
+    monkeypatch.setattr(storage, "upload", lambda source, uri, on_bytes: stop(0))
     with pytest.raises(RuntimeError, match="power cut"):
-        closing.close()
+        closing.close(lambda count: None)
     assert commit.read_records(out) == {}
     assert not list((tmp_path / "set").rglob("*.parquet"))
     assert not list((tmp_path / "set").rglob(".aigc-tmp-*"))

@@ -50,7 +50,7 @@ def made(sets: SetMaker, tmp_path: Path):
     write_briefs(out, briefs, rejects)
     maker = make_maker(job, sets.config, sets.tensors, briefs)
     for shard in job.plan():
-        MakeShard(shard)(maker, out, lambda count: None).close()
+        MakeShard(shard)(maker, out, lambda count: None).close(lambda count: None)
     return out, job, briefs, rejects
 
 
