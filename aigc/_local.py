@@ -21,6 +21,7 @@ TEMP = ".aigc-tmp-"
 """Prefix of files still being written; readers and listings pass over them."""
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
+_NO_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -59,7 +60,7 @@ def create(target: Path, data: bytes) -> bool:
     with temporary_beside(target) as temporary:
         _write_synced(temporary, data)
         try:
-            os.link(temporary, target)
+            _link(temporary, target, data)
         except FileExistsError:
             with contextlib.suppress(FileNotFoundError):
                 return target.read_bytes() == data
@@ -68,8 +69,19 @@ def create(target: Path, data: bytes) -> bool:
         return True
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
+def _link(temporary: Path, target: Path, data: bytes) -> None:
+    """Where there are no hard links (exFAT, some network disks) who dies as it writes leaves a
+    part: it is found damaged when it is read."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        _write_synced(target, data, "xb")
+
+
+def _write_synced(path: Path, data: bytes, mode: str = "wb") -> None:
+    with path.open(mode) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

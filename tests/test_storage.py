@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -55,6 +56,15 @@ def test_of_many_creators_one_wins_and_its_bytes_stay(root: str) -> None:
     assert sum(won) == 1
     assert storage.read_bytes(uri) == f"by {won.index(True)}".encode()
     assert storage.create(uri, storage.read_bytes(uri)), "asking again after a lost answer"
+
+
+def test_without_hard_links_one_creator_wins_all_the_same(tmp_path: Path, monkeypatch) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(source))
+
+    monkeypatch.setattr(os, "link", link)
+    test_of_many_creators_one_wins_and_its_bytes_stay(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
 def test_listing_is_recursive_sorted_and_complete(root: str) -> None:
