@@ -1,9 +1,10 @@
 """The models a service offers: which version each name stands for, and which are in memory.
 
-A name is watched in the store. When it moved, the new version is loaded beside the old one and
-checked; only then does the name stand for it. A version that fails stays out, and `failures` says
-why. Whoever renders holds the version it renders with, so the old one goes when nobody does. A name
-of which nothing is fit is offered as unfit, for the others shall be served.
+A name is watched in the store, and so is every alias that a request named. When it moved, the new
+version is loaded beside the old one and checked; only then does the name stand for it. A version
+that fails stays out, and `failures` says why. Whoever renders holds the version it renders with, so
+the old one goes when nobody does. A name of which nothing is fit is offered as unfit, for the
+others shall be served.
 """
 
 from __future__ import annotations
@@ -12,20 +13,16 @@ import asyncio
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from aigc.errors import StorageError, StoreError
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded, load
-from aigc.service.offers import Failure, Offer, failed
+from aigc.service.offers import Failure, Missing, Offer, aliases, before, failed
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
-from aigc.store.models import LATEST
 from aigc.types import Notice, unheard
-
-_REMEMBER_MISSING_S = 2.0
-_MOST_MISSING = 256
 
 
 class Catalogue:
@@ -36,9 +33,12 @@ class Catalogue:
         self._process: RenderProcess | None = None
         self.store = ModelStore(settings.store)
         self._offers: dict[str, Offer] = {}
+        self._aliased: dict[str, Offer] = {}
+        """Other references that move and were asked for: `name@alias`."""
         self._refs: dict[str, ModelVersion] = {}
+        """Those that do not: `name@version`."""
         self._loaded: dict[str, Loaded] = {}
-        self._missing: dict[str, float] = {}
+        self._missing = Missing()
         self._failures: dict[str, Failure] = {}
         self._unread: dict[str, Failure] = {}
         """Names in the store of which it cannot even be read what they stand for."""
@@ -82,9 +82,10 @@ class Catalogue:
         return list(self._loaded.values())
 
     def failures(self) -> list[Failure]:
-        """Of the versions that the store would have here."""
-        found = [offer.failure for offer in self.offers() if offer.failure is not None]
-        return [*found, *self._unread.values()]
+        """Of the versions that the store would have here, each once."""
+        offers = (*self._offers.values(), *self._aliased.values())
+        found = (*(self._told(offer).failure for offer in offers), *self._unread.values())
+        return list({failure.ref: failure for failure in found if failure is not None}.values())
 
     async def get(self, ref: str) -> Loaded:
         """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
@@ -93,7 +94,7 @@ class Catalogue:
             NotFoundError: it is not offered, or the store has no such version.
             UnfitError: it cannot be used.
         """
-        offer = self._offers.get(ref)
+        offer = self._standing(ref)
         version = offer.version if offer else self._refs.get(ref)
         found = None if version is None else self._loaded.get(version.ref)
         if found is None:
@@ -106,13 +107,11 @@ class Catalogue:
         for name, offer in list(self._offers.items()):
             try:
                 self._follow(name, offer)
-            except Exception as error:
+            except Exception as error:  # the others shall be followed, and this be told
+                found = dataclasses.replace(self._offers[name], failure=failed(name, error))
+                self._offers[name] = found
                 self._notice(f"{name}: the store cannot be asked: {error or repr(error)}")
-        self._refs = {
-            ref: version
-            for ref, version in self._refs.items()
-            if ref == version.ref and version.ref in self._loaded
-        }
+        self._refs = {ref: known for ref, known in self._refs.items() if ref in self._loaded}
         known = {failure.ref for failure in self.failures()}
         for failure in list(self._failures.values()):
             if failure.ref not in known and not failure.left_s:
@@ -121,12 +120,16 @@ class Catalogue:
             self._offer_new()
 
     def _first_offer(self, asked: str, wanted: ModelVersion) -> Offer:
+        offer = Offer(wanted.name, asked, wanted, aliases(self.store, wanted.name))
+        return self._fit(offer) if self._fits() else offer
+
+    def _fit(self, offer: Offer) -> Offer:
         """A start while a bad version is promoted takes the one before, as those running did."""
-        offer = Offer(wanted.name, asked, wanted, self._aliases(wanted.name))
-        if not self._fits() or self._is_fit(wanted):
+        asked, wanted = offer.asked, offer.version
+        if self._is_fit(wanted):
             return offer
         failure = self._failures[wanted.ref]
-        for version in self._before(asked, wanted):
+        for version in before(self.store, asked, wanted):
             if self._is_fit(version):
                 self._notice(f"{asked}: {wanted.ref} is unfit, {version.ref} stands in")
                 return dataclasses.replace(offer, version=version, failure=failure)
@@ -146,44 +149,45 @@ class Catalogue:
         none = f"there are no models in {self.store.uri}; aigc train publishes one"
         raise StoreError("; ".join(reasons) or none)
 
-    def _before(self, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
-        """What `asked` stood for earlier, newest first; nothing for a pinned version."""
-        name, _, alias = asked.partition("@")
-        if "/" in asked or alias == wanted.version:
-            return
-        if alias in ("", LATEST):
-            earlier = [version.version for version in self.store.versions(name)]
-        else:
-            earlier = [move.version for move in self.store.history(name, alias)]
-        for version in dict.fromkeys(reversed(earlier)):
-            if version != wanted.version:
-                yield self.store.resolve(f"{name}@{version}")
-
     def _follow(self, name: str, offer: Offer) -> None:
+        version, known = self.store.resolve(offer.asked), aliases(self.store, name)
+        self._offers[name] = self._moved(dataclasses.replace(offer, aliases=known), version)
+        for ref, other in list(self._aliased.items()):
+            if other.name == name:
+                self._follow_alias(ref, other, known.get(ref.partition("@")[2]))
+        self._drop_unused()
+
+    def _follow_alias(self, ref: str, offer: Offer, wanted: str | None) -> None:
+        """To version `wanted`; None when the alias is no more."""
+        if wanted is None:
+            self._aliased.pop(ref, None)
+            return
         try:
-            version, aliases = self.store.resolve(offer.asked), self._aliases(name)
-        except StoreError as error:
-            unread = dataclasses.replace(offer, failure=failed(offer.asked, error))
-            self._offers[name] = unread
-            raise
+            stays = wanted == offer.version.version
+            version = offer.version if stays else self.store.resolve(f"{offer.name}@{wanted}")
+            self._aliased[ref] = self._moved(offer, version)
+        except Exception as error:
+            self._aliased[ref] = dataclasses.replace(offer, failure=failed(ref, error))
+
+    def _moved(self, offer: Offer, version: ModelVersion) -> Offer:
+        """To what the store would have now, unless that is unfit and what stands is not."""
         failure, standing = None, offer.version
         moved = version.ref != standing.ref
         if moved or version.ref in self._failures:
             if self._is_fit(version):
-                self._notice(f"{name} is now {version.ref}")
+                self._notice(f"{offer.asked} is now {version.ref}")
             elif moved and standing.ref not in self._failures:
                 failure, version = self._failures.get(version.ref), standing
                 if failure and offer.failure != failure:
-                    self._notice(f"{name} stays {standing.ref}: {failure.error()}")
-        self._offers[name] = Offer(name, offer.asked, version, aliases, failure)
-        self._drop_unused()
+                    self._notice(f"{offer.asked} stays {standing.ref}: {failure.error()}")
+        return dataclasses.replace(offer, version=version, failure=failure)
 
     def _offer_new(self) -> None:
         unread = {}
         for name in sorted(set(self.store.names()) - set(self._offers)):
             try:
                 self._offers[name] = self._first_offer(name, self.store.resolve(name))
-            except StoreError as error:
+            except Exception as error:
                 unread[name] = failed(name, error)
                 if name not in self._unread:
                     self._notice(f"{name}: {error}")
@@ -200,20 +204,27 @@ class Catalogue:
                 param="model",
                 code="model_not_found",
             )
-        version = offer.version if ref == name else self._resolve(ref)
-        return self._load(version)
+        standing = self._standing(ref)
+        return self._load(standing.version if standing else self._resolve(ref, offer))
 
-    def _resolve(self, ref: str) -> ModelVersion:
-        if self._missing.get(ref, 0.0) < time.monotonic():
+    def _standing(self, ref: str) -> Offer | None:
+        offer = self._offers.get(ref.partition("@")[0])
+        return offer if offer and ref in (offer.name, offer.asked) else self._aliased.get(ref)
+
+    def _resolve(self, ref: str, offer: Offer) -> ModelVersion:
+        """What `ref` stands for, which is not what is offered and was not asked for before."""
+        if ref not in self._missing:
             try:
                 version = self.store.resolve(ref)
             except StoreError:
-                if len(self._missing) >= _MOST_MISSING:
-                    self._missing.clear()
-                self._missing[ref] = time.monotonic() + _REMEMBER_MISSING_S
+                self._missing.add(ref)
             else:
-                self._refs[ref] = version
-                return version
+                if ref == version.ref:
+                    self._refs[ref] = version
+                    return version
+                found = dataclasses.replace(offer, asked=ref, version=version, failure=None)
+                self._aliased[ref] = found = self._fit(found)
+                return found.version
         raise NotFoundError(
             f"there is no {ref[:80]!r}; GET /v1/models lists what there is",
             param="model",
@@ -276,10 +287,6 @@ class Catalogue:
     def _drop(self, ref: str) -> None:
         with self._loading:
             self._loaded = {key: value for key, value in self._loaded.items() if key != ref}
-
-    def _aliases(self, name: str) -> dict[str, str]:
-        latest = self.store.resolve(name).version
-        return {LATEST: latest} | self.store.aliases(name)
 
     def _watch_store(self) -> None:
         while not self._ended.wait(self._settings.watch_s):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aigc.service.errors import UnfitError
-from aigc.store import ModelVersion
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.models import LATEST
 
 RETRY_FAILED_S = 60.0
 """A version that failed is tried again after so long: memory may have been short."""
+_REMEMBER_MISSING_S = 2.0
+_MOST_MISSING = 256
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def failed(ref: str, error: Exception) -> Failure:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a name stands for now."""
+    """What a name, or an alias of it, stands for now."""
 
     name: str
     asked: str
@@ -56,3 +60,37 @@ class Offer:
     def unfit(self) -> bool:
         """Whether nothing can be made of it."""
         return self.failure is not None and self.failure.ref == self.version.ref
+
+
+class Missing:
+    """References that the store has not, for a moment: it is not asked at each request."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def __contains__(self, ref: str) -> bool:
+        return self._until.get(ref, 0.0) >= time.monotonic()
+
+    def add(self, ref: str) -> None:
+        if len(self._until) >= _MOST_MISSING:
+            self._until.clear()
+        self._until[ref] = time.monotonic() + _REMEMBER_MISSING_S
+
+
+def aliases(store: ModelStore, name: str) -> dict[str, str]:
+    """Every alias of `name`, `latest` included, and its version."""
+    return {LATEST: store.resolve(name).version} | store.aliases(name)
+
+
+def before(store: ModelStore, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
+    """What `asked` stood for earlier, newest first; nothing for a pinned version."""
+    name, _, alias = asked.partition("@")
+    if "/" in asked or alias == wanted.version:
+        return
+    if alias in ("", LATEST):
+        earlier = [version.version for version in store.versions(name)]
+    else:
+        earlier = [move.version for move in store.history(name, alias)]
+    for version in dict.fromkeys(reversed(earlier)):
+        if version != wanted.version:
+            yield store.resolve(f"{name}@{version}")

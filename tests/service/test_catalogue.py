@@ -107,6 +107,62 @@ def test_a_start_after_a_bad_promotion_takes_the_version_before(store: ModelStor
         catalogue(store, "tiny@v2")
 
 
+@pytest.mark.parametrize("asked", ["tiny@production", "tiny"])
+def test_an_alias_in_a_request_stays_where_the_name_stays(store: ModelStore, asked: str) -> None:
+    publish_tiny(store=store)
+    store.promote("tiny", "v1")
+    found = catalogue(store, asked)
+    refs = ("tiny@production", "tiny@latest", "tiny")
+    assert [get(found, ref) for ref in refs] == ["tiny@v1"] * 3
+    store.promote("tiny", publish_bad(store).version)
+    for _ in range(2):
+        assert [get(found, ref) for ref in refs] == ["tiny@v1"] * 3
+        found.refresh()
+    assert unfit(found) == ["tiny@v2"]
+    store.promote("tiny", publish_tiny(store=store, seed=2).version)
+    found.refresh()
+    assert [get(found, ref) for ref in refs] == ["tiny@v3"] * 3
+    assert unfit(found) == []
+
+
+def test_an_alias_first_asked_for_while_it_is_bad_is_the_version_before(store: ModelStore) -> None:
+    publish_tiny(store=store)
+    store.promote("tiny", "v1")
+    store.promote("tiny", publish_bad(store).version)
+    publish_tiny(store=store, seed=1)
+    found = catalogue(store, "tiny")
+    assert (get(found, "tiny"), get(found, "tiny@production")) == ("tiny@v3", "tiny@v1")
+
+
+def test_the_store_is_not_asked_at_requests_by_alias(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_tiny(store=store)
+    store.promote("tiny", "v1")
+    found = catalogue(store, "tiny")
+    get(found, "tiny@production")
+    found.refresh()
+    monkeypatch.setattr(found.store, "resolve", None)
+    assert get(found, "tiny@production") == "tiny@v1"
+
+
+def test_whatever_keeps_a_name_from_being_followed_is_told(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(ref: str) -> ModelVersion:
+        raise IndexError("list index out of range")
+
+    publish_tiny(store=store)
+    found = catalogue(store, "tiny")
+    with monkeypatch.context() as patch:
+        patch.setattr(found.store, "resolve", broken)
+        found.refresh()
+    assert [failure.reason for failure in found.failures()] == ["list index out of range"]
+    assert get(found, "tiny") == "tiny@v1"
+    found.refresh()
+    assert found.failures() == []
+
+
 def unfit(found: Catalogue) -> list[str]:
     return sorted(failure.ref for failure in found.failures())
 
