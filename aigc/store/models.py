@@ -178,9 +178,13 @@ class ModelStore:
         return alias_history(self._alias(name, alias))
 
     def aliases(self, name: str) -> dict[str, str]:
-        """The version each alias of `name` stands for, `latest` left out."""
+        """The version each alias of `name` stands for, `latest` left out.
+
+        A promotion that was killed may leave a folder without a move: no alias yet.
+        """
         names = storage.folders(storage.join(self._models, name, "_aliases"))
-        return {alias: self.history(name, alias)[-1].version for alias in names}
+        moves = {alias: self.history(name, alias) for alias in names}
+        return {alias: known[-1].version for alias, known in moves.items() if known}
 
     def write_extra(self, version: ModelVersion, filename: str, data: bytes) -> None:
         """Add or replace a file beside the model, such as metrics.json or report.png.

@@ -52,6 +52,17 @@ def test_rollback_walks_back_and_keeps_history(store: ModelStore) -> None:
     assert len(store.history("fashion")) == 7
 
 
+def test_a_folder_without_a_move_is_no_alias(store: ModelStore) -> None:
+    """What a promotion leaves that was killed before its move was there."""
+    store.promote("fashion", "v1")
+    Path(store.uri, "models/fashion/_aliases/staging").mkdir()
+    assert store.aliases("fashion") == {"production": "v1"}
+    with pytest.raises(StoreError, match="there is: production, latest, v4"):
+        store.resolve("fashion@nothing")
+    store.promote("fashion", "v2", alias="staging")
+    assert store.resolve("fashion@staging").version == "v2"
+
+
 def test_rollback_of_an_alias_never_set(store: ModelStore) -> None:
     with pytest.raises(StoreError, match="never promoted"):
         store.rollback("fashion")
