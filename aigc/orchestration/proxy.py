@@ -18,6 +18,7 @@ from aigc.orchestration import failover, front
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
+_HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 _SEPARATE_LOOP = "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD"
 """Not needed by what blocks no event loop. To hand requests from Ray's loop to one of ours took a
 quarter of a replica's time."""
@@ -69,6 +70,7 @@ def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) 
         yield
         return
     if not _there(spec):
+        os.environ[_HAPROXY] = "0"  # a node's environment, inherited, would say otherwise
         notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
         yield
         return
@@ -111,7 +113,7 @@ def _there(spec: ServeSpec) -> bool:
 
 def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
     return {
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        _HAPROXY: "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
         "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(folder, spec),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),

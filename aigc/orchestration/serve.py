@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ray
 import yaml
 from ray import serve
 from ray.serve._private.logging_utils import get_serve_logs_dir
@@ -111,10 +112,17 @@ def application(spec: ServeSpec, store: str | None = None) -> serve.Application:
 
 def from_config(args: Json) -> serve.Application:
     """The application of a declarative config (`import_path: aigc.orchestration.serve:from_config`,
-    whose `args` are the fields of a `ServeSpec` and `store`). Raises SpecError."""
+    whose `args` are the fields of a `ServeSpec` and `store`).
+
+    Raises:
+        SpecError: the args are wrong, or Serve listens where it needs keys and there are none.
+    """
     values = dict(args)
     store = values.pop("store", None)
-    return application(build_spec(ServeSpec, values), store)
+    spec = build_spec(ServeSpec, values)
+    if ray.is_initialized():  # where it is deployed
+        _listens(spec, unheard)
+    return application(spec, store)
 
 
 def export_config(spec: ServeSpec) -> str:
@@ -150,8 +158,9 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
     """The endpoint, up inside the block; the URL, once the first replica is ready.
 
     Raises:
-        StoreError, SpecError: a model or the key file is missing. PlacementError: the port is
-            taken, or no replica can be placed. JobError: none started.
+        StoreError, SpecError: a model or the key file is missing, or Serve runs already and listens
+            where keys are needed. PlacementError: the port is taken, or no replica can be placed.
+            JobError: none started.
     """
     on_cluster = is_on_cluster(address)
     check(spec, on_cluster)
@@ -177,12 +186,18 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
 
 
 def _listens(spec: ServeSpec, notice: Notice) -> tuple[str, int]:
-    """Host and port: of Serve as it runs, which keeps those it was begun with."""
-    client = _get_global_client()
+    """Host and port: of Serve as it runs, which keeps those it was begun with.
+
+    Raises:
+        SpecError: others can reach it there and there are no keys.
+    """
+    client = _get_global_client(raise_if_no_controller_running=False)
     found = spec if client is None else client.http_config
     host, port = found.host or spec.host, found.port
     if (host, port) != (spec.host, spec.port):
         notice(f"Serve runs there already and listens at {host}, port {port}, not as asked")
+    if reason := spec.open_at(host):
+        raise SpecError(f"Serve listens as it was begun: {reason}")
     return host, port
 
 

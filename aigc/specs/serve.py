@@ -99,12 +99,18 @@ class ServeSpec(Spec):
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
-        if not (self.key_source or self.insecure or _is_loopback(self.host)):
-            raise ValueError(
-                f"host {self.host} can be reached from elsewhere and there are no keys; set keys "
-                f"or {KEYS_VARIABLE} (aigc keys create), or insecure if everybody may use it"
-            )
+        if reason := self.open_at(self.host):
+            raise ValueError(reason)
         return self
+
+    def open_at(self, host: str) -> str | None:
+        """Why the endpoint may not listen at `host`, if it may not."""
+        if self.key_source or self.insecure or _is_loopback(host):
+            return None
+        return (
+            f"host {host} can be reached from elsewhere and there are no keys; set keys "
+            f"or {KEYS_VARIABLE} (aigc keys create), or insecure if everybody may use it"
+        )
 
     @property
     def key_source(self) -> str | None:

@@ -33,6 +33,14 @@ def test_endpoints_of_one_machine_share_no_port() -> None:
         assert first_port(seed=1) != port
 
 
+def test_without_haproxy_none_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node's environment asks for it."""
+    monkeypatch.setattr(os, "environ", os.environ | {"RAY_SERVE_ENABLE_HA_PROXY": "1"})
+    with proxy.chosen(ServeSpec(proxy="ray")):
+        assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+        assert front.metrics_port() is None
+
+
 def test_places_are_counted_before_a_replica_is_asked() -> None:
     """Ray's template still has the line that the rules are put before."""
     from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE

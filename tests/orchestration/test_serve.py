@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 import yaml
+from ray.serve.config import HTTPOptions
 
 from aigc.errors import SpecError, StorageError
 from aigc.orchestration import replicas, serve
@@ -38,6 +40,22 @@ def test_an_exported_config_listens_where_the_spec_says_and_is_no_less_closed() 
         serve.from_config(args | {"host": "0.0.0.0"})
     config, args = exported(host="0.0.0.0", insecure=True)
     assert (config["http_options"]["host"], args["insecure"]) == ("0.0.0.0", True)
+    assert serve.from_config(args) is not None
+
+
+def test_serve_that_runs_already_is_no_way_to_listen_without_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It listens where it was begun, whatever is asked for now."""
+    client = SimpleNamespace(http_config=HTTPOptions(host="0.0.0.0", port=8000))
+    monkeypatch.setattr(serve, "_get_global_client", lambda **_: client)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    _, args = exported()
+    with pytest.raises(SpecError, match=r"host 0\.0\.0\.0 can be reached from elsewhere"):
+        serve.from_config(args)
+    assert serve.from_config(args | {"insecure": True}) is not None
+    assert serve.from_config(args | {"keys": "s3://bucket/keys.jsonl"}) is not None
+    client.http_config.host = "127.0.0.1"
     assert serve.from_config(args) is not None
 
 
