@@ -12,6 +12,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 _ASK = "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+_CUT = b'Content-Length: 4\r\n\r\n{"a"'
+_FORM = (
+    "POST /v1/images/variations HTTP/1.1\r\nHost: x\r\n"
+    "Content-Type: multipart/form-data; boundary=b; charset=undefined\r\n"
+)
+_FIELD = '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nvae\r\n--b--\r\n'
 
 
 def connected(url: str) -> socket.socket:
@@ -60,7 +66,11 @@ def oddities(url: str) -> dict[str, int | None]:
         "two lengths": f"{_ASK}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}".encode(),
         "bad chunk": f"{_ASK}Transfer-Encoding: chunked\r\n\r\nzz\r\n{{}}\r\n".encode(),
         "large body": f"{_ASK}Content-Length: {len(large)}\r\n\r\n".encode() + large,
-        "no JSON": f"{_ASK}Content-Length: 4\r\n\r\n".encode() + b'{"a"',
+        "odd id": _ASK.encode() + b"X-Request-Id: \xff\r\n" + _CUT,
+        "odd session": _ASK.encode() + b"X-Session-Id: \xff\r\n" + _CUT,
+        "odd model id": _ASK.encode() + b"serve_multiplexed_model_id: \xff\r\n" + _CUT,
+        "odd charset": f"{_FORM}Content-Length: {len(_FIELD)}\r\n\r\n{_FIELD}".encode(),
+        "no JSON": _ASK.encode() + _CUT,
     }.items():
         with connected(url) as sock:
             with contextlib.suppress(ConnectionError):

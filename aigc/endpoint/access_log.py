@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pathlib import Path
 from aigc.service.keys import Key, redact
 
 LOGGER = "aigc.access"
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a client may number its request with; what looks like a key is none."""
 
 _MAX_PATH = 200
 _FILE_BYTES, _FILES = 100 * 2**20, 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,14 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aigc.endpoint import access_log, errors
-from aigc.endpoint.access_log import Seen
+from aigc.endpoint.access_log import GIVEN_ID, Seen
 from aigc.endpoint.errors import ClientGoneError
 from aigc.endpoint.metrics import Metrics
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import AigcError
 from aigc.service import signing
 from aigc.service.errors import OverloadedError
-from aigc.service.keys import KeyRing, redact
+from aigc.service.keys import LOOKS_LIKE_A_KEY, KeyRing
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -50,7 +49,6 @@ _ROUTES = (
 _PICTURES = ("/v1/images/", "/v1/latents/")
 """What is made: the calls that a replica is busy with."""
 _FOLDERS = ("/v1/models/", "/v1/images/", "/v1/sets/", "/studio/")
-_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
 """The client left before the answer: nginx's number for it, in the log and metrics only."""
 
@@ -88,7 +86,8 @@ class Gate:
         pictures = seen.path.startswith(_PICTURES)
         self._in_flight[pictures] += 1
         try:
-            await self._answer(scope, receive, _noting(send, seen), headers)
+            noting = _noting(send, seen, self._settings.adds_id)
+            await self._answer(scope, receive, noting, headers)
         finally:
             self._in_flight[pictures] -= 1
             took_s = time.perf_counter() - seen.started
@@ -130,8 +129,8 @@ class Gate:
 
     def _request_id(self, headers: Headers) -> str:
         given = headers.get("x-request-id", "")
-        if _SAFE_ID.fullmatch(given):
-            return redact(given)
+        if GIVEN_ID.fullmatch(given) and not LOOKS_LIKE_A_KEY.search(given):
+            return given
         return f"{self._origin}{next(self._ids):06x}"
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
@@ -182,14 +181,15 @@ def _presented(headers: Headers) -> str | None:
     return key.strip() if kind.lower() == "bearer" else None
 
 
-def _noting(send: Send, seen: Seen) -> Send:
-    """`send` that adds the request's id and keeps count."""
+def _noting(send: Send, seen: Seen, adds_id: bool) -> Send:
+    """`send` that keeps count, and adds the request's id where nobody else does."""
 
     async def noting(message: Message) -> None:
         if message["type"] == "http.response.start":
             seen.status = message["status"]
-            added = (b"x-request-id", seen.id.encode())
-            message = {**message, "headers": [*message.get("headers", ()), added]}
+            if adds_id:
+                added = (b"x-request-id", seen.id.encode())
+                message = {**message, "headers": [*message.get("headers", ()), added]}
         elif message["type"] == "http.response.body":
             seen.sent_bytes += len(message.get("body", b""))
         await send(message)

@@ -77,6 +77,8 @@ async def _parsed(request: Request) -> FormData:
         )
     except ClientDisconnect:
         raise ClientGoneError from None
+    except UnicodeError as error:  # by a charset such as idna
+        raise BadRequestError(f"content-type: a field is not in its charset ({error})") from None
 
 
 def _only_picture(form: FormData) -> UploadFile:

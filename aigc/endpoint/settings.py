@@ -19,6 +19,8 @@ class EndpointSettings:
     """Which of several processes this is, for its metrics."""
     proxy_metrics_port: int | None = None
     """Where the HAProxy of this machine tells on loopback what it answered, if there is one."""
+    adds_id: bool = True
+    """Whether answers get their X-Request-ID here; Ray Serve adds it to what it answers."""
     cors_origins: tuple[str, ...] = ()
     max_in_flight: int = 128
     """Requests for pictures at a time in one process; more are refused before anything else."""

@@ -18,6 +18,8 @@ import os
 import re
 from collections.abc import Iterable
 
+from aigc.endpoint.access_log import GIVEN_ID
+from aigc.service.keys import LOOKS_LIKE_A_KEY
 from aigc.specs import ServeSpec
 
 APPLICATION = "aigc"
@@ -45,6 +47,21 @@ _WATCHED_BY_US = (
 the endpoint looks to the latter two itself, for less.
 """
 
+_NUMBERED = (
+    "http-request set-var(txn.id) req.fhdr(x-request-id)",
+    "http-request set-var(txn.id) uuid() "
+    f"if !{{ var(txn.id) -m reg ^{GIVEN_ID.pattern}$ }} "
+    f"or {{ var(txn.id) -m reg {LOOKS_LIKE_A_KEY.pattern} }}",
+    "http-request set-header x-request-id %[var(txn.id)]",
+    "http-after-response set-header x-request-id %[var(txn.id)] if { var(txn.id) -m found }",
+    "http-request del-header ^x[_-]session[_-]id$ -m reg",
+    "http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg",
+)
+"""One number for a request in the replica's log and in each answer, whoever gives it; never a key.
+Ray's replica fails at bytes that are no UTF-8 in any of these headers; the others serve nothing
+here.
+"""
+
 _FULL = {
     "message": "too many requests at a time; try again in a second",
     "type": "overloaded_error",
@@ -63,13 +80,14 @@ def edits(spec: ServeSpec) -> str:
     """A sed script that adds the rules to the configuration Ray writes, before it is read."""
     lines = (
         *_WATCHED_BY_US,
+        *_NUMBERED,
         f"http-error status 408 content-type application/json string '{_error(_SLOW)}'",
         f"http-request wait-for-body time {_BODY_S}s if METH_POST",
         f"http-request set-var(txn.places) nbsrv({_BACKEND}),mul({spec.max_in_flight})",
         *_cors(spec.cors_origins),
         "http-request return status 503 content-type application/json "
         f"string '{_error(_FULL)}' hdr retry-after 1 "
-        'hdr retry-after-ms "%[rand(500),add(500)]" hdr x-request-id "%[uuid]" '
+        'hdr retry-after-ms "%[rand(500),add(500)]" '
         f"if {{ {_PICTURES} }} !METH_OPTIONS {{ be_conn({_BACKEND}),sub(txn.places) ge 0 }}",
     )
     inserted = "\\\n".join(f"    {line}" for line in lines)

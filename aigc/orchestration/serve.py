@@ -65,6 +65,7 @@ class Endpoint:
             replica=name,
             access_log_file=file,
             proxy_metrics_port=front.metrics_port(),
+            adds_id=False,
         )
         return create_app(self._service, settings, ClusterLedger())
 

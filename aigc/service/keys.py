@@ -27,7 +27,7 @@ from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
 SCOPES = ("generate", "batch", "admin")
 
 _SECRET = re.compile(r"aigc-([0-9a-z]{8})-[0-9A-Za-z]{43}")
-_LOOKS_LIKE_A_KEY = re.compile(r"aigc-[0-9a-z]{8}-[0-9A-Za-z_%-]+")
+LOOKS_LIKE_A_KEY = re.compile(r"aigc-[0-9a-z]{8}-[0-9A-Za-z_%-]+")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -171,7 +171,7 @@ def parse(text: str, where: str) -> list[Key]:
 
 def redact(text: str) -> str:
     """`text` with whatever looks like a key cut to its id."""
-    return _LOOKS_LIKE_A_KEY.sub("aigc-…", text) if "aigc-" in text else text
+    return LOOKS_LIKE_A_KEY.sub("aigc-…", text) if "aigc-" in text else text
 
 
 def from_environment() -> str | None:

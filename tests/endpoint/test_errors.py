@@ -80,6 +80,15 @@ def test_wrong_forms(client: httpx.Client, path: str) -> None:
     assert status(content=cut, headers={"content-type": "multipart/form-data; boundary=b"}) == 400
 
 
+@pytest.mark.parametrize(("charset", "name"), [("undefined", "model"), ("idna", "xn--a-")])
+def test_a_form_in_an_odd_charset(client: httpx.Client, charset: str, name: str) -> None:
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    form = f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\nvae\r\n--b--\r\n'
+    answer = client.post("/v1/images/edits", content=form, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert "charset" in answer.json()["error"]["message"]
+
+
 def test_an_upload_has_a_limit(models: Endpoint) -> None:
     limits = EndpointSettings(max_upload_bytes=10_000, access_log=False)
     with models.running(endpoint=limits, models=("vae",)) as client:
@@ -107,6 +116,13 @@ def test_ids_come_back(client: httpx.Client) -> None:
     )
     odd = client.get("/healthz", headers={"x-request-id": "a b\tc"}).headers["x-request-id"]
     assert len(odd) == 16
+
+
+def test_an_id_is_added_once(models: Endpoint) -> None:
+    """Not here where Ray Serve adds it."""
+    settings = EndpointSettings(adds_id=False, access_log=False)
+    with models.running(endpoint=settings, models=("tiny",)) as client:
+        assert "x-request-id" not in client.get("/healthz").headers
 
 
 def test_other_origins_are_off_unless_listed(models: Endpoint, client: httpx.Client) -> None:

@@ -149,6 +149,25 @@ def test_the_page_and_the_document_are_there(url) -> None:
         urllib.request.urlopen(f"{url}/nothing")
 
 
+def logged(process: psutil.Process) -> str:
+    files = [f.path for p in process.children(recursive=True) for f in p.open_files()]
+    return "".join(Path(path).read_text() for path in {f for f in files if "aigc-access" in f})
+
+
+def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
+    url, process = server
+    secret = "aigc-0123abcd-" + "x" * 43
+    for given in (None, "mine-1", secret):
+        request = urllib.request.Request(f"{url}/v1/models")
+        if given:
+            request.add_header("X-Request-ID", given)
+        with urllib.request.urlopen(request) as answer:
+            [found] = answer.headers.get_all("X-Request-ID")
+        assert f'"id": "{found}"' in logged(process)
+        assert (found == given) == (given == "mine-1")
+    assert secret not in logged(process)
+
+
 def test_the_exported_config_is_what_serve_deploy_takes(model, environment) -> None:
     done = subprocess.run(
         [*AIGC, "serve", model, "--export-config", "--set", "scaling.max_replicas=4"],

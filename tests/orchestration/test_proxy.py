@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -23,6 +28,11 @@ def first_port(seed: int) -> int:
         patch.setattr(os, "environ", dict(os.environ))
         with proxy.chosen(ServeSpec(proxy="haproxy")):
             return int(os.environ[PORT])
+
+
+def edited(config: str, spec: ServeSpec) -> str:
+    command = ["sed", "-e", front.edits(spec)]
+    return subprocess.run(command, input=config, capture_output=True, text=True, check=True).stdout
 
 
 def test_endpoints_of_one_machine_share_no_port() -> None:
@@ -47,15 +57,72 @@ def test_places_are_counted_before_a_replica_is_asked() -> None:
 
     assert "\n    use_backend {{ backend.name or 'unknown' }} if" in HAPROXY_CONFIG_TEMPLATE
     config = "frontend f\n    log x\n    use_backend http-aigc if is_http-aigc\n"
-    script = front.edits(ServeSpec(max_in_flight=7))
-    done = subprocess.run(
-        ["sed", "-e", script], input=config, capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
+    lines = edited(config, ServeSpec(max_in_flight=7)).splitlines()
     assert lines[-1] == config.splitlines()[-1]
     assert "mul(7)" in lines[-3]
     assert "http-request return status 503" in lines[-2]
     assert not any(line.lstrip().startswith("log ") for line in lines)
+
+
+class Replica(BaseHTTPRequestHandler):
+    """Answers with the headers it got, and with two ids of its own as Ray's does."""
+
+    def do_GET(self) -> None:
+        got = [[name.lower(), value] for name, value in self.headers.items()]
+        data = json.dumps(got).encode()
+        self.send_response(200)
+        for name, value in (("x-request-id", "a"), ("X-Request-ID", "b")):
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Iterator[str]:
+    """The URL of HAProxy before a `Replica`."""
+    port = free_port()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Replica) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = (
+            f"{HEAD}frontend f\n    bind 127.0.0.1:{port}\n    acl all path_beg /\n"
+            "    use_backend http-aigc if all\nbackend http-aigc\n"
+            f"    server one 127.0.0.1:{server.server_port}\n"
+        )
+        with haproxy(edited(config, ServeSpec()), tmp_path, port):
+            yield f"http://127.0.0.1:{port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([b"mine-1"], True),
+        ([], False),
+        ([b"\xff"], False),
+        ([b"a b"], False),
+        ([b"x" * 65], False),
+        ([b"mine-1", b"\xff"], False),
+        ([b"aigc-0123abcd-" + b"x" * 43], False),
+    ],
+)
+def test_a_request_has_one_id(numbered: str, given: list[bytes], kept: bool) -> None:
+    headers = [(b"x-request-id", value) for value in given]
+    answer = httpx.get(numbered, headers=headers)
+    [found] = answer.headers.get_list("x-request-id")
+    assert [value for name, value in answer.json() if name == "x-request-id"] == [found]
+    assert re.fullmatch(r"mine-1" if kept else r"[0-9a-f-]{36}", found)
+
+
+def test_what_ray_alone_reads_does_not_reach_it(numbered: str) -> None:
+    names = (b"X-Session-Id", b"x_session_id", b"serve_multiplexed_model_id")
+    more = (b"Serve-Multiplexed-Model-Id", b"serve_multiplexed-model_id")
+    answer = httpx.get(numbered, headers=[(name, b"\xff") for name in names + more])
+    assert answer.status_code == 200
+    assert not any("session" in name or "multiplexed" in name for name, _ in answer.json())
 
 
 @pytest.mark.parametrize("listed", ["https://shop.example", "*"])
@@ -65,12 +132,9 @@ def test_listed_origins_may_read_a_refusal(tmp_path: Path, listed: str) -> None:
         f"{HEAD}frontend f\n    bind 127.0.0.1:{port}\n    acl all path_beg /\n"
         "    use_backend http-aigc if all\nbackend http-aigc\n"
     )
-    script = front.edits(ServeSpec(cors_origins=(listed, "https://a.example", "odd'{ one")))
-    done = subprocess.run(
-        ["sed", "-e", script], input=config, capture_output=True, text=True, check=True
-    )
+    spec = ServeSpec(cors_origins=(listed, "https://a.example", "odd'{ one"))
     allowed = "access-control-allow-origin"
-    with haproxy(done.stdout, tmp_path, port):
+    with haproxy(edited(config, spec), tmp_path, port):
         for origin in ("https://shop.example", "https://other.example"):
             headers = {"origin": origin}
             refused = httpx.get(f"http://127.0.0.1:{port}/v1/images/x", headers=headers)
