@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -23,14 +22,13 @@ from ray import serve
 from ray.serve._private.logging_utils import get_serve_logs_dir
 from ray.serve.api import _run
 from ray.serve.config import AutoscalingConfig, HTTPOptions
-from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
-from aigc.errors import PlacementError, SpecError
-from aigc.orchestration import failover, front, replicas
+from aigc.errors import SpecError
+from aigc.orchestration import failover, front, listening, replicas
 from aigc.orchestration.front import APPLICATION
 from aigc.orchestration.ledger import ClusterLedger
 from aigc.orchestration.place import is_on_cluster
@@ -122,7 +120,7 @@ def from_config(args: Json) -> serve.Application:
     store = values.pop("store", None)
     spec = build_spec(ServeSpec, values)
     if ray.is_initialized():  # where it is deployed
-        _listens(spec, unheard)
+        listening.require_closed(spec)
     return application(spec, store)
 
 
@@ -173,33 +171,18 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
         serve.start(http_options=options, logging_config=_QUIET)
-        if APPLICATION in serve.status().applications:
+        ours = APPLICATION not in serve.status().applications
+        if not ours:
             notice("an endpoint runs there already; its replicas are replaced one by one")
-        host, port = _listens(spec, notice)
+        host, port = listening.require_closed(spec, notice)
         try:
             _run(application(spec, ModelStore().uri), _blocking=False, name=APPLICATION)
             replicas.wait(spec, notice)
+            ours = True
             yield f"http://{host}:{port}"
         finally:
-            _drain(spec.scaling.drain_s)
-            if not serve.status().applications:  # a cluster may serve others' as well
-                serve.shutdown()  # type: ignore[no-untyped-call]
-
-
-def _listens(spec: ServeSpec, notice: Notice) -> tuple[str, int]:
-    """Host and port: of Serve as it runs, which keeps those it was begun with.
-
-    Raises:
-        SpecError: others can reach it there and there are no keys.
-    """
-    client = _get_global_client(raise_if_no_controller_running=False)
-    found = spec if client is None else client.http_config
-    host, port = found.host or spec.host, found.port
-    if (host, port) != (spec.host, spec.port):
-        notice(f"Serve runs there already and listens at {host}, port {port}, not as asked")
-    if reason := spec.open_at(host):
-        raise SpecError(f"Serve listens as it was begun: {reason}")
-    return host, port
+            if ours:  # what ran before is not ended because nothing took its place
+                _end(spec)
 
 
 def _hear_sigterm() -> None:
@@ -210,6 +193,12 @@ def _hear_sigterm() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)
+
+
+def _end(spec: ServeSpec) -> None:
+    _drain(spec.scaling.drain_s)
+    if not serve.status().applications:  # a cluster may serve others' as well
+        serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _drain(longest_s: float) -> None:
@@ -232,20 +221,8 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
             raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
-    if on_cluster:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((spec.host, spec.port))
-        except OSError as error:
-            raise PortTakenError(
-                f"port {spec.port} at {spec.host}: {error.strerror or error}; choose another"
-            ) from None
-
-
-class PortTakenError(PlacementError):
-    exit_code = 1
+    if not on_cluster:
+        listening.require_port(spec)
 
 
 def _ongoing(spec: ServeSpec) -> int:

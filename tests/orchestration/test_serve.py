@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,8 +11,8 @@ import ray
 import yaml
 from ray.serve.config import HTTPOptions
 
-from aigc.errors import SpecError, StorageError
-from aigc.orchestration import replicas, serve
+from aigc.errors import JobError, SpecError, StorageError
+from aigc.orchestration import listening, replicas, serve
 from aigc.service import keys
 from aigc.specs import ServeSpec, build
 from aigc.types import Json
@@ -48,7 +49,7 @@ def test_serve_that_runs_already_is_no_way_to_listen_without_keys(
 ) -> None:
     """It listens where it was begun, whatever is asked for now."""
     client = SimpleNamespace(http_config=HTTPOptions(host="0.0.0.0", port=8000))
-    monkeypatch.setattr(serve, "_get_global_client", lambda **_: client)
+    monkeypatch.setattr(listening, "_get_global_client", lambda **_: client)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     _, args = exported()
     with pytest.raises(SpecError, match=r"host 0\.0\.0\.0 can be reached from elsewhere"):
@@ -57,6 +58,52 @@ def test_serve_that_runs_already_is_no_way_to_listen_without_keys(
     assert serve.from_config(args | {"keys": "s3://bucket/keys.jsonl"}) is not None
     client.http_config.host = "127.0.0.1"
     assert serve.from_config(args) is not None
+
+
+class Serve:
+    """Ray Serve with one application, as far as it is begun and ended with."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *stands: str) -> None:
+        self.applications, self.ends = set(stands), False
+        calls = (self.start, self.status, self.delete, self.shutdown)
+        for call in calls:
+            patch.setattr(serve.serve, call.__name__, call)
+        patch.setattr(serve, "_run", lambda *_, name, **__: self.applications.add(name))
+        patch.setattr(serve, "connect", lambda *_, **__: contextlib.nullcontext())
+        patch.setattr(serve, "_hear_sigterm", lambda: None)
+        patch.setattr(replicas, "require_room", lambda _: None)
+        patch.setattr(listening, "_get_global_client", lambda **_: None)
+
+    def start(self, **_: object) -> None:
+        pass
+
+    def status(self) -> SimpleNamespace:
+        return SimpleNamespace(applications=dict.fromkeys(self.applications))
+
+    def delete(self, name: str, **_: object) -> None:
+        self.applications.remove(name)
+
+    def shutdown(self) -> None:
+        self.ends = True
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_what_runs_is_not_deleted_when_nothing_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, stands: bool
+) -> None:
+    def failing(*_: object) -> None:
+        raise JobError("no replica could start")
+
+    spec = build(ServeSpec, {"models": [publish_tiny("tiny-stands").name]})
+    found = Serve(monkeypatch, *["aigc"] * stands)
+    monkeypatch.setattr(replicas, "wait", failing)
+    with pytest.raises(JobError), serve.running(spec, "a-cluster"):
+        pass
+    assert (found.applications, found.ends) == ({"aigc"} if stands else set(), not stands)
+    monkeypatch.setattr(replicas, "wait", lambda *_: None)
+    with serve.running(spec, "a-cluster"):
+        assert found.applications == {"aigc"}
+    assert (found.applications, found.ends) == (set(), True)
 
 
 def test_exported_keys_are_found_from_anywhere(
