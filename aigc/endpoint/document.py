@@ -64,13 +64,11 @@ _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 def _paths(forms: Json) -> Json:
     return {
         "/v1/images/generations": {
-            "post": _call(
-                "Make pictures", _json_body("Generation"), {"200": _images()}, [_IDEMPOTENCY]
-            )
+            "post": _made("Make pictures", _json_body("Generation"), _images())
         },
         **{f"/v1/images/{name}": _of_picture(name, form) for name, form in forms.items()},
         "/v1/latents/walk": {
-            "post": _call("The frames between two", _json_body("Walk"), {"200": _ok("Images")})
+            "post": _made("The frames between two", _json_body("Walk"), _ok("Images"))
         },
         "/v1/images/{ref}/{label}/{seed}/{file}": {
             "get": _call("One item, for good", None, {"200": _picture(), **_KEPT}, _address())
@@ -88,7 +86,11 @@ def _paths(forms: Json) -> Json:
 
 def _of_picture(name: str, form: Json) -> Json:
     told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
-    return {"post": _call(told[name], form, {"200": _images()})}
+    return {"post": _made(told[name], form, _images())}
+
+
+def _made(summary: str, body: Json, answer: Json) -> Json:
+    return _call(summary, body, {"200": answer}, [_IDEMPOTENCY])
 
 
 def _images() -> Json:
@@ -216,7 +218,7 @@ _IDEMPOTENCY = {
         "A repeat within an hour gets the same answer, marked Idempotent-Replayed, and is not "
         "charged; another request under the same key is a 409. Where several replicas answer, a "
         "repeat may come to another one: it is then made and charged again, unmarked, with the "
-        "same pictures, and a reused key is not noticed."
+        "same pictures, and a reused key is not noticed. So is a stream, wherever it is repeated."
     ),
 }
 _NULLABLE = {"type": ["string", "null"]}

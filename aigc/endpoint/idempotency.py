@@ -7,9 +7,9 @@ nobody waits for any more before it is made is not made, and forgotten.
 
 A repeat that comes to another replica, or after the answer was forgotten, is made and charged
 again, and nothing tells that it is one; nor is another request under the same key noticed there.
-Its pictures are the same all the same, for key, caller and body decide the seed where the body
-names none: unless the model's alias has moved, or replicas are of different kinds of processor.
-Streams are always made again.
+Its pictures are the same all the same, for key, caller and what was sent (of a form its fields and
+its picture) decide the seed where none is named: unless the model's alias has moved, or replicas
+are of different kinds of processor. Streams are always made again, and charged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Idempotency:
         self,
         key_id: str,
         name: str,
-        body: bytes,
+        sent: bytes,
         make: Callable[[], Awaitable[bytes]],
         wait: Callable[[asyncio.Future[bytes]], Awaitable[None]] = _patiently,
     ) -> tuple[bytes, bool]:
@@ -62,7 +62,7 @@ class Idempotency:
         Raises:
             ConflictError: `name` stands for another request; BadRequestError: it is too long.
         """
-        fingerprint, place = repeatable(key_id, name, body), (key_id, name)
+        fingerprint, place = repeatable(key_id, name, sent), (key_id, name)
         self._forget_old()
         entry = self._entries.get(place)
         if entry is not None:
@@ -116,11 +116,11 @@ class Idempotency:
                 del self._entries[place]
 
 
-def repeatable(key_id: str, name: str, body: bytes) -> bytes:
+def repeatable(key_id: str, name: str, sent: bytes) -> bytes:
     """32 bytes that stand for this request of this caller. Raises BadRequestError."""
     if not 0 < len(name) <= _LONGEST:
         raise BadRequestError(f"Idempotency-Key: use 1 to {_LONGEST} characters")
-    parts = (key_id.encode(), name.encode(errors="replace"), body)
+    parts = (key_id.encode(), name.encode(errors="replace"), sent)
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 

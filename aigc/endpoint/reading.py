@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,12 +16,13 @@ from starlette.types import Message
 
 from aigc.endpoint.errors import ClientGoneError, TooLargeError, TooSlowError, WrongTypeError
 from aigc.endpoint.settings import EndpointSettings
-from aigc.service.errors import BadRequestError
+from aigc.service.errors import BadRequestError, OverloadedError
 
 Read = TypeVar("Read")
 
 _MAX_FIELDS = 40
 _MAX_FIELD_BYTES = 64 * 2**10
+_PART_BYTES = 2**20
 
 
 async def json_body(request: Request, settings: EndpointSettings) -> bytes:
@@ -44,6 +47,25 @@ class Form:
     fields: dict[str, Any]
     image: UploadFile
     """Beyond a megabyte it is on disk until it is read."""
+
+    async def read(self) -> bytes:
+        """Raises OverloadedError when the request that it came with has ended meanwhile."""
+        try:
+            return await self.image.read()
+        except ValueError:
+            raise OverloadedError(
+                "image: who sent it first has hung up; send it again",
+                retry_after_s=1,
+                code="unavailable",
+            ) from None
+
+    async def digest(self) -> bytes:
+        """Of the fields and the picture, which can be read afterwards."""
+        found = hashlib.sha256(json.dumps(sorted(self.fields.items())).encode())
+        while part := await self.image.read(_PART_BYTES):
+            found.update(part)
+        await self.image.seek(0)
+        return found.digest()
 
 
 @contextlib.asynccontextmanager

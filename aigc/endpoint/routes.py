@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,7 +24,11 @@ from aigc.service.quota import Ledger
 from aigc.service.service import Service
 
 _NOBODY = "nobody"
+_NAME = "idempotency-key"
 _JSON = "application/json"
+
+Take = Callable[[bytes | None], Awaitable[Order]]
+"""Makes an order and charges it; the bytes stand for the seed of a request that names none."""
 
 
 class Images:
@@ -36,27 +41,13 @@ class Images:
     async def generations(self, request: Request) -> Response:
         body = await json_body(request, self._settings)
         asked = parse_json(Generation, body)
-        name = request.headers.get("idempotency-key")
-        if name is None:
-            order = await self._service.generation(asked)
-            return await self._reply(request, asked, order, "image_generation")
-        caller = _caller(request)
-        seed = repeatable(caller, name, body)
-        if asked.stream:
-            order = await self._service.generation(asked, seed)
-            return await self._reply(request, asked, order, "image_generation")
 
-        async def make() -> bytes:
+        async def take(seed: bytes | None) -> Order:
             order = await self._service.generation(asked, seed)
             await self._charge(request, order)
-            with self._service.ticket(order) as ticket:
-                return answers.images(order, await ticket.files(), self._addresses(request, asked))
+            return order
 
-        wait = functools.partial(answers.until, request)
-        data, replayed = await self._once.once(caller, name, body, make, wait)
-        return Response(
-            data, media_type=_JSON, headers={"idempotent-replayed": "true"} if replayed else None
-        )
+        return await self._reply(request, asked, "image_generation", body, take)
 
     async def variations(self, request: Request) -> Response:
         return await self._from_picture(request, Variation, "image_variation")
@@ -65,9 +56,15 @@ class Images:
         return await self._from_picture(request, Edit, "image_edit")
 
     async def walk(self, request: Request) -> Response:
-        asked = parse_json(Walk, await json_body(request, self._settings))
-        order = await self._service.walk(asked)
-        return await self._reply(request, None, order, "image_walk")
+        body = await json_body(request, self._settings)
+        asked = parse_json(Walk, body)
+
+        async def take(seed: bytes | None) -> Order:
+            order = await self._service.walk(asked)
+            await self._charge(request, order)
+            return order
+
+        return await self._reply(request, None, "image_walk", body, take)
 
     async def _from_picture(self, request: Request, kind: type[Variation], event: str) -> Response:
         """Who is refused is refused before his picture is looked at, or even received."""
@@ -81,14 +78,30 @@ class Images:
                     param="response_format",
                     code="not_supported",
                 )
-            order = await self._service.variations(asked, form.image.read, admit)
-        return await self._answer(request, asked, order, event)
+            named = _NAME in request.headers
+            sent = event.encode() + await form.digest() if named else b""
+            take = functools.partial(self._service.variations, asked, form.read, admit)
+            return await self._reply(request, asked, event, sent, take)
 
     async def _reply(
-        self, request: Request, asked: Asked | None, order: Order, event: str
+        self, request: Request, asked: Asked | None, event: str, sent: bytes, take: Take
     ) -> Response:
-        await self._charge(request, order)
-        return await self._answer(request, asked, order, event)
+        """`sent` is all that tells one request from another."""
+        name = request.headers.get(_NAME)
+        seed = None if name is None else repeatable(_caller(request), name, sent)
+        if name is None or (asked is not None and asked.stream):
+            return await self._answer(request, asked, await take(seed), event)
+
+        async def make() -> bytes:
+            order = await take(seed)
+            with self._service.ticket(order) as ticket:
+                return answers.images(order, await ticket.files(), self._addresses(request, asked))
+
+        wait = functools.partial(answers.until, request)
+        data, replayed = await self._once.once(_caller(request), name, sent, make, wait)
+        return Response(
+            data, media_type=_JSON, headers={"idempotent-replayed": "true"} if replayed else None
+        )
 
     async def _answer(
         self, request: Request, asked: Asked | None, order: Order, event: str

@@ -21,7 +21,6 @@ from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import (
     Order,
-    draw_seed,
     draws_of,
     format_of,
     label_in_prompt,
@@ -60,7 +59,7 @@ def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
     return Order(work, names, asked.start.seed, asked.start.index, addressed=False)
 
 
-def variations(loaded: Loaded, asked: Variation, settings: ServiceSettings) -> Order:
+def variations(loaded: Loaded, asked: Variation, settings: ServiceSettings, seed: int) -> Order:
     """Pictures near one that is still to be added, `near` it.
 
     Raises:
@@ -76,7 +75,6 @@ def variations(loaded: Loaded, asked: Variation, settings: ServiceSettings) -> O
     shown = None if asked.label is None else label_index(loaded, asked.label, "label")
     prompt = asked.prompt if isinstance(asked, Edit) else None
     becomes = label_in_prompt(loaded, prompt)
-    seed = draw_seed() if asked.seed is None else asked.seed
     source = functools.partial(
         _vary, shown=shown, becomes=becomes, seed=seed,
         index=asked.index, count=asked.n, strength=asked.strength,

@@ -96,14 +96,17 @@ class Service:
         asked: bodies.Variation,
         read: Callable[[], Awaitable[bytes]],
         admit: Callable[[Order], Awaitable[None]] | None = None,
+        repeatable: bytes | None = None,
     ) -> Order:
         """`read` gives the picture's file; it is called once `admit` has let the order pass.
+        `repeatable` bytes stand for the seed where the request names none.
 
         Raises:
             OverloadedError: too many pictures wait to be read.
         """
         loaded = await self.model(asked.model)
-        order = points.variations(loaded, asked, self.settings)
+        seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
+        order = points.variations(loaded, asked, self.settings, seed)
         with self._place_to_read():
             if admit is not None:
                 await admit(order)

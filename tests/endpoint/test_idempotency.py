@@ -2,16 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
+from starlette.datastructures import UploadFile
 
 from aigc.endpoint.errors import ConflictError
 from aigc.endpoint.idempotency import Idempotency
+from aigc.endpoint.reading import Form
+from aigc.endpoint.settings import EndpointSettings
+from aigc.service import keys
 from aigc.service.batcher import Batcher
+from aigc.service.errors import OverloadedError
 from aigc.service.loaded import Loaded
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
@@ -32,6 +40,68 @@ def test_the_same_request_is_made_once(client: httpx.Client) -> None:
     assert {answer.content for answer in answers} == {answers[0].content}
     assert [a.headers.get("idempotent-replayed") for a in answers].count(None) == 1
     assert post(client, "other").json()["data"] != answers[0].json()["data"]
+
+
+def test_what_starts_from_points_is_made_once_too(client: httpx.Client, models) -> None:
+    first, second = (client.get(f"/v1/images/vae@v1/one/{n}/0.png").content for n in (1, 2))
+
+    def sent(where: httpx.Client, call: str, picture: bytes, name: str = "points", **fields: str):
+        data, files = {"model": "vae"} | fields, {"image": picture}
+        headers = {"idempotency-key": name}
+        return where.post(f"/v1/images/{call}", data=data, files=files, headers=headers)
+
+    made = [sent(client, call, first, call) for call in ("variations", "edits") for _ in range(2)]
+    assert [a.headers.get("idempotent-replayed") for a in made] == [None, "true"] * 2
+    assert made[0].content == made[1].content
+    assert made[2].json()["data"] != made[0].json()["data"]
+    for call, picture, fields in (
+        ("edits", first, {}),
+        ("variations", second, {}),
+        ("variations", first, {"n": "2"}),
+    ):
+        assert sent(client, call, picture, "variations", **fields).status_code == 409
+    streamed = [sent(client, "variations", first, "s", stream="true").text for _ in range(2)]
+    assert pictures(streamed[0]) == pictures(streamed[1])
+    with models.running(models=("vae",)) as other:
+        assert (
+            sent(other, "variations", first, "variations").json()["data"]
+            == (made[0].json()["data"])
+        )
+
+
+def pictures(events: str) -> list[str]:
+    lines = [line.removeprefix("data: ") for line in events.splitlines()]
+    return [json.loads(line)["b64_json"] for line in lines if line.startswith("{")]
+
+
+def test_a_walk_is_made_and_charged_once(models: Endpoint, tmp_path: Path) -> None:
+    file, path = str(tmp_path / "keys.jsonl"), "/v1/latents/walk"
+    secret, _ = keys.create(file, ["generate"], images_per_day=5)
+    ends = {"from": {"label": "one", "seed": 1}, "to": {"label": "two", "seed": 2}}
+    walk, headers = {"model": "tiny", "steps": 4, **ends}, {"idempotency-key": "walk"}
+    settings = EndpointSettings(keys=file, access_log=False)
+    with models.running(endpoint=settings, models=("tiny",)) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        made = [client.post(path, json=walk, headers=headers) for _ in range(3)]
+        assert [answer.status_code for answer in made] == [200] * 3
+        assert {answer.content for answer in made} == {made[0].content}
+        assert client.post(path, json=walk | {"steps": 3}, headers=headers).status_code == 409
+        assert client.post(path, json=walk).status_code == 429
+
+
+def test_a_picture_goes_with_the_request_it_came_with() -> None:
+    """Whoever waits for the same answer is told to send it again."""
+
+    async def read() -> None:
+        image = UploadFile(io.BytesIO(b"picture"))
+        form = Form({}, image)
+        await form.digest()
+        assert await form.read() == b"picture"
+        await image.close()
+        with pytest.raises(OverloadedError, match="send it again"):
+            await form.read()
+
+    asyncio.run(read())
 
 
 def test_another_request_under_the_same_key(client: httpx.Client) -> None:

@@ -135,12 +135,12 @@ def test_few_pictures_wait_to_be_read(service: Service) -> None:
 def test_what_starts_from_points_counts_as_what_it_costs(service: Service) -> None:
     asked = Variation(model="vae", n=3)
     [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
-    order = points.variations(loaded, asked, service.settings)
+    order = points.variations(loaded, asked, service.settings, 0)
     assert order.work.weight > 3 + 16
     kind = order.work.kind
     for _ in range(50):
         loaded.note_extra(kind, weight=3, took_s=203 * loaded.pace_s)
-    assert points.variations(loaded, asked, service.settings).work.weight == 203
+    assert points.variations(loaded, asked, service.settings, 0).work.weight == 203
     vary(service, asked)
     assert loaded.extra(kind) != 200
     assert service.batcher.seen.queued == 0
