@@ -11,6 +11,7 @@ from aigc.specs import (
     GanModel,
     GenerateSpec,
     PrepareSpec,
+    ServeSpec,
     TrainSpec,
     build,
     dump,
@@ -51,6 +52,9 @@ WRONG = [
         "model.depth; .*: family, generator",
     ),
     (TrainSpec, TRAIN | {"model": {"family": "vae", "loss": "hinge"}}, "model are: .*likelihood"),
+    (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),
+    (ServeSpec, {"models": ["s3://b/models/a/v1"]}, "models: s3://b/models/a/v1 is a folder"),
+    (ServeSpec, {"models": ["./a"]}, "models: ./a is a folder; .* AIGC_STORE"),
     (TrainSpec, TRAIN | {"placement": {"workers": 3}}, "batch_size 64 cannot be divided"),
 ]
 

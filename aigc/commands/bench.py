@@ -69,7 +69,7 @@ _FIGURES = ("requests_per_s", "images_per_s", "p50_ms", "p95_ms", "p99_ms", "cpu
 
 @app.command()
 def serve(
-    model: Annotated[str, typer.Argument(help="name, name@version, name@alias or a URI.")],
+    model: Annotated[str, typer.Argument(help="name, name@version or name@alias.")],
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 10.0,
     connections: Annotated[int, typer.Option(min=1, help="With one image a request.")] = 32,

@@ -44,7 +44,7 @@ class Scaling(Spec):
 
 class ServeSpec(Spec):
     models: tuple[str, ...] = ()
-    """name, name@alias or name@version; none means every name in the store."""
+    """name, name@alias or name@version, each name once; none means every name in the store."""
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
     keys: str | None = None
@@ -86,6 +86,19 @@ class ServeSpec(Spec):
     of it where the queue has not been empty for a quarter of it."""
     watch_s: Annotated[float, Field(gt=0)] = 5.0
     """How often replicas look whether an alias moved."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        """A folder has no aliases to follow, and the store may have another model of its name."""
+        for ref in self.models:
+            if "/" in ref or ref.startswith((".", "~")):
+                raise ValueError(
+                    f"models: {ref} is a folder; name a model of the store, which AIGC_STORE sets"
+                )
+        names = [ref.partition("@")[0] for ref in self.models]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"models: {twice[0]} is named more than once; name each once")
+        return self
 
     @model_validator(mode="after")
     def _growing(self) -> Self:
