@@ -60,7 +60,7 @@ def serve(
         from aigc.orchestration import serve as serving
 
         if export_config:
-            typer.echo(serving.export_config(spec), nl=False)
+            typer.echo(serving.export_config(spec, say), nl=False)
             return
         with serving.running(spec, address, say) as url:
             say(f"Studio     {url}/")

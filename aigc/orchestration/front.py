@@ -94,6 +94,13 @@ def edits(spec: ServeSpec) -> str:
     return f"{_SILENT}/^    use_backend {_BACKEND} if/i\\\n{inserted}\n"
 
 
+def settings(spec: ServeSpec) -> list[str]:
+    """Fields that HAProxy has from where its node was started, not from a config deployed later."""
+    plain = ServeSpec.model_construct()
+    fields = ("max_in_flight", "cors_origins")
+    return [field for field in fields if getattr(spec, field) != getattr(plain, field)]
+
+
 def _cors(origins: Iterable[str]) -> list[str]:
     """A page of another origin shall read what HAProxy answers itself, as what a replica does."""
     wanted = [origin for origin in origins if _ORIGIN.fullmatch(origin)]

@@ -124,7 +124,7 @@ def from_config(args: Json) -> serve.Application:
     return application(spec, store)
 
 
-def export_config(spec: ServeSpec) -> str:
+def export_config(spec: ServeSpec, notice: Notice = unheard) -> str:
     """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema.
 
     It says where it listens, so that whoever deploys it needs keys as much as who exports it.
@@ -149,6 +149,11 @@ def export_config(spec: ServeSpec) -> str:
         ],
     }
     ServeDeploySchema.model_validate(config)
+    if fields := " and ".join(front.settings(spec)):
+        notice(
+            f"{fields}: the nodes' HAProxy knows only what `aigc serve --export-environment` was "
+            "given there; give it the same settings"
+        )
     return yaml.safe_dump(config, sort_keys=False)
 
 

@@ -106,6 +106,16 @@ def test_what_runs_is_not_deleted_when_nothing_takes_its_place(
     assert (found.applications, found.ends) == (set(), True)
 
 
+def test_what_the_nodes_must_be_given_as_well_is_told() -> None:
+    told: list[str] = []
+    serve.export_config(build(ServeSpec, {"max_queued_images": 7}), told.append)
+    assert told == []
+    serve.export_config(build(ServeSpec, {"max_in_flight": 64}), told.append)
+    serve.export_config(build(ServeSpec, {"cors_origins": ["https://a.example"]}), told.append)
+    assert [line.partition(":")[0] for line in told] == ["max_in_flight", "cors_origins"]
+    assert all("--export-environment" in line for line in told)
+
+
 def test_exported_keys_are_found_from_anywhere(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
