@@ -39,6 +39,7 @@ class Loaded:
     encoder: nn.Module | None
     """Of a VAE: pictures to latents."""
     size_bytes: int
+    """Of the weights: those of the sampler twice where there is a process beside."""
     figures: Json
     card: str
     identity: str
@@ -162,3 +163,4 @@ def _warm_up(loaded: Loaded, beside: Held | None) -> None:
         raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")
     if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
         loaded.beside = beside
+        loaded.size_bytes += loaded.renderer.engine.size_bytes

@@ -34,6 +34,9 @@ _DRAWN_SEEDS = 2**53
 """Seeds drawn here are exact in JavaScript too."""
 _RANDOM = random.Random()
 _LONGEST_PATTERN = 50_000
+"""Class indices times labels; of two labels, 25,000 indices or 200 KB."""
+_PATTERNS = 256
+"""Kept: some 50 MB if all are as long as can be."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _require_short(shares: Mapping[str, float]) -> None:
         raise SpecError("labels: the shares are too uneven; use ratios like 3 and 1")
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=_PATTERNS)
 def _pattern(
     known: tuple[str, ...],
     synonyms: tuple[tuple[str, str], ...],

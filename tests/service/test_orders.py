@@ -121,6 +121,15 @@ def test_addresses_say_only_what_differs(service: Service) -> None:
     assert orders.address(ordered(service, "plain", seed=1), 0) == "/v1/images/plain@v1/_/1/0.png"
 
 
+def test_patterns_take_bounded_memory(service: Service) -> None:
+    asked = Generation(labels={"one": 0.999, "two": 0.001})
+    found = orders._pattern_of(asyncio.run(service.model("tiny")), asked)
+    longest = orders._LONGEST_PATTERN // 2 * found.itemsize
+    most = orders._pattern.cache_info().maxsize
+    assert most is not None
+    assert most * longest < 64 * 2**20
+
+
 def test_patterns_are_not_mixed_up(service: Service) -> None:
     """Lists and shares of the same names are different wishes."""
     even = Counter(ordered(service, labels=["one", "two"], n=8).labels)

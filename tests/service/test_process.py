@@ -56,6 +56,13 @@ def files(service: Service, n: int, **fields: object) -> list[bytes]:
     return asyncio.run(made())
 
 
+def test_memory_counts_what_the_process_beside_holds(service: Service, beside: Service) -> None:
+    alone, both = ({m.version.name: m for m in s.catalogue.loaded()} for s in (service, beside))
+    for name, loaded in both.items():
+        sampler = loaded.renderer.engine.size_bytes
+        assert loaded.size_bytes == alone[name].size_bytes + sampler
+
+
 def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Service) -> None:
     assert all(loaded.beside is not None for loaded in beside.catalogue.loaded())
     for n, fields in ((1, {}), (7, {"output_format": "jpeg"}), (60, {"size": "24x8"})):
