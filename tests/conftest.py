@@ -13,7 +13,6 @@ import pytest
 from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
-
 _ENDPOINTS = {"test_serve", "test_bench_serve", "test_endpoint", "test_overload"}
 """Modules that start Ray Serve and HAProxy, of which a machine holds one at a time."""
 
