@@ -40,6 +40,13 @@ class Range(Spec):
     """Hive style, `campaign=spring/market=se`; empty when the set is not partitioned."""
 
 
+class DataDigests(Spec):
+    """Of the data set that each gate compares with: what it holds counts, not where it lies."""
+
+    realism: str | None = None
+    memorisation: str | None = None
+
+
 class Job(Spec):
     """Written once beside the output as `_job.json`. A rerun must agree with it in every field.
 
@@ -76,6 +83,7 @@ class Job(Spec):
     asked_gates: Gates
     gates: Gates
     """As asked, every percentile resolved to the threshold it was measured to be."""
+    data_digests: DataDigests = DataDigests()
     partition_by: tuple[str, ...] = ()
     """Columns of the briefs that stand in the names of folders, and so not in the files."""
     briefs_digest: str | None = None
@@ -144,18 +152,21 @@ class Job(Spec):
     def _decisive(self) -> dict[str, object]:
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude=set(_RESOLVED))
-        asked = values.pop("asked_gates")
+        asked, digests = values.pop("asked_gates"), values.pop("data_digests")
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
-        return values | dict(_dotted("gates", decisive))
+        data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
+        return values | dict(_dotted("gates", decisive)) | data
 
-    def as_patient_as(self, other: Job) -> Job:
-        """This job with the patience of `other`'s gates, and never fewer draws than it had."""
+    def taken_up_by(self, other: Job) -> Job:
+        """This job with the patience of `other`'s gates, and never fewer draws than it had; and
+        with their data sets where they lie now."""
         gates = other.asked_gates
         patience = {
             "max_draws": max(gates.max_draws, self.gates.max_draws),
             "min_accepted": gates.min_accepted,
         }
-        same = {name: getattr(self, name).model_copy(update=patience) for name in _GATES}
+        now = {name: getattr(self, name).with_data(gates.data) for name in _GATES}
+        same = {name: asked.model_copy(update=patience) for name, asked in now.items()}
         return self.model_copy(update=same)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aigc import storage
-from aigc.errors import DiskFullError, GatesError, StoreError
+from aigc.errors import DiskFullError, GatesError, SpecError, StoreError
 from aigc.generation.briefs import Briefs, Reject
+from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.plan import Job
 from aigc.generation.rounds import staged
@@ -72,11 +73,14 @@ def append(
     """Let the finished set at `out` grow to `total` items; returns its manifest.
 
     Raises:
-        SpecError: `total` is less than there is, or the set cannot grow.
+        SpecError: `total` is less than there is, the set cannot grow, or what its gates compare
+            with is gone or another.
     """
     out = storage.absolute(out)
     with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
-        version = _same_model(commit.read_job(out), None)
+        job = commit.read_job(out)
+        version = _same_model(job, None)
+        _require_same_data(job, out)
         job = commit.grow(out, total)
         means = _Means(placement, Budget(), on_cluster)
         setup = ShardSetup(job, version, out)
@@ -152,6 +156,16 @@ def _same_model(job: Job, where: str | None) -> ModelVersion:
             f"{job.model_digest[:12]}; name that model by --model"
         )
     return version
+
+
+def _require_same_data(job: Job, out: str) -> None:
+    for gate, digest in data_digests(job.gates).items():
+        recorded = getattr(job.data_digests, gate) or digest
+        if digest != recorded:
+            raise SpecError(
+                f"gates.{gate}.data = {job.gates.data[gate]}: digest {digest[:12]} now, {out} was "
+                f"made with {recorded[:12]}; bring that data set back there"
+            )
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from aigc import storage
+from aigc.errors import SpecError
 from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.engine import best_precision
-from aigc.generation.plan import Job
+from aigc.generation.plan import DataDigests, Job
 from aigc.orchestration.place import choose_device, make_crew
 from aigc.orchestration.planning import plan_job, probe_draws, read_briefs, write_briefs
 from aigc.orchestration.pool import Pool
@@ -41,6 +42,12 @@ class Order:
         """Raises StoreError when the model is damaged."""
         return ModelStore().load(self.version)
 
+    @functools.cached_property
+    def gates(self) -> Gates:
+        """As asked, their data sets named such that workers find them, whatever their folder."""
+        gates = self.spec.gates
+        return gates.with_data({gate: storage.absolute(uri) for gate, uri in gates.data.items()})
+
     def open(self) -> tuple[ShardSetup, list[Reject]]:
         """The job with all its workers need, and the rows of the briefs that are none.
 
@@ -50,7 +57,7 @@ class Order:
         found = commit.find_job(self.out)
         if found is None:  # damage is found before anything is written
             include_scores = "scores" in self.spec.include
-            gating.require(self.spec.gates, include_scores, self.version.config, self.tensors)
+            gating.require(self.gates, include_scores, self.version.config, self.tensors)
         briefs, rejects = read_briefs(self.spec, self.version.config)
         if rejects:
             self._say_rejects(rejects)
@@ -64,22 +71,32 @@ class Order:
         device = found.device if found else choose_device(self.spec.placement, self.on_cluster)
         precision = found.precision if found else best_precision(device)
 
-        def plan(spec: GenerateSpec) -> Job:
+        def plan(gates: Gates) -> Job:
+            spec = self.spec.model_copy(update={"gates": gates})
             return plan_job(spec, self.version, device, precision, briefs)
 
-        job, realism = plan(self.spec), self.spec.gates.realism
+        job, resolved, realism = plan(self.gates), self.gates, self.gates.realism
         if found is not None:
-            return job.model_copy(update={"gates": found.gates})
-        if realism is None or realism.percentile is None:
-            return job
-        ungated = plan(self.spec.model_copy(update={"gates": Gates()}))
-        return job.model_copy(update={"gates": self._measure(ungated, briefs)})
+            resolved = found.gates
+        elif realism is not None and realism.percentile is not None:
+            resolved = self._measure(plan(Gates()), briefs)
+        digests = self._data_digests(found)
+        return job.model_copy(update={"gates": resolved, "data_digests": digests})
+
+    def _data_digests(self, found: Job | None) -> DataDigests:
+        """Raises SpecError when a data set is gone; a complete set needs none."""
+        try:
+            return DataDigests(**gating.data_digests(self.gates))
+        except SpecError:
+            if found is None or commit.read_manifest(self.out) is None:
+                raise
+            return found.data_digests
 
     def _measure(self, ungated: Job, briefs: Briefs | None) -> Gates:
         """The gates with percentiles resolved, where items will be made, on a probe that is the
         same everywhere."""
         spec, config, found = self.spec, self.version.config, list[Gates]()
-        unit = MeasureGates(spec.gates, probe_draws(spec, config, briefs), config, self.tensors)
+        unit = MeasureGates(self.gates, probe_draws(spec, config, briefs), config, self.tensors)
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
         tensors = self.tensors if self.on_cluster else None
         setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)

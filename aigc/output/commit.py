@@ -147,10 +147,10 @@ def open_job(out: str, job: Job) -> Job:
             f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
         )
     storage.remove_unfinished(out, _STALE_S)
-    patient = found.as_patient_as(job)
-    if patient != found and read_manifest(out) is None:
-        storage.write_bytes(job_uri(out), patient.to_json())
-        return patient
+    taken_up = found.taken_up_by(job)
+    if taken_up != found and read_manifest(out) is None:
+        storage.write_bytes(job_uri(out), taken_up.to_json())
+        return taken_up
     return found
 
 

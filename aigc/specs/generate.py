@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -92,6 +93,18 @@ class Gates(Spec):
     def local(self) -> bool:
         """Whether some gate judges an image by itself, without the rest of the job."""
         return any((self.degenerate, self.realism, self.memorisation))
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Where the data sets lie that gates compare with, by gate."""
+        named = {"realism": self.realism, "memorisation": self.memorisation}
+        return {name: gate.data for name, gate in named.items() if gate and gate.data}
+
+    def with_data(self, places: Mapping[str, str]) -> Gates:
+        """The same gates, with those data sets at `places`."""
+        gates = {name: getattr(self, name) for name in places}
+        moved = {n: gate.model_copy(update={"data": places[n]}) for n, gate in gates.items()}
+        return self.model_copy(update=moved)
 
 
 class Budget(Spec):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -83,6 +84,19 @@ def test_a_job_survives_its_file_and_says_how_another_differs() -> None:
     assert make_job(asked_gates=asked).differences(make_job(asked_gates=other)) == [
         "gates.realism.percentile: 5.0 there, 6.0 asked"
     ]
+
+
+def test_it_counts_what_a_gates_data_set_holds_not_where_it_lies() -> None:
+    def job(place: str, digest: str) -> Job:
+        asked = Gates.model_validate({"memorisation": {"data": place}})
+        return make_job(asked_gates=asked, gates=asked, data_digests={"memorisation": digest})
+
+    assert isinstance(hash(job("/data", "a" * 64)), int), "services keep what they read of jobs"
+    begun, moved = job("/data", "a" * 64), job("/elsewhere", "a" * 64)
+    assert begun.differences(moved) == []
+    assert begun.taken_up_by(moved) == moved
+    (line,) = begun.differences(job("/data", "b" * 64))
+    assert re.fullmatch(r"gates\.memorisation\.data: digest a+\.+ there, digest b+\.+ asked", line)
 
 
 def test_a_foreign_job_file_is_one_clear_line() -> None:

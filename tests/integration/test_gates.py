@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,11 +20,11 @@ from aigc import storage
 from aigc.data.fingerprints import fingerprint
 from aigc.errors import GatesError, SpecError
 from aigc.modalities.image import decode
-from aigc.orchestration.generate import regenerate, run
+from aigc.orchestration.generate import append, regenerate, run
 from aigc.output import commit, read
 from aigc.output.manifest import status
 from aigc.output.verify import verify
-from aigc.specs import GenerateSpec
+from aigc.specs import GenerateSpec, Placement
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
@@ -112,6 +113,40 @@ def test_gates_may_be_given_more_patience_later(model, tmp_path) -> None:
     assert commit.read_job(out).gates.max_draws == 50
     with pytest.raises(SpecError, match=r"gates.degenerate.min_std: 2.0 there, 3.0 asked"):
         run(spec(model, out, count=400, gates={"degenerate": {"min_std": 3.0}}))
+
+
+def test_a_data_set_made_anew_in_its_place_is_another(model, digits_data, tmp_path) -> None:
+    """It would give other verdicts. The same one elsewhere, or called otherwise, is the same."""
+    data, out = tmp_path / "data", str(tmp_path / "set")
+    shutil.copytree(digits_data, data)
+    asked = spec(model, out, count=64, shard_items=32, gates={"memorisation": {"data": str(data)}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        run(with_data(asked, "data"))
+    job = commit.read_job(out)
+    assert job.gates.data == {"memorisation": str(data)}
+    assert append(out, 96, Placement())["items"] == 96
+
+    described = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps(described | {"digest": "f" * 64}))
+    with pytest.raises(
+        SpecError, match=r"gates\.memorisation\.data = .*: digest f{12} now, .*made"
+    ):
+        append(out, 128, Placement())
+    storage.write_bytes(commit.job_uri(out), job.to_json())
+    storage.delete(commit.manifest_uri(out))
+    storage.delete_tree(storage.join(out, "_records"))
+    with pytest.raises(SpecError, match=r"gates\.memorisation\.data: digest .* there, digest ff"):
+        run(asked)
+    assert run(with_data(asked, digits_data))["items"] == 64
+    assert commit.read_job(out).gates.data == {"memorisation": digits_data}
+    shutil.rmtree(data)
+    assert run(asked)["items"] == 64, "it is complete and needs no data set"
+
+
+def with_data(asked: GenerateSpec, place: str) -> GenerateSpec:
+    gates = asked.gates.with_data({"memorisation": place})
+    return asked.model_copy(update={"gates": gates})
 
 
 def test_duplicates_are_found_across_shards_and_replaced(repeating, tmp_path) -> None:

@@ -73,7 +73,7 @@ def load_judge(
         asked.append(lambda pictures, scores: {"realism": ~(scores["realism"] >= least)})
     if gates.memorisation is not None:
         wanted = gates.memorisation
-        data = _open("gates.memorisation.data", wanted.data)
+        data = _open("memorisation", wanted.data)
         known = TrainingImages(data, wanted.rmse, device)
         asked.append(lambda pictures, scores: {"memorised": known.near(pictures.pixels)})
     return Judge(tuple(asked), _scorer(gates.realism, include_scores, config, tensors, device))
@@ -85,14 +85,16 @@ def require(gates: Gates, include_scores: bool, config: ModelConfig, tensors: Te
     Raises:
         SpecError: names the field.
     """
-    if gates.memorisation is not None:
-        _open("gates.memorisation.data", gates.memorisation.data)
-    if gates.realism is not None and gates.realism.data is not None:
-        _open("gates.realism.data", gates.realism.data)
+    data_digests(gates)
     if gates.realism is None and include_scores:
         _require_scores(tensors)
     if gates.realism is not None and gates.realism.score == "discriminator":
         _by_discriminator(config, tensors, "cpu")
+
+
+def data_digests(gates: Gates) -> dict[str, str]:
+    """What the data sets that gates compare with hold, by gate. Raises SpecError."""
+    return {name: _open(name, uri).digest for name, uri in gates.data.items()}
 
 
 def _require_scores(tensors: Tensors) -> None:
@@ -139,7 +141,7 @@ def _scorer(
     if realism.score == "discriminator":
         return _by_discriminator(config, tensors, device)
     assert realism.data is not None
-    return ByDensity(_open("gates.realism.data", realism.data), device)
+    return ByDensity(_open("realism", realism.data), device)
 
 
 def _by_discriminator(config: ModelConfig, tensors: Tensors, device: str) -> Scorer:
@@ -149,8 +151,10 @@ def _by_discriminator(config: ModelConfig, tensors: Tensors, device: str) -> Sco
         raise SpecError(f"gates.realism.score = discriminator: {error}") from None
 
 
-def _open(field: str, uri: str) -> Dataset:
+def _open(gate: str, uri: str) -> Dataset:
     try:
         return open_dataset(uri)
     except DataError as error:
-        raise SpecError(f"{field} = {uri}: {str(error).removeprefix(f'{uri}: ')}") from None
+        raise SpecError(
+            f"gates.{gate}.data = {uri}: {str(error).removeprefix(f'{uri}: ')}"
+        ) from None
