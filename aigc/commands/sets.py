@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -105,7 +104,7 @@ def _show_regenerated(found: dict[str, Any]) -> None:
 def regenerate(
     out: Out,
     item: Annotated[list[int], typer.Option(help="Index of an item; repeatable.")],
-    to: Annotated[str | None, typer.Option(help="Folder to write the images to.")] = None,
+    to: Annotated[str | None, typer.Option(help="Folder or s3:// prefix for the images.")] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if moved.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +126,7 @@ def regenerate(
 def view(
     out: Out,
     each: Annotated[int, typer.Option(min=1, max=1000, help="Images a label.")] = 24,
-    to: Annotated[str | None, typer.Option(help="Local folder; default: into the set.")] = None,
+    to: Annotated[str | None, typer.Option(help="Folder or s3:// prefix; else into OUT.")] = None,
 ) -> None:
     """Write gallery.html, a self-contained page, and preview.png, a contact sheet.
 
@@ -182,6 +181,7 @@ def _compare(
     Raises:
         JobError: one differs although it was made again on the kind of device that made the set.
     """
+    from aigc import storage
     from aigc.modalities.image import SUFFIX
     from aigc.orchestration.generate import regenerate as run_regenerate
     from aigc.orchestration.shard_work import device_here
@@ -191,9 +191,9 @@ def _compare(
     job = commit.read_job(out)
     stored = read.stored(out, job, commit.read_records(out), indices)
     if to:
-        Path(to).mkdir(parents=True, exist_ok=True)
         for index, data in made.items():
-            (Path(to) / f"{index:012d}{SUFFIX[stored[index].codec]}").write_bytes(data)
+            name = f"{index:012d}{SUFFIX[stored[index].codec]}"
+            storage.write_bytes(storage.join(to, name), data)
     differing = {
         index: read.difference(made[index], stored[index].file, job)
         for index in indices

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aigc.specs.base import Codec, Fraction, Placement, Seed, Spec
 
-Share = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 
 

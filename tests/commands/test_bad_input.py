@@ -13,6 +13,7 @@ from aigc.cli import app
 from aigc.commands.common import exit_code
 from aigc.store import ModelStore
 from tests.models_for_tests import publish_tiny
+from tests.output.conftest import SetMaker
 
 Run = Callable[..., tuple[int, str]]
 
@@ -55,6 +56,9 @@ GENERATE = [
     (["--count", 5, "--set", "colours=red"], "unknown field colours"),
     (["--count", 5, "--labels", "zeroo"], "no 'zeroo'; did you mean 'zero'?"),
     (["--count", 5, "--labels", "zero=2,one"], "give every label a share"),
+    (["--count", 5, "--labels", "zero=inf,one=1"], "labels.zero = inf"),
+    (["--count", 5, "--labels", "zero=nan,one=1"], "labels.zero = nan"),
+    (["--count", 5, "--labels", "zero=0,one=1"], "labels.zero = 0"),
     (["--count", 5, "--codec", "tiff"], "codec = 'tiff'"),
     (["--count", 5, "--frobnicate"], "No such option: --frobnicate"),
     (["--count", 5, "--spec", "none.yaml"], "none.yaml: No such file"),
@@ -117,6 +121,16 @@ def test_a_place_that_is_no_set(run: Run, tmp_path: Path) -> None:
         assert (code, "no content set here" in line) == (2, True)
     code, line = run("regenerate", tmp_path, "--item", 1)
     assert (code, "no content set here" in line) == (2, True)
+
+
+def test_images_made_again_go_to_a_folder(run: Run, tmp_path: Path) -> None:
+    SetMaker().finished(str(tmp_path / "set"))
+    (tmp_path / "file").write_text("in the way")
+    code, line = run("regenerate", "set", "--item", 1, "--to", tmp_path / "file")
+    assert (code, f"{tmp_path}/file" in line) == (2, True)
+    code, line = run("regenerate", "set", "--item", 1, "--to", "s3://no-such-bucket/again")
+    assert code == 2
+    assert not Path("s3:").exists()
 
 
 def test_prepare_without_images(run: Run, tmp_path: Path) -> None:
