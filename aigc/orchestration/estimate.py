@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from aigc.generation.draws import Ints
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
 from aigc.generation.plan import Job, Range
 from aigc.orchestration.crew import Crew
+from aigc.orchestration.planning import spread
 from aigc.orchestration.pool import Pool
 from aigc.output import commit, manifest, schema
 from aigc.output.writers import SUFFIX, open_writer
@@ -21,12 +23,13 @@ from aigc.types import Json, Notice
 
 PROBE_S = 4.0
 _PROBES = 8
+_MOST_ITEMS = 2**20
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The unit that makes the job's first items for some seconds and throws them away; number 0
-    also closes a small set of them."""
+    """The unit that makes some of the job's items for some seconds and throws them away; number 0
+    also closes a small set of the first."""
 
     number: int
     seconds: float = field(default_factory=lambda: PROBE_S)
@@ -46,12 +49,13 @@ class Probe:
 
     def _rate(self, maker: Maker, folder: str, on_items: OnItems) -> Json:
         columns = schema.schema(maker.job, maker.briefs)
-        slots = np.arange(min(maker.job.count, 2**20), dtype=np.int64)
+        slots = _sample(maker.job, self.number)
         made, measured, refused = 0, 0, 0
         path = Path(folder) / f"probe{SUFFIX[maker.job.writer]}"
         with open_writer(maker.job.writer, path, columns, folder) as writer:
             started = time.perf_counter()
-            for block in blocks(maker.job, slots):
+            for chosen in blocks(_mean(maker), slots):
+                block = np.sort(chosen)
                 for part in maker.parts(maker.make(block, np.zeros_like(block))):
                     rows = rows_of(maker, columns, part)
                     writer.write(rows.batch)
@@ -71,6 +75,21 @@ class Probe:
             "refused_share": refused / (made + refused),
             "bytes_per_item": size_bytes / made,
         }
+
+
+def _sample(job: Job, number: int) -> Ints:
+    """Slots for the probe of that number, others for each: as many as it may need, all over the
+    job, such that any part of them is like the job."""
+    slots = spread(job.count, min(job.count, _MOST_ITEMS), number)
+    return np.random.default_rng(number).permutation(slots)
+
+
+def _mean(maker: Maker) -> Job:
+    """The job, for the length of its blocks, with items as large as briefs ask for on average: a
+    probe looks at the time after each block."""
+    if maker.briefs is None:
+        return maker.job
+    return maker.job.model_copy(update={"height": 1, "width": int(maker.briefs.mean_pixels)})
 
 
 def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
@@ -124,9 +143,11 @@ def estimate(job: Job, crew: Crew, spec: GenerateSpec, since: float, notice: Not
 
 
 def _sizes(found: list[Json], job: Job) -> Json:
-    bytes_per_item = found[0]["bytes_per_item"]
+    items = [one["items"] for one in found]
+    bytes_per_item = float(np.average([one["bytes_per_item"] for one in found], weights=items))
+    refused_share = float(np.average([one["refused_share"] for one in found], weights=items))
     return {
         "size_bytes": round(bytes_per_item * job.count),
         "bytes_per_item": round(bytes_per_item, 1),
-        "refused_share": round(found[0]["refused_share"], 4),
+        "refused_share": round(refused_share, 4),
     }

@@ -105,7 +105,7 @@ def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) 
     seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
     numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
     if briefs is not None:
-        asked = briefs.draws(_spread(briefs.count))
+        asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
         return Draws(seeds, numbers, asked.labels, asked.truncations)
     known = config.labels if config.conditional else ()
     pattern = label_pattern(known, spec.labels)
@@ -113,8 +113,8 @@ def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) 
     return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
 
 
-def _spread(count: int) -> Ints:
-    """Slots all over a job, each brief's share of them, the same every time. At random within
-    steps, for labels repeat in steps, too."""
-    steps = np.arange(_PROBE_ITEMS) + np.random.default_rng(0).random(_PROBE_ITEMS)
-    return np.minimum(steps * count / _PROBE_ITEMS, count - 1).astype(np.int64)
+def spread(count: int, items: int, seed: int = 0) -> Ints:
+    """So many of a job's slots, (items,) in order, each brief's share of them, the same every time.
+    At random within steps, for labels repeat in steps, too."""
+    steps = np.arange(items) + np.random.default_rng(seed).random(items)
+    return np.minimum(steps * count / items, count - 1).astype(np.int64)
