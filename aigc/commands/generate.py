@@ -112,20 +112,24 @@ def append(
     to: Annotated[int, typer.Option(min=1, help="How many images it shall have in all.")],
     workers: Workers = None,
     metrics_port: MetricsPort = None,
+    settings: Settings = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Add images to a finished set. The same command again finishes what is missing.
 
     Example: aigc append out/fashion --to 150000
+
+    Its --set knows `placement` and `budget`, as those of `aigc generate`.
     """
     with _engine_loading(address):
         from aigc.orchestration.generate import append as run_append
-        from aigc.specs import Placement
+        from aigc.specs import AppendSpec, load
 
+    values = overrides(settings, out=out, to=to, placement__workers=workers)
+    spec = load(AppendSpec, None, values)
     with progress("append", "images") as report:
-        placement = Placement(workers=workers)
-        manifest = run_append(out, to, placement, address, report, say, metrics_port)
+        manifest = run_append(spec, address, report, say, metrics_port)
     _show_manifest(manifest, out, as_json)
 
 

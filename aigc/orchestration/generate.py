@@ -25,7 +25,7 @@ from aigc.orchestration.place import make_crew, place
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import ShardSetup, device_here, make_maker
 from aigc.output import commit, manifest, openai_batch, read
-from aigc.specs import Budget, GenerateSpec, Placement
+from aigc.specs import AppendSpec, Budget, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Notice, Report, silent, unheard
 
@@ -62,27 +62,26 @@ def run(
 
 
 def append(
-    out: str,
-    total: int,
-    placement: Placement,
+    spec: AppendSpec,
     address: str | None = None,
     report: Report = silent,
     notice: Notice = unheard,
     metrics_port: int | None = None,
 ) -> Json:
-    """Let the finished set at `out` grow to `total` items; returns its manifest.
+    """Let a finished set grow as `spec` asks; returns its manifest.
 
     Raises:
-        SpecError: `total` is less than there is, the set cannot grow, or what its gates compare
+        SpecError: `to` is less than there is, the set cannot grow, or what its gates compare
             with is gone or another.
     """
-    out = storage.absolute(out)
+    out = storage.absolute(spec.out)
     with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
         job = commit.read_job(out)
         version = _same_model(job, None)
         _require_same_data(job, out)
-        job = commit.grow(out, total)
-        means = _Means(placement, Budget(), on_cluster)
+        make_crew(ShardSetup(job, version, out), spec.placement, on_cluster)  # while it is whole
+        job = commit.grow(out, spec.to)
+        means = _Means(spec.placement, spec.budget, on_cluster)
         setup = ShardSetup(job, version, out)
         _make_missing(setup, means, Watch(report, notice, metrics))
     return close(out, job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aigc.specs.base import Codec, Fraction, ModelName, Placement, Seed, Spec
 from aigc.specs.files import build, dump, load, parse_setting, set_dotted
 from aigc.specs.generate import (
+    AppendSpec,
     BriefColumns,
     Budget,
     DegenerateGate,
@@ -28,6 +29,7 @@ SPECS: dict[str, type[Spec]] = {
 
 __all__ = [
     "SPECS",
+    "AppendSpec",
     "BriefColumns",
     "Budget",
     "Codec",

@@ -122,6 +122,16 @@ class Budget(Spec):
         return self
 
 
+class AppendSpec(Spec):
+    """How a finished set grows; what it holds, its own job says."""
+
+    out: str
+    to: int = Field(ge=1)
+    """Items it shall have in all."""
+    budget: Budget = Budget()
+    placement: Placement = Placement()
+
+
 class BriefColumns(Spec):
     """The user's column for each thing a brief can say, where it is named otherwise."""
 

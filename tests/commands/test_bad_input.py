@@ -11,6 +11,7 @@ from PIL import Image
 
 from aigc.cli import app
 from aigc.commands.common import exit_code
+from aigc.output import commit
 from aigc.store import ModelStore
 from tests.models_for_tests import publish_tiny
 from tests.output.conftest import SetMaker
@@ -121,6 +122,18 @@ def test_a_place_that_is_no_set(run: Run, tmp_path: Path) -> None:
         assert (code, "no content set here" in line) == (2, True)
     code, line = run("regenerate", tmp_path, "--item", 1)
     assert (code, "no content set here" in line) == (2, True)
+
+
+def test_a_set_that_cannot_grow_as_asked_stays_whole(run: Run, tmp_path: Path) -> None:
+    SetMaker().finished(str(tmp_path / "set"))
+    for setting, message in (
+        ("budget.max_cost=1", "max_cost needs price_per_node_hour"),
+        ("placement.cpus_per_worker=1000", "hold a worker with 1000 CPU"),
+        ("count=5", "unknown field count; the fields are: out, to, budget, placement"),
+    ):
+        code, line = run("append", "set", "--to", 200, "--set", setting)
+        assert (code, message in line) == (2, True), line
+    assert commit.read_manifest("set")
 
 
 def test_images_made_again_go_to_a_folder(run: Run, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from aigc.orchestration.generate import append, dry_run, regenerate, run
 from aigc.output import commit, read
 from aigc.output.merge import merge
 from aigc.output.verify import verify
-from aigc.specs import Placement
+from aigc.specs import AppendSpec
 from aigc.types import Report
 from tests.integration.sets import rows, spec
 from tests.models_for_tests import publish_tiny
@@ -117,11 +117,11 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
 DIES = """
 import os, signal, sys
 from aigc.orchestration.generate import append
-from aigc.specs import Placement
+from aigc.specs import AppendSpec
 def die(done, total, **_):
     if done >= 700:
         os.kill(os.getpid(), signal.SIGKILL)
-append(sys.argv[1], 1200, Placement(workers=1), None, die)
+append(AppendSpec(out=sys.argv[1], to=1200, placement={"workers": 1}), None, die)
 """
 
 
@@ -133,13 +133,23 @@ def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -
     assert killed.returncode == -signal.SIGKILL
     assert commit.read_manifest(str(small)) is None
     assert 4 <= len(commit.read_records(str(small))) < 9
-    grown = append(str(small), 1200, Placement(workers=2))
+    grown = append(AppendSpec(out=str(small), to=1200, placement={"workers": 2}))
     assert grown["items"] == verify(str(small))["items"] == 1200
     assert all((small / "data" / name).read_bytes() == data for name, data in before.items())
     assert grown["content_digest"] == run(spec(model, whole))["content_digest"]
-    assert append(str(small), 1200, Placement())["content_digest"] == grown["content_digest"]
+    assert append(AppendSpec(out=str(small), to=1200))["content_digest"] == grown["content_digest"]
     with pytest.raises(SpecError, match=r"has 1,200 items already, 600 asked"):
-        append(str(small), 600, Placement())
+        append(AppendSpec(out=str(small), to=600))
+
+
+def test_growing_has_a_budget(model, tmp_path, late) -> None:
+    out = str(tmp_path / "set")
+    run(spec(model, out, count=500))
+    asked = AppendSpec(out=out, to=1200, budget={"max_wall_s": 5}, placement={"workers": 2})
+    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; the same command"):
+        append(asked, report=late(820))
+    assert commit.read_manifest(out) is None
+    assert append(AppendSpec(out=out, to=1200))["items"] == 1200
 
 
 def test_sets_are_merged_and_stay_checkable(model, tmp_path) -> None:

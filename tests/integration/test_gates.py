@@ -24,7 +24,7 @@ from aigc.orchestration.generate import append, regenerate, run
 from aigc.output import commit, read
 from aigc.output.manifest import status
 from aigc.output.verify import verify
-from aigc.specs import GenerateSpec, Placement
+from aigc.specs import AppendSpec, GenerateSpec
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
@@ -125,14 +125,14 @@ def test_a_data_set_made_anew_in_its_place_is_another(model, digits_data, tmp_pa
         run(with_data(asked, "data"))
     job = commit.read_job(out)
     assert job.gates.data == {"memorisation": str(data)}
-    assert append(out, 96, Placement())["items"] == 96
+    assert append(AppendSpec(out=out, to=96))["items"] == 96
 
     described = json.loads((data / "dataset.json").read_text())
     (data / "dataset.json").write_text(json.dumps(described | {"digest": "f" * 64}))
     with pytest.raises(
         SpecError, match=r"gates\.memorisation\.data = .*: digest f{12} now, .*made"
     ):
-        append(out, 128, Placement())
+        append(AppendSpec(out=out, to=128))
     storage.write_bytes(commit.job_uri(out), job.to_json())
     storage.delete(commit.manifest_uri(out))
     storage.delete_tree(storage.join(out, "_records"))
