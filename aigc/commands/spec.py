@@ -45,7 +45,11 @@ def _print_fields(verb: str) -> None:
 
     rows = []
     for name, field in SPECS[verb].model_fields.items():
-        value = "required" if field.is_required() else _shown(field.get_default())
+        value = (
+            "required"
+            if field.is_required()
+            else _shown(field.get_default(call_default_factory=True))
+        )
         rows.append((name, value, field.description or ""))
     print_table(("field", "default", "meaning"), rows)
 

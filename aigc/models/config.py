@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from aigc.specs import GanModel, Spec, VaeModel
 
@@ -25,6 +25,19 @@ class ModelConfig(Spec):
     """Other words that prompts may use, each with the label it means."""
     data_digest: str = ""
     """Content digest of the data set the weights were trained on."""
+
+    @field_validator("synonyms")
+    @classmethod
+    def _mean_labels(cls, synonyms: dict[str, str], known: ValidationInfo) -> dict[str, str]:
+        labels = known.data.get("labels", ())
+        architecture = known.data.get("architecture")
+        if architecture is not None and not architecture.conditional:
+            labels = ()
+        for word, label in synonyms.items():
+            if not word.strip() or label not in labels:
+                there = ", ".join(labels) or "none"
+                raise ValueError(f"{word!r} means {label!r}, expected one of the labels: {there}")
+        return synonyms
 
     @property
     def latent_dim(self) -> int:

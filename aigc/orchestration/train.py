@@ -252,7 +252,8 @@ def _publish(spec: TrainSpec, result: TrainResult) -> Json:
         return summary
     note = storage.join(spec.out, "published.json")
     earlier = training.read_json(note)
-    if earlier and earlier.get("steps") == result.metrics["steps"]:
+    ours = {"steps": result.metrics["steps"], "synonyms": spec.synonyms}
+    if earlier and all(earlier.get(key, {}) == value for key, value in ours.items()):
         return summary | {"model": earlier["model"], "uri": earlier["uri"]}
     version = ModelStore().publish(
         spec.name,
@@ -263,7 +264,7 @@ def _publish(spec: TrainSpec, result: TrainResult) -> Json:
         card=result.card,
     )
     model = {"model": version.ref, "uri": version.uri}
-    storage.write_bytes(note, json.dumps(model | {"steps": result.metrics["steps"]}).encode())
+    storage.write_bytes(note, json.dumps(model | ours).encode())
     return summary | model
 
 

@@ -61,6 +61,8 @@ class TrainSpec(Spec):
     out: str
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
+    synonyms: dict[str, str] = Field(default_factory=dict)
+    """Other words that prompts may use for a label, as `trousers: Trouser`."""
     batch_size: int = Field(64, ge=2)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)

@@ -35,14 +35,15 @@ _NOT_IDENTITY = {
     "max_seconds",
     "placement",
     "publish",
+    "synonyms",
     "out",
     "log_every",
     "sample_every",
     "checkpoint_every_s",
     "keep_checkpoints",
 }
-"""Fields that may differ when a run is resumed: limits, places (the data are known by their digest)
-and how often to report."""
+"""Fields that may differ when a run is resumed: limits, places (the data are known by their
+digest), how often to report and what prompts may say."""
 
 
 @dataclass(frozen=True)

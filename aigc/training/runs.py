@@ -5,22 +5,28 @@ from __future__ import annotations
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.models import ModelConfig
 from aigc.models.shapes import pyramid
-from aigc.specs import TrainSpec, dump
+from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress
 from aigc.types import Json
 
 
 def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
-    """What the run's model folder will say of itself."""
-    return ModelConfig(
-        architecture=spec.model,
-        height=dataset.height,
-        width=dataset.width,
-        channels=1 if dataset.channels == 1 else 3,
-        labels=dataset.labels,
-        data_digest=dataset.digest,
-    )
+    """What the run's model folder will say of itself.
+
+    Raises:
+        SpecError: a synonym means none of the data's labels.
+    """
+    values = {
+        "architecture": spec.model,
+        "height": dataset.height,
+        "width": dataset.width,
+        "channels": 1 if dataset.channels == 1 else 3,
+        "labels": dataset.labels,
+        "synonyms": spec.synonyms,
+        "data_digest": dataset.digest,
+    }
+    return build(ModelConfig, values)
 
 
 def is_finished(spec: TrainSpec) -> bool:
@@ -32,6 +38,7 @@ def is_finished(spec: TrainSpec) -> bool:
     """
     dataset = open_dataset(spec.data)
     pyramid(dataset.height, dataset.width)
+    model_config(spec, dataset)
     checkpoint.claim(spec, dataset.digest)
     state = checkpoint.newest_state(spec)
     return state is not None and progress(spec, state["step"], state["elapsed_s"]) >= 1

@@ -7,7 +7,6 @@ https://platform.openai.com/docs/api-reference/images/create
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from aigc.errors import SpecError
@@ -52,7 +51,6 @@ def read_batch(spec: GenerateSpec, config: ModelConfig) -> Sheet:
     """
     if spec.codec == "raw":
         raise SpecError("codec = raw: responses of a batch are image files; use png, jpeg or webp")
-    known = config.labels if config.conditional else ()
     columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, *OWN)}
     numbers: list[int] = []
     sheet = Sheet(columns, numbers)
@@ -62,7 +60,7 @@ def read_batch(spec: GenerateSpec, config: ModelConfig) -> Sheet:
             continue
         name = line.get("custom_id")
         try:
-            row = _row(line, spec, known)
+            row = _row(line, spec, config)
         except BadBriefError as error:
             custom_id = name if isinstance(name, str) and name else None
             sheet.rejects.append(Reject(number, custom_id, str(error), error.code))
@@ -73,7 +71,7 @@ def read_batch(spec: GenerateSpec, config: ModelConfig) -> Sheet:
     return sheet
 
 
-def _row(line: dict[str, Any], spec: GenerateSpec, known: Sequence[str]) -> dict[str, Any]:
+def _row(line: dict[str, Any], spec: GenerateSpec, config: ModelConfig) -> dict[str, Any]:
     name = line.get("custom_id")
     if not isinstance(name, str) or not name.strip():
         raise BadBriefError("custom_id: missing; expected a text of your own")
@@ -87,7 +85,7 @@ def _row(line: dict[str, Any], spec: GenerateSpec, known: Sequence[str]) -> dict
     width, height = _size(given.get("size"))
     return {
         "brief_id": name,
-        "label": given["labels"] if "labels" in given else _labels(given.get("prompt"), known),
+        "label": given["labels"] if "labels" in given else _labels(given.get("prompt"), config),
         "count": given.get("n", 1),
         "seed": given.get("seed"),
         "width": width,
@@ -128,14 +126,14 @@ def _model_names(model: str) -> list[str]:
     return [model, model.partition("@")[0]]
 
 
-def _labels(prompt: str | None, known: Sequence[str]) -> list[str] | None:
-    if not known:
+def _labels(prompt: str | None, config: ModelConfig) -> list[str] | None:
+    if not config.conditional:
         return None
-    found = labels_in(prompt or "", known)
+    found = labels_in(prompt or "", config.labels, config.synonyms)
     if not found:
         raise BadBriefError(
             f"prompt = {(prompt or '')[:60]!r}: names none of the model's labels: "
-            f"{', '.join(known)}",
+            f"{', '.join(config.labels)}",
             "unknown_label",
         )
     return found

@@ -49,6 +49,14 @@ def test_requests_become_briefs(tmp_path: Path) -> None:
     assert sorted(briefs.draws(np.arange(4, 7)).labels.tolist()) == [0, 0, 1]
 
 
+def test_a_prompt_may_use_the_models_synonyms(tmp_path: Path) -> None:
+    config = tiny_config().model_copy(update={"synonyms": {"nil": "zero"}})
+    path = write_lines(tmp_path / "b.jsonl", [request("a", {"prompt": "a nil"})])
+    briefs, rejects = read_file(path, config, max_rejects=0)
+    assert not rejects
+    assert briefs.draws(np.arange(1)).labels.tolist() == [0]
+
+
 @pytest.mark.parametrize(
     ("line", "code", "reason"),
     [

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aigc.data.dataset import open_dataset
+from aigc.errors import SpecError
+from aigc.training import checkpoint
+from aigc.training.runs import is_finished, model_config
+from tests.training.helpers import tiny_spec
+
+
+def test_synonyms_go_into_the_model_and_make_no_other_run(digits_data: str, tmp_path: Path) -> None:
+    dataset = open_dataset(digits_data)
+    word, label = "aught", dataset.labels[0]
+    spec = tiny_spec(digits_data, tmp_path, synonyms={word: label})
+    assert model_config(spec, dataset).synonyms == {word: label}
+    checkpoint.claim(spec, dataset.digest)
+    checkpoint.claim(tiny_spec(digits_data, tmp_path), dataset.digest)
+
+
+def test_a_synonym_of_no_label_is_one_line_before_the_run_begins(
+    digits_data: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match=r"^synonyms: 'aught' means 'null', .* labels: 0, 1, 2"):
+        is_finished(tiny_spec(digits_data, tmp_path / "run", synonyms={"aught": "null"}))
+    assert not (tmp_path / "run").exists()
