@@ -9,8 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from aigc.generation.ahead import ahead
 from aigc.generation.engine import DTYPES, Device, Precision
 from aigc.modalities.image import encode, to_pixels
 from aigc.models import load_sampler
@@ -26,6 +27,7 @@ from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
 from aigc.output import arrow
 from aigc.specs import Codec
+from aigc.types import UInt8Images
 
 _START_S = 120.0
 _ROW_GROUP_BATCHES = 64
@@ -47,7 +49,8 @@ class Load:
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds of one process by stage; what is left of its time is Python."""
+    """Seconds of one process by stage; what is left of its time is Python. With a GPU those of all
+    threads that encode, beside the forward passes."""
 
     forward_s: float
     encode_s: float
@@ -97,39 +100,63 @@ def _work(
     load: Load,
     folder: Path,
     at: int,
-    barrier: Barrier,
+    barrier: Any,
     results: Any,
 ) -> None:
     torch.set_num_threads(load.threads)
+    if load.device == "cuda":
+        torch.cuda.set_device(at % torch.cuda.device_count())
     published = load_sampler(config, torch.load(weights, weights_only=True))
     sampler = for_inference(published, DTYPES[load.precision], load.device)
     labels = torch.arange(load.batch) % max(1, len(config.labels))
     condition = labels.to(load.device) if config.conditional else None
-    schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])
 
-    def forward() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def forward() -> UInt8Images:
         z = torch.randn(load.batch, config.latent_dim, device=load.device)
         return to_pixels(sampler(z, condition))
 
-    with torch.inference_mode(), pq.ParquetWriter(folder / f"{at}.parquet", schema) as writer:
+    with torch.inference_mode(), pq.ParquetWriter(folder / f"{at}.parquet", _SCHEMA) as writer:
         for _ in range(3):
             encode(forward(), load.codec, load.quality)
         barrier.wait(_START_S)
-        clock, spent = time.perf_counter, [0.0, 0.0, 0.0]
-        pending: list[pa.RecordBatch] = []
-        batches = -(-load.items // (load.processes * load.batch))
-        for number in range(batches):
-            begun = clock()
+        stages = _make(load, forward, arrow.numbers(labels.numpy()), writer)
+    results.put(stages)
+
+
+_SCHEMA = pa.schema([("image", pa.binary()), ("label", pa.int64())])
+_clock = time.perf_counter
+
+
+def _make(
+    load: Load, forward: Callable[[], UInt8Images], labels: pa.Array, writer: pq.ParquetWriter
+) -> Stages:
+    """All batches of one process, files encoded where and when `aigc generate` does."""
+    forward_s = encode_s = write_s = 0.0
+    batches = -(-load.items // (load.processes * load.batch))
+
+    def rendered() -> Iterator[UInt8Images]:
+        nonlocal forward_s
+        for _ in range(batches):
+            begun = _clock()
             pixels = forward()
-            made = clock()
-            files = encode(pixels, load.codec, load.quality)
-            encoded = clock()
-            columns = [arrow.files(files), arrow.numbers(labels.numpy())]
-            pending.append(pa.RecordBatch.from_arrays(columns, schema=schema))
-            if len(pending) == _ROW_GROUP_BATCHES or number == batches - 1:
-                writer.write_table(pa.Table.from_batches(pending))
-                pending = []
-            spent[0] += made - begun
-            spent[1] += encoded - made
-            spent[2] += clock() - encoded
-    results.put(Stages(*spent))
+            forward_s += _clock() - begun
+            yield pixels
+
+    def encoded(pixels: UInt8Images) -> tuple[list[bytes], float]:
+        begun = _clock()
+        return encode(pixels, load.codec, load.quality), _clock() - begun
+
+    pending: list[pa.RecordBatch] = []
+    for number, (files, took_s) in enumerate(ahead(encoded, rendered(), encoders(load))):
+        begun = _clock()
+        pending.append(pa.RecordBatch.from_arrays([arrow.files(files), labels], schema=_SCHEMA))
+        if len(pending) == _ROW_GROUP_BATCHES or number == batches - 1:
+            writer.write_table(pa.Table.from_batches(pending))
+            pending = []
+        encode_s, write_s = encode_s + took_s, write_s + _clock() - begun
+    return Stages(forward_s, encode_s, write_s)
+
+
+def encoders(load: Load) -> int:
+    """Threads of a process that encode: as in `aigc generate`, beside a GPU and after a CPU."""
+    return 1 if load.device == "cpu" else max(2, load.threads)
