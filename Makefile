@@ -25,7 +25,7 @@ setup: .venv/.dev ## create .venv with everything development needs
 demo: .venv/.base ## real photos in, a trained model, 100,000 labelled images out
 	@$(BIN)/aigc demo
 
-test: .venv/.dev ## all tests, with a real Ray cluster and a real S3 server
+test: .venv/.dev ## all tests but the longest, with a real Ray cluster and a real S3 server
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 unit: .venv/.dev ## the fast tests only

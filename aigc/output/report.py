@@ -133,7 +133,8 @@ def _throughput(records: list[ShardRecord], spans: list[Span], wall_s: float) ->
 
 
 def _scores(out: str, job: Job, records: Mapping[int, ShardRecord]) -> Json | None:
-    """A histogram over some shards, evenly spread; None when the job keeps no scores."""
+    """A histogram over some shards, evenly spread; None when the job keeps no scores, or keeps them
+    in tar files between the pictures, which would all be read again."""
     if "scores" not in job.include or job.writer == "webdataset":
         return None
     numbers = sorted(records)[:: max(1, len(records) // _SCORE_SHARDS)]
