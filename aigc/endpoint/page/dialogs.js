@@ -2,15 +2,13 @@
 
 import { key } from "./api.js";
 import { $, copy } from "./dom.js";
-import { snippets } from "./items.js";
 
 const THEMES = { "": "System", light: "Light", dark: "Dark" };
 
 export class Dialogs {
-  /** `request()` is what is on screen as a request, if there is one; `newKey()` is called when the
-   * key is another. */
-  constructor(request, newKey) {
-    this.request = request;
+  /** `code()` makes what is on screen, if anything; `newKey()` is called when the key is another. */
+  constructor(code, newKey) {
+    this.code = code;
     $("open-key").addEventListener("click", () => this.openKey());
     $("key-form").addEventListener("submit", (event) => {
       key.set(event.submitter?.value === "forget" ? "" : $("key-value").value.trim());
@@ -30,9 +28,8 @@ export class Dialogs {
   }
 
   #openCode() {
-    const request = this.request();
-    if (!request) return;
-    const code = snippets(request);
+    const code = this.code();
+    if (!code) return;
     $("python").textContent = code.python;
     $("curl").textContent = code.curl;
     $("code").showModal();

@@ -6,11 +6,11 @@
  * among those of the seed) and `studio` (the page's address that begins with it).
  */
 
-import { address, key, picture } from "./api.js";
+import { address, picture } from "./api.js";
 import { zip } from "./zip.js";
 
 const NO_LABEL = "_"; // in the addresses of models that have none
-const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
+export const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
 
 export const nameOf = (item) =>
   item.label || (item.source && item.kind !== "set" ? "Variation" : "Image");
@@ -81,43 +81,3 @@ async function sha256(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
-
-/** The same images by the `openai` client and by curl; the key itself is never written out. */
-export function snippets(request) {
-  const { model, n, size, output_format, ...ours } = request;
-  const prompt = (request.labels ?? []).join(", ");
-  const fields = { model, prompt, n, response_format: "b64_json" };
-  if (size) fields.size = size;
-  if (output_format) fields.output_format = output_format;
-  const named = Object.entries(fields).map(([name, value]) => `    ${name}=${python(value)},`);
-  const lines = [
-    "import base64",
-    "import os",
-    "",
-    "from openai import OpenAI",
-    "",
-    "client = OpenAI(",
-    `    base_url=${python(address("v1"))},`,
-    '    api_key=os.environ.get("AIGC_API_KEY", "none"),',
-    ")",
-    "answer = client.images.generate(",
-    ...named,
-    `    extra_body=${python(ours)},`,
-    ")",
-    "for number, image in enumerate(answer.data):",
-    `    with open(f"{number}.${SUFFIX[output_format ?? "png"]}", "wb") as file:`,
-    "        file.write(base64.b64decode(image.b64_json))",
-  ];
-  const body = JSON.stringify({ ...request, response_format: "b64_json" }, null, 2);
-  const curl = [
-    `curl ${shell(address("v1/images/generations"))} \\`,
-    '  -H "Content-Type: application/json" \\',
-    ...(key.get() ? ['  -H "Authorization: Bearer $AIGC_API_KEY" \\'] : []),
-    `  -d ${shell(body)}`,
-  ];
-  return { python: lines.join("\n"), curl: curl.join("\n") };
-}
-
-const python = (value) => JSON.stringify(value).replaceAll('":', '": ').replaceAll(',"', ', "');
-
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;

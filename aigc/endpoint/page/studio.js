@@ -1,6 +1,7 @@
 /** The studio: ties the settings, the views and the dialogs together. */
 
 import { ApiError, blobOf, generate, models } from "./api.js";
+import { generateCode, varyCode, walkCode } from "./code.js";
 import { Dialogs } from "./dialogs.js";
 import { $, el, progress, save, say } from "./dom.js";
 import { Gallery } from "./gallery.js";
@@ -23,11 +24,16 @@ const galleries = {
 };
 const kept = new Kept(galleries.kept, { changed: keptChanged });
 const look = new Look(on);
-const dialogs = new Dialogs(() => settings.model && settings.request, newKey);
+const dialogs = new Dialogs(code, newKey);
 const sets = new Sets(galleries.sets, () => settings.models, (work) => guard("sets", work));
 const walk = new Walk((work) => guard("walk", work));
 const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work));
 const running = Object.fromEntries(VIEWS.map((name) => [name, new AbortController()]));
+const codes = {
+  samples: () => settings.model && generateCode(settings.request),
+  walk: () => walk.request && walkCode(walk.request),
+  vary: () => vary.can && vary.request && varyCode(vary.request),
+};
 const said = {};
 let view = "samples";
 let outdated = false; // the samples, while another view is looked at
@@ -52,7 +58,17 @@ async function guard(name, work) {
     problem(error, () => guard(name, work));
   } finally {
     report.progress(1);
+    offerCode();
   }
+}
+
+/** Favourites and items of a set come from many requests. */
+function code() {
+  return codes[view]?.();
+}
+
+function offerCode() {
+  $("open-code").hidden = !code();
 }
 
 function tell(name, text) {
@@ -85,6 +101,7 @@ async function start() {
 
 async function refresh() {
   vary.suit(settings.model);
+  offerCode();
   outdated = true;
   if (view === "vary") return vary.make();
   if (view !== "samples") return show("samples");
@@ -131,6 +148,7 @@ function show(name) {
   }
   for (const gallery of Object.values(galleries)) gallery.select([]);
   if (name !== "walk") walk.pause();
+  offerCode();
   if (name === "kept") showKept();
   if (name === "sets") sets.show();
   else sets.hide();

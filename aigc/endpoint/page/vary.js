@@ -53,7 +53,8 @@ export class Vary {
     const strength = Number($("strength").value);
     const form = new FormData();
     form.set("image", this.source.blob, this.source.name);
-    for (const [name, value] of Object.entries({ ...fields, strength })) form.set(name, value);
+    this.request = { name: this.source.name, fields: { ...fields, strength } };
+    for (const [name, value] of Object.entries(this.request.fields)) form.set(name, value);
     const common = { model, seed, strength, source: this.source.name };
     common.format = fields.output_format;
     return this.guard(async (signal, report) => {

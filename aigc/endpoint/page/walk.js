@@ -28,7 +28,7 @@ export class Walk {
     this.pause();
     [this.from, this.to] = [from, to];
     const end = ({ label, seed, index }) => ({ label: label ?? undefined, seed, index });
-    const request = {
+    this.request = {
       model: from.model,
       from: end(from),
       to: end(to),
@@ -38,7 +38,7 @@ export class Walk {
     };
     await this.guard(async (signal, report) => {
       report.say("Making the walk …");
-      const blobs = await walk(request, signal);
+      const blobs = await walk(this.request, signal);
       this.#fill(blobs);
       report.say(`${blobs.length} frames from ${title(from)} to ${title(to)}.`);
     });

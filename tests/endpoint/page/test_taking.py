@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -98,18 +99,69 @@ def test_one_image_large_with_its_facts_and_file(studio: Studio) -> None:
     assert "three 3" in look.inner_text()
 
 
+def run_code(page: Any, folder: Path) -> list[str]:
+    """Images in base64 that the curl command gives, once the Python code has made files of its."""
+    page.get_by_role("button", name="Code").click()
+    code, curl = page.locator("#python").inner_text(), page.locator("#curl").inner_text()
+    for command in ([sys.executable, "-c", code], ["bash", "-c", curl]):
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    return [item["b64_json"] for item in json.loads(done.stdout)["data"]]
+
+
+def pixels(file: bytes) -> bytes:
+    return Image.open(io.BytesIO(file)).convert("L").tobytes()
+
+
+def shown(studio: Studio, grid: str) -> list[bytes]:
+    addresses = (found.partition(",")[2] for found in studio.shown(grid))
+    return [pixels(base64.b64decode(address)) for address in addresses]
+
+
 def test_the_code_shown_makes_the_images_shown(studio: Studio, tmp_path: Path) -> None:
     pytest.importorskip("openai")
     page = studio.open("model=vae&seed=7&n=4&label=two&label=one&truncation=1").page
     studio.tiles(count=4)
-    page.get_by_role("button", name="Code").click()
-    code, curl = page.locator("#python").inner_text(), page.locator("#curl").inner_text()
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
-    answer = subprocess.run(["bash", "-c", curl], check=True, capture_output=True, timeout=60)
-    images = [item["b64_json"] for item in json.loads(answer.stdout)["data"]]
+    images = run_code(page, tmp_path)
     for at, label in enumerate(["two", "one", "two", "one"]):
         address = f"{studio.url}v1/images/vae@v1/{label}/7/{at}.png?truncation=1"
         assert (tmp_path / f"{at}.png").read_bytes() == fetched(address)
     assert len(set(images)) == 4
     page.get_by_role("button", name="Copy the Python code").click()
     page.locator("#copy-python", has_text=re.compile("Copied")).wait_for()
+
+
+def test_the_code_of_a_walk_makes_its_frames(studio: Studio, tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    page = studio.open().page
+    tiles = studio.tiles(count=8)
+    page.get_by_role("tab", name="Walk").click()
+    assert not page.get_by_role("button", name="Code").is_visible(), "there is nothing yet"
+    page.get_by_role("tab", name="Samples").click()
+    tiles.nth(2).click()
+    tiles.nth(5).click()
+    page.get_by_role("button", name="Walk").click()
+    page.locator("#walk-strip li").nth(11).wait_for()
+    images = [base64.b64decode(image) for image in run_code(page, tmp_path)]
+    assert [(tmp_path / f"{at}.png").read_bytes() for at in range(12)] == images
+    assert list(map(pixels, images)) == shown(studio, "walk-strip")
+
+
+def test_the_code_of_variations_makes_them(studio: Studio, tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    page = studio.open().page
+    studio.tiles(count=8).nth(1).click()
+    page.get_by_role("button", name="Vary").click()
+    page.get_by_text("8 variations of one-7-1.png.").wait_for()
+    picture = fetched(f"{studio.url}v1/images/vae@v1/one/7/1.png")
+    (tmp_path / "one-7-1.png").write_bytes(picture)
+    images = [base64.b64decode(image) for image in run_code(page, tmp_path)]
+    assert [(tmp_path / f"{at}.png").read_bytes() for at in range(8)] == images
+    assert list(map(pixels, images)) == shown(studio, "variations")
+
+
+def test_what_comes_of_many_requests_has_no_code(studio: Studio) -> None:
+    page = studio.open().page
+    studio.tiles(count=8)
+    for view, offered in (("Favourites", False), ("Sets", False), ("Samples", True)):
+        page.get_by_role("tab", name=view).click()
+        assert page.get_by_role("button", name="Code").is_visible() == offered
