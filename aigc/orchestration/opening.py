@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,18 +54,22 @@ class Order:
 
         Raises:
             SpecError: `out` holds another job, or what is asked for cannot be.
+            PlacementError: no node holds a worker. Whatever it is, nothing was written.
         """
         found = commit.find_job(self.out)
-        if found is None:  # damage is found before anything is written
+        if found is None:
             include_scores = "scores" in self.spec.include
             gating.require(self.gates, include_scores, self.version.config, self.tensors)
         briefs, rejects = read_briefs(self.spec, self.version.config)
         if rejects:
             self._say_rejects(rejects)
-        job = commit.open_job(self.out, self._plan(found, briefs))
-        write_briefs(self.out, briefs, rejects)
         tensors = self.tensors if self.on_cluster else None
-        return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
+        setup = ShardSetup(self._plan(found, briefs), self.version, self.out, briefs, tensors)
+        if found is None:
+            make_crew(setup, self.spec.placement, self.on_cluster)
+        setup = dataclasses.replace(setup, job=commit.open_job(self.out, setup.job))
+        write_briefs(self.out, briefs, rejects)
+        return setup, rejects
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
         """The job asked for. What has to be measured is taken from the one found, if any."""
