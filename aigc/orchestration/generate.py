@@ -197,6 +197,8 @@ def _make_missing(setup: ShardSetup, means: _Means, watch: Watch) -> None:
             rounds.run(course)
         else:
             _make_shards(course)
+    if storage.is_s3(out):
+        pool.let_requests_end()
 
 
 def _make_shards(course: Course) -> None:

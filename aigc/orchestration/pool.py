@@ -27,6 +27,8 @@ _STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
 _HOPELESS = 3
 """So many units given up before any succeeded, and the rest is not tried."""
 _SHOWN_FAILURES = 3
+_ENDING_S = 2.0
+"""A server may go on for so long with a request whose sender was stopped."""
 
 
 class StoppedError(JobError):
@@ -55,6 +57,7 @@ class Pool:
         self._places: list[Place] = []
         self._looked_at, self._room = -_ROOM_S, 1
         self._none_since: float | None = None
+        self._cut_at = -_ENDING_S
 
     def __enter__(self) -> Pool:
         return self
@@ -63,6 +66,10 @@ class Pool:
         for place in self._places:
             self._crew.stop(place.worker)
         self._places = []
+
+    def let_requests_end(self) -> None:
+        """What stopped workers had just sent to a server is there afterwards, or never will be."""
+        time.sleep(max(0.0, self._cut_at + _ENDING_S - time.monotonic()))
 
     @property
     def workers(self) -> int:
@@ -233,6 +240,7 @@ class Pool:
         """Stop the worker; what it was at is to be run again, all but `attempt`."""
         self._crew.stop(place.worker)
         self._places.remove(place)
+        self._cut_at = time.monotonic()
         for lost in place.attempts:
             if lost is not attempt and not self._runs_elsewhere(str(lost.unit)):
                 self._failures.setdefault(str(lost.unit), 0)

@@ -117,10 +117,11 @@ def check(job: Job, digest: str) -> None:
     there = {f"data/{entry.key}" for entry in storage.listing(storage.join(job.out, "data"))}
     assert there == files
     found = []
-    for file in files:
+    for file in [file for file in files if file.endswith(".parquet")]:
         with storage.open_input(storage.join(job.out, file)) as source:
             found.append(pq.read_table(source, columns=["index"])["index"].to_numpy())
-    assert np.array_equal(np.sort(np.concatenate(found)), np.arange(ITEMS))
+    if found:  # a tar's items are counted by `verify` alone
+        assert np.array_equal(np.sort(np.concatenate(found)), np.arange(ITEMS))
     assert not leftovers(job), leftovers(job)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from aigc import storage
 from tests.faults import jobs
 from tests.faults.conftest import MakeJob
 from tests.faults.jobs import check, finish, kill_driver, moments
@@ -49,6 +50,21 @@ def test_the_driver_is_killed(case: str, moment: random.Random, digest: str, req
     kill_driver(process)
     job.again()
     check(job, digest)
+
+
+@at_moments(files=False, webdataset=False)
+def test_the_driver_of_another_writer_is_killed(
+    case: str, moment: random.Random, digest: str, request
+) -> None:
+    make: MakeJob = request.getfixturevalue(moment.choice(["make_job", "on_s3"]))
+    job = make(arguments=("--set", f"writer={case}"))
+    process = job.start()
+    job.wait_for_moment(process, moment)
+    kill_driver(process)
+    job.again()
+    check(job, digest)
+    pictures = list(storage.listing(storage.join(job.out, "images")))
+    assert len(pictures) == (jobs.ITEMS if case == "files" else 0)
 
 
 @at_moments(worker=True)

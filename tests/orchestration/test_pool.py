@@ -185,6 +185,16 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
         run(timeout_s=3600)
 
 
+@pytest.mark.parametrize("dying", [(), (0,)])
+def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) -> None:
+    limits, slept = Placement(workers=1), list[float]()
+    with Pool(PaperCrew(itertools.repeat(1), dying), limits, lambda line: None) as pool:
+        pool.run(["unit 0"], 1, lambda result: None)
+    monkeypatch.setattr(pool_module.time, "sleep", slept.append)
+    pool.let_requests_end()
+    assert [seconds > 0 for seconds in slept] == [bool(dying)]
+
+
 def test_a_straggler_is_begun_a_second_time_and_counts_once(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(pool_module, "_STRAGGLER_S", 1.0)
     units = [Unit(0, str(tmp_path), "hang"), *(Unit(n, str(tmp_path)) for n in range(1, 5))]
