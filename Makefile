@@ -1,7 +1,7 @@
 # Targets a newcomer needs; each sets up what it uses. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help

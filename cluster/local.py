@@ -184,7 +184,10 @@ def _is_ours(pid: int) -> bool:
     """Whether `pid` is still the node we started, not a later process with its number."""
     with contextlib.suppress(OSError):
         command = subprocess.run(
-            ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout
         return "ray.scripts.scripts" in command and not command.startswith("Z")
     return False

@@ -13,17 +13,6 @@ import pytest
 from aigc import _s3
 from tests.servers import S3Server, make_bucket, seaweedfs
 
-_ENDPOINTS = {"test_serve", "test_bench_serve", "test_endpoint", "test_overload"}
-"""Modules that start Ray Serve and HAProxy, of which a machine holds one at a time."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side a module's stay together, and so do those of `_ENDPOINTS`."""
-    for item in items:
-        module = item.path.stem
-        group = "endpoints" if module in _ENDPOINTS else f"{item.path.parent.name}/{module}"
-        item.add_marker(pytest.mark.xdist_group(group))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

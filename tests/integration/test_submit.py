@@ -99,6 +99,14 @@ def user(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[User
         yield User(python, home / "work", address, environment | {"RAY_ADDRESS": address})
     finally:
         subprocess.run([*local, "stop"], check=True, env=environment, timeout=120)
+    assert not nodes_of(cluster_python), "nodes outlive their cluster"
+
+
+def nodes_of(python: Path) -> list[str]:
+    """Nodes of the interpreter of a cluster that are still there."""
+    every = ["ps", "-ww", "-eo", "args="]
+    listed = subprocess.run(every, capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if line.startswith(f"{python} -m ray.scripts")]
 
 
 def test_a_cluster_without_aigc_takes_it_along(user: User) -> None:
