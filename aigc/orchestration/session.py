@@ -6,12 +6,10 @@ import contextlib
 import dataclasses
 import logging
 import os
-import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psutil
 import ray
 
 from aigc.errors import PlacementError
@@ -25,16 +23,6 @@ QUIET = {
 }
 _LOCAL_OBJECT_STORE_BYTES = 2**30
 _CONNECT_S = 5.0
-_AGENT = re.compile(r"ray::DashboardAgent|\S*python\S* (-u )?\S+/dashboard/agent\.py")
-
-
-def _put_agents_last() -> None:
-    """Of this machine's session. Ray's agents take a core for 0.1 s every ten seconds, before its
-    workers, which have a niceness of 15: requests waited for as long."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if _AGENT.match(" ".join(process.cmdline())):
-                process.nice(19)
 
 
 @dataclass(frozen=True)
@@ -81,7 +69,6 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
                 logging_level=logging.WARNING,
                 log_to_driver=relay,
             )
-            _put_agents_last()
     except (ConnectionError, RuntimeError, ValueError) as error:
         # Ray sends its token to an address it was given only when told so.
         tokenless = where and "RAY_AUTH_MODE" not in os.environ
