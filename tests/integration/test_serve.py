@@ -163,7 +163,10 @@ def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
             request.add_header("X-Request-ID", given)
         with urllib.request.urlopen(request) as answer:
             [found] = answer.headers.get_all("X-Request-ID")
-        assert f'"id": "{found}"' in logged(process)
+        deadline = time.monotonic() + 10  # it is written down after the answer is sent
+        while f'"id": "{found}"' not in logged(process):
+            assert time.monotonic() < deadline, logged(process)
+            time.sleep(0.05)
         assert (found == given) == (given == "mine-1")
     assert secret not in logged(process)
 
