@@ -33,6 +33,7 @@ def test_replicas_share_one_account(ray_session) -> None:
 
 def test_a_crowd_is_counted_exactly_and_asks_seldom(ray_session) -> None:
     key, ledger = limited(150), ClusterLedger("ledger-crowd")
+    ray.get(ledger._books.take_all.remote([]))
 
     async def crowd() -> list[float | None]:
         return list(await asyncio.gather(*(ledger.take(key, 1) for _ in range(400))))
@@ -43,7 +44,8 @@ def test_a_crowd_is_counted_exactly_and_asks_seldom(ray_session) -> None:
 
 
 def test_without_the_actor_each_replica_goes_by_its_own_count(ray_session) -> None:
-    key, ledger = limited(10), ClusterLedger("ledger-gone", retry_s=0.1)
+    key, ledger = limited(10), ClusterLedger("ledger-gone", retry_s=3)
+    ray.get(ledger._books.take_all.remote([]))  # it has started: no question waits for that
 
     async def use() -> list[float | None]:
         assert await ledger.take(key, 6) is None
