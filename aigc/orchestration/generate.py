@@ -21,7 +21,7 @@ from aigc.orchestration.estimate import estimate
 from aigc.orchestration.limits import Limits
 from aigc.orchestration.metrics import JobMetrics
 from aigc.orchestration.opening import Order
-from aigc.orchestration.place import make_crew, place
+from aigc.orchestration.place import make_crew, place, require_room
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import ShardSetup, device_here, make_maker
 from aigc.output import commit, manifest, openai_batch, read
@@ -79,7 +79,7 @@ def append(
         job = commit.read_job(out)
         version = _same_model(job, None)
         _require_same_data(job, out)
-        make_crew(ShardSetup(job, version, out), spec.placement, on_cluster)  # while it is whole
+        require_room(job, spec.placement, on_cluster)  # while the set is whole
         job = commit.grow(out, spec.to)
         means = _Means(spec.placement, spec.budget, on_cluster)
         setup = ShardSetup(job, version, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.engine import best_precision
 from aigc.generation.plan import DataDigests, Job
-from aigc.orchestration.place import choose_device, make_crew
+from aigc.orchestration.place import choose_device, make_crew, require_room
 from aigc.orchestration.planning import plan_job, probe_draws, read_briefs, write_briefs
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import MeasureGates, ShardSetup
@@ -63,13 +62,13 @@ class Order:
         briefs, rejects = read_briefs(self.spec, self.version.config)
         if rejects:
             self._say_rejects(rejects)
-        tensors = self.tensors if self.on_cluster else None
-        setup = ShardSetup(self._plan(found, briefs), self.version, self.out, briefs, tensors)
+        planned = self._plan(found, briefs)
         if found is None:
-            make_crew(setup, self.spec.placement, self.on_cluster)
-        setup = dataclasses.replace(setup, job=commit.open_job(self.out, setup.job))
+            require_room(planned, self.spec.placement, self.on_cluster)
+        job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
-        return setup, rejects
+        tensors = self.tensors if self.on_cluster else None
+        return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
         """The job asked for. What has to be measured is taken from the one found, if any."""

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aigc.generation.engine import Device
+from aigc.generation.plan import Job
 from aigc.orchestration.crew import Crew
 from aigc.orchestration.forking import cool, warm
-from aigc.orchestration.local import LocalCrew, local_gpus
+from aigc.orchestration.local import LocalCrew, local_gpus, local_room
 from aigc.orchestration.shard_work import ShardSetup
 from aigc.specs import Placement
 
@@ -52,10 +53,26 @@ def choose_device(placement: Placement, on_cluster: bool) -> Device:
     return "cuda" if plan_workers(placement).gpus else "cpu"
 
 
+def require_room(job: Job, placement: Placement, on_cluster: bool) -> None:
+    """Raises PlacementError when there can be no worker for `job`."""
+    placement = _suited(placement, job)
+    if not on_cluster:
+        local_room(placement)
+        return
+    from aigc.orchestration.session import plan_workers  # noqa: PLC0415
+
+    plan_workers(placement)
+
+
+def _suited(placement: Placement, job: Job) -> Placement:
+    """Without GPUs where the job's items are made on CPUs."""
+    gpus = placement.gpus_per_worker if job.device == "cuda" else 0
+    return placement.model_copy(update={"gpus_per_worker": gpus})
+
+
 def make_crew(setup: ShardSetup, placement: Placement, on_cluster: bool) -> Crew:
     """Workers that do units of `setup`'s job. Raises PlacementError."""
-    gpus = placement.gpus_per_worker if setup.job.device == "cuda" else 0
-    placement = placement.model_copy(update={"gpus_per_worker": gpus})
+    placement = _suited(placement, setup.job)
     if not on_cluster:
         return LocalCrew(setup, placement)
     from aigc.orchestration.cluster_crew import ClusterCrew  # noqa: PLC0415
