@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 def each(work: Callable[[T], R], given: Sequence[T], threads: int = 16) -> list[R]:
     """`map(work, given)`, some dozens at a time to a thread; the first error ends it."""
-    if len(given) <= 1:
+    if threads == 1 or len(given) <= 1:
         return [work(one) for one in given]
     items = max(1, min(_CHUNK, len(given) // threads))
     chunks = [given[at : at + items] for at in range(0, len(given), items)]

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -23,13 +21,11 @@ import pyarrow as pa
 from aigc import storage
 from aigc.errors import StorageError
 from aigc.output import parquet, pictures
+from aigc.threads import each
 
 FILE = "file"
 _INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())]
 _FOLDER_ITEMS = 10_000
-_TRANSFERS = 16
-
-T = TypeVar("T")
 
 
 class ShardWriter:
@@ -44,7 +40,8 @@ class ShardWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         files = pictures.files(batch)
         names = _names(batch, self._top)
-        _each(self._put, self._out, names, files)
+        pairs = list(zip(names, files, strict=True))
+        each(lambda pair: self._put(*pair), pairs, _threads(self._out))
         columns = [batch.column(name) for name in self._schema.names[: -len(_INDEX)]]
         columns += [
             pa.array(names),
@@ -77,15 +74,12 @@ def read_files(out: str, names: Sequence[str]) -> list[bytes]:
         if not name.startswith("images/") or ".." in name.split("/"):
             raise StorageError(f"{out}: its index names a file outside the set, {name[:80]!r}")
     uris = [storage.join(out, name) for name in names]
-    return _each(storage.read_bytes, out, uris)
+    return each(storage.read_bytes, uris, _threads(out))
 
 
-def _each(call: Callable[..., T], out: str, *arguments: Sequence[Any]) -> list[T]:
-    """`call` on each, many at a time where each has to be waited for."""
-    if not storage.is_s3(out):
-        return list(map(call, *arguments))
-    with ThreadPoolExecutor(_TRANSFERS) as pool:
-        return list(pool.map(call, *arguments))
+def _threads(out: str) -> int:
+    """Many where each file has to be waited for."""
+    return 16 if storage.is_s3(out) else 1
 
 
 def _index_schema(schema: pa.Schema) -> pa.Schema:
