@@ -8,22 +8,16 @@ a byte. An address that never answered this process is given up sooner: it is li
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import botocore.exceptions as boto_errors
-import pyarrow.fs as pafs
 import urllib3.exceptions as http_errors
 
+from aigc._s3_client import client, seconds
 from aigc.errors import StorageError
-
-if TYPE_CHECKING:  # boto3 takes its time to import, and only S3 needs it
-    import boto3
-    from mypy_boto3_s3 import S3Client
 
 _DENIED = {
     "AccessDenied",
@@ -42,7 +36,6 @@ _PASSING_CODES = {
     "RequestTimeout",
 }
 """What a body that was cut short on its way, or an upload that lost its parts, looks like."""
-_SMALL_BYTES = 2**20
 _UNREACHED_S = 10.0
 _PAUSES_S = 0.2, 5.0
 
@@ -63,76 +56,6 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _session() -> boto3.Session:
-    import boto3  # noqa: PLC0415
-
-    with _settings():
-        return boto3.Session()
-
-
-@contextlib.contextmanager
-def _settings() -> Iterator[None]:
-    """What botocore says of the user's settings, which it mostly takes for our mistakes."""
-    try:
-        yield
-    except (ValueError, boto_errors.BotoCoreError) as error:
-        raise StorageError(
-            f"S3: {error}; check AWS_ENDPOINT_URL_S3 (http://HOST:PORT), AWS_PROFILE and AWS_REGION"
-        ) from None
-
-
-@functools.cache
-def client() -> S3Client:
-    """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
-    from botocore.config import Config  # noqa: PLC0415
-
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=5,
-        read_timeout=float(os.environ.get("AIGC_S3_TIMEOUT_S", "30")),
-        max_pool_connections=32,
-    )
-    session = _session()
-    with _settings():
-        made = session.client("s3", config=config)
-    made.meta.events.register_last("before-call.s3", _send_at_once)
-    return made
-
-
-def _send_at_once(params: dict[str, Any], **_: object) -> None:
-    """To ask first whether a body is wanted (Expect: 100-continue) costs a round trip, which is
-    longer than to send a small one."""
-    from botocore.utils import determine_content_length  # noqa: PLC0415
-
-    length = determine_content_length(params["body"])
-    if length is not None and length <= _SMALL_BYTES:
-        params["headers"].pop("Expect", None)
-
-
-@functools.cache
-def arrow_filesystem() -> pafs.S3FileSystem:
-    """Arrow's own S3 reader, pointed at the endpoint and credentials boto3 resolved."""
-    endpoint = client().meta.endpoint_url
-    options: dict[str, Any] = {"region": client().meta.region_name or "us-east-1"}
-    if ".amazonaws.com" not in endpoint:
-        scheme, _, host = endpoint.partition("://")
-        options |= {"endpoint_override": host, "scheme": scheme}
-    credentials = _session().get_credentials()
-    if credentials is not None and credentials.method in ("env", "shared-credentials-file"):
-        frozen = credentials.get_frozen_credentials()
-        options |= {
-            "access_key": frozen.access_key,
-            "secret_key": frozen.secret_key,
-            "session_token": frozen.token,
-        }
-    return pafs.S3FileSystem(connect_timeout=10, request_timeout=60, **options)
-
-
-def account() -> tuple[str, str | None]:
-    credentials = _session().get_credentials()
-    return client().meta.endpoint_url, credentials.method if credentials else None
-
-
 def patiently(action: Callable[[], T]) -> T:
     """The result of `action`, which may be done twice; its last error when patience ends."""
     endpoint, began, pause = client().meta.endpoint_url, time.monotonic(), _PAUSES_S[0]
@@ -143,7 +66,7 @@ def patiently(action: Callable[[], T]) -> T:
         except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
             if isinstance(error, boto_errors.ClientError):
                 _reached.add(endpoint)
-            patience = float(os.environ.get("AIGC_S3_PATIENCE_S", "90"))
+            patience = seconds("AIGC_S3_PATIENCE_S", 90)
             if endpoint not in _reached:
                 patience = min(patience, _UNREACHED_S)
             if not _passes(error) or time.monotonic() + pause - began > patience:

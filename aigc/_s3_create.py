@@ -8,7 +8,7 @@ import time
 
 import botocore.exceptions as boto_errors
 
-from aigc import _local, _s3
+from aigc import _local, _s3, _s3_client
 
 _SETTLE_S = 1.0
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
@@ -38,7 +38,7 @@ def ask(folder: str) -> bool:
 
 
 def _place(uri: str) -> tuple[str, str]:
-    return _s3.client().meta.endpoint_url, _s3.split(uri)[0]
+    return _s3_client.client().meta.endpoint_url, _s3.split(uri)[0]
 
 
 def _ask(bucket: str, key: str) -> bool:
@@ -53,12 +53,12 @@ def _ask(bucket: str, key: str) -> bool:
         raise
     finally:
         with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
-            _s3.client().delete_object(Bucket=bucket, Key=key)
+            _s3_client.client().delete_object(Bucket=bucket, Key=key)
     return False
 
 
 def _put_if_absent(bucket: str, key: str, data: bytes) -> None:
-    put = _s3.client().put_object
+    put = _s3_client.client().put_object
     _s3.patiently(lambda: put(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from aigc import _s3
+from aigc import _s3, _s3_client
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -19,7 +19,7 @@ class Reader(io.RawIOBase):
         self._bucket, self._key = _s3.split(uri)
         with _s3.errors(uri):
             head = _s3.patiently(
-                lambda: _s3.client().head_object(Bucket=self._bucket, Key=self._key)
+                lambda: _s3_client.client().head_object(Bucket=self._bucket, Key=self._key)
             )
         self._size, self._etag = head["ContentLength"], head["ETag"]
 
@@ -49,7 +49,7 @@ class Reader(io.RawIOBase):
     def _range(self, start: int, count: int) -> bytes:
         asked = f"bytes={start}-{start + count - 1}"
         place = {"Bucket": self._bucket, "Key": self._key}
-        answer = _s3.client().get_object(Range=asked, IfMatch=self._etag, **place)  # type: ignore[arg-type]
+        answer = _s3_client.client().get_object(Range=asked, IfMatch=self._etag, **place)  # type: ignore[arg-type]
         data = answer["Body"].read()
         if len(data) != count:
             raise _s3.CutShortError

@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.exceptions as boto_errors
 
-from aigc import _local, _s3
+from aigc import _local, _s3, _s3_client
 
 
 def remove_unfinished(uri: str, older_than_s: float) -> int:
@@ -39,7 +39,7 @@ def _uploads(uri: str) -> Iterator[dict[str, Any]]:
         with _s3.errors(uri):
             try:
                 page = _s3.patiently(
-                    lambda: _s3.whole(_s3.client().list_multipart_uploads(**asked))
+                    lambda: _s3.whole(_s3_client.client().list_multipart_uploads(**asked))
                 )
             except boto_errors.ClientError as error:
                 if _s3.status(error) in (403, 501):
@@ -58,7 +58,7 @@ def _abort(uri: str, found: dict[str, Any]) -> None:
     name = {"Bucket": bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
     with _s3.errors(uri):
         try:
-            _s3.patiently(lambda: _s3.client().abort_multipart_upload(**name))
+            _s3.patiently(lambda: _s3_client.client().abort_multipart_upload(**name))
         except boto_errors.ClientError as error:
             if _s3.status(error) != 404:
                 raise

@@ -7,7 +7,7 @@ import io
 import zlib
 from pathlib import Path
 
-from aigc import _s3
+from aigc import _s3, _s3_client
 from aigc.types import OnBytes
 
 _ONE_PART_BYTES = 64 * 2**20
@@ -47,7 +47,7 @@ def _upload_whole(source: Path, size_bytes: int, uri: str, on_bytes: OnBytes) ->
 
     def send() -> None:
         with _Told(source, on_bytes) as file:
-            answer = _s3.client().put_object(Bucket=bucket, Key=key, Body=file)
+            answer = _s3_client.client().put_object(Bucket=bucket, Key=key, Body=file)
         if answer.get("ChecksumCRC32") != checksum:
             _require_size(uri, size_bytes)
 
@@ -65,7 +65,7 @@ def _crc32(source: Path) -> int:
 def _upload_parts(source: Path, size_bytes: int, uri: str, on_bytes: OnBytes) -> None:
     with source.open("rb") as file:
         try:
-            _s3.client().upload_fileobj(file, *_s3.split(uri), Callback=on_bytes)
+            _s3_client.client().upload_fileobj(file, *_s3.split(uri), Callback=on_bytes)
         except KeyError:
             raise _s3.CutShortError from None  # the answer that names the upload had no body
     _require_size(uri, size_bytes)
@@ -73,5 +73,5 @@ def _upload_parts(source: Path, size_bytes: int, uri: str, on_bytes: OnBytes) ->
 
 def _require_size(uri: str, size_bytes: int) -> None:
     bucket, key = _s3.split(uri)
-    if _s3.client().head_object(Bucket=bucket, Key=key)["ContentLength"] != size_bytes:
+    if _s3_client.client().head_object(Bucket=bucket, Key=key)["ContentLength"] != size_bytes:
         raise _s3.CutShortError

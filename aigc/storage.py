@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from aigc import _local, _s3, _s3_create, _s3_reader, _s3_sweep, _s3_upload
+from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload
 from aigc.errors import DamagedError, DiskFullError, StorageError
 from aigc.threads import each
 from aigc.types import Json, OnBytes
@@ -258,7 +258,7 @@ def open_input(uri: str) -> pa.NativeFile:
 def arrow(uri: str) -> tuple[pafs.FileSystem, str]:
     """`uri` as pyarrow and Ray Data take it: (file system, path)."""
     if is_s3(uri):
-        return _s3.arrow_filesystem(), uri.removeprefix("s3://").rstrip("/")
+        return _s3_client.arrow_filesystem(), uri.removeprefix("s3://").rstrip("/")
     return pafs.LocalFileSystem(), str(_path(uri).absolute())
 
 
@@ -281,7 +281,7 @@ def require_writable(uri: str) -> None:
 
 def s3_account() -> tuple[str, str | None]:
     """The S3 endpoint in use and where its credentials come from, None when there are none."""
-    return _s3.account()
+    return _s3_client.account()
 
 
 def remove_unfinished(uri: str, older_than_s: float) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3
+from aigc import _s3_client
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 
@@ -45,11 +45,11 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     """A fresh bucket as s3://…, with the environment set so that everything reaches it."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    _s3.client.cache_clear()
-    _s3.arrow_filesystem.cache_clear()
+    _s3_client.client.cache_clear()
+    _s3_client.arrow_filesystem.cache_clear()
     yield make_bucket(s3_server, f"test-{uuid.uuid4().hex[:12]}")
-    _s3.client.cache_clear()
-    _s3.arrow_filesystem.cache_clear()
+    _s3_client.client.cache_clear()
+    _s3_client.arrow_filesystem.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aigc import _local, _s3, storage
+from aigc import _local, _s3_client, storage
 from aigc.errors import DamagedError, DiskFullError, StorageError
 
 
@@ -173,23 +173,19 @@ def test_an_s3_uri_without_a_bucket_is_refused() -> None:
 
 @pytest.mark.integration
 def test_an_unreachable_s3_says_where_it_looked(s3_uri: str, monkeypatch) -> None:
-    from aigc import _s3
-
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AIGC_S3_PATIENCE_S", "1")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     with pytest.raises(StorageError, match=r"S3 at http://127.0.0.1:9 does not answer"):
         storage.read_bytes("s3://bucket/key")
 
 
 @pytest.mark.integration
 def test_missing_credentials_say_what_to_set(s3_uri: str, monkeypatch) -> None:
-    from aigc import _s3
-
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/none")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     with pytest.raises(StorageError, match="set AWS_ACCESS_KEY_ID"):
         storage.read_bytes("s3://bucket/key")
 
@@ -207,10 +203,21 @@ def test_settings_that_cannot_be_right_are_one_line(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     monkeypatch.setenv(name, value)
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     with pytest.raises(StorageError, match=rf"^S3: .*{said}.*check AWS_ENDPOINT_URL_S3"):
         storage.exists("s3://bucket/key")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["abc", "0", "-1", "inf", "nan"])
+@pytest.mark.parametrize("name", ["AIGC_S3_TIMEOUT_S", "AIGC_S3_PATIENCE_S"])
+def test_a_patience_that_is_no_time_is_one_line(name: str, given: str, monkeypatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv(name, given)
+    _s3_client.client.cache_clear()
+    with pytest.raises(StorageError, match=f"^{name}={given}: expected a number of seconds"):
+        storage.exists("s3://bucket/key")
+    _s3_client.client.cache_clear()
 
 
 @pytest.mark.integration
@@ -218,7 +225,7 @@ def test_objects_that_stand_for_folders_are_not_listed(s3_uri: str) -> None:
     """Consoles make them."""
     storage.write_bytes(f"{s3_uri}/set/data/a", b"a")
     for marker in ("set/", "set/data/", "set/none/"):
-        _s3.client().put_object(Bucket=s3_uri.removeprefix("s3://"), Key=marker, Body=b"")
+        _s3_client.client().put_object(Bucket=s3_uri.removeprefix("s3://"), Key=marker, Body=b"")
     assert [entry.key for entry in storage.listing(f"{s3_uri}/set")] == ["data/a"]
 
 
@@ -311,7 +318,7 @@ def test_whether_a_body_is_wanted_is_asked_only_of_large_ones(s3_uri: str, tmp_p
         if request.method == "PUT":
             asked[request.url.rpartition("/")[2]] = "Expect" in request.headers
 
-    _s3.client().meta.events.register("before-send.s3", note)
+    _s3_client.client().meta.events.register("before-send.s3", note)
     for name, size in (("none", 0), ("small", 2**20), ("large", 2**20 + 1)):
         source = tmp_path / name
         source.write_bytes(bytes(size))

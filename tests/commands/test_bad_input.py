@@ -107,10 +107,10 @@ def test_an_output_that_cannot_be_written(run: Run, model: str, tmp_path: Path) 
 def test_s3_places_and_keys(run: Run, model: str, s3_uri: str, monkeypatch) -> None:
     code, line = run("generate", model, "--count", 5, "--out", "s3://no-such-bucket/set")
     assert (code, "no bucket 'no-such-bucket'" in line) == (2, True)
-    from aigc import _s3
+    from aigc import _s3_client
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-and-secret")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     code, line = run("generate", model, "--count", 5, "--out", f"{s3_uri}/set")
     assert (code, "S3 refuses access" in line) == (2, True)
     assert "wrong-and-secret" not in line

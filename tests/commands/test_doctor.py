@@ -40,13 +40,13 @@ def test_what_is_missing_fails_and_says_what_to_do(
 
 
 def test_a_bucket_without_credentials(aigc: Aigc, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc import _s3
+    from aigc import _s3_client
 
     monkeypatch.setenv("AIGC_STORE", "s3://bucket/store")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     rows = {row["subject"]: row for row in json.loads(aigc("doctor", "--json").out)}
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     assert rows["s3"]["state"] == "fail"
     assert "AWS_ACCESS_KEY_ID" in rows["s3"]["advice"]

@@ -55,12 +55,13 @@ def test_places_are_counted(models: Endpoint) -> None:
 
 
 def test_a_request_may_take_so_long_and_no_longer(models: Endpoint) -> None:
-    body = {"model": "tiny", "prompt": "one", "n": 32, "size": "512x512"}
-    settings = EndpointSettings(request_s=0.02, access_log=False)
-    with models.running(models=("tiny",), endpoint=settings) as client:
+    body = {"model": "tiny", "prompt": "one", "n": 1024, "size": "512x512"}  # some three seconds
+    settings = EndpointSettings(request_s=0.3, access_log=False)
+    room = {"max_n": 1024, "max_pixels": 2**28}
+    with models.running(models=("tiny",), endpoint=settings, **room) as client:
         answer = client.post(GENERATIONS, json=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "timeout")
-        assert "longer than 0.02 s" in answer.json()["error"]["message"]
+        assert "longer than 0.3 s" in answer.json()["error"]["message"]
         assert answer.headers["retry-after"] == "1"
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
             client.post(GENERATIONS, json=body | {"stream": True})

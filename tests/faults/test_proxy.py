@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3, _s3_create, _s3_upload, storage
+from aigc import _s3_client, _s3_create, _s3_upload, storage
 from aigc.errors import StorageError
 from aigc.output import records
 from tests.faults.proxy import KINDS, FaultProxy, fault_proxy
@@ -34,11 +34,11 @@ def through(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Th
             for name, value in server.environment.items():
                 monkeypatch.setenv(name, value)
             monkeypatch.setenv("AIGC_S3_TIMEOUT_S", "1")
-            _s3.client.cache_clear()
+            _s3_client.client.cache_clear()
             return storage.join(bucket, "set"), proxy
 
         yield start
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -108,10 +108,10 @@ def test_bad_places_are_one_line_each(model, s3_uri, tmp_path, monkeypatch) -> N
         run(spec(model, str(blocked / "set")))
     with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'"):
         run(spec(model, "s3://no-such-bucket/set"))
-    from aigc import _s3
+    from aigc import _s3_client
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    _s3.client.cache_clear()
+    _s3_client.client.cache_clear()
     with pytest.raises(StorageError, match=r"refuses access.*check AWS_ACCESS_KEY_ID"):
         run(spec(model, storage.join(s3_uri, "set")))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3, _s3_create, storage
+from aigc import _s3, _s3_client, _s3_create, storage
 from aigc.errors import StorageError
 from aigc.output import records
 from aigc.types import ShardRecord
@@ -149,7 +149,7 @@ def test_a_store_is_asked_whether_it_can_create(s3_uri: str) -> None:
     assert records.store_note(s3_uri) is None
     assert list(storage.listing(s3_uri)) == []
     bucket = _s3.split(s3_uri)[0]
-    assert (_s3.client().meta.endpoint_url, bucket) in _s3_create._found
+    assert (_s3_client.client().meta.endpoint_url, bucket) in _s3_create._found
 
 
 def test_what_is_no_record_is_passed_over_and_left_alone(out: str) -> None:

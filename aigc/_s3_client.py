@@ -1,0 +1,103 @@
+"""The S3 client and what it is made of: endpoint, credentials and patience, from the environment.
+
+Used by `_s3` and storage only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions as boto_errors
+import pyarrow.fs as pafs
+
+from aigc.errors import StorageError
+
+if TYPE_CHECKING:  # boto3 takes its time to import, and only S3 needs it
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+_SMALL_BYTES = 2**20
+
+
+def _session() -> boto3.Session:
+    import boto3  # noqa: PLC0415
+
+    with _settings():
+        return boto3.Session()
+
+
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    """What botocore says of the user's settings, which it mostly takes for our mistakes."""
+    try:
+        yield
+    except (ValueError, boto_errors.BotoCoreError) as error:
+        raise StorageError(
+            f"S3: {error}; check AWS_ENDPOINT_URL_S3 (http://HOST:PORT), AWS_PROFILE and AWS_REGION"
+        ) from None
+
+
+@functools.cache
+def client() -> S3Client:
+    """One client a process. It retries what is quickly over; `patiently` sees to the rest."""
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=5,
+        read_timeout=seconds("AIGC_S3_TIMEOUT_S", 30),
+        max_pool_connections=32,
+    )
+    session = _session()
+    with _settings():
+        made = session.client("s3", config=config)
+    made.meta.events.register_last("before-call.s3", _send_at_once)
+    return made
+
+
+def _send_at_once(params: dict[str, Any], **_: object) -> None:
+    """To ask first whether a body is wanted (Expect: 100-continue) costs a round trip, which is
+    longer than to send a small one."""
+    from botocore.utils import determine_content_length  # noqa: PLC0415
+
+    length = determine_content_length(params["body"])
+    if length is not None and length <= _SMALL_BYTES:
+        params["headers"].pop("Expect", None)
+
+
+@functools.cache
+def arrow_filesystem() -> pafs.S3FileSystem:
+    """Arrow's own S3 reader, pointed at the endpoint and credentials boto3 resolved."""
+    endpoint = client().meta.endpoint_url
+    options: dict[str, Any] = {"region": client().meta.region_name or "us-east-1"}
+    if ".amazonaws.com" not in endpoint:
+        scheme, _, host = endpoint.partition("://")
+        options |= {"endpoint_override": host, "scheme": scheme}
+    credentials = _session().get_credentials()
+    if credentials is not None and credentials.method in ("env", "shared-credentials-file"):
+        frozen = credentials.get_frozen_credentials()
+        options |= {
+            "access_key": frozen.access_key,
+            "secret_key": frozen.secret_key,
+            "session_token": frozen.token,
+        }
+    return pafs.S3FileSystem(connect_timeout=10, request_timeout=60, **options)
+
+
+def account() -> tuple[str, str | None]:
+    credentials = _session().get_credentials()
+    return client().meta.endpoint_url, credentials.method if credentials else None
+
+
+def seconds(name: str, default: float) -> float:
+    """The environment's `name`, or `default`. Raises StorageError."""
+    given = os.environ.get(name) or str(default)
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(given)) < math.inf:
+            return seconds
+    raise StorageError(f"{name}={given}: expected a number of seconds above 0")
