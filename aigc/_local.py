@@ -8,6 +8,7 @@ import errno
 import fcntl
 import functools
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -20,13 +21,22 @@ from aigc.errors import DiskFullError, StorageError
 TEMP = ".aigc-tmp-"
 """Prefix of files still being written; readers and listings pass over them."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(/|$)")
+"""Of one slash too: a join leaves no more of what was no place, as `s3://`."""
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
 _NO_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def path_of(uri: str) -> Path:
-    return Path(uri.removeprefix("file://")).expanduser()
+    """Raises StorageError when `uri` is no path of this machine."""
+    path = uri.removeprefix("file://") if uri.startswith("file:///") else uri
+    if not path.strip() or "\0" in path or _SCHEME.match(path):
+        raise StorageError(f"{uri!r}: expected a path, file:///PATH or s3://BUCKET/KEY")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StorageError(f"{uri!r}: no such user here; write the path in full") from None
 
 
 def temporary_name() -> str:

@@ -33,7 +33,7 @@ class StorageError(AigcError):
 
 
 class DiskFullError(StorageError):
-    pass
+    exit_code = 1
 
 
 class DamagedError(StorageError):

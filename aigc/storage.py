@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload
+from aigc._local import path_of as _path
 from aigc.errors import DamagedError, DiskFullError, StorageError
 from aigc.threads import each
 from aigc.types import Json, OnBytes
@@ -43,8 +44,11 @@ def is_s3(uri: str) -> bool:
 
 
 def absolute(uri: str) -> str:
-    """`uri` such that it means the same in any working directory."""
-    return uri.rstrip("/") if is_s3(uri) else str(_path(uri).absolute())
+    """`uri` as it means the same in any working directory; StorageError if it is no place."""
+    if is_s3(uri):
+        return "s3://" + "/".join(_s3.split(uri)).rstrip("/")
+    with _local.errors(uri):
+        return str(_path(uri).absolute())
 
 
 def join(uri: str, *parts: str) -> str:
@@ -294,7 +298,3 @@ def remove_unfinished(uri: str, older_than_s: float) -> int:
             return _local.remove_temporaries(_path(uri), older_than_s)
     _local.sweep_scratch()
     return _s3_sweep.remove_unfinished(uri, older_than_s)
-
-
-def _path(uri: str) -> Path:
-    return _local.path_of(uri)

@@ -20,6 +20,9 @@ Labels = npt.NDArray[np.int64]
 
 Json = dict[str, Any]
 
+MAX_ITEMS = 2**40
+"""Any job has fewer."""
+
 Result_co = TypeVar("Result_co", covariant=True)
 
 

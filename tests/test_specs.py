@@ -8,6 +8,8 @@ import yaml
 from aigc.errors import SpecError
 from aigc.specs import (
     SPECS,
+    AppendSpec,
+    EvaluateSpec,
     GanModel,
     GenerateSpec,
     PrepareSpec,
@@ -42,6 +44,31 @@ WRONG = [
     (GenerateSpec, GENERATE | {"codec": "tiff"}, "codec = 'tiff': .*'png'"),
     (GenerateSpec, GENERATE | {"labels": {"bag": 0}}, "bag = 0: .*greater than 0"),
     (GenerateSpec, GENERATE | {"placement": {"workers": 0}}, "placement.workers = 0"),
+    (GenerateSpec, GENERATE | {"count": 2**40}, "count = 1099511627776: .*less than"),
+    (AppendSpec, {"out": "o", "to": 2**40}, "to = 1099511627776: .*less than"),
+    (GenerateSpec, GENERATE | {"truncation": float("inf")}, "truncation = inf: .*finite"),
+    (
+        GenerateSpec,
+        GENERATE | {"gates": {"realism": {"threshold": float("nan")}}},
+        "gates.realism.threshold = nan: .*finite",
+    ),
+    (GenerateSpec, GENERATE | {"max_rejects": float("inf")}, "max_rejects = inf: .*finite"),
+    (TrainSpec, TRAIN | {"lr": float("inf")}, "lr = inf: .*finite"),
+    (
+        GenerateSpec,
+        GENERATE | {"placement": {"cpus_per_worker": 1e-320}},
+        "placement.cpus_per_worker = 1e-320: .*0.01",
+    ),
+    (
+        GenerateSpec,
+        GENERATE | {"placement": {"gpus_per_worker": 1e-320}},
+        "placement.gpus_per_worker = 1e-320: .*0, or 0.01 or more",
+    ),
+    (GenerateSpec, GENERATE | {"out": "gs://b/x"}, "^out = 'gs://b/x': expected a path, file:"),
+    (GenerateSpec, GENERATE | {"out": "s3://"}, "^out = 's3://': expected s3://BUCKET"),
+    (GenerateSpec, GENERATE | {"briefs": ""}, "^briefs = '': expected a path"),
+    (EvaluateSpec, {"model": "m", "data": "d", "out": "~nosuch/x"}, "^out = '~nosuch/x': no such"),
+    (TrainSpec, TRAIN | {"seed": 16**5000}, "seed = a number of thousands of digits: .*less"),
     (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
     (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
@@ -77,12 +104,14 @@ def test_a_setting_is_yaml() -> None:
     assert parse_setting("lr=2e-4") == ("lr", "2e-4")
     assert build(TrainSpec, TRAIN | dict([parse_setting("lr=2e-4")])).lr == 2e-4
     assert parse_setting("labels=[a, b]") == ("labels", ["a", "b"])
-    for text in ("lr", "=3", "a=[1"):
+    for text in ("lr", "=3", "a=[1", "a=2026-02-30", "a=0x_", "a=!!int ''", "a=" + "[" * 500):
         with pytest.raises(SpecError, match="--set"):
             parse_setting(text)
 
 
-@pytest.mark.parametrize("text", ["just words", "- a list", "a: [", "\xff"])
+@pytest.mark.parametrize(
+    "text", ["just words", "- a list", "a: [", "\xff", "out: 2026-02-30", "out: !!timestamp x"]
+)
 def test_a_file_that_is_no_spec_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_bytes(text.encode("latin-1"))

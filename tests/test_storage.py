@@ -27,6 +27,36 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return storage.join(bucket, uuid.uuid4().hex)
 
 
+@pytest.mark.parametrize(
+    "uri",
+    ["gs://b/x", "S3://b/x", "s3://", "s3:///x", "s3:/x", "file://x", "", " ", "~nosuch/x", "a\0"],
+)
+def test_what_is_no_place_is_refused_and_makes_no_folder(uri: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for use in (storage.absolute, storage.require_writable, storage.read_if_there):
+        with pytest.raises(StorageError, match=r"expected|no such user") as raised:
+            use(uri)
+        assert str(raised.value).startswith(repr(uri))
+    if uri.strip():
+        with pytest.raises(StorageError):
+            storage.write_bytes(storage.join(uri, "x"), b"x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_means_the_same_everywhere(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    for uri, whole in {
+        "s3://b/x/": "s3://b/x",
+        "s3://b": "s3://b",
+        "file:///x/y": "/x/y",
+        "~/x": "/home/me/x",
+        "x:y/z": f"{tmp_path}/x:y/z",
+        "./gs:/x": f"{tmp_path}/gs:/x",
+    }.items():
+        assert storage.absolute(uri) == whole
+
+
 def test_bytes_come_back_and_are_replaced(root: str) -> None:
     uri = storage.join(root, "a", "b.bin")
     assert not storage.exists(uri)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aigc.commands.common import AsJson, print_json, print_table, say
+from aigc.commands.common import AsJson, place, print_json, print_table, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, each figure beside a yardstick.")
 
@@ -26,7 +26,8 @@ def generate(
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Default: as generate.")] = None,
     out: Annotated[
-        str | None, typer.Option(help="Where generate writes, for example s3://bucket/bench.")
+        str | None,
+        typer.Option(callback=place, help="Where generate writes, for example s3://bucket/bench."),
     ] = None,
     ray_data: Annotated[
         bool, typer.Option(help="Also run the pipeline a user would write with Ray Data.")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
@@ -18,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from aigc.errors import AigcError
+from aigc.errors import AigcError, SpecError
 
 if TYPE_CHECKING:
     from aigc.types import Report
@@ -116,6 +117,23 @@ def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
 
     given = {key.replace("__", "."): value for key, value in flags.items() if value is not None}
     return given | dict(parse_setting(text) for text in settings or [])
+
+
+def place(uri: str | None) -> str | None:
+    """Of an option that names a path or s3:// URI, as its callback. Raises StorageError."""
+    from aigc import storage
+
+    if uri is not None:
+        storage.absolute(uri)
+    return uri
+
+
+def local_folder(text: str) -> Path:
+    """Of an argument that names a folder here, as its parser. Raises SpecError, StorageError."""
+    if "://" in text:
+        raise SpecError(f"{text!r}: expected a folder of this machine")
+    place(text)
+    return Path(text)
 
 
 def print_json(value: Any) -> None:

@@ -13,6 +13,7 @@ from aigc.commands.common import (
     Settings,
     SpecFile,
     Workers,
+    local_folder,
     overrides,
     print_json,
     progress,
@@ -28,7 +29,10 @@ app = typer.Typer(help="Fetch, prepare and show data sets.", no_args_is_help=Tru
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="fashion-mnist or digits.")],
-    folder: Annotated[Path, typer.Argument(help="Folder to put the files into.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", parser=local_folder, help="Folder to put the files into."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Example: aigc data fetch fashion-mnist raw/fashion

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from aigc.commands.common import console, progress, say
+from aigc.commands.common import console, local_folder, progress, say
 
 if TYPE_CHECKING:
     from aigc.specs import EvaluateSpec, GenerateSpec, Placement, PrepareSpec, TrainSpec
@@ -58,6 +58,7 @@ def demo(
 
     Example: aigc demo --out demo
     """
+    out = str(local_folder(out))
     plan = smoke_plan(out, count, minutes) if smoke else fashion_plan(out, count, minutes)
     steps = Steps()
     figures = run(plan, steps)

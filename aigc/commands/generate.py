@@ -81,10 +81,12 @@ def generate(
         from aigc.specs import GenerateSpec, load
 
     if what is not None and what.casefold().endswith(_BRIEFS):
-        briefs, what = what, None
+        briefs = _one("briefs", what, briefs)
+    elif what is not None:
+        model = _one("model", what, model)
     values = overrides(
         settings,
-        model=what or model,
+        model=model,
         briefs=briefs,
         count=count,
         out=out,
@@ -160,6 +162,13 @@ def _engine_loading(address: str | None) -> Iterator[None]:
         yield
 
 
+def _one(field: str, argument: str, option: str | None) -> str:
+    """Raises SpecError when a field is given as argument and as option, and they differ."""
+    if option not in (None, argument):
+        raise SpecError(f"--{field} {option}: {argument} is given before it; give one of the two")
+    return argument
+
+
 def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
     """'a,b' as labels in equal shares; 'a=3,b=1' as shares. Raises SpecError."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -167,11 +176,17 @@ def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
         return tuple(parts)
     try:
         pairs = [part.rsplit("=", 1) for part in parts]
-        return {name.strip(): float(share) for name, share in pairs}
+        shares = [(name.strip(), float(share)) for name, share in pairs]
     except ValueError:
         raise SpecError(
             f"--labels {text!r}: give every label a share, like bag=3,dress=1"
         ) from None
+    found: dict[str, float] = {}
+    for name, share in shares:
+        if name in found and found[name] != share:
+            raise SpecError(f"--labels {text!r}: {name} has two shares; give it one")
+        found[name] = share
+    return found
 
 
 def _show_manifest(manifest: dict[str, Any], out: str, as_json: bool) -> None:
@@ -195,6 +210,8 @@ def _show_estimate(found: dict[str, Any], as_json: bool) -> None:
         f"{found['items']:,} images in {found['shards']:,} shards of up to "
         f"{found['items_per_shard']:,}, about {found['size_bytes'] / 1e6:,.1f} MB"
     )
+    if found["items_made"]:
+        typer.echo(f"{found['items_made']:,} of them are there already")
     typer.echo(
         f"about {found['seconds']:,.0f} s at {found['items_per_s']:,.0f} images/s with "
         f"{found['workers']} worker(s) on {found['nodes']} node(s), "

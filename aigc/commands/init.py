@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aigc.commands.common import local_folder
 from aigc.commands.spec import example
 from aigc.errors import SpecError
 
@@ -24,7 +25,9 @@ _IGNORED = "/raw/\n/data/\n/runs/\n/evaluation/\n/out/\n/aigc-store/\n"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", parser=local_folder, help="A new or empty folder.")
+    ],
     force: Annotated[
         bool, typer.Option("--force", help="Write also where files are, replacing same names.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aigc.commands.common import AsJson, print_json, print_table, say
+from aigc.commands.common import AsJson, place, print_json, print_table, say
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 File = Annotated[
     str | None,
-    typer.Option("--file", help="Key file, a path or s3:// URI; default: AIGC_KEYS or keys.jsonl."),
+    typer.Option(
+        "--file",
+        callback=place,
+        help="Key file, a path or s3:// URI; default: AIGC_KEYS or keys.jsonl.",
+    ),
 ]
 Scope = Annotated[
     list[str] | None,

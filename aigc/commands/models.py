@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aigc.commands.common import AsJson, print_json, print_table
+from aigc.commands.common import AsJson, place, print_json, print_table
 
 if TYPE_CHECKING:
     from aigc.store import ModelStore, ModelVersion
 
 StoreUri = Annotated[
     str | None,
-    typer.Option("--store", help="Folder or s3:// prefix; default: AIGC_STORE or ./aigc-store."),
+    typer.Option(
+        "--store",
+        callback=place,
+        help="Folder or s3:// prefix; default: AIGC_STORE or ./aigc-store.",
+    ),
 ]
 Ref = Annotated[str, typer.Argument(help="name, name@version, name@alias, or a folder's URI.")]
 Alias = Annotated[str, typer.Option(help="The alias to move.")]

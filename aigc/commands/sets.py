@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from aigc.commands.common import AsJson, print_json, progress, say
+from aigc.commands.common import AsJson, place, print_json, progress, say
 from aigc.errors import JobError
 
-Out = Annotated[str, typer.Argument(help="A content set: folder or s3:// prefix.")]
+Out = Annotated[str, typer.Argument(callback=place, help="A content set: folder or s3:// prefix.")]
 
 
 def status(out: Out, as_json: AsJson = False) -> None:
@@ -104,7 +104,9 @@ def _show_regenerated(found: dict[str, Any]) -> None:
 def regenerate(
     out: Out,
     item: Annotated[list[int], typer.Option(help="Index of an item; repeatable.")],
-    to: Annotated[str | None, typer.Option(help="Folder or s3:// prefix for the images.")] = None,
+    to: Annotated[
+        str | None, typer.Option(callback=place, help="Folder or s3:// prefix for the images.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if moved.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +128,9 @@ def regenerate(
 def view(
     out: Out,
     each: Annotated[int, typer.Option(min=1, max=1000, help="Images a label.")] = 24,
-    to: Annotated[str | None, typer.Option(help="Folder or s3:// prefix; else into OUT.")] = None,
+    to: Annotated[
+        str | None, typer.Option(callback=place, help="Folder or s3:// prefix; else into OUT.")
+    ] = None,
 ) -> None:
     """Write gallery.html, a self-contained page, and preview.png, a contact sheet.
 
@@ -139,11 +143,11 @@ def view(
 
     where = to or out
     job, records = commit.read_job(out), commit.read_records(out)
-    page = gallery.page(out, job, records, each, read_status(out))
-    storage.write_bytes(storage.join(where, "gallery.html"), page.encode())
     columns = min(each, 24)
     pixels, names = read.sample_by_label(out, job, records, columns)
     sheet = contact_sheet(pixels, columns, names)
+    page = gallery.page(out, job, records, each, read_status(out))
+    storage.write_bytes(storage.join(where, "gallery.html"), page.encode())
     storage.write_bytes(storage.join(where, "preview.png"), sheet)
     typer.echo(storage.join(where, "gallery.html"))
     typer.echo(storage.join(where, "preview.png"))

@@ -100,9 +100,9 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     for field in ("name", "data"):
         if field not in values:
             raise SpecError(f"--{field} is missing (or give a spec file); see aigc train --help")
-    where = str(values.get("out", default_out(values["name"])))
-    recipe = PRESETS[preset](str(values["name"]), str(values["data"]), where)
+    recipe = PRESETS[preset]("name", "data", "out")
     fields = recipe.model_dump(mode="json", exclude={"placement"})
+    fields["out"] = default_out(str(values["name"]))
     if "steps" in values and "max_seconds" not in values:
         fields["max_seconds"] = None
     if "max_seconds" in values and "steps" not in values:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import layout
 from aigc.errors import DamagedError, DataError
+from aigc.specs import Fit
 from aigc.types import Json, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
@@ -73,6 +74,12 @@ class Dataset:
     @property
     def channels(self) -> int:
         return int(self.info["channels"])
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures of other aspect ratios were brought into shape."""
+        fit: Fit = self.info["spec"]["fit"]
+        return fit
 
     @property
     def labels(self) -> tuple[str, ...]:

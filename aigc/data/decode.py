@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from aigc.specs import PrepareSpec
+from aigc.specs import Fit, PrepareSpec
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, C) in 0..255."""
@@ -26,6 +26,10 @@ _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 class UnfitError(ValueError):
     """An input that cannot become an image of the set; the message is the reason, one line."""
+
+
+class TooLargeError(UnfitError):
+    """Its header says more pixels than are allowed."""
 
 
 @contextlib.contextmanager
@@ -47,17 +51,40 @@ def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
     """
     if not data:
         raise UnfitError("empty file")
+    shape = (spec.size, spec.size, spec.channels)
+    animated = spec.animated == "first"
+    return read(data, shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
+
+
+def read(
+    data: bytes,
+    shape: tuple[int, int, int],
+    fit: Fit = "crop",
+    *,
+    max_pixels: int,
+    animated: bool = True,
+    formats: tuple[str, ...] | None = None,
+) -> Pixels:
+    """An encoded image of one of `formats` (any by default) as uint8 (H, W, C) of this `shape`:
+    upright, colours as sRGB, composited on white.
+
+    Raises:
+        TooLargeError: its header says more than `max_pixels`.
+        UnfitError: not an image, truncated, animated (unless `animated`: then the first frame), or
+            an unknown range.
+    """
+    height, width, channels = shape
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            _check_header(image, spec)
-            image.draft(None, (2 * spec.size, 2 * spec.size))
-            return fit(_to_plain(image, spec.channels), spec)
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            _check_header(image, max_pixels, animated)
+            image.draft(None, (2 * width, 2 * height))
+            return _fit(_to_plain(image, channels), (width, height), fit)
     except (UnfitError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise UnfitError("not an image of a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnfitError(f"more than max_pixels = {spec.max_pixels:,} pixels") from None
+        raise TooLargeError(f"more than max_pixels = {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged input
         detail = " ".join(str(error).split()) or type(error).__name__
         raise UnfitError(f"cannot be decoded: {detail}") from None
@@ -68,15 +95,14 @@ def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareSpec) -> Pixels:
     if pixels.shape == (spec.size, spec.size) and spec.channels == 1:
         return pixels[..., None]
     mode = "L" if spec.channels == 1 else "RGB"
-    return fit(Image.fromarray(pixels).convert(mode), spec)
+    return _fit(Image.fromarray(pixels).convert(mode), (spec.size, spec.size), spec.fit)
 
 
-def fit(image: Image.Image, spec: PrepareSpec) -> Pixels:
-    """A plain L or RGB image at the spec's size by Lanczos with antialiasing."""
-    size = (spec.size, spec.size)
+def _fit(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:
+    """A plain L or RGB image at `size` (width, height) by Lanczos with antialiasing."""
     if image.size != size:
         method = Image.Resampling.LANCZOS
-        match spec.fit:
+        match fit:
             case "crop":
                 image = ImageOps.fit(image, size, method)
             case "pad":
@@ -84,18 +110,17 @@ def fit(image: Image.Image, spec: PrepareSpec) -> Pixels:
             case "stretch":
                 image = image.resize(size, method)
     pixels = np.asarray(image)
-    return pixels[..., None] if spec.channels == 1 else pixels
+    return pixels[..., None] if image.mode == "L" else pixels
 
 
-def _check_header(image: Image.Image, spec: PrepareSpec) -> None:
-    pixels = image.width * image.height
-    if pixels > spec.max_pixels:
-        raise UnfitError(
-            f"{image.width:,} x {image.height:,} pixels, more than max_pixels = {spec.max_pixels:,}"
+def _check_header(image: Image.Image, max_pixels: int, animated: bool) -> None:
+    if image.width * image.height > max_pixels:
+        raise TooLargeError(
+            f"{image.width:,} x {image.height:,} pixels, more than max_pixels = {max_pixels:,}"
         )
     # A phone's MPO file counts its hidden depth map or preview as a second frame.
     several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-    if several and spec.animated == "reject":
+    if several and not animated:
         raise UnfitError("holds several frames (animated); set animated = first to take the first")
 
 

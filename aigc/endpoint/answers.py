@@ -20,6 +20,7 @@ from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.service.errors import UnfitError
 from aigc.service.orders import Order
+from aigc.service.points import WalkOrder
 from aigc.service.tickets import Ticket
 
 _PATIENCE_S = 0.25
@@ -66,10 +67,20 @@ def images(order: Order, files: Sequence[bytes], address: Address | None) -> byt
 
 
 def row(order: Order, at: int, file: bytes, address: Address | None) -> bytes:
-    tail = b'"seed":%d,"index":%d,%s}' % (order.seed, order.index + at, _labelled(order.labels[at]))
+    tail = b"%s,%s}" % (_identity(order, at), _labelled(order.labels[at]))
     if address is not None:
         return b'{"url":%s,%s' % (json.dumps(address(order, at)).encode(), tail)
     return b'{"b64_json":"%s",%s' % (base64.b64encode(file), tail)
+
+
+def _identity(order: Order, at: int) -> bytes:
+    seed, index = order.seed, order.index + at
+    if isinstance(order, WalkOrder):
+        item = order.item(at)
+        if item is None:
+            return b'"seed":null,"index":null'
+        seed, index = item.seed, item.index
+    return b'"seed":%d,"index":%d' % (seed, index)
 
 
 async def events(

@@ -8,12 +8,12 @@ import json
 import logging
 from collections.abc import AsyncIterator
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from aigc.endpoint import access_log, errors, metrics, page
@@ -23,7 +23,7 @@ from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
 from aigc.endpoint.routes import Images
 from aigc.endpoint.sets import Sets
-from aigc.endpoint.settings import EndpointSettings
+from aigc.endpoint.settings import EXPOSED, EndpointSettings
 from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
 from aigc.service.quota import Ledger, LocalLedger
@@ -45,7 +45,7 @@ def create_app(
         access_log.prepare(chosen.access_log_file)
     ledger = ledger or LocalLedger()
     images, sets = Images(service, chosen, ledger), Sets(chosen.sets)
-    app = Starlette(
+    router = Router(
         routes=[
             *_calls(service, images, ledger),
             *sets.routes(),
@@ -53,8 +53,9 @@ def create_app(
             *page.routes(),
         ],
         lifespan=lambda app: _running(service, sets, keys, chosen),
-        exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
+    known = {AigcError: errors.on_error, HTTPException: errors.on_http}
+    app = ExceptionMiddleware(router, handlers=known)  # what is none of these is the gate's
     direct = {("POST", "/v1/images/generations"): images.generations}
     gate = Gate(app, chosen, found, keys, direct)
     if not chosen.cors_origins:
@@ -63,8 +64,8 @@ def create_app(
         gate,
         allow_origins=chosen.cors_origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "idempotency-key"],
-        expose_headers=["x-request-id", "retry-after"],
+        allow_headers=["*"],  # OpenAI's client sends a dozen of its own; there are no cookies
+        expose_headers=EXPOSED,
     )
 
 

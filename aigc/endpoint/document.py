@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
 from aigc import __version__
 from aigc.endpoint.items import ItemQuery
+from aigc.endpoint.schemas import ERROR, IMAGES, ITEM, MODEL, SET, TEXT
 from aigc.endpoint.sets import ItemsQuery
 from aigc.service.bodies import Edit, Generation, Variation, Walk
 from aigc.service.sets import FILES
@@ -32,8 +31,8 @@ _ERRORS = {
 
 def document(settings: ServiceSettings, *, secured: bool) -> Json:
     """OpenAPI 3.1. `secured` says that keys are asked for."""
-    schemas: Json = {"Error": _ERROR, "Images": _IMAGES, "Model": _MODEL}
-    schemas |= {"Set": _SET, "SetItem": _ITEM}
+    schemas: Json = {"Error": ERROR, "Images": IMAGES, "Model": MODEL}
+    schemas |= {"Set": SET, "SetItem": ITEM}
     bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
     schemas["Generation"] = _schema(Generation, schemas)
     schemas["Walk"] = _schema(Walk, schemas)
@@ -75,7 +74,7 @@ def _paths(forms: Json) -> Json:
         },
         "/v1/models": {"get": _call("What is offered", None, {"200": _list_of("Model")})},
         "/v1/models/{id}": {
-            "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", _TEXT)])
+            "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", TEXT)])
         },
         **_sets(),
         "/healthz": {"get": _call("Whether the process lives", None, {"200": _plain()})},
@@ -101,7 +100,7 @@ def _images() -> Json:
 
 def _sets() -> Json:
     """Content sets, where the service was told to show some."""
-    which, index = _in_path("id", _TEXT), _in_path("index", {"type": "integer", "minimum": 0})
+    which, index = _in_path("id", TEXT), _in_path("index", {"type": "integer", "minimum": 0})
     query = ItemsQuery.model_json_schema()["properties"]
     wanted = [which, *_in_query(query)]
     file = _in_path("name", {"type": "string", "enum": list(FILES)})
@@ -149,7 +148,7 @@ def _list_of(schema_name: str) -> Json:
 
 
 def _plain() -> Json:
-    return {"description": "Yes.", "content": {"text/plain": {"schema": _TEXT}}}
+    return {"description": "Yes.", "content": {"text/plain": {"schema": TEXT}}}
 
 
 def _picture() -> Json:
@@ -187,12 +186,12 @@ def _allow_null(schema: Json) -> None:
 def _address() -> list[Json]:
     query = ItemQuery.model_json_schema()["properties"]
     return [
-        _in_path("ref", _TEXT | {"description": "name@version; a name alone is redirected."}),
-        _in_path("label", _TEXT | {"description": "_ for models without labels."}),
+        _in_path("ref", TEXT | {"description": "name@version; a name alone is redirected."}),
+        _in_path("label", TEXT | {"description": "_ for models without labels."}),
         _in_path("seed", {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}),
         _in_path("file", {"type": "string", "pattern": r"^[0-9]{1,15}\.(png|jpg|webp)$"}),
         *_in_query(query),
-        *_in_query({name: _TEXT | {"description": _SIGNED} for name in PARAMETERS}),
+        *_in_query({name: TEXT | {"description": _SIGNED} for name in PARAMETERS}),
     ]
 
 
@@ -204,7 +203,6 @@ def _in_path(name: str, schema: Json) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-_TEXT: dict[str, Any] = {"type": "string"}
 _SIGNED = "Of an address that was given by response_format url: it opens without a key."
 _KEPT = {
     "304": {"description": "You have it."},
@@ -220,80 +218,4 @@ _IDEMPOTENCY = {
         "repeat may come to another one: it is then made and charged again, unmarked, with the "
         "same pictures, and a reused key is not noticed. So is a stream, wherever it is repeated."
     ),
-}
-_NULLABLE = {"type": ["string", "null"]}
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": _TEXT,
-                "type": _TEXT,
-                "param": _NULLABLE,
-                "code": _NULLABLE,
-            },
-        }
-    },
-}
-_IMAGES = {
-    "type": "object",
-    "required": ["created", "data", "model"],
-    "properties": {
-        "created": {"type": "integer"},
-        "model": _TEXT,
-        "output_format": _TEXT,
-        "size": _TEXT,
-        "data": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["revised_prompt", "label", "seed", "index"],
-                "properties": {
-                    "b64_json": _TEXT,
-                    "url": _TEXT,
-                    "revised_prompt": _NULLABLE,
-                    "label": _NULLABLE,
-                    "seed": {"type": "integer"},
-                    "index": {"type": "integer"},
-                },
-            },
-        },
-    },
-}
-_COUNT = {"type": "integer", "minimum": 0}
-_SET = {
-    "type": "object",
-    "required": ["id", "state"],
-    "properties": {
-        "id": _TEXT,
-        "state": {"enum": ["running", "unfinished", "complete", "unreadable"]},
-        "model": _TEXT,
-        "items": _COUNT | {"description": "Made so far."},
-        "count": _COUNT | {"description": "Asked for."},
-        "items_per_s": {"type": ["number", "null"]},
-        "left_s": {"type": ["number", "null"]},
-        "labels": {"type": "object", "additionalProperties": _COUNT},
-        "refused": {"type": "object", "additionalProperties": _COUNT},
-    },
-}
-_ITEM = {
-    "type": "object",
-    "required": ["index", "id", "label", "seed", "candidate", "url"],
-    "properties": {
-        "index": _COUNT,
-        "id": _TEXT,
-        "label": _NULLABLE,
-        "seed": _COUNT,
-        "candidate": _COUNT | {"description": "The index to ask /v1/images for."},
-        "url": _TEXT,
-        "b64_json": _TEXT,
-    },
-}
-_MODEL = {
-    "type": "object",
-    "required": ["id", "object", "created", "owned_by", "labels", "width", "height", "can"],
-    "properties": {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}},
 }

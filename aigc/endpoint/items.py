@@ -28,6 +28,7 @@ _CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 _FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")
 _NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 _SEED = re.compile(r"[0-9]{1,19}")
+_FOLDER = b"/v1/images/"
 _FOREVER = "max-age=31536000, immutable"
 
 
@@ -106,9 +107,13 @@ def _seed(text: str) -> int:
 
 
 def _to_version(request: Request, ref: str) -> Response:
-    """A name or an alias moves; what it stands for now does not."""
-    own = request.scope["path"].split("/")
-    after = request.path_params["label"].count("/") + 3  # a label may have slashes
-    path = "/".join([*own[: -after - 1], ref, *own[-after:]])
-    url = request.url.replace(path=quote(path, safe="/@"))
-    return RedirectResponse(url, 307, headers={"cache-control": "no-store"})
+    """A name or an alias moves; what it stands for now does not. The address is relative: only the
+    proxies in front know under which scheme, host and folder they were asked."""
+    raw: bytes = request.scope["raw_path"]
+    _, _, item = raw.partition(_FOLDER)[2].partition(b"/")
+    query: bytes = request.scope["query_string"]
+    up = "../" * (item.count(b"/") + 1)
+    there = f"{up}{quote(ref, safe='@')}/{item.decode('latin-1')}"
+    if query:
+        there += f"?{query.decode('latin-1')}"
+    return RedirectResponse(there, 307, headers={"cache-control": "no-store"})

@@ -7,11 +7,11 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aigc.service.catalogue import Catalogue
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded
 from aigc.service.offers import Offer
 from aigc.service.service import Service
+from aigc.service.settings import ServiceSettings
 from aigc.store import ModelVersion
 from aigc.types import Json
 
@@ -21,8 +21,8 @@ class Models:
         self._service = service
 
     async def all(self, request: Request) -> Response:
-        catalogue = self._service.catalogue
-        rows = [described(catalogue, offer) for offer in catalogue.offers()]
+        offers = self._service.catalogue.offers()
+        rows = [described(self._service, offer) for offer in offers]
         return _answer({"object": "list", "data": rows})
 
     async def one(self, request: Request) -> Response:
@@ -34,24 +34,28 @@ class Models:
             named = catalogue.offer(wanted)
             if named is None:
                 raise
-            return _answer(described(catalogue, named))
+            return _answer(described(self._service, named))
         offer = catalogue.offer(loaded.version.name)
         if offer is None:
             raise NotFoundError(f"model {wanted[:80]!r} is not offered here", param="model")
-        mine = described(catalogue, offer) if wanted == offer.name else _row(loaded.version, loaded)
+        mine = described(self._service, offer)
+        if wanted != offer.name:
+            mine = _row(loaded.version, loaded, self._service.settings)
         return _answer(mine | {"id": wanted, "card": loaded.card})
 
 
-def described(catalogue: Catalogue, offer: Offer) -> Json:
-    loaded = next((m for m in catalogue.loaded() if m.version.ref == offer.version.ref), None)
+def described(service: Service, offer: Offer) -> Json:
+    known = service.catalogue.loaded()
+    loaded = next((m for m in known if m.version.ref == offer.version.ref), None)
     standing = [name for name, v in offer.aliases.items() if v == offer.version.version]
-    row = _row(offer.version, loaded) | {"id": offer.name, "aliases": standing}
+    row = _row(offer.version, loaded, service.settings)
+    row |= {"id": offer.name, "aliases": standing}
     if offer.failure is not None:
         row["unfit"] = {"version": offer.failure.ref, "reason": offer.failure.reason}
     return row
 
 
-def _row(version: ModelVersion, loaded: Loaded | None) -> Json:
+def _row(version: ModelVersion, loaded: Loaded | None, settings: ServiceSettings) -> Json:
     config = version.config
     reads = config.architecture.family == "vae"
     return {
@@ -69,6 +73,12 @@ def _row(version: ModelVersion, loaded: Loaded | None) -> Json:
         "channels": config.channels,
         "latent_dim": config.latent_dim,
         "can": ["generate", "walk", "vary", "edit"] if reads else ["generate", "walk"],
+        "limits": {
+            "max_n": settings.max_n,
+            "max_side": max(settings.max_side, config.width, config.height),
+            "max_pixels": settings.max_pixels,
+            "max_steps": settings.max_steps,
+        },
         "figures": {} if loaded is None else loaded.figures,
         "loaded": loaded is not None,
     }

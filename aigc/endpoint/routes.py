@@ -29,6 +29,7 @@ _JSON = "application/json"
 
 Take = Callable[[bytes | None], Awaitable[Order]]
 """Makes an order and charges it; the bytes stand for the seed of a request that names none."""
+Read = Callable[[], Awaitable[bytes]]
 
 
 class Images:
@@ -69,7 +70,6 @@ class Images:
     async def _from_picture(self, request: Request, kind: type[Variation], event: str) -> Response:
         """Who is refused is refused before his picture is looked at, or even received."""
         self._service.batcher.require_room()
-        admit = functools.partial(self._charge, request)
         async with image_form(request, self._settings) as form:
             asked = parse_form(kind, form.fields)
             if asked.response_format == "url":
@@ -80,8 +80,29 @@ class Images:
                 )
             named = _NAME in request.headers
             sent = event.encode() + await form.digest() if named else b""
-            take = functools.partial(self._service.variations, asked, form.read, admit)
+
+            async def take(seed: bytes | None) -> Order:
+                return await self._varied(request, asked, form.read, seed)
+
             return await self._reply(request, asked, event, sent, take)
+
+    async def _varied(
+        self, request: Request, asked: Variation, read: Read, seed: bytes | None
+    ) -> Order:
+        """Charged before its picture is read; what turns out to be none costs a request alone."""
+        key, charged = request.scope[SEEN].key, 0
+
+        async def admit(order: Order) -> None:
+            nonlocal charged
+            await self._charge(request, order)
+            charged = order.work.count
+
+        try:
+            return await self._service.variations(asked, read, admit, seed)
+        except BadRequestError:
+            if charged:
+                await charge(self._ledger, key, -charged)
+            raise
 
     async def _reply(
         self, request: Request, asked: Asked | None, event: str, sent: bytes, take: Take

@@ -62,10 +62,11 @@ class Sets:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def all(self, request: Request) -> Response:
-        return _json({"object": "list", "data": await self._run(self._shelf.all)})
+        found = await self._run(self._shelf.all)
+        return _json({"object": "list", "data": [_exact(told) for told in found]})
 
     async def one(self, request: Request) -> Response:
-        return _json(await self._run(self._shelf.one, request.path_params["id"]))
+        return _json(_exact(await self._run(self._shelf.one, request.path_params["id"])))
 
     async def items(self, request: Request) -> Response:
         query = parse_form(ItemsQuery, dict(request.query_params))
@@ -116,7 +117,13 @@ def _row(name: str, item: Item, pictures: bool) -> Json:
     }
     if pictures:
         row["b64_json"] = base64.b64encode(item.file).decode()
-    return row
+    return _exact(row)
+
+
+def _exact(row: Json) -> Json:
+    """With the seed as text, too: JavaScript rounds numbers from 2**53 on."""
+    seed = row.get("seed")
+    return row if seed is None else row | {"seed_text": str(seed)}
 
 
 def _json(value: Json) -> Response:

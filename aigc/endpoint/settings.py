@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EXPOSED = ("x-request-id", "retry-after", "retry-after-ms", "idempotent-replayed")
+"""Headers that pages of other origins may read."""
+
 
 @dataclass(frozen=True)
 class EndpointSettings:

@@ -13,6 +13,8 @@ from aigc.errors import SpecError
 from aigc.types import Labels
 
 _MAX_PERIOD = 100_000
+_CLOSE = Fraction(1, 100)
+"""What a share may lose of itself where it is rounded."""
 
 
 def label_pattern(
@@ -37,8 +39,9 @@ def label_pattern(
         raise SpecError("labels: the list is empty; name some of " + ", ".join(known))
     shares = asked if isinstance(asked, Mapping) else dict.fromkeys(asked or known, 1.0)
     weights: dict[int, int] = {}
-    for name, weight in zip(shares, _integer_weights(list(shares.values())), strict=True):
-        index = find_label(known, name)
+    at = {name: index for index, name in reversed(list(enumerate(known)))}
+    for name, weight in zip(shares, integer_weights(list(shares.values())), strict=True):
+        index = at[name] if name in at else find_label(known, name)
         weights[index] = weights.get(index, 0) + weight
     return _interleave(weights)
 
@@ -62,18 +65,50 @@ def labels_of(pattern: Labels, numbers: Labels) -> Labels | None:
     return pattern[numbers % len(pattern)]
 
 
-def _integer_weights(shares: Sequence[float]) -> list[int]:
-    fractions = [Fraction(share).limit_denominator(1000) for share in shares]
-    scale = lcm(*(fraction.denominator for fraction in fractions))
-    whole = [int(fraction * scale) for fraction in fractions]
-    common = gcd(*whole)
-    if 0 in whole or sum(whole) // common > _MAX_PERIOD:
-        raise SpecError(f"labels: shares {list(shares)} are too uneven; use ratios like 3 and 1")
+def integer_weights(shares: Sequence[float]) -> list[int]:
+    """The least whole numbers in the ratio of `shares`, each the decimal it is written as.
+
+    What would repeat too late, as 0.3333333 for a third, is rounded if no share then differs by a
+    hundredth of itself or by one item in the longest period.
+
+    Raises:
+        SpecError: they cannot be rounded so.
+    """
+    exact = [Fraction(str(share)) for share in shares]
+    weights = _whole(exact)
+    if sum(weights) <= _MAX_PERIOD:
+        return weights
+    item = sum(exact) / max(1, _MAX_PERIOD - len(shares))
+    simple = _whole([share.limit_denominator(1000) for share in exact])
+    finest = _whole([Fraction(round(share / item)) for share in exact])
+    for rounded in (simple, finest):
+        if sum(rounded) <= _MAX_PERIOD and _are_close(rounded, exact):
+            return rounded
+    raise SpecError(
+        f"labels: shares {list(shares)} are too uneven: they repeat after more than "
+        f"{_MAX_PERIOD:,} items; round them, or use ratios like 3 and 1"
+    )
+
+
+def _whole(shares: Sequence[Fraction]) -> list[int]:
+    scale = lcm(*(share.denominator for share in shares))
+    whole = [int(share * scale) for share in shares]
+    common = gcd(*whole) or 1
     return [weight // common for weight in whole]
+
+
+def _are_close(weights: Sequence[int], shares: Sequence[Fraction]) -> bool:
+    period, total = sum(weights), sum(shares)
+    return all(
+        abs(weight * total - share * period) < period * min(total / _MAX_PERIOD, share * _CLOSE)
+        for weight, share in zip(weights, shares, strict=True)
+    )
 
 
 def _interleave(weights: Mapping[int, int]) -> Labels:
     """Smooth weighted round robin: each turn, the label furthest behind its share."""
+    if len(set(weights.values())) == 1:
+        return np.array(list(weights), dtype=np.int64)
     total = sum(weights.values())
     credit = dict.fromkeys(weights, 0)
     pattern = np.empty(total, dtype=np.int64)

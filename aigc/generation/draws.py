@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aigc.types import Labels, UInt8Images
+from aigc.types import MAX_ITEMS, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
 
-DRAW = 2**40
+DRAW = MAX_ITEMS
 """A slot's n-th draw has the random counter n * DRAW + (the slot's place in its brief): a refused
 item is replaced by the next draw of its own slot, whatever happens to its neighbours."""
 

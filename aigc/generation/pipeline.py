@@ -116,7 +116,7 @@ def write_shard(
                 writer.write(rows.batch)
                 content += schema.content_digest(rows.slots, rows.files, rows.labels)
                 refused.update(rows.refused)
-                labels.update(_counted(job, rows.labels))
+                labels.update(counted(job, rows.labels))
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
@@ -149,7 +149,8 @@ def write_shard(
     return Closing(close)
 
 
-def _counted(job: Job, labels: Labels | None) -> dict[str, int]:
+def counted(job: Job, labels: Labels | None) -> dict[str, int]:
+    """Items by label name; none where there are no labels."""
     if labels is None:
         return {}
     counts = np.bincount(labels, minlength=len(job.labels))

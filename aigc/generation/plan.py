@@ -171,10 +171,10 @@ class Job(Spec):
 
 
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
-    """`-` and eight digits of each item's brief_id's SHA-256."""
+    """`-` and sixteen digits of each item's brief_id's SHA-256."""
     rows, which = np.unique(briefs.rows(slots), return_inverse=True)
     names = briefs.table["brief_id"].take(rows).to_pylist()
-    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:8] for name in names]
+    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
     return [marks[at] for at in which.tolist()]
 
 

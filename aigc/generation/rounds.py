@@ -81,8 +81,7 @@ def pending(job: Job, orders: Ints | None) -> list[Shard]:
 
 
 def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
-    """How many a round has in some of its shards; `orders` are those refused before, None in round
-    0."""
+    """How many a round has in some of its shards; `orders` were refused before, None in round 0."""
     if orders is None:
         return sum(job.shard(number).items for number in shards)
     return sum(job.shard_of(slot) in shards for slot in (orders % DRAW).tolist())
@@ -230,8 +229,7 @@ def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
     asked = ((of, shard) for of in range(number + 1) for shard in sorted(staged(out, of)))
 
     def read(one: tuple[int, int]) -> duplicates.Signatures:
-        record = _read_record(out, *one)
-        assert record is not None
+        record = _record(out, *one)
         data = storage.read_bytes(storage.join(folder(out, one[0]), record["signatures"]))
         found, gone = duplicates.Signatures.from_bytes(data), refused.get(one[0])
         return found if gone is None else found.settle(gone)
@@ -243,8 +241,7 @@ def counts(out: str, number: int) -> tuple[int, Counter[str]]:
     """Candidates staged in a round, and why others were refused on the way."""
     rows, refused = 0, Counter[str]()
     for shard in staged(out, number):
-        record = _read_record(out, number, shard)
-        assert record is not None
+        record = _record(out, number, shard)
         rows += record["rows"]
         refused.update(record["refused"])
     return rows, refused
@@ -287,6 +284,12 @@ def _record_uri(out: str, number: int, shard: int) -> str:
 
 def _read_record(out: str, number: int, shard: int) -> Json | None:
     return storage.read_json(_record_uri(out, number, shard))
+
+
+def _record(out: str, number: int, shard: int) -> Json:
+    if (record := _read_record(out, number, shard)) is None:
+        raise StorageError(f"{_record_uri(out, number, shard)}: gone; who deleted it?")
+    return record
 
 
 def _read_table(uri: str) -> pa.Table:

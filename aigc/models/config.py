@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from aigc.specs import GanModel, Spec, VaeModel
+from aigc.specs import Fit, GanModel, Spec, VaeModel
 
 
 class ModelConfig(Spec):
@@ -23,6 +23,8 @@ class ModelConfig(Spec):
     had none. An unconditional network ignores them."""
     synonyms: dict[str, str] = Field(default_factory=dict)
     """Other words that prompts may use, each with the label it means."""
+    fit: Fit = "crop"
+    """How the data's pictures of other aspect ratios were brought into shape."""
     data_digest: str = ""
     """Content digest of the data set the weights were trained on."""
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aigc.orchestration.crew import CLOSING
 from aigc.specs import Placement
+
+_STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
+"""A unit this long under way, and this many medians, is begun a second time on an idle worker."""
 
 
 @dataclass(eq=False)
@@ -26,6 +31,18 @@ class Attempt:
         if now - self.beat > limits.batch_timeout_s:
             return f"no batch in batch_timeout_s = {limits.batch_timeout_s:g}"
         return None
+
+
+def straggler(at_work: Sequence[Attempt], took: Collection[float], now: float) -> Attempt | None:
+    """The oldest that runs only once and takes far longer than units `took` so far."""
+    if not took:
+        return None
+    limit = max(_STRAGGLER_S, _STRAGGLER_FACTOR * statistics.median(took))
+    for attempt in sorted(at_work, key=lambda attempt: attempt.since):
+        copies = sum(str(other.unit) == str(attempt.unit) for other in at_work)
+        if copies == 1 and now - attempt.since > limit:
+            return attempt
+    return None
 
 
 @dataclass(eq=False)

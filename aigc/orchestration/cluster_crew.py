@@ -88,6 +88,8 @@ class Worker:
 class ClusterCrew:
     """`setup` is called in each actor and gives the function that runs a unit."""
 
+    grows = True
+
     def __init__(self, setup: Task, placement: Placement) -> None:
         self._workers = workers = plan_workers(placement)
         self._threads = max(1, int(workers.cpus))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from aigc.specs import Placement
+
 CLOSING = 2
 """Units that a worker closes at a time, beside the one that it makes."""
 
@@ -29,6 +31,9 @@ class Event:
 
 
 class Crew(Protocol):
+    grows: bool
+    """Whether there may be room for more later, if more is asked for."""
+
     def room(self) -> int:
         """How many workers the machine or cluster has room for at the moment, those at work
         included."""
@@ -48,3 +53,9 @@ class Crew(Protocol):
 
     def stop(self, worker: Any) -> None:
         """End a worker now, whatever it does."""
+
+
+def most_workers(crew: Crew, placement: Placement, room: int) -> int:
+    """How many workers to ask for where there is `room`."""
+    wanted = placement.max_workers or placement.workers or max(1, room)
+    return wanted if crew.grows else min(wanted, max(1, room))

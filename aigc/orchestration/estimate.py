@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from aigc.generation.draws import Ints
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
 from aigc.generation.plan import Job, Range
-from aigc.orchestration.crew import Crew
+from aigc.orchestration.crew import Crew, most_workers
 from aigc.orchestration.planning import spread
 from aigc.orchestration.pool import Pool
 from aigc.output import commit, manifest, schema
 from aigc.output.writers import SUFFIX, open_writer
 from aigc.specs import GenerateSpec
-from aigc.types import Json, Notice
+from aigc.types import Json, Notice, ShardRecord
 
 PROBE_S = 4.0
 _PROBES = 8
@@ -103,13 +104,21 @@ def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
     return time.perf_counter() - began
 
 
-def estimate(job: Job, crew: Crew, spec: GenerateSpec, since: float, notice: Notice) -> Json:
-    """Shards, bytes, time and cost of `job`, from a probe on some workers of `crew`. What came
-    before, from the time `since` on (seconds since 1970), is start-up."""
+def estimate(
+    job: Job,
+    made: Mapping[int, ShardRecord],
+    crew: Crew,
+    spec: GenerateSpec,
+    since: float,
+    notice: Notice,
+) -> Json:
+    """Shards and bytes of `job`, and time and cost of what is not `made` of it, from a probe on
+    some workers of `crew`. What came before, from the time `since` on (seconds since 1970), is
+    start-up."""
     placement = spec.placement
     found: list[Json] = []
     room = max(1, crew.room())
-    workers = min(placement.max_workers or placement.workers or room, job.shards)
+    workers = min(most_workers(crew, placement, room), job.shards)
     probes = min(workers, room, _PROBES)  # at once, for neighbours slow each other down
     few = placement.model_copy(update={"workers": probes, "max_workers": None})
     with Pool(crew, few, notice) as pool:
@@ -117,13 +126,14 @@ def estimate(job: Job, crew: Crew, spec: GenerateSpec, since: float, notice: Not
     startup_s = max(0.0, time.time() - since - max(one["all_s"] for one in found))
     closing_s = sum(one["closing_s"] for one in found)
     rate = workers / probes * sum(one["items"] / one["seconds"] for one in found)
-    turns = -(-job.shards // workers)  # the last ones leave some workers idle
+    turns = -(-(job.shards - len(made)) // workers)  # the last ones leave some workers idle
     seconds = startup_s + turns * workers * (job.count / job.shards) / rate + closing_s
     nodes, price = crew.nodes(), spec.budget.price_per_node_hour
     if job.gates.duplicates:
         notice("not estimated: comparing all images for gates.duplicates, and replacing them")
     return {
         "items": job.count,
+        "items_made": sum(record.rows for record in made.values()),
         "shards": job.shards,
         "items_per_shard": job.shard_items,
         **_sizes(found, job),

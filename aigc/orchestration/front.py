@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable
 
 from aigc.endpoint.access_log import GIVEN_ID
+from aigc.endpoint.settings import EXPOSED
 from aigc.service.keys import LOOKS_LIKE_A_KEY
 from aigc.specs import ServeSpec
 
@@ -108,7 +109,7 @@ def _cors(origins: Iterable[str]) -> list[str]:
         return []
     listed = "-m found" if "*" in wanted else f"-m str {' '.join(wanted)}"
     own = f"if {{ var(txn.origin) {listed} }} !{{ res.hdr(access-control-allow-origin) -m found }}"
-    exposed = "access-control-expose-headers x-request-id,retry-after"
+    exposed = f"access-control-expose-headers {','.join(EXPOSED)}"
     return [
         "http-request set-var(txn.origin) req.hdr(origin)",
         f"http-after-response set-header {exposed} {own}",

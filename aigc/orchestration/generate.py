@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aigc import storage
-from aigc.errors import DiskFullError, GatesError, SpecError, StoreError
+from aigc.errors import (
+    DiskFullError,
+    GatesError,
+    JobError,
+    SpecError,
+    StorageError,
+    StoreError,
+)
 from aigc.generation.briefs import Briefs, Reject
 from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
@@ -94,6 +101,7 @@ def dry_run(
     since: float | None = None,
 ) -> Json:
     """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
+    What is made there already takes no time.
 
     What the job will take to start is what this took since the time `since` (in seconds since
     1970), by default since the call.
@@ -103,14 +111,16 @@ def dry_run(
     """
     since = time.time() if since is None else since
     version = ModelStore().resolve(spec.model)
-    storage.require_writable(storage.absolute(spec.out))
+    out = storage.absolute(spec.out)
+    storage.require_writable(out)
     with (
         place(address) as on_cluster,
         tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
     ):
         setup, _ = Order(spec, version, scratch, on_cluster, notice).open()
+        made = commit.made_of(out, setup.job)
         crew = make_crew(setup, spec.placement, on_cluster)
-        return estimate(setup.job, crew, spec, since, notice)
+        return estimate(setup.job, made, crew, spec, since, notice)
 
 
 def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
@@ -194,11 +204,20 @@ def _make_missing(setup: ShardSetup, means: _Means, watch: Watch) -> None:
         limits = Limits(means.budget, crew.nodes)
         course = Course(job, out, records, pool, limits, watch)
         if job.gates.duplicates:
-            rounds.run(course)
+            _make_in_rounds(course)
         else:
             _make_shards(course)
     if storage.is_s3(out):
         pool.let_requests_end()
+
+
+def _make_in_rounds(course: Course) -> None:
+    """Who finishes a set deletes its rounds, from under another command that does the same."""
+    try:
+        rounds.run(course)
+    except (JobError, StorageError):
+        if len(commit.read_records(course.out)) != course.job.shards:
+            raise
 
 
 def _make_shards(course: Course) -> None:
@@ -213,9 +232,9 @@ def _make_shards(course: Course) -> None:
 
 @contextlib.contextmanager
 def _left_clean(out: str) -> Iterator[None]:
-    """When gates stop a job that has brought nothing, its place is free for another; what rounds
-    have staged is kept for a rerun of more patience. When the disk is full, what stopped workers
-    had begun does not take up room any longer."""
+    """When gates stop a job that has brought nothing, or what it asks for cannot be, its place is
+    free for another; what rounds have staged is kept for a rerun of more patience. When the disk
+    is full, what stopped workers had begun does not take up room any longer."""
     try:
         yield
     except GatesError as error:
@@ -224,6 +243,10 @@ def _left_clean(out: str) -> Iterator[None]:
         if not commit.withdraw(out):
             raise
         raise GatesError(f"{error}. Nothing was committed yet, so {out} is free again") from None
+    except SpecError:  # which only a worker can find
+        if not staged(out, 0):
+            commit.withdraw(out)
+        raise
     except DiskFullError:
         storage.remove_unfinished(out, 0)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from ray.serve.context import _get_global_client
@@ -10,18 +11,26 @@ from aigc.errors import PlacementError, SpecError
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
+_TAKEN = errno.EADDRINUSE, errno.EACCES
+
 
 class PortTakenError(PlacementError):
     exit_code = 1
 
 
 def require_port(spec: ServeSpec) -> None:
-    """Raises PortTakenError when something else has it on this machine."""
+    """Raises PortTakenError when something else has it on this machine, SpecError when this
+    machine has no such address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((spec.host, spec.port))
         except OSError as error:
+            if error.errno not in _TAKEN:
+                raise SpecError(
+                    f"host = {spec.host}: {error.strerror or error}; expected an IPv4 address or "
+                    "name of this machine"
+                ) from None
             raise PortTakenError(
                 f"port {spec.port} at {spec.host}: {error.strerror or error}; choose another"
             ) from None

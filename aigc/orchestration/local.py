@@ -38,6 +38,8 @@ class Worker:
 class LocalCrew:
     """`setup` is called in each worker and gives the function that runs a unit."""
 
+    grows = False
+
     def __init__(self, setup: Task, placement: Placement) -> None:
         self._setup, self._room = setup, local_room(placement)
         self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)

@@ -6,15 +6,14 @@ object store; and an actor pool that holds every CPU starves Ray Data's own task
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
-from aigc.orchestration.attempts import Attempt, Place
-from aigc.orchestration.crew import Crew, Event
+from aigc.orchestration.attempts import Attempt, Place, straggler
+from aigc.orchestration.crew import Crew, Event, most_workers
 from aigc.specs import Placement
 from aigc.types import Notice
 
@@ -22,11 +21,11 @@ _POLL_S = 0.5
 _ROOM_S = 5.0
 """Between two looks at how much room the cluster has."""
 _STARTING = "a worker that was starting"
-_STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
-"""A unit this long under way, and this many medians, is begun a second time on an idle worker."""
 _HOPELESS = 3
 """So many units given up before any succeeded, and the rest is not tried."""
 _SHOWN_FAILURES = 3
+_CLOSING_S = 10.0
+"""A job that is stopped waits for so long for what is being closed."""
 _ENDING_S = 2.0
 """A server may go on for so long with a request whose sender was stopped."""
 
@@ -103,14 +102,27 @@ class Pool:
         self._done, self._given_up, self._none_since = set(), {}, None
         while self._left:
             self._tend()
-            for event in self._crew.wait([p.worker for p in self._places], _POLL_S):
-                self._hear(event, on_result)
+            self._listen(_POLL_S, on_result)
             self._check_times()
             on_tick(sum(attempt.items for attempt in self._attempts()))
-            if reason := stop():
-                raise StoppedError(reason)
+            if self._left and stop():
+                self._let_close(on_result)
+                if self._left and (reason := stop()):
+                    raise StoppedError(reason)
         if self._given_up:
             raise JobError(self._summary())
+
+    def _listen(self, timeout_s: float, on_result: Callable[[Any], None]) -> None:
+        for event in self._crew.wait([place.worker for place in self._places], timeout_s):
+            self._hear(event, on_result)
+
+    def _let_close(self, on_result: Callable[[Any], None]) -> None:
+        """What is made, and closed within some seconds, counts; it may be all that was left."""
+        self._units, self._again = iter(()), deque()
+        until = time.monotonic() + _CLOSING_S
+        self._listen(0, on_result)
+        while time.monotonic() < until and any(attempt.made for attempt in self._attempts()):
+            self._listen(_POLL_S, on_result)
 
     @property
     def _left(self) -> int:
@@ -126,7 +138,7 @@ class Pool:
         now = time.monotonic()
         if now - self._looked_at > _ROOM_S:
             self._look(now)
-        wanted = self._placement.max_workers or self._placement.workers or max(1, self._room)
+        wanted = most_workers(self._crew, self._placement, self._room)
         for _ in range(min(wanted, self._left) - len(self._places)):
             self._places.append(Place(self._crew.start()))
 
@@ -157,16 +169,10 @@ class Pool:
 
     def _straggler(self) -> Any:
         """A unit that takes suspiciously long and runs only once; the first result will count."""
-        if not self._took:
-            return None
-        limit = max(_STRAGGLER_S, _STRAGGLER_FACTOR * statistics.median(self._took))
-        at_work = self._attempts()
-        for attempt in sorted(at_work, key=lambda attempt: attempt.since):
-            copies = sum(str(other.unit) == str(attempt.unit) for other in at_work)
-            if copies == 1 and time.monotonic() - attempt.since > limit:
-                self._notice(f"{attempt.unit}: slow; begun a second time elsewhere")
-                return attempt.unit
-        return None
+        slow = straggler(self._attempts(), self._took, time.monotonic())
+        if slow is not None:
+            self._notice(f"{slow.unit}: slow; begun a second time elsewhere")
+        return slow and slow.unit
 
     def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
         place = next((p for p in self._places if p.worker is event.worker), None)
@@ -290,6 +296,5 @@ class Pool:
 
     def _summary(self) -> str:
         shown = [f"{name}: {why}" for name, why in list(self._given_up.items())[:_SHOWN_FAILURES]]
-        more = len(self._given_up) - len(shown)
-        tail = f"; and {more} more" if more else ""
+        tail = f"; and {more} more" if (more := len(self._given_up) - len(shown)) else ""
         return f"given up: {'; '.join(shown)}{tail}. The same command again tries what is missing"

@@ -253,6 +253,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         max_wait_s=spec.max_wait_s,
         max_n=spec.max_n,
         max_side=spec.max_side,
+        max_pixels=spec.max_pixels,
     )
 
 

@@ -19,6 +19,7 @@ from aigc.output.records import (
     COMPACT_AT,
     commit,
     compact,
+    forget,
     read_record,
     read_records,
     settle,
@@ -30,6 +31,7 @@ from aigc.types import Json, Shard, ShardRecord
 
 __all__ = [
     "COMPACT_AT",
+    "LOST_RECORD",
     "briefs_uri",
     "commit",
     "compact",
@@ -37,6 +39,7 @@ __all__ = [
     "find_job",
     "grow",
     "job_uri",
+    "made_of",
     "manifest_uri",
     "open_job",
     "read_briefs",
@@ -51,6 +54,8 @@ __all__ = [
     "withdraw",
 ]
 
+LOST_RECORD = "delete manifest.json and run the same command again"
+"""What helps a set that was finished and has lost a record since."""
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
 
@@ -86,7 +91,8 @@ def read_briefs(out: str, job: Job) -> Briefs | None:
 def grow(out: str, total: int) -> Job:
     """Let the job of the complete set at `out` have `total` items; returns it as it is now.
 
-    A set that grows and was stopped is taken up by the same `total`.
+    A set that grows and was stopped is taken up by the same `total`, and gives up growing by the
+    one it had before.
 
     Raises:
         SpecError: `total` is below what there is, or the set cannot grow or is not complete.
@@ -96,19 +102,38 @@ def grow(out: str, total: int) -> Job:
         _require_not_begun_by_generate(out, job)
         return job
     if total < job.count:
-        raise SpecError(f"{out}: has {job.count:,} items already, {total:,} asked; ask for more")
+        return _shrink(out, job, total)
     if _is_whole(job):
         why = (
             "is made from briefs" if job.briefs_digest else "was compared as a whole for duplicates"
         )
         raise SpecError(f"{out}: {why}, it cannot grow; make another set and `aigc merge` them")
     if len(read_records(out)) != job.shards:
-        raise SpecError(f"{out}: not finished; finish it before it grows")
+        lost = read_manifest(out) is not None
+        advice = LOST_RECORD if lost else "finish it before it grows"
+        raise SpecError(f"{out}: not finished; {advice}")
     ranges = (*job.ranges, Range(start=job.count, stop=total))
     larger = Job.model_validate(job.model_dump() | {"count": total, "ranges": ranges})
     storage.delete(manifest_uri(out))
     storage.write_bytes(job_uri(out), larger.to_json())
     return larger
+
+
+def _shrink(out: str, job: Job, total: int) -> Job:
+    """Back to what the set had before it began to grow, which it has not finished."""
+    if read_manifest(out) is not None:
+        raise SpecError(f"{out}: has {job.count:,} items already, {total:,} asked; ask for more")
+    earlier = [found.stop for found in job.ranges[:-1]]
+    if total not in earlier:
+        back = "".join(f", or for {stop:,} to take that back" for stop in earlier[-1:])
+        raise SpecError(
+            f"{out}: is to have {job.count:,} items, {total:,} asked; ask for more{back}"
+        )
+    ranges = job.ranges[: earlier.index(total) + 1]
+    smaller = Job.model_validate(job.model_dump() | {"count": total, "ranges": ranges})
+    forget(out, smaller.shards)
+    storage.write_bytes(job_uri(out), smaller.to_json())
+    return smaller
 
 
 def _is_whole(job: Job) -> bool:
@@ -135,23 +160,44 @@ def open_job(out: str, job: Job) -> Job:
     """
     found = find_job(out)
     if found is None:
-        foreign = next(storage.listing(out), None)
-        if foreign is not None:
-            raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
+        _require_empty(out)
         if storage.create(job_uri(out), job.to_json()):
             return job
         found = read_job(out)
-    differences = found.differences(job)
-    if differences:
-        raise SpecError(
-            f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
-        )
+    _require_same(out, found, job)
     storage.remove_unfinished(out, _STALE_S)
     taken_up = found.taken_up_by(job)
     if taken_up != found and read_manifest(out) is None:
         storage.write_bytes(job_uri(out), taken_up.to_json())
         return taken_up
     return found
+
+
+def made_of(out: str, job: Job) -> dict[int, ShardRecord]:
+    """What there is of `job` at `out`.
+
+    Raises:
+        SpecError: `out` holds another job, or files that are none of ours.
+    """
+    found = find_job(out)
+    if found is None:
+        _require_empty(out)
+        return {}
+    _require_same(out, found, job)
+    return read_records(out)
+
+
+def _require_empty(out: str) -> None:
+    foreign = next(storage.listing(out), None)
+    if foreign is not None:
+        raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
+
+
+def _require_same(out: str, found: Job, job: Job) -> None:
+    if differences := found.differences(job):
+        raise SpecError(
+            f"out = {out}: holds a different job ({'; '.join(differences)}); choose another out"
+        )
 
 
 def withdraw(out: str) -> bool:

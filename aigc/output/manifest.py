@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections import Counter
 from collections.abc import Mapping
 
 import torch
@@ -16,6 +15,7 @@ from aigc.generation import rounds
 from aigc.generation.plan import Job
 from aigc.modalities.image import contact_sheet
 from aigc.output import commit, read, report, shard_list
+from aigc.output.records import totals
 from aigc.output.schema import add_digests
 from aigc.output.writers import SUFFIX
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
@@ -60,7 +60,7 @@ def tidy(out: str, job: Job) -> int:
         JobError: the set is not complete.
     """
     records = commit.read_records(out)
-    commit.require_complete(job, records, out)
+    commit.require_complete(job, records, out, commit.LOST_RECORD)
     return commit.remove_orphans(out, records.values())
 
 
@@ -73,7 +73,7 @@ def status(out: str) -> Json:
     return {
         "out": out,
         "model": job.model,
-        "complete": commit.read_manifest(out) is not None,
+        "complete": commit.read_manifest(out) is not None and len(records) == job.shards,
         "items": done,
         "count": job.count,
         "shards": len(records),
@@ -85,18 +85,11 @@ def status(out: str) -> Json:
 
 
 def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Json:
-    labels, refused = Counter[str](), Counter[str]()
-    for record in records.values():
-        labels.update(record.labels)
-        refused.update(record.refused)
     return {
         "format": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "job": job.model_dump(mode="json"),
-        "items": sum(record.rows for record in records.values()),
-        "size_bytes": sum(record.size_bytes for record in records.values()),
-        "labels": dict(sorted(labels.items())),
-        "refused": dict(sorted(refused.items())),
+        **totals(records.values()),
         "content_digest": add_digests([record.content for record in records.values()]),
         "digital_source_type": DIGITAL_SOURCE_TYPE,
         "orphans_removed": orphans,

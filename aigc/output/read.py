@@ -26,7 +26,9 @@ from aigc.types import Json, Labels, ShardRecord, UInt8Images
 
 _COLUMNS = ["id", "index", "candidate", "seed", "label", "codec", "height", "width"]
 _BUFFER_BYTES = 2**20
-_TAR_ITEMS = 1024
+_TAR_ITEMS, _TAR_BYTES = 1024, 8 * 2**20
+_LOOSE_ITEMS = 32
+"""Pictures with a file each that are held at a time."""
 _CELL = 256
 """Pixels a side that a picture has at most on a sheet."""
 _SHEET_LABELS, _SHEET_BYTES = 100, 64 * 2**20
@@ -185,8 +187,12 @@ def sample_by_label(
 ) -> tuple[UInt8Images, list[str]]:
     """Pixels of `first_of_each_label`, `each` a row, and the rows' names.
 
-    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones. When
-    there are too many labels to show, a last, blank row says so.
+    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones, and
+    what is not made yet is blank. When there are too many labels to show, a last, blank row says
+    so.
+
+    Raises:
+        JobError: none of them is made.
     """
     groups = first_of_each_label(job, each)
     shown = groups[:_SHEET_LABELS]
@@ -194,7 +200,9 @@ def sample_by_label(
     if len(groups) > len(shown):
         names.append(f"the first {len(shown)} of {len(groups):,} labels")
     most = min(_CELL, max(1, math.isqrt(_SHEET_BYTES // (len(names) * each * job.channels))))
-    wanted = [index for _, indices in shown for index in indices]
+    wanted = [index for _, indices in shown for index in indices if job.shard_of(index) in records]
+    if not wanted:
+        raise JobError(f"{out}: nothing to show is made yet; finish the job first")
     small = {
         index: fit(
             picture.pixels(job.channels), min(most, picture.height), min(most, picture.width)
@@ -205,7 +213,8 @@ def sample_by_label(
     sheet = np.full((len(names) * each, height, width, job.channels), 255, dtype=np.uint8)
     for row, (_, indices) in enumerate(shown):
         for column, index in enumerate(indices):
-            sheet[row * each + column] = fit(small[index], height, width)
+            if index in small:
+                sheet[row * each + column] = fit(small[index], height, width)
     return sheet, names
 
 
@@ -239,8 +248,12 @@ def _parquet(source: pa.NativeFile, out: str, wanted: Set[int] | None) -> Iterat
         table = parquet.read_row_group(group, columns=columns)
         if wanted is not None:
             table = table.filter(arrow.flags([at in wanted for at in table["index"].to_pylist()]))
-        named = table[files.FILE].to_pylist() if files.FILE in names else None
-        yield _rows(table, pictures.files(table) if named is None else files.read_files(out, named))
+        if files.FILE not in names:
+            yield _rows(table, pictures.files(table))
+            continue
+        for at in range(0, len(table), _LOOSE_ITEMS):
+            part = table.slice(at, _LOOSE_ITEMS)
+            yield _rows(part, files.read_files(out, part[files.FILE].to_pylist()))
 
 
 def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
@@ -252,11 +265,21 @@ def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
 def _tar(source: pa.NativeFile, wanted: Set[int] | None) -> Iterator[Rows]:
     file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
     found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
-    while part := list(itertools.islice(found, _TAR_ITEMS)):
+    while part := list(_some(found)):
         documents: list[Json] = [document for document, _, _ in part]
         names = [name for name in _COLUMNS if name in documents[0]]
         table = pa.table({name: [document[name] for document in documents] for name in names})
         yield _rows(table, [data for _, data, _ in part])
+
+
+def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, bytes, Any]]:
+    """The next of `items`, until they are many or large together."""
+    size_bytes = 0
+    for item in itertools.islice(items, _TAR_ITEMS):
+        yield item
+        size_bytes += len(item[1])
+        if size_bytes >= _TAR_BYTES:
+            return
 
 
 def _rows(table: pa.Table, found: list[bytes]) -> Rows:

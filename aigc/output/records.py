@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from aigc import storage
 from aigc.errors import StorageError
 from aigc.threads import each
-from aigc.types import ShardRecord
+from aigc.types import Json, ShardRecord
 
 COMPACT_AT = 1000
 _LINES = 10_000
@@ -109,6 +110,38 @@ def settle(out: str) -> Records:
         _pack(out, names)
         return read_records(out)
     return _read_all(out, names) or read_records(out)
+
+
+def forget(out: str, first: int) -> None:
+    """Take back the commits of the shards from number `first` on: their files are orphans then."""
+    for name in sorted(filter(_PACKED, storage.names(_packed_folder(out)))):
+        uri = storage.join(_packed_folder(out), name)
+        if int(name.split("-")[1]) >= first:
+            lines = storage.read_bytes(uri).splitlines()
+            kept = [
+                record for record in (_parsed(line, uri) for line in lines) if record.shard < first
+            ]
+            if kept:
+                _write_packed(out, kept)
+            storage.delete(uri)
+    later = [name for name in _loose_names(out) if int(name.split(".")[0]) >= first]
+    each(storage.delete, [storage.join(_folder(out), name) for name in later], _threads(out))
+
+
+def totals(records: Iterable[ShardRecord]) -> Json:
+    """What a manifest says of all shards together."""
+    labels, refused = Counter[str](), Counter[str]()
+    items = size_bytes = 0
+    for record in records:
+        items, size_bytes = items + record.rows, size_bytes + record.size_bytes
+        labels.update(record.labels)
+        refused.update(record.refused)
+    return {
+        "items": items,
+        "size_bytes": size_bytes,
+        "labels": dict(sorted(labels.items())),
+        "refused": dict(sorted(refused.items())),
+    }
 
 
 def store_note(out: str) -> str | None:

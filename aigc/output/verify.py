@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -14,15 +15,16 @@ from aigc import storage
 from aigc.errors import JobError
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import DRAW
+from aigc.generation.pipeline import counted
 from aigc.generation.plan import Job, draws_of
 from aigc.output import commit, read, shard_list
 from aigc.output.merge import merged_sets
+from aigc.output.records import totals
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.types import Json, Labels, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
 _THREADS = 4
-_BEGIN_AGAIN = "delete manifest.json and run the same command again"
 
 
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
@@ -41,7 +43,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     if manifest is None:
         raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
     records, briefs = commit.read_records(out), commit.read_briefs(out, job)
-    commit.require_complete(job, records, out, _BEGIN_AGAIN)
+    commit.require_complete(job, records, out, commit.LOST_RECORD)
     stray = _stray_files(out, records.values())
     if stray:
         raise JobError(f"{out}: {stray[0]} belongs to no record; run the same command again")
@@ -50,8 +52,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     if list(shard_list.read(out, manifest)) != list(records.values()):
         raise JobError(f"{out}/manifest.json: its shards are not the records'")
     digest = add_digests([record.content for record in records.values()])
-    if (manifest["content_digest"], manifest["items"]) != (digest, job.count):
-        raise JobError(f"{out}/manifest.json: content digest or item count is not the records'")
+    _require_said(out, manifest, totals(records.values()) | {"content_digest": digest}, "records'")
     return {
         "out": out,
         "items": job.count,
@@ -60,6 +61,12 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
         "decoded": len(range(0, job.count, step)) if step else 0,
         "content_digest": digest,
     }
+
+
+def _require_said(out: str, manifest: Json, found: Json, whose: str) -> None:
+    for name, value in found.items():
+        if manifest[name] != value:
+            raise JobError(f"{out}/manifest.json: its {name} is not the {whose}")
 
 
 def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report) -> Json:
@@ -73,8 +80,11 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         before += found[-1]["items"]
     items = sum(part["items"] for part in found)
     digest = add_digests([part["content_digest"] for part in found])
-    if (manifest["content_digest"], manifest["items"]) != (digest, items):
-        raise JobError(f"{out}/manifest.json: content digest or item count is not its sets'")
+    labels: Counter[str] = Counter()
+    for one in found:
+        labels.update(one["labels"])
+    whole = {"items": items, "labels": dict(sorted(labels.items())), "content_digest": digest}
+    _require_said(out, manifest, whole, "sets'")
     return {
         "out": out,
         "items": items,
@@ -126,7 +136,7 @@ def _verify_shard(
     where = storage.join(out, record.file)
     if _sha256(where) != record.sha256:
         raise JobError(f"{where}: SHA-256 differs from its record; the file was changed or damaged")
-    content, expected = 0, record.start
+    content, expected, labels = 0, record.start, Counter[str]()
     for part in read.rows(out, record):
         stop = expected + len(part.files)
         if not np.array_equal(part.indices, np.arange(expected, stop)):
@@ -134,11 +144,14 @@ def _verify_shard(
         _require_planned(where, job, briefs, part)
         content += content_digest(part.indices, part.files, part.labels)
         _decode_some(where, job, part, decode_step)
+        labels.update(counted(job, part.labels))
         expected = stop
     if expected != record.stop:
         raise JobError(f"{where}: ends at item {expected - 1}, planned {record.stop - 1}")
     if format_digest(content) != record.content:
         raise JobError(f"{where}: content digest differs from its record")
+    if labels != record.labels:
+        raise JobError(f"{where}: its record counts other labels than it holds")
 
 
 def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> None:

@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/images
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -147,10 +148,19 @@ def _complaint(error: ValidationError, kind: type[BaseModel]) -> BadRequestError
         return BadRequestError(f"the body is no JSON: {first['msg']}", code="invalid_json")
     field = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(kind.model_fields))
+        known = ", ".join(sorted(_fields(kind, first["loc"][:-1])))
         return BadRequestError(
             f"{field}: unknown; the fields are {known}", param=field, code="unknown_parameter"
         )
     where = f"{field}: " if field else ""
     message = first["msg"].removeprefix("Value error, ")
     return BadRequestError(where + message, param=field or None, code="invalid_value")
+
+
+def _fields(kind: type[BaseModel], where: Sequence[int | str]) -> list[str]:
+    """Names, as requests say them, of the fields of the model at `where` within `kind`."""
+    names = {field.alias or name: field for name, field in kind.model_fields.items()}
+    inner = names[str(where[0])].annotation if where else None
+    if inner is not None and isinstance(inner, type) and issubclass(inner, BaseModel):
+        return _fields(inner, where[1:])
+    return list(names)

@@ -56,7 +56,7 @@ class Catalogue:
         """
         self._process = process
         for asked in self._settings.models:
-            version = self.store.resolve(asked)
+            version = self.store.named(asked)
             if version.name in self._offers:
                 raise StoreError(f"{asked}: {version.name} is offered already; name each once")
             self._offers[version.name] = self._first_offer(asked, version)
@@ -150,7 +150,7 @@ class Catalogue:
         raise StoreError("; ".join(reasons) or none)
 
     def _follow(self, name: str, offer: Offer) -> None:
-        version, known = self.store.resolve(offer.asked), aliases(self.store, name)
+        version, known = self.store.named(offer.asked), aliases(self.store, name)
         self._offers[name] = self._moved(dataclasses.replace(offer, aliases=known), version)
         for ref, other in list(self._aliased.items()):
             if other.name == name:
@@ -164,7 +164,7 @@ class Catalogue:
             return
         try:
             stays = wanted == offer.version.version
-            version = offer.version if stays else self.store.resolve(f"{offer.name}@{wanted}")
+            version = offer.version if stays else self.store.named(f"{offer.name}@{wanted}")
             self._aliased[ref] = self._moved(offer, version)
         except Exception as error:
             self._aliased[ref] = dataclasses.replace(offer, failure=failed(ref, error))
@@ -186,7 +186,7 @@ class Catalogue:
         unread = {}
         for name in sorted(set(self.store.names()) - set(self._offers)):
             try:
-                self._offers[name] = self._first_offer(name, self.store.resolve(name))
+                self._offers[name] = self._first_offer(name, self.store.named(name))
             except Exception as error:
                 unread[name] = failed(name, error)
                 if name not in self._unread:
@@ -215,7 +215,7 @@ class Catalogue:
         """What `ref` stands for, which is not what is offered and was not asked for before."""
         if ref not in self._missing:
             try:
-                version = self.store.resolve(ref)
+                version = self.store.named(ref)
             except StoreError:
                 self._missing.add(ref)
             else:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import cast
 from urllib.parse import quote
 
 import numpy as np
 
 from aigc.errors import SpecError
-from aigc.generation.conditions import find_label, label_pattern
+from aigc.generation.conditions import find_label, integer_weights, label_pattern
 from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.prompts import labels_in
@@ -184,12 +182,12 @@ def _pattern_of(loaded: Loaded, asked: Asked) -> Labels:
 
 def _require_short(shares: Mapping[str, float]) -> None:
     """A pattern is laid out while others wait. Raises SpecError when that would take long."""
-    fractions = [Fraction(share).limit_denominator(1000) for share in shares.values()]
-    scale = math.lcm(*(fraction.denominator for fraction in fractions))
-    weights = [int(fraction * scale) for fraction in fractions]
-    period = sum(weights) // max(1, math.gcd(*weights))
+    period = sum(integer_weights(list(shares.values())))
     if period * len(shares) > _LONGEST_PATTERN:
-        raise SpecError("labels: the shares are too uneven; use ratios like 3 and 1")
+        raise SpecError(
+            f"labels: the shares are too uneven: they repeat after {period:,} pictures, of "
+            f"{len(shares)} labels at most {_LONGEST_PATTERN // len(shares):,} can be; round them"
+        )
 
 
 @functools.lru_cache(maxsize=_PATTERNS)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from aigc.data import decode
 from aigc.generation.delivery import Format
-from aigc.modalities.image import resize, to_network
-from aigc.service.bodies import Edit, Variation, Walk
+from aigc.modalities.image import to_network
+from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import (
@@ -35,7 +34,17 @@ from aigc.types import UInt8Images
 _READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
-def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
+@dataclass(frozen=True, kw_only=True)
+class WalkOrder(Order):
+    start: Item
+    end: Item
+
+    def item(self, at: int) -> Item | None:
+        """The item that frame `at` is; none is one between the ends."""
+        return {0: self.start, self.work.count - 1: self.end}.get(at)
+
+
+def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> WalkOrder:
     """The frames from one item to another; the first and the last are those items' pictures.
 
     Raises:
@@ -56,7 +65,8 @@ def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> Order:
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [None if found[half] is None else loaded.labels[found[half] or 0] for half in halves]
     work = _alone(loaded, source, asked.steps, wanted, "walk")
-    return Order(work, names, asked.start.seed, asked.start.index, addressed=False)
+    begin, end = ends
+    return WalkOrder(work, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 
 
 def variations(loaded: Loaded, asked: Variation, settings: ServiceSettings, seed: int) -> Order:
@@ -99,42 +109,27 @@ def _alone(loaded: Loaded, source: Source, count: int, wanted: Format, kind: str
 
 
 def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt8Images:
-    """A sent file as uint8 (H, W, C) in the model's shape; its header is believed before its data.
+    """A sent file as uint8 (H, W, C) in the model's shape, made ready as the training data were;
+    its header is believed before its data.
 
     Raises:
         BadRequestError: not a picture, damaged, or more pixels than the service reads.
     """
     native: Format = loaded.native
+    shape, fit = (native.height, native.width, loaded.renderer.channels), loaded.version.config.fit
+    most = settings.max_input_pixels
     try:
-        with Image.open(io.BytesIO(data), formats=_READABLE) as image:
-            width, height = image.size
-            if width * height > settings.max_input_pixels:
-                raise BadRequestError(
-                    f"image: {width}x{height} is too large; at most "
-                    f"{settings.max_input_pixels:,} pixels",
-                    param="image",
-                    code="too_large",
-                )
-            image.draft("RGB", (native.width * 2, native.height * 2))
-            one = loaded.renderer.channels == 1
-            pixels = np.array(_flat(image).convert("L" if one else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return np.array(decode.read(data, shape, fit, max_pixels=most, formats=_READABLE))
+    except decode.TooLargeError:
         raise BadRequestError(
-            f"image: not a readable PNG, JPEG or WebP ({type(error).__name__})",
+            f"image: too large; at most {most:,} pixels", param="image", code="too_large"
+        ) from None
+    except decode.UnfitError as error:
+        raise BadRequestError(
+            f"image: not a readable PNG, JPEG or WebP ({error})",
             param="image",
             code="invalid_image",
         ) from None
-    shaped = pixels[..., None] if one else pixels
-    return np.array(resize(shaped, native.height, native.width))
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    """What is transparent stands on black, as in the training data."""
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return image
-    flat = Image.new("RGBA", image.size, "black")
-    flat.alpha_composite(image.convert("RGBA"))
-    return flat
 
 
 def _walk(

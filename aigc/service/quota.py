@@ -18,7 +18,10 @@ _DAY_S = 86_400.0
 
 class Ledger(Protocol):
     async def take(self, key: Key, images: int) -> float | None:
-        """Count one request for `images`. None, or the seconds until it would be possible."""
+        """Count one request for `images`. None, or the seconds until it would be possible.
+
+        A negative count is no request: it gives back images that were not made.
+        """
         ...
 
 
@@ -42,6 +45,9 @@ class LocalLedger:
             return None
         now = self._clock()
         account = self._accounts.setdefault(key.id, _Account(key.requests_per_minute or 0, now))
+        if images < 0:
+            account.images = max(0, account.images + images)
+            return None
         wait_s = _until_a_token(account, key, now) or _until_images(account, key, images, now)
         if wait_s:
             return wait_s

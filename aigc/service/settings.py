@@ -39,9 +39,9 @@ class ServiceSettings:
     """A batch that takes longer will never be made: the service is no longer ready."""
     max_n: int = 64
     """Pictures a request."""
-    max_side: int = 1024
+    max_side: int = 2048
     """Of a picture that is asked for, in pixels."""
-    max_pixels: int = 2**23
+    max_pixels: int = 2**24
     """Of all pictures of one request together, or of one at the model's own size."""
     max_input_pixels: int = 16 * 2**20
     """Of a picture that is sent in."""

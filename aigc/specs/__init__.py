@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc.specs.base import Codec, Fraction, ModelName, Placement, Seed, Spec
+from aigc.specs.base import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
 from aigc.specs.files import build, dump, load, parse_setting, set_dotted
 from aigc.specs.generate import (
     AppendSpec,
@@ -36,6 +36,7 @@ __all__ = [
     "DegenerateGate",
     "DuplicateGate",
     "EvaluateSpec",
+    "Fit",
     "Fraction",
     "GanModel",
     "Gates",

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from aigc.errors import StorageError
+from aigc.types import MAX_ITEMS
 
 Codec = Literal["png", "jpeg", "webp", "raw"]
+Fit = Literal["crop", "pad", "stretch"]
+"""How other aspect ratios become a model's."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Items = Annotated[int, Field(ge=1, lt=MAX_ITEMS)]
 _SILENCE_S = 1800.0
+_LEAST_PART = 0.01
+
+
+def _require_place(uri: str) -> str:
+    from aigc import storage  # noqa: PLC0415
+
+    try:
+        storage.absolute(uri)
+    except StorageError as error:
+        raise ValueError(str(error).removeprefix(f"{uri!r}: ")) from None
+    return uri
+
+
+Place = Annotated[str, AfterValidator(_require_place)]
+"""A path or an s3:// URI."""
 
 
 class Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Placement(Spec):
@@ -24,7 +47,7 @@ class Placement(Spec):
     """Worker processes; none means as many as the cluster has room for."""
     max_workers: int | None = Field(None, ge=1)
     """Ask the cluster for up to so many, beyond what has room now; an autoscaler adds nodes."""
-    cpus_per_worker: float = Field(1, gt=0)
+    cpus_per_worker: float = Field(1, ge=_LEAST_PART)
     gpus_per_worker: float | None = Field(None, ge=0)
     """None means one when the cluster has GPUs, else zero."""
     timeout_s: float | None = Field(None, gt=0)
@@ -43,6 +66,13 @@ class Placement(Spec):
     def silence_s(self) -> float:
         """How long to wait for work that says nothing until it ends."""
         return self.timeout_s or _SILENCE_S
+
+    @field_validator("gpus_per_worker")
+    @classmethod
+    def _none_or_a_part(cls, gpus: float | None) -> float | None:
+        if gpus and gpus < _LEAST_PART:
+            raise ValueError(f"input should be 0, or {_LEAST_PART:g} or more")
+        return gpus
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

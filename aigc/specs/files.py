@@ -14,6 +14,11 @@ from aigc.specs.base import Spec
 
 S = TypeVar("S", bound=Spec)
 
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""PyYAML lets through what Python says of a 30th of February, of `0x_`, of `!!int ''`."""
+
+_MOST_SHOWN = 200
+
 
 def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
     """`values` as a spec.
@@ -36,8 +41,8 @@ def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
             loaded = yaml.safe_load(text)
         except OSError as error:
             raise SpecError(f"spec {path}: {error.strerror or error}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SpecError(f"spec {path}: not YAML: {' '.join(str(error).split())}") from None
+        except _NOT_YAML as error:
+            raise SpecError(f"spec {path}: not YAML: {_one_line(error)}") from None
         if not isinstance(loaded, dict):
             raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
         values = loaded
@@ -53,8 +58,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise SpecError(f"--set {text!r}: expected FIELD=VALUE, for example --set lr=2e-4")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise SpecError(f"--set {text!r}: the value is not YAML") from None
+    except _NOT_YAML as error:
+        reason = _one_line(getattr(error, "problem", None) or error)
+        raise SpecError(f"--set {text!r}: the value is not YAML: {reason}") from None
     return key, parsed
 
 
@@ -92,8 +98,21 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     given = first["input"]
-    shown = "" if isinstance(given, dict) else f" = {given!r}"
+    shown = "" if isinstance(given, dict) else f" = {_shown(given)}"
     return f"{prefix}{field}{shown}: {message}"
+
+
+def _one_line(error: object) -> str:
+    quote = "" if isinstance(error, str | yaml.YAMLError) else "; put it in quotes if it is text"
+    return " ".join(str(error).split()) + quote
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 
 def _models(spec: type[BaseModel], path: list[str]) -> list[type[BaseModel]]:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import Codec, Fraction, Placement, Seed, Spec
+from aigc.specs.base import Codec, Fraction, Items, Place, Placement, Seed, Spec
 
-Share = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 
 
@@ -28,7 +28,7 @@ class RealismGate(Spec):
     score: Literal["discriminator", "density"] = "discriminator"
     """`discriminator`: the one the model was trained against, published beside it; `density`: how
     deep an image lies in the training features' manifold (Kynkaanniemi et al. 2019, eq. 3)."""
-    data: str | None = None
+    data: Place | None = None
     """The training set made by `aigc data prepare`; `density` needs it."""
     percentile: float | None = Field(None, gt=0, lt=100)
     """Refuse the lowest so many per cent, measured on a probe before the job."""
@@ -59,7 +59,7 @@ class DuplicateGate(Spec):
 class MemorisationGate(Spec):
     """Refuses images that stand too close to a training image."""
 
-    data: str
+    data: Place
     """The training set made by `aigc data prepare`."""
     rmse: float = Field(4.0, gt=0, le=255)
     """Root mean squared difference of grey levels (0..255) to the nearest training image, both
@@ -125,8 +125,8 @@ class Budget(Spec):
 class AppendSpec(Spec):
     """How a finished set grows; what it holds, its own job says."""
 
-    out: str
-    to: int = Field(ge=1)
+    out: Place
+    to: Items
     """Items it shall have in all."""
     budget: Budget = Budget()
     placement: Placement = Placement()
@@ -150,10 +150,10 @@ class BriefColumns(Spec):
 class GenerateSpec(Spec):
     model: str
     """name, name@version, name@alias or the URI of a model folder."""
-    out: str
-    count: int | None = Field(None, ge=1)
+    out: Place
+    count: Items | None = None
     """How many items; with `briefs` each brief says it, and this is for those that do not."""
-    briefs: str | None = None
+    briefs: Place | None = None
     """CSV, JSON Lines or Parquet, one row a brief; or an OpenAI batch file (JSON Lines with
     custom_id and body)."""
     columns: BriefColumns = BriefColumns()
@@ -183,7 +183,7 @@ class GenerateSpec(Spec):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     micro_batch: int = Field(128, ge=1, le=8192)
     """Images a forward pass; part of an item's identity, so it is recorded."""
-    shard_items: int | None = Field(None, ge=1)
+    shard_items: Items | None = None
     embed_provenance: bool = True
     """Put the AI-generated label (IPTC digital source type) into each image file as well."""
     placement: Placement = Placement()

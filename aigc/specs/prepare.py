@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from aigc.specs.base import Fraction, Placement, Seed, Spec
+from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
 
 
 class PrepareSpec(Spec):
     """Raw images in, a clean, split, sharded data set out."""
 
-    source: str
+    source: Place
     """Folder (class = sub-folder), IDX folder or Parquet file/folder; local or s3://."""
-    out: str
+    out: Place
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
     size: int = Field(64, ge=8, le=1024)
     """Height and width of every stored image, in pixels."""
     channels: Literal[1, 3] = 3
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Fit = "crop"
     """How other aspect ratios become square: centre crop, pad with white, or stretch."""
     image_column: str = "image"
     label_column: str = "label"

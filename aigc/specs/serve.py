@@ -51,7 +51,7 @@ class ServeSpec(Spec):
     """A key file made by `aigc keys create`, local or s3://; or AIGC_KEYS in the environment."""
     insecure: bool = False
     """Listen beyond this machine without keys."""
-    public_url: str | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
     """What permanent addresses begin with; none means as a request came."""
     url_lifetime_s: float = Field(3600, gt=0)
     """How long addresses by `response_format: url` open without a key, where keys are asked for."""
@@ -77,7 +77,11 @@ class ServeSpec(Spec):
     """Room for models in a replica; the least recently used goes."""
     max_n: int = Field(64, ge=1, le=4096)
     """Pictures a request."""
-    max_side: int = Field(1024, ge=1, le=8192)
+    max_side: int = Field(2048, ge=1, le=8192)
+    """Pixels a side of a picture that is asked for."""
+    max_pixels: int = Field(2**24, ge=1)
+    """Of all pictures of a request together; one at the model's own size may always be asked for.
+    By default 10 of 1024x1024."""
     max_in_flight: int = Field(128, ge=1)
     """Requests for pictures a replica has at a time; more are refused with Retry-After."""
     max_queued_images: int = Field(4096, ge=1)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aigc.specs.base import ModelName, Placement, Seed, Spec
+from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
 
 
 class GanModel(Spec):
@@ -56,9 +56,9 @@ class VaeModel(Spec):
 class TrainSpec(Spec):
     name: ModelName
     """Name under which the model is published in the store."""
-    data: str
+    data: Place
     """A data set made by `aigc data prepare`."""
-    out: str
+    out: Place
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
     synonyms: dict[str, str] = Field(default_factory=dict)
@@ -108,8 +108,8 @@ class TrainSpec(Spec):
 
 class EvaluateSpec(Spec):
     model: str
-    data: str
-    out: str
+    data: Place
+    out: Place
     """Report folder: report.json and report.png."""
     samples: int = Field(10_000, ge=100)
     seed: Seed = 0

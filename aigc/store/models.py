@@ -114,6 +114,14 @@ class ModelStore:
         """
         if "/" in ref or ref.startswith((".", "~")):
             return read_version(storage.absolute(ref))
+        return self.named(ref)
+
+    def named(self, ref: str) -> ModelVersion:
+        """As `resolve`, of this store's own models only: what a stranger may say.
+
+        Raises:
+            StoreError: nothing is there; the message lists what is.
+        """
         name, _, wanted = ref.partition("@")
         versions = self._published(name)
         if not versions:

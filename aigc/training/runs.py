@@ -24,6 +24,7 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
         "channels": 1 if dataset.channels == 1 else 3,
         "labels": dataset.labels,
         "synonyms": spec.synonyms,
+        "fit": dataset.fit,
         "data_digest": dataset.digest,
     }
     return build(ModelConfig, values)

@@ -60,7 +60,12 @@ GENERATE = [
     (["--count", 5, "--labels", "zero=inf,one=1"], "labels.zero = inf"),
     (["--count", 5, "--labels", "zero=nan,one=1"], "labels.zero = nan"),
     (["--count", 5, "--labels", "zero=0,one=1"], "labels.zero = 0"),
+    (["--count", 5, "--labels", "zero=1,zero=2"], "zero has two shares; give it one"),
     (["--count", 5, "--codec", "tiff"], "codec = 'tiff'"),
+    (["--count", 5, "--set", "out=2026-02-30"], "day is out of range for month; put it in quotes"),
+    (["--count", 5, "--model", "other"], "--model other: tiny-cli@v1 is given before it"),
+    (["--count", 5, "--truncation", "inf"], "truncation = inf"),
+    (["--count", 2**40], "count = 1099511627776"),
     (["--count", 5, "--frobnicate"], "No such option: --frobnicate"),
     (["--count", 5, "--spec", "none.yaml"], "none.yaml: No such file"),
     (["--count", 5, "--set", "placement.cpus_per_worker=0"], "placement.cpus_per_worker = 0"),
@@ -73,6 +78,40 @@ def test_generate(run: Run, model: str, options, message: str, ray_session: None
     assert code == 2
     assert message in line
     assert not Path("set").exists()
+
+
+def test_two_files_of_briefs(run: Run, model: str) -> None:
+    code, line = run("generate", "a.csv", "--briefs", "b.csv", "--model", model, "--out", "set")
+    assert (code, "--briefs b.csv: a.csv is given before it; give one" in line) == (2, True)
+
+
+PLACES = {
+    "gs://b/x": "expected",
+    "s3://": "expected",
+    "": "expected",
+    "~nosuch/x": "no such user here",
+}
+TAKEN = [
+    "generate tiny-cli --count 3 --out AT",
+    "generate tiny-cli --briefs AT --out set",
+    *("append AT --to 10", "merge AT other", "merge other AT"),
+    *("status AT", "verify AT", "view AT", "regenerate AT --item 1", "view other --to AT"),
+    *("regenerate other --item 1 --to AT", "data prepare AT data", "data prepare raw AT"),
+    *("data fetch digits AT", "data show AT", "evaluate tiny-cli --data AT"),
+    *("evaluate tiny-cli --data data --out AT", "train --name x --data AT --steps 1"),
+    "train --name x --data data --steps 1 --out AT",
+    *("bench generate tiny-cli --out AT", "keys list --file AT", "models list --store AT"),
+    *("demo --smoke --out AT", "init AT"),
+]
+
+
+@pytest.mark.parametrize("command", TAKEN)
+def test_what_is_no_place_is_refused_by(run: Run, model: str, command: str) -> None:
+    for place, message in PLACES.items():
+        arguments = [part.replace("AT", place) for part in command.split()]
+        code, line = run(*arguments)
+        assert (code, message in line) == (2, True), (place, line)
+    assert not list(Path().iterdir())
 
 
 def test_a_missing_model_lists_what_there_is(run: Run, model: str) -> None:

@@ -158,6 +158,17 @@ def test_quotas(guarded: Guarded) -> None:
     assert guarded.client.get("/v1/images/tiny@v1/one/1/1.png", headers=headers).status_code == 429
 
 
+def test_what_is_no_picture_uses_up_no_pictures(guarded: Guarded) -> None:
+    headers, _ = guarded.key("generate", images_per_day=5)
+    post, sent = guarded.client.post, {"image": ("x.png", b"no picture", "image/png")}
+    for _ in range(3):
+        fields = {"model": "vae", "n": "4"}
+        wrong = post("/v1/images/variations", data=fields, files=sent, headers=headers)
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_image")
+    made = post("/v1/images/generations", json=ASKED | {"n": 5}, headers=headers)
+    assert made.status_code == 200
+
+
 def test_requests_a_minute(guarded: Guarded) -> None:
     headers, _ = guarded.key("generate", requests_per_minute=3)
     codes = [
@@ -214,7 +225,7 @@ def test_who_finds_no_place_is_not_charged(models: Endpoint, tmp_path: Path) -> 
 
 def test_who_is_refused_has_not_had_his_picture_read(models: Endpoint, tmp_path: Path) -> None:
     file, path = str(tmp_path / "keys.jsonl"), "/v1/images/variations"
-    secret, _ = keys.create(file, ["generate"], images_per_day=1)
+    secret, _ = keys.create(file, ["generate"], requests_per_minute=1)
     settings = EndpointSettings(keys=file, access_log=False, body_timeout_s=5)
     sent = {"data": {"model": "vae"}, "files": {"image": b"no picture"}}
     with models.running(endpoint=settings) as client:

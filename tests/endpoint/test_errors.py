@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ import httpx
 import pytest
 
 from aigc.endpoint.settings import EndpointSettings
+from aigc.service.batcher import Batcher
 from tests.endpoint.conftest import Endpoint, behind_haproxy
 from tests.service.test_catalogue import publish_bad
 
 GENERATIONS = "/v1/images/generations"
+ONE = {"label": "one", "seed": 1}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,51 @@ def test_other_origins_are_off_unless_listed(models: Endpoint, client: httpx.Cli
     with models.running(endpoint=listed, models=("tiny",)) as open_client:
         allowed = open_client.get("/v1/models", headers=origin).headers
         assert allowed["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_clients_of_other_origins_may_send_headers_of_their_own(models: Endpoint) -> None:
+    """OpenAI's for JavaScript sends a dozen."""
+    asked = {
+        "origin": "https://shop.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-stainless-os",
+    }
+    listed = EndpointSettings(cors_origins=("https://shop.example",), access_log=False)
+    with models.running(endpoint=listed, models=("tiny",)) as client:
+        allowed = client.options(GENERATIONS, headers=asked)
+        assert allowed.status_code == 200
+        assert "x-stainless-os" in allowed.headers["access-control-allow-headers"]
+        assert client.options(GENERATIONS, headers=asked | {"origin": "https://x"}).is_error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", GENERATIONS, {"model": "tiny", "prompt": "one"}),
+        ("POST", "/v1/latents/walk", {"model": "tiny", "from": ONE, "to": ONE}),
+        ("GET", "/v1/images/tiny@v1/one/1/2.png", None),
+    ],
+)
+def test_our_fault_is_told_in_the_usual_shape(
+    models: Endpoint, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict | None
+) -> None:
+    with models.running(models=("tiny",)) as client:
+        monkeypatch.setattr(Batcher, "enter", lambda *_: 1 / 0)
+        answer = client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+
+
+def test_who_hangs_up_is_no_fault_of_ours(models: Endpoint) -> None:
+    body = json.dumps({"model": "tiny", "from": ONE, "to": ONE, "size": "1024x1024", "steps": 64})
+    with models.running(models=("tiny",), max_pixels=2**27) as client:
+        place = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(place) as raw:
+            head = f"POST /v1/latents/walk HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+            raw.sendall(f"{head}content-type: application/json\r\n\r\n{body}".encode())
+        counted, until = 'route="/v1/latents/walk"', time.monotonic() + 10
+        while counted not in (text := client.get("/metrics").text) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert f'aigc_http_requests_total{{code="499",{counted}}}' in text
 
 
 def test_metrics_tell_what_happened(client: httpx.Client) -> None:

@@ -86,8 +86,21 @@ def test_whatever_changes_the_bytes_changes_the_tag(client: httpx.Client) -> Non
 def test_a_name_is_sent_to_its_version(client: httpx.Client) -> None:
     moved = client.get(ITEM.replace("tiny@v1", "tiny") + "?size=20x20")
     assert moved.status_code == 307
-    assert moved.headers["location"].endswith(ITEM + "?size=20x20")
+    there = "../../../" + ITEM.removeprefix("/v1/images/") + "?size=20x20"
+    assert moved.headers["location"] == there
     assert moved.headers["cache-control"] == "no-store"
+
+
+def test_only_the_ends_of_a_walk_are_items(client: httpx.Client) -> None:
+    ends = [{"label": "one", "seed": 5, "index": 2}, {"label": "two", "seed": 6, "index": 9}]
+    asked = {"model": "tiny", "from": ends[0], "to": ends[1], "steps": 4}
+    frames = client.post("/v1/latents/walk", json=asked).json()["data"]
+    assert [(frame["seed"], frame["index"]) for frame in frames] == [
+        *((5, 2), (None, None), (None, None), (6, 9))
+    ]
+    for frame, end in zip((frames[0], frames[-1]), ends, strict=True):
+        found = client.get(f"/v1/images/tiny@v1/{end['label']}/{end['seed']}/{end['index']}.png")
+        assert base64.b64decode(frame["b64_json"]) == found.content
 
 
 @pytest.mark.parametrize("name", ["v1", "images", "one"])
@@ -97,9 +110,12 @@ def test_a_model_may_be_named_like_a_part_of_the_address(tmp_path: Path, name: s
     with models.running(models=(name,)) as client:
         for label in ("one", "a%2Fb"):
             moved = client.get(f"/v1/images/{name}/{label}/7/3.png")
-            there = f"/v1/images/{name}@v1/{label.replace('%2F', '/')}/7/3.png"
-            assert moved.headers["location"].endswith(there)
-            assert client.get(moved.headers["location"]).status_code == 200
+            there = moved.url.join(moved.headers["location"])
+            assert there.raw_path.decode() == f"/v1/images/{name}@v1/{label}/7/3.png"
+            assert client.get(there).status_code == 200
+        plain = client.get(f"/v1/images/{name}/a/b/7/3.png", follow_redirects=True)
+        assert plain.url.path == f"/v1/images/{name}@v1/a/b/7/3.png"
+        assert plain.status_code == 200
 
 
 @pytest.mark.parametrize(

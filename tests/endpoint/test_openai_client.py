@@ -11,8 +11,10 @@ import openai
 import pytest
 
 from aigc.modalities.image import decode
+from aigc.service.settings import ServiceSettings
 
 Client = openai.OpenAI
+LIMITS = ("max_n", "max_side", "max_pixels", "max_steps")
 
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 """Of `create_variation`, in the client."""
@@ -86,6 +88,8 @@ def test_models(sync: Client) -> None:
     one = sync.models.retrieve("tiny").model_dump()
     assert one["labels"] == ["zero", "one", "two", "three"]
     assert (one["width"], one["height"], one["can"]) == (16, 16, ["generate", "walk"])
+    settings = ServiceSettings()
+    assert one["limits"] == {name: getattr(settings, name) for name in LIMITS}
     assert one["version"] == "tiny@v1"
     assert one["card"].startswith("---")
     assert sync.models.retrieve("tiny@v1").id == "tiny@v1"

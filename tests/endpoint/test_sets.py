@@ -66,7 +66,7 @@ def test_items_are_what_is_stored(shown: httpx.Client, folder: Path) -> None:
         assert file == stored[row["index"]].file
         alone = shown.get(row["url"])
         assert (alone.content, alone.headers["content-type"]) == (file, "image/png")
-        assert (row["truncation"], row["seed"]) == (0.7, 7)
+        assert (row["truncation"], row["seed"], row["seed_text"]) == (0.7, 7, "7")
     again = shown.get(row["url"], headers={"if-none-match": alone.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from fractions import Fraction
+from math import gcd, lcm
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.errors import SpecError
-from aigc.generation.conditions import find_label, label_pattern, labels_of
+from aigc.generation.conditions import find_label, integer_weights, label_pattern, labels_of
 
 KNOWN = ("T-shirt/top", "Trouser", "Bag", "Dress")
 
@@ -37,6 +40,44 @@ def test_shares_are_exact_in_every_period_and_close_in_every_prefix() -> None:
     for stop in range(1, 11):
         counts = np.bincount(pattern[:stop], minlength=4)
         assert np.abs(counts - stop * np.array([0, 0.2, 0.5, 0.3])).max() <= 1
+
+
+def test_equal_shares_follow_in_the_order_asked_for() -> None:
+    known = tuple(f"label {at}" for at in range(5000))
+    asked = tuple(reversed(known))
+    assert label_pattern(known, asked).tolist() == list(reversed(range(5000)))
+    assert label_pattern(KNOWN, {"bag": 2, "dress": 2, "BAG": 2}).tolist() == [2, 3, 2]
+
+
+def counts(*shares: float) -> list[int]:
+    return np.bincount(label_pattern(KNOWN, dict(zip(KNOWN, shares, strict=False)))).tolist()
+
+
+def test_shares_are_the_decimals_they_are_written_as() -> None:
+    assert counts(0.9993, 0.0007) == [9993, 7]
+    assert counts(1, 0.00055) == [20_000, 11]
+    assert counts(0.1234, 0.3456, 0.2345, 0.2965) == counts(1234, 3456, 2345, 2965)
+    assert counts(1e308, 1e308) == [1, 1]
+
+
+def test_shares_that_repeat_too_late_are_rounded_if_that_is_close() -> None:
+    assert counts(1 / 3, 2 / 3) == counts(0.3333333, 0.6666667) == [1, 2]
+    assert counts(*[1 / 7] * 2, 5 / 7) == [1, 1, 5]
+    period = np.array(counts(np.pi, np.e))
+    assert period.sum() <= 100_000
+    assert np.abs(period / period.sum() - np.array([np.pi, np.e]) / (np.pi + np.e)).max() < 1e-5
+    for small in (1.234567e-05, 5e-324):
+        with pytest.raises(SpecError, match=r"too uneven: .* more than 100,000 items; round them"):
+            counts(small, 1.0)
+
+
+@given(st.lists(st.fractions(Fraction(1, 1000), 50, max_denominator=1000), min_size=1, max_size=4))
+def test_ratios_of_small_numbers_stay_what_they_were(ratios: list[Fraction]) -> None:
+    scale = lcm(*(ratio.denominator for ratio in ratios))
+    whole = [int(ratio * scale) for ratio in ratios]
+    wanted = [weight // gcd(*whole) for weight in whole]
+    if sum(wanted) < 5000:
+        assert integer_weights([float(ratio) for ratio in ratios]) == wanted
 
 
 def test_hopeless_shares_are_refused() -> None:

@@ -184,6 +184,19 @@ def test_a_dry_run_writes_nothing_and_estimates(model, tmp_path, monkeypatch) ->
     assert found["probe"]["items"] > 0
 
 
+def test_a_dry_run_looks_at_what_is_there(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(estimate, "PROBE_S", 0.2)
+    out = tmp_path / "set"
+    run(spec(model, out))
+    found = dry_run(spec(model, out))
+    assert found["items_made"] == found["items"] == 1200
+    assert found["seconds"] == pytest.approx(found["startup_s"] + found["closing_s"], abs=0.2)
+    with pytest.raises(SpecError, match=r"holds a different job .seed: 7 there, 12 asked"):
+        dry_run(spec(model, out, seed=12))
+    with pytest.raises(SpecError, match="not empty"):
+        dry_run(spec(model, tmp_path))
+
+
 @pytest.fixture
 def late(monkeypatch) -> Callable[[float], Report]:
     """A `Report` for which time stands still until more than so many items are made, and is up

@@ -15,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aigc import storage
 from aigc.data.fingerprints import fingerprint
 from aigc.errors import GatesError, SpecError
 from aigc.modalities.image import decode
+from aigc.orchestration import rounds
+from aigc.orchestration.course import Course
 from aigc.orchestration.generate import append, regenerate, run
+from aigc.orchestration.prepare import run as prepare
 from aigc.output import commit, read
 from aigc.output.manifest import status
 from aigc.output.verify import verify
-from aigc.specs import AppendSpec, GenerateSpec
+from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
@@ -142,6 +146,35 @@ def test_a_data_set_made_anew_in_its_place_is_another(model, digits_data, tmp_pa
     assert commit.read_job(out).gates.data == {"memorisation": digits_data}
     shutil.rmtree(data)
     assert run(asked)["items"] == 64, "it is complete and needs no data set"
+
+
+def test_what_only_a_worker_finds_wrong_leaves_the_place_free(model, tmp_path) -> None:
+    for at, name in enumerate("abc"):
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        pixels = np.random.default_rng(at).integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "raw" / f"{name}.png")
+    few, out = str(tmp_path / "few"), str(tmp_path / "set")
+    prepare(PrepareSpec(source=str(tmp_path / "raw"), out=few, size=16, channels=1))
+    realism = {"score": "density", "data": few, "threshold": 0.5}
+    with pytest.raises(SpecError, match=r"gates\.realism"):
+        run(spec(model, out, count=64, gates={"realism": realism}))
+    assert not list(storage.listing(out))
+
+
+def test_a_second_command_that_finishes_first_is_no_fault(repeating, tmp_path, monkeypatch) -> None:
+    """Who finishes a set takes its rounds away, here before the other puts a shard together."""
+    gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
+    asked = spec(repeating, tmp_path / "set", count=120, shard_items=32, gates=gates)
+    assemble, digests = rounds._assemble, []
+
+    def late(course: Course, number: int) -> None:
+        monkeypatch.setattr(rounds, "_assemble", assemble)
+        digests.append(run(asked)["content_digest"])
+        assemble(course, number)
+
+    monkeypatch.setattr(rounds, "_assemble", late)
+    digests.append(run(asked)["content_digest"])
+    assert verify(str(tmp_path / "set"))["content_digest"] == digests[0] == digests[1]
 
 
 def with_data(asked: GenerateSpec, place: str) -> GenerateSpec:

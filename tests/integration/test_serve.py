@@ -230,6 +230,8 @@ def test_others_are_answered_while_some_clients_hold_on(url) -> None:
         (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
         (["tiny-served", "--set", "cpus_per_replica=4096"], 2, "no room for 1 replica(s)"),
         (["tiny-served", "--port", "{taken}"], 1, "choose another"),
+        (["tiny-served", "--host", "no.such.host.invalid", "--insecure"], 2, "host = no.such"),
+        (["tiny-served", "--set", "public_url=img.example"], 2, "public_url"),
     ],
 )
 def test_what_cannot_be_served_is_one_line_at_once(

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from aigc.errors import JobError, PlacementError, SpecError, StorageError
-from aigc.orchestration import local
+from aigc.orchestration import attempts, local
 from aigc.orchestration import pool as pool_module
 from aigc.orchestration.cluster_crew import ClusterCrew
-from aigc.orchestration.crew import CLOSING
+from aigc.orchestration.crew import CLOSING, most_workers
 from aigc.orchestration.local import LocalCrew
 from aigc.orchestration.pool import Pool, StoppedError
 from aigc.specs import Placement
@@ -185,6 +185,17 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
         run(timeout_s=3600)
 
 
+def test_what_is_done_when_time_is_up_counts() -> None:
+    crew, placement, got = PaperCrew(iter([1]), looks=2), Placement(workers=1), []
+
+    def up() -> str | None:
+        return "time is up" if crew.started[0].unit or got else None
+
+    with Pool(crew, placement, lambda line: None) as pool:
+        pool.run(["unit"], 1, got.append, stop=up)
+    assert got == ["unit"]
+
+
 @pytest.mark.parametrize("dying", [(), (0,)])
 def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) -> None:
     limits, slept = Placement(workers=1), list[float]()
@@ -196,7 +207,7 @@ def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) 
 
 
 def test_a_straggler_is_begun_a_second_time_and_counts_once(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(pool_module, "_STRAGGLER_S", 1.0)
+    monkeypatch.setattr(attempts, "_STRAGGLER_S", 1.0)
     units = [Unit(0, str(tmp_path), "hang"), *(Unit(n, str(tmp_path)) for n in range(1, 5))]
     results, notices, _ = run_units(units)
     assert sorted(results) == list(range(5))
@@ -234,6 +245,10 @@ def test_more_workers_than_the_machine_holds_are_refused() -> None:
         LocalCrew(setup, Placement(workers=cpus + 1))
     with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
         LocalCrew(setup, Placement(cpus_per_worker=1000))
+    many = Placement(max_workers=60)
+    crew = LocalCrew(setup, many)
+    assert most_workers(crew, many, crew.room()) == cpus
+    assert most_workers(PaperCrew(iter([1])), many, 1) == 60
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ class PaperCrew:
     """A crew whose workers are entries in a list: the first `room` of them live, and a unit takes
     `looks` at them. Those whose number of start is in `dying` die before they are ready."""
 
+    grows = True
+
     def __init__(self, rooms: Iterator[int], dying: Container[int] = (), looks: int = 1) -> None:
         self._rooms, self._room, self._dying, self._looks = rooms, 0, dying, looks
         self.started: list[PaperWorker] = []

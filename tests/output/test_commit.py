@@ -213,6 +213,40 @@ def test_only_a_set_that_can_grow_is_finished_by_append(sets, tmp_path: Path) ->
     assert commit.grow(whole, 100) == briefs
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_growing_may_be_given_up(sets, tmp_path: Path, packed: bool) -> None:
+    out = str(tmp_path)
+    sets.finished(out)
+    before = verify(out)["content_digest"]
+    larger = commit.grow(out, 500)
+    sets.shards(out, larger, [4, 5, 9])
+    if packed:
+        assert commit.compact(out, 1) == 7
+        sets.shards(out, larger, [7])
+    with pytest.raises(SpecError, match=r"is to have 500 items, 50 asked.* for 100 to take that"):
+        commit.grow(out, 50)
+    job = commit.grow(out, 100)
+    assert (job.count, sorted(commit.read_records(out))) == (100, [0, 1, 2, 3])
+    manifest.finish(out, job)
+    assert verify(out)["content_digest"] == before
+    assert commit.grow(out, 120).shards == 5
+
+
+def test_a_finished_set_that_lost_a_record_says_what_helps(sets, tmp_path: Path) -> None:
+    out = str(tmp_path)
+    job = sets.finished(out)
+    (tmp_path / "_records" / "00002.json").unlink()
+    assert not manifest.status(out)["complete"]
+    with pytest.raises(JobError, match=r"shard 2 is missing; delete manifest.json and run the"):
+        manifest.tidy(out, job)
+    with pytest.raises(SpecError, match=r"not finished; delete manifest.json and run the same"):
+        commit.grow(out, 200)
+    (tmp_path / "manifest.json").unlink()
+    sets.shards(out, job, [2])
+    manifest.finish(out, job)
+    assert verify(out)["items"] == 100
+
+
 def test_pictures_are_on_the_disk_before_their_record(sets, tmp_path: Path, monkeypatch) -> None:
     out, before = tmp_path / "set", []
     job = sets.start(str(out), writer="files")

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aigc.errors import JobError
 from aigc.generation.plan import Job, Range
-from aigc.output import gallery, read
+from aigc.output import commit, gallery, read
 from aigc.types import ShardRecord
 from tests.output.handmade import COUNT, batch, write
 
@@ -41,6 +42,31 @@ def test_sheets_fit_pictures_of_differing_sizes(mixed) -> None:
     narrow = sheet[0]
     assert np.array_equal(narrow[:, 1:9], read.stored(*mixed, [0])[0].pixels(3))
     assert (narrow[:, [0, 9]] == 255).all()
+
+
+def test_an_unfinished_set_is_shown_as_far_as_it_is_made(sets, tmp_path: Path) -> None:
+    out = str(tmp_path)
+    job = sets.start(out)
+    with pytest.raises(JobError, match="nothing to show is made yet"):
+        read.sample_by_label(out, job, {}, 12)
+    sets.shards(out, job, [0])
+    sheet, names = read.sample_by_label(out, job, commit.read_records(out), 12)
+    assert len(sheet) == 12 * len(names) == 48
+    blank = (sheet == 255).all(axis=(1, 2, 3)).reshape(4, 12)
+    assert blank[:, 8:].all()
+    assert not blank[:, :8].any()
+
+
+def test_what_is_held_of_large_pictures_is_bounded(sets, tmp_path: Path) -> None:
+    size = {"width": 512, "height": 512, "count": 64, "shard_items": 64}
+    for writer, codec in (("webdataset", "raw"), ("files", "jpeg")):
+        out = str(tmp_path / writer)
+        job = sets.start(out, writer=writer, codec=codec, **size)
+        sets.shards(out, job, [0])
+        held = [part.files for part in read.rows(out, commit.read_record(out, 0))]
+        assert sum(map(len, held)) == 64
+        assert max(map(len, held)) <= 32
+        assert max(sum(map(len, files)) for files in held) <= 9 * 2**20
 
 
 def test_a_sheet_is_bounded_whatever_the_number_of_labels(mixed, monkeypatch) -> None:

@@ -103,8 +103,26 @@ def test_swapped_images_are_found(made: Path) -> None:
         verify(str(made))
 
 
-def test_a_changed_manifest_is_found(made: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"items": 99},
+        {"labels": {"one": 999}},
+        {"refused": {"blank": 1}},
+        {"size_bytes": 1},
+        {"content_digest": "0" * 64},
+    ],
+)
+def test_a_changed_manifest_is_found(made: Path, change: dict) -> None:
     manifest = json.loads((made / "manifest.json").read_text())
-    (made / "manifest.json").write_text(json.dumps(manifest | {"items": 99}))
-    with pytest.raises(JobError, match="not the records'"):
+    (made / "manifest.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(JobError, match=f"its {next(iter(change))} is not the records'"):
+        verify(str(made))
+
+
+def test_a_record_that_counts_wrongly_is_found(made: Path) -> None:
+    path = made / "_records" / "00001.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"labels": {"one": 32}}))
+    with pytest.raises(JobError, match="its record counts other labels"):
         verify(str(made))

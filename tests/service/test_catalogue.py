@@ -256,6 +256,24 @@ def test_what_is_not_offered_is_not_served(store: ModelStore) -> None:
         catalogue(store, "a", "a@v1")
 
 
+@pytest.mark.parametrize("far", ["a@out/../../far/models/b/v1", "a@out/../../far/models/a/v2"])
+def test_a_request_reaches_no_folder(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, far: str
+) -> None:
+    """Not through a folder of this process whose name begins like a model's either."""
+    other = ModelStore(str(tmp_path / "far"))
+    for name in ("a", "a", "b"):
+        publish_tiny(name, store=other)
+    publish_tiny("a", store=store)
+    (tmp_path / "here" / "a@out").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert other.resolve(far).uri.startswith(str(tmp_path / "here"))
+    found = catalogue(store, "a")
+    with pytest.raises(NotFoundError):
+        get(found, far)
+    assert [model.version.ref for model in found.loaded()] == ["a@v1"]
+
+
 def test_an_empty_store_is_told(store: ModelStore) -> None:
     with pytest.raises(StoreError, match="aigc train publishes one"):
         catalogue(store)

@@ -26,6 +26,14 @@ def test_a_prompt_names_labels(service: Service) -> None:
     assert ordered(service, labels={"one": 3, "two": 1}, n=4).labels.count("one") == 3
 
 
+def test_shares_are_the_decimals_they_are_written_as(service: Service) -> None:
+    shares = {"zero": 0.1234, "one": 0.3456, "two": 0.2345, "three": 0.2965}
+    whole = {name: round(share * 10_000) for name, share in shares.items()}
+    assert (
+        ordered(service, labels=shares, n=64).labels == ordered(service, labels=whole, n=64).labels
+    )
+
+
 def test_the_index_continues_the_pattern(service: Service) -> None:
     whole = ordered(service, n=9, seed=4).labels
     assert ordered(service, n=4, seed=4, index=5).labels == whole[5:]
@@ -50,9 +58,9 @@ def test_a_model_without_labels_takes_any_prompt(service: Service) -> None:
         ({"prompt": "a boat"}, "prompt", "zero, one, two, three"),
         ({"labels": ["boat"]}, "labels", "zero, one, two, three"),
         ({"n": 65}, "n", "at most 64"),
-        ({"size": "2000x10"}, "size", "at most 1024x1024"),
-        ({"n": 9, "size": "1024x1024"}, "n", "at most 8 of 1024x1024"),
-        ({"labels": {"one": 99_999, "two": 1}}, "labels", "too uneven"),
+        ({"size": "3000x10"}, "size", "at most 2048x2048"),
+        ({"n": 17, "size": "1024x1024"}, "n", "at most 16 of 1024x1024"),
+        ({"labels": {"one": 99_999, "two": 1}}, "labels", "too uneven.*at most 25,000 can be"),
         ({"labels": {"one": 1e-9, "two": 1}}, "labels", "too uneven"),
     ],
 )

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from aigc.data.decode import decode_file
 from aigc.modalities.image import decode
 from aigc.service import points
 from aigc.service.bodies import Edit, Generation, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
 from aigc.service.service import Service
+from aigc.specs import PrepareSpec
 
 
 def files(service: Service, order: Order) -> list[bytes]:
@@ -93,6 +96,42 @@ def test_an_edit_turns_a_picture_into_what_the_prompt_names(service: Service) ->
 def test_any_readable_picture_will_do(service: Service) -> None:
     for data in (picture((40, 30), "JPEG", "RGB"), picture((9, 70), "WEBP"), picture(mode="RGBA")):
         assert len(vary(service, Variation(model="vae"), data)) == 1
+
+
+def sideways() -> bytes:
+    upright = Image.Exif()
+    upright[0x0112] = 6
+    pixels = np.arange(40 * 30, dtype=np.uint16).reshape(30, 40)
+    buffer = io.BytesIO()
+    Image.fromarray((pixels // 5).astype(np.uint8)).save(buffer, "JPEG", exif=upright)
+    return buffer.getvalue()
+
+
+def wide() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)).save(
+        buffer, "PNG"
+    )
+    return buffer.getvalue()
+
+
+def clear() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (20, 20), (9, 9, 9, 40)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("data", [sideways(), wide(), clear(), picture((90, 30))])
+def test_a_picture_is_made_ready_as_the_training_data_were(
+    service: Service, data: bytes, fit: str
+) -> None:
+    loaded = asyncio.run(service.model("vae"))
+    config = loaded.version.config.model_copy(update={"fit": fit})
+    fitted = replace(loaded, version=replace(loaded.version, config=config))
+    spec = PrepareSpec(source="in", out="out", size=16, channels=1, fit=fit)
+    read = points.read_picture(data, fitted, service.settings)
+    assert np.array_equal(read, decode_file(data, spec))
 
 
 def test_what_is_no_picture_is_refused(service: Service) -> None:

@@ -44,3 +44,12 @@ def test_images_a_day() -> None:
     assert asyncio.run(ledger.take(mine, 2)) is None
     clock.now += wait_s
     assert asyncio.run(ledger.take(mine, 10)) is None
+
+
+def test_images_that_were_not_made_are_given_back() -> None:
+    clock = Clock()
+    ledger, mine = LocalLedger(clock), key(images_per_day=10, requests_per_minute=3)
+    assert asyncio.run(ledger.take(mine, 8)) is None
+    assert asyncio.run(ledger.take(mine, -8)) is None
+    assert asyncio.run(ledger.take(mine, 10)) is None
+    assert asyncio.run(ledger.take(mine, 1)) == 86_400

@@ -37,6 +37,16 @@ export function generate(request, onImage, signal) {
   return images("v1/images/generations", { method: "POST", headers, body, signal }, onImage);
 }
 
+/** Where one sample is to be had without a key, and for how long: null where it is for good. */
+export async function addressOf(request) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ ...request, response_format: "url" });
+  const answer = await call("v1/images/generations", { method: "POST", headers, body });
+  const { created, data } = await answer.json();
+  const expires = new URL(data[0].url).searchParams.get("expires");
+  return { url: data[0].url, lasts_s: expires && Number(expires) - created };
+}
+
 /** `form` is multipart: image, model, n, strength, seed, and label and output_format at will. */
 export function vary(form, onImage, signal) {
   form.set("response_format", "b64_json");

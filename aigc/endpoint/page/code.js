@@ -90,6 +90,14 @@ const json = (body) => [
 const named = (fields) =>
   Object.entries(fields).map(([name, value]) => `    ${name}=${python(value)},`);
 
-const python = (value) => JSON.stringify(value).replaceAll('":', '": ').replaceAll(',"', ', "');
+/** A value as Python writes it; what JSON escapes in texts, Python does, too. */
+function python(value) {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
+  const known = Object.entries(value).filter(([, one]) => one !== undefined);
+  return `{${known.map(([name, one]) => `${python(name)}: ${python(one)}`).join(", ")}}`;
+}
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;

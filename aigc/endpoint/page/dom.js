@@ -42,6 +42,19 @@ export function facts(list, pairs) {
   );
 }
 
+/** A slider's far end, `most`, which may be less than the near one was; `wanted` if it fits. */
+export function reach(slider, most, wanted) {
+  slider.min = Math.min(4, most);
+  slider.max = most;
+  slider.step = most < 16 ? 1 : 4;
+  slider.value = wanted;
+}
+
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
 export function later(wait_ms, work) {
   let timer;
   return (...values) => {

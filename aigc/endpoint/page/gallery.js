@@ -44,23 +44,17 @@ export class Gallery {
     this.list.classList.toggle("smooth", !small);
   }
 
+  /** `item` has a picture, or `missing` says why not. */
   fill(at, item) {
     const old = this.list.children[at];
     if (!old) return;
-    if (this.items[at]) URL.revokeObjectURL(this.items[at].url);
+    if (this.items[at]?.url) URL.revokeObjectURL(this.items[at].url);
     this.items[at] = item;
     const tile = this.#tile(item);
     const focused = old === document.activeElement;
     tile.tabIndex = old.tabIndex === 0 || !this.#tabStop() ? 0 : -1;
     old.replaceWith(tile);
     if (focused) tile.focus({ preventScroll: true });
-  }
-
-  /** An image that could not be had. */
-  miss(at, reason) {
-    const tile = el("li", { className: "gone", textContent: reason });
-    tile.setAttribute("role", "presentation");
-    this.list.children[at]?.replaceWith(tile);
   }
 
   /** Nothing more comes: tiles that were not filled go. After a failure the old ones stay. */
@@ -93,8 +87,11 @@ export class Gallery {
     }
   }
 
+  /** The next one in a direction that can be looked at. */
   step(item, by) {
-    return this.items[this.items.indexOf(item) + by];
+    let at = this.items.indexOf(item) + by;
+    while (this.items[at]?.missing) at += by;
+    return this.items[at];
   }
 
   focus(item) {
@@ -109,7 +106,9 @@ export class Gallery {
   }
 
   #tile(item) {
-    const image = el("img", { src: item.url, alt: "", decoding: "async", draggable: false });
+    const picture = item.missing
+      ? el("span", { textContent: item.missing })
+      : el("img", { src: item.url, alt: "", decoding: "async", draggable: false });
     const caption = el(
       "p",
       { data: { "aria-hidden": "true" } },
@@ -117,15 +116,13 @@ export class Gallery {
       el("span", { textContent: item.index }),
       el("em", { textContent: "AI", title: "AI-generated" }),
     );
-    const tools = el(
-      "span",
-      { className: "tools", data: { "aria-hidden": "true" } },
-      el("span", { title: "Look closer", data: { "data-tool": "expand" } }, icon("expand")),
-      el("span", { title: "Keep", data: { "data-tool": "keep" } }, icon("heart")),
-    );
+    const tools = el("span", { className: "tools", data: { "aria-hidden": "true" } });
+    if (!item.missing) tools.append(tool("Look closer", "expand", "expand"));
+    tools.append(tool("Keep", "keep", "heart"));
     const order = el("span", { className: "mark-order", hidden: true });
     order.setAttribute("aria-hidden", "true");
-    const tile = el("li", {}, el("span", { className: "shot" }, image), caption, tools, order);
+    const shot = el("span", { className: "shot" }, picture);
+    const tile = el("li", { className: item.missing ? "gone" : "" }, shot, caption, tools, order);
     tile.setAttribute("role", "option");
     tile.setAttribute("aria-selected", "false");
     this.#heart(tile, item);
@@ -135,7 +132,9 @@ export class Gallery {
   #heart(tile, item) {
     const kept = this.on.kept(item);
     tile.classList.toggle("is-kept", kept);
-    tile.querySelector("img").alt = describe(item) + (kept ? ", kept" : "");
+    const told = describe(item) + (kept ? ", kept" : "");
+    if (item.missing) tile.setAttribute("aria-label", told);
+    else tile.querySelector("img").alt = told;
   }
 
   #at(target) {
@@ -203,6 +202,10 @@ export class Gallery {
     tile.tabIndex = 0;
     tile.focus();
   }
+}
+
+function tool(title, name, picture) {
+  return el("span", { title, data: { "data-tool": name } }, icon(picture));
 }
 
 /** Two selected images are the ends of a walk. */

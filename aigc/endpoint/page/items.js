@@ -3,7 +3,9 @@
  * size, format, blob, url }; with the same model, label, seed, index and truncation the endpoint
  * makes the same bytes again. A variation has `source` (its picture's name) and `strength` too; an
  * item of a content set has `kind` "set", its set's name as `source`, `id`, `candidate` (its index
- * among those of the seed) and `studio` (the page's address that begins with it).
+ * among those of the seed) and `studio` (the page's address that begins with it). A frame of a walk
+ * has its ends `from` and `to`, and is `step` of `steps` from 0 on. A seed that numbers here would
+ * round is text. What could not be loaded has `missing`, the reason, instead of blob and url.
  */
 
 import { address, picture } from "./api.js";
@@ -15,7 +17,12 @@ export const SUFFIX = { png: "png", jpeg: "jpg", webp: "webp" };
 export const nameOf = (item) =>
   item.label || (item.source && item.kind !== "set" ? "Variation" : "Image");
 
-export const describe = (item) => `AI-generated image: ${nameOf(item)}, number ${item.index}`;
+export const describe = (item) =>
+  `${item.missing ? "Missing image" : "AI-generated image"}: ${nameOf(item)}, number ${item.index}` +
+  (item.missing ? `. ${item.missing}` : "");
+
+/** Of a row that has `seed_text`, too. */
+export const seedOf = ({ seed, seed_text }) => (Number.isSafeInteger(seed) ? seed : seed_text);
 
 /** Two items of one identity have the same text. */
 export function identity(item) {
@@ -34,6 +41,15 @@ export function permanent(item) {
   return address(query.size ? `${path}?${query}` : path);
 }
 
+/** The body of POST /v1/images/generations that makes one sample. */
+export function requestOf({ model, label, seed, index, truncation, size, format }) {
+  const request = { model, n: 1, seed, index, output_format: format ?? "png" };
+  if (label) request.labels = [label];
+  if (truncation) request.truncation = truncation;
+  if (size) request.size = size;
+  return request;
+}
+
 export async function load(item, signal) {
   const blob = await picture(permanent(item), signal);
   return withPicture(item, blob);
@@ -42,8 +58,10 @@ export async function load(item, signal) {
 export const withPicture = (item, blob) => ({ ...item, blob, url: URL.createObjectURL(blob) });
 
 export function fileName(item) {
+  const suffix = SUFFIX[item.format ?? "png"];
+  if (item.steps) return `walk-${item.step}.${suffix}`;
   const label = nameOf(item).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  return `${label || "image"}-${item.seed}-${item.index}.${SUFFIX[item.format ?? "png"]}`;
+  return `${label || "image"}-${item.seed}-${item.index}.${suffix}`;
 }
 
 /** A ZIP of the items' files and a manifest.json that says where each came from. `digests` are
@@ -70,9 +88,11 @@ export async function archive(items, digests) {
   return zip([{ name: "manifest.json", bytes: text }, ...files]);
 }
 
-function said({ model, label, seed, index, truncation, source, strength, id, candidate, ...item }) {
-  const address = source ? undefined : permanent({ model, label, seed, index, truncation, ...item });
-  return { model, label, seed, index, candidate, truncation, source, strength, id, address };
+function said(item) {
+  const { model, label, seed, index, truncation, source, strength, id, candidate } = item;
+  const { from, to, step, steps } = item;
+  const of = { model, label, seed, index, candidate, truncation, source, strength, id };
+  return { ...of, from, to, step, steps, address: permanent(item) ?? undefined };
 }
 
 /** Undefined over plain HTTP, where browsers offer no digests. */

@@ -52,7 +52,7 @@ export class Kept {
       const item = permanent(kept) ? await load(kept, signal) : withPicture(kept, stored(kept));
       if (!signal.aborted) this.gallery.fill(at, item);
     } catch (error) {
-      if (!signal.aborted) this.gallery.miss(at, error.message);
+      if (!signal.aborted) this.gallery.fill(at, { ...kept, missing: error.message });
     }
   }
 }
@@ -67,8 +67,8 @@ function read() {
 }
 
 /** A variation depends on a picture that only the user has, so its file is kept itself. */
-async function row({ blob, url, ...item }) {
-  if (permanent(item)) return item;
+async function row({ blob, url, missing, ...item }) {
+  if (permanent(item) || item.file) return item;
   const bytes = new Uint8Array(await blob.arrayBuffer());
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);

@@ -1,7 +1,8 @@
 /** One image, large, with where it came from. */
 
-import { $, copy, facts, save, say } from "./dom.js";
-import { describe, fileName, nameOf, permanent } from "./items.js";
+import { addressOf, key } from "./api.js";
+import { $, copy, duration, facts, save, say } from "./dom.js";
+import { describe, fileName, nameOf, permanent, requestOf } from "./items.js";
 
 export class Look {
   /** `on`: { keep(item), kept(item) } */
@@ -50,6 +51,7 @@ export class Look {
       ["Strength", item.strength],
       ["File", `${item.format.toUpperCase()}, ${item.blob.size.toLocaleString("en")} bytes`],
     ]);
+    $("look-status").textContent = "";
     $("look-link").hidden = !permanent(item);
     $("look-studio").hidden = !item.studio;
     $("look-previous").disabled = !this.gallery.step(item, -1);
@@ -74,9 +76,30 @@ export class Look {
     else if (event.key === "f" || event.key === "F") $("look-keep").click();
   }
 
+  /** Where keys are asked for, the permanent address opens for those who send theirs. */
+  async #address() {
+    return key.get() ? addressOf(requestOf(this.item)) : { url: permanent(this.item) };
+  }
+
+  /** In the page's status line, and in the dialog's, which is before it. */
+  #say(text) {
+    say(text);
+    $("look-status").textContent = text;
+  }
+
   async #copyLink() {
-    await copy(permanent(this.item));
-    say("The permanent address is copied.");
+    try {
+      const { url, lasts_s } = await this.#address();
+      await copy(url);
+      this.#say(
+        lasts_s
+          ? `Copied: this address opens without a key for ${duration(lasts_s)}.`
+          : "The permanent address is copied.",
+      );
+    } catch (error) {
+      this.#say(`Not copied: ${error.message}`);
+      return;
+    }
     $("look-link").lastChild.textContent = "Copied";
     setTimeout(() => ($("look-link").lastChild.textContent = "Copy link"), 2000);
   }

@@ -1,9 +1,9 @@
 /** Content sets: how far each is, followed while it is made, and its items page by page. */
 
 import { blobOf, json, picture } from "./api.js";
-import { $, el, facts } from "./dom.js";
+import { $, duration, el, facts } from "./dom.js";
 import { fragment } from "./settings.js";
-import { withPicture } from "./items.js";
+import { seedOf, withPicture } from "./items.js";
 
 const EVERY_MS = 3000;
 const A_PAGE = 48;
@@ -141,8 +141,8 @@ export class Sets {
   }
 
   #item(set, { b64_json: file, output_format: format, ...row }) {
-    const { id, label, seed, index, candidate, truncation } = row;
-    const item = { model: set.model, label, seed, index, truncation, format, candidate, id };
+    const { id, label, index, candidate, truncation } = row;
+    const item = { model: set.model, label, seed: seedOf(row), index, truncation, format, candidate, id };
     const made = { ...item, source: nameOf(set), kind: "set", studio: this.#studio(set, row) };
     return withPicture(made, blobOf(file, format));
   }
@@ -165,11 +165,6 @@ export class Sets {
 export const nameOf = ({ id }) => id.replace(/-[0-9a-f]{8}$/, "");
 
 const whole = new Intl.NumberFormat("en");
-
-function duration(seconds) {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}
 
 /** A line and a bar: "Running · 12,000 of 100,000 · 3,400 a second · 26 s left". */
 function told(place, set) {
@@ -195,7 +190,7 @@ function told(place, set) {
 }
 
 function* rows(set) {
-  yield ["Seed", set.seed ?? "as each brief asks"];
+  yield ["Seed", seedOf(set) ?? "as each brief asks"];
   if (set.width) yield ["Images", `${set.width} × ${set.height}, ${set.codec}`];
   yield ["Files", `${whole.format(set.shards)}, ${(set.size_bytes / 1e6).toFixed(1)} MB`];
   const refused = Object.entries(set.refused).map(([reason, count]) => `${reason} ${whole.format(count)}`);

@@ -1,11 +1,11 @@
 /** What to make: the form on the left, and the same in the page's address, to send or bookmark. */
 
-import { $, el, facts, later } from "./dom.js";
+import { $, el, facts, later, reach } from "./dom.js";
 
 const NO_TRUNCATION = "3"; // the slider's far end
 const MANY_LABELS = 16;
 const SIZES = [1, 2, 4, 8];
-const MAX_PIXELS = 2048;
+const MOST = 64;
 
 export class Settings {
   /** `changed()` is called when other images are wanted. */
@@ -16,7 +16,8 @@ export class Settings {
     this.labels = new Set(query.getAll("label"));
     this.seed = whole(query.get("seed")) ?? randomSeed();
     this.index = whole(query.get("index")) ?? 0;
-    $("count").value = query.get("n") ?? "24";
+    this.many = query.get("n") ?? "24";
+    $("count").value = this.many;
     $("truncation").value = query.get("truncation") ?? NO_TRUNCATION;
     $("seed").value = this.seed;
     this.changed = changed;
@@ -82,12 +83,14 @@ export class Settings {
       this.#use(this.models.find(({ id }) => id === $("model").value));
       this.#restart();
     });
+    $("count").addEventListener("input", () => (this.many = $("count").value));
     for (const id of ["count", "truncation"]) {
       $(id).addEventListener("input", () => {
         this.#outputs();
         soon();
       });
     }
+    $("size").addEventListener("change", () => this.#limit());
     for (const id of ["format", "size"]) $(id).addEventListener("change", soon);
     $("seed").addEventListener("input", () => this.#seed(soon));
     $("surprise").addEventListener("click", () => this.surprise());
@@ -137,16 +140,25 @@ export class Settings {
     $("model-facts").textContent = `${kind}, ${model.width} × ${model.height} ${colour}`;
     this.#offerLabels(model.labels ?? []);
     const sizes = SIZES.map((by) => [by * model.width, by * model.height]);
-    const fitting = sizes.filter(([width, height]) => Math.max(width, height) <= MAX_PIXELS);
+    const most = model.limits.max_side;
+    const offered = sizes.filter(([width, height]) => Math.max(width, height) <= most);
     $("size").replaceChildren(
-      ...fitting.map(([width, height], at) =>
+      ...offered.map(([width, height], at) =>
         el("option", {
           value: at ? `${width}x${height}` : "auto",
           textContent: `${width} × ${height}`,
         }),
       ),
     );
+    this.#limit();
     facts($("card"), [...card(model)]);
+  }
+
+  /** As many images as the endpoint makes of this size at once; more come back with a smaller. */
+  #limit() {
+    const { limits } = this.model;
+    reach($("count"), Math.min(MOST, limits.max_n, fitting(limits, ...this.shape)), this.many);
+    this.#outputs();
   }
 
   #offerLabels(labels) {
@@ -182,6 +194,10 @@ export class Settings {
     $("truncation").setAttribute("aria-valuetext", cut);
   }
 }
+
+/** How many of a size one request may ask for, whatever `max_n` says. */
+export const fitting = ({ max_pixels }, width, height) =>
+  Math.max(1, Math.floor(max_pixels / (width * height)));
 
 /** The page's address that shows `index` of a seed first; null where the form cannot say it. */
 export function fragment({ model, seed, index, truncation, labels }) {

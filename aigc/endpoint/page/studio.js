@@ -3,11 +3,13 @@
 import { ApiError, blobOf, generate, models } from "./api.js";
 import { generateCode, varyCode, walkCode } from "./code.js";
 import { Dialogs } from "./dialogs.js";
-import { $, el, progress, save, say } from "./dom.js";
+import { $, progress, save, say } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { archive, fileName, nameOf, withPicture } from "./items.js";
 import { Kept } from "./kept.js";
 import { Look } from "./look.js";
+import { Problems } from "./problems.js";
+import { offer } from "./selection.js";
 import { Sets } from "./sets.js";
 import { Settings } from "./settings.js";
 import { Vary } from "./vary.js";
@@ -25,6 +27,7 @@ const galleries = {
 const kept = new Kept(galleries.kept, { changed: keptChanged });
 const look = new Look(on);
 const dialogs = new Dialogs(code, newKey);
+const problems = new Problems(() => dialogs.openKey());
 const sets = new Sets(galleries.sets, () => settings.models, (work) => guard("sets", work));
 const walk = new Walk((work) => guard("walk", work));
 const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work));
@@ -36,6 +39,7 @@ const codes = {
 };
 const said = {};
 let view = "samples";
+let why = ""; // no walk between the two that are selected
 let outdated = false; // the samples, while another view is looked at
 
 /** Run `work(signal, report)` in place of what the view `name` was doing; what goes wrong is shown
@@ -48,14 +52,14 @@ async function guard(name, work) {
     say: (text) => signal.aborted || tell(name, text),
     progress: (share) => signal.aborted || name !== view || progress(share),
   };
-  $("problem").hidden = true;
+  problems.clear(name);
   try {
     await work(signal, report);
   } catch (error) {
     if (signal.aborted) return;
     galleries[name]?.end(true);
     report.say("");
-    problem(error, () => guard(name, work));
+    problems.add(name, error, () => guard(name, work));
   } finally {
     report.progress(1);
     offerCode();
@@ -76,19 +80,6 @@ function tell(name, text) {
   if (name === view) say(text);
 }
 
-function problem(error, again) {
-  if (!(error instanceof ApiError)) console.error(error);
-  const untold = error.retryAfterS && !/ in \d+ s/.test(error.message);
-  const wait = untold ? ` (It asks to wait ${Math.ceil(error.retryAfterS)} s.)` : "";
-  const locked = error.status === 401 || error.status === 403;
-  const way = locked
-    ? el("button", { type: "button", textContent: "Enter an API key" })
-    : el("button", { type: "button", textContent: "Try again" });
-  way.addEventListener("click", locked ? () => dialogs.openKey() : again);
-  $("problem").replaceChildren(el("p", { textContent: error.message + wait }), way);
-  $("problem").hidden = false;
-}
-
 async function start() {
   await guard("samples", async (signal, report) => {
     report.say("Asking for the models …");
@@ -101,6 +92,7 @@ async function start() {
 
 async function refresh() {
   vary.suit(settings.model);
+  walk.suit(settings.model);
   offerCode();
   outdated = true;
   if (view === "vary") return vary.make();
@@ -140,6 +132,7 @@ function varyRequest() {
 function show(name) {
   view = name;
   say(said[name] ?? "");
+  problems.show(name);
   for (const other of VIEWS) {
     const chosen = other === name;
     $(`view-${other}`).hidden = !chosen;
@@ -176,7 +169,8 @@ async function keep(item) {
 }
 
 function open(item) {
-  look.open(item, shown());
+  if (item.missing) return say(item.missing);
+  return look.open(item, shown());
 }
 
 function shown() {
@@ -184,18 +178,10 @@ function shown() {
 }
 
 function select(items) {
-  const samples = items.filter((item) => !item.source);
-  const models = new Set(items.map((item) => item.model));
-  const can = {
-    open: items.length === 1,
-    walk: samples.length === 2 && items.length === 2 && models.size === 1,
-    vary: items.length === 1 && Boolean(settings.model?.can?.includes("vary")),
-  };
-  for (const button of $("selection").querySelectorAll("[data-act]")) {
-    button.hidden = can[button.dataset.act] === false;
-  }
-  $("selection-count").textContent = `${items.length} selected`;
-  $("selection").hidden = items.length === 0;
+  const reason = offer(items, settings.model);
+  if (reason === why) return;
+  why = reason;
+  say(why || said[view] || "");
 }
 
 const acts = {
@@ -225,16 +211,20 @@ const acts = {
 };
 
 async function pack(items) {
-  if (!items.length) return say("There are no images to download yet.");
+  const there = items.filter((item) => item?.blob);
+  if (!there.length) return say("There are no images to download.");
   const digests = Object.fromEntries(settings.models.map(({ version, digest }) => [version, digest]));
-  save(await archive(items, digests), `aigc-${items.length}-images.zip`);
-  return say(`A ZIP of ${items.length} images and their manifest is on its way.`);
+  save(await archive(there, digests), `aigc-${there.length}-images.zip`);
+  const lost = items.length - there.length;
+  const without = lost ? ` ${lost} ${lost === 1 ? "is" : "are"} missing in it.` : "";
+  return say(`A ZIP of ${there.length} images and their manifest is on its way.${without}`);
 }
 
 async function newKey() {
   const before = view;
   await start();
-  if (before === "sets") show("sets");
+  if (problems.has("samples")) show("samples");
+  else if (before === "sets") show("sets");
 }
 
 function tabKey(event) {

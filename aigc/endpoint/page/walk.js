@@ -1,10 +1,12 @@
 /** The way between two items: frames made by the model from latents in between. */
 
 import { walk } from "./api.js";
-import { $, el, icon, later } from "./dom.js";
+import { $, el, icon, later, reach } from "./dom.js";
 import { nameOf, withPicture } from "./items.js";
+import { fitting } from "./settings.js";
 
 const FRAME_MS = 110;
+const MOST_STEPS = 32;
 
 export class Walk {
   /** `guard(work)` runs `work(signal, report)` and shows what goes wrong. */
@@ -23,7 +25,14 @@ export class Walk {
     this.#steps();
   }
 
-  /** Both are samples of one model. */
+  /** As many frames as the endpoint makes of `model`. */
+  suit({ limits, width, height }) {
+    const most = Math.min(MOST_STEPS, limits.max_steps, fitting(limits, width, height));
+    reach($("walk-steps"), Math.max(2, most), $("walk-steps").value);
+    this.#steps();
+  }
+
+  /** Both are samples of one model and truncation. */
   async start(from, to) {
     this.pause();
     [this.from, this.to] = [from, to];
@@ -60,11 +69,10 @@ export class Walk {
 
   #fill(blobs) {
     for (const frame of this.frames) URL.revokeObjectURL(frame.url);
-    const { model, seed, format, truncation } = this.from;
-    const label = `${title(this.from)} to ${title(this.to)}`;
-    this.frames = blobs.map((blob, index) =>
-      withPicture({ model, label, seed, index, format, truncation, source: "walk" }, blob),
-    );
+    const { model, truncation, format } = this.from;
+    const { from, to, steps } = this.request;
+    const common = { model, truncation, format, source: "walk", from, to, steps };
+    this.frames = blobs.map((blob, step) => withPicture({ ...common, step }, blob));
     $("walk-empty").hidden = true;
     $("walk-stage").hidden = false;
     $("walk-at").max = blobs.length - 1;

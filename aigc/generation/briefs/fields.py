@@ -210,6 +210,8 @@ def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
         if not name or number is None or not 0 < number < math.inf:
             raise SpecError("expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0")
         shares[name] = shares.get(name, 0.0) + number
+        if shares[name] == math.inf:
+            raise SpecError(f"the shares of {name!r} are too large together; use ratios like 3:1")
     return shares
 
 

@@ -38,9 +38,9 @@ _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 
 
 def is_batch(uri: str) -> bool:
-    """Whether the first line of a JSON Lines file is a request of a batch."""
-    first = next(json_lines(uri), None)
-    return first is not None and isinstance(first[1], dict) and {"custom_id", "body"} <= {*first[1]}
+    """Whether the first object of a JSON Lines file is a request of a batch."""
+    objects = (found for _, found in json_lines(uri) if not isinstance(found, Reject))
+    return {"custom_id", "body"} <= {*next(objects, ())}
 
 
 def read_batch(spec: GenerateSpec, config: ModelConfig) -> Sheet:

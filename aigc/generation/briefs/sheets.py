@@ -22,6 +22,7 @@ from aigc.generation.briefs.fields import Reject
 _CHUNK_ROWS = 8192
 _DELIMITERS = ",;\t"
 _READ_BYTES = 2**20
+_UNHELD = (ValueError, OverflowError, pa.ArrowException)
 
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 
@@ -95,11 +96,18 @@ def read_json_lines(uri: str) -> Sheet:
 
 
 def read_parquet(uri: str) -> Sheet:
+    """A value Python cannot hold rejects its row: text not UTF-8, a day beyond the year 9999."""
     with reading(uri) as stream:
         table = pq.ParquetFile(stream).read()
-    _require_names(table.column_names, uri)
-    columns = {name: _plain(table[name]) for name in table.column_names}
-    return Sheet(columns, range(1, len(table) + 1))
+        _require_names(table.column_names, uri)
+        columns = {name: _plain(table[name]) for name in table.column_names}
+    numbers: Sequence[int] = range(1, len(table) + 1)
+    reasons = _unheld(columns)
+    if reasons:
+        kept = [number for number in numbers if number not in reasons]
+        rows = pa.array([number - 1 for number in kept], pa.int64())
+        columns, numbers = {name: found.take(rows) for name, found in columns.items()}, kept
+    return Sheet(columns, numbers, [Reject(row, None, why) for row, why in reasons.items()])
 
 
 READERS = {
@@ -244,6 +252,30 @@ def _unwritable(kind: pa.DataType) -> bool:
         return True
     inner = [kind.field(at).type for at in range(kind.num_fields)]
     return (pa.types.is_struct(kind) and not inner) or any(map(_unwritable, inner))
+
+
+def _unheld(columns: Mapping[str, pa.ChunkedArray]) -> dict[int, str]:
+    """Rows with a value that Python cannot hold, each with the reason."""
+    reasons: dict[int, str] = {}
+    for name, column in columns.items():
+        try:
+            _require_held(column)
+        except _UNHELD:
+            for row, value in enumerate(column, start=1):
+                try:
+                    value.as_py()
+                except _UNHELD as error:
+                    reasons.setdefault(row, f"{name}: cannot be read ({error})")
+    return reasons
+
+
+def _require_held(column: pa.ChunkedArray) -> None:
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column.validate(full=True)
+    elif pa.types.is_temporal(kind) or pa.types.is_nested(kind):
+        for chunk in column.chunks:
+            chunk.to_pylist()
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -14,7 +14,10 @@ from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.chromium import Studio, chromium
 from tests.output.conftest import SetMaker
 
-MAX_N = 32
+MAX_N = 20
+LIMITS = {"max_n": MAX_N, "max_side": 64, "max_pixels": 2**15}
+BIG_SEED = 2**53 + 1
+"""Beyond what JavaScript's numbers hold."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def content(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Conte
     maker.version = models.store.resolve("tiny@v1")
     maker.tensors = models.store.load(maker.version)
     maker.finished(str(folder / "shop"), micro_batch=32, truncation=0.8)
-    half = maker.start(str(folder / "half"), codec="webp")
+    half = maker.start(str(folder / "half"), codec="webp", seed=BIG_SEED)
     maker.shards(str(folder / "half"), half, [0, 1])
     return Content(folder, maker, half)
 
@@ -40,7 +43,7 @@ def content(models: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Conte
 @pytest.fixture(scope="session")
 def url(models: Endpoint, content: Content) -> Iterator[str]:
     endpoint = EndpointSettings(access_log=False, sets=(str(content.folder),))
-    with models.running(endpoint=endpoint, max_n=MAX_N, precision="fp32") as client:
+    with models.running(endpoint=endpoint, precision="fp32", **LIMITS) as client:
         yield f"{client.base_url}/"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.endpoint.page.axe import violations
 from tests.endpoint.page.conftest import Secured
+from tests.endpoint.page.test_taking import downloaded
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +29,14 @@ def test_without_a_key_it_asks_and_with_one_it_works(open_studio: Any, secured: 
     studio.tiles(count=8)
     page.get_by_role("button", name="Code").click()
     assert secret not in page.content() and "$AIGC_API_KEY" in page.locator("#curl").inner_text()
+    page.keyboard.press("Escape")
+    studio.tiles().nth(0).dblclick()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    page.locator("#look-status", has_text="opens without a key for 60 min").wait_for()
+    copied = httpx.get(page.evaluate("navigator.clipboard.readText()"))
+    assert (copied.status_code, copied.headers["content-type"]) == (200, "image/png")
+    assert copied.content == downloaded(page, "#look-download")
     page.keyboard.press("Escape")
     studio.tiles().nth(0).focus()
     page.keyboard.press("f")

@@ -13,7 +13,7 @@ import pytest
 
 from aigc.output import commit, read
 from tests.endpoint.page.chromium import Studio
-from tests.endpoint.page.conftest import Content, Secured
+from tests.endpoint.page.conftest import BIG_SEED, MAX_N, Content, Secured
 from tests.endpoint.page.test_taking import downloaded
 
 pytestmark = pytest.mark.integration
@@ -74,11 +74,23 @@ def test_an_item_opens_in_the_studio_as_it_is(studio: Studio) -> None:
     page.keyboard.press("f")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Open in studio").click()
-    page.get_by_text("24 images of seed 7.").wait_for()
-    assert studio.pixels(studio.tiles(count=24).nth(0).locator("img")) == shown
+    page.get_by_text(f"{MAX_N} images of seed 7.").wait_for()
+    assert studio.pixels(studio.tiles(count=MAX_N).nth(0).locator("img")) == shown
     assert page.locator("#model").input_value() == "tiny" and "label=one" in page.url
     page.get_by_role("tab", name="Favourites 1").click()
     assert studio.pixels(studio.tiles("kept", count=1).nth(0).locator("img")) == shown
+
+
+def test_seeds_are_told_as_they_are(studio: Studio) -> None:
+    page = studio.open().page
+    tiles = opened(studio, "half", 48)
+    assert f"Seed\n{BIG_SEED}" in page.locator("#set-facts").inner_text()
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        rows = json.loads(archive.read("manifest.json"))["items"]
+    assert {int(row["seed"]) for row in rows} == {BIG_SEED}
+    tiles.nth(1).dblclick()
+    assert f"Seed\n{BIG_SEED}" in page.locator("#look-facts").inner_text()
+    assert not page.get_by_role("button", name="Open in studio").is_visible()
 
 
 def test_a_key_without_the_scope_is_told(open_studio: Any, secured: Secured) -> None:

@@ -104,14 +104,44 @@ def test_a_wrong_seed_is_told_before_it_is_sent(studio: Studio) -> None:
     assert page.locator("#status").inner_text() == "8 images of seed 7."
 
 
+def test_no_more_is_offered_than_the_endpoint_makes(studio: Studio) -> None:
+    page = studio.open("model=vae&seed=7").page
+    studio.tiles(count=MAX_N)
+    count = page.get_by_label("Images", exact=True)
+    assert (count.input_value(), count.get_attribute("max")) == ("20", "20")
+    page.get_by_text("Files and model card").click()
+    sizes = page.get_by_label("Size").locator("option").all_inner_texts()
+    assert sizes == ["16 × 16", "32 × 32", "64 × 64"]
+    page.get_by_label("Size").select_option("64x64")
+    studio.tiles(count=8)
+    assert (count.input_value(), count.get_attribute("max")) == ("8", "8")
+    page.get_by_label("Size").select_option("auto")
+    studio.tiles(count=MAX_N)
+    assert not page.get_by_role("alert").is_visible()
+
+
 def test_what_the_endpoint_refuses_is_said_in_its_words(studio: Studio) -> None:
-    page = studio.open().page
+    page = studio.page
+
+    def before_a_restart(route: Any) -> None:
+        answer = route.fetch()
+        listed = answer.json()
+        for row in listed["data"]:
+            row["limits"]["max_n"] = 64
+        route.fulfill(response=answer, json=listed)
+
+    page.route("**/v1/models", before_a_restart)
+    studio.open()
     studio.tiles(count=8)
     page.get_by_label("Images", exact=True).fill("64")
     alert = page.get_by_role("alert")
     alert.wait_for()
     assert f"at most {MAX_N}" in alert.inner_text()
     studio.tiles(count=8)
+    page.get_by_role("tab", name="Walk").click()
+    assert not alert.is_visible(), "it is no other view's"
+    page.get_by_role("tab", name="Samples").click()
+    assert f"at most {MAX_N}" in alert.inner_text()
     page.get_by_label("Images", exact=True).fill("4")
     studio.tiles(count=4)
     assert not alert.is_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import io
@@ -65,6 +66,70 @@ def test_a_zip_holds_the_files_and_where_they_came_from(studio: Studio) -> None:
         assert fetched(item["address"]) == data, "the permanent address gives other bytes"
         assert (item["seed"], item["truncation"]) == (9, 0.8)
         assert item["model"] == "tiny@v1" and len(item["model_digest"]) == 64
+
+
+def keep(studio: Studio, *rows: dict[str, object]) -> Any:
+    """Tiles of these favourites, which are what the model tiny makes but for what they say."""
+    page = studio.page
+    common = {"model": "tiny@v1", "label": "one", "seed": 7, "truncation": None, "format": "png"}
+    kept = json.dumps([common | {"index": at} | row for at, row in enumerate(rows)])
+    page.evaluate("rows => localStorage.setItem('aigc-studio-kept', rows)", kept)
+    page.reload()
+    studio.tiles(count=8)
+    page.get_by_role("tab", name=f"Favourites {len(rows)}").click()
+    return studio.tiles("kept", count=len(rows))
+
+
+def test_a_favourite_whose_model_is_gone_is_no_hole(studio: Studio) -> None:
+    page = studio.open().page
+    tiles = keep(studio, {}, {"model": "gone@v1"}, {}, {"model": "gone@v2"})
+    assert "Missing image: one, number 1" in tiles.nth(1).get_attribute("aria-label")
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        rows = json.loads(archive.read("manifest.json"))["items"]
+    assert [row["index"] for row in rows] == [0, 2]
+    page.get_by_text("A ZIP of 2 images and their manifest is on its way. 2 are missing").wait_for()
+
+    tiles.nth(0).dblclick()
+    page.get_by_role("button", name="Next image").click()
+    assert "one 2" in page.get_by_role("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_function("kept.children[2] === document.activeElement")
+    for key, at in [("ArrowLeft", 1), ("ArrowLeft", 0), ("ArrowRight", 1)]:
+        page.keyboard.press(key)
+        assert page.evaluate("[...kept.children].indexOf(document.activeElement)") == at
+    for key in ("Escape", "Space", "Enter"):
+        page.keyboard.press(key)
+    assert "gone@v1" in page.locator("#status").inner_text()
+    assert page.locator("#selection button:visible").all_inner_texts() == ["Keep", ""]
+    page.keyboard.press("f")
+    page.get_by_role("tab", name="Favourites 3").wait_for()
+    tiles.nth(3).hover()
+    tiles.nth(3).get_by_title("Keep").click()
+    page.get_by_role("tab", name="Favourites 2").wait_for()
+    page.keyboard.press("f")
+    page.get_by_role("tab", name="Favourites 3").wait_for()
+    assert "missing" not in page.evaluate("localStorage.getItem('aigc-studio-kept')")
+
+
+def test_no_walk_is_offered_that_could_not_end_where_it_should(studio: Studio) -> None:
+    page = studio.open().page
+    cut, other = {"truncation": 0.5}, {"model": "vae@v1"}
+    tiles = keep(studio, {}, cut, other, cut)
+    walk = page.locator("[data-act='walk']")
+    for second, why in [(1, "truncations differ, off and 0.5"), (2, "tiny@v1 and vae@v1")]:
+        tiles.nth(0).click()
+        tiles.nth(second).click()
+        assert walk.is_disabled() and why in walk.get_attribute("title")
+        assert why in page.locator("#status").inner_text()
+        page.keyboard.press("Escape")
+        assert page.locator("#status").inner_text() == "4 kept in this browser."
+    ends = [studio.pixels(tiles.nth(at).locator("img")) for at in (1, 3)]
+    tiles.nth(1).click()
+    tiles.nth(3).click()
+    walk.click()
+    page.locator("#walk-strip li").nth(11).wait_for()
+    frames = studio.shown("walk-strip")
+    assert [frames[0], frames[-1]] == ends
 
 
 def test_files_come_in_the_format_and_size_asked_for(studio: Studio) -> None:
@@ -144,6 +209,14 @@ def test_the_code_of_a_walk_makes_its_frames(studio: Studio, tmp_path: Path) -> 
     images = [base64.b64decode(image) for image in run_code(page, tmp_path)]
     assert [(tmp_path / f"{at}.png").read_bytes() for at in range(12)] == images
     assert list(map(pixels, images)) == shown(studio, "walk-strip")
+    page.keyboard.press("Escape")
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
+        rows = json.loads(archive.read("manifest.json"))["items"]
+        assert [archive.read(row["file"]) for row in rows] == images
+    ends = [{"label": "two", "seed": 7, "index": 2}, {"label": "one", "seed": 7, "index": 5}]
+    for at, row in enumerate(rows):
+        assert [row["from"], row["to"], row["step"], row["steps"]] == [*ends, at, 12]
+        assert row["source"] == "walk" and not row.keys() & {"seed", "index", "label"}
 
 
 def test_the_code_of_variations_makes_them(studio: Studio, tmp_path: Path) -> None:
@@ -157,6 +230,18 @@ def test_the_code_of_variations_makes_them(studio: Studio, tmp_path: Path) -> No
     images = [base64.b64decode(image) for image in run_code(page, tmp_path)]
     assert [(tmp_path / f"{at}.png").read_bytes() for at in range(8)] == images
     assert list(map(pixels, images)) == shown(studio, "variations")
+
+
+def test_code_says_what_a_label_says(studio: Studio) -> None:
+    page = studio.open().page
+    studio.tiles(count=8)
+    asked = {"model": "vae", "n": 1, "labels": ['size 3":4', ',"', "é\n'\\"], "truncation": 0.5}
+    code = page.evaluate(
+        "async ([url, asked]) => (await import(url)).generateCode(asked).python",
+        [f"{studio.url}studio/code.js", asked],
+    )
+    body = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Dict))
+    assert ast.literal_eval(body) == {"labels": asked["labels"], "truncation": 0.5}
 
 
 def test_what_comes_of_many_requests_has_no_code(studio: Studio) -> None:

@@ -92,6 +92,14 @@ def test_a_request_that_cannot_be_made_is_a_reject(
         assert reject.brief_id == (line["custom_id"] or None)
 
 
+def test_a_batch_is_one_though_its_first_lines_are_broken(tmp_path: Path) -> None:
+    rows = ['{"custom_id": "a", "body": {', "[1]", request("b", {"prompt": "one"})]
+    briefs, rejects = read_file(write_lines(tmp_path / "b.jsonl", rows))
+    assert briefs.openai
+    assert briefs.table["brief_id"].to_pylist() == ["b"]
+    assert [reject.row for reject in rejects] == [1, 2]
+
+
 def test_an_unconditional_model_takes_any_prompt(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "b.jsonl", [request("a", {"prompt": "a car", "n": 2})])
     briefs, rejects = read_file(path, tiny_config(labels=()))

@@ -23,6 +23,7 @@ BAD = [
     ("label", "one:0|two:1", "shares above 0"),
     ("label", "one:x", "no 'one:x'|shares above 0"),
     ("label", "one:1e-9|two:1", "too uneven"),
+    ("label", "one:1e308|one:1e308", "the shares of 'one' are too large together"),
     ("count", "many", "count = 'many': expected a whole number from 1"),
     ("count", "0", "count = '0'"),
     ("count", "-3", "count = '-3'"),

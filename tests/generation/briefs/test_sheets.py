@@ -9,6 +9,7 @@ import pytest
 
 from aigc.errors import SpecError
 from tests.generation.briefs.helpers import read_file, write_csv, write_lines
+from tests.models_for_tests import tiny_config
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -87,6 +88,31 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
         assert briefs.table[name].equals(table[name])
     assert briefs.table["market"].to_pylist() == ["se", "no", "se"]
     assert briefs.table.schema.field("market").type == pa.string()
+
+
+NEVER = pa.array([0, 2**31 - 1, 1], pa.int32()).cast(pa.date32())
+NO_TEXT = pa.array([b"one", b"\xff", b"two"]).view(pa.string())
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *(("label", NO_TEXT), ("brief_id", NO_TEXT), ("own", NO_TEXT), ("own", NEVER)),
+        ("own", NO_TEXT.dictionary_encode()),
+        ("own", pa.ListArray.from_arrays([0, 1, 2, 3], NEVER)),
+        ("label", NEVER.cast(pa.timestamp("s"))),
+    ],
+)
+def test_a_value_nobody_can_read_rejects_its_row_of_parquet(
+    tmp_path: Path, name: str, column: pa.Array
+) -> None:
+    pq.write_table(pa.table({"count": [1, 2, 3], name: column}), tmp_path / "b.parquet")
+    config = tiny_config(labels=("one", "two", "1970-01-01 00:00:00", "1970-01-02 00:00:00"))
+    briefs, rejects = read_file(tmp_path / "b.parquet", config)
+    assert briefs.table["count"].to_pylist() == [1, 3]
+    assert [reject.row for reject in rejects] == [2]
+    assert rejects[0].reason.startswith(f"{name}: cannot be read (")
+    assert briefs.digest
 
 
 def test_parquet_labels_can_be_lists_structs_and_maps(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""What answers look like, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT: dict[str, Any] = {"type": "string"}
+_NULLABLE = {"type": ["string", "null"]}
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": TEXT,
+                "type": TEXT,
+                "param": _NULLABLE,
+                "code": _NULLABLE,
+            },
+        }
+    },
+}
+_OF_ITEM = {
+    "type": ["integer", "null"],
+    "description": "Null where a picture is no item: between the ends of a walk.",
+}
+IMAGES = {
+    "type": "object",
+    "required": ["created", "data", "model"],
+    "properties": {
+        "created": {"type": "integer"},
+        "model": TEXT,
+        "output_format": TEXT,
+        "size": TEXT,
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["revised_prompt", "label", "seed", "index"],
+                "properties": {
+                    "b64_json": TEXT,
+                    "url": TEXT,
+                    "revised_prompt": _NULLABLE,
+                    "label": _NULLABLE,
+                    "seed": _OF_ITEM,
+                    "index": _OF_ITEM,
+                },
+            },
+        },
+    },
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_SEED_TEXT = TEXT | {"description": "`seed` for JavaScript, which rounds it from 2**53 on."}
+SET = {
+    "type": "object",
+    "required": ["id", "state"],
+    "properties": {
+        "id": TEXT,
+        "state": {"enum": ["running", "unfinished", "complete", "unreadable"]},
+        "model": TEXT,
+        "seed": {"type": ["integer", "null"]},
+        "seed_text": _SEED_TEXT,
+        "items": _COUNT | {"description": "Made so far."},
+        "count": _COUNT | {"description": "Asked for."},
+        "items_per_s": {"type": ["number", "null"]},
+        "left_s": {"type": ["number", "null"]},
+        "labels": {"type": "object", "additionalProperties": _COUNT},
+        "refused": {"type": "object", "additionalProperties": _COUNT},
+    },
+}
+ITEM = {
+    "type": "object",
+    "required": ["index", "id", "label", "seed", "seed_text", "candidate", "url"],
+    "properties": {
+        "index": _COUNT,
+        "id": TEXT,
+        "label": _NULLABLE,
+        "seed": _COUNT,
+        "seed_text": _SEED_TEXT,
+        "candidate": _COUNT | {"description": "The index to ask /v1/images for."},
+        "url": TEXT,
+        "b64_json": TEXT,
+    },
+}
+_LIMITS = {
+    "type": "object",
+    "description": "What one request may ask for.",
+    "required": ["max_n", "max_side", "max_pixels", "max_steps"],
+    "properties": {
+        "max_n": _COUNT | {"description": "Pictures."},
+        "max_side": _COUNT | {"description": "Width or height of a picture."},
+        "max_pixels": _COUNT | {"description": "n * width * height, unless n is 1."},
+        "max_steps": _COUNT | {"description": "Frames of a walk."},
+    },
+}
+MODEL = {
+    "type": "object",
+    "required": [
+        *("id", "object", "created", "owned_by", "labels", "width", "height", "can", "limits")
+    ],
+    "properties": {
+        "id": TEXT,
+        "object": {"const": "model"},
+        "created": {"type": "integer"},
+        "limits": _LIMITS,
+    },
+}
