@@ -193,6 +193,8 @@ def errors(uri: str) -> Iterator[None]:
         raise StorageError(
             f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from None
+    except boto_errors.ParamValidationError:
+        raise StorageError(f"{uri}: {split(uri)[0]!r} is no name of a bucket") from None
     except boto_errors.BotoCoreError as error:
         endpoint = client().meta.endpoint_url
         raise StorageError(

@@ -122,6 +122,17 @@ def test_a_file_that_is_no_spec_is_one_line(tmp_path: Path, text: str) -> None:
         load(GenerateSpec, str(tmp_path / "none.yaml"), {})
 
 
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [("count: 1\ncount: 2", "count"), ("placement: {workers: 1, workers: 2}", "workers")],
+)
+def test_a_field_that_is_there_twice_is_refused(tmp_path: Path, text: str, twice: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(f"model: m\nout: o\n{text}\n")
+    with pytest.raises(SpecError, match=f"{twice} is there twice"):
+        load(GenerateSpec, str(path), {})
+
+
 def test_a_dumped_spec_is_the_same_spec() -> None:
     spec = build(TrainSpec, TRAIN)
     assert build(TrainSpec, yaml.safe_load(dump(spec))) == spec

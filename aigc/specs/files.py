@@ -20,6 +20,17 @@ _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionE
 _MOST_SHOWN = 200
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a field that is there twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.MarkedYAMLError(problem=f"{twice[0]} is there twice")
+        return super().construct_mapping(node, deep)
+
+
+
 def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
     """`values` as a spec.
 
@@ -38,7 +49,7 @@ def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
     if path:
         try:
             text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-            loaded = yaml.safe_load(text)
+            loaded = yaml.load(text, _Loader)
         except OSError as error:
             raise SpecError(f"spec {path}: {error.strerror or error}") from None
         except _NOT_YAML as error:
@@ -57,7 +68,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise SpecError(f"--set {text!r}: expected FIELD=VALUE, for example --set lr=2e-4")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = yaml.load(value, _Loader)
     except _NOT_YAML as error:
         reason = _one_line(getattr(error, "problem", None) or error)
         raise SpecError(f"--set {text!r}: the value is not YAML: {reason}") from None
