@@ -30,7 +30,6 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-
 def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
     """`values` as a spec.
 
