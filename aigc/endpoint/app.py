@@ -8,12 +8,13 @@ import json
 import logging
 from collections.abc import AsyncIterator
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from aigc.endpoint import access_log, errors, metrics, page
@@ -45,7 +46,7 @@ def create_app(
         access_log.prepare(chosen.access_log_file)
     ledger = ledger or LocalLedger()
     images, sets = Images(service, chosen, ledger), Sets(chosen.sets)
-    router = Router(
+    app = _App(
         routes=[
             *_calls(service, images, ledger),
             *sets.routes(),
@@ -53,9 +54,8 @@ def create_app(
             *page.routes(),
         ],
         lifespan=lambda app: _running(service, sets, keys, chosen),
+        exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
-    known = {AigcError: errors.on_error, HTTPException: errors.on_http}
-    app = ExceptionMiddleware(router, handlers=known)  # what is none of these is the gate's
     direct = {("POST", "/v1/images/generations"): images.generations}
     gate = Gate(app, chosen, found, keys, direct)
     if not chosen.cors_origins:
@@ -67,6 +67,12 @@ def create_app(
         allow_headers=["*"],  # OpenAI's client sends a dozen of its own; there are no cookies
         expose_headers=EXPOSED,
     )
+
+
+class _App(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without Starlette's own answer to whatever has no handler, which is the gate's."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 def _calls(service: Service, images: Images, ledger: Ledger) -> list[Route]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
@@ -100,8 +99,6 @@ async def _parsed(request: Request) -> FormData:
         )
     except ClientDisconnect:
         raise ClientGoneError from None
-    except MultiPartException as error:
-        raise BadRequestError(f"the form cannot be read: {error.message}") from None
     except UnicodeError as error:  # by a charset such as idna
         raise BadRequestError(f"content-type: a field is not in its charset ({error})") from None
 

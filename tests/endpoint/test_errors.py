@@ -169,6 +169,17 @@ def test_our_fault_is_told_in_the_usual_shape(
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/v1/models", 405)]
+)
+def test_what_is_not_there_is_told_in_the_usual_shape(
+    client: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
 def test_who_hangs_up_is_no_fault_of_ours(models: Endpoint) -> None:
     body = json.dumps({"model": "tiny", "from": ONE, "to": ONE, "size": "1024x1024", "steps": 64})
     with models.running(models=("tiny",), max_pixels=2**27) as client:
