@@ -98,6 +98,6 @@ def seconds(name: str, default: float) -> float:
     """The environment's `name`, or `default`. Raises StorageError."""
     given = os.environ.get(name) or str(default)
     with contextlib.suppress(ValueError):
-        if 0 < (seconds := float(given)) < math.inf:
-            return seconds
+        if 0 < (found := float(given)) < math.inf:
+            return found
     raise StorageError(f"{name}={given}: expected a number of seconds above 0")

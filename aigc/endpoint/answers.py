@@ -20,7 +20,6 @@ from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.service.errors import UnfitError
 from aigc.service.orders import Order
-from aigc.service.points import WalkOrder
 from aigc.service.tickets import Ticket
 
 _PATIENCE_S = 0.25
@@ -74,13 +73,8 @@ def row(order: Order, at: int, file: bytes, address: Address | None) -> bytes:
 
 
 def _identity(order: Order, at: int) -> bytes:
-    seed, index = order.seed, order.index + at
-    if isinstance(order, WalkOrder):
-        item = order.item(at)
-        if item is None:
-            return b'"seed":null,"index":null'
-        seed, index = item.seed, item.index
-    return b'"seed":%d,"index":%d' % (seed, index)
+    found = order.identity(at)
+    return b'"seed":null,"index":null' if found is None else b'"seed":%d,"index":%d' % found
 
 
 async def events(

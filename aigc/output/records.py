@@ -117,10 +117,7 @@ def forget(out: str, first: int) -> None:
     for name in sorted(filter(_PACKED, storage.names(_packed_folder(out)))):
         uri = storage.join(_packed_folder(out), name)
         if int(name.split("-")[1]) >= first:
-            lines = storage.read_bytes(uri).splitlines()
-            kept = [
-                record for record in (_parsed(line, uri) for line in lines) if record.shard < first
-            ]
+            kept = [record for record in _packed_in(uri) if record.shard < first]
             if kept:
                 _write_packed(out, kept)
             storage.delete(uri)
@@ -206,11 +203,14 @@ def _read_packed(out: str, shards: set[int] | None = None) -> Records:
     found: Records = {}
     for name in names:
         uri = storage.join(_packed_folder(out), name)
-        for line in storage.read_bytes(uri).splitlines():
-            record = _parsed(line, uri)
+        for record in _packed_in(uri):
             if shards is None or record.shard in shards:
                 found.setdefault(record.shard, record)
     return found
+
+
+def _packed_in(uri: str) -> list[ShardRecord]:
+    return [_parsed(line, uri) for line in storage.read_bytes(uri).splitlines()]
 
 
 def _may_hold(name: str, shards: set[int]) -> bool:

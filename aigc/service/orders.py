@@ -49,6 +49,10 @@ class Order:
     addressed: bool = True
     """Whether each picture has a permanent address."""
 
+    def identity(self, at: int) -> tuple[int, int] | None:
+        """Seed and index of picture number `at`; None where it is no item."""
+        return self.seed, self.index + at
+
 
 def generation(loaded: Loaded, asked: Generation, settings: ServiceSettings, seed: int) -> Order:
     """`asked` of `loaded`, whose seed is `seed` if it names none.

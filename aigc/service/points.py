@@ -39,9 +39,10 @@ class WalkOrder(Order):
     start: Item
     end: Item
 
-    def item(self, at: int) -> Item | None:
-        """The item that frame `at` is; none is one between the ends."""
-        return {0: self.start, self.work.count - 1: self.end}.get(at)
+    def identity(self, at: int) -> tuple[int, int] | None:
+        """Frames between the ends are no items."""
+        end = {0: self.start, self.work.count - 1: self.end}.get(at)
+        return None if end is None else (end.seed, end.index)
 
 
 def walk(loaded: Loaded, asked: Walk, settings: ServiceSettings) -> WalkOrder:
