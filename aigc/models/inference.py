@@ -23,7 +23,9 @@ _MANY_CHANNELS, _FEW_TILES = 128, 4
 """From so many inputs on Winograd's form is faster, with more tiles from twice as many on."""
 
 
-def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
+def for_inference(
+    sampler: nn.Module, dtype: torch.dtype, device: str = "cpu"
+) -> Inference | ResidualInference:
     """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1]."""
     if isinstance(sampler, ResidualSampler):
         plain = copy.deepcopy(sampler).eval().requires_grad_(False)
