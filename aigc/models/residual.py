@@ -162,8 +162,9 @@ class ResidualSampler(nn.Module):
         x: Tensor = self.root(latents)
         shown: Tensor | None = None
         for level in itertools.islice(self.levels, used + 1):
+            assert isinstance(level, Level)
             x = level(x)
-            own = level.pictures(F.leaky_relu(x, SLOPE))
+            own: Tensor = level.pictures(F.leaky_relu(x, SLOPE))
             shown = own if shown is None else own + upsample(shown)
         assert shown is not None
         return shown
