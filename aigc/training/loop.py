@@ -169,13 +169,14 @@ class _Run:
 
     def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
         size = len(pixels) // self.spec.accumulate
+        first_row = self.group.rank * len(pixels)
         return [
             (
                 to_network(pixels[start : start + size]).to(self.device),
                 torch.from_numpy(labels[start : start + size]).to(self.device),
-                Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device)),
+                Draws(self.spec.seed, self.step, first_row + start, str(self.device)),
             )
-            for micro, start in enumerate(range(0, len(pixels), size))
+            for start in range(0, len(pixels), size)
         ]
 
     def _check(self, figures: dict[str, Tensor]) -> None:
