@@ -5,7 +5,6 @@ Every number of the rule stands in this file, with the evidence for it in docs/t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from aigc.presets.facts import DataFacts, Hardware
@@ -31,15 +30,6 @@ _RARE_SHARE = 0.25
 """A class is rare below this share of what it would have if all were equally large."""
 
 
-@dataclass
-class Choice:
-    """A complete spec, and why each of its fields was chosen."""
-
-    spec: TrainSpec
-    reasons: dict[str, str] = field(default_factory=dict)
-    """Dotted field name to one sentence."""
-
-
 def adaptive(
     name: str,
     data: str,
@@ -47,8 +37,8 @@ def adaptive(
     facts: DataFacts,
     hardware: Hardware,
     seconds: float | None = None,
-) -> Choice:
-    """The recipe for these data on this hardware in this time.
+) -> TrainSpec:
+    """The recipe for these data on this hardware in this time; its `reasons` say why.
 
     Args:
         seconds: Training time; None takes 300 s up to 32 x 32 pixels and 1,800 s above.
@@ -58,11 +48,8 @@ def adaptive(
         seconds = _SMALL_SECONDS if small else _LARGE_SECONDS
     rule = _small if small else _large
     fields, reasons = rule(facts, hardware, seconds)
-    model = fields.pop("model")
-    spec = relativistic(name, data, out).model_copy(
-        update=fields | {"model": model, "max_seconds": seconds}
-    )
-    return Choice(spec, reasons)
+    update = fields | {"max_seconds": seconds, "reasons": reasons}
+    return relativistic(name, data, out).model_copy(update=update)
 
 
 def _small(

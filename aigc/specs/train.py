@@ -82,6 +82,9 @@ class TrainSpec(Spec):
     out: Place
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why fields have their values: dotted name to a sentence, as the adaptive preset gives them.
+    They are written into the model's card and decide nothing."""
     synonyms: dict[str, str] = Field(default_factory=dict)
     """Other words that prompts may use for a label, as `trousers: Trouser`."""
     flip: bool = False

@@ -36,6 +36,7 @@ _NOT_IDENTITY = {
     "placement",
     "publish",
     "synonyms",
+    "reasons",
     "out",
     "log_every",
     "sample_every",
