@@ -12,6 +12,7 @@ from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import augment
 from aigc.objectives.penalties import lazy_weight, r1, r2
 from aigc.specs import GanModel, TrainSpec
+from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
@@ -40,6 +41,10 @@ class GanLearner:
         self.published = {"sampler": self.generator}
         self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
+        self._adjustments = Adjustments()
+
+    def adjust(self, adjustments: Adjustments) -> None:
+        self._adjustments = adjustments
 
     def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
         figures, verdicts = self._discriminator_step(batches, step)
@@ -52,7 +57,7 @@ class GanLearner:
         self.discriminator.requires_grad_(True)
         self.discriminator.zero_grad(set_to_none=True)
         verdicts: list[Tensor] = []
-        weight = lazy_weight(step, self._model.penalty_every)
+        weight = lazy_weight(step, self._model.penalty_every) * self._adjustments.penalty
         for real, label, draws in batches:
             with torch.no_grad():
                 fake = self._fakes(label, draws, "z for D")
@@ -70,7 +75,7 @@ class GanLearner:
         return figures, verdicts
 
     def _judge(
-        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: int
+        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties as due at this step."""
         r1_gamma, r2_gamma = weight * self._model.r1_gamma, weight * self._model.r2_gamma

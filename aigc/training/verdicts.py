@@ -1,0 +1,89 @@
+"""Which figures mean that a run has gone wrong."""
+
+from __future__ import annotations
+
+from aigc.evaluation.collapse import COVERAGE_LIMIT, REPEATED_LIMIT, SPREAD_LIMIT
+from aigc.training.looks import Look
+
+_FALLEN = 0.5
+"""Coverage or spread under this share of the run's best is a loss."""
+_LEARNED = 0.9
+"""A model whose KID is above this share of the untrained one's has learned nothing."""
+_NOTHING = 0.05
+"""Coverage and recall both under this share of the floor: the data is not covered at all."""
+_CLASS_SPREAD = 0.1
+"""Pixels of a class vary by less than this share of what real ones do."""
+
+
+def signs_of_collapse(look: Look, generative: bool) -> list[str]:
+    """What at this look alone is as in a collapsed model, in words with figures.
+
+    Limits are shares of the floor, as in `evaluation.collapse`. Coverage counts for a GAN only
+    (`generative`): a VAE's blurred pictures miss the balls of sharp ones without being alike.
+    """
+    figures, floor = look.figures, look.floor
+    signs = []
+    if generative and figures.coverage < COVERAGE_LIMIT * floor.coverage:
+        signs.append(
+            f"coverage {figures.coverage:.3f} is under {COVERAGE_LIMIT:.0%} of what training "
+            f"pictures reach ({floor.coverage:.2f})"
+        )
+    return signs + _alike(look)
+
+
+def _alike(look: Look) -> list[str]:
+    """Signs that the samples are too much like each other."""
+    figures, floor = look.figures, look.floor
+    signs = []
+    if figures.neighbour_spread < SPREAD_LIMIT * floor.neighbour_spread:
+        signs.append(
+            f"samples differ by {figures.neighbour_spread:.0%} of what real pictures do in their "
+            "features"
+        )
+    if figures.repeated > max(REPEATED_LIMIT, 5 * floor.repeated):
+        signs.append(f"{figures.repeated:.0%} of samples are near copies of each other")
+    if figures.class_spread < _CLASS_SPREAD:
+        signs.append(f"pictures of a class vary by {figures.class_spread:.1%} of what real ones do")
+    return signs
+
+
+def lost(look: Look, first: Look, peak_coverage: float, peak_spread: float) -> str | None:
+    """How the model is no better than untrained (`first`), or much worse than at its best."""
+    figures = look.figures
+    if figures.kid >= _LEARNED * first.figures.kid:
+        return f"KID {figures.kid:.3g} is not below the untrained model's {first.figures.kid:.3g}"
+    if figures.coverage < _FALLEN * peak_coverage:
+        return f"coverage was {peak_coverage:.3f} before"
+    if figures.neighbour_spread < _FALLEN * peak_spread:
+        return f"they differed by {peak_spread:.0%} before"
+    return None
+
+
+def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:
+    """Why the model of `look`, which a run hands over, is not fit to be published."""
+    figures, floor = look.figures, look.floor
+    if signs := _alike(look):
+        return "; ".join(signs)
+    if (
+        generative
+        and figures.coverage < _NOTHING * floor.coverage
+        and figures.recall < _NOTHING * floor.recall
+    ):
+        return (
+            f"coverage {figures.coverage:.3f} and recall {figures.recall:.3f}: it shows hardly "
+            "any of the held-out pictures"
+        )
+    if figures.kid >= _LEARNED * first.figures.kid:
+        return f"KID {figures.kid:.3g} is not below the untrained model's {first.figures.kid:.3g}"
+    return None
+
+
+def overfitting(look: Look, limit: float) -> str | None:
+    """Why the discriminator overfits, if the pictures prove it."""
+    figures = look.figures
+    if figures.overfitting > limit and figures.overfitting_low > limit / 2:
+        return (
+            f"held-out pictures look {figures.overfitting:.0%} as fake to the discriminator as "
+            f"samples do, the limit is {limit:.0%}"
+        )
+    return None
