@@ -6,7 +6,9 @@ from aigc.evaluation.collapse import COVERAGE_LIMIT, REPEATED_LIMIT, SPREAD_LIMI
 from aigc.training.looks import Look
 
 _FALLEN = 0.5
-"""Coverage or spread under this share of the run's best is a loss."""
+"""Coverage under this share of the run's best is a loss."""
+_FALLING = 0.95
+"""KID above this share of the run's best does not fall."""
 _LEARNED = 0.9
 """A model whose KID is above this share of the untrained one's has learned nothing."""
 _NOTHING = 0.05
@@ -15,20 +17,33 @@ _CLASS_SPREAD = 0.1
 """Pixels of a class vary by less than this share of what real ones do."""
 
 
-def signs_of_collapse(look: Look, generative: bool) -> list[str]:
-    """What at this look alone is as in a collapsed model, in words with figures.
+def collapse(
+    look: Look, first: Look, best: Look, peak_coverage: float, generative: bool
+) -> str | None:
+    """Signs of a collapse at this look, and why they are not those of a run that still learns.
+
+    Every run begins with samples that are alike and cover nothing. So samples that are alike count
+    only while KID does not fall either, and low coverage only after a higher one, or while KID
+    is still that of the untrained model (`first`).
 
     Limits are shares of the floor, as in `evaluation.collapse`. Coverage counts for a GAN only
     (`generative`): a VAE's blurred pictures miss the balls of sharp ones without being alike.
     """
     figures, floor = look.figures, look.floor
-    signs = []
-    if generative and figures.coverage < COVERAGE_LIMIT * floor.coverage:
-        signs.append(
-            f"coverage {figures.coverage:.3f} is under {COVERAGE_LIMIT:.0%} of what training "
-            f"pictures reach ({floor.coverage:.2f})"
-        )
-    return signs + _alike(look)
+    alike = _alike(look)
+    thin = generative and figures.coverage < COVERAGE_LIMIT * floor.coverage
+    covered = f"coverage {figures.coverage:.3f}, training pictures {floor.coverage:.2f}"
+    signs = [covered, *alike] if thin else alike
+    if not signs:
+        return None
+    reasons = []
+    if figures.kid >= _LEARNED * first.figures.kid:
+        reasons.append(f"KID {figures.kid:.3g} is that of the untrained model")
+    elif alike and figures.kid >= _FALLING * best.figures.kid:
+        reasons.append(f"KID {figures.kid:.3g} has not fallen below {best.figures.kid:.3g}")
+    if figures.coverage < _FALLEN * peak_coverage:
+        reasons.append(f"coverage was {peak_coverage:.3f}")
+    return "; ".join([*signs, *reasons]) if reasons else None
 
 
 def _alike(look: Look) -> list[str]:
@@ -45,18 +60,6 @@ def _alike(look: Look) -> list[str]:
     if figures.class_spread < _CLASS_SPREAD:
         signs.append(f"pictures of a class vary by {figures.class_spread:.1%} of what real ones do")
     return signs
-
-
-def lost(look: Look, first: Look, peak_coverage: float, peak_spread: float) -> str | None:
-    """How the model is no better than untrained (`first`), or much worse than at its best."""
-    figures = look.figures
-    if figures.kid >= _LEARNED * first.figures.kid:
-        return f"KID {figures.kid:.3g} is not below the untrained model's {first.figures.kid:.3g}"
-    if figures.coverage < _FALLEN * peak_coverage:
-        return f"coverage was {peak_coverage:.3f} before"
-    if figures.neighbour_spread < _FALLEN * peak_spread:
-        return f"they differed by {peak_spread:.0%} before"
-    return None
 
 
 def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:

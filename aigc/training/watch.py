@@ -13,12 +13,7 @@ from aigc.specs import GanModel, Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.health import Verdict
 from aigc.training.looks import Look
-from aigc.training.verdicts import (
-    collapsed_at_the_end,
-    lost,
-    overfitting,
-    signs_of_collapse,
-)
+from aigc.training.verdicts import collapse, collapsed_at_the_end, overfitting
 from aigc.types import Json
 
 _LEAST_COVERAGE = 0.05
@@ -44,7 +39,6 @@ class WatchState:
     best: Look | None = None
     last: Look | None = None
     peak_coverage: float = 0.0
-    peak_spread: float = 0.0
     collapsed_looks: int = 0
     """In a row, up to now."""
     overfitting_looks: int = 0
@@ -132,19 +126,13 @@ class Watch:
         return ("collapsed", reason) if reason else ("ok", "")
 
     def _trouble(self, look: Look) -> str | None:
-        """Signs of a collapse that were not always there, or should have gone."""
         state = self.state
-        figures = look.figures
-        assert state.first is not None
-        if look is state.first:
+        if state.first is None or state.best is None or look is state.first:
             return None
-        signs = signs_of_collapse(look, self._generative)
-        loss = lost(look, state.first, state.peak_coverage, state.peak_spread)
-        if figures.coverage >= _LEAST_COVERAGE:
-            state.peak_coverage = max(state.peak_coverage, figures.coverage)
-        if not signs and math.isfinite(figures.neighbour_spread):
-            state.peak_spread = max(state.peak_spread, figures.neighbour_spread)
-        return f"{'; '.join(signs)}; {loss}" if signs and loss else None
+        found = collapse(look, state.first, state.best, state.peak_coverage, self._generative)
+        if look.figures.coverage >= _LEAST_COVERAGE:
+            state.peak_coverage = max(state.peak_coverage, look.figures.coverage)
+        return found
 
     def _keep_if_best(self, look: Look, in_trouble: bool) -> None:
         state = self.state
