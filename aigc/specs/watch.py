@@ -23,9 +23,10 @@ class TrainingWatch(Spec):
     KID is kept, and published. With fewer than 50 held-out pictures training pictures stand in
     their place; the run says so.
 
-    The first look is at the untrained model. A collapse that shows in the averaged weights is
-    reported at the `patience`-th look after it: a run that is collapsed from its beginning at look
-    number `patience` after the first, that is after `patience` x `every_images` images.
+    When a collapse is reported: of a model that once was well, at the `patience`-th look at which
+    its averaged weights show it; of a run that is collapsed from its beginning, at the first look
+    after `warm_up_images` or half of the run, whichever comes first, but not before look number
+    `patience` after the one at the untrained model. After a remedy it may take as long again.
     """
 
     enabled: bool = True
@@ -40,6 +41,8 @@ class TrainingWatch(Spec):
     """Share of the time that looks may take; only where they are spaced by time."""
     patience: int = Field(3, ge=1)
     """Looks in a row that must show the same trouble before it is acted on."""
+    warm_up_images: int = Field(20_000, ge=0)
+    """Every run begins with samples that are alike; so long, or half of the run, they may be."""
     overfitting_limit: float = Field(0.5, gt=0)
     """The discriminator overfits above this (D(train) - D(held out)) / (D(train) - D(fake)), means
     over pictures: 0 when it treats both alike, 1 when held-out pictures look fake to it (Karras et

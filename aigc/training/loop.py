@@ -163,7 +163,9 @@ class _Run:
         report(self.images, self.images, **self._shown())
 
     def _look(self) -> None:
-        verdict = self.supervisor.look(self.step, self.images, self.elapsed_s, self.journal)
+        verdict = self.supervisor.look(
+            self.step, self.images, self.elapsed_s, self.done, self.journal
+        )
         if verdict and self.done < 1:
             self._act(verdict)
 

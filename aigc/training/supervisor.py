@@ -85,15 +85,16 @@ class Supervisor:
         return last is not None and last.step == step
 
     def look(
-        self, step: int, images: int, elapsed_s: float, journal: Journal | None
+        self, step: int, images: int, elapsed_s: float, done: float, journal: Journal | None
     ) -> Verdict | None:
-        """Take one, and keep the model if it is the best; what is wrong, if it shows now."""
+        """Take one of the run, of which the share `done` is done, and keep the model if it is the
+        best; what is wrong, if it shows now."""
         numbers = [math.nan] * NUMBERS
         sampler, state = self._ema.modules["sampler"], self.watch.state
         if self._group.rank == 0:
             numbers = self._looker.look(sampler, step, images).numbers()
         look = Look.of_numbers(step, images, self._group.agree(numbers, self._device))
-        verdict = self.watch.take(look)
+        verdict = self.watch.take(look, done)
         state.next_s = next_look_s(self._spec, elapsed_s, look.seconds, state.first is look)
         if journal:
             journal.log({"step": step} | _curves(look))
@@ -111,7 +112,7 @@ class Supervisor:
         diverged, and there is no model to end it with."""
         if not self._spec.watch.enabled:
             return False
-        state, response = self.watch.state, self.watch.respond(verdict)
+        state, response = self.watch.state, self.watch.respond(verdict, images)
         if not response.remedies and not response.stop:
             return True
         learned = state.best is not None and state.best.step > 0

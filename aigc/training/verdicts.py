@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from aigc.evaluation.collapse import COVERAGE_LIMIT, REPEATED_LIMIT, SPREAD_LIMIT
 from aigc.training.looks import Look
 
@@ -31,10 +33,9 @@ def collapse(
     """
     figures, floor = look.figures, look.floor
     alike = _alike(look)
-    thin = generative and figures.coverage < COVERAGE_LIMIT * floor.coverage
     covered = f"coverage {figures.coverage:.3f}, training pictures {floor.coverage:.2f}"
-    signs = [covered, *alike] if thin else alike
-    if not signs:
+    signs = [covered, *alike] if generative and thin(look) else alike
+    if not signs or not math.isfinite(figures.kid):
         return None
     reasons = []
     if figures.kid >= _LEARNED * first.figures.kid:
@@ -44,6 +45,11 @@ def collapse(
     if figures.coverage < _FALLEN * peak_coverage:
         reasons.append(f"coverage was {peak_coverage:.3f}")
     return "; ".join([*signs, *reasons]) if reasons else None
+
+
+def thin(look: Look) -> bool:
+    """Whether coverage is that of a collapsed model, NaN included."""
+    return not look.figures.coverage >= COVERAGE_LIMIT * look.floor.coverage
 
 
 def _alike(look: Look) -> list[str]:

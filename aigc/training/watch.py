@@ -13,11 +13,11 @@ from aigc.specs import GanModel, Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.health import Verdict
 from aigc.training.looks import Look
-from aigc.training.verdicts import collapse, collapsed_at_the_end, overfitting
+from aigc.training.verdicts import collapse, collapsed_at_the_end, overfitting, thin
 from aigc.types import Json
 
-_LEAST_COVERAGE = 0.05
-"""Coverage below this is no peak to fall from."""
+_LATE = 0.5
+"""From this share of a run on it should have learnt something, however few its images."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class WatchState:
     """In a row, up to now."""
     overfitting_looks: int = 0
     looks_since_best: int = 0
+    remedied_images: int = 0
+    """When the last remedy was, in training images."""
     remedied: dict[str, int] = field(default_factory=dict)
     """How often, by kind of verdict."""
     adjustments: Adjustments = field(default_factory=Adjustments)
@@ -73,8 +75,9 @@ class Watch:
         self._generative = isinstance(spec.model, GanModel)
         self.state = state
 
-    def take(self, look: Look) -> Verdict | None:
-        """Add a look; the verdict it completes, if any. `state.best` is `look` if it is the best.
+    def take(self, look: Look, done: float) -> Verdict | None:
+        """Add a look at a run of which the share `done` is done (0..1); the verdict it completes,
+        if any. `state.best` is `look` if it is the best.
 
         Lowest KID is best; the earlier one on a tie; NaN never is. A look that shows a collapse is
         best only over others that do.
@@ -86,19 +89,21 @@ class Watch:
         state.collapsed_looks = state.collapsed_looks + 1 if trouble else 0
         fits_too_well = overfitting(look, self._spec.overfitting_limit)
         state.overfitting_looks = state.overfitting_looks + 1 if fits_too_well else 0
-        if trouble and state.collapsed_looks >= self._spec.patience:
+        ripe = state.peak_coverage > 0 or self._warm(look.images, done)
+        if trouble and ripe and state.collapsed_looks >= self._spec.patience:
             return Verdict("collapse", trouble)
         if fits_too_well and state.overfitting_looks >= self._spec.patience:
             return Verdict("overfitting", fits_too_well)
         return None
 
-    def respond(self, verdict: Verdict) -> Response:
-        """What to do about `verdict` now; the counts begin anew."""
+    def respond(self, verdict: Verdict, images: int) -> Response:
+        """What to do about `verdict` now, after so many images; the counts begin anew."""
         state = self.state
         family = "overfitting" if verdict.kind == "overfitting" else "collapse"
         done = state.remedied.get(family, 0)
         wanted = self._spec.on_overfitting if family == "overfitting" else self._spec.on_collapse
         state.collapsed_looks = state.overfitting_looks = 0
+        state.remedied_images = images
         if done >= self._spec.max_remedies or not wanted:
             improving = state.looks_since_best < self._spec.patience
             return Response((), family == "collapse" or not improving, done)
@@ -130,9 +135,16 @@ class Watch:
         if state.first is None or state.best is None or look is state.first:
             return None
         found = collapse(look, state.first, state.best, state.peak_coverage, self._generative)
-        if look.figures.coverage >= _LEAST_COVERAGE:
+        if not thin(look):
             state.peak_coverage = max(state.peak_coverage, look.figures.coverage)
         return found
+
+    def _warm(self, images: int, done: float) -> bool:
+        """Whether the run, or its part since the last remedy, should have learnt something."""
+        before = self.state.remedied_images
+        if images - before >= self._spec.warm_up_images:
+            return True
+        return images - before >= before if before else done >= _LATE
 
     def _keep_if_best(self, look: Look, in_trouble: bool) -> None:
         state = self.state
