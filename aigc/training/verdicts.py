@@ -14,7 +14,7 @@ _FALLING = 0.95
 _LEARNED = 0.9
 """A model whose KID is above this share of the untrained one's has learned nothing."""
 _NOTHING = 0.05
-"""Coverage and recall both under this share of the floor: the data is not covered at all."""
+"""Coverage under this share of the floor, and recall under this: the data is not covered at all."""
 _CLASS_SPREAD = 0.1
 """Pixels of a class vary by less than this share of what real ones do."""
 
@@ -24,27 +24,53 @@ def collapse(
 ) -> str | None:
     """Signs of a collapse at this look, and why they are not those of a run that still learns.
 
-    Every run begins with samples that are alike and cover nothing. So samples that are alike count
-    only while KID does not fall either, and low coverage only after a higher one, or while KID
-    is still that of the untrained model (`first`).
+    Every run begins with samples that are alike and cover nothing. So such signs count only while
+    KID is still that of the untrained model (`first`); where the samples are alike, while it does
+    not fall; or after a far higher coverage.
 
-    Limits are shares of the floor, as in `evaluation.collapse`. Coverage counts for a GAN only
-    (`generative`): a VAE's blurred pictures miss the balls of sharp ones without being alike.
+    A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, however
+    alike its samples are: small data sets are. A VAE's blurred pictures miss the balls of sharp
+    ones, so for it only the likeness counts.
     """
-    figures, floor = look.figures, look.floor
-    alike = _alike(look)
-    covered = f"coverage {figures.coverage:.3f}, training pictures {floor.coverage:.2f}"
-    signs = [covered, *alike] if generative and thin(look) else alike
+    figures = look.figures
+    signs = _signs(look, generative)
     if not signs or not math.isfinite(figures.kid):
         return None
     reasons = []
     if figures.kid >= _LEARNED * first.figures.kid:
         reasons.append(f"KID {figures.kid:.3g} is that of the untrained model")
-    elif alike and figures.kid >= _FALLING * best.figures.kid:
+    elif _alike(look) and figures.kid >= _FALLING * best.figures.kid:
         reasons.append(f"KID {figures.kid:.3g} has not fallen below {best.figures.kid:.3g}")
     if figures.coverage < _FALLEN * peak_coverage:
         reasons.append(f"coverage was {peak_coverage:.3f}")
     return "; ".join([*signs, *reasons]) if reasons else None
+
+
+def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:
+    """Why the model of `look`, which a run hands over, is not fit to be published."""
+    figures, floor = look.figures, look.floor
+    signs = _signs(look, generative)
+    if not signs:
+        return None
+    if figures.kid >= _LEARNED * first.figures.kid:
+        signs.append(f"KID {figures.kid:.3g} is that of the untrained model")
+        return "; ".join(signs)
+    nothing = figures.coverage < _NOTHING * floor.coverage and figures.recall < _NOTHING
+    return "; ".join(signs) if _alike(look) or (generative and nothing) else None
+
+
+def _signs(look: Look, generative: bool) -> list[str]:
+    """What at this look alone is as in a collapsed model, in words with figures; limits are shares
+    of the floor, as in `evaluation.collapse`."""
+    if not generative:
+        return _alike(look)
+    if not thin(look):
+        return []
+    covered = look.figures.coverage, look.floor.coverage
+    return [
+        f"coverage {covered[0]:.3f} where training pictures reach {covered[1]:.2f}",
+        *_alike(look),
+    ]
 
 
 def thin(look: Look) -> bool:
@@ -66,25 +92,6 @@ def _alike(look: Look) -> list[str]:
     if figures.class_spread < _CLASS_SPREAD:
         signs.append(f"pictures of a class vary by {figures.class_spread:.1%} of what real ones do")
     return signs
-
-
-def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:
-    """Why the model of `look`, which a run hands over, is not fit to be published."""
-    figures, floor = look.figures, look.floor
-    if signs := _alike(look):
-        return "; ".join(signs)
-    if (
-        generative
-        and figures.coverage < _NOTHING * floor.coverage
-        and figures.recall < _NOTHING * floor.recall
-    ):
-        return (
-            f"coverage {figures.coverage:.3f} and recall {figures.recall:.3f}: it shows hardly "
-            "any of the held-out pictures"
-        )
-    if figures.kid >= _LEARNED * first.figures.kid:
-        return f"KID {figures.kid:.3g} is not below the untrained model's {first.figures.kid:.3g}"
-    return None
 
 
 def overfitting(look: Look, limit: float) -> str | None:
