@@ -162,7 +162,8 @@ class Supervisor:
         if "raise_augment" in response.remedies:
             parts.append(f"augmentation + {now.augment:g}")
         if response.stop:
-            parts.append(f"training ends here after {response.number} remedies")
+            many = "remedy" if response.number == 1 else "remedies"
+            parts.append(f"training ends here after {response.number} {many}")
         else:
             parts[-1] += f" (remedy {response.number} of {self._spec.watch.max_remedies})"
         kind = {"overfitting": "the discriminator overfits"}.get(verdict.kind, verdict.kind)

@@ -28,9 +28,9 @@ def collapse(
     KID is still that of the untrained model (`first`); where the samples are alike, while it does
     not fall; or after a far higher coverage.
 
-    A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, however
-    alike its samples are: small data sets are. A VAE's blurred pictures miss the balls of sharp
-    ones, so for it only the likeness counts.
+    A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, but for a
+    class of one picture: samples of a small data set are alike in other ways. A VAE's blurred
+    pictures miss the balls of sharp ones, so for it only the likeness counts.
     """
     figures = look.figures
     signs = _signs(look, generative)
@@ -65,7 +65,7 @@ def _signs(look: Look, generative: bool) -> list[str]:
     if not generative:
         return _alike(look)
     if not thin(look):
-        return []
+        return _same(look)
     covered = look.figures.coverage, look.floor.coverage
     return [
         f"coverage {covered[0]:.3f} where training pictures reach {covered[1]:.2f}",
@@ -89,9 +89,15 @@ def _alike(look: Look) -> list[str]:
         )
     if figures.repeated > max(REPEATED_LIMIT, 5 * floor.repeated):
         signs.append(f"{figures.repeated:.0%} of samples are near copies of each other")
-    if figures.class_spread < _CLASS_SPREAD:
-        signs.append(f"pictures of a class vary by {figures.class_spread:.1%} of what real ones do")
-    return signs
+    return signs + _same(look)
+
+
+def _same(look: Look) -> list[str]:
+    """Whether a class, or all of a model without classes, is one picture."""
+    ratio = look.figures.class_spread
+    if not ratio < _CLASS_SPREAD:
+        return []
+    return [f"pictures of a class vary by {ratio:.1%} of what real ones do"]
 
 
 def overfitting(look: Look, limit: float) -> str | None:
