@@ -80,8 +80,11 @@ def train(
     if as_json:
         print_json(made)
         return
+    if made["health"] == "collapsed":
+        say(f"the model is collapsed: {made['health_reason']}")
     say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
     typer.echo(made.get("model", spec.out))
+    say(f"newest samples: {made['sheet']}")
 
 
 def _shown(spec: TrainSpec, field: str) -> str:

@@ -7,7 +7,7 @@ float (B,) tensors in [0, 1), one draw a picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
 
 
 def augment(
-    pictures: Tensor, policies: Sequence[str], uniform: Uniform, probability: float = 1.0
+    pictures: Tensor, policies: Iterable[str], uniform: Uniform, probability: float = 1.0
 ) -> Tensor:
     """`pictures` after each policy in turn, each applied to a picture with this probability."""
     for policy in policies:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
+from aigc.specs.watch import TrainingWatch
 
 
 class GanModel(Spec):
@@ -113,6 +114,8 @@ class TrainSpec(Spec):
     sample_every: int = Field(500, ge=1)
     checkpoint_every_s: float = Field(60.0, gt=0)
     keep_checkpoints: int = Field(2, ge=1)
+    watch: TrainingWatch = TrainingWatch()
+    """How the run is judged while it lasts, and what is done when it goes wrong."""
     publish: bool = True
     placement: Placement = Placement(workers=1)
 

@@ -10,9 +10,10 @@ from torch.nn.functional import avg_pool2d
 
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
-from aigc.objectives.augment import augment
+from aigc.objectives.augment import AUGMENTATIONS, augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
 from aigc.specs import GanModel, TrainSpec
+from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
@@ -43,6 +44,10 @@ class GanLearner:
         self.published = {"sampler": self.generator}
         self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
+        self._adjustments = Adjustments()
+
+    def adjust(self, adjustments: Adjustments) -> None:
+        self._adjustments = adjustments
 
     def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
         self._stage = Stage.at(self._model, self._config, done)
@@ -66,7 +71,7 @@ class GanLearner:
         verdicts: list[Tensor] = []
         losses: list[Tensor] = []
         fakes: list[Tensor] = []
-        weight = lazy_weight(step, self._model.penalty_every)
+        weight = lazy_weight(step, self._model.penalty_every) * self._adjustments.penalty
         for real, label, draws in batches:
             with torch.no_grad():
                 fake = self._fakes(label, draws, "z for D")
@@ -86,7 +91,7 @@ class GanLearner:
         return figures, verdicts
 
     def _judge(
-        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: int
+        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties as due at this step."""
         factor = weight * self._stage.gamma_factor
@@ -147,8 +152,13 @@ class GanLearner:
         return logits.float()
 
     def _augment(self, pictures: Tensor, draws: Draws, purpose: str) -> Tensor:
+        """Augmented as the spec says, and more where a remedy asks for it."""
+        probability = self._model.augment_probability if self._model.augment else 0.0
+        probability = min(1.0, probability + self._adjustments.augment)
+        if not probability:
+            return pictures
         uniform = draws.uniforms(purpose, len(pictures))
-        return augment(pictures, self._model.augment, uniform, self._model.augment_probability)
+        return augment(pictures, self._model.augment or AUGMENTATIONS, uniform, probability)
 
 
 def adam(module: nn.Module, spec: TrainSpec) -> optim.Optimizer:

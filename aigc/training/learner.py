@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor, nn, optim
 
+from aigc.training.adjustments import Adjustments
 from aigc.training.draws import Draws
 
 Batch = tuple[Tensor, Tensor, Draws]
@@ -23,6 +24,12 @@ class Learner(Protocol):
     published_raw: dict[str, nn.Module]
     """Those that are part of the result as they are at the end: a GAN's `discriminator`, which has
     judged the latest weights, not their averages."""
+
+    def adjust(self, adjustments: Adjustments) -> None:
+        """From now on the penalties have `adjustments.penalty` times their weight and the
+        probability of augmentation is `adjustments.augment` higher. The loop itself takes care of
+        the learning rate."""
+        ...
 
     def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
         """One update from the micro-batches, after `done` in 0..1 of the run; returns scalars to

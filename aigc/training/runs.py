@@ -46,7 +46,7 @@ def check_enough(dataset: Dataset) -> None:
 
 
 def is_finished(spec: TrainSpec) -> bool:
-    """Whether the run in `spec.out` has reached the limits of `spec`.
+    """Whether the run in `spec.out` has reached the limits of `spec`, or its watch has ended it.
 
     Raises:
         DataError, SpecError, StorageError: the run could not start; `spec.out` is marked as this
@@ -58,7 +58,16 @@ def is_finished(spec: TrainSpec) -> bool:
     model_config(spec, dataset)
     checkpoint.claim(spec, dataset.digest)
     state = checkpoint.newest_state(spec)
-    return state is not None and progress(spec, state["step"], state["elapsed_s"]) >= 1
+    if state is None:
+        return False
+    return stop_reason(spec) is not None or progress(spec, state["step"], state["elapsed_s"]) >= 1
+
+
+def stop_reason(spec: TrainSpec) -> str | None:
+    """Why the watch of the run in `spec.out` ended it before its limits; None if it did not."""
+    state = checkpoint.newest_state(spec) or {}
+    reason: str | None = state.get("supervisor", {}).get("watch", {}).get("stopped")
+    return reason
 
 
 def begun(out: str) -> Json | None:

@@ -11,6 +11,7 @@ from aigc.models import ConvEncoder, ModelConfig, build_sampler
 from aigc.models.generator import ConvSampler
 from aigc.objectives.elbo import LIKELIHOODS, kl_to_standard_normal, sample_posterior
 from aigc.specs import TrainSpec, VaeModel
+from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
 from aigc.training.learner import Batch
 from aigc.training.parallel import Group
@@ -38,6 +39,9 @@ class VaeLearner:
         self.optimizers: dict[str, optim.Optimizer] = {
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
         }
+
+    def adjust(self, adjustments: Adjustments) -> None:
+        """A VAE has neither penalty nor augmentation."""
 
     def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
         self.optimizers["both"].zero_grad(set_to_none=True)
