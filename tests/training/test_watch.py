@@ -195,8 +195,8 @@ def test_a_run_that_diverges_goes_back_and_on(
 ) -> None:
     healthy = GanLearner.step
 
-    def breaks(self: GanLearner, batches: Any, step: int) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step)
+    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
+        figures = healthy(self, batches, step, done)
         if step == 6:
             with torch.no_grad():
                 next(self.generator.parameters()).fill_(torch.nan)
