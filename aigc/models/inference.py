@@ -74,8 +74,8 @@ class ResidualInference(nn.Module):
         self.sampler, self.dtype = sampler, dtype
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        latents = joined(z.to(self.dtype), label, self.sampler.embed)
-        return self.sampler.pictures(latents).float().clamp(-1, 1)
+        pictures: Tensor = self.sampler.preactivation(z.to(self.dtype), label)
+        return pictures.float().clamp(-1, 1)
 
     def embeddings(self, label: Tensor) -> Tensor:
         """int64 (B,) to float (B, 64), in the precision of the weights."""

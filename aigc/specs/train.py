@@ -26,9 +26,6 @@ class GanModel(Spec):
     4 x)."""
     blocks: int = Field(1, ge=1, le=16)
     """Residual blocks at each level of the `residual` networks."""
-    grow: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    """Shares of the run after which the pictures double in size (`residual` only): with (0.2, 0.5)
-    training begins at a quarter of the height and width and reaches the full size half way."""
     conditional: bool = True
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
     r1_gamma: float = Field(0.3, ge=0)
@@ -55,10 +52,6 @@ class GanModel(Spec):
                 "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
                 "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
             )
-        if self.grow and not self.generator == self.discriminator == "residual":
-            raise ValueError("grow needs generator and discriminator residual")
-        if list(self.grow) != sorted(set(self.grow)):
-            raise ValueError(f"grow {self.grow}: the shares must increase")
         return self
 
 
