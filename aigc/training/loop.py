@@ -188,7 +188,8 @@ class _Run:
             raise JobError(f"training diverged at step {self.step}: {complaint}; {self._rescue()}")
         self.good = (self.step, self.ema.tensors())
         if self.journal:
-            self.journal.log({"step": self.step, "images": self.images} | self._shown())
+            at = {"step": self.step, "images": self.images, "elapsed_s": round(self.elapsed_s, 4)}
+            self.journal.log(at | self._shown())
 
     def _check_and_save(self, figures: dict[str, Tensor]) -> None:
         """A checkpoint is only made of a state that passed the check."""
