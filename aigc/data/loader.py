@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aigc.data.dataset import Block, Dataset, read_block
+from aigc.data.dataset import PIXELS, Block, Dataset, read_block
 from aigc.errors import DataError
 from aigc.types import Labels, UInt8Images
 
@@ -53,7 +53,11 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         memory_bytes: int = 2 * GIB,
+        class_balance: float = 0.0,
     ) -> None:
+        """`class_balance`: 0 shows each row once an epoch; 1 repeats the rows of smaller classes
+        until all classes are seen about equally often. In between, class c with n_c rows is seen in
+        proportion to n_c^(1 - class_balance), to the nearest whole number of repeats."""
         self._dataset = dataset
         self._split = split
         self._batch = batch_items
@@ -61,12 +65,12 @@ class Loader:
         self._rank = rank
         self._world = world
         self._blocks = dataset.blocks(split)
-        self._total = dataset.counts[split]
-        if self._total < world:
-            raise DataError(
-                f"{dataset.uri}: {self._total} {split} images cannot feed {world} workers"
-            )
-        self._in_memory = self._total * dataset.image_bytes <= memory_bytes
+        count = dataset.counts[split]
+        if count < world:
+            raise DataError(f"{dataset.uri}: {count} {split} images cannot feed {world} workers")
+        self._repeats = _repeats(dataset, split, class_balance)
+        self._total = count if self._repeats is None else int(self._repeats.sum())
+        self._in_memory = count * dataset.image_bytes <= memory_bytes
         self._window_bytes = max(1, memory_bytes // 4)
 
     @property
@@ -77,25 +81,54 @@ class Loader:
         """From step `first_step` on, for ever: (batch_items, H, W, C) pixels and their labels."""
         return self._remembered(first_step) if self._in_memory else self._streamed(first_step)
 
+    def captioned(
+        self, first_step: int = 0
+    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
+        """The batches of `batches`, each with the captions of its images, None where there is none.
+
+        Raises:
+            DataError: the data set has no captions.
+        """
+        self._dataset.require("caption")
+        if not self._in_memory:
+            return self._streamed_captions(first_step)
+        rows = self._batch_rows(first_step)
+        return ((*self._pick(at), self._captions[at].tolist()) for at in rows)
+
     def epoch_rows(self, epoch: int) -> Ints:
         """Rows of the split this rank sees in an epoch, in order."""
         pieces = [self._absolute(piece) for piece in self._epoch(epoch, 0)]
         return np.concatenate(pieces)
 
     def _remembered(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        yield from map(self._pick, self._batch_rows(first_step))
+
+    def _pick(self, rows: Ints) -> tuple[UInt8Images, Labels]:
         pixels, labels = self._everything
-        for rows in self._batched(self._absolute(piece) for piece in self._pieces(first_step)):
-            yield pixels[rows], labels[rows]
+        return pixels[rows], labels[rows]
+
+    def _batch_rows(self, first_step: int) -> Iterator[Ints]:
+        return self._batched(self._absolute(piece) for piece in self._pieces(first_step))
 
     def _streamed(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        yield from map(self._dataset.decode, self._tables(first_step, PIXELS))
+
+    def _streamed_captions(
+        self, first_step: int
+    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
+        for table in self._tables(first_step, (*PIXELS, "caption")):
+            yield (*self._dataset.decode(table), table.column("caption").to_pylist())
+
+    def _tables(self, first_step: int, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        """A batch of rows at a time, still encoded."""
         waiting: list[pa.Table] = []
         count = 0
-        for table in self._read_ahead(self._pieces(first_step)):
+        for table in self._read_ahead(self._pieces(first_step), columns):
             at = 0
             while count + len(table) - at >= self._batch:
                 take = self._batch - count
                 waiting.append(table.slice(at, take))
-                yield self._dataset.decode(pa.concat_tables(waiting))
+                yield pa.concat_tables(waiting)
                 waiting, count, at = [], 0, at + take
             if at < len(table):
                 waiting.append(table.slice(at))
@@ -104,6 +137,10 @@ class Loader:
     @functools.cached_property
     def _everything(self) -> tuple[UInt8Images, Labels]:
         return self._dataset.read(self._split)
+
+    @functools.cached_property
+    def _captions(self) -> npt.NDArray[np.object_]:
+        return np.array(self._dataset.captions(self._split), dtype=object)
 
     def _batched(self, stretches: Iterator[Ints]) -> Iterator[Ints]:
         rest = np.empty(0, np.int64)
@@ -124,14 +161,24 @@ class Loader:
         """The rank's rows of an epoch, window by window, without those in its first `skip`."""
         start = 0
         for number, window in enumerate(self._windows(epoch)):
-            rows = sum(block.rows for block in window)
+            shown = self._shown(window)
+            rows = len(shown)
             places = np.arange(max(0, skip - start), rows)
             batch_parts = (epoch * self._total + start + places) // self._batch
             mine = places[batch_parts % self._world == self._rank]
             if len(mine):
                 order = np.random.default_rng([self._seed, epoch, number + 1]).permutation(rows)
-                yield Piece(window, order[mine])
+                yield Piece(window, shown[order[mine]])
             start += rows
+
+    def _shown(self, window: list[Block]) -> Ints:
+        """Positions in the window's blocks laid end to end, each as often as an epoch shows it."""
+        positions = np.arange(sum(block.rows for block in window))
+        if self._repeats is None:
+            return positions
+        parts = [self._repeats[block.start : block.start + block.rows] for block in window]
+        repeated: Ints = np.repeat(positions, np.concatenate(parts))
+        return repeated
 
     def _windows(self, epoch: int) -> list[list[Block]]:
         if self._in_memory:
@@ -157,21 +204,38 @@ class Loader:
         picked: Ints = np.concatenate(rows)[piece.rows]
         return picked
 
-    def _read(self, piece: Piece) -> pa.Table:
+    def _read(self, piece: Piece, columns: tuple[str, ...]) -> pa.Table:
         """The piece's rows, still encoded; blocks without any are not read."""
         parts, positions, start = [], [], 0
         for block in piece.window:
             inside = np.flatnonzero((piece.rows >= start) & (piece.rows < start + block.rows))
             if len(inside):
-                parts.append(read_block(block, piece.rows[inside] - start))
+                parts.append(read_block(block, piece.rows[inside] - start, columns))
                 positions.append(inside)
             start += block.rows
         back = np.argsort(np.concatenate(positions), kind="stable")
         return pa.concat_tables(parts).take(pa.array(back))
 
-    def _read_ahead(self, pieces: Iterator[Piece]) -> Iterator[pa.Table]:
+    def _read_ahead(self, pieces: Iterator[Piece], columns: tuple[str, ...]) -> Iterator[pa.Table]:
         with ThreadPoolExecutor(1) as pool:
-            coming: Future[pa.Table] = pool.submit(self._read, next(pieces))
+            coming: Future[pa.Table] = pool.submit(self._read, next(pieces), columns)
             for piece in pieces:
-                ready, coming = coming.result(), pool.submit(self._read, piece)
+                ready, coming = coming.result(), pool.submit(self._read, piece, columns)
                 yield ready
+
+
+def _repeats(dataset: Dataset, split: str, class_balance: float) -> Ints | None:
+    """How often an epoch shows each row of a split, at least once; None where all are shown once.
+
+    The largest class is shown once, and class c as often as (n_max / n_c)^class_balance rounds to.
+    """
+    if not class_balance or not dataset.labels:
+        return None
+    blocks = dataset.blocks(split)
+    labels = np.concatenate(
+        [read_block(block, None, ("label",)).column("label") for block in blocks]
+    )
+    counts = np.bincount(labels, minlength=len(dataset.labels)).clip(1)
+    each = np.rint((counts.max() / counts) ** class_balance).astype(np.int64)
+    rows: Ints = each[labels]
+    return rows

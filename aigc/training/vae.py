@@ -11,8 +11,9 @@ from aigc.models import ConvEncoder, ModelConfig, build_sampler
 from aigc.models.generator import ConvSampler
 from aigc.objectives.elbo import LIKELIHOODS, kl_to_standard_normal, sample_posterior
 from aigc.specs import TrainSpec, VaeModel
+from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
-from aigc.training.learner import Batch
+from aigc.training.learner import Batch, Figures
 from aigc.training.parallel import Group
 
 
@@ -39,7 +40,10 @@ class VaeLearner:
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
         }
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def adjust(self, adjustments: Adjustments) -> None:
+        """A VAE has neither penalty nor augmentation."""
+
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
         self.optimizers["both"].zero_grad(set_to_none=True)
         for batch in batches:
             reconstruction, divergence = self._terms(batch)
@@ -51,7 +55,7 @@ class VaeLearner:
         self.optimizers["both"].step()
         for module in self.modules.values():
             self._group.average_buffers(module)
-        return {
+        return lambda: {
             "loss": loss.detach(),
             "reconstruction": reconstruction.detach().mean(),
             "kl": divergence.detach().mean(),

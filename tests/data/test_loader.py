@@ -99,3 +99,13 @@ def test_a_batch_may_be_larger_than_an_epoch(numbered: Dataset, memory: int) -> 
 def test_more_workers_than_images_is_refused(numbered: Dataset) -> None:
     with pytest.raises(DataError, match="cannot feed 601 workers"):
         Loader(numbered, "train", 8, seed=0, rank=0, world=601)
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+def test_a_balanced_epoch_shows_small_classes_more_often(uneven: Dataset, memory: int) -> None:
+    _, labels = uneven.read("train")
+    whole = [labels[loader(uneven, memory, class_balance=b).epoch_rows(2)] for b in (0.0, 0.5, 1.0)]
+    assert [np.bincount(part).tolist() for part in whole] == [[80, 20, 5], [80, 40, 20], [80] * 3]
+    made = loader(uneven, memory, class_balance=1.0)
+    assert set(made.epoch_rows(0).tolist()) == set(range(105))
+    assert take(made, 12)[5:] == take(made, 7, 5)

@@ -68,14 +68,21 @@ def worker(rank: int, data: str, folder: str) -> None:
         if parameter.grad is not None
     )
     assert group.agree([float(rank)], torch.device("cpu")) == [0.0]
-    result = train(tiny_spec(data, f"{folder}/run", steps=6), rank=rank, world=2)
+    watch = {"samples": 50, "every_images": 48, "patience": 1, "warm_up_images": 0}
+    spec = tiny_spec(data, f"{folder}/run", steps=6, lr=0.075, watch=watch)
+    result = train(spec, rank=rank, world=2)
+    assert [event["step"] for event in result.metrics["watch"]["events"]] == [3]
+    Path(f"{folder}/rank{rank}.json").write_text(json.dumps(result.metrics["watch"]))
     save_file(result.tensors, f"{folder}/rank{rank}.safetensors")
 
 
 def test_two_workers_end_with_the_same_weights(digits_data: str, tmp_path: Path) -> None:
+    """Rank 0 alone looks; both go back to the untrained model when it finds a collapse."""
     on_two_workers(worker, digits_data, str(tmp_path))
     one, other = (load_file(tmp_path / f"rank{rank}.safetensors") for rank in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
+    watched, other_watched = (json.loads((tmp_path / f"rank{r}.json").read_text()) for r in (0, 1))
+    assert watched == other_watched
 
 
 def without_batchnorm(config: ModelConfig) -> nn.Module:

@@ -10,7 +10,7 @@ from aigc.errors import JobError
 from aigc.specs import TrainSpec
 from aigc.training.draws import Draws
 from aigc.training.ema import Ema
-from aigc.training.health import Health, spread
+from aigc.training.health import Health, Verdict, spread
 from aigc.training.parallel import Group
 from aigc.training.schedule import learning_rate, progress
 from tests.training.helpers import tiny_spec
@@ -107,8 +107,8 @@ HEALTHY = {"d_loss": 0.6, "g_loss": 0.8, "spread": 0.8, "weight_norm": 3.0}
 
 
 def test_not_a_number_is_named_at_once() -> None:
-    complaint = Health(spec_of()).complaint(1, HEALTHY | {"g_loss": float("nan")})
-    assert complaint == "g_loss is nan"
+    verdict = Health(spec_of()).verdict(1, HEALTHY | {"g_loss": float("nan")})
+    assert verdict == Verdict("diverged", "g_loss is nan")
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,18 @@ def test_not_a_number_is_named_at_once() -> None:
 )
 def test_saturation_and_collapse_must_last(figure: dict[str, float], words: str) -> None:
     health = Health(spec_of())
-    assert health.complaint(1000, HEALTHY) is None
+    assert health.verdict(1000, HEALTHY) is None
     for step in range(9):
-        assert health.complaint(1000 + step, HEALTHY | figure) is None
-    assert health.complaint(1009, HEALTHY) is None
-    complaints = [health.complaint(2000 + step, HEALTHY | figure) for step in range(10)]
+        assert health.verdict(1000 + step, HEALTHY | figure) is None
+    assert health.verdict(1009, HEALTHY) is None
+    complaints = [health.verdict(2000 + step, HEALTHY | figure) for step in range(10)]
     assert complaints[:9] == [None] * 9
     assert words in str(complaints[9])
 
 
 def test_a_young_generator_may_be_monotonous() -> None:
     health = Health(spec_of())
-    assert not any(health.complaint(300 + step, HEALTHY | {"spread": 0.01}) for step in range(50))
+    assert not any(health.verdict(300 + step, HEALTHY | {"spread": 0.01}) for step in range(50))
 
 
 def test_alone_a_group_changes_nothing() -> None:

@@ -7,6 +7,7 @@ libraries and fill caches, and count everything that happens within: logging, sh
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -52,10 +53,11 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
     """Medians over interleaved rounds, ratios of step times within rounds, and the rounds.
 
     Raises:
-        SpecError: the spec asks for what the bare loop has not.
+        SpecError: the model is no GAN, or the batch cannot be divided among the workers.
         JobError: a contender failed.
     """
-    _check(bench)
+    _check(bench.spec, bench.workers)
+    bench = dataclasses.replace(bench, spec=_comparable(bench.spec, notice))
     rounds: list[Json] = []
     for number in range(bench.rounds):
         found: Json = {}
@@ -73,19 +75,29 @@ def _in_turn(names: list[str], number: int) -> list[str]:
     return names[first:] + names[:first]
 
 
-def _check(bench: Bench) -> None:
-    spec = bench.spec
+def _check(spec: TrainSpec, workers: int) -> None:
     if not isinstance(spec.model, GanModel):
         raise SpecError(
             f"model.family {spec.model.family}: bench train compares GANs only; use gan"
         )
-    if spec.accumulate != 1:
-        raise SpecError(f"accumulate {spec.accumulate}: the bare loop has none; set it to 1")
-    if spec.batch_size % bench.workers:
+    if spec.batch_size % workers:
         raise SpecError(
-            f"batch_size {spec.batch_size} cannot be divided by {bench.workers} workers; "
+            f"batch_size {spec.batch_size} cannot be divided by {workers} workers; "
             "choose a multiple"
         )
+
+
+def _comparable(spec: TrainSpec, notice: Notice) -> TrainSpec:
+    """`spec` without what the bare loop does not have."""
+    assert isinstance(spec.model, GanModel)
+    plain = {"accumulate": 1, "flip": False, "class_balance": 0.0}
+    dropped = [name for name, value in plain.items() if getattr(spec, name) != value]
+    model = spec.model.model_copy(update={"grow": ()})
+    if spec.model.grow:
+        dropped.append("model.grow")
+    if dropped:
+        notice(f"measured without {', '.join(dropped)}, which the bare loop does not have")
+    return spec.model_copy(update={**plain, "model": model})
 
 
 def _once(name: str, bench: Bench) -> Json:
