@@ -16,7 +16,7 @@ from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
-from aigc.training.learner import Batch
+from aigc.training.learner import Batch, Figures
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor
 
@@ -48,15 +48,15 @@ class GanLearner:
     def adjust(self, adjustments: Adjustments) -> None:
         self._adjustments = adjustments
 
-    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
         self._gamma_factor = gamma_factor(self._model, done) * self._adjustments.penalty
-        figures, verdicts = self._discriminator_step(batches, step)
-        figures |= self._generator_step(batches, verdicts)
-        return figures
+        judged, verdicts = self._discriminator_step(batches, step)
+        generated = self._generator_step(batches, verdicts)
+        return lambda: judged() | generated()
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+    ) -> tuple[Figures, list[Tensor]]:
         self.discriminator.requires_grad_(True)
         self.discriminator.zero_grad(set_to_none=True)
         verdicts: list[Tensor] = []
@@ -74,11 +74,14 @@ class GanLearner:
             losses.append(loss.detach())
         self._group.average_gradients(self.discriminator)
         self.optimizers["discriminator"].step()
-        figures = {
-            "d_loss": torch.stack(losses).mean(),
-            "d_real": torch.cat(verdicts).mean(),
-            "d_fake": torch.cat(fakes).mean(),
-        }
+
+        def figures() -> dict[str, Tensor]:
+            return {
+                "d_loss": torch.stack(losses).mean(),
+                "d_real": torch.cat(verdicts).mean(),
+                "d_fake": torch.cat(fakes).mean(),
+            }
+
         return figures, verdicts
 
     def _judge(
@@ -112,9 +115,7 @@ class GanLearner:
         moved = pictures + sigma * noise.view_as(pictures)
         return squared_difference(logits, self._logits(moved, label), sigma)
 
-    def _generator_step(
-        self, batches: Sequence[Batch], verdicts: Sequence[Tensor]
-    ) -> dict[str, Tensor]:
+    def _generator_step(self, batches: Sequence[Batch], verdicts: Sequence[Tensor]) -> Figures:
         self.discriminator.requires_grad_(False)
         self.generator.zero_grad(set_to_none=True)
         losses: list[Tensor] = []
@@ -128,8 +129,13 @@ class GanLearner:
         self.optimizers["generator"].step()
         self._group.average_buffers(self.generator)
         real, label, _ = batches[-1]
-        figures = {"g_loss": torch.stack(losses).mean()}
-        return figures | {"spread": spread(fake, label) / spread(real, label).clamp_min(1e-6)}
+        last = fake.detach()
+
+        def figures() -> dict[str, Tensor]:
+            alike = spread(last, label) / spread(real, label).clamp_min(1e-6)
+            return {"g_loss": torch.stack(losses).mean(), "spread": alike}
+
+        return figures
 
     def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)

@@ -33,6 +33,10 @@ class Journal:
         self._first_step = first_step
         self._flushed_at = time.monotonic()
 
+    def open(self) -> None:
+        """Load TensorBoard now, which takes a second: a run's time has not begun."""
+        self._board()
+
     def log(self, figures: Json) -> None:
         """One line of `metrics.jsonl` and a point on each TensorBoard curve; needs `step`."""
         self._append(figures)

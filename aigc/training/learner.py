@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from torch import Tensor, nn, optim
@@ -12,6 +12,9 @@ from aigc.training.draws import Draws
 
 Batch = tuple[Tensor, Tensor, Draws]
 """Pictures float32 (B, C, H, W) in [-1, 1], labels int64 (B,), and where to draw from."""
+
+Figures = Callable[[], dict[str, Tensor]]
+"""Scalars of the latest step, computed when asked for: most steps are not logged."""
 
 
 class Learner(Protocol):
@@ -31,7 +34,7 @@ class Learner(Protocol):
         the learning rate."""
         ...
 
-    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
-        """One update from the micro-batches, after `done` in 0..1 of the run; returns scalars to
-        log, not yet read from the device."""
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
+        """One update from the micro-batches, after `done` in 0..1 of the run; returns how to get
+        what is logged of it, valid until the next step."""
         ...

@@ -12,18 +12,16 @@ from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
-from aigc.modalities.image import to_network
 from aigc.models import parameter_count
-from aigc.objectives.augment import mirrored
 from aigc.specs import GanModel, TrainSpec
 from aigc.training import best, checkpoint
+from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
-from aigc.training.draws import Draws
 from aigc.training.ema import Ema
 from aigc.training.gan import GanLearner
 from aigc.training.health import Verdict
 from aigc.training.journal import Journal
-from aigc.training.learner import Batch, Learner
+from aigc.training.learner import Figures, Learner
 from aigc.training.moments import next_sheet_s
 from aigc.training.parallel import Group
 from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
@@ -96,7 +94,6 @@ class _Run:
         self.first_step = self.step
         self.journal = Journal(spec.out, self.step) if group.rank == 0 else None
         self.good: tuple[int, dict[str, Tensor]] | None = None
-        self.figures: dict[str, float] = {}
 
     def _restore(self) -> None:
         found = checkpoint.restore_latest(self.spec, self.learner, self.ema)
@@ -104,7 +101,7 @@ class _Run:
         self.step: int = state.get("step", 0)
         self.elapsed_s: float = state.get("elapsed_s", 0.0)
         self.train_s: float = state.get("train_s", 0.0)
-        self.figures = state.get("figures", {})
+        self.figures: dict[str, float] = state.get("figures", {})
         self.saved_step, self.saved_at_s = self.step if found else -1, self.elapsed_s
         self.supervisor = Supervisor(
             self.spec,
@@ -137,8 +134,10 @@ class _Run:
             self._save(again=True)
 
     def _train(self, report: Report, stop: Stop) -> None:
+        if self.journal:
+            self.journal.open()
         began, before_s, reported_s = time.monotonic(), self.elapsed_s, 0.0
-        figures: dict[str, Tensor] = {}
+        figures: Figures | None = None
         sheet_s = next_sheet_s(before_s)
         if self.supervisor.note:
             self.notice(self.supervisor.note)
@@ -188,44 +187,29 @@ class _Run:
         if self.journal:
             self.journal.sheet(self.step, self.sheet.png(self.ema.modules["sampler"]))
 
-    def _step(self, pixels: UInt8Images, labels: Labels) -> dict[str, Tensor]:
+    def _step(self, pixels: UInt8Images, labels: Labels) -> Figures:
         began = time.monotonic()
         rate = learning_rate(self.spec, self.step, self.done) * self.supervisor.adjustments.lr
         for optimizer in self.learner.optimizers.values():
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
-        figures = self.learner.step(self._micro_batches(pixels, labels), self.step, self.done)
+        batches = micro_batches(self.spec, self.step, self.group.rank, pixels, labels, self.device)
+        figures = self.learner.step(batches, self.step, self.done)
         self.step += 1
         self.ema.update(self.images, self.spec.batch_size)
         self.train_s += time.monotonic() - began
         return figures
 
-    def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
-        size = len(pixels) // self.spec.accumulate
-        first_row = self.group.rank * len(pixels)
-        return [
-            self._micro_batch(
-                pixels[start : start + size], labels[start : start + size], first_row + start
-            )
-            for start in range(0, len(pixels), size)
-        ]
-
-    def _micro_batch(self, pixels: UInt8Images, labels: Labels, first_row: int) -> Batch:
-        draws = Draws(self.spec.seed, self.step, first_row, str(self.device))
-        pictures = to_network(pixels).to(self.device)
-        if self.spec.flip:
-            pictures = mirrored(pictures, draws.uniforms("flip", len(pictures)))
-        return pictures, torch.from_numpy(labels).to(self.device), draws
-
-    def _check(self, figures: dict[str, Tensor]) -> None:
+    def _check(self, figures: Figures) -> None:
         """Log, and on every worker alike remedy the run or stop it when it has gone wrong."""
         norm = torch.stack([p.float().norm() for p in self._averages()]).norm()
-        found = self.group.average(figures | {"weight_norm": norm})
+        found = self.group.average(figures() | {"weight_norm": norm})
         verdict = self.supervisor.health.verdict(self.step, found)
         if verdict is None or verdict.kind != "diverged":
             self.figures = found
             if self.journal:
-                self.journal.log({"step": self.step, "images": self.images} | self._shown())
+                at = {"step": self.step, "images": self.images}
+                self.journal.log(at | {"elapsed_s": round(self.elapsed_s, 4)} | self._shown())
         if verdict is None:
             self.good = (self.step, self.ema.tensors())
         if verdict and not self._act(verdict):
@@ -233,7 +217,7 @@ class _Run:
                 f"training diverged at step {self.step}: {verdict.reason}; {self._rescue()}"
             )
 
-    def _check_and_save(self, figures: dict[str, Tensor]) -> None:
+    def _check_and_save(self, figures: Figures | None) -> None:
         """A checkpoint is only made of a state that passed the check."""
         if figures and self.step % self.spec.log_every:
             self._check(figures)

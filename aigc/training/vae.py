@@ -13,7 +13,7 @@ from aigc.objectives.elbo import LIKELIHOODS, kl_to_standard_normal, sample_post
 from aigc.specs import TrainSpec, VaeModel
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
-from aigc.training.learner import Batch
+from aigc.training.learner import Batch, Figures
 from aigc.training.parallel import Group
 
 
@@ -43,7 +43,7 @@ class VaeLearner:
     def adjust(self, adjustments: Adjustments) -> None:
         """A VAE has neither penalty nor augmentation."""
 
-    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
         self.optimizers["both"].zero_grad(set_to_none=True)
         for batch in batches:
             reconstruction, divergence = self._terms(batch)
@@ -55,7 +55,7 @@ class VaeLearner:
         self.optimizers["both"].step()
         for module in self.modules.values():
             self._group.average_buffers(module)
-        return {
+        return lambda: {
             "loss": loss.detach(),
             "reconstruction": reconstruction.detach().mean(),
             "kl": divergence.detach().mean(),
