@@ -13,7 +13,7 @@ from aigc.objectives.augment import AUGMENTATIONS, augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
 from aigc.specs import GanModel, TrainSpec
 from aigc.training.adjustments import Adjustments
-from aigc.training.device import autocast
+from aigc.training.device import autocast, is_mixed
 from aigc.training.draws import Draws
 from aigc.training.health import spread
 from aigc.training.learner import Batch, Figures
@@ -44,6 +44,7 @@ class GanLearner:
         self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
         self._adjustments = Adjustments()
+        self._mixed = is_mixed(spec, device)
 
     def adjust(self, adjustments: Adjustments) -> None:
         self._adjustments = adjustments
@@ -113,7 +114,10 @@ class GanLearner:
         sigma = self._model.penalty_sigma
         noise = draws.normal(f"penalty {side}", len(pictures), pictures[0].numel())
         moved = pictures + sigma * noise.view_as(pictures)
-        return squared_difference(logits, self._logits(moved, label), sigma)
+        with torch.autocast(self._device.type, enabled=False):  # bfloat16 would round it away
+            if self._mixed:
+                logits = self.discriminator(pictures, label)
+            return squared_difference(logits, self.discriminator(moved, label), sigma)
 
     def _generator_step(self, batches: Sequence[Batch], verdicts: Sequence[Tensor]) -> Figures:
         self.discriminator.requires_grad_(False)
