@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
+import time
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +190,30 @@ def test_an_interrupted_watched_run_equals_a_straight_one(digits_data: str, tmp_
     ]
     assert {line for line in kinds[0] if line[2]} == {line for line in kinds[1] if line[2]}
     assert len([1 for line in kinds[1] if line[1]]) == len([1 for line in kinds[0] if line[1]])
+
+
+def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
+    digits_data: str, tmp_path: Path
+) -> None:
+    watch = {"patience": 50}
+    more: dict[str, Any] = {"steps": 30, "model": GAN, "checkpoint_every_s": 0.1}
+    straight = train(watched(digits_data, tmp_path / "straight", 6, watch, **more))
+    out = tmp_path / "killed"
+    spec = watched(digits_data, out, 6, watch, **more)
+    process = multiprocessing.get_context("spawn").Process(target=train, args=(spec,))
+    process.start()
+    until = time.monotonic() + 100
+    while len(list(out.glob("best/*"))) < 1 or len(list(out.glob("checkpoints/*"))) < 2:
+        assert process.is_alive()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    resumed = train(spec)
+    assert 0 < resumed.steps_run < 30
+    assert resumed.metrics["watch"] == straight.metrics["watch"]
+    assert same(straight.tensors, resumed.tensors)
+    assert len(list(out.glob("best/*"))) == len(list((tmp_path / "straight").glob("best/*")))
 
 
 def test_a_run_that_diverges_goes_back_and_on(
