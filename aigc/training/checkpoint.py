@@ -37,6 +37,7 @@ _NOT_IDENTITY: dict[str, Any] = {
     "placement": True,
     "publish": True,
     "synonyms": True,
+    "reasons": True,
     "out": True,
     "log_every": True,
     "sample_every": True,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.functional import avg_pool2d
 
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
-from aigc.objectives.augment import augment
-from aigc.objectives.penalties import lazy_weight, r1, r2
+from aigc.objectives.augment import AUGMENTATIONS, augment
+from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
 from aigc.specs import GanModel, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
@@ -18,6 +19,7 @@ from aigc.training.draws import Draws
 from aigc.training.health import spread
 from aigc.training.learner import Batch
 from aigc.training.parallel import Group
+from aigc.training.stage import Stage
 
 
 class GanLearner:
@@ -33,7 +35,8 @@ class GanLearner:
     ) -> None:
         assert isinstance(spec.model, GanModel)
         self._model = spec.model
-        self._spec, self._device, self._group = spec, device, group
+        self._spec, self._device, self._group, self._config = spec, device, group, config
+        self._stage = Stage.at(spec.model, config, 0.0)
         self._loss = ADVERSARIAL[spec.model.loss]
         self.generator = build_sampler(config).to(device)
         self.discriminator = build_discriminator(config).to(device)
@@ -46,10 +49,19 @@ class GanLearner:
     def adjust(self, adjustments: Adjustments) -> None:
         self._adjustments = adjustments
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+        self._stage = Stage.at(self._model, self._config, done)
+        batches = [self._presented(batch) for batch in batches]
         figures, verdicts = self._discriminator_step(batches, step)
         figures |= self._generator_step(batches, verdicts)
         return figures
+
+    def _presented(self, batch: Batch) -> Batch:
+        """The real pictures in the size of this stage."""
+        pictures, label, draws = batch
+        if self._stage.shrink > 1:
+            pictures = avg_pool2d(pictures, self._stage.shrink)
+        return pictures, label, draws
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int
@@ -57,6 +69,8 @@ class GanLearner:
         self.discriminator.requires_grad_(True)
         self.discriminator.zero_grad(set_to_none=True)
         verdicts: list[Tensor] = []
+        losses: list[Tensor] = []
+        fakes: list[Tensor] = []
         weight = lazy_weight(step, self._model.penalty_every) * self._adjustments.penalty
         for real, label, draws in batches:
             with torch.no_grad():
@@ -65,12 +79,14 @@ class GanLearner:
             loss = self._loss.discriminator(real_logits, fake_logits)
             ((loss + penalty) / len(batches)).backward()  # type: ignore[no-untyped-call]
             verdicts.append(real_logits.detach())
+            fakes.append(fake_logits.detach())
+            losses.append(loss.detach())
         self._group.average_gradients(self.discriminator)
         self.optimizers["discriminator"].step()
         figures = {
-            "d_loss": loss.detach(),
-            "d_real": real_logits.detach().mean(),
-            "d_fake": fake_logits.detach().mean(),
+            "d_loss": torch.stack(losses).mean(),
+            "d_real": torch.cat(verdicts).mean(),
+            "d_fake": torch.cat(fakes).mean(),
         }
         return figures, verdicts
 
@@ -78,48 +94,71 @@ class GanLearner:
         self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties as due at this step."""
-        r1_gamma, r2_gamma = weight * self._model.r1_gamma, weight * self._model.r2_gamma
-        real = self._augment(real, draws, "augment real").requires_grad_(r1_gamma > 0)
-        fake = self._augment(fake.float(), draws, "augment fake").requires_grad_(r2_gamma > 0)
+        factor = weight * self._stage.gamma_factor
+        r1_gamma, r2_gamma = factor * self._model.r1_gamma, factor * self._model.r2_gamma
+        exact = self._model.penalty == "exact"
+        real = self._augment(real, draws, "augment real").requires_grad_(exact and r1_gamma > 0)
+        fake = self._augment(fake.float(), draws, "augment fake")
+        fake = fake.requires_grad_(exact and r2_gamma > 0)
         real_logits, fake_logits = self._logits(real, label), self._logits(fake, label)
         penalty = real_logits.new_zeros(())
-        if r1_gamma > 0:
-            penalty = penalty + r1(real_logits, real, r1_gamma)
-        if r2_gamma > 0:
-            penalty = penalty + r2(fake_logits, fake, r2_gamma)
+        sides = (("real", real, real_logits, r1_gamma), ("fake", fake, fake_logits, r2_gamma))
+        for side, pictures, logits, gamma in sides:
+            if gamma > 0:
+                squared = self._squared_gradient(pictures, logits, label, draws, side)
+                penalty = penalty + gamma / 2 * squared
         return real_logits, fake_logits, penalty
+
+    def _squared_gradient(
+        self, pictures: Tensor, logits: Tensor, label: Tensor, draws: Draws, side: str
+    ) -> Tensor:
+        """E ||grad D||^2 at `pictures`, R1 on real ones and R2 on fakes (Mescheder et al. 2018, eq.
+        9 and 10; RpGAN converges with both, Huang et al. 2024, proposition 2)."""
+        if self._model.penalty == "exact":
+            return squared_gradient(logits, pictures)
+        sigma = self._model.penalty_sigma
+        noise = draws.normal(f"penalty {side}", len(pictures), pictures[0].numel())
+        moved = pictures + sigma * noise.view_as(pictures)
+        return squared_difference(logits, self._logits(moved, label), sigma)
 
     def _generator_step(
         self, batches: Sequence[Batch], verdicts: Sequence[Tensor]
     ) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
         self.generator.zero_grad(set_to_none=True)
+        losses: list[Tensor] = []
         for (_, label, draws), real_logits in zip(batches, verdicts, strict=True):
             fake = self._fakes(label, draws, "z for G")
             seen = self._augment(fake, draws, "augment for G")
             loss = self._loss.generator(real_logits, self._logits(seen, label))
             (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
         self._group.average_gradients(self.generator)
         self.optimizers["generator"].step()
         self._group.average_buffers(self.generator)
         real, label, _ = batches[-1]
-        figures = {"g_loss": loss.detach()}
+        figures = {"g_loss": torch.stack(losses).mean()}
         return figures | {"spread": spread(fake, label) / spread(real, label).clamp_min(1e-6)}
 
     def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)
         with autocast(self._spec, self._device):
-            pictures: Tensor = self.generator(z, label)
+            pictures: Tensor = self.generator(z, label, **self._stage.arguments)
         return pictures
 
     def _logits(self, pictures: Tensor, label: Tensor) -> Tensor:
         with autocast(self._spec, self._device):
-            logits: Tensor = self.discriminator(pictures, label)
+            logits: Tensor = self.discriminator(pictures, label, **self._stage.arguments)
         return logits.float()
 
     def _augment(self, pictures: Tensor, draws: Draws, purpose: str) -> Tensor:
+        """Augmented as the spec says, and more where a remedy asks for it."""
+        probability = self._model.augment_probability if self._model.augment else 0.0
+        probability = min(1.0, probability + self._adjustments.augment)
+        if not probability:
+            return pictures
         uniform = draws.uniforms(purpose, len(pictures))
-        return augment(pictures, self._model.augment, uniform)
+        return augment(pictures, self._model.augment or AUGMENTATIONS, uniform, probability)
 
 
 def adam(module: nn.Module, spec: TrainSpec) -> optim.Optimizer:

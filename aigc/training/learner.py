@@ -31,7 +31,7 @@ class Learner(Protocol):
         the learning rate."""
         ...
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
-        """One update from the micro-batches; returns scalars to log, not yet read from the
-        device."""
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+        """One update from the micro-batches, after `done` in 0..1 of the run; returns scalars to
+        log, not yet read from the device."""
         ...

@@ -14,6 +14,7 @@ from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
 from aigc.modalities.image import to_network
 from aigc.models import parameter_count
+from aigc.objectives.augment import mirrored
 from aigc.specs import GanModel, TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.device import training_device
@@ -83,7 +84,13 @@ class _Run:
         self.sheet = Sheet(self.config, spec.seed, self.device)
         per_worker = spec.batch_size // group.world
         self.loader = Loader(
-            dataset, "train", per_worker, seed=spec.seed, rank=group.rank, world=group.world
+            dataset,
+            "train",
+            per_worker,
+            seed=spec.seed,
+            rank=group.rank,
+            world=group.world,
+            class_balance=spec.class_balance,
         )
         self._restore()
         self.first_step = self.step
@@ -187,7 +194,7 @@ class _Run:
         for optimizer in self.learner.optimizers.values():
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
-        figures = self.learner.step(self._micro_batches(pixels, labels), self.step)
+        figures = self.learner.step(self._micro_batches(pixels, labels), self.step, self.done)
         self.step += 1
         self.ema.update(self.images, self.spec.batch_size)
         self.train_s += time.monotonic() - began
@@ -195,14 +202,20 @@ class _Run:
 
     def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
         size = len(pixels) // self.spec.accumulate
+        first_row = self.group.rank * len(pixels)
         return [
-            (
-                to_network(pixels[start : start + size]).to(self.device),
-                torch.from_numpy(labels[start : start + size]).to(self.device),
-                Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device)),
+            self._micro_batch(
+                pixels[start : start + size], labels[start : start + size], first_row + start
             )
-            for micro, start in enumerate(range(0, len(pixels), size))
+            for start in range(0, len(pixels), size)
         ]
+
+    def _micro_batch(self, pixels: UInt8Images, labels: Labels, first_row: int) -> Batch:
+        draws = Draws(self.spec.seed, self.step, first_row, str(self.device))
+        pictures = to_network(pixels).to(self.device)
+        if self.spec.flip:
+            pictures = mirrored(pictures, draws.uniforms("flip", len(pictures)))
+        return pictures, torch.from_numpy(labels).to(self.device), draws
 
     def _check(self, figures: dict[str, Tensor]) -> None:
         """Log, and on every worker alike remedy the run or stop it when it has gone wrong."""

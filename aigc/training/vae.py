@@ -43,7 +43,7 @@ class VaeLearner:
     def adjust(self, adjustments: Adjustments) -> None:
         """A VAE has neither penalty nor augmentation."""
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
         self.optimizers["both"].zero_grad(set_to_none=True)
         for batch in batches:
             reconstruction, divergence = self._terms(batch)
