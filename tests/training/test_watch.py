@@ -221,8 +221,8 @@ def test_a_run_that_diverges_goes_back_and_on(
 ) -> None:
     healthy = GanLearner.step
 
-    def breaks(self: GanLearner, batches: Any, step: int) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step)
+    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
+        figures = healthy(self, batches, step, done)
         if step == 6:
             with torch.no_grad():
                 next(self.generator.parameters()).fill_(torch.nan)
@@ -248,6 +248,28 @@ def test_without_held_out_pictures_training_ones_stand_in(tmp_path: Path) -> Non
     assert result.metrics["watch"]["published"]["floor"]["coverage"] == 1
     assert result.metrics["watch"]["published"]["figures"]["overfitting"] is None
     assert "compare with training pictures" in result.card
+
+
+def test_three_pictures_are_watched_too(tmp_path: Path) -> None:
+    data = some_digits(tmp_path, 1, 0.0)
+    for label in "3456789":
+        next((tmp_path / "raw" / label).glob("*.png")).unlink()
+    source, out = str(tmp_path / "raw"), str(tmp_path / "three")
+    prepare(PrepareSpec(source=source, out=out, size=16, channels=1, test_fraction=0.0))
+    result = train(watched(out, tmp_path / "run", 5, {}, steps=5, model=GAN))
+    assert open_dataset(data).counts["train"] == 10
+    assert open_dataset(out).counts["train"] == 3
+    assert math.isfinite(result.metrics["held_out_kid"])
+    assert result.metrics["watch"]["last"]["figures"]["class_spread"] is None
+
+
+def test_a_timed_run_is_looked_at_first_and_last(digits_data: str, tmp_path: Path) -> None:
+    watch = {"every_images": None, "cost": 0.5}
+    spec = watched(digits_data, tmp_path, 1, watch, steps=None, max_seconds=3.0, model=GAN)
+    result = train(spec)
+    steps = [line["step"] for line in lines_of(tmp_path) if "held_out/kid" in line]
+    assert steps[0] == 0
+    assert steps[-1] == result.metrics["steps"]
 
 
 GOOD = Figures(0.5, 0.8, 0.5, 0.9, 0.0, 0.9, 0.1, 0.0)
