@@ -12,14 +12,18 @@ from aigc.models.config import ModelConfig
 from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
 from aigc.models.encoder import ConvEncoder
 from aigc.models.generator import ConvSampler
+from aigc.models.residual import ResidualDiscriminator, ResidualSampler
 from aigc.specs import GanModel
 
-MODELS: dict[str, Callable[[ModelConfig], nn.Module]] = {"gan": ConvSampler, "vae": ConvSampler}
-"""The sampler of each family."""
+SAMPLERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "dcgan": ConvSampler,
+    "residual": ResidualSampler,
+}
 
 DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dcgan": DcganDiscriminator,
     "projection": ProjectionDiscriminator,
+    "residual": ResidualDiscriminator,
 }
 
 SAMPLER_PREFIX = "sampler."
@@ -30,7 +34,7 @@ __all__ = [
     "DISCRIMINATORS",
     "DISCRIMINATOR_PREFIX",
     "ENCODER_PREFIX",
-    "MODELS",
+    "SAMPLERS",
     "SAMPLER_PREFIX",
     "ConvEncoder",
     "ModelConfig",
@@ -50,7 +54,9 @@ def build_sampler(config: ModelConfig) -> nn.Module:
     Raises:
         SpecError: the picture size cannot be made.
     """
-    return MODELS[config.architecture.family](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    architecture = config.architecture
+    network = architecture.generator if isinstance(architecture, GanModel) else "dcgan"
+    return SAMPLERS[network](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def build_discriminator(config: ModelConfig) -> nn.Module:

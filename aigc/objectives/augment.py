@@ -18,6 +18,13 @@ _SHIFT = 1 / 8
 _HOLE = 1 / 2
 
 
+def mirrored(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Half of the pictures, chosen at random, with left and right exchanged. Unlike the other
+    changes it is for real pictures alone, so the generator learns mirrored ones as well."""
+    chosen = (uniform() < 0.5).view(-1, 1, 1, 1)
+    return torch.where(chosen, pictures.flip(3), pictures)
+
+
 def brightness(pictures: Tensor, uniform: Uniform) -> Tensor:
     """Add a constant in [-0.5, 0.5) to each picture."""
     return pictures + (uniform() - 0.5).view(-1, 1, 1, 1)
@@ -54,10 +61,16 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
 }
 
 
-def augment(pictures: Tensor, policies: Sequence[str], uniform: Uniform) -> Tensor:
-    """`pictures` after each policy in turn; unchanged when there are none."""
+def augment(
+    pictures: Tensor, policies: Sequence[str], uniform: Uniform, probability: float = 1.0
+) -> Tensor:
+    """`pictures` after each policy in turn, each applied to a picture with this probability."""
     for policy in policies:
-        pictures = AUGMENTATIONS[policy](pictures, uniform)
+        changed = AUGMENTATIONS[policy](pictures, uniform)
+        if probability < 1:
+            chosen = (uniform() < probability).view(-1, 1, 1, 1)
+            changed = torch.where(chosen, changed, pictures)
+        pictures = changed
     return pictures
 
 

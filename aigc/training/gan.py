@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.functional import avg_pool2d
 
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import augment
-from aigc.objectives.penalties import lazy_weight, r1, r2
+from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
 from aigc.specs import GanModel, TrainSpec
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
 from aigc.training.learner import Batch
 from aigc.training.parallel import Group
+from aigc.training.stage import Stage
 
 
 class GanLearner:
@@ -32,7 +34,8 @@ class GanLearner:
     ) -> None:
         assert isinstance(spec.model, GanModel)
         self._model = spec.model
-        self._spec, self._device, self._group = spec, device, group
+        self._spec, self._device, self._group, self._config = spec, device, group, config
+        self._stage = Stage.at(spec.model, config, 0.0)
         self._loss = ADVERSARIAL[spec.model.loss]
         self.generator = build_sampler(config).to(device)
         self.discriminator = build_discriminator(config).to(device)
@@ -41,10 +44,19 @@ class GanLearner:
         self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+        self._stage = Stage.at(self._model, self._config, done)
+        batches = [self._presented(batch) for batch in batches]
         figures, verdicts = self._discriminator_step(batches, step)
         figures |= self._generator_step(batches, verdicts)
         return figures
+
+    def _presented(self, batch: Batch) -> Batch:
+        """The real pictures in the size of this stage."""
+        pictures, label, draws = batch
+        if self._stage.shrink > 1:
+            pictures = avg_pool2d(pictures, self._stage.shrink)
+        return pictures, label, draws
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int
@@ -73,16 +85,32 @@ class GanLearner:
         self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties as due at this step."""
-        r1_gamma, r2_gamma = weight * self._model.r1_gamma, weight * self._model.r2_gamma
-        real = self._augment(real, draws, "augment real").requires_grad_(r1_gamma > 0)
-        fake = self._augment(fake.float(), draws, "augment fake").requires_grad_(r2_gamma > 0)
+        factor = weight * self._stage.gamma_factor
+        r1_gamma, r2_gamma = factor * self._model.r1_gamma, factor * self._model.r2_gamma
+        exact = self._model.penalty == "exact"
+        real = self._augment(real, draws, "augment real").requires_grad_(exact and r1_gamma > 0)
+        fake = self._augment(fake.float(), draws, "augment fake")
+        fake = fake.requires_grad_(exact and r2_gamma > 0)
         real_logits, fake_logits = self._logits(real, label), self._logits(fake, label)
         penalty = real_logits.new_zeros(())
-        if r1_gamma > 0:
-            penalty = penalty + r1(real_logits, real, r1_gamma)
-        if r2_gamma > 0:
-            penalty = penalty + r2(fake_logits, fake, r2_gamma)
+        sides = (("real", real, real_logits, r1_gamma), ("fake", fake, fake_logits, r2_gamma))
+        for side, pictures, logits, gamma in sides:
+            if gamma > 0:
+                squared = self._squared_gradient(pictures, logits, label, draws, side)
+                penalty = penalty + gamma / 2 * squared
         return real_logits, fake_logits, penalty
+
+    def _squared_gradient(
+        self, pictures: Tensor, logits: Tensor, label: Tensor, draws: Draws, side: str
+    ) -> Tensor:
+        """E ||grad D||^2 at `pictures`, R1 on real ones and R2 on fakes (Mescheder et al. 2018, eq.
+        9 and 10; RpGAN converges with both, Huang et al. 2024, proposition 2)."""
+        if self._model.penalty == "exact":
+            return squared_gradient(logits, pictures)
+        sigma = self._model.penalty_sigma
+        noise = draws.normal(f"penalty {side}", len(pictures), pictures[0].numel())
+        moved = pictures + sigma * noise.view_as(pictures)
+        return squared_difference(logits, self._logits(moved, label), sigma)
 
     def _generator_step(
         self, batches: Sequence[Batch], verdicts: Sequence[Tensor]
@@ -104,17 +132,17 @@ class GanLearner:
     def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)
         with autocast(self._spec, self._device):
-            pictures: Tensor = self.generator(z, label)
+            pictures: Tensor = self.generator(z, label, **self._stage.arguments)
         return pictures
 
     def _logits(self, pictures: Tensor, label: Tensor) -> Tensor:
         with autocast(self._spec, self._device):
-            logits: Tensor = self.discriminator(pictures, label)
+            logits: Tensor = self.discriminator(pictures, label, **self._stage.arguments)
         return logits.float()
 
     def _augment(self, pictures: Tensor, draws: Draws, purpose: str) -> Tensor:
         uniform = draws.uniforms(purpose, len(pictures))
-        return augment(pictures, self._model.augment, uniform)
+        return augment(pictures, self._model.augment, uniform, self._model.augment_probability)
 
 
 def adam(module: nn.Module, spec: TrainSpec) -> optim.Optimizer:

@@ -24,7 +24,7 @@ class Learner(Protocol):
     """Those that are part of the result as they are at the end: a GAN's `discriminator`, which has
     judged the latest weights, not their averages."""
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
-        """One update from the micro-batches; returns scalars to log, not yet read from the
-        device."""
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
+        """One update from the micro-batches, after `done` in 0..1 of the run; returns scalars to
+        log, not yet read from the device."""
         ...

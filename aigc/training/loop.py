@@ -20,6 +20,7 @@ from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
 from aigc.modalities.image import to_network
 from aigc.models import ModelConfig, parameter_count
+from aigc.objectives.augment import mirrored
 from aigc.specs import GanModel, TrainSpec
 from aigc.training import checkpoint
 from aigc.training.device import training_device
@@ -161,7 +162,7 @@ class _Run:
         for optimizer in self.learner.optimizers.values():
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
-        figures = self.learner.step(self._micro_batches(pixels, labels), self.step)
+        figures = self.learner.step(self._micro_batches(pixels, labels), self.step, self.done)
         self.step += 1
         self.ema.update(self.images, self.spec.batch_size)
         self.train_s += time.monotonic() - began
@@ -170,13 +171,16 @@ class _Run:
     def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
         size = len(pixels) // self.spec.accumulate
         return [
-            (
-                to_network(pixels[start : start + size]).to(self.device),
-                torch.from_numpy(labels[start : start + size]).to(self.device),
-                Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device)),
-            )
+            self._micro_batch(pixels[start : start + size], labels[start : start + size], micro)
             for micro, start in enumerate(range(0, len(pixels), size))
         ]
+
+    def _micro_batch(self, pixels: UInt8Images, labels: Labels, micro: int) -> Batch:
+        draws = Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device))
+        pictures = to_network(pixels).to(self.device)
+        if self.spec.flip:
+            pictures = mirrored(pictures, draws.uniforms("flip", len(pictures)))
+        return pictures, torch.from_numpy(labels).to(self.device), draws
 
     def _check(self, figures: dict[str, Tensor]) -> None:
         """Log, and stop the run on every worker alike when it has gone wrong."""

@@ -39,7 +39,7 @@ class VaeLearner:
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
         }
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> dict[str, Tensor]:
         self.optimizers["both"].zero_grad(set_to_none=True)
         for batch in batches:
             reconstruction, divergence = self._terms(batch)
