@@ -1,8 +1,8 @@
 """Training batches: endless, sharded by rank, and the same again whenever a step is asked for.
 
-Each epoch puts all rows into a new random order and gives every rank an equal stretch of it (equal
-up to one row), so within an epoch ranks share nothing and together see everything. A rank's batches
-run through its stretches end to end. The order of an epoch comes from shuffling blocks (row
+Each epoch puts all rows into a new random order. Global batches run through the epochs end to end,
+and each rank takes its equal stretch of every global batch, so a global batch is the same rows in
+the same order for any number of ranks. The order of an epoch comes from shuffling blocks (row
 groups), then rows inside windows of blocks; a data set that fits into memory is one window.
 """
 
@@ -37,8 +37,10 @@ class Piece:
 class Loader:
     """Batches of one rank; a pure function of (data set, seed, step, rank, world, memory_bytes).
 
-    A split whose decoded pixels fit into `memory_bytes` is decoded once and kept; a larger one is
-    streamed in windows of a quarter of that, the next one read while the present one is used.
+    The global batch has `world * batch_items` rows. A split whose decoded pixels fit into
+    `memory_bytes` is decoded once and kept; a larger one is streamed in windows of a quarter of
+    that, the next one read while the present one is used. Then each rank reads the encoded bytes of
+    every window and keeps and decodes its own rows only.
     """
 
     def __init__(
@@ -51,7 +53,11 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         memory_bytes: int = 2 * GIB,
+        class_balance: float = 0.0,
     ) -> None:
+        """`class_balance`: 0 shows each row once an epoch; 1 repeats the rows of smaller classes
+        until all classes are seen about equally often. In between, class c with n_c rows is seen in
+        proportion to n_c^(1 - class_balance), to the nearest whole number of repeats."""
         self._dataset = dataset
         self._split = split
         self._batch = batch_items
@@ -59,12 +65,12 @@ class Loader:
         self._rank = rank
         self._world = world
         self._blocks = dataset.blocks(split)
-        self._total = dataset.counts[split]
-        if self._total < world:
-            raise DataError(
-                f"{dataset.uri}: {self._total} {split} images cannot feed {world} workers"
-            )
-        self._in_memory = self._total * dataset.image_bytes <= memory_bytes
+        count = dataset.counts[split]
+        if count < world:
+            raise DataError(f"{dataset.uri}: {count} {split} images cannot feed {world} workers")
+        self._repeats = _repeats(dataset, split, class_balance)
+        self._total = count if self._repeats is None else int(self._repeats.sum())
+        self._in_memory = count * dataset.image_bytes <= memory_bytes
         self._window_bytes = max(1, memory_bytes // 4)
 
     @property
@@ -146,29 +152,33 @@ class Loader:
             rest = rest[whole:]
 
     def _pieces(self, first_step: int) -> Iterator[Piece]:
-        low, high = self._stretch()
-        epoch, skip = divmod(first_step * self._batch, high - low)
+        epoch, skip = divmod(first_step * self._batch * self._world, self._total)
         while True:
             yield from self._epoch(epoch, skip)
             epoch, skip = epoch + 1, 0
 
-    def _stretch(self) -> tuple[int, int]:
-        """This rank's part of every epoch's order."""
-        cut = [part * self._total // self._world for part in (self._rank, self._rank + 1)]
-        return cut[0], cut[1]
-
     def _epoch(self, epoch: int, skip: int) -> Iterator[Piece]:
-        """The rank's stretch of an epoch, window by window, without its first `skip` rows."""
-        low, high = self._stretch()
-        low += skip
+        """The rank's rows of an epoch, window by window, without those in its first `skip`."""
         start = 0
         for number, window in enumerate(self._windows(epoch)):
-            rows = sum(block.rows for block in window)
-            inside = slice(max(0, low - start), max(0, high - start))
-            if inside.start < rows and inside.stop > inside.start:
+            shown = self._shown(window)
+            rows = len(shown)
+            places = np.arange(max(0, skip - start), rows)
+            batch_parts = (epoch * self._total + start + places) // self._batch
+            mine = places[batch_parts % self._world == self._rank]
+            if len(mine):
                 order = np.random.default_rng([self._seed, epoch, number + 1]).permutation(rows)
-                yield Piece(window, order[inside])
+                yield Piece(window, shown[order[mine]])
             start += rows
+
+    def _shown(self, window: list[Block]) -> Ints:
+        """Positions in the window's blocks laid end to end, each as often as an epoch shows it."""
+        positions = np.arange(sum(block.rows for block in window))
+        if self._repeats is None:
+            return positions
+        parts = [self._repeats[block.start : block.start + block.rows] for block in window]
+        repeated: Ints = np.repeat(positions, np.concatenate(parts))
+        return repeated
 
     def _windows(self, epoch: int) -> list[list[Block]]:
         if self._in_memory:
@@ -186,9 +196,8 @@ class Loader:
 
     @functools.cached_property
     def _limit(self) -> int:
-        """Encoded bytes of a window: small beside a rank's share, so ranks read little twice."""
-        share = sum(block.size_bytes for block in self._blocks) // (4 * self._world)
-        return min(self._window_bytes, share)
+        """Encoded bytes of a window: at most a quarter of the split, so reading runs ahead."""
+        return min(self._window_bytes, sum(block.size_bytes for block in self._blocks) // 4)
 
     def _absolute(self, piece: Piece) -> Ints:
         rows = [np.arange(block.start, block.start + block.rows) for block in piece.window]
@@ -213,3 +222,20 @@ class Loader:
             for piece in pieces:
                 ready, coming = coming.result(), pool.submit(self._read, piece, columns)
                 yield ready
+
+
+def _repeats(dataset: Dataset, split: str, class_balance: float) -> Ints | None:
+    """How often an epoch shows each row of a split, at least once; None where all are shown once.
+
+    The largest class is shown once, and class c as often as (n_max / n_c)^class_balance rounds to.
+    """
+    if not class_balance or not dataset.labels:
+        return None
+    blocks = dataset.blocks(split)
+    labels = np.concatenate(
+        [read_block(block, None, ("label",)).column("label") for block in blocks]
+    )
+    counts = np.bincount(labels, minlength=len(dataset.labels)).clip(1)
+    each = np.rint((counts.max() / counts) ** class_balance).astype(np.int64)
+    rows: Ints = each[labels]
+    return rows

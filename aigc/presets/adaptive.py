@@ -5,7 +5,6 @@ Every number of the rule stands in this file, with the evidence for it in docs/t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,7 +127,7 @@ def _width(pixels: int, budget: float) -> int:
 
 def _cost(pixels: int, width: int) -> float:
     """Operations a training image; grouped convolutions make it grow less than with width²."""
-    return _WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.5
+    return float(_WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.5)
 
 
 def _augmentation(facts: DataFacts) -> dict[str, Any]:

@@ -87,6 +87,9 @@ class TrainSpec(Spec):
     flip: bool = False
     """Mirror half of the training pictures left to right. Only for content without writing, logos
     or a fixed side."""
+    class_balance: float = Field(0.0, ge=0, le=1)
+    """How much more often pictures of small classes are shown: 0 as often as all others, 1 until
+    all classes are seen about equally often."""
     batch_size: int = Field(64, ge=2)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)

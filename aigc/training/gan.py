@@ -64,6 +64,8 @@ class GanLearner:
         self.discriminator.requires_grad_(True)
         self.discriminator.zero_grad(set_to_none=True)
         verdicts: list[Tensor] = []
+        losses: list[Tensor] = []
+        fakes: list[Tensor] = []
         weight = lazy_weight(step, self._model.penalty_every)
         for real, label, draws in batches:
             with torch.no_grad():
@@ -72,12 +74,14 @@ class GanLearner:
             loss = self._loss.discriminator(real_logits, fake_logits)
             ((loss + penalty) / len(batches)).backward()  # type: ignore[no-untyped-call]
             verdicts.append(real_logits.detach())
+            fakes.append(fake_logits.detach())
+            losses.append(loss.detach())
         self._group.average_gradients(self.discriminator)
         self.optimizers["discriminator"].step()
         figures = {
-            "d_loss": loss.detach(),
-            "d_real": real_logits.detach().mean(),
-            "d_fake": fake_logits.detach().mean(),
+            "d_loss": torch.stack(losses).mean(),
+            "d_real": torch.cat(verdicts).mean(),
+            "d_fake": torch.cat(fakes).mean(),
         }
         return figures, verdicts
 
@@ -117,16 +121,18 @@ class GanLearner:
     ) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
         self.generator.zero_grad(set_to_none=True)
+        losses: list[Tensor] = []
         for (_, label, draws), real_logits in zip(batches, verdicts, strict=True):
             fake = self._fakes(label, draws, "z for G")
             seen = self._augment(fake, draws, "augment for G")
             loss = self._loss.generator(real_logits, self._logits(seen, label))
             (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
         self._group.average_gradients(self.generator)
         self.optimizers["generator"].step()
         self._group.average_buffers(self.generator)
         real, label, _ = batches[-1]
-        figures = {"g_loss": loss.detach()}
+        figures = {"g_loss": torch.stack(losses).mean()}
         return figures | {"spread": spread(fake, label) / spread(real, label).clamp_min(1e-6)}
 
     def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:

@@ -102,7 +102,13 @@ class _Run:
         self.health = Health(spec)
         per_worker = spec.batch_size // group.world
         self.loader = Loader(
-            dataset, "train", per_worker, seed=spec.seed, rank=group.rank, world=group.world
+            dataset,
+            "train",
+            per_worker,
+            seed=spec.seed,
+            rank=group.rank,
+            world=group.world,
+            class_balance=spec.class_balance,
         )
         self._restore()
         self.first_step = self.step
@@ -170,13 +176,16 @@ class _Run:
 
     def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
         size = len(pixels) // self.spec.accumulate
+        first_row = self.group.rank * len(pixels)
         return [
-            self._micro_batch(pixels[start : start + size], labels[start : start + size], micro)
-            for micro, start in enumerate(range(0, len(pixels), size))
+            self._micro_batch(
+                pixels[start : start + size], labels[start : start + size], first_row + start
+            )
+            for start in range(0, len(pixels), size)
         ]
 
-    def _micro_batch(self, pixels: UInt8Images, labels: Labels, micro: int) -> Batch:
-        draws = Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device))
+    def _micro_batch(self, pixels: UInt8Images, labels: Labels, first_row: int) -> Batch:
+        draws = Draws(self.spec.seed, self.step, first_row, str(self.device))
         pictures = to_network(pixels).to(self.device)
         if self.spec.flip:
             pictures = mirrored(pictures, draws.uniforms("flip", len(pictures)))

@@ -73,10 +73,24 @@ def test_the_rate_warms_up_and_ends_where_it_should() -> None:
 def test_draws_depend_on_everything_that_names_them() -> None:
     base = Draws(seed=1, step=2)
     assert torch.equal(base.normal("z", 4, 3), Draws(1, 2).normal("z", 4, 3))
-    others = [Draws(2, 2), Draws(1, 3), Draws(1, 2, rank=1), Draws(1, 2, micro=1)]
+    others = [Draws(2, 2), Draws(1, 3), Draws(1, 2, first_row=4)]
     seen = {tuple(draws.normal("z", 4, 3).flatten().tolist()) for draws in [base, *others]}
     seen.add(tuple(base.normal("other", 4, 3).flatten().tolist()))
-    assert len(seen) == 6
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("parts", [2, 3, 12])
+def test_a_row_of_the_global_batch_has_its_draws_whatever_part_it_is_in(parts: int) -> None:
+    rows = 12 // parts
+    whole, cut = Draws(1, 2), [Draws(1, 2, first) for first in range(0, 12, rows)]
+    joined = torch.cat([draws.normal("z", rows, 5) for draws in cut])
+    assert torch.equal(joined, whole.normal("z", 12, 5))
+    one, many = whole.uniforms("u", 12), [draws.uniforms("u", rows) for draws in cut]
+    first = one()
+    assert torch.equal(torch.cat([draw() for draw in many]), first)
+    second = one()
+    assert torch.equal(torch.cat([draw() for draw in many]), second)
+    assert not torch.equal(first, second)
 
 
 def test_spread_is_zero_when_each_class_is_one_picture() -> None:
