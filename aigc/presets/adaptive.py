@@ -26,7 +26,7 @@ _GAMMA_64 = 2.0
 _FEW, _MANY = 20_000, 100_000
 """Pictures below which the discriminator learns the data by heart without augmentation, and from
 which augmentation only costs."""
-_RARE_SHARE = 0.25
+_RARE_SHARE = 0.4
 """A class is rare below this share of what it would have if all were equally large."""
 
 
@@ -126,17 +126,17 @@ def _augmentation(facts: DataFacts) -> dict[str, Any]:
 
 
 def _class_balance(facts: DataFacts) -> float:
-    """The least exponent with which the rarest class gets `_RARE_SHARE` of an equal share.
+    """The least balance, in steps of 0.05, with which the rarest class gets `_RARE_SHARE` of an
+    equal share, as the loader repeats pictures; 1 where none is enough."""
+    balances = (step / 20 for step in range(21))
+    return next((b for b in balances if _rarest(facts.per_class, b) >= _RARE_SHARE), 1.0)
 
-    Class c with n_c pictures is drawn with weight n_c^(1 - balance).
-    """
-    counts = facts.per_class
-    for step in range(20):
-        balance = step / 20
-        weights = [count ** (1 - balance) for count in counts]
-        if not weights or min(weights) >= _RARE_SHARE * sum(weights) / len(weights):
-            return balance
-    return 1.0
+
+def _rarest(per_class: tuple[int, ...], balance: float) -> float:
+    """Share of the rarest class of all pictures shown, over the share if all were equal."""
+    most = max(per_class, default=1)
+    shown = [count * round((most / count) ** balance) for count in per_class] or [1]
+    return min(shown) * len(shown) / sum(shown)
 
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
