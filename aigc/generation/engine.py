@@ -22,6 +22,7 @@ from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
+from aigc.models.sampling import PriorInference
 from aigc.types import Labels
 
 Device = Literal["cpu", "cuda"]
@@ -80,14 +81,34 @@ class Engine:
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
         """float32 (N, C, H, W) in [-1, 1] for latents (N, latent_dim), N > 0, on the CPU.
 
-        `label` is int64 (N,), or float (N, E): embeddings, such as mixtures of `embeddings`.
+        `label` is int64 (N,), or float (N, E): of `points`, or mixtures of those.
         """
         return torch.cat([output.cpu() for output in self._passes(z, label)])
 
     @torch.inference_mode()
-    def embeddings(self, labels: Labels) -> Tensor:
-        """float (N, E) on the CPU: how the network sees classes. For conditional models."""
-        return self._sampler.embeddings(torch.from_numpy(labels).to(self.passes.device)).cpu()
+    def points(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        """Latents (N, latent_dim) and classes (N,) as `outputs` takes them, both float, on the CPU:
+        what may be mixed on the way from one item to another. None for a model without classes
+        and without a fitted prior."""
+        device = self.passes.device
+        label = None if labels is None else torch.from_numpy(labels).to(device)
+        if isinstance(self._sampler, PriorInference):
+            inner, shares = self._sampler.points(z.to(device), label)
+            return inner.cpu(), shares.cpu()
+        if label is None:
+            return z, None
+        known: Tensor = self._sampler.embeddings(label)  # type: ignore[operator]
+        return z, known.float().cpu()
+
+    @torch.inference_mode()
+    def noise(self, points: Tensor, labels: Labels | None) -> Tensor:
+        """The latents (N, latent_dim), on the CPU, which the decoder sees as `points`: what an
+        encoder gives, mapped back by the prior. The same without a fitted prior."""
+        if not isinstance(self._sampler, PriorInference):
+            return points
+        device = self.passes.device
+        label = None if labels is None else torch.from_numpy(labels).to(device)
+        return self._sampler.prior.inverse(points.to(device), label).cpu()
 
     def _passes(self, z: Tensor, label: Tensor | None) -> Iterator[Tensor]:
         """The sampler's outputs, on the device, of one micro-batch after the other."""

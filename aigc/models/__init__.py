@@ -12,10 +12,11 @@ from aigc.models.config import ModelConfig
 from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
 from aigc.models.encoder import ConvEncoder
 from aigc.models.generator import ConvSampler
+from aigc.models.sampling import PRIOR_PREFIX, PriorSampler, load_prior
 from aigc.specs import GanModel
 
 MODELS: dict[str, Callable[[ModelConfig], nn.Module]] = {"gan": ConvSampler, "vae": ConvSampler}
-"""The sampler of each family."""
+"""The sampler of each family; a VAE's decoder, which `load_sampler` joins to its prior."""
 
 DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dcgan": DcganDiscriminator,
@@ -34,6 +35,7 @@ __all__ = [
     "SAMPLER_PREFIX",
     "ConvEncoder",
     "ModelConfig",
+    "PriorSampler",
     "build_discriminator",
     "build_sampler",
     "load_discriminator",
@@ -44,7 +46,8 @@ __all__ = [
 
 
 def build_sampler(config: ModelConfig) -> nn.Module:
-    """A fresh sampler: forward(z float32 (B, latent_dim), label int64 (B,) or None) gives float
+    """A fresh sampler, of a VAE its decoder alone: forward(z float32 (B, latent_dim), label int64
+    (B,) or None) gives float
     (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on CPUs and GPUs alike.
 
     Raises:
@@ -64,10 +67,16 @@ def build_discriminator(config: ModelConfig) -> nn.Module:
 def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published sampler in eval mode, from the tensors of a model folder (`sampler.*`).
 
+    With a prior (`sampler.prior.*`) it maps noise by that before it decodes.
+
     Raises:
         StoreError: a tensor is missing, left over or of another shape.
     """
-    return _load(build_sampler(config), tensors, SAMPLER_PREFIX)
+    prior = load_prior(config, tensors)
+    if prior is None:
+        return _load(build_sampler(config), tensors, SAMPLER_PREFIX)
+    plain = {name: value for name, value in tensors.items() if not name.startswith(PRIOR_PREFIX)}
+    return PriorSampler(prior, _load(build_sampler(config), plain, SAMPLER_PREFIX)).eval()
 
 
 def load_encoder(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aigc.models.generator import ConvSampler, Root, joined
+from aigc.models.sampling import PriorInference, PriorSampler
 from aigc.models.upsampling import Planes, SignReLU, Spread, Subpixel, Winograd
 
 _FEW_CHANNELS = 16
@@ -22,8 +23,14 @@ _MANY_CHANNELS, _FEW_TILES = 128, 4
 """From so many inputs on Winograd's form is faster, with more tiles from twice as many on."""
 
 
-def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -> Inference:
-    """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1]."""
+def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
+    """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1].
+
+    `label` may be float (B, E), as `embeddings` gives; with a prior, as `points` gives.
+    """
+    if isinstance(sampler, PriorSampler):
+        prior = copy.deepcopy(sampler.prior).float().eval().to(device)
+        return PriorInference(prior, for_inference(sampler.decoder, dtype, device))
     if not isinstance(sampler, ConvSampler):
         raise TypeError(f"{type(sampler).__name__} has no inference form")
     fast = copy.deepcopy(sampler).float().eval().requires_grad_(False)

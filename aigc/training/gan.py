@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn, optim
 
+from aigc.data.dataset import Dataset
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import augment
@@ -15,7 +16,7 @@ from aigc.specs import GanModel, TrainSpec
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
-from aigc.training.learner import Batch
+from aigc.training.learner import Batch, Finished
 from aigc.training.parallel import Group
 
 
@@ -45,6 +46,12 @@ class GanLearner:
         figures, verdicts = self._discriminator_step(batches, step)
         figures |= self._generator_step(batches, verdicts)
         return figures
+
+    def finish(
+        self, averages: dict[str, nn.Module], dataset: Dataset, *, preview: bool
+    ) -> Finished:
+        """The averaged generator: there is nothing to fit."""
+        return Finished(averages["sampler"])
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int

@@ -43,8 +43,9 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run. `tensors` are the averaged weights `sampler.*`, for a VAE `encoder.*`, and
-    a GAN's last `discriminator.*`."""
+    """A finished run. `tensors` are the averaged weights `sampler.*`, for a VAE `encoder.*` and the
+    prior `sampler.prior.*`, and a GAN's last `discriminator.*`. Of several workers, the first one's
+    is the result: only there the prior is fitted to the end."""
 
     config: ModelConfig
     tensors: dict[str, Tensor]
@@ -146,7 +147,8 @@ class _Run:
             if self.step % self.spec.log_every == 0:
                 self._check(figures)
             if self.journal and self.step % self.spec.sample_every == 0:
-                self.journal.sheet(self.step, self.sheet.png(self.ema.modules["sampler"]))
+                shown = self.learner.finish(self.ema.modules, self.dataset, preview=True)
+                self.journal.sheet(self.step, self.sheet.png(shown.sampler))
             if self.elapsed_s - self.saved_at_s >= self.spec.checkpoint_every_s:
                 self._check_and_save(figures)
             if self.elapsed_s - reported_s >= _REPORT_EVERY_S:
@@ -230,7 +232,8 @@ class _Run:
         self.saved_step, self.saved_at_s = self.step, self.elapsed_s
 
     def result(self) -> TrainResult:
-        png = self.sheet.png(self.ema.modules["sampler"])
+        finished = self.learner.finish(self.ema.modules, self.dataset, preview=self.group.rank > 0)
+        png = self.sheet.png(finished.sampler)
         if self.journal and self.step > self.first_step:
             self.journal.sheet(self.step, png)
             self.journal.close()
@@ -242,11 +245,13 @@ class _Run:
             "sampler_parameters": parameter_count(self.ema.modules["sampler"]),
             "workers": self.group.world,
             "device": str(self.device),
+            **finished.metrics,
             **{name: round(value, 5) for name, value in self.figures.items()},
         }
         ran = self.step - self.first_step
         card = recipe_card(self.spec, self.dataset, metrics)
-        tensors = self.ema.tensors() | named_tensors(self.learner.published_raw)
+        as_they_are = self.learner.published_raw | finished.fitted
+        tensors = self.ema.tensors() | named_tensors(as_they_are)
         return TrainResult(self.config, tensors, metrics, png, card, ran)
 
 
