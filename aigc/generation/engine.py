@@ -87,28 +87,38 @@ class Engine:
 
     @torch.inference_mode()
     def points(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
-        """Latents (N, latent_dim) and classes (N,) as `outputs` takes them, both float, on the CPU:
-        what may be mixed on the way from one item to another. None for a model without classes
-        and without a fitted prior."""
-        device = self.passes.device
-        label = None if labels is None else torch.from_numpy(labels).to(device)
+        """Latents (N, latent_dim) and classes as `outputs` takes them, both float, on the CPU: what
+        may be mixed on the way from one item to another. The classes are None for a model without
+        any and without a fitted prior."""
         if isinstance(self._sampler, PriorInference):
-            inner, shares = self._sampler.points(z.to(device), label)
-            return inner.cpu(), shares.cpu()
-        if label is None:
-            return z, None
-        known: Tensor = self._sampler.embeddings(label)  # type: ignore[operator]
-        return z, known.float().cpu()
+            return _on_cpu(*self._sampler.points(*self._placed(z, labels)))
+        return self._plain(z, labels)
 
     @torch.inference_mode()
-    def noise(self, points: Tensor, labels: Labels | None) -> Tensor:
-        """The latents (N, latent_dim), on the CPU, which the decoder sees as `points`: what an
-        encoder gives, mapped back by the prior. The same without a fitted prior."""
-        if not isinstance(self._sampler, PriorInference):
-            return points
+    def locate(self, encoded: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        """The points, as of `points`, which the decoder sees as `encoded` (N, latent_dim), what an
+        encoder gives."""
+        if isinstance(self._sampler, PriorInference):
+            return _on_cpu(*self._sampler.locate(*self._placed(encoded, labels)))
+        return self._plain(encoded, labels)
+
+    @torch.inference_mode()
+    def noise(self, encoded: Tensor, labels: Labels | None) -> Tensor:
+        """The latents `z` (N, latent_dim), on the CPU, which the decoder sees as `encoded`."""
+        if isinstance(self._sampler, PriorInference):
+            return self._sampler.prior.inverse(*self._placed(encoded, labels)).cpu()
+        return encoded
+
+    def _plain(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        z, label = self._placed(z, labels)
+        if label is None:
+            return z.cpu(), None
+        known: Tensor = self._sampler.embeddings(label)  # type: ignore[operator]
+        return _on_cpu(z, known.float())
+
+    def _placed(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
         device = self.passes.device
-        label = None if labels is None else torch.from_numpy(labels).to(device)
-        return self._sampler.prior.inverse(points.to(device), label).cpu()
+        return z.to(device), None if labels is None else torch.from_numpy(labels).to(device)
 
     def _passes(self, z: Tensor, label: Tensor | None) -> Iterator[Tensor]:
         """The sampler's outputs, on the device, of one micro-batch after the other."""
@@ -125,6 +135,10 @@ class Engine:
         depend on where rows lie."""
         missing = self.passes.micro_batch - len(part)
         return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
+
+
+def _on_cpu(z: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    return z.cpu(), known.cpu()
 
 
 def levels(output: Tensor) -> tuple[Tensor, Tensor]:

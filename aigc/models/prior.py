@@ -87,12 +87,18 @@ class MixturePrior(nn.Module):
         inner, part = self._inner(noise, label)
         return inner, nn.functional.one_hot(part, self.conditions).to(noise.dtype)
 
+    def locate(self, latents: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The point, as of `points`, that is mapped to `latents` by the component which most likely
+        made them."""
+        inner, part = self._located(latents, label)
+        return inner, nn.functional.one_hot(part, self.conditions).to(inner.dtype)
+
     def inverse(self, latents: Tensor, label: Tensor | None) -> Tensor:
-        """Noise that `forward` maps to `latents` by the component that most likely made them."""
+        """Noise that is mapped to `latents` by the component which most likely made them; cut
+        where that is more than about five standard deviations from its mean."""
+        inner, part = self._located(latents, label)
         at = _indices(latents, label)
-        picked = self._log_joint(latents, at).argmax(1, keepdim=True)
-        inner = self.parts.inverse(latents, self._part(at, picked))
-        low, high = self._stretch(at, picked)
+        low, high = self._stretch(at, (part - at * self.weight.shape[1])[:, None])
         uniform = low + (high - low) * torch.special.ndtr(inner[:, :1].double())
         first = torch.special.ndtri(uniform.clamp(_EDGE, 1 - _EDGE))
         return torch.cat([first.to(latents.dtype), inner[:, 1:]], 1)
@@ -110,6 +116,11 @@ class MixturePrior(nn.Module):
         within = ((uniform - low) / (high - low)).clamp(_EDGE, 1 - _EDGE)
         first = torch.special.ndtri(within).to(noise.dtype)
         return torch.cat([first, noise[:, 1:]], 1), self._part(at, picked)
+
+    def _located(self, latents: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        at = _indices(latents, label)
+        part = self._part(at, self._log_joint(latents, at).argmax(1, keepdim=True))
+        return self.parts.inverse(latents, part), part
 
     def _part(self, at: Tensor, picked: Tensor) -> Tensor:
         return at * self.weight.shape[1] + picked[:, 0]

@@ -48,7 +48,13 @@ class PriorInference(nn.Module):
     def points(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Inner noise (B, latent_dim) and its condition, float (B, E): the decoder's embedding of
         the class, if any, and the prior's shares. Both may be interpolated."""
-        inner, shares = self.prior.points(z, label)
+        return self._point(*self.prior.points(z, label), label)
+
+    def locate(self, latents: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The point, as of `points`, whose latents are these, (B, latent_dim)."""
+        return self._point(*self.prior.locate(latents, label), label)
+
+    def _point(self, inner: Tensor, shares: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         if label is None:
             return inner, shares
         known: Tensor = self.decoder.embeddings(label)  # type: ignore[operator]

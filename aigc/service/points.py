@@ -169,17 +169,20 @@ def _vary(
 ) -> Latents:  # fmt: skip
     """√(1 - s²) · mean + s · noise: as normal as the prior is, whatever the strength s.
 
-    Both are noise of the prior: the encoder's mean is mapped back by it. A class to turn into gets
-    the noise of the picture; of a mixture, variations stay in the component they begin in.
+    Both are noise of the fitted prior, where there is one: the encoder's mean is mapped back, and
+    variations stay in the component of the mixture that it belongs to. A class to turn into gets
+    the picture's noise.
     """
     encoder, engine = loaded.encoder, loaded.renderer.engine
     assert encoder is not None
     tensor = to_network(picture[None])
     if loaded.labels and shown is None:
         shown = _likeliest(loaded, encoder, tensor)
-    found = engine.noise(_encode(encoder, tensor, _row(shown)), _row(shown))
-    label = becomes if becomes is not None else shown
-    mean, known = engine.points(found, _row(label))
+    encoded = _encode(encoder, tensor, _row(shown))
+    if becomes is None or becomes == shown:
+        mean, known = engine.locate(encoded, _row(shown))
+    else:
+        mean, known = engine.points(engine.noise(encoded, _row(shown)), _row(becomes))
     noise = engine.latents(draws_of(seed, np.arange(index, index + count), None, None))
     z = math.sqrt(1 - strength**2) * mean + strength * noise
     return Latents(z, None if known is None else known.expand(count, -1))
@@ -193,7 +196,7 @@ def _likeliest(loaded: Loaded, encoder: nn.Module, tensor: Tensor) -> int:
     """The class under which the picture is reconstructed best."""
     engine, labels = loaded.renderer.engine, np.arange(len(loaded.labels))
     means = _encode(encoder, tensor.expand(len(labels), -1, -1, -1), labels)
-    made = engine.outputs(engine.noise(means, labels), torch.from_numpy(labels))
+    made = engine.outputs(*engine.locate(means, labels))
     return int((made - tensor).square().mean(dim=(1, 2, 3)).argmin())
 
 

@@ -16,9 +16,9 @@ from aigc.models.prior import MixturePrior, standard_normal
 from aigc.training.encodings import Encodings
 
 _RIDGE = 1e-6
-_ENOUGH_LATENTS, _MOST_DRAWS = 20_000, 8
-MOST_COMPONENTS = 64
-_EM_STEPS, _EM_GAIN_NATS = 20, 0.01
+_ENOUGH_LATENTS, _MOST_DRAWS = 10_000, 8
+MOST_COMPONENTS = 32
+_EM_STEPS, _EM_GAIN_NATS = 10, 0.01
 _LLOYD_STEPS = 5
 
 
