@@ -96,7 +96,7 @@ def _em(
     """
     generator = torch.Generator().manual_seed(seed)
     latents = torch.cat([part.sample(generator) for _ in range(draws)])
-    nearest = _nearest(latents, covariance, components, generator)
+    nearest = _nearest(latents, components, generator)
     share, before = nn.functional.one_hot(nearest, components).float(), -math.inf
     for _ in range(_EM_STEPS):
         weight, means, factors = _m_step(latents, share, covariance, draws)
@@ -138,16 +138,13 @@ def _heaviest_in_the_middle(weight: Tensor) -> Tensor:
     return torch.cat([rising[0::2], rising[1::2].flip(0)])
 
 
-def _nearest(
-    latents: Tensor, covariance: Tensor, components: int, generator: torch.Generator
-) -> Tensor:
-    """k-means in the class's whitened space: int64 (N,)."""
-    factor = torch.linalg.cholesky(covariance)
-    white = torch.linalg.solve_triangular(factor, latents.T, upper=False).T.contiguous()
-    centres = white[torch.randperm(len(white), generator=generator)[:components]]
+def _nearest(latents: Tensor, components: int, generator: torch.Generator) -> Tensor:
+    """k-means: int64 (N,). In the latent space as it is, where what separates a class has the most
+    spread; whitened, no direction would count more than another."""
+    centres = latents[torch.randperm(len(latents), generator=generator)[:components]]
     for _ in range(_LLOYD_STEPS):
-        nearest = torch.cdist(white, centres).argmin(1)
+        nearest = torch.cdist(latents, centres).argmin(1)
         for k in range(components):
             if bool((nearest == k).any()):
-                centres[k] = white[nearest == k].mean(0)
-    return torch.cdist(white, centres).argmin(1)
+                centres[k] = latents[nearest == k].mean(0)
+    return torch.cdist(latents, centres).argmin(1)
