@@ -45,23 +45,26 @@ def publish_tiny(
     return (store or ModelStore()).publish(name, config, tiny_tensors(config, seed))
 
 
-def publish_tiny_vae(name: str = "vae", *, store: ModelStore | None = None) -> ModelVersion:
-    """Sampler with a prior, and encoder, of random weights: it encodes and decodes, whatever it
-    shows."""
-    architecture = VaeModel(width=4, latent_dim=16, conditional=True)
-    config = tiny_config().model_copy(update={"architecture": architecture})
+def tiny_vae(labels: tuple[str, ...] = LABELS) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    """Sampler with a prior, and encoder, of random weights."""
+    architecture = VaeModel(width=4, latent_dim=16, conditional=bool(labels))
+    config = tiny_config(labels=labels).model_copy(update={"architecture": architecture})
     generator = torch.Generator().manual_seed(1)
     modules = {"sampler": build_sampler(config), "encoder": ConvEncoder(config)}
     for module in modules.values():
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-    modules["sampler.prior"] = random_prior(len(LABELS), 16, generator)
-    tensors = {
+    modules["sampler.prior"] = random_prior(max(1, len(labels)), 16, generator)
+    return config, {
         f"{part}.{key}": tensor.contiguous()
         for part, module in modules.items()
         for key, tensor in module.state_dict().items()
     }
-    return (store or ModelStore()).publish(name, config, tensors)
+
+
+def publish_tiny_vae(name: str = "vae", *, store: ModelStore | None = None) -> ModelVersion:
+    """It encodes and decodes, whatever it shows."""
+    return (store or ModelStore()).publish(name, *tiny_vae())
 
 
 def random_prior(classes: int, latent_dim: int, generator: torch.Generator) -> MixturePrior:
