@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from aigc.commands.common import AsJson, place, print_json, print_table, say
+from aigc.commands.common import (
+    AsJson,
+    Settings,
+    SpecFile,
+    overrides,
+    place,
+    print_json,
+    print_table,
+    say,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, each figure beside a yardstick.")
 
@@ -124,3 +133,58 @@ def _row(figures: dict[str, float]) -> list[str]:
     memory_mib = figures["memory_bytes"] / 2**20
     shown = [f"{figures[name]:,.1f}" for name in _FIGURES]
     return [*shown, f"{memory_mib:,.0f}", f"{figures['failed']:,.0f}"]
+
+
+_CONTENDERS = (
+    ("aigc train", "train"),
+    ("its loop, without Ray", "loop"),
+    ("bare PyTorch loop", "bare"),
+    ("bare loop, torch.compile", "compiled"),
+)
+
+
+@app.command()
+def train(
+    spec_file: Annotated[
+        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; flags override it.")
+    ] = None,
+    spec_option: SpecFile = None,
+    preset: Annotated[str | None, typer.Option(help="A recipe instead of a spec file.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set made by `aigc data prepare`.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Measured steps a round.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, for all alike.")] = 1,
+    ray: Annotated[bool, typer.Option(help="Also run `aigc train` as it is, on Ray.")] = True,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Also run the bare loop with torch.compile.")
+    ] = False,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Training against a bare PyTorch loop of one file, for several workers under torchrun.
+
+    Example: aigc bench train --data data/fashion --preset relativistic --steps 200 --rounds 3
+    """
+    from aigc.commands.train import resolve
+    from aigc.orchestration.bench.train import Bench, run
+
+    values = overrides(settings, data=data, name="bench")
+    spec = resolve(spec_file or spec_option, preset, values)
+    found = run(Bench(spec, steps, rounds, workers, ray, compiled), say)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            name,
+            f"{found[f'{key}_step_ms']:,.1f}",
+            f"{found[f'{key}_images_per_s']:,.0f}",
+            f"{found['ratios'].get(f'{key}_to_bare', 1):.3f}",
+            f"{found[f'{key}_first_steps_s']:.1f}",
+            f"{found[f'{key}_peak_rss_bytes'] / 2**20:,.0f}",
+        ]
+        for name, key in _CONTENDERS
+        if f"{key}_step_ms" in found
+    ]
+    heads = ["what", "ms a step", "images/s", "step to the bare loop", "first steps s", "MiB"]
+    print_table(heads, rows)

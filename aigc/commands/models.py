@@ -49,7 +49,7 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    columns = ("model", "aliases", "family", "images", "labels", "digest", "made")
+    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "made")
     print_table(columns, [_cells(row) for row in rows])
 
 
@@ -74,6 +74,7 @@ def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
         "family": row["family"],
         "images": row["images"],
         "labels": ", ".join(row["labels"]) or "none",
+        "health": row["health"],
         "latents": version.config.latent_dim,
         "digest": version.digest,
         "data": version.config.data_digest or "unknown",
@@ -137,6 +138,7 @@ def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
         "family": config.architecture.family,
         "images": f"{config.height}×{config.width} {colour}",
         "labels": list(config.labels),
+        "health": version.health,
         "digest": version.digest,
         "created_at": version.created_at,
     }
@@ -144,7 +146,8 @@ def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
-    shown = (row["family"], row["images"], str(len(row["labels"])), row["digest"][:12], made)
+    labels, digest = str(len(row["labels"])), row["digest"][:12]
+    shown = (row["family"], row["images"], labels, row["health"], digest, made)
     return (row["ref"], ", ".join(row["aliases"]), *shown)
 
 

@@ -21,6 +21,7 @@ from aigc.commands.common import (
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
+    from aigc.presets import DataFacts, Hardware
     from aigc.specs import TrainSpec
 
 
@@ -49,7 +50,7 @@ def train(
 ) -> None:
     """Train a GAN or VAE and publish it. The same command again resumes.
 
-    Example: aigc train --preset relativistic --data data/fashion --name fashion --seconds 300
+    Example: aigc train --data data/shop --name shop --seconds 3600
     """
     if presets:
         _list_presets()
@@ -72,16 +73,31 @@ def train(
         return
     from aigc.orchestration.train import run
 
+    for field, reason in spec.reasons.items():
+        say(f"{field} = {_shown(spec, field)}: {reason}")
     with progress("train", "images") as report:
         made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
+    if made["health"] == "collapsed":
+        say(f"the model is collapsed: {made['health_reason']}")
     say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
     if "prior_components" in made:
         count, took_s = made["prior_components"], made["prior_seconds"]
         say(f"prior: {count} component(s) a class, fitted in {took_s:,.1f} s")
     typer.echo(made.get("model", spec.out))
+    say(f"newest samples: {made['sheet']}")
+
+
+def _shown(spec: TrainSpec, field: str) -> str:
+    """The value of a dotted field, as YAML shows it on one line."""
+    value: Any = spec
+    for part in field.split("."):
+        value = getattr(value, part)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -> TrainSpec:
@@ -90,22 +106,22 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     Raises:
         SpecError: both are given, the preset is unknown, or a field is missing or wrong.
     """
-    from aigc.presets import PRESETS, default_out
+    from aigc.presets import ADAPTIVE, PRESETS, default_out
     from aigc.specs import TrainSpec, build, load, set_dotted
 
     if spec_file and preset:
         raise SpecError("give a spec file or --preset, not both")
     if spec_file:
         return load(TrainSpec, spec_file, values)
-    preset = preset or "relativistic"
-    if preset not in PRESETS:
-        raise SpecError(f"preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    preset = preset or ADAPTIVE
+    if preset not in (ADAPTIVE, *PRESETS):
+        raise SpecError(f"preset {preset!r}: choose one of {', '.join((ADAPTIVE, *PRESETS))}")
     for field in ("name", "data"):
         if field not in values:
             raise SpecError(f"--{field} is missing (or give a spec file); see aigc train --help")
-    recipe = PRESETS[preset]("name", "data", "out")
+    out = str(values.get("out", default_out(str(values["name"]))))
+    recipe = _adapted(values, out) if preset == ADAPTIVE else PRESETS[preset]("name", "data", out)
     fields = recipe.model_dump(mode="json", exclude={"placement"})
-    fields["out"] = default_out(str(values["name"]))
     if "steps" in values and "max_seconds" not in values:
         fields["max_seconds"] = None
     if "max_seconds" in values and "steps" not in values:
@@ -115,7 +131,56 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     return build(TrainSpec, fields)
 
 
-def _list_presets() -> None:
-    from aigc.presets import PRESETS, summary
+def _adapted(values: dict[str, Any], out: str) -> TrainSpec:
+    """What the adaptive recipe chooses, or chose when the run in `out` began."""
+    from aigc.presets import adaptive
+    from aigc.specs import TrainSpec, build
+    from aigc.training.runs import begun
 
-    print_table(("preset", "what it is"), [(name, summary(name)) for name in PRESETS])
+    data, seconds = str(values["data"]), values.get("max_seconds")
+    spec = adaptive("name", data, out, facts_of(data), hardware_here(), seconds)
+    earlier = begun(out)
+    if earlier is None:
+        return spec
+    return build(TrainSpec, spec.model_dump(mode="json", exclude={"placement"}) | earlier)
+
+
+def facts_of(data: str) -> DataFacts:
+    """The training split of the data set at `data`.
+
+    Raises:
+        DataError: there is none, or it was never finished.
+    """
+    from aigc.data.dataset import open_dataset
+    from aigc.presets import DataFacts
+
+    dataset = open_dataset(data)
+    counts = dataset.per_class["train"] if dataset.labels else {}
+    return DataFacts(
+        images=dataset.counts["train"],
+        height=dataset.height,
+        width=dataset.width,
+        channels=dataset.channels,
+        per_class=tuple(count for count in counts.values() if count),
+    )
+
+
+def hardware_here() -> Hardware:
+    """What this machine trains on."""
+    import os
+
+    import torch
+
+    from aigc.presets import Hardware
+    from aigc.training.device import has_fast_bf16, training_device
+
+    device = training_device()
+    cores = torch.cuda.device_count() if device.type == "cuda" else (os.cpu_count() or 1)
+    return Hardware(device.type, cores, has_fast_bf16(device))
+
+
+def _list_presets() -> None:
+    from aigc.presets import ADAPTIVE, PRESETS, summary
+
+    rows = [(ADAPTIVE, "The default: chosen from the data, the hardware and the time.")]
+    print_table(("preset", "what it is"), [*rows, *((name, summary(name)) for name in PRESETS)])

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from aigc import __version__, storage
-from aigc.data import layout
+from aigc.data import attribution, layout
 from aigc.data.selection import Selection
 from aigc.data.sources import Source
 from aigc.modalities import image as images
@@ -25,13 +25,14 @@ def describe(
     spec: PrepareSpec, identity: Json, source: Source, selection: Selection, files: list[Json]
 ) -> Json:
     """The content of `dataset.json`."""
+    credits = attribution.totals(attribution.count(selection), source.columns)
     kinds = [one.kind for one in selection.dropped]
     return {
         "format": 1,
         "version": __version__,
         "labels": list(source.labels),
-        "height": spec.size,
-        "width": spec.size,
+        "height": spec.height,
+        "width": spec.width,
         "channels": spec.channels,
         "counts": selection.counts,
         "per_class": {s: selection.per_class(s, source.labels) for s in layout.SPLITS},
@@ -43,6 +44,8 @@ def describe(
         "source": source.about.get("name") or spec.source,
         "source_url": source.about.get("url"),
         "licence": source.about.get("licence"),
+        "columns": [*layout.COLUMNS, *source.columns],
+        **credits,
         "spec": identity,
         "files": {
             split: [
@@ -56,12 +59,16 @@ def describe(
 
 
 def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -> None:
-    """`rejects.parquet`, `duplicates.parquet`, `preview.png` and `README.md`."""
+    """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where pictures name
+    licences or creators, `attribution.csv`."""
     _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
     _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
     sheet = preview(source.labels, selection)
     storage.write_bytes(storage.join(spec.out, "preview.png"), sheet)
-    storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made).encode())
+    credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
+    if credits:
+        storage.write_bytes(storage.join(spec.out, attribution.FILE), attribution.table(credits))
+    storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
 
 
 def preview(labels: tuple[str, ...], selection: Selection) -> bytes:
@@ -72,17 +79,17 @@ def preview(labels: tuple[str, ...], selection: Selection) -> bytes:
         return images.contact_sheet(selection.pixels(order[: _PER_CLASS**2]), _PER_CLASS)
     shown = labels[:_PREVIEW_CLASSES]
     of_class = selection.column("label")[order]
-    size, channels = selection.spec.size, selection.spec.channels
-    sheet = np.full((len(shown), _PER_CLASS, size, size, channels), 255, np.uint8)
+    shape = selection.spec.shape
+    sheet = np.full((len(shown), _PER_CLASS, *shape), 255, np.uint8)
     for number in range(len(shown)):
         chosen = order[of_class == number][:_PER_CLASS]
         sheet[number, : len(chosen)] = selection.pixels(chosen)
-    return images.contact_sheet(sheet.reshape(-1, size, size, channels), _PER_CLASS, list(shown))
+    return images.contact_sheet(sheet.reshape(-1, *shape), _PER_CLASS, list(shown))
 
 
-def text(spec: PrepareSpec, made: Json) -> str:
+def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
     """The data card, with the front matter that lets `datasets` and the Hub find the splits."""
-    front = {
+    front: Json = {
         "configs": [
             {
                 "config_name": "default",
@@ -94,7 +101,9 @@ def text(spec: PrepareSpec, made: Json) -> str:
             }
         ],
     }
-    if made["licence"]:
+    if made["licences"]:
+        front["license"] = [name.lower() for name in made["licences"]]
+    elif made["licence"]:
         front["license"] = made["licence"].lower()
     counts, near = made["counts"], made["duplicates"]
     kind = "grey" if spec.channels == 1 else "RGB"
@@ -123,11 +132,13 @@ def text(spec: PrepareSpec, made: Json) -> str:
         f"- {made['inputs']:,} inputs read, {made['rejects']:,} rejected (`rejects.parquet`: why)",
         f"- {near['exact']:,} exact and {near['near']:,} near duplicates dropped "
         "(`duplicates.parquet`: of what)",
-        f"- made square by `{spec.fit}`, resized by Lanczos with antialiasing, stored as PNG",
+        f"- brought into shape by `{spec.fit}`, resized by antialiased Lanczos, stored as PNG",
         f"- training pixels: mean {made['mean']}, standard deviation {made['std']} (0..1)",
         f"- content digest `{made['digest']}`",
         "",
-        "Columns: `image` (PNG bytes and path), `label` (index into the classes above), `id`.",
+        "Columns: `image` (PNG bytes and path), `label` (index into the classes above), `id`"
+        f"{''.join(f', `{name}`' for name in made['columns'][len(layout.COLUMNS) :])}.",
+        *(attribution.card(credits) if credits else []),
         "",
     ]
     return "\n".join(lines)

@@ -22,6 +22,8 @@ from aigc.specs import Fit
 from aigc.types import Json, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
+PIXELS = ("image.bytes", "label")
+"""The columns that `Dataset.decode` needs."""
 _DECODE_BATCH = 2048
 _THREAD_ITEMS = 512
 
@@ -108,6 +110,12 @@ class Dataset:
         return self.info.get("licence")
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Of its Parquet files: image, label, id and, where its source had them, caption, licence,
+        creator."""
+        return tuple(self.info.get("columns", layout.COLUMNS))
+
+    @property
     def image_bytes(self) -> int:
         """Size of one decoded image."""
         return self.height * self.width * self.channels
@@ -167,6 +175,35 @@ class Dataset:
         if waiting:
             yield np.concatenate(pixels), np.concatenate(labels)
 
+    def captions(self, split: str) -> list[str | None]:
+        """The free text of each image of a split, in stored order; None where there is none.
+
+        Raises:
+            DataError: the set has no captions.
+        """
+        return self.texts(split, "caption")
+
+    def texts(self, split: str, column: str, limit: int | None = None) -> list[str | None]:
+        """A column of text (id, caption, licence or creator) of a split, or its first `limit` rows.
+
+        No image is read. Raises DataError: the set has no such column.
+        """
+        self.require(column)
+        found: list[str | None] = []
+        for block in self.blocks(split):
+            if limit is not None and len(found) >= limit:
+                break
+            found += read_block(block, columns=(column,)).column(column).to_pylist()
+        return found[:limit]
+
+    def require(self, column: str) -> None:
+        """Raises DataError when the set has no such column."""
+        if column not in self.columns:
+            raise DataError(
+                f"{self.uri}: has no column {column!r}, only {', '.join(self.columns)}; prepare it "
+                f"from a source with one (metadata.csv, or {column}_column in Parquet)"
+            )
+
     def decode(self, table: pa.Table) -> tuple[UInt8Images, Labels]:
         """Pixels and labels of rows as `read_block` returns them."""
         encoded = _encoded(table)
@@ -192,8 +229,8 @@ class Dataset:
                 start += rows
 
 
-def read_block(block: Block, rows: Ints | None = None) -> pa.Table:
-    """A block's encoded images and labels, all or some rows of it.
+def read_block(block: Block, rows: Ints | None = None, columns: Sequence[str] = PIXELS) -> pa.Table:
+    """A block's encoded images and labels, or other `columns`; all or some rows of it.
 
     Raises:
         DataError: the file is damaged or not the one `dataset.json` speaks of.
@@ -201,7 +238,7 @@ def read_block(block: Block, rows: Ints | None = None) -> pa.Table:
     """
     with layout.parquet_errors(block.uri), storage.open_input(block.uri) as stream:
         file = pq.ParquetFile(stream)
-        table = file.read_row_group(block.group, ["image.bytes", "label"])
+        table = file.read_row_group(block.group, list(columns))
     if len(table) != block.rows:
         raise DataError(f"{block.uri}: has other rows than dataset.json says; prepare it again")
     return table if rows is None else table.take(pa.array(rows))

@@ -44,16 +44,15 @@ def quiet() -> Iterator[None]:
 
 
 def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
-    """An encoded image as uint8 (size, size, channels), colours as sRGB, composited on white.
+    """An encoded image as uint8 (height, width, channels), colours as sRGB, composited on white.
 
     Raises:
         UnfitError: empty, not an image, truncated, too many pixels, animated, or an unknown range.
     """
     if not data:
         raise UnfitError("empty file")
-    shape = (spec.size, spec.size, spec.channels)
     animated = spec.animated == "first"
-    return read(data, shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
+    return read(data, spec.shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
 
 
 def read(
@@ -91,11 +90,11 @@ def read(
 
 
 def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareSpec) -> Pixels:
-    """uint8 (H, W) or (H, W, 3) as (size, size, channels)."""
-    if pixels.shape == (spec.size, spec.size) and spec.channels == 1:
+    """uint8 (H, W) or (H, W, 3) as (height, width, channels)."""
+    if pixels.shape == (spec.height, spec.width) and spec.channels == 1:
         return pixels[..., None]
     mode = "L" if spec.channels == 1 else "RGB"
-    return _fit(Image.fromarray(pixels).convert(mode), (spec.size, spec.size), spec.fit)
+    return _fit(Image.fromarray(pixels).convert(mode), (spec.width, spec.height), spec.fit)
 
 
 def _fit(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:

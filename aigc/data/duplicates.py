@@ -137,7 +137,7 @@ def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt
 
 def _slabs(pairs: int, spec: PrepareSpec) -> Iterator[slice]:
     """Stretches of pairs whose pixels fit into memory together."""
-    step = max(1, _SLAB_BYTES // (2 * 16 * spec.size**2 * spec.channels))
+    step = max(1, _SLAB_BYTES // (2 * 16 * spec.image_bytes))
     for start in range(0, pairs, step):
         yield slice(start, start + step)
 

@@ -15,16 +15,21 @@ MARKER = "dataset.json"
 WORK = "_work"
 """Work files while a set is being made."""
 SPLITS = ("train", "test")
+COLUMNS = ("image", "label", "id")
+"""Of every set; those of `notes.COLUMNS` that its source has follow."""
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def schema(labels: tuple[str, ...]) -> pa.Schema:
-    """image struct<bytes, path> (PNG), label int64, id string, with Hugging Face's features."""
+def schema(labels: tuple[str, ...], texts: tuple[str, ...] = ()) -> pa.Schema:
+    """image struct<bytes, path> (PNG), label int64, id string, then the columns of text, with
+    Hugging Face's features."""
     label = {"names": list(labels), "_type": "ClassLabel"} if labels else _value("int64")
     features = {"image": {"_type": "Image"}, "label": label, "id": _value("string")}
+    features |= dict.fromkeys(texts, _value("string"))
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     fields = [("image", IMAGE), ("label", pa.int64()), ("id", pa.string())]
+    fields += [(name, pa.string()) for name in texts]
     return pa.schema(fields, metadata=metadata)
 
 

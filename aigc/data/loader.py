@@ -1,8 +1,8 @@
 """Training batches: endless, sharded by rank, and the same again whenever a step is asked for.
 
-Each epoch puts all rows into a new random order and gives every rank an equal stretch of it (equal
-up to one row), so within an epoch ranks share nothing and together see everything. A rank's batches
-run through its stretches end to end. The order of an epoch comes from shuffling blocks (row
+Each epoch puts all rows into a new random order. Global batches run through the epochs end to end,
+and each rank takes its equal stretch of every global batch, so a global batch is the same rows in
+the same order for any number of ranks. The order of an epoch comes from shuffling blocks (row
 groups), then rows inside windows of blocks; a data set that fits into memory is one window.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aigc.data.dataset import Block, Dataset, read_block
+from aigc.data.dataset import PIXELS, Block, Dataset, read_block
 from aigc.errors import DataError
 from aigc.types import Labels, UInt8Images
 
@@ -37,8 +37,10 @@ class Piece:
 class Loader:
     """Batches of one rank; a pure function of (data set, seed, step, rank, world, memory_bytes).
 
-    A split whose decoded pixels fit into `memory_bytes` is decoded once and kept; a larger one is
-    streamed in windows of a quarter of that, the next one read while the present one is used.
+    The global batch has `world * batch_items` rows. A split whose decoded pixels fit into
+    `memory_bytes` is decoded once and kept; a larger one is streamed in windows of a quarter of
+    that, the next one read while the present one is used. Then each rank reads the encoded bytes of
+    every window and keeps and decodes its own rows only.
     """
 
     def __init__(
@@ -51,7 +53,11 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         memory_bytes: int = 2 * GIB,
+        class_balance: float = 0.0,
     ) -> None:
+        """`class_balance`: 0 shows each row once an epoch; 1 repeats the rows of smaller classes
+        until all classes are seen about equally often. In between, class c with n_c rows is seen in
+        proportion to n_c^(1 - class_balance), to the nearest whole number of repeats."""
         self._dataset = dataset
         self._split = split
         self._batch = batch_items
@@ -59,12 +65,12 @@ class Loader:
         self._rank = rank
         self._world = world
         self._blocks = dataset.blocks(split)
-        self._total = dataset.counts[split]
-        if self._total < world:
-            raise DataError(
-                f"{dataset.uri}: {self._total} {split} images cannot feed {world} workers"
-            )
-        self._in_memory = self._total * dataset.image_bytes <= memory_bytes
+        count = dataset.counts[split]
+        if count < world:
+            raise DataError(f"{dataset.uri}: {count} {split} images cannot feed {world} workers")
+        self._repeats = _repeats(dataset, split, class_balance)
+        self._total = count if self._repeats is None else int(self._repeats.sum())
+        self._in_memory = count * dataset.image_bytes <= memory_bytes
         self._window_bytes = max(1, memory_bytes // 4)
 
     @property
@@ -75,25 +81,54 @@ class Loader:
         """From step `first_step` on, for ever: (batch_items, H, W, C) pixels and their labels."""
         return self._remembered(first_step) if self._in_memory else self._streamed(first_step)
 
+    def captioned(
+        self, first_step: int = 0
+    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
+        """The batches of `batches`, each with the captions of its images, None where there is none.
+
+        Raises:
+            DataError: the data set has no captions.
+        """
+        self._dataset.require("caption")
+        if not self._in_memory:
+            return self._streamed_captions(first_step)
+        rows = self._batch_rows(first_step)
+        return ((*self._pick(at), self._captions[at].tolist()) for at in rows)
+
     def epoch_rows(self, epoch: int) -> Ints:
         """Rows of the split this rank sees in an epoch, in order."""
         pieces = [self._absolute(piece) for piece in self._epoch(epoch, 0)]
         return np.concatenate(pieces)
 
     def _remembered(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        yield from map(self._pick, self._batch_rows(first_step))
+
+    def _pick(self, rows: Ints) -> tuple[UInt8Images, Labels]:
         pixels, labels = self._everything
-        for rows in self._batched(self._absolute(piece) for piece in self._pieces(first_step)):
-            yield pixels[rows], labels[rows]
+        return pixels[rows], labels[rows]
+
+    def _batch_rows(self, first_step: int) -> Iterator[Ints]:
+        return self._batched(self._absolute(piece) for piece in self._pieces(first_step))
 
     def _streamed(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+        yield from map(self._dataset.decode, self._tables(first_step, PIXELS))
+
+    def _streamed_captions(
+        self, first_step: int
+    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
+        for table in self._tables(first_step, (*PIXELS, "caption")):
+            yield (*self._dataset.decode(table), table.column("caption").to_pylist())
+
+    def _tables(self, first_step: int, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        """A batch of rows at a time, still encoded."""
         waiting: list[pa.Table] = []
         count = 0
-        for table in self._read_ahead(self._pieces(first_step)):
+        for table in self._read_ahead(self._pieces(first_step), columns):
             at = 0
             while count + len(table) - at >= self._batch:
                 take = self._batch - count
                 waiting.append(table.slice(at, take))
-                yield self._dataset.decode(pa.concat_tables(waiting))
+                yield pa.concat_tables(waiting)
                 waiting, count, at = [], 0, at + take
             if at < len(table):
                 waiting.append(table.slice(at))
@@ -102,6 +137,10 @@ class Loader:
     @functools.cached_property
     def _everything(self) -> tuple[UInt8Images, Labels]:
         return self._dataset.read(self._split)
+
+    @functools.cached_property
+    def _captions(self) -> npt.NDArray[np.object_]:
+        return np.array(self._dataset.captions(self._split), dtype=object)
 
     def _batched(self, stretches: Iterator[Ints]) -> Iterator[Ints]:
         rest = np.empty(0, np.int64)
@@ -113,29 +152,33 @@ class Loader:
             rest = rest[whole:]
 
     def _pieces(self, first_step: int) -> Iterator[Piece]:
-        low, high = self._stretch()
-        epoch, skip = divmod(first_step * self._batch, high - low)
+        epoch, skip = divmod(first_step * self._batch * self._world, self._total)
         while True:
             yield from self._epoch(epoch, skip)
             epoch, skip = epoch + 1, 0
 
-    def _stretch(self) -> tuple[int, int]:
-        """This rank's part of every epoch's order."""
-        cut = [part * self._total // self._world for part in (self._rank, self._rank + 1)]
-        return cut[0], cut[1]
-
     def _epoch(self, epoch: int, skip: int) -> Iterator[Piece]:
-        """The rank's stretch of an epoch, window by window, without its first `skip` rows."""
-        low, high = self._stretch()
-        low += skip
+        """The rank's rows of an epoch, window by window, without those in its first `skip`."""
         start = 0
         for number, window in enumerate(self._windows(epoch)):
-            rows = sum(block.rows for block in window)
-            inside = slice(max(0, low - start), max(0, high - start))
-            if inside.start < rows and inside.stop > inside.start:
+            shown = self._shown(window)
+            rows = len(shown)
+            places = np.arange(max(0, skip - start), rows)
+            batch_parts = (epoch * self._total + start + places) // self._batch
+            mine = places[batch_parts % self._world == self._rank]
+            if len(mine):
                 order = np.random.default_rng([self._seed, epoch, number + 1]).permutation(rows)
-                yield Piece(window, order[inside])
+                yield Piece(window, shown[order[mine]])
             start += rows
+
+    def _shown(self, window: list[Block]) -> Ints:
+        """Positions in the window's blocks laid end to end, each as often as an epoch shows it."""
+        positions = np.arange(sum(block.rows for block in window))
+        if self._repeats is None:
+            return positions
+        parts = [self._repeats[block.start : block.start + block.rows] for block in window]
+        repeated: Ints = np.repeat(positions, np.concatenate(parts))
+        return repeated
 
     def _windows(self, epoch: int) -> list[list[Block]]:
         if self._in_memory:
@@ -153,30 +196,46 @@ class Loader:
 
     @functools.cached_property
     def _limit(self) -> int:
-        """Encoded bytes of a window: small beside a rank's share, so ranks read little twice."""
-        share = sum(block.size_bytes for block in self._blocks) // (4 * self._world)
-        return min(self._window_bytes, share)
+        """Encoded bytes of a window: at most a quarter of the split, so reading runs ahead."""
+        return min(self._window_bytes, sum(block.size_bytes for block in self._blocks) // 4)
 
     def _absolute(self, piece: Piece) -> Ints:
         rows = [np.arange(block.start, block.start + block.rows) for block in piece.window]
         picked: Ints = np.concatenate(rows)[piece.rows]
         return picked
 
-    def _read(self, piece: Piece) -> pa.Table:
+    def _read(self, piece: Piece, columns: tuple[str, ...]) -> pa.Table:
         """The piece's rows, still encoded; blocks without any are not read."""
         parts, positions, start = [], [], 0
         for block in piece.window:
             inside = np.flatnonzero((piece.rows >= start) & (piece.rows < start + block.rows))
             if len(inside):
-                parts.append(read_block(block, piece.rows[inside] - start))
+                parts.append(read_block(block, piece.rows[inside] - start, columns))
                 positions.append(inside)
             start += block.rows
         back = np.argsort(np.concatenate(positions), kind="stable")
         return pa.concat_tables(parts).take(pa.array(back))
 
-    def _read_ahead(self, pieces: Iterator[Piece]) -> Iterator[pa.Table]:
+    def _read_ahead(self, pieces: Iterator[Piece], columns: tuple[str, ...]) -> Iterator[pa.Table]:
         with ThreadPoolExecutor(1) as pool:
-            coming: Future[pa.Table] = pool.submit(self._read, next(pieces))
+            coming: Future[pa.Table] = pool.submit(self._read, next(pieces), columns)
             for piece in pieces:
-                ready, coming = coming.result(), pool.submit(self._read, piece)
+                ready, coming = coming.result(), pool.submit(self._read, piece, columns)
                 yield ready
+
+
+def _repeats(dataset: Dataset, split: str, class_balance: float) -> Ints | None:
+    """How often an epoch shows each row of a split, at least once; None where all are shown once.
+
+    The largest class is shown once, and class c as often as (n_max / n_c)^class_balance rounds to.
+    """
+    if not class_balance or not dataset.labels:
+        return None
+    blocks = dataset.blocks(split)
+    labels = np.concatenate(
+        [read_block(block, None, ("label",)).column("label") for block in blocks]
+    )
+    counts = np.bincount(labels, minlength=len(dataset.labels)).clip(1)
+    each = np.rint((counts.max() / counts) ** class_balance).astype(np.int64)
+    rows: Ints = each[labels]
+    return rows

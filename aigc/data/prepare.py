@@ -17,9 +17,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.data import card, decode, idx, layout, work
+from aigc.data.folders import open_folder
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import Source, open_folder, open_idx
+from aigc.data.sources import Source, open_idx
 from aigc.data.tables import open_tables
 from aigc.errors import DataError, SpecError
 from aigc.specs import PrepareSpec
@@ -109,7 +110,7 @@ def prepare(
     shards = []
     for split in layout.SPLITS:
         rows = selection.rows(split)
-        shards += plan(split, spec.out, selection.uris, rows, spec.shard_bytes, source.labels)
+        shards += plan(split, spec, selection.uris, rows, source)
     files = sorted(execute(write_shard, shards), key=lambda made: (made["split"], made["file"]))
     made = card.describe(spec, identity(spec), source, selection, files)
     card.write(spec, source, selection, made)

@@ -56,7 +56,7 @@ class Selection:
         return {name: int(count) for name, count in zip(labels, found, strict=False)}
 
     def pixels(self, numbers: Ints) -> UInt8Images:
-        """(N, size, size, channels) of rows, by number."""
+        """(N, height, width, channels) of rows, by number."""
         files, rows = self.column("file")[numbers], self.column("row")[numbers]
         table = work.read_rows(self.uris, files, rows, ["image"])
         return work.decode(table.column("image").to_pylist(), self.spec)
@@ -66,7 +66,7 @@ class Selection:
         chosen = pa.array(self.numbers("train"))
         sums = np.array(self.index.column("sums").take(chosen).combine_chunks().values)
         first, second = np.split(sums.reshape(len(chosen), -1).sum(axis=0, dtype=np.uint64), 2)
-        count = len(chosen) * self.spec.size**2
+        count = len(chosen) * self.spec.height * self.spec.width
         mean = [int(value) / count for value in first]
         spread = [int(v) / count - m**2 for v, m in zip(second, mean, strict=True)]
         return {
@@ -75,18 +75,20 @@ class Selection:
         }
 
     def digest(self, labels: tuple[str, ...]) -> str:
-        """sha256 over what the set holds: names, then split, id, label and pixels of each image.
+        """sha256 over what the set holds: names, then split, id, label, pixels and, where there are
+        any, caption, licence and creator of each image.
 
         Neither the order of storage nor the PNG encoder is part of it.
         """
         digest = hashlib.sha256(repr((labels, self.spec.size, self.spec.channels)).encode())
         start = 0
-        for batch in self.index.select(["id", "label", "content"]).to_batches(65536):
+        for batch in self.index.select(["id", "label", "content", "notes"]).to_batches(65536):
             sides = self.side[start : start + len(batch)].tolist()
             columns = [column.to_pylist() for column in batch.columns]
-            for side, id, label, content in zip(sides, *columns, strict=True):
+            for side, id, label, content, notes in zip(sides, *columns, strict=True):
                 if side >= 0:
-                    digest.update(f"{side}\0{id}\0{label}\0".encode() + content)
+                    row = f"{side}\0{id}\0{label}\0".encode()
+                    digest.update(row + content + (notes or b""))
             start += len(batch)
         return digest.hexdigest()
 

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import layout, work
+from aigc.data.sources import Source
+from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 Ints = npt.NDArray[np.int64]
@@ -44,15 +46,12 @@ class ShardTask:
     rows: Ints
     row_group_rows: int
     labels: tuple[str, ...]
+    columns: tuple[str, ...]
+    """Of `notes.COLUMNS`."""
 
 
 def plan(
-    split: str,
-    out: str,
-    uris: tuple[str, ...],
-    rows: Rows,
-    shard_bytes: int,
-    labels: tuple[str, ...],
+    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: Rows, source: Source
 ) -> list[ShardTask]:
     """The split's shards, each with its rows in their final order.
 
@@ -62,38 +61,42 @@ def plan(
     tasks: list[ShardTask] = []
     mean_bytes = max(1, int(rows.size_bytes.mean())) if len(rows.files) else 1
     per_group = int(np.clip(_ROW_GROUP_BYTES // mean_bytes, 64, 4096))
+    shard_bytes = spec.shard_bytes
     for group in _groups(rows, max(shard_bytes, min(4 * shard_bytes, _GROUP_BYTES))):
         for part in _parts(rows.size_bytes[group], shard_bytes):
             chosen = group[part]
             number = len(tasks)
-            uri = storage.join(out, split, f"part-{number:05d}.parquet")
+            uri = storage.join(spec.out, split, f"part-{number:05d}.parquet")
             files, where = np.unique(rows.files[chosen], return_inverse=True)
             sources = tuple(uris[file] for file in files)
             position = rows.rows[chosen]
-            tasks.append(ShardTask(split, number, uri, sources, where, position, per_group, labels))
+            shape = (per_group, source.labels, source.columns)
+            tasks.append(ShardTask(split, number, uri, sources, where, position, *shape))
     return tasks
 
 
 def write_shard(task: ShardTask) -> Json:
     """Write the task's file; returns what `dataset.json` says of it: rows, size, sha256 …"""
-    table = work.read_rows(task.work, task.files, task.rows, ["image", "label", "id"])
+    columns = ["image", "label", "id", *task.columns]
+    table = work.read_rows(task.work, task.files, task.rows, columns)
     ids = table.column("id")
     paths = [id if id.lower().endswith(".png") else f"{id}.png" for id in ids.to_pylist()]
     encoded = table.column("image").combine_chunks()
     image = pa.StructArray.from_arrays(
         [encoded, pa.array(paths, pa.string())], fields=list(layout.IMAGE)
     )
-    schema = layout.schema(task.labels)
+    schema = layout.schema(task.labels, task.columns)
     scratch = storage.scratch(task.out)
     try:
-        written = pa.table([image, table.column("label"), ids], schema=schema)
+        texts = [table.column(name) for name in task.columns]
+        written = pa.table([image, table.column("label"), ids, *texts], schema=schema)
         # PNG does not compress further; small row groups let readers stream and skip.
         with layout.parquet_errors(task.out):
             pq.write_table(
                 written,
                 scratch,
                 row_group_size=task.row_group_rows,
-                compression=_COMPRESSION,
+                compression=_COMPRESSION | dict.fromkeys(task.columns, "zstd"),
                 write_page_index=True,
             )
         with scratch.open("rb") as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -15,7 +14,8 @@ import numpy.typing as npt
 
 from aigc import storage
 from aigc.data import idx
-from aigc.data.decode import Pixels, UnfitError, decode_file, from_array
+from aigc.data.decode import Pixels, from_array
+from aigc.data.notes import NOTHING, Notes
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
@@ -23,19 +23,18 @@ from aigc.types import Json
 CHUNK_BYTES = 64 * 2**20
 """Decoded pixels, and encoded bytes, that one worker holds at a time."""
 TEST_NAMES = ("test", "val", "valid", "validation")
-_JUNK = {"thumbs.db", "desktop.ini"}
-_READ_THREADS = 4
 
 
 @dataclass(frozen=True)
 class Item:
-    """One input: its pixels (size, size, channels), or the reason why there are none."""
+    """One input: its pixels (height, width, channels), or the reason why there are none."""
 
     id: str
     label: int
     test: bool
     pixels: Pixels | None
     reason: str = ""
+    notes: Notes = NOTHING
 
 
 class Chunk(Protocol):
@@ -56,6 +55,8 @@ class Source:
     """Changes with the names, sizes and times of the files."""
     about: Json = field(default_factory=dict)
     """From `source.json` beside the data, where there is one: name, licence, url."""
+    columns: tuple[str, ...] = ()
+    """Those of `notes.COLUMNS` that the source has."""
 
 
 def lot(seed: int, id: str) -> int:
@@ -65,7 +66,7 @@ def lot(seed: int, id: str) -> int:
 
 
 def chunk_items(spec: PrepareSpec) -> int:
-    return max(16, min(2048, CHUNK_BYTES // (spec.size**2 * spec.channels)))
+    return max(16, min(2048, CHUNK_BYTES // spec.image_bytes))
 
 
 def fingerprint(entries: list[storage.Entry]) -> str:
@@ -84,62 +85,6 @@ def about(uri: str) -> Json:
     except ValueError:
         raise DataError(f"{path}: not JSON") from None
     return value if isinstance(value, dict) else {}
-
-
-@dataclass(frozen=True)
-class FileChunk:
-    """Files of a folder source, read and decoded by a few threads."""
-
-    entries: tuple[tuple[str, str, int, bool, int], ...]
-    """(uri, id, label, test, size in bytes)"""
-
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
-        def load(entry: tuple[str, str, int, bool, int]) -> Item:
-            uri, id, label, test, size_bytes = entry
-            try:
-                if size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
-                    raise UnfitError(f"file of {size_bytes:,} bytes, left unread")
-                return Item(id, label, test, decode_file(storage.read_bytes(uri), spec))
-            except UnfitError as reason:
-                return Item(id, label, test, None, str(reason))
-
-        with ThreadPoolExecutor(_READ_THREADS) as pool:
-            yield from pool.map(load, self.entries)
-
-
-def open_folder(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
-    """SRC/<class>/…, or SRC/train/<class>/… with SRC/test/<class>/…; bare files have no class."""
-    files = [entry for entry in entries if _is_input(entry.key)]
-    tops = {entry.key.split("/")[0] for entry in files if "/" in entry.key}
-    tests = tops & set(TEST_NAMES)
-    if len(tests) > 1 and "train" in tops:
-        raise DataError(f"{uri}: has train and {' and '.join(sorted(tests))}; keep one to test on")
-    own_split = tops == {"train", *tests} and bool(tests)
-    depth = 1 if own_split else 0
-    classed = [entry for entry in files if entry.key.count("/") > depth]
-    if not classed:
-        classed = [entry for entry in files if not own_split or "/" in entry.key]
-        names: tuple[str, ...] = ()
-    else:
-        names = natural({entry.key.split("/")[depth] for entry in classed})
-    number = {name: index for index, name in enumerate(names)}
-    described = [
-        (
-            entry.uri,
-            entry.key,
-            number[entry.key.split("/")[depth]] if names else 0,
-            own_split and entry.key.split("/")[0] in tests,
-            entry.size_bytes,
-        )
-        for entry in classed
-    ]
-    # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
-    described.sort(key=lambda one: (lot(spec.seed, one[1]), one[1]))
-    chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(described, chunk_items(spec))]
-    total_bytes = sum(one[4] for one in described)
-    return Source(
-        names, own_split, len(described), total_bytes, chunks, fingerprint(entries), about(uri)
-    )
 
 
 def natural(names: set[str]) -> tuple[str, ...]:
@@ -210,25 +155,3 @@ def _names(uri: str, highest: int) -> tuple[str, ...]:
     if highest >= len(names):
         raise DataError(f"{path}: {len(names)} names, but the data has label {highest}")
     return names
-
-
-def _is_input(key: str) -> bool:
-    parts = key.split("/")
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    at_root = len(parts) == 1 and parts[0] in ("source.json", "labels.txt", "README.md", "LICENSE")
-    return not hidden and not at_root and parts[-1].lower() not in _JUNK
-
-
-def _cut(
-    described: list[tuple[str, str, int, bool, int]], limit: int
-) -> Iterator[list[tuple[str, str, int, bool, int]]]:
-    part: list[tuple[str, str, int, bool, int]] = []
-    size_bytes = 0
-    for one in described:
-        if part and (len(part) >= limit or size_bytes + one[4] > CHUNK_BYTES):
-            yield part
-            part, size_bytes = [], 0
-        part.append(one)
-        size_bytes += one[4]
-    if part:
-        yield part

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc import storage
+from aigc.data import notes
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
@@ -44,9 +45,12 @@ class TableChunk:
     names: tuple[str, ...]
     named: bool
     """The column holds names, not indices into them."""
+    texts: dict[str, str]
+    """Which column holds a caption, a licence, a creator."""
 
     def items(self, spec: PrepareSpec) -> Iterator[Item]:
         columns = [spec.image_column] + ([spec.label_column] if spec.label_column else [])
+        columns = list(dict.fromkeys([*columns, *self.texts.values()]))
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
         with parquet_errors(self.uri), storage.open_input(self.uri) as stream:
@@ -54,20 +58,33 @@ class TableChunk:
                 min(256, chunk_items(spec)), list(self.groups), columns
             )
             for batch in batches:
-                labels = batch.column(1).to_pylist() if spec.label_column else [0] * len(batch)
-                for value, label in zip(batch.column(0), labels, strict=True):
+                texts = {name: batch.column(name).to_pylist() for name in self.texts.values()}
+                labels: list[Any] = [0] * len(batch)
+                if spec.label_column:
+                    labels = batch.column(spec.label_column).to_pylist()
+                images = batch.column(spec.image_column)
+                for at, (value, label) in enumerate(zip(images, labels, strict=True)):
                     number = index.get(str(label)) if self.named else label
-                    yield _item(f"{self.key}:{row:08d}", value, number, self, spec)
+                    said = {name: texts[column][at] for name, column in self.texts.items()}
+                    yield _item(f"{self.key}:{row:08d}", value, number, said, self, spec)
                     row += 1
 
 
-def _item(id: str, value: Any, label: int | None, chunk: TableChunk, spec: PrepareSpec) -> Item:
+def _item(
+    id: str,
+    value: Any,
+    label: int | None,
+    said: dict[str, Any],
+    chunk: TableChunk,
+    spec: PrepareSpec,
+) -> Item:
     try:
         if label is None:
             raise UnfitError("no label")
         if chunk.names and not 0 <= label < len(chunk.names):
             raise UnfitError(f"label {label} is not one of the {len(chunk.names)} classes")
-        return Item(id, label, chunk.test, decode_file(_encoded(value), spec))
+        texts = notes.of_row(said, {name: name for name in said})
+        return Item(id, label, chunk.test, decode_file(_encoded(value), spec), notes=texts)
     except UnfitError as reason:
         return Item(id, label or 0, chunk.test, None, str(reason))
 
@@ -94,14 +111,36 @@ def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> So
     own_split = bool(files) and set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
     labels, named = _labels(files, heads, spec)
+    texts = [_texts(entry.uri, head, spec) for entry, head in zip(files, heads, strict=True)]
     chunks: list[Chunk] = []
-    for entry, side, head in zip(files, sides, heads, strict=True):
+    for entry, side, head, said in zip(files, sides, heads, texts, strict=True):
+        test = own_split and side == "test"
         for first_row, groups in _groups(head, spec):
-            test = own_split and side == "test"
-            chunks.append(TableChunk(entry.uri, entry.key, groups, first_row, test, labels, named))
+            place = (entry.uri, entry.key, groups, first_row)
+            chunks.append(TableChunk(*place, test, labels, named, said))
     total = sum(head.num_rows for head in heads)
     size_bytes = sum(entry.size_bytes for entry in files)
-    return Source(labels, own_split, total, size_bytes, chunks, fingerprint(entries), about(uri))
+    columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
+    digest = fingerprint(entries)
+    return Source(labels, own_split, total, size_bytes, chunks, digest, about(uri), columns)
+
+
+def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]:
+    """Which column holds which text; one that is only guessed has to be of text."""
+    schema = head.schema.to_arrow_schema()
+    chosen = notes.choose(spec, schema.names, uri)
+    kinds = {name: schema.field(column).type for name, column in chosen.items()}
+    wrong = {name for name, kind in kinds.items() if not _is_text(kind)}
+    for name in wrong:
+        if getattr(spec, f"{name}_column") is not None:
+            raise DataError(f"{uri}: column {chosen[name]!r} is {kinds[name]}; expected text")
+    return {name: column for name, column in chosen.items() if name not in wrong}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _side(key: str) -> str:
@@ -144,7 +183,7 @@ def _labels(
     kind = schema.field(spec.label_column).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    named = bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    named = _is_text(kind)
     if not named and not pa.types.is_integer(kind):
         raise DataError(
             f"{files[0].uri}: column {spec.label_column!r} is {kind}; expected integers or text"

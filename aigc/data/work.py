@@ -37,11 +37,15 @@ SCHEMA = pa.schema(
         ("mean", pa.float64()),
         ("sums", pa.list_(pa.int64())),
         ("size_bytes", pa.int64()),
+        ("notes", pa.binary(16)),
+        ("licence", pa.string()),
+        ("creator", pa.string()),
+        ("caption", pa.string()),
         ("image", pa.binary()),
     ]
 )
 _BATCH_BYTES = 8 * 2**20
-INDEX = [name for name in SCHEMA.names if name != "image"]
+INDEX = [name for name in SCHEMA.names if name not in ("image", "caption")]
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
 
 
 def read_index(uris: Sequence[str]) -> pa.Table:
-    """Everything but the images of all work files, with columns `file` and `row` to find them."""
+    """Everything but images and captions of all work files, with columns `file` and `row`."""
     tables = []
     for number, uri in enumerate(uris):
         with layout.parquet_errors(uri), storage.open_input(uri) as stream:
@@ -116,10 +120,9 @@ def read_rows(
 
 
 def decode(encoded: Sequence[bytes], spec: PrepareSpec) -> UInt8Images:
-    shape = (spec.size, spec.size, spec.channels)
-    pixels = np.empty((len(encoded), *shape), np.uint8)
+    pixels = np.empty((len(encoded), *spec.shape), np.uint8)
     for slot, data in zip(pixels, encoded, strict=True):
-        slot[...] = imagecodecs.png_decode(data).reshape(shape)
+        slot[...] = imagecodecs.png_decode(data).reshape(spec.shape)
     return pixels
 
 
@@ -139,8 +142,7 @@ def _pick(
 
 def _table(batch: list[Item], spec: PrepareSpec) -> pa.Table:
     good = [item.pixels for item in batch if item.pixels is not None]
-    shape = (0, spec.size, spec.size, spec.channels)
-    pixels = np.stack(good) if good else np.empty(shape, np.uint8)
+    pixels = np.stack(good) if good else np.empty((0, *spec.shape), np.uint8)
     prints = fingerprint(pixels)
     encoded = images.encode(pixels, "png")
     wide = pixels.astype(np.int64)
@@ -164,6 +166,10 @@ def _table(batch: list[Item], spec: PrepareSpec) -> pa.Table:
             spread(prints.mean.tolist()),
             spread(sums.tolist()),
             spread([len(data) for data in encoded]),
+            [item.notes.digest() for item in batch],
+            [item.notes.licence for item in batch],
+            [item.notes.creator for item in batch],
+            [item.notes.caption for item in batch],
             spread(encoded),
         ],
         schema=SCHEMA,
@@ -178,7 +184,7 @@ def _count(uri: str) -> ChunkDone:
 
 def _batch_items(spec: PrepareSpec) -> int:
     """Fingerprints and sums need many times the pixels' own memory, so few at a time."""
-    return max(1, min(2048, _BATCH_BYTES // (spec.size**2 * spec.channels)))
+    return max(1, min(2048, _BATCH_BYTES // spec.image_bytes))
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

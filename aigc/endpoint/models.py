@@ -66,6 +66,7 @@ def _row(version: ModelVersion, loaded: Loaded | None, settings: ServiceSettings
         "version": version.ref,
         "aliases": [],
         "digest": version.digest,
+        "health": version.health,
         "family": config.architecture.family,
         "labels": list(config.labels) if config.conditional else [],
         "width": config.width,

@@ -104,6 +104,10 @@ MODEL = {
         "id": TEXT,
         "object": {"const": "model"},
         "created": {"type": "integer"},
+        "health": {
+            "enum": ["ok", "collapsed", "unknown"],
+            "description": "How training judged the model; a collapsed one was asked for.",
+        },
         "limits": _LIMITS,
     },
 }

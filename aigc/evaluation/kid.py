@@ -25,16 +25,21 @@ def kernel_distance(first: Features, second: Features, block_items: int, seed: i
     size = min(block_items, len(x), len(y))
     blocks = min(len(x), len(y)) // size
     rows = [slice(number * size, (number + 1) * size) for number in range(blocks)]
-    values = np.array([_mmd2(x[row], y[row]) for row in rows])
+    values = np.array([squared_mmd(x[row], y[row]) for row in rows])
     error = values.std(ddof=1) / np.sqrt(blocks) if blocks > 1 else 0.0
     return Kid(float(values.mean()), float(error))
 
 
-def _mmd2(x: torch.Tensor, y: torch.Tensor) -> float:
-    """Equation 4 there: pairs of one set without an item's pair with itself."""
-    n = len(x)
-    within = sum(float(k.sum() - k.diagonal().sum()) for k in (_kernel(x, x), _kernel(y, y)))
-    return within / (n * (n - 1)) - 2 * float(_kernel(x, y).mean())
+def squared_mmd(x: torch.Tensor, y: torch.Tensor) -> float:
+    """Equation 4 there, of float (N, D) and (M, D), two rows or more each: pairs of one set without
+    an item's pair with itself."""
+    within = sum(_without_self(_kernel(rows, rows)) for rows in (x, y))
+    return within - 2 * float(_kernel(x, y).mean())
+
+
+def _without_self(kernel: torch.Tensor) -> float:
+    n = len(kernel)
+    return float(kernel.sum() - kernel.diagonal().sum()) / (n * (n - 1))
 
 
 def _kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

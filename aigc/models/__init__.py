@@ -12,15 +12,19 @@ from aigc.models.config import ModelConfig
 from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
 from aigc.models.encoder import ConvEncoder
 from aigc.models.generator import ConvSampler
+from aigc.models.residual import ResidualDiscriminator, ResidualSampler
 from aigc.models.sampling import PRIOR_PREFIX, PriorSampler, load_prior
 from aigc.specs import GanModel
 
-MODELS: dict[str, Callable[[ModelConfig], nn.Module]] = {"gan": ConvSampler, "vae": ConvSampler}
-"""The sampler of each family; a VAE's decoder, which `load_sampler` joins to its prior."""
+SAMPLERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "dcgan": ConvSampler,
+    "residual": ResidualSampler,
+}
 
 DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dcgan": DcganDiscriminator,
     "projection": ProjectionDiscriminator,
+    "residual": ResidualDiscriminator,
 }
 
 SAMPLER_PREFIX = "sampler."
@@ -31,7 +35,7 @@ __all__ = [
     "DISCRIMINATORS",
     "DISCRIMINATOR_PREFIX",
     "ENCODER_PREFIX",
-    "MODELS",
+    "SAMPLERS",
     "SAMPLER_PREFIX",
     "ConvEncoder",
     "ModelConfig",
@@ -47,13 +51,15 @@ __all__ = [
 
 def build_sampler(config: ModelConfig) -> nn.Module:
     """A fresh sampler, of a VAE its decoder alone: forward(z float32 (B, latent_dim), label int64
-    (B,) or None) gives float
-    (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on CPUs and GPUs alike.
+    (B,) or None) gives float (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on
+    CPUs and GPUs alike.
 
     Raises:
         SpecError: the picture size cannot be made.
     """
-    return MODELS[config.architecture.family](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    architecture = config.architecture
+    network = architecture.generator if isinstance(architecture, GanModel) else "dcgan"
+    return SAMPLERS[network](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def build_discriminator(config: ModelConfig) -> nn.Module:

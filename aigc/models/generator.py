@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from aigc.models.config import ModelConfig
 from aigc.models.shapes import pyramid
 
-_EMBEDDING = 64
+EMBEDDING = 64
 _INIT_STD = 0.02
 
 
@@ -41,8 +41,8 @@ class ConvSampler(nn.Module):
         grid = pyramid(config.height, config.width)
         levels = grid.channels(config.architecture.width)
         self.latent_dim = config.latent_dim
-        self.embed = nn.Embedding(len(config.labels), _EMBEDDING) if config.conditional else None
-        inputs = config.latent_dim + (_EMBEDDING if config.conditional else 0)
+        self.embed = nn.Embedding(len(config.labels), EMBEDDING) if config.conditional else None
+        inputs = config.latent_dim + (EMBEDDING if config.conditional else 0)
         self.root = Root(inputs, (grid.base_height, grid.base_width, levels[0]), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(levels[0]), nn.ReLU(inplace=True)]
         for coarse, fine in itertools.pairwise(levels):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aigc.models.generator import ConvSampler, Root, joined
+from aigc.models.residual import ResidualSampler
 from aigc.models.sampling import PriorInference, PriorSampler
 from aigc.models.upsampling import Planes, SignReLU, Spread, Subpixel, Winograd
 
@@ -23,7 +24,9 @@ _MANY_CHANNELS, _FEW_TILES = 128, 4
 """From so many inputs on Winograd's form is faster, with more tiles from twice as many on."""
 
 
-def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
+def for_inference(
+    sampler: nn.Module, dtype: torch.dtype, device: str = "cpu"
+) -> Inference | ResidualInference | PriorInference:
     """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1].
 
     `label` may be float (B, E), as `embeddings` gives; with a prior, as `points` gives.
@@ -31,6 +34,10 @@ def for_inference(sampler: nn.Module, dtype: torch.dtype, device: str = "cpu") -
     if isinstance(sampler, PriorSampler):
         prior = copy.deepcopy(sampler.prior).float().eval().to(device)
         return PriorInference(prior, for_inference(sampler.decoder, dtype, device))
+    if isinstance(sampler, ResidualSampler):
+        plain = copy.deepcopy(sampler).eval().requires_grad_(False)
+        cast = ResidualInference(plain, dtype).to(device, dtype)
+        return cast.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     if not isinstance(sampler, ConvSampler):
         raise TypeError(f"{type(sampler).__name__} has no inference form")
     fast = copy.deepcopy(sampler).float().eval().requires_grad_(False)
@@ -63,6 +70,24 @@ class Inference(nn.Module):
         """int64 (B,) to float (B, 64), in the precision of the weights."""
         assert self.embed is not None
         known: Tensor = self.embed(label)
+        return known
+
+
+class ResidualInference(nn.Module):
+    """The residual sampler with casts at its borders: there is no normalisation to fold."""
+
+    def __init__(self, sampler: ResidualSampler, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.sampler, self.dtype = sampler, dtype
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        pictures: Tensor = self.sampler.preactivation(z.to(self.dtype), label)
+        return pictures.float().clamp(-1, 1)
+
+    def embeddings(self, label: Tensor) -> Tensor:
+        """int64 (B,) to float (B, 64), in the precision of the weights."""
+        assert self.sampler.embed is not None
+        known: Tensor = self.sampler.embed(label)
         return known
 
 

@@ -7,7 +7,7 @@ float (B,) tensors in [0, 1), one draw a picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -16,6 +16,13 @@ Uniform = Callable[[], Tensor]
 
 _SHIFT = 1 / 8
 _HOLE = 1 / 2
+
+
+def mirrored(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Half of the pictures, chosen at random, with left and right exchanged. Unlike the other
+    changes it is for real pictures alone, so the generator learns mirrored ones as well."""
+    chosen = (uniform() < 0.5).view(-1, 1, 1, 1)
+    return torch.where(chosen, pictures.flip(3), pictures)
 
 
 def brightness(pictures: Tensor, uniform: Uniform) -> Tensor:
@@ -54,10 +61,16 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
 }
 
 
-def augment(pictures: Tensor, policies: Sequence[str], uniform: Uniform) -> Tensor:
-    """`pictures` after each policy in turn; unchanged when there are none."""
+def augment(
+    pictures: Tensor, policies: Iterable[str], uniform: Uniform, probability: float = 1.0
+) -> Tensor:
+    """`pictures` after each policy in turn, each applied to a picture with this probability."""
     for policy in policies:
-        pictures = AUGMENTATIONS[policy](pictures, uniform)
+        changed = AUGMENTATIONS[policy](pictures, uniform)
+        if probability < 1:
+            chosen = (uniform() < probability).view(-1, 1, 1, 1)
+            changed = torch.where(chosen, changed, pictures)
+        pictures = changed
     return pictures
 
 

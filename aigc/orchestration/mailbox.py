@@ -22,6 +22,7 @@ class Mailbox:
         self._result: Any = None
         self._stopping = False
         self._starts = 0
+        self._notes: list[str] = []
 
     def arrive(self, rank: int) -> bool:
         """A worker begins; True tells it to leave, for the run has failed for good already."""
@@ -36,6 +37,15 @@ class Mailbox:
     def latest(self) -> tuple[tuple[float, float, dict[str, Any]] | None, int]:
         """The newest progress, and how often the workers have been started."""
         return self._latest, self._starts
+
+    def note(self, message: str) -> None:
+        """A line for the user."""
+        self._notes.append(message)
+
+    def notes(self) -> list[str]:
+        """The lines since this was last asked for."""
+        fresh, self._notes = self._notes, []
+        return fresh
 
     def stop(self) -> None:
         self._stopping = True
@@ -74,6 +84,10 @@ class Line:
 
     def report(self, done: float, total: float, **metrics: Any) -> None:
         self._latest = (done, total, metrics)
+
+    def notice(self, message: str) -> None:
+        """Calls of one worker arrive in order: this one before the run's result."""
+        self._mailbox.note.remote(message)
 
     def stop(self) -> bool:
         """Send what is new, at most twice a second, and read the last answer if it is there."""

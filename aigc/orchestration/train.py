@@ -8,7 +8,6 @@ from the same checkpoints.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import tempfile
@@ -28,9 +27,9 @@ from ray.train.v2.torch.torch_trainer import TorchTrainer
 from aigc import storage, training
 from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.mailbox import Line, open_mailbox
+from aigc.orchestration.publish import publish
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, TrainSpec
-from aigc.store import ModelStore
 from aigc.training import TrainResult
 from aigc.types import Json, Notice, Report, silent, unheard
 
@@ -67,20 +66,24 @@ def run(
     images done and in all, `notice` a line when something happened that a user wants to know.
 
     Returns:
-        The figures of training and `out`; with `spec.publish` also `model` and `uri`.
+        The figures of training, `out` and `sheet`, where the newest samples are; with
+        `spec.publish` also `model` and `uri`.
 
     Raises:
-        AigcError: as `training.train`; PlacementError also when the cluster has no room.
+        AigcError: as `training.train` and `publish`; PlacementError also when the cluster has no
+            room.
     """
     places = {"data": storage.absolute(spec.data), "out": storage.absolute(spec.out)}
     spec = spec.model_copy(update=places)
     if training.is_finished(spec):
-        notice(f"{spec.out} is finished already; raise steps or max_seconds to train on")
-        return _publish(spec, training.train(spec))
+        ended = training.stop_reason(spec)
+        more = f"ended at {ended}; train on" if ended else "raise steps or max_seconds to train on"
+        notice(f"{spec.out} is finished already; {more}" + (" in another out" if ended else ""))
+        return publish(spec, training.train(spec))
     with connect(address):
         workers = _plan(spec)
         result = _fit(spec, workers, report, notice)
-    return _publish(spec, result)
+    return publish(spec, result)
 
 
 def _plan(spec: TrainSpec) -> Workers:
@@ -119,6 +122,7 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
             _stop(mailbox, thread)
             raise
         failure, result = _ask(mailbox.outcome.remote())
+        _pass_on(mailbox, notice)
     if failure is not None:
         raise failure
     if outcome and outcome[0] is not None:
@@ -165,7 +169,14 @@ def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(max(1, int(config["cpus"])))
     line = Line(mailbox)
     try:
-        result = training.train(spec, rank=rank, world=world, report=line.report, stop=line.stop)
+        result = training.train(
+            spec,
+            rank=rank,
+            world=world,
+            report=line.report,
+            stop=line.stop,
+            notice=line.notice,
+        )
     except AigcError as error:
         ray.get(mailbox.fail.remote(error), timeout=_ANSWER_S)
         if world > 1:
@@ -197,6 +208,7 @@ def _follow(
         if stopping.is_set():
             _stop(mailbox, thread)
             return
+        _pass_on(mailbox, notice)
         latest, started = _ask(mailbox.latest.remote())
         if started > max(1, starts):
             notice("a worker was lost; going on from the last checkpoint")
@@ -204,6 +216,11 @@ def _follow(
         if latest is not None and latest != shown:
             done, total, figures = shown = latest
             report(done, total, **figures)
+
+
+def _pass_on(mailbox: Any, notice: Notice) -> None:
+    for message in _ask(mailbox.notes.remote()):
+        notice(message)
 
 
 def _stop(mailbox: Any, thread: threading.Thread) -> None:
@@ -244,28 +261,6 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-def _publish(spec: TrainSpec, result: TrainResult) -> Json:
-    summary: Json = {"out": spec.out, "steps_run": result.steps_run, **result.metrics}
-    if not spec.publish:
-        return summary
-    note = storage.join(spec.out, "published.json")
-    earlier = training.read_json(note)
-    ours = {"steps": result.metrics["steps"], "synonyms": spec.synonyms}
-    if earlier and all(earlier.get(key, {}) == value for key, value in ours.items()):
-        return summary | {"model": earlier["model"], "uri": earlier["uri"]}
-    version = ModelStore().publish(
-        spec.name,
-        result.config,
-        result.tensors,
-        metrics=result.metrics,
-        samples_png=result.samples_png,
-        card=result.card,
-    )
-    model = {"model": version.ref, "uri": version.uri}
-    storage.write_bytes(note, json.dumps(model | ours).encode())
-    return summary | model
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from aigc.specs.generate import (
 from aigc.specs.prepare import PrepareSpec
 from aigc.specs.serve import Scaling, ServeSpec
 from aigc.specs.train import EvaluateSpec, GanModel, TrainSpec, VaeModel
+from aigc.specs.watch import Remedy, TrainingWatch
 
 SPECS: dict[str, type[Spec]] = {
     "prepare": PrepareSpec,
@@ -46,11 +47,13 @@ __all__ = [
     "Placement",
     "PrepareSpec",
     "RealismGate",
+    "Remedy",
     "Scaling",
     "Seed",
     "ServeSpec",
     "Spec",
     "TrainSpec",
+    "TrainingWatch",
     "VaeModel",
     "build",
     "dump",

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
+
+_SIDES = (8, 1024)
+_HEIGHT_X_WIDTH = re.compile(r"(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?", re.ASCII)
+_SIDE_SCHEMA = {"type": "integer", "minimum": _SIDES[0], "maximum": _SIDES[1]}
+_SIZE_SCHEMA = {
+    "anyOf": [
+        _SIDE_SCHEMA,
+        {"type": "array", "items": _SIDE_SCHEMA, "minItems": 2, "maxItems": 2},
+        {"type": "string", "pattern": r"^\d+(x\d+)?$"},
+    ]
+}
+
+
+def _size(value: Any) -> int | tuple[int, int]:
+    sides: Any = value
+    if isinstance(value, str) and (match := _HEIGHT_X_WIDTH.fullmatch(value.strip())):
+        sides = [int(side) for side in match.groups() if side]
+    sides = list(sides) if isinstance(sides, list | tuple) else [sides]
+    low, high = _SIDES
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if not whole or len(sides) not in (1, 2) or not all(low <= side <= high for side in sides):
+        raise ValueError(f"expected pixels in {low}..{high}, for example 64, or 64x96 (HxW)")
+    return sides[0] if sides[0] == sides[-1] else (sides[0], sides[1])
+
+
+Size: TypeAlias = Annotated[
+    int | tuple[int, int], PlainValidator(_size), WithJsonSchema(_SIZE_SCHEMA)
+]
+"""One side of a square, or (height, width)."""
 
 
 class PrepareSpec(Spec):
     """Raw images in, a clean, split, sharded data set out."""
 
     source: Place
-    """Folder (class = sub-folder), IDX folder or Parquet file/folder; local or s3://."""
+    """Folder (class = sub-folder, or metadata.csv/.jsonl), IDX folder or Parquet file/folder; local
+    or s3://."""
     out: Place
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
-    size: int = Field(64, ge=8, le=1024)
-    """Height and width of every stored image, in pixels."""
+    size: Size = 64
+    """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
     channels: Literal[1, 3] = 3
     fit: Fit = "crop"
-    """How other aspect ratios become square: centre crop, pad with white, or stretch."""
+    """How other aspect ratios become that of `size`: centre crop, pad with white, or stretch."""
     image_column: str = "image"
     label_column: str = "label"
+    """Classes in Parquet ("" for none) or in metadata.csv/.jsonl ("" for sub-folders)."""
+    caption_column: str | None = None
+    """Free text of each image; unset means `caption` or `text` where there is one, "" means none.
+    """
+    licence_column: str | None = None
+    """Licence of each image; unset means `licence` or `license` where there is one."""
+    creator_column: str | None = None
+    """Who made each image; unset means `creator` or `author` where there is one."""
     animated: Literal["reject", "first"] = "reject"
     max_pixels: int = Field(50_000_000, ge=1)
     """An image that would decode to more pixels is rejected unread (decompression bomb)."""
@@ -39,3 +78,23 @@ class PrepareSpec(Spec):
     """Stop when more inputs are rejected: a share if below 1, else a number of files."""
     shard_bytes: int = Field(64 * 2**20, ge=2**20, le=2**30)
     placement: Placement = Placement()
+
+    @property
+    def height(self) -> int:
+        """Of every stored image, in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[0]
+
+    @property
+    def width(self) -> int:
+        """Of every stored image, in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every stored image."""
+        return self.height, self.width, self.channels
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of one decoded image."""
+        return self.height * self.width * self.channels

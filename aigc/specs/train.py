@@ -7,28 +7,43 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
+from aigc.specs.watch import TrainingWatch
 
 
 class GanModel(Spec):
     """Generator and discriminator, trained in turn."""
 
     family: Literal["gan"] = "gan"
-    generator: Literal["dcgan"] = "dcgan"
-    discriminator: Literal["dcgan", "projection"] = "projection"
+    generator: Literal["dcgan", "residual"] = "dcgan"
+    """`dcgan` has transposed convolutions and BatchNorm; `residual` has residual blocks without
+    normalisation and filtered resampling (Huang et al. 2024)."""
+    discriminator: Literal["dcgan", "projection", "residual"] = "projection"
     """`dcgan` has BatchNorm as in Radford et al. 2016; `projection` has none and conditions by
-    inner product (Miyato & Koyama 2018)."""
+    inner product (Miyato & Koyama 2018), as does `residual`, the counterpart of that generator."""
     latent_dim: int = Field(128, ge=1, le=4096)
     width: int = Field(64, ge=4, le=1024)
-    """Channels of the finest layer; each coarser one doubles them up to 8 x."""
+    """Channels of the finest hidden layer; each coarser one doubles them, up to 8 x (`residual`:
+    4 x)."""
+    blocks: int = Field(1, ge=1, le=16)
+    """Residual blocks at each level of the `residual` networks."""
     conditional: bool = True
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
     r1_gamma: float = Field(0.3, ge=0)
     r2_gamma: float = Field(0.3, ge=0)
+    gamma_final: float | None = Field(None, gt=0)
+    """Factor that both gammas reach at the end of the run, along the learning rate's cosine."""
+    penalty: Literal["exact", "finite_difference"] = "exact"
+    """How the squared gradient is had: by differentiating twice, or from a difference along one
+    random direction."""
+    penalty_sigma: float = Field(0.01, gt=0, le=1)
+    """Length of that difference's step, a standard deviation of pixels in [-1, 1]."""
     penalty_every: int = Field(8, ge=1)
-    """Lazy regularisation: the penalties are applied every so many steps, scaled to match."""
+    """Lazy regularisation: the penalties are applied once in this many steps, scaled to match."""
     spectral_norm: bool = False
     augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
     """DiffAugment policies (Zhao et al. 2020) for small data sets."""
+    augment_probability: float = Field(1.0, ge=0, le=1)
+    """Share of the pictures that are augmented."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -71,8 +86,17 @@ class TrainSpec(Spec):
     out: Place
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why fields have their values: dotted name to a sentence, as the adaptive preset gives them.
+    They are written into the model's card and decide nothing."""
     synonyms: dict[str, str] = Field(default_factory=dict)
     """Other words that prompts may use for a label, as `trousers: Trouser`."""
+    flip: bool = False
+    """Mirror half of the training pictures left to right. Only for content without writing, logos
+    or a fixed side."""
+    class_balance: float = Field(0.0, ge=0, le=1)
+    """How much more often pictures of small classes are shown: 0 as often as all others, 1 until
+    all classes are seen about equally often."""
     batch_size: int = Field(64, ge=2)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)
@@ -93,6 +117,8 @@ class TrainSpec(Spec):
     sample_every: int = Field(500, ge=1)
     checkpoint_every_s: float = Field(60.0, gt=0)
     keep_checkpoints: int = Field(2, ge=1)
+    watch: TrainingWatch = TrainingWatch()
+    """How the run is judged while it lasts, and what is done when it goes wrong."""
     publish: bool = True
     placement: Placement = Placement(workers=1)
 

@@ -40,6 +40,7 @@ from aigc.store.version import (
     METRICS,
     SAMPLES,
     WEIGHTS,
+    Health,
     ModelVersion,
     checksums,
     marker_bytes,
@@ -71,6 +72,7 @@ class ModelStore:
         metrics: Json | None = None,
         samples_png: bytes | None = None,
         card: str | None = None,
+        health: Health = "unknown",
     ) -> ModelVersion:
         """Store a new version of `name`; it becomes visible whole, as the last act.
 
@@ -79,6 +81,7 @@ class ModelStore:
             metrics: Figures known by now; evaluation may replace them later.
             card: Markdown about data and recipe. The store puts identity, figures, intended use
                 and limits around it, because it alone knows the version and the digest.
+            health: How training judged it; stands in the version's marker for ever.
 
         Raises:
             StoreError: `name` is no model name.
@@ -99,7 +102,9 @@ class ModelStore:
         if samples_png is not None:
             files[SAMPLES] = samples_png
         uri = storage.join(self._models, name, version)
-        published = ModelVersion(name, version, uri, digest, config, time.time(), checksums(files))
+        published = ModelVersion(
+            name, version, uri, digest, config, time.time(), checksums(files), health
+        )
         extras = {} if metrics is None else {METRICS: pretty(metrics)}
         _write_all(uri, files | extras, marker_bytes(published))
         return published

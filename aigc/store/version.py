@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -15,6 +16,9 @@ from aigc.types import Json
 
 CONFIG, WEIGHTS, SAMPLES = "config.json", "model.safetensors", "samples.png"
 METRICS, CARD, MARKER, CLAIM = "metrics.json", "README.md", "version.json", "claim.json"
+
+Health = Literal["ok", "collapsed", "unknown"]
+"""How training judged the model; `unknown` where it was not watched."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class ModelVersion:
     """Seconds since the epoch."""
     files: dict[str, str]
     """sha256 of every immutable file, by name."""
+    health: Health = "unknown"
 
     @property
     def ref(self) -> str:
@@ -50,6 +55,7 @@ def read_version(uri: str) -> ModelVersion:
     try:
         marker = json.loads(storage.read_bytes(storage.join(uri, MARKER)))
         fields = {key: marker[key] for key in ("name", "version", "digest", "created_at", "files")}
+        fields["health"] = marker.get("health", "unknown")
     except StorageError as error:
         if storage.exists(storage.join(uri, CLAIM)):
             raise StoreError(f"{uri}: this version was never published") from None
@@ -69,7 +75,7 @@ def read_version(uri: str) -> ModelVersion:
 
 def marker_bytes(version: ModelVersion) -> bytes:
     """The content of version.json."""
-    fields = ("name", "version", "digest", "created_at", "files")
+    fields = ("name", "version", "digest", "created_at", "files", "health")
     return pretty({"format": 1} | {field: getattr(version, field) for field in fields})
 
 

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -29,21 +30,23 @@ from aigc.types import Json
 _MARKER = "checkpoint.json"
 _WEIGHTS = "weights.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
-_NOT_IDENTITY = {
-    "data",
-    "steps",
-    "max_seconds",
-    "placement",
-    "publish",
-    "synonyms",
-    "out",
-    "log_every",
-    "sample_every",
-    "checkpoint_every_s",
-    "keep_checkpoints",
+_NOT_IDENTITY: dict[str, Any] = {
+    "data": True,
+    "steps": True,
+    "max_seconds": True,
+    "placement": True,
+    "publish": True,
+    "synonyms": True,
+    "reasons": True,
+    "out": True,
+    "log_every": True,
+    "sample_every": True,
+    "checkpoint_every_s": True,
+    "keep_checkpoints": True,
+    "watch": {"publish_collapsed": True},
 }
 """Fields that may differ when a run is resumed: limits, places (the data are known by their
-digest), how often to report and what prompts may say."""
+digest), how often to report, what prompts may say and whether a collapsed model is published."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ def claim(spec: TrainSpec, data_digest: str) -> None:
 def save(spec: TrainSpec, learner: Learner, ema: Ema, state: Json) -> str:
     """Write a checkpoint, drop all but the newest `keep_checkpoints`, return its URI."""
     uri = storage.join(spec.out, "checkpoints", f"step-{state['step']:09d}")
+    write(uri, learner, ema, state)
+    _drop_others(spec, uri.rsplit("/", 1)[1])
+    return uri
+
+
+def write(uri: str, learner: Learner, ema: Ema, state: Json) -> None:
+    """One checkpoint at `uri`, its marker last."""
     files = {
         _WEIGHTS: save_tensors(_weights(learner, ema)),
         _OPTIMIZER: save_tensors(_optimizer_tensors(learner)),
@@ -86,30 +96,39 @@ def save(spec: TrainSpec, learner: Learner, ema: Ema, state: Json) -> str:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     marker = json.dumps({"state": state, "sha256": digests}, indent=2, sort_keys=True)
     storage.write_bytes(storage.join(uri, _MARKER), marker.encode())
-    _drop_others(spec, uri.rsplit("/", 1)[1])
-    return uri
 
 
 def restore_latest(spec: TrainSpec, learner: Learner, ema: Ema) -> Checkpoint | None:
     """Load the newest whole checkpoint into `learner` and `ema`; None when there is none."""
     for name in reversed(_names(spec)):
-        uri = storage.join(spec.out, "checkpoints", name)
-        marker = read_json(storage.join(uri, _MARKER))
-        files = _verified_files(uri, marker) if marker else None
-        if marker and files:
-            _load(learner, ema, load_tensors(files[_WEIGHTS]), load_tensors(files[_OPTIMIZER]))
-            return Checkpoint(uri, marker["state"])
+        found = restore(storage.join(spec.out, "checkpoints", name), learner, ema)
+        if found:
+            return found
     return None
+
+
+def restore(uri: str, learner: Learner, ema: Ema) -> Checkpoint | None:
+    """Load the checkpoint at `uri` into `learner` and `ema`; None when it is not whole."""
+    marker = read_json(storage.join(uri, _MARKER))
+    files = _verified_files(uri, marker) if marker else None
+    if not marker or not files:
+        return None
+    _load(learner, ema, load_tensors(files[_WEIGHTS]), load_tensors(files[_OPTIMIZER]))
+    return Checkpoint(uri, marker["state"])
+
+
+def kept_states(spec: TrainSpec) -> list[Json]:
+    """What each checkpoint says of the run, oldest first, without reading its weights."""
+    markers = [
+        read_json(storage.join(spec.out, "checkpoints", name, _MARKER)) for name in _names(spec)
+    ]
+    return [marker["state"] for marker in markers if marker]
 
 
 def newest_state(spec: TrainSpec) -> Json | None:
     """What the newest checkpoint says of the run, without reading its weights."""
-    for name in reversed(_names(spec)):
-        marker = read_json(storage.join(spec.out, "checkpoints", name, _MARKER))
-        if marker:
-            state: Json = marker["state"]
-            return state
-    return None
+    states = kept_states(spec)
+    return states[-1] if states else None
 
 
 def latest_uri(spec: TrainSpec) -> str | None:
@@ -164,6 +183,8 @@ def _load(
     with torch.no_grad():
         for key, value in expected.items():
             value.copy_(weights[key])
+    for owner in learner.optimizers.values():
+        owner.state.clear()
     parameters = {
         (name, index): (owner, parameter)
         for name, owner in learner.optimizers.items()

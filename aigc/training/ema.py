@@ -32,17 +32,25 @@ class Ema:
         """Move towards the live weights after a step on `batch_images`, `images_seen` in all."""
         half_life = min(self._half_life_images, _RAMP * images_seen)
         keep = 0.5 ** (batch_images / half_life) if half_life > 0 else 0.0
+        averages: list[Tensor] = []
+        latest: list[Tensor] = []
         for name, average in self.modules.items():
-            live = self._live[name].state_dict()
-            for key, value in average.state_dict().items():
+            for value, live in zip(_tensors(average), _tensors(self._live[name]), strict=True):
                 if value.is_floating_point():
-                    value.lerp_(live[key], 1 - keep)
+                    averages.append(value)
+                    latest.append(live)
                 else:
-                    value.copy_(live[key])
+                    value.copy_(live)
+        torch._foreach_lerp_(averages, latest, 1 - keep)
 
     def tensors(self) -> dict[str, Tensor]:
         """`NAME.key` to tensor, contiguous and on the CPU: what a model folder holds."""
         return named_tensors(self.modules)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    """Parameters and buffers; `state_dict` takes longer than the average itself."""
+    return [*module.parameters(), *module.buffers()]
 
 
 def named_tensors(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
@@ -52,3 +60,11 @@ def named_tensors(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
+
+
+def loaded(modules: dict[str, nn.Module], tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
+    """Copies of `modules` with `tensors` as `named_tensors` names them; others are ignored."""
+    copies = copy.deepcopy(modules)
+    for name, module in copies.items():
+        module.load_state_dict({key: tensors[f"{name}.{key}"] for key in module.state_dict()})
+    return copies

@@ -11,8 +11,8 @@ from aigc.data.dataset import Dataset
 from aigc.modalities.image import to_network
 
 _AT_ONCE = 256
-_READ_ITEMS = 8192
 _HELD_OUT = 0.1
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,12 @@ class Encodings:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all are numbers, no larger than covariances of float32 can hold."""
+        largest = torch.cat([self.mean.abs(), self.deviation]).max()
+        return bool(largest < _LARGEST)  # not so for NaN
 
     def __getitem__(self, rows: Tensor | slice) -> Encodings:
         mean, deviation, label = self.mean[rows], self.deviation[rows], self.label[rows]

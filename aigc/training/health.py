@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from aigc.specs import GanModel, TrainSpec
+from aigc.types import Json
+
+Kind = Literal["diverged", "collapse", "overfitting"]
 
 _SATURATED_LOSS = 1e-3
 _COLLAPSED_SPREAD = 0.02
@@ -29,16 +34,38 @@ def spread(pictures: Tensor, label: Tensor) -> Tensor:
     return (deviation.square().sum() / (freedom * flat.shape[1])).sqrt()
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """That a run has gone wrong."""
+
+    kind: Kind
+    reason: str
+    """Why, with the figures, for the user."""
+
+
 class Health:
-    """Reads the logged figures; `complaint` says in words why the run should stop."""
+    """Reads the figures of training batches, which cost nothing: `verdict` says what is wrong.
 
-    def __init__(self, spec: TrainSpec) -> None:
+    It sees a number that is not finite at once, and a generator or discriminator that has given up
+    after ten checks; what only the averaged model shows is for `Watch`.
+    """
+
+    def __init__(self, spec: TrainSpec, state: Json | None = None) -> None:
         self._model = spec.model
-        self._saturated = 0
-        self._collapsed = 0
-        self._peak_spread = 0.0
+        known = state or {}
+        self._saturated: int = known.get("saturated", 0)
+        self._collapsed: int = known.get("collapsed", 0)
+        self._peak_spread: float = known.get("peak_spread", 0.0)
 
-    def complaint(self, step: int, figures: dict[str, float]) -> str | None:
+    def to_json(self) -> Json:
+        """For a resumed run: `state`."""
+        return {
+            "saturated": self._saturated,
+            "collapsed": self._collapsed,
+            "peak_spread": self._peak_spread,
+        }
+
+    def verdict(self, step: int, figures: dict[str, float]) -> Verdict | None:
         """None while all is well. Saturation and collapse must last ten checks in a row.
 
         Every generator begins with pictures that are nearly alike, so a small spread is a collapse
@@ -46,7 +73,7 @@ class Health:
         """
         for name, value in sorted(figures.items()):
             if not math.isfinite(value):
-                return f"{name} is {value}"
+                return Verdict("diverged", f"{name} is {value}")
         if not isinstance(self._model, GanModel) or step < _WARM_UP_STEPS:
             return None
         lost = self._model.loss != "wasserstein" and figures["d_loss"] < _SATURATED_LOSS
@@ -55,14 +82,19 @@ class Health:
         grown = self._peak_spread >= _ALIVE_SPREAD or step >= _LATE_STEPS
         alike = grown and figures["spread"] < _COLLAPSED_SPREAD
         self._collapsed = self._collapsed + 1 if alike else 0
+        return self._complete()
+
+    def _complete(self) -> Verdict | None:
         if self._saturated >= _PATIENCE:
-            return (
+            return Verdict(
+                "collapse",
                 f"the discriminator has won (its loss stayed below {_SATURATED_LOSS:g}), so the "
-                "generator learns nothing"
+                "generator learns nothing",
             )
         if self._collapsed >= _PATIENCE:
-            return (
+            return Verdict(
+                "collapse",
                 "the generator has collapsed: pictures of a class vary by less than "
-                f"{_COLLAPSED_SPREAD:.0%} of what real ones do"
+                f"{_COLLAPSED_SPREAD:.0%} of what real ones do",
             )
         return None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor, nn, optim
 
 from aigc.data.dataset import Dataset
+from aigc.training.adjustments import Adjustments
 from aigc.training.draws import Draws
 from aigc.types import Json
 
 Batch = tuple[Tensor, Tensor, Draws]
 """Pictures float32 (B, C, H, W) in [-1, 1], labels int64 (B,), and where to draw from."""
+
+Figures = Callable[[], dict[str, Tensor]]
+"""Scalars of the latest step, computed when asked for: most steps are not logged."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,15 @@ class Learner(Protocol):
     """Those that are part of the result as they are at the end: a GAN's `discriminator`, which has
     judged the latest weights, not their averages."""
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
-        """One update from the micro-batches; returns scalars to log, not yet read from the
-        device."""
+    def adjust(self, adjustments: Adjustments) -> None:
+        """From now on the penalties have `adjustments.penalty` times their weight and the
+        probability of augmentation is `adjustments.augment` higher. The loop itself takes care of
+        the learning rate."""
+        ...
+
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
+        """One update from the micro-batches, after `done` in 0..1 of the run; returns how to get
+        what is logged of it, valid until the next step."""
         ...
 
     def finish(

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from types import FrameType
 
 import torch
 from safetensors.torch import save as save_tensors
@@ -18,43 +12,28 @@ from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
-from aigc.modalities.image import to_network
-from aigc.models import ModelConfig, parameter_count
+from aigc.models import parameter_count
 from aigc.specs import GanModel, TrainSpec
-from aigc.training import checkpoint
+from aigc.training import best, checkpoint
+from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
-from aigc.training.draws import Draws
-from aigc.training.ema import Ema, named_tensors
+from aigc.training.ema import Ema, loaded, named_tensors
 from aigc.training.gan import GanLearner
-from aigc.training.health import Health
+from aigc.training.health import Verdict
 from aigc.training.journal import Journal
-from aigc.training.learner import Batch, Learner
+from aigc.training.learner import Figures, Learner
+from aigc.training.moments import next_sheet_s
 from aigc.training.parallel import Group
+from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
 from aigc.training.runs import model_config, recipe_card
 from aigc.training.schedule import learning_rate, progress
 from aigc.training.sheets import Sheet
+from aigc.training.stopping import Stop, on_sigterm
+from aigc.training.supervisor import Supervisor
 from aigc.training.vae import VaeLearner
-from aigc.types import Json, Labels, Report, UInt8Images, silent
+from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
 
 _REPORT_EVERY_S = 2.0
-
-Stop = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run. `tensors` are the averaged weights `sampler.*`, for a VAE `encoder.*` and the
-    prior `sampler.prior.*`, and a GAN's last `discriminator.*`. Of several workers, the first one's
-    is the result: only there the prior is fitted to the end."""
-
-    config: ModelConfig
-    tensors: dict[str, Tensor]
-    metrics: Json
-    samples_png: bytes
-    card: str
-    """Markdown about the data and the recipe."""
-    steps_run: int
-    """Steps made by this call; 0 when the run was finished before."""
 
 
 def train(
@@ -64,27 +43,28 @@ def train(
     world: int = 1,
     report: Report = silent,
     stop: Stop = lambda: False,
+    notice: Notice = unheard,
 ) -> TrainResult:
     """Train to the end of `spec`, from the newest checkpoint in `spec.out` if there is one.
 
     Every worker calls this with its `rank`; `world` > 1 needs torch.distributed set up. `report`
     gets images done and in all, on rank 0. When `stop` says so on rank 0, or SIGTERM comes, a
-    checkpoint is written first. On a CPU a resumed run gives the same bits as an undisturbed one
-    if `steps` is the limit.
+    checkpoint is written first. `notice` gets a line for each remedy of `spec.watch`, on rank 0.
+    On a CPU a resumed run gives the same bits as an undisturbed one if `steps` is the limit.
 
     Raises:
         DataError: the data set is missing or unfinished.
         SpecError: `spec.out` holds another run, or the pictures' size cannot be made.
-        JobError: training diverged, or was stopped; names what was kept.
+        JobError: training diverged and could not be remedied, or was stopped; names what was kept.
     """
-    run = _Run(spec, Group(rank, world))
-    with _on_sigterm(stop) as stopping:
+    run = _Run(spec, Group(rank, world), notice if rank == 0 else unheard)
+    with on_sigterm(stop) as stopping:
         run.train(report, stopping)
     return run.result()
 
 
 class _Run:
-    def __init__(self, spec: TrainSpec, group: Group) -> None:
+    def __init__(self, spec: TrainSpec, group: Group, notice: Notice) -> None:
         dataset = open_dataset(spec.data)
         if spec.batch_size % (group.world * spec.accumulate):
             raise SpecError(
@@ -92,6 +72,7 @@ class _Run:
                 f"accumulate {spec.accumulate}; choose a multiple"
             )
         self.spec, self.group, self.device = spec, group, training_device()
+        self.notice = notice
         self.dataset, self.config = dataset, model_config(spec, dataset)
         checkpoint.claim(spec, dataset.digest)
         torch.manual_seed(spec.seed)
@@ -99,16 +80,20 @@ class _Run:
         self.learner: Learner = family(spec, self.config, self.device, group)
         self.ema = Ema(self.learner.published, spec.ema_half_life_images)
         self.sheet = Sheet(self.config, spec.seed, self.device)
-        self.health = Health(spec)
         per_worker = spec.batch_size // group.world
         self.loader = Loader(
-            dataset, "train", per_worker, seed=spec.seed, rank=group.rank, world=group.world
+            dataset,
+            "train",
+            per_worker,
+            seed=spec.seed,
+            rank=group.rank,
+            world=group.world,
+            class_balance=spec.class_balance,
         )
         self._restore()
         self.first_step = self.step
         self.journal = Journal(spec.out, self.step) if group.rank == 0 else None
         self.good: tuple[int, dict[str, Tensor]] | None = None
-        self.figures: dict[str, float] = {}
 
     def _restore(self) -> None:
         found = checkpoint.restore_latest(self.spec, self.learner, self.ema)
@@ -116,8 +101,18 @@ class _Run:
         self.step: int = state.get("step", 0)
         self.elapsed_s: float = state.get("elapsed_s", 0.0)
         self.train_s: float = state.get("train_s", 0.0)
-        self.figures = state.get("figures", {})
+        self.figures: dict[str, float] = state.get("figures", {})
         self.saved_step, self.saved_at_s = self.step if found else -1, self.elapsed_s
+        self.supervisor = Supervisor(
+            self.spec,
+            self.config,
+            self.dataset,
+            self.device,
+            self.group,
+            self.learner,
+            self.ema,
+            state.get("supervisor", {}),
+        )
 
     @property
     def images(self) -> int:
@@ -127,11 +122,25 @@ class _Run:
     def done(self) -> float:
         return progress(self.spec, self.step, self.elapsed_s)
 
+    @property
+    def ended(self) -> bool:
+        return self.done >= 1 or self.supervisor.stopped is not None
+
     def train(self, report: Report, stop: Stop) -> None:
-        if self.done >= 1:
-            return
+        if not self.ended:
+            self._train(report, stop)
+        if self._lacks_last_look():
+            self._look()
+            self._save(again=True)
+
+    def _train(self, report: Report, stop: Stop) -> None:
+        if self.journal:
+            self.journal.open()
         began, before_s, reported_s = time.monotonic(), self.elapsed_s, 0.0
-        figures: dict[str, Tensor] = {}
+        figures: Figures | None = None
+        sheet_s = next_sheet_s(before_s)
+        if self.supervisor.note:
+            self.notice(self.supervisor.note)
         for pixels, labels in self.loader.batches(self.step):
             now = before_s + time.monotonic() - began
             self.elapsed_s, stopping = self.group.agree([now, float(stop())], self.device)
@@ -141,14 +150,16 @@ class _Run:
                     f"stopped at step {self.step}; the same command again goes on from "
                     f"{checkpoint.latest_uri(self.spec)}"
                 )
-            if self.done >= 1:
+            if self.supervisor.due(self.step, self.elapsed_s):
+                self._look()
+            if self.ended:
                 break
             figures = self._step(pixels, labels)
             if self.step % self.spec.log_every == 0:
                 self._check(figures)
-            if self.journal and self.step % self.spec.sample_every == 0:
-                shown = self.learner.finish(self.ema.modules, self.dataset, preview=True)
-                self.journal.sheet(self.step, self.sheet.png(shown.sampler))
+            if self.step % self.spec.sample_every == 0 or self.elapsed_s >= sheet_s:
+                self._draw_sheet()
+                sheet_s = next_sheet_s(self.elapsed_s)
             if self.elapsed_s - self.saved_at_s >= self.spec.checkpoint_every_s:
                 self._check_and_save(figures)
             if self.elapsed_s - reported_s >= _REPORT_EVERY_S:
@@ -157,41 +168,57 @@ class _Run:
         self._check_and_save(figures)
         report(self.images, self.images, **self._shown())
 
-    def _step(self, pixels: UInt8Images, labels: Labels) -> dict[str, Tensor]:
+    def _look(self) -> None:
+        verdict = self.supervisor.look(
+            self.step, self.images, self.elapsed_s, self.done, self.journal
+        )
+        if verdict and self.done < 1:
+            self._act(verdict)
+
+    def _act(self, verdict: Verdict) -> bool:
+        return self.supervisor.act(verdict, self.step, self.images, self.journal, self.notice)
+
+    def _lacks_last_look(self) -> bool:
+        """Whether the run has ended with a model that was not looked at, or was never looked at."""
+        watched = self.spec.watch.enabled and self.supervisor.stopped is None
+        return watched and self.done >= 1 and not self.supervisor.seen(self.step)
+
+    def _draw_sheet(self) -> None:
+        if self.journal:
+            shown = self.learner.finish(self.ema.modules, self.dataset, preview=True)
+            self.journal.sheet(self.step, self.sheet.png(shown.sampler))
+
+    def _step(self, pixels: UInt8Images, labels: Labels) -> Figures:
         began = time.monotonic()
-        rate = learning_rate(self.spec, self.step, self.done)
+        rate = learning_rate(self.spec, self.step, self.done) * self.supervisor.adjustments.lr
         for optimizer in self.learner.optimizers.values():
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
-        figures = self.learner.step(self._micro_batches(pixels, labels), self.step)
+        batches = micro_batches(self.spec, self.step, self.group.rank, pixels, labels, self.device)
+        figures = self.learner.step(batches, self.step, self.done)
         self.step += 1
         self.ema.update(self.images, self.spec.batch_size)
         self.train_s += time.monotonic() - began
         return figures
 
-    def _micro_batches(self, pixels: UInt8Images, labels: Labels) -> list[Batch]:
-        size = len(pixels) // self.spec.accumulate
-        return [
-            (
-                to_network(pixels[start : start + size]).to(self.device),
-                torch.from_numpy(labels[start : start + size]).to(self.device),
-                Draws(self.spec.seed, self.step, self.group.rank, micro, str(self.device)),
-            )
-            for micro, start in enumerate(range(0, len(pixels), size))
-        ]
-
-    def _check(self, figures: dict[str, Tensor]) -> None:
-        """Log, and stop the run on every worker alike when it has gone wrong."""
+    def _check(self, figures: Figures) -> None:
+        """Log, and on every worker alike remedy the run or stop it when it has gone wrong."""
         norm = torch.stack([p.float().norm() for p in self._averages()]).norm()
-        self.figures = self.group.average(figures | {"weight_norm": norm})
-        complaint = self.health.complaint(self.step, self.figures)
-        if complaint:
-            raise JobError(f"training diverged at step {self.step}: {complaint}; {self._rescue()}")
-        self.good = (self.step, self.ema.tensors())
-        if self.journal:
-            self.journal.log({"step": self.step, "images": self.images} | self._shown())
+        found = self.group.average(figures() | {"weight_norm": norm})
+        verdict = self.supervisor.health.verdict(self.step, found)
+        if verdict is None or verdict.kind != "diverged":
+            self.figures = found
+            if self.journal:
+                at = {"step": self.step, "images": self.images}
+                self.journal.log(at | {"elapsed_s": round(self.elapsed_s, 4)} | self._shown())
+        if verdict is None:
+            self.good = (self.step, self.ema.tensors())
+        if verdict and not self._act(verdict):
+            raise JobError(
+                f"training diverged at step {self.step}: {verdict.reason}; {self._rescue()}"
+            )
 
-    def _check_and_save(self, figures: dict[str, Tensor]) -> None:
+    def _check_and_save(self, figures: Figures | None) -> None:
         """A checkpoint is only made of a state that passed the check."""
         if figures and self.step % self.spec.log_every:
             self._check(figures)
@@ -217,27 +244,44 @@ class _Run:
             storage.write_bytes(storage.join(uri, "config.json"), config)
         return f"the averaged weights of step {step} are kept in {uri}"
 
-    def _save(self) -> None:
-        if self.group.rank == 0 and self.step != self.saved_step:
+    def _save(self, *, again: bool = False) -> None:
+        """`again`: also where this step is saved already, for the state has changed since."""
+        if self.group.rank == 0 and (again or self.step != self.saved_step):
             state = {
                 "step": self.step,
                 "images": self.images,
                 "elapsed_s": self.elapsed_s,
                 "train_s": self.train_s,
                 "figures": self.figures,
+                "supervisor": self.supervisor.to_json(),
             }
             checkpoint.save(self.spec, self.learner, self.ema, state)
+            self.supervisor.keep()
             if self.journal:
                 self.journal.flush()
         self.saved_step, self.saved_at_s = self.step, self.elapsed_s
 
     def result(self) -> TrainResult:
-        finished = self.learner.finish(self.ema.modules, self.dataset, preview=self.group.rank > 0)
-        png = self.sheet.png(finished.sampler)
         if self.journal and self.step > self.first_step:
-            self.journal.sheet(self.step, png)
+            self._draw_sheet()
             self.journal.close()
-        metrics: Json = {
+        watch, note = self.supervisor.watch, self.supervisor.note
+        step = published_step(watch)
+        if step is None:
+            tensors = best.result_tensors(self.learner, self.ema)
+        else:
+            tensors, _ = best.load_result(self.spec, step)
+        averages = loaded(self.ema.modules, tensors)
+        finished = self.learner.finish(averages, self.dataset, preview=self.group.rank > 0)
+        tensors |= named_tensors(finished.fitted)
+        metrics = self._metrics() | finished.metrics | watch_metrics(watch, note, self.step)
+        card = recipe_card(self.spec, self.dataset, metrics)
+        card += watch_card(self.spec, watch, note, self.step)
+        ran, png = self.step - self.first_step, self.sheet.png(finished.sampler)
+        return TrainResult(self.config, tensors, metrics, png, card, ran)
+
+    def _metrics(self) -> Json:
+        return {
             "steps": self.step,
             "images": self.images,
             "train_seconds": round(self.elapsed_s, 1),
@@ -245,29 +289,5 @@ class _Run:
             "sampler_parameters": parameter_count(self.ema.modules["sampler"]),
             "workers": self.group.world,
             "device": str(self.device),
-            **finished.metrics,
             **{name: round(value, 5) for name, value in self.figures.items()},
         }
-        ran = self.step - self.first_step
-        card = recipe_card(self.spec, self.dataset, metrics)
-        as_they_are = self.learner.published_raw | finished.fitted
-        tensors = self.ema.tensors() | named_tensors(as_they_are)
-        return TrainResult(self.config, tensors, metrics, png, card, ran)
-
-
-@contextlib.contextmanager
-def _on_sigterm(stop: Stop) -> Iterator[Stop]:
-    """`stop`, or SIGTERM since: only a main thread can hear signals, elsewhere `stop` decides."""
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    heard = threading.Event()
-
-    def hear(_number: int, _frame: FrameType | None) -> None:
-        heard.set()
-
-    before = signal.signal(signal.SIGTERM, hear)
-    try:
-        yield lambda: heard.is_set() or stop()
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
+from aigc.errors import DataError
 from aigc.models import ModelConfig
 from aigc.models.shapes import pyramid
 from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress
 from aigc.types import Json
+
+MIN_IMAGES = 20
+"""Training images below which a run is refused."""
 
 
 def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
@@ -30,19 +35,45 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
     return build(ModelConfig, values)
 
 
+def check_enough(dataset: Dataset) -> None:
+    """Raises DataError when no model can be learnt from so few pictures."""
+    images = dataset.counts.get("train", 0)
+    if images < MIN_IMAGES:
+        raise DataError(
+            f"{dataset.uri}: {images} training images; training needs at least {MIN_IMAGES}, and "
+            "a few hundred for varied results"
+        )
+
+
 def is_finished(spec: TrainSpec) -> bool:
-    """Whether the run in `spec.out` has reached the limits of `spec`.
+    """Whether the run in `spec.out` has reached the limits of `spec`, or its watch has ended it.
 
     Raises:
         DataError, SpecError, StorageError: the run could not start; `spec.out` is marked as this
             run's otherwise.
     """
     dataset = open_dataset(spec.data)
+    check_enough(dataset)
     pyramid(dataset.height, dataset.width)
     model_config(spec, dataset)
     checkpoint.claim(spec, dataset.digest)
     state = checkpoint.newest_state(spec)
-    return state is not None and progress(spec, state["step"], state["elapsed_s"]) >= 1
+    if state is None:
+        return False
+    return stop_reason(spec) is not None or progress(spec, state["step"], state["elapsed_s"]) >= 1
+
+
+def stop_reason(spec: TrainSpec) -> str | None:
+    """Why the watch of the run in `spec.out` ended it before its limits; None if it did not."""
+    state = checkpoint.newest_state(spec) or {}
+    reason: str | None = state.get("supervisor", {}).get("watch", {}).get("stopped")
+    return reason
+
+
+def begun(out: str) -> Json | None:
+    """The settings that the run in `out` began with, without its limits; None if there is none."""
+    found = checkpoint.read_json(storage.join(out, "run.json"))
+    return None if found is None else {k: v for k, v in found.items() if k != "data_digest"}
 
 
 def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
@@ -52,5 +83,10 @@ def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
         f"Trained on {dataset.counts.get('train', 0):,} images of `{dataset.source}`{licence} "
         f"for {metrics['steps']:,} steps of {spec.batch_size} images in "
         f"{metrics['train_seconds']:,.0f} s on {metrics['workers']} worker(s) "
-        f"({metrics['device']}).\n\n```yaml\n{dump(spec)}```\n"
+        f"({metrics['device']}).\n\n{_reasons(spec)}```yaml\n{dump(spec)}```\n"
     )
+
+
+def _reasons(spec: TrainSpec) -> str:
+    lines = [f"- `{name}`: {reason}\n" for name, reason in spec.reasons.items()]
+    return f"Chosen by the adaptive recipe:\n\n{''.join(lines)}\n" if lines else ""

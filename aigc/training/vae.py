@@ -20,9 +20,10 @@ from aigc.objectives.elbo import (
     warm_up,
 )
 from aigc.specs import TrainSpec, VaeModel
+from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast
 from aigc.training.encodings import encode
-from aigc.training.learner import Batch, Finished
+from aigc.training.learner import Batch, Figures, Finished
 from aigc.training.parallel import Group
 from aigc.training.prior import MOST_COMPONENTS, fit_mixture
 
@@ -51,7 +52,10 @@ class VaeLearner:
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
         }
 
-    def step(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+    def adjust(self, adjustments: Adjustments) -> None:
+        """A VAE has neither penalty nor augmentation."""
+
+    def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
         self.optimizers["both"].zero_grad(set_to_none=True)
         weight = self._model.beta * warm_up(
             step * self._spec.batch_size, self._model.kl_warmup_images
@@ -67,7 +71,7 @@ class VaeLearner:
         self.optimizers["both"].step()
         for module in self.modules.values():
             self._group.average_buffers(module)
-        return {
+        return lambda: {
             "loss": loss.detach(),
             "reconstruction": reconstruction.detach().mean(),
             "kl": divergences.detach().sum(dim=1).mean(),
@@ -84,6 +88,8 @@ class VaeLearner:
         began, limit = time.monotonic(), _PREVIEW_ITEMS if preview else _PRIOR_ITEMS
         classes = len(self._config.labels) if self._config.conditional else 0
         encodings = encode(averages["encoder"], dataset, classes, limit, self._spec.seed)
+        if not encodings.finite:  # of a run that diverges there is nothing to fit
+            return Finished(averages["sampler"])
         prior = fit_mixture(encodings, self._spec.seed, 1 if preview else MOST_COMPONENTS)
         metrics = {
             "prior_components": prior.weight.shape[1],

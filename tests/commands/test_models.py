@@ -42,6 +42,17 @@ def test_list(aigc: Aigc) -> None:
     assert "there is: fashion, other" in wrong.err
 
 
+def test_a_collapsed_model_says_so(aigc: Aigc) -> None:
+    store = fill()
+    store.publish("fashion", CONFIG, weights(9), health="collapsed")
+    rows = json.loads(aigc("models", "list", "fashion", "--json").out)
+    assert [row["health"] for row in rows] == ["collapsed", "unknown", "unknown", "unknown"]
+    lines = aigc("models", "list", "fashion").out.splitlines()
+    assert "health" in lines[0]
+    assert "collapsed" in lines[1]
+    assert "health     collapsed" in aigc("models", "show", "fashion").out
+
+
 def test_show(aigc: Aigc) -> None:
     version = fill().resolve("fashion@v2")
     shown = aigc("models", "show", "fashion@v2").out

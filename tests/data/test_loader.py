@@ -41,8 +41,25 @@ def test_ranks_share_nothing_and_together_see_everything(
             loader(numbered, memory, rank=rank, world=world).epoch_rows(epoch)
             for rank in range(world)
         ]
-        assert {len(rows) for rows in ranks} <= {600 // world, -(-600 // world)}
+        assert all(abs(len(rows) - 600 / world) < 32 for rows in ranks)
         assert sorted(np.concatenate(ranks).tolist()) == list(range(600))
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+@pytest.mark.parametrize("world", [2, 5])
+def test_a_global_batch_is_the_same_for_any_number_of_ranks(
+    numbered: Dataset, memory: int, world: int
+) -> None:
+    alone = loader(numbered, memory, batch=40).batches(13)
+    ranks = [
+        loader(numbered, memory, batch=40 // world, rank=rank, world=world).batches(13)
+        for rank in range(world)
+    ]
+    for _ in range(20):
+        pixels, labels = next(alone)
+        parts = [next(batches) for batches in ranks]
+        assert np.array_equal(np.concatenate([part[0] for part in parts]), pixels)
+        assert np.array_equal(np.concatenate([part[1] for part in parts]), labels)
 
 
 @pytest.mark.parametrize("memory", MEMORY)
@@ -82,3 +99,13 @@ def test_a_batch_may_be_larger_than_an_epoch(numbered: Dataset, memory: int) -> 
 def test_more_workers_than_images_is_refused(numbered: Dataset) -> None:
     with pytest.raises(DataError, match="cannot feed 601 workers"):
         Loader(numbered, "train", 8, seed=0, rank=0, world=601)
+
+
+@pytest.mark.parametrize("memory", MEMORY)
+def test_a_balanced_epoch_shows_small_classes_more_often(uneven: Dataset, memory: int) -> None:
+    _, labels = uneven.read("train")
+    whole = [labels[loader(uneven, memory, class_balance=b).epoch_rows(2)] for b in (0.0, 0.5, 1.0)]
+    assert [np.bincount(part).tolist() for part in whole] == [[80, 20, 5], [80, 40, 20], [80] * 3]
+    made = loader(uneven, memory, class_balance=1.0)
+    assert set(made.epoch_rows(0).tolist()) == set(range(105))
+    assert take(made, 12)[5:] == take(made, 7, 5)

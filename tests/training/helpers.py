@@ -21,5 +21,6 @@ def tiny_spec(data: str, out: Path | str, **changes: Any) -> TrainSpec:
         "lr_final": 1e-5,
         "precision": "fp32",
         "publish": False,
+        "watch": {"enabled": False},
     }
     return build(TrainSpec, values | changes)

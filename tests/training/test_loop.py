@@ -187,8 +187,8 @@ def test_divergence_stops_with_the_last_good_average_kept(
 ) -> None:
     healthy = GanLearner.step
 
-    def breaks(self: GanLearner, batches: Any, step: int) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step)
+    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
+        figures = healthy(self, batches, step, done)
         if step == 6:
             with torch.no_grad():
                 next(self.generator.parameters()).fill_(torch.nan)

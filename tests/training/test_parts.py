@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from aigc.errors import JobError
-from aigc.specs import TrainSpec
+from aigc.specs import GanModel, TrainSpec
 from aigc.training.draws import Draws
 from aigc.training.ema import Ema
-from aigc.training.health import Health, spread
+from aigc.training.health import Health, Verdict, spread
 from aigc.training.parallel import Group
-from aigc.training.schedule import learning_rate, progress
+from aigc.training.schedule import gamma_factor, learning_rate, progress
 from tests.training.helpers import tiny_spec
 
 
@@ -70,13 +70,34 @@ def test_the_rate_warms_up_and_ends_where_it_should() -> None:
     assert learning_rate(spec_of(lr_final=None), 99, 1.0) == pytest.approx(1.5e-3)
 
 
+def test_gamma_falls_to_its_end_along_the_cosine() -> None:
+    falling = GanModel(gamma_final=0.1)
+    factors = [gamma_factor(falling, done) for done in (0.0, 0.5, 1.0)]
+    assert factors == pytest.approx([1.0, 0.1**0.5, 0.1])
+    assert [gamma_factor(GanModel(), done) for done in (0.0, 1.0)] == [1.0, 1.0]
+
+
 def test_draws_depend_on_everything_that_names_them() -> None:
     base = Draws(seed=1, step=2)
     assert torch.equal(base.normal("z", 4, 3), Draws(1, 2).normal("z", 4, 3))
-    others = [Draws(2, 2), Draws(1, 3), Draws(1, 2, rank=1), Draws(1, 2, micro=1)]
+    others = [Draws(2, 2), Draws(1, 3), Draws(1, 2, first_row=4)]
     seen = {tuple(draws.normal("z", 4, 3).flatten().tolist()) for draws in [base, *others]}
     seen.add(tuple(base.normal("other", 4, 3).flatten().tolist()))
-    assert len(seen) == 6
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("parts", [2, 3, 12])
+def test_a_row_of_the_global_batch_has_its_draws_whatever_part_it_is_in(parts: int) -> None:
+    rows = 12 // parts
+    whole, cut = Draws(1, 2), [Draws(1, 2, first) for first in range(0, 12, rows)]
+    joined = torch.cat([draws.normal("z", rows, 5) for draws in cut])
+    assert torch.equal(joined, whole.normal("z", 12, 5))
+    one, many = whole.uniforms("u", 12), [draws.uniforms("u", rows) for draws in cut]
+    first = one()
+    assert torch.equal(torch.cat([draw() for draw in many]), first)
+    second = one()
+    assert torch.equal(torch.cat([draw() for draw in many]), second)
+    assert not torch.equal(first, second)
 
 
 def test_spread_is_zero_when_each_class_is_one_picture() -> None:
@@ -93,8 +114,8 @@ HEALTHY = {"d_loss": 0.6, "g_loss": 0.8, "spread": 0.8, "weight_norm": 3.0}
 
 
 def test_not_a_number_is_named_at_once() -> None:
-    complaint = Health(spec_of()).complaint(1, HEALTHY | {"g_loss": float("nan")})
-    assert complaint == "g_loss is nan"
+    verdict = Health(spec_of()).verdict(1, HEALTHY | {"g_loss": float("nan")})
+    assert verdict == Verdict("diverged", "g_loss is nan")
 
 
 @pytest.mark.parametrize(
@@ -102,18 +123,18 @@ def test_not_a_number_is_named_at_once() -> None:
 )
 def test_saturation_and_collapse_must_last(figure: dict[str, float], words: str) -> None:
     health = Health(spec_of())
-    assert health.complaint(1000, HEALTHY) is None
+    assert health.verdict(1000, HEALTHY) is None
     for step in range(9):
-        assert health.complaint(1000 + step, HEALTHY | figure) is None
-    assert health.complaint(1009, HEALTHY) is None
-    complaints = [health.complaint(2000 + step, HEALTHY | figure) for step in range(10)]
+        assert health.verdict(1000 + step, HEALTHY | figure) is None
+    assert health.verdict(1009, HEALTHY) is None
+    complaints = [health.verdict(2000 + step, HEALTHY | figure) for step in range(10)]
     assert complaints[:9] == [None] * 9
     assert words in str(complaints[9])
 
 
 def test_a_young_generator_may_be_monotonous() -> None:
     health = Health(spec_of())
-    assert not any(health.complaint(300 + step, HEALTHY | {"spread": 0.01}) for step in range(50))
+    assert not any(health.verdict(300 + step, HEALTHY | {"spread": 0.01}) for step in range(50))
 
 
 def test_alone_a_group_changes_nothing() -> None:

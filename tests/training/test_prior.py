@@ -86,6 +86,14 @@ def test_few_pictures_will_do(count: int) -> None:
     assert prior(z, torch.arange(9) % 3).isfinite().all()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_encodings_of_a_diverged_run_are_noticed(value: float) -> None:
+    encodings = two_clusters(30)
+    assert encodings.finite
+    encodings.mean[3, 1] = value
+    assert not encodings.finite
+
+
 def test_pictures_are_encoded_up_to_a_limit(digits_data: str) -> None:
     dataset = open_dataset(digits_data)
     model = {"family": "vae", "latent_dim": DIM, "width": 8}

@@ -69,8 +69,10 @@ class Family:
         return total
 
 
-def timed(command: list[str]) -> tuple[float, int, str]:
+def timed(command: list[str], **environment: str) -> tuple[float, int, str]:
     """(wall seconds, peak memory of the family in bytes, stdout) of one command.
+
+    `environment` is set for it on top of this process's own.
 
     Raises:
         JobError: it failed, or took too long.
@@ -81,7 +83,7 @@ def timed(command: list[str]) -> tuple[float, int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=family.environment(),
+        env=family.environment(**environment),
     )
     peak = _Peak(family)
     peak.start()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aigc.commands.train import resolve
-from aigc.errors import SpecError
+from aigc.errors import DataError, SpecError
 from aigc.presets import PRESETS, summary
 from aigc.specs import TrainSpec, build
 
@@ -26,7 +26,7 @@ def test_the_limit_given_is_the_only_one(preset: str) -> None:
 
 def test_settings_reach_into_the_model_and_leave_the_placement_open() -> None:
     values = {"name": "n", "data": "d", "model.width": 32, "placement.workers": 2}
-    spec = resolve(None, None, values)
+    spec = resolve(None, "relativistic", values)
     assert spec.model.width == 32
     assert spec.out == "runs/n"
     assert spec.placement.workers == 2
@@ -36,17 +36,18 @@ def test_settings_reach_into_the_model_and_leave_the_placement_open() -> None:
 @pytest.mark.parametrize(
     ("preset", "values", "message"),
     [
-        ("best", {"name": "n", "data": "d"}, "preset 'best': choose one of relativistic"),
+        ("best", {"name": "n", "data": "d"}, "preset 'best': choose one of adaptive"),
         (None, {"data": "d"}, "--name is missing"),
         (None, {"name": "n"}, "--data is missing"),
-        (None, {"name": "n", "data": "d", "colour": 1}, "unknown field colour"),
-        (None, {"name": "n", "data": "d", "lr": -1}, "lr = -1"),
-        (None, {"name": "n", "data": "d", "batch_size": 63, "accumulate": 2}, "choose a multiple"),
+        ("vae", {"name": "n", "data": "d", "colour": 1}, "unknown field colour"),
+        ("vae", {"name": "n", "data": "d", "lr": -1}, "lr = -1"),
+        ("vae", {"name": "n", "data": "d", "batch_size": 63, "accumulate": 2}, "choose a multiple"),
+        (None, {"name": "n", "data": "d"}, "no prepared data set here"),
         ("dcgan", {"name": "n", "data": "d", "model.r1_gamma": 1}, "gradient penalties"),
     ],
 )
 def test_what_is_wrong_is_said(preset: str | None, values: dict[str, object], message: str) -> None:
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises((SpecError, DataError)) as caught:
         resolve(None, preset, values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aigc.data import fetch as room
 from aigc.data.dataset import open_dataset
-from aigc.data.fetch import fetch
+from aigc.data.fetch import FetchOptions, fashion, fetch
 from aigc.errors import DataError, SpecError
 from aigc.orchestration.prepare import run
 from tests.data.pictures import spec
@@ -43,7 +42,7 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "upstream"
     folder.mkdir()
     sums = {}
-    for name in room.FASHION_SHA256:
+    for name in fashion.SHA256:
         values = np.arange(20 * 64).reshape(20, 8, 8) if "images" in name else np.arange(20) % 10
         data = packed(values % 251)
         (folder / f"{name}.gz").write_bytes(gzip.compress(data))
@@ -51,8 +50,8 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    monkeypatch.setattr(room, "FASHION_SHA256", sums)
-    monkeypatch.setattr(room, "FASHION_URL", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(fashion, "SHA256", sums)
+    monkeypatch.setattr(fashion, "URL", f"http://127.0.0.1:{server.server_port}/")
     yield folder
     server.shutdown()
     thread.join()
@@ -94,9 +93,9 @@ def test_else_it_comes_from_debian(
     upstream: Path, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     if state == "unreachable":
-        monkeypatch.setattr(room, "FASHION_URL", "http://127.0.0.1:9/")
+        monkeypatch.setattr(fashion, "URL", "http://127.0.0.1:9/")
     else:
-        monkeypatch.setattr(room, "FASHION_URL", f"{room.FASHION_URL}nowhere/")
+        monkeypatch.setattr(fashion, "URL", f"{fashion.URL}nowhere/")
     said: list[str] = []
     assert fetch("fashion-mnist", str(tmp_path / "raw"), said.append)
     assert len(said) == 1
@@ -114,7 +113,7 @@ def test_wrong_bytes_are_never_taken(upstream: Path, tools: Path, tmp_path: Path
 def test_without_any_source_it_says_so(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "FASHION_URL", "http://127.0.0.1:9/")
+    monkeypatch.setattr(fashion, "URL", "http://127.0.0.1:9/")
     (tools / "apt-get").write_text("#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
     with pytest.raises(DataError, match=r"apt-get download .*Unable to locate package"):
         fetch("fashion-mnist", str(tmp_path / "raw"))
@@ -123,14 +122,10 @@ def test_without_any_source_it_says_so(
         fetch("fashion-mnist", str(tmp_path / "raw"))
 
 
-def test_digits_need_no_network(tmp_path: Path) -> None:
-    assert fetch("digits", str(tmp_path))
-    assert not fetch("digits", str(tmp_path))
-    assert len(list(tmp_path.glob("*/*.png"))) == 1797
-    (tmp_path / "3/0003.png").unlink()
-    assert fetch("digits", str(tmp_path))
-
-
-def test_an_unknown_set_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="expected one of fashion-mnist, digits"):
-        fetch("mnist", str(tmp_path))
+@pytest.mark.parametrize(
+    "options", [FetchOptions(background="red"), FetchOptions(turntable=4)], ids=str
+)
+def test_an_option_of_another_set_is_named(tmp_path: Path, options: FetchOptions) -> None:
+    with pytest.raises(SpecError, match="fashion-mnist does not take it; leave it out"):
+        fetch("fashion-mnist", str(tmp_path / "raw"), options=options)
+    assert not (tmp_path / "raw").exists()

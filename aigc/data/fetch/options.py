@@ -1,0 +1,54 @@
+"""What a user may choose about a set that is fetched."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ImageColor
+
+from aigc.errors import SpecError
+
+Say = Callable[[str], None]
+
+_MOST_VIEWS = 72
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Each set takes some of these; `refuse` names one that was given to a set without it."""
+
+    background: str | None = None
+    """Colour behind transparent pictures: a name or #rrggbb. None means the set's own default."""
+    archives: Path | None = None
+    """Folder with archives that were downloaded before; one found there is checked and used."""
+    turntable: int | None = None
+    """Views to render of each 3D model instead of its icon."""
+
+    def refuse(self, name: str, *fields: str) -> None:
+        """Raise SpecError if one of `fields` is set; the set `name` does not take it."""
+        for field in fields:
+            value = getattr(self, field)
+            if value is not None:
+                raise SpecError(f"{field} = {str(value)!r}: {name} does not take it; leave it out")
+
+    def colour(self, default: str) -> str:
+        """`background` as #rrggbb. Raises SpecError when it is not an opaque colour."""
+        wanted = self.background if self.background is not None else default
+        channels: tuple[int, ...] = ()
+        with contextlib.suppress(ValueError):
+            channels = ImageColor.getrgb(wanted)
+        if len(channels) != 3:
+            raise SpecError(
+                f"background = {wanted!r}: expected an opaque colour such as white or '#f4efe6'"
+            )
+        return "#{:02x}{:02x}{:02x}".format(*channels)
+
+    def views(self) -> int:
+        """`turntable`, 0 when it is not set. Raises SpecError when it is out of range."""
+        views = self.turntable or 0
+        if self.turntable is not None and not 1 <= views <= _MOST_VIEWS:
+            raise SpecError(f"turntable = {views}: expected a number of views in 1..{_MOST_VIEWS}")
+        return views

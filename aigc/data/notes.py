@@ -1,0 +1,83 @@
+"""Free text that travels with a picture: its caption, its licence, its creator."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from aigc.data.decode import UnfitError
+from aigc.errors import DataError
+from aigc.specs import PrepareSpec
+
+COLUMNS = ("caption", "licence", "creator")
+"""Of a prepared data set; each is there if its source has it."""
+_USUAL = {
+    "caption": ("caption", "text"),
+    "licence": ("licence", "license"),
+    "creator": ("creator", "author"),
+}
+_MOST_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What is stated about one picture; None where nothing is."""
+
+    caption: str | None = None
+    licence: str | None = None
+    creator: str | None = None
+
+    def digest(self) -> bytes | None:
+        """16 bytes that change with any of the three; None when all are None."""
+        values = (self.caption, self.licence, self.creator)
+        if values == (None, None, None):
+            return None
+        return hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
+
+
+NOTHING = Notes()
+
+
+def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str, str]:
+    """Which of a table's columns holds each of `COLUMNS`; those that none holds are left out.
+
+    Raises:
+        DataError: the spec names a column that is not there.
+    """
+    found = {}
+    for name in COLUMNS:
+        wanted: str | None = getattr(spec, f"{name}_column")
+        usual = [column for column in _USUAL[name] if column in present]
+        if wanted and wanted not in present:
+            shown = ", ".join(sorted(present))
+            raise DataError(f"{where}: no column {wanted!r}; set {name}_column to one of {shown}")
+        if wanted or (wanted is None and usual):
+            found[name] = wanted or usual[0]
+    return found
+
+
+def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:
+    """The notes in a table's row. Raises UnfitError: one cannot be read as text."""
+    return Notes(**{name: text(row.get(column), name) for name, column in columns.items()})
+
+
+def text(value: Any, name: str) -> str | None:
+    """A cell as text without blanks around it, None when that is empty.
+
+    Raises:
+        UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float):
+        raise UnfitError(f"{name} is a {type(value).__name__}, expected text")
+    found = str(value).strip()
+    if len(found) > _MOST_CHARACTERS:
+        raise UnfitError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise UnfitError(f"{name} is not valid Unicode") from None
+    return found or None

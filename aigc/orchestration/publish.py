@@ -1,0 +1,51 @@
+"""Publishing what a training run handed over."""
+
+from __future__ import annotations
+
+import json
+
+from aigc import storage, training
+from aigc.errors import JobError
+from aigc.specs import TrainSpec
+from aigc.store import ModelStore
+from aigc.training import TrainResult
+from aigc.types import Json
+
+
+def publish(spec: TrainSpec, result: TrainResult) -> Json:
+    """A new version of `spec.name`, unless this very result is one already.
+
+    Returns:
+        The figures of training, `out` and `sheet`; with `spec.publish` also `model` and `uri`.
+
+    Raises:
+        JobError: the model is collapsed and `spec.watch.publish_collapsed` is false; the run is
+            kept, and the same command with that set publishes it.
+    """
+    summary: Json = {"out": spec.out, "steps_run": result.steps_run, **result.metrics}
+    summary["sheet"] = training.newest_sheet(spec.out)
+    if not spec.publish:
+        return summary
+    if summary["health"] == "collapsed" and not spec.watch.publish_collapsed:
+        raise JobError(
+            f"not published, the model is collapsed: {summary['health_reason']}; the run is kept "
+            f"in {spec.out} (newest samples: {summary['sheet']}); change lr, r1_gamma or the time, "
+            "or publish it as it is with --set watch.publish_collapsed=true"
+        )
+    note = storage.join(spec.out, "published.json")
+    earlier = training.read_json(note)
+    ours = {"steps": result.metrics["steps"], "synonyms": spec.synonyms}
+    if earlier and all(earlier.get(key, {}) == value for key, value in ours.items()):
+        return summary | {"model": earlier["model"], "uri": earlier["uri"]}
+    version = ModelStore().publish(
+        spec.name,
+        result.config,
+        result.tensors,
+        metrics=result.metrics,
+        samples_png=result.samples_png,
+        card=result.card,
+        health=summary["health"],
+    )
+    model = {"model": version.ref, "uri": version.uri}
+    storage.write_bytes(note, json.dumps(model | ours).encode())
+    return summary | model

@@ -1,0 +1,19 @@
+"""Complete training specs, to use, change or learn from: fixed recipes, and one that adapts."""
+
+from aigc.presets.adaptive import ADAPTIVE, adaptive
+from aigc.presets.facts import DataFacts, Hardware
+from aigc.presets.recipes import PRESETS, dcgan, default_out, relativistic, smoke, summary, vae
+
+__all__ = [
+    "ADAPTIVE",
+    "PRESETS",
+    "DataFacts",
+    "Hardware",
+    "adaptive",
+    "dcgan",
+    "default_out",
+    "relativistic",
+    "smoke",
+    "summary",
+    "vae",
+]

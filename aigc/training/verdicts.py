@@ -1,0 +1,111 @@
+"""Which figures mean that a run has gone wrong."""
+
+from __future__ import annotations
+
+import math
+
+from aigc.evaluation.collapse import COVERAGE_LIMIT, REPEATED_LIMIT, SPREAD_LIMIT
+from aigc.training.looks import Look
+
+_FALLEN = 0.5
+"""Coverage under this share of the run's best is a loss."""
+_FALLING = 0.95
+"""KID above this share of the run's best does not fall."""
+_LEARNED = 0.9
+"""A model whose KID is above this share of the untrained one's has learned nothing."""
+_NOTHING = 0.05
+"""Coverage under this share of the floor, and recall under this: the data is not covered at all."""
+_CLASS_SPREAD = 0.1
+"""Pixels of a class vary by less than this share of what real ones do."""
+
+
+def collapse(
+    look: Look, first: Look, best: Look, peak_coverage: float, generative: bool
+) -> str | None:
+    """Signs of a collapse at this look, and why they are not those of a run that still learns.
+
+    Every run begins with samples that are alike and cover nothing. So such signs count only while
+    KID is still that of the untrained model (`first`); where the samples are alike, while it does
+    not fall; or after a far higher coverage.
+
+    A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, but for a
+    class of one picture: samples of a small data set are alike in other ways. A VAE's blurred
+    pictures miss the balls of sharp ones, so for it only the likeness counts.
+    """
+    figures = look.figures
+    signs = _signs(look, generative)
+    if not signs or not math.isfinite(figures.kid):
+        return None
+    reasons = []
+    if figures.kid >= _LEARNED * first.figures.kid:
+        reasons.append(f"KID {figures.kid:.3g} is that of the untrained model")
+    elif _alike(look) and figures.kid >= _FALLING * best.figures.kid:
+        reasons.append(f"KID {figures.kid:.3g} has not fallen below {best.figures.kid:.3g}")
+    if figures.coverage < _FALLEN * peak_coverage:
+        reasons.append(f"coverage was {peak_coverage:.3f}")
+    return "; ".join([*signs, *reasons]) if reasons else None
+
+
+def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:
+    """Why the model of `look`, which a run hands over, is not fit to be published."""
+    figures, floor = look.figures, look.floor
+    signs = _signs(look, generative)
+    if not signs:
+        return None
+    if figures.kid >= _LEARNED * first.figures.kid:
+        signs.append(f"KID {figures.kid:.3g} is that of the untrained model")
+        return "; ".join(signs)
+    nothing = figures.coverage < _NOTHING * floor.coverage and figures.recall < _NOTHING
+    return "; ".join(signs) if _alike(look) or (generative and nothing) else None
+
+
+def _signs(look: Look, generative: bool) -> list[str]:
+    """What at this look alone is as in a collapsed model, in words with figures; limits are shares
+    of the floor, as in `evaluation.collapse`."""
+    if not generative:
+        return _alike(look)
+    if not thin(look):
+        return _same(look)
+    covered = look.figures.coverage, look.floor.coverage
+    return [
+        f"coverage {covered[0]:.3f} where training pictures reach {covered[1]:.2f}",
+        *_alike(look),
+    ]
+
+
+def thin(look: Look) -> bool:
+    """Whether coverage is that of a collapsed model, NaN included."""
+    return not look.figures.coverage >= COVERAGE_LIMIT * look.floor.coverage
+
+
+def _alike(look: Look) -> list[str]:
+    """Signs that the samples are too much like each other."""
+    figures, floor = look.figures, look.floor
+    signs = []
+    if figures.neighbour_spread < SPREAD_LIMIT * floor.neighbour_spread:
+        signs.append(
+            f"samples differ by {figures.neighbour_spread:.0%} of what real pictures do in their "
+            "features"
+        )
+    if figures.repeated > max(REPEATED_LIMIT, 5 * floor.repeated):
+        signs.append(f"{figures.repeated:.0%} of samples are near copies of each other")
+    return signs + _same(look)
+
+
+def _same(look: Look) -> list[str]:
+    """Whether a class, or all of a model without classes, is one picture."""
+    ratio = look.figures.class_spread
+    if not ratio < _CLASS_SPREAD:
+        return []
+    return [f"pictures of a class vary by {ratio:.1%} of what real ones do"]
+
+
+def overfitting(look: Look, limit: float) -> str | None:
+    """Why the discriminator overfits, if the pictures prove it."""
+    figures = look.figures
+    if figures.overfitting > limit and figures.overfitting_low > limit / 2:
+        return (
+            f"held-out pictures look {figures.overfitting:.0%} as fake to the discriminator as "
+            f"samples do, the limit is {limit:.0%}"
+        )
+    return None

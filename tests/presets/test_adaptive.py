@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from aigc.presets import DataFacts, Hardware, adaptive
+from aigc.specs import TrainSpec, build
+
+LAPTOP = Hardware("cpu", cores=2, bf16=False)
+GPU = Hardware("cuda", cores=1, bf16=True)
+EMOJI = DataFacts(3020, 64, 64, 3, (77, 141, 228, 115, 235, 1678, 149, 201, 196))
+
+
+def choose(
+    facts: DataFacts, hardware: Hardware = LAPTOP, seconds: float | None = None
+) -> TrainSpec:
+    return adaptive("name", "data", "out", facts, hardware, seconds)
+
+
+@pytest.mark.parametrize("hardware", [LAPTOP, GPU])
+@pytest.mark.parametrize(
+    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10), DataFacts(100, 256, 128, 3)]
+)
+def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(facts, hardware) -> None:
+    spec = choose(facts, hardware)
+    assert build(TrainSpec, spec.model_dump(mode="json")) == spec
+    fields = spec.model_dump()
+    for name in spec.reasons:
+        value = fields
+        for part in name.split("."):
+            value = value[part]
+
+
+def test_small_pictures_keep_the_small_network() -> None:
+    small = choose(DataFacts(60_000, 28, 28, 1, (6000,) * 10))
+    assert (small.model.generator, small.max_seconds) == ("dcgan", 300)
+    assert choose(EMOJI).model.generator == "residual"
+    assert choose(EMOJI).max_seconds == 1800
+
+
+def test_more_compute_makes_the_network_wider() -> None:
+    widths = [choose(EMOJI, LAPTOP, seconds).model.width for seconds in (600, 7200, 86_400)]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
+    assert choose(EMOJI, GPU).model.width >= widths[-1]
+
+
+def test_gamma_grows_with_the_number_of_pixels() -> None:
+    gammas = [choose(DataFacts(3000, side, side, 3)).model.r1_gamma for side in (64, 128, 256)]
+    assert gammas[1] == 4 * gammas[0]
+    assert gammas[2] == 16 * gammas[0]
+
+
+@pytest.mark.parametrize(("images", "augmented"), [(300, True), (3000, True), (500_000, False)])
+def test_few_pictures_are_augmented(images, augmented) -> None:
+    assert bool(choose(DataFacts(images, 64, 64, 3)).model.augment) == augmented
+
+
+def test_a_rare_class_is_shown_more_often() -> None:
+    assert choose(DataFacts(3000, 64, 64, 3, (1000,) * 3)).class_balance == 0
+    spec = choose(EMOJI)
+    assert 0 < spec.class_balance < 1
+    assert "77 of 3,020" in spec.reasons["class_balance"]
