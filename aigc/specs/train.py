@@ -64,8 +64,18 @@ class VaeModel(Spec):
     conditional: bool = True
     beta: float = Field(1.0, ge=0)
     likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic"] = "gaussian"
-    variance: float = Field(0.1, gt=0)
-    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1]."""
+    variance: Annotated[float, Field(gt=0)] | Literal["best"] = "best"
+    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1];
+    `best` is the one under which each batch is likeliest (Rybkin et al. 2021), so that neither it
+    nor `beta` has to be tuned to the pictures."""
+    free_bits: float = Field(0.0, ge=0)
+    """Nats of each latent dimension that cost nothing (Kingma et al. 2016)."""
+    kl_warmup_images: int = Field(0, ge=0)
+    """Images over which the KL term's weight rises from 0 to `beta`; counted in images because a
+    run's limits may be raised later."""
+    prior: Literal["standard", "mixture"] = "mixture"
+    """What samples are drawn from: N(0, 1), or a mixture of Gaussians a class that is fitted to the
+    encodings of the training pictures after training (Ghosh et al. 2020)."""
 
 
 class TrainSpec(Spec):

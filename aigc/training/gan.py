@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn, optim
 
+from aigc.data.dataset import Dataset
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import AUGMENTATIONS, augment
@@ -16,7 +17,7 @@ from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
 from aigc.training.draws import Draws
 from aigc.training.health import spread
-from aigc.training.learner import Batch, Figures
+from aigc.training.learner import Batch, Figures, Finished
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor
 
@@ -54,6 +55,12 @@ class GanLearner:
         judged, verdicts = self._discriminator_step(batches, step)
         generated = self._generator_step(batches, verdicts)
         return lambda: judged() | generated()
+
+    def finish(
+        self, averages: dict[str, nn.Module], dataset: Dataset, *, preview: bool
+    ) -> Finished:
+        """The averaged generator: there is nothing to fit."""
+        return Finished(averages["sampler"])
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int

@@ -14,13 +14,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from aigc.errors import JobError, SpecError
-from aigc.models import ModelConfig, load_discriminator, load_encoder, load_sampler
+from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
 from aigc.training import is_finished, train
 from aigc.training.gan import GanLearner
+from aigc.training.sheets import Sheet
 from tests.training.helpers import tiny_spec
 
 PLAIN_GAN: dict[str, Any] = {"family": "gan", "latent_dim": 8, "width": 8}
 VAE: dict[str, Any] = {"family": "vae", "latent_dim": 8, "width": 8}
+RAMPED = VAE | {"free_bits": 0.05, "kl_warmup_images": 150}
 
 
 def stop_after(steps: int) -> Any:
@@ -32,7 +34,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("model", [PLAIN_GAN, VAE], ids=["gan", "vae"])
+@pytest.mark.parametrize("model", [PLAIN_GAN, RAMPED], ids=["gan", "vae"])
 def test_an_interrupted_run_equals_a_straight_one_bit_by_bit(
     digits_data: str, tmp_path: Path, model: dict[str, Any]
 ) -> None:
@@ -148,6 +150,25 @@ def test_a_vae_learns_and_publishes_its_encoder(
         torch.zeros(2, 1, 16, 16), torch.tensor([0, 1])
     )
     assert mean.shape == (2, 8)
+
+
+def test_a_vae_publishes_the_sampler_of_its_sheet(digits_data: str, tmp_path: Path) -> None:
+    model = VAE | {"free_bits": 0.1, "kl_warmup_images": 100}
+    result = train(tiny_spec(digits_data, tmp_path, model=model, steps=6))
+    sampler = load_sampler(result.config, result.tensors)
+    assert isinstance(sampler, PriorSampler)
+    assert result.metrics["prior_components"] == sampler.prior.weight.shape[1]
+    assert result.metrics["prior_seconds"] >= 0
+    sheet = Sheet(result.config, 0, torch.device("cpu"))
+    assert sheet.png(sampler) == result.samples_png
+    assert sheet.png(sampler.decoder) != result.samples_png
+
+
+def test_a_vae_with_the_standard_prior_fits_nothing(digits_data: str, tmp_path: Path) -> None:
+    model = VAE | {"prior": "standard"}
+    result = train(tiny_spec(digits_data, tmp_path, model=model, steps=2))
+    assert not any(name.startswith("sampler.prior.") for name in result.tensors)
+    assert not isinstance(load_sampler(result.config, result.tensors), PriorSampler)
 
 
 def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> None:
