@@ -136,7 +136,7 @@ def _rarest(per_class: tuple[int, ...], balance: float) -> float:
     """Share of the rarest class of all pictures shown, over the share if all were equal."""
     most = max(per_class, default=1)
     shown = [count * round((most / count) ** balance) for count in per_class] or [1]
-    return min(shown) * len(shown) / sum(shown)
+    return float(min(shown) * len(shown) / sum(shown))
 
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
