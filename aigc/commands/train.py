@@ -101,18 +101,25 @@ def _shown(spec: TrainSpec, field: str) -> str:
 
 
 def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -> TrainSpec:
-    """The spec of a file or a preset with `values` (dotted keys) on top.
+    """The spec of a file or a preset with `values` (dotted keys) on top. A file that names a
+    `preset` changes fields of that.
 
     Raises:
         SpecError: both are given, the preset is unknown, or a field is missing or wrong.
     """
     from aigc.presets import ADAPTIVE, PRESETS, default_out
-    from aigc.specs import TrainSpec, build, load, set_dotted
+    from aigc.specs import TrainSpec, build, read, set_dotted
 
     if spec_file and preset:
         raise SpecError("give a spec file or --preset, not both")
     if spec_file:
-        return load(TrainSpec, spec_file, values)
+        given = read(spec_file)
+        preset = given.pop("preset", None)
+        if preset is None:
+            for key, value in values.items():
+                set_dotted(given, key, value)
+            return build(TrainSpec, given, where=spec_file)
+        values = _dotted(given) | values
     preset = preset or ADAPTIVE
     if preset not in (ADAPTIVE, *PRESETS):
         raise SpecError(f"preset {preset!r}: choose one of {', '.join((ADAPTIVE, *PRESETS))}")
@@ -129,6 +136,17 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     for key, value in values.items():
         set_dotted(fields, key, value)
     return build(TrainSpec, fields)
+
+
+def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested specs as dotted keys: {"model": {"width": 32}} gives {"model.width": 32}."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in ("model", "watch", "placement") and isinstance(value, dict):
+            found |= _dotted(value, f"{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _adapted(values: dict[str, Any], out: str) -> TrainSpec:
