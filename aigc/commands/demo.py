@@ -77,7 +77,7 @@ def demo(
     if data not in _DEFAULTS or (smoke and data == "emoji"):
         raise SpecError(f"data = {data!r}: expected {' or '.join(_DEFAULTS)}; emoji has no --smoke")
     folder, images, time_limit = _DEFAULTS[data]
-    out = str(local_folder(out or folder))
+    out = str(local_folder(folder if out is None else out))
     plans = {"fashion-mnist": smoke_plan if smoke else fashion_plan, "emoji": emoji_plan}
     plan = plans[data](out, count or images, minutes or time_limit)
     steps = Steps()
