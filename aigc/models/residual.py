@@ -23,7 +23,6 @@ from aigc.specs import GanModel
 SLOPE = 0.2
 _GROUP = 16
 _WIDEST = 4
-_FINEST_SHARE = 4
 _STEM = 4
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
@@ -78,7 +77,8 @@ class Upsample(nn.Module):
 class ResidualSampler(nn.Module):
     """Latents, and a class if conditional, to pictures.
 
-    The finest level has a quarter of `width` channels, since most of the pixels are there. The
+    The finest level has a quarter of `width` channels, in eights, since most of the pixels are
+    there. The
     output is linear, so white stays reachable: in training mode it may leave [-1, 1], in eval mode
     it is clamped.
     """
@@ -88,7 +88,7 @@ class ResidualSampler(nn.Module):
         architecture = config.architecture
         assert isinstance(architecture, GanModel)
         grid = pyramid(config.height, config.width)
-        finest = max(4, architecture.width // _FINEST_SHARE)
+        finest = 8 * math.ceil(architecture.width / 32)
         widths = [*_levels(architecture.width, grid.doublings), finest]
         depth = architecture.blocks * len(widths)
         self.latent_dim = config.latent_dim
