@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from aigc.presets.facts import DataFacts, Hardware
-from aigc.presets.recipes import relativistic
+from aigc.presets.recipes import relativistic, vae
 from aigc.specs import GanModel, TrainSpec
 
 ADAPTIVE = "adaptive"
+"""The rule that is used where no preset is named."""
 
 _SMALL_SIDE = 32
 """Up to this height and width transposed convolutions are better at equal time."""
@@ -22,6 +23,9 @@ _LEAST_IMAGES = 100_000
 _WIDE_FLOPS = 1.4e9
 """Operations that one training image costs at 64 x 64 and width 64: both networks forward and
 backward, penalties included."""
+_VAE_WIDTHS = (16, 32, 48, 64, 96)
+_VAE_FLOPS = 7e8
+"""As `_WIDE_FLOPS`, for encoder and decoder at width 64."""
 _GAMMA_64 = 4.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
@@ -37,18 +41,53 @@ def adaptive(
     hardware: Hardware,
     seconds: float | None = None,
 ) -> TrainSpec:
-    """The recipe for these data on this hardware in this time; its `reasons` say why.
+    """The default, chosen from the data, the hardware and the time; its `reasons` say why.
 
     Args:
         seconds: Training time; None takes 300 s up to 32 x 32 pixels and 1,800 s above.
     """
-    small = max(facts.height, facts.width) <= _SMALL_SIDE
-    if seconds is None:
-        seconds = _SMALL_SECONDS if small else _LARGE_SECONDS
-    rule = _small if small else _large
+    seconds = seconds or _seconds(facts)
+    rule = _small if _is_small(facts) else _large
     fields, reasons = rule(facts, hardware, seconds)
     update = fields | {"max_seconds": seconds, "reasons": reasons}
     return relativistic(name, data, out).model_copy(update=update)
+
+
+def adaptive_vae(
+    name: str,
+    data: str,
+    out: str,
+    facts: DataFacts,
+    hardware: Hardware,
+    seconds: float | None = None,
+) -> TrainSpec:
+    """A VAE chosen in the same way: its width and the balance of classes."""
+    seconds = seconds or _seconds(facts)
+    budget, pixels = hardware.flops * seconds, facts.height * facts.width
+    costs = {width: _VAE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
+    width = _widest(costs, budget)
+    recipe = vae(name, data, out)
+    balance = _class_balance(facts)
+    reasons = {"model.width": _width_reason(budget / costs[width], seconds)}
+    update = {
+        "model": recipe.model.model_copy(update={"width": width}),
+        "class_balance": balance,
+        "max_seconds": seconds,
+        "reasons": reasons | _balance_reason(facts, balance),
+    }
+    return recipe.model_copy(update=update)
+
+
+RULES = {ADAPTIVE: adaptive, "adaptive-vae": adaptive_vae}
+"""Presets that look at the data and the hardware."""
+
+
+def _is_small(facts: DataFacts) -> bool:
+    return max(facts.height, facts.width) <= _SMALL_SIDE
+
+
+def _seconds(facts: DataFacts) -> float:
+    return _SMALL_SECONDS if _is_small(facts) else _LARGE_SECONDS
 
 
 def _small(
@@ -71,8 +110,9 @@ def _large(
     """Residual networks, as wide as the time allows."""
     budget = hardware.flops * seconds
     pixels = facts.height * facts.width
-    width = _width(pixels, budget)
-    images = budget / _cost(pixels, width)
+    costs = {width: _WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _WIDTHS}
+    width = _widest(costs, budget)
+    images = budget / costs[width]
     gamma = _GAMMA_64 * pixels / 64**2
     half_life = int(min(10_000, max(500, 0.02 * images)))
     model = GanModel(
@@ -97,7 +137,7 @@ def _large(
     reasons = {
         "model.generator": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "learn more in the same time and leave no checkerboards",
-        "model.width": f"about {images:,.0f} images fit into {seconds:,.0f} s at this width",
+        "model.width": _width_reason(images, seconds),
         "model.r1_gamma": f"{_GAMMA_64:g} at 64 x 64, in proportion to the number of pixels",
         "model.penalty": "costs half of differentiating twice",
         "batch_size": "on CPUs more steps are worth more than steadier ones"
@@ -108,14 +148,15 @@ def _large(
     return fields, reasons | _shared_reasons(facts, fields)
 
 
-def _width(pixels: int, budget: float) -> int:
-    fitting = [width for width in _WIDTHS if budget / _cost(pixels, width) >= _LEAST_IMAGES]
-    return max(fitting, default=_WIDTHS[0])
+def _widest(costs: dict[int, float], budget: float) -> int:
+    """The widest network that sees enough images; `costs`: operations an image by width. Grouped
+    convolutions make the cost grow less than with the square of the width."""
+    fitting = [width for width, cost in costs.items() if budget / cost >= _LEAST_IMAGES]
+    return max(fitting, default=min(costs))
 
 
-def _cost(pixels: int, width: int) -> float:
-    """Operations a training image; grouped convolutions make it grow less than with width²."""
-    return float(_WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4)
+def _width_reason(images: float, seconds: float) -> str:
+    return f"about {images:,.0f} images fit into {seconds:,.0f} s at this width"
 
 
 def _augmentation(facts: DataFacts) -> dict[str, Any]:
@@ -147,10 +188,15 @@ def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
             else "few enough to be learnt by heart by the discriminator"
         )
     }
-    if fields["class_balance"]:
-        counts = facts.per_class
-        reasons["class_balance"] = (
-            f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} "
-            "pictures; rare classes are shown more often"
-        )
-    return reasons
+    return reasons | _balance_reason(facts, fields["class_balance"])
+
+
+def _balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
+    if not balance:
+        return {}
+    counts = facts.per_class
+    reason = (
+        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures; "
+        "rare classes are shown more often"
+    )
+    return {"class_balance": reason}
