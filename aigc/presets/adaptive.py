@@ -31,6 +31,8 @@ _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
 _RARE_SHARE = 0.4
 """A class is rare below this share of what it would have if all were equally large."""
+_MOST_BALANCE = 0.5
+"""A class of two pictures among thousands would otherwise be shown until it is learnt by heart."""
 
 
 def adaptive(
@@ -167,9 +169,10 @@ def _augmentation(facts: DataFacts) -> dict[str, Any]:
 
 def _class_balance(facts: DataFacts) -> float:
     """The least balance, in steps of 0.05, with which the rarest class gets `_RARE_SHARE` of an
-    equal share, as the loader repeats pictures; 1 where none is enough."""
+    equal share, as the loader repeats pictures; at most `_MOST_BALANCE`."""
     balances = (step / 20 for step in range(21))
-    return next((b for b in balances if _rarest(facts.per_class, b) >= _RARE_SHARE), 1.0)
+    enough = (b for b in balances if _rarest(facts.per_class, b) >= _RARE_SHARE)
+    return min(next(enough, _MOST_BALANCE), _MOST_BALANCE)
 
 
 def _rarest(per_class: tuple[int, ...], balance: float) -> float:

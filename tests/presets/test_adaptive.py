@@ -60,6 +60,7 @@ def test_few_pictures_are_augmented(images, augmented) -> None:
 
 def test_a_rare_class_is_shown_more_often() -> None:
     assert choose(DataFacts(3000, 64, 64, 3, (1000,) * 3)).class_balance == 0
+    assert choose(DataFacts(1002, 64, 64, 3, (1000, 2))).class_balance == 0.5
     spec = choose(EMOJI)
     assert 0 < spec.class_balance < 1
     assert "77 of 3,020" in spec.reasons["class_balance"]
