@@ -130,12 +130,37 @@ def test_accumulated_micro_batches_make_one_step(digits_data: str, tmp_path: Pat
         {"loss": "wasserstein"},
         {"loss": "non_saturating", "discriminator": "dcgan", "r1_gamma": 0, "r2_gamma": 0},
         {"conditional": False, "augment": ["translate", "cutout", "brightness"]},
+        {
+            "generator": "residual",
+            "discriminator": "residual",
+            "penalty": "finite_difference",
+            "gamma_final": 0.1,
+            "augment": ["brightness"],
+            "augment_probability": 0.5,
+        },
     ],
-    ids=["hinge", "wasserstein", "dcgan", "unconditional"],
+    ids=["hinge", "wasserstein", "dcgan", "unconditional", "residual"],
 )
 def test_each_recipe_trains(digits_data: str, tmp_path: Path, changes: dict[str, Any]) -> None:
     result = train(tiny_spec(digits_data, tmp_path, model=PLAIN_GAN | changes, steps=5))
     assert all(torch.isfinite(value).all() for value in result.tensors.values())
+
+
+def test_both_ways_to_a_penalty_hold_the_gradient_down(digits_data: str, tmp_path: Path) -> None:
+    """Without one the logits grow apart; with either they stay together."""
+    gaps = {}
+    for name, changes in {
+        "none": {"r1_gamma": 0, "r2_gamma": 0},
+        "exact": {"r1_gamma": 30, "r2_gamma": 30},
+        "finite_difference": {"r1_gamma": 30, "r2_gamma": 30},
+    }.items():
+        penalty = "exact" if name == "none" else name
+        model = PLAIN_GAN | changes | {"penalty": penalty}
+        spec = tiny_spec(digits_data, tmp_path / name, model=model, steps=60, lr=2e-3)
+        figures = train(spec).metrics
+        gaps[name] = figures["d_real"] - figures["d_fake"]
+    assert gaps["exact"] < gaps["none"] / 2
+    assert gaps["finite_difference"] == pytest.approx(gaps["exact"], abs=0.3 * gaps["none"])
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "laplace", "logistic"])
