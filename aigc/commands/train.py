@@ -109,31 +109,35 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     Raises:
         SpecError: both are given, the preset is unknown, or a field is missing or wrong.
     """
-    from aigc.presets import ADAPTIVE, PRESETS, RULES, default_out
-    from aigc.specs import TrainSpec, build, read, set_dotted
+    from aigc.presets import ADAPTIVE, default_out
+    from aigc.specs import TrainSpec, build, load, set_dotted
 
     if spec_file and preset:
         raise SpecError("give a spec file or --preset, not both")
     if spec_file:
-        given = read(spec_file)
-        preset = given.pop("preset", None)
-        if preset is None:
-            for key, value in values.items():
-                set_dotted(given, key, value)
-            return build(TrainSpec, given, where=spec_file)
-        values = _dotted(given) | values
-    preset = preset or ADAPTIVE
-    if preset not in (*RULES, *PRESETS):
-        raise SpecError(f"preset {preset!r}: choose one of {', '.join((*RULES, *PRESETS))}")
+        given = load(TrainSpec, spec_file, values)
+        return _complete(given) if given.preset else given
     for field in ("name", "data"):
         if field not in values:
             raise SpecError(f"--{field} is missing (or give a spec file); see aigc train --help")
-    out = str(values.get("out", default_out(str(values["name"]))))
-    if preset in RULES:
-        recipe = _adapted(RULES[preset], values, out)
+    fields = {"preset": preset or ADAPTIVE, "out": default_out(str(values["name"]))}
+    for key, value in values.items():
+        set_dotted(fields, key, value)
+    return _complete(build(TrainSpec, fields))
+
+
+def _complete(given: TrainSpec) -> TrainSpec:
+    """`given` with each field that is not set in it from its preset."""
+    from aigc.presets import PRESETS, RULES
+    from aigc.specs import TrainSpec, build, set_dotted
+
+    assert given.preset is not None
+    if given.preset in RULES:
+        recipe = _adapted(RULES[given.preset], given)
     else:
-        recipe = PRESETS[preset]("name", "data", out)
+        recipe = PRESETS[given.preset]("name", "data", "out")
     fields = recipe.model_dump(mode="json", exclude={"placement"})
+    values = _dotted(given.model_dump(mode="json", exclude_unset=True))
     if "steps" in values and "max_seconds" not in values:
         fields["max_seconds"] = None
     if "max_seconds" in values and "steps" not in values:
@@ -154,14 +158,14 @@ def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _adapted(rule: Callable[..., TrainSpec], values: dict[str, Any], out: str) -> TrainSpec:
-    """What an adaptive rule chooses, or chose when the run in `out` began."""
+def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
+    """What an adaptive rule chooses, or chose when the run in the same place began."""
     from aigc.specs import TrainSpec, build
     from aigc.training.runs import begun
 
-    data, seconds = str(values["data"]), values.get("max_seconds")
-    spec = rule("name", data, out, facts_of(data), hardware_here(), seconds)
-    earlier = begun(out)
+    facts = facts_of(given.data)
+    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds)
+    earlier = begun(given.out)
     if earlier is None:
         return spec
     return build(TrainSpec, spec.model_dump(mode="json", exclude={"placement"}) | earlier)

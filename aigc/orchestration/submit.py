@@ -79,7 +79,8 @@ class Cluster:
                 then read them, so it is never done unasked.
         """
         spec, warnings = self.absolute(spec)
-        text = spec.model_dump_json()
+        # A preset fills in the rest where the job runs, from the hardware it finds there.
+        text = spec.model_dump_json(exclude_unset=bool(getattr(spec, "preset", None)))
         if len(text) > _MAX_SPEC_BYTES:
             raise SpecError(f"the spec has {len(text):,} bytes, a job takes {_MAX_SPEC_BYTES:,}")
         arguments = shlex.join(["--spec", "-", *options])

@@ -78,7 +78,13 @@ class VaeModel(Spec):
     encodings of the training pictures after training (Ghosh et al. 2020)."""
 
 
+Preset = Literal["adaptive", "adaptive-vae", "relativistic", "dcgan", "vae", "smoke"]
+"""Names of `aigc.presets`."""
+
+
 class TrainSpec(Spec):
+    preset: Preset | None = None
+    """The recipe that gives each field not set here; `aigc train --presets` lists them."""
     name: ModelName
     """Name under which the model is published in the store."""
     data: Place
@@ -126,12 +132,13 @@ class TrainSpec(Spec):
     @classmethod
     def _gan_unless_said(cls, values: Any) -> Any:
         if isinstance(values, dict) and isinstance(values.get("model"), dict):
-            return values | {"model": {"family": "gan"} | values["model"]}
+            family = "vae" if values.get("preset") in ("vae", "adaptive-vae") else "gan"
+            return values | {"model": {"family": family} | values["model"]}
         return values
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        if self.steps is None and self.max_seconds is None:
+        if self.preset is None and self.steps is None and self.max_seconds is None:
             raise ValueError("set steps or max_seconds, or both: training must end somewhere")
         workers = self.placement.workers or 1
         if self.batch_size % (workers * self.accumulate):

@@ -38,6 +38,7 @@ _NOT_IDENTITY: dict[str, Any] = {
     "publish": True,
     "synonyms": True,
     "reasons": True,
+    "preset": True,
     "out": True,
     "log_every": True,
     "sample_every": True,

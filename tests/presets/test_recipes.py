@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from aigc.commands.train import resolve
 from aigc.errors import DataError, SpecError
-from aigc.presets import PRESETS, summary
+from aigc.presets import PRESETS, RULES, summary
 from aigc.specs import TrainSpec, build
+from aigc.specs.train import Preset
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -38,7 +40,11 @@ def test_settings_reach_into_the_model_and_leave_the_placement_open() -> None:
 @pytest.mark.parametrize(
     ("preset", "values", "message"),
     [
-        ("best", {"name": "n", "data": "d"}, "preset 'best': choose one of adaptive"),
+        (
+            "best",
+            {"name": "n", "data": "d"},
+            "preset = 'best': input should be 'adaptive', 'adaptive-vae'",
+        ),
         (None, {"data": "d"}, "--name is missing"),
         (None, {"name": "n"}, "--data is missing"),
         ("vae", {"name": "n", "data": "d", "colour": 1}, "unknown field colour"),
@@ -57,11 +63,17 @@ def test_what_is_wrong_is_said(preset: str | None, values: dict[str, object], me
 
 def test_a_file_may_name_a_preset_and_change_its_fields(tmp_path: Path) -> None:
     file = tmp_path / "train.yaml"
-    file.write_text("preset: vae\nname: n\ndata: d\nmodel: {width: 8}\nmax_seconds: 9\n")
+    file.write_text(
+        "preset: vae\nname: n\ndata: d\nout: runs/n\nmodel: {width: 8}\nmax_seconds: 9\n"
+    )
     spec = resolve(str(file), None, {"max_seconds": 7})
     recipe = PRESETS["vae"]("n", "d", "runs/n").model_dump(exclude={"placement"})
     recipe["model"]["width"], recipe["max_seconds"] = 8, 7
-    assert spec.model_dump(exclude={"placement"}) == recipe
+    assert spec.model_dump(exclude={"placement"}) == recipe | {"preset": "vae"}
+
+
+def test_every_preset_can_stand_in_a_file() -> None:
+    assert get_args(Preset) == (*RULES, *PRESETS)
 
 
 def test_a_file_and_a_preset_exclude_each_other() -> None:
