@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
+from aigc.commands.train import resolve
 from aigc.orchestration.train import run
-from aigc.specs import TrainSpec, load
 
 
 def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:
-    spec = load(TrainSpec, spec_file, overrides(settings))
+    spec = resolve(spec_file, None, overrides(settings))
     with progress("train", "images") as report:
         made = run(spec, address, report, say)
     print_json(made)

@@ -6,6 +6,7 @@ import torch
 
 from aigc.models import ConvEncoder, build_discriminator, build_sampler
 from aigc.models.config import ModelConfig
+from aigc.models.prior import MixturePrior
 from aigc.specs import GanModel, VaeModel
 from aigc.store import ModelStore, ModelVersion
 
@@ -44,18 +45,34 @@ def publish_tiny(
     return (store or ModelStore()).publish(name, config, tiny_tensors(config, seed))
 
 
-def publish_tiny_vae(name: str = "vae", *, store: ModelStore | None = None) -> ModelVersion:
-    """Sampler and encoder of random weights: it encodes and decodes, whatever it shows."""
-    architecture = VaeModel(width=4, latent_dim=16, conditional=True)
-    config = tiny_config().model_copy(update={"architecture": architecture})
+def tiny_vae(labels: tuple[str, ...] = LABELS) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    """Sampler with a prior, and encoder, of random weights."""
+    architecture = VaeModel(width=4, latent_dim=16, conditional=bool(labels))
+    config = tiny_config(labels=labels).model_copy(update={"architecture": architecture})
     generator = torch.Generator().manual_seed(1)
     modules = {"sampler": build_sampler(config), "encoder": ConvEncoder(config)}
     for module in modules.values():
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.3, generator=generator)
-    tensors = {
+    modules["sampler.prior"] = random_prior(max(1, len(labels)), 16, generator)
+    return config, {
         f"{part}.{key}": tensor.contiguous()
         for part, module in modules.items()
         for key, tensor in module.state_dict().items()
     }
-    return (store or ModelStore()).publish(name, config, tensors)
+
+
+def publish_tiny_vae(name: str = "vae", *, store: ModelStore | None = None) -> ModelVersion:
+    """It encodes and decodes, whatever it shows."""
+    return (store or ModelStore()).publish(name, *tiny_vae())
+
+
+def random_prior(classes: int, latent_dim: int, generator: torch.Generator) -> MixturePrior:
+    """Three components a class of unequal weights, means and covariances."""
+    prior = MixturePrior(classes, latent_dim, 3)
+    prior.weight.copy_(torch.tensor([0.2, 0.5, 0.3]))
+    prior.parts.mean.normal_(0, 2, generator=generator)
+    factors = 0.3 * torch.randn(prior.parts.factor.shape, generator=generator).tril(-1)
+    scales = 0.3 + torch.rand(prior.parts.mean.shape, generator=generator)
+    prior.parts.factor.copy_(factors + torch.diag_embed(scales))
+    return prior

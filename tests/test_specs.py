@@ -154,3 +154,34 @@ def test_a_model_without_a_family_is_a_gan() -> None:
     values = {"name": "a", "data": "b", "out": "c", "steps": 1, "model": {"width": 8}}
     assert build(TrainSpec, values).model == GanModel(width=8)
     assert values["model"] == {"width": 8}
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        (64, (64, 64)),
+        ("64", (64, 64)),
+        ("32x48", (32, 48)),
+        ("32 x 48", (32, 48)),
+        ([32, 48], (32, 48)),
+        ((48, 48), (48, 48)),
+    ],
+)
+def test_a_size_is_one_side_or_height_and_width(size: object, shape: tuple[int, int]) -> None:
+    spec = build(PrepareSpec, {"source": "in", "out": "out", "size": size})
+    assert (spec.height, spec.width) == shape
+    assert spec.shape == (*shape, 3)
+    assert build(PrepareSpec, yaml.safe_load(dump(spec))) == spec
+
+
+@pytest.mark.parametrize(
+    "size", [7, 1025, 64.0, True, None, "x", "64x", "64x64x3", "8x9999", [], [64, 64, 64], ["64"]]
+)
+def test_an_odd_size_is_one_line(size: object) -> None:
+    with pytest.raises(SpecError, match=r"^size.* expected pixels in 8\.\.1024, for example 64"):
+        build(PrepareSpec, {"source": "in", "out": "out", "size": size})
+
+
+def test_the_schema_of_a_size_takes_what_the_spec_takes() -> None:
+    kinds = PrepareSpec.model_json_schema()["properties"]["size"]["anyOf"]
+    assert [kind["type"] for kind in kinds] == ["integer", "array", "string"]

@@ -179,12 +179,16 @@ def _tell(made: Json) -> None:
 def _credits(info: Json) -> Iterator[tuple[str, str]]:
     """Counts of licences and creators; of many creators the most frequent."""
     if info.get("licences"):
-        yield "licences", ", ".join(f"{who}: {n:,}" for who, n in info["licences"].items())
+        yield "licences", ", ".join(_frequent(info["licences"]))
     if info.get("creators"):
-        shown = list(info["creators"].items())[:_SHOWN_CREATORS]
-        more = ", ..." if info["creator_count"] > len(shown) else ""
-        named = ", ".join(f"{who}: {n:,}" for who, n in shown)
-        yield f"{info['creator_count']:,} creators", named + more
+        named = _frequent(info["creators"])
+        more = [f"{info['creator_count']:,} in all"] if len(named) > _SHOWN_CREATORS else []
+        yield "creators", ", ".join([*named[:_SHOWN_CREATORS], *more])
+
+
+def _frequent(counts: dict[str, int]) -> list[str]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [f"{name}: {count:,}" for name, count in ordered]
 
 
 def _captions(dataset: Dataset) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ from aigc.commands.common import (
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aigc.presets import DataFacts, Hardware
     from aigc.specs import TrainSpec
 
@@ -83,6 +85,9 @@ def train(
     if made["health"] == "collapsed":
         say(f"the model is collapsed: {made['health_reason']}")
     say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
+    if "prior_components" in made:
+        count, took_s = made["prior_components"], made["prior_seconds"]
+        say(f"prior: {count} component(s) a class, fitted in {took_s:,.1f} s")
     typer.echo(made.get("model", spec.out))
     say(f"newest samples: {made['sheet']}")
 
@@ -98,26 +103,36 @@ def _shown(spec: TrainSpec, field: str) -> str:
 
 
 def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -> TrainSpec:
-    """The spec of a file or a preset with `values` (dotted keys) on top.
+    """The spec of a file or a preset with `values` (dotted keys) on top. A file that names a
+    `preset` changes fields of that.
 
     Raises:
         SpecError: both are given, the preset is unknown, or a field is missing or wrong.
     """
-    from aigc.presets import ADAPTIVE, PRESETS, default_out
-    from aigc.specs import TrainSpec, build, load, set_dotted
+    from aigc.presets import ADAPTIVE, PRESETS, RULES, default_out
+    from aigc.specs import TrainSpec, build, read, set_dotted
 
     if spec_file and preset:
         raise SpecError("give a spec file or --preset, not both")
     if spec_file:
-        return load(TrainSpec, spec_file, values)
+        given = read(spec_file)
+        preset = given.pop("preset", None)
+        if preset is None:
+            for key, value in values.items():
+                set_dotted(given, key, value)
+            return build(TrainSpec, given, where=spec_file)
+        values = _dotted(given) | values
     preset = preset or ADAPTIVE
-    if preset not in (ADAPTIVE, *PRESETS):
-        raise SpecError(f"preset {preset!r}: choose one of {', '.join((ADAPTIVE, *PRESETS))}")
+    if preset not in (*RULES, *PRESETS):
+        raise SpecError(f"preset {preset!r}: choose one of {', '.join((*RULES, *PRESETS))}")
     for field in ("name", "data"):
         if field not in values:
             raise SpecError(f"--{field} is missing (or give a spec file); see aigc train --help")
     out = str(values.get("out", default_out(str(values["name"]))))
-    recipe = _adapted(values, out) if preset == ADAPTIVE else PRESETS[preset]("name", "data", out)
+    if preset in RULES:
+        recipe = _adapted(RULES[preset], values, out)
+    else:
+        recipe = PRESETS[preset]("name", "data", out)
     fields = recipe.model_dump(mode="json", exclude={"placement"})
     if "steps" in values and "max_seconds" not in values:
         fields["max_seconds"] = None
@@ -128,14 +143,24 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     return build(TrainSpec, fields)
 
 
-def _adapted(values: dict[str, Any], out: str) -> TrainSpec:
-    """What the adaptive recipe chooses, or chose when the run in `out` began."""
-    from aigc.presets import adaptive
+def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested specs as dotted keys: {"model": {"width": 32}} gives {"model.width": 32}."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in ("model", "watch", "placement") and isinstance(value, dict):
+            found |= _dotted(value, f"{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _adapted(rule: Callable[..., TrainSpec], values: dict[str, Any], out: str) -> TrainSpec:
+    """What an adaptive rule chooses, or chose when the run in `out` began."""
     from aigc.specs import TrainSpec, build
     from aigc.training.runs import begun
 
     data, seconds = str(values["data"]), values.get("max_seconds")
-    spec = adaptive("name", data, out, facts_of(data), hardware_here(), seconds)
+    spec = rule("name", data, out, facts_of(data), hardware_here(), seconds)
     earlier = begun(out)
     if earlier is None:
         return spec
@@ -177,7 +202,7 @@ def hardware_here() -> Hardware:
 
 
 def _list_presets() -> None:
-    from aigc.presets import ADAPTIVE, PRESETS, summary
+    from aigc.presets import PRESETS, RULES, summary
 
-    rows = [(ADAPTIVE, "The default: chosen from the data, the hardware and the time.")]
+    rows = [(name, (rule.__doc__ or "").splitlines()[0]) for name, rule in RULES.items()]
     print_table(("preset", "what it is"), [*rows, *((name, summary(name)) for name in PRESETS)])

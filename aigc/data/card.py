@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
@@ -13,12 +14,14 @@ from aigc import __version__, storage
 from aigc.data import attribution, layout
 from aigc.data.selection import Selection
 from aigc.data.sources import Source
+from aigc.errors import StorageError
 from aigc.modalities import image as images
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 _PER_CLASS = 10
 _PREVIEW_CLASSES = 50
+_MOST_LICENCE_BYTES = 2**20
 
 
 def describe(
@@ -60,15 +63,26 @@ def describe(
 
 def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -> None:
     """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where pictures name
-    licences or creators, `attribution.csv`."""
+    licences or creators, `attribution.csv`; the source's LICENSE is copied."""
     _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
     _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
     sheet = preview(source.labels, selection)
     storage.write_bytes(storage.join(spec.out, "preview.png"), sheet)
+    if terms := _licence_text(spec.source):
+        storage.write_bytes(storage.join(spec.out, "LICENSE"), terms)
     credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
     if credits:
         storage.write_bytes(storage.join(spec.out, attribution.FILE), attribution.table(credits))
     storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
+
+
+def _licence_text(source: str) -> bytes | None:
+    """The file LICENSE of a source, None where there is none or a class has that name."""
+    with contextlib.suppress(StorageError):
+        text = storage.read_if_there(storage.join(source, "LICENSE"))
+        if text and len(text) <= _MOST_LICENCE_BYTES:
+            return text
+    return None
 
 
 def preview(labels: tuple[str, ...], selection: Selection) -> bytes:
@@ -101,8 +115,9 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
             }
         ],
     }
-    if made["licences"]:
-        front["license"] = [name.lower() for name in made["licences"]]
+    licences = [name for name in made["licences"] if name != attribution.NOT_STATED]
+    if licences:
+        front["license"] = [name.lower() for name in licences]
     elif made["licence"]:
         front["license"] = made["licence"].lower()
     counts, near = made["counts"], made["duplicates"]

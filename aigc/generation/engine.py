@@ -22,6 +22,7 @@ from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
+from aigc.models.sampling import PriorInference
 from aigc.types import Labels
 
 Device = Literal["cpu", "cuda"]
@@ -80,14 +81,44 @@ class Engine:
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
         """float32 (N, C, H, W) in [-1, 1] for latents (N, latent_dim), N > 0, on the CPU.
 
-        `label` is int64 (N,), or float (N, E): embeddings, such as mixtures of `embeddings`.
+        `label` is int64 (N,), or float (N, E): of `points`, or mixtures of those.
         """
         return torch.cat([output.cpu() for output in self._passes(z, label)])
 
     @torch.inference_mode()
-    def embeddings(self, labels: Labels) -> Tensor:
-        """float (N, E) on the CPU: how the network sees classes. For conditional models."""
-        return self._sampler.embeddings(torch.from_numpy(labels).to(self.passes.device)).cpu()
+    def points(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        """Latents (N, latent_dim) and classes as `outputs` takes them, both float, on the CPU: what
+        may be mixed on the way from one item to another. The classes are None for a model without
+        any and without a fitted prior."""
+        if isinstance(self._sampler, PriorInference):
+            return _on_cpu(*self._sampler.points(*self._placed(z, labels)))
+        return self._plain(z, labels)
+
+    @torch.inference_mode()
+    def locate(self, encoded: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        """The points, as of `points`, which the decoder sees as `encoded` (N, latent_dim), what an
+        encoder gives."""
+        if isinstance(self._sampler, PriorInference):
+            return _on_cpu(*self._sampler.locate(*self._placed(encoded, labels)))
+        return self._plain(encoded, labels)
+
+    @torch.inference_mode()
+    def noise(self, encoded: Tensor, labels: Labels | None) -> Tensor:
+        """The latents `z` (N, latent_dim), on the CPU, which the decoder sees as `encoded`."""
+        if isinstance(self._sampler, PriorInference):
+            return self._sampler.prior.inverse(*self._placed(encoded, labels)).cpu()
+        return encoded
+
+    def _plain(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        z, label = self._placed(z, labels)
+        if label is None:
+            return z.cpu(), None
+        known: Tensor = self._sampler.embeddings(label)  # type: ignore[operator]
+        return _on_cpu(z, known.float())
+
+    def _placed(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        device = self.passes.device
+        return z.to(device), None if labels is None else torch.from_numpy(labels).to(device)
 
     def _passes(self, z: Tensor, label: Tensor | None) -> Iterator[Tensor]:
         """The sampler's outputs, on the device, of one micro-batch after the other."""
@@ -104,6 +135,10 @@ class Engine:
         depend on where rows lie."""
         missing = self.passes.micro_batch - len(part)
         return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
+
+
+def _on_cpu(z: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    return z.cpu(), known.cpu()
 
 
 def levels(output: Tensor) -> tuple[Tensor, Tensor]:

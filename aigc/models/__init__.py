@@ -13,6 +13,7 @@ from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminato
 from aigc.models.encoder import ConvEncoder
 from aigc.models.generator import ConvSampler
 from aigc.models.residual import ResidualDiscriminator, ResidualSampler
+from aigc.models.sampling import PRIOR_PREFIX, PriorSampler, load_prior
 from aigc.specs import GanModel
 
 SAMPLERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
@@ -38,6 +39,7 @@ __all__ = [
     "SAMPLER_PREFIX",
     "ConvEncoder",
     "ModelConfig",
+    "PriorSampler",
     "build_discriminator",
     "build_sampler",
     "load_discriminator",
@@ -48,8 +50,9 @@ __all__ = [
 
 
 def build_sampler(config: ModelConfig) -> nn.Module:
-    """A fresh sampler: forward(z float32 (B, latent_dim), label int64 (B,) or None) gives float
-    (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on CPUs and GPUs alike.
+    """A fresh sampler, of a VAE its decoder alone: forward(z float32 (B, latent_dim), label int64
+    (B,) or None) gives float (B, C, H, W) in [-1, 1]. Weights are channels last, which is faster on
+    CPUs and GPUs alike.
 
     Raises:
         SpecError: the picture size cannot be made.
@@ -70,10 +73,16 @@ def build_discriminator(config: ModelConfig) -> nn.Module:
 def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published sampler in eval mode, from the tensors of a model folder (`sampler.*`).
 
+    With a prior (`sampler.prior.*`) it maps noise by that before it decodes.
+
     Raises:
         StoreError: a tensor is missing, left over or of another shape.
     """
-    return _load(build_sampler(config), tensors, SAMPLER_PREFIX)
+    prior = load_prior(config, tensors)
+    if prior is None:
+        return _load(build_sampler(config), tensors, SAMPLER_PREFIX)
+    plain = {name: value for name, value in tensors.items() if not name.startswith(PRIOR_PREFIX)}
+    return PriorSampler(prior, _load(build_sampler(config), plain, SAMPLER_PREFIX)).eval()
 
 
 def load_encoder(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aigc.models.generator import ConvSampler, Root, joined
 from aigc.models.residual import ResidualSampler
+from aigc.models.sampling import PriorInference, PriorSampler
 from aigc.models.upsampling import Planes, SignReLU, Spread, Subpixel, Winograd
 
 _FEW_CHANNELS = 16
@@ -25,8 +26,14 @@ _MANY_CHANNELS, _FEW_TILES = 128, 4
 
 def for_inference(
     sampler: nn.Module, dtype: torch.dtype, device: str = "cpu"
-) -> Inference | ResidualInference:
-    """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1]."""
+) -> Inference | ResidualInference | PriorInference:
+    """`sampler` in eval mode and `dtype`, faster; forward(z, label) gives float32 in [-1, 1].
+
+    `label` may be float (B, E), as `embeddings` gives; with a prior, as `points` gives.
+    """
+    if isinstance(sampler, PriorSampler):
+        prior = copy.deepcopy(sampler.prior).float().eval().to(device)
+        return PriorInference(prior, for_inference(sampler.decoder, dtype, device))
     if isinstance(sampler, ResidualSampler):
         plain = copy.deepcopy(sampler).eval().requires_grad_(False)
         cast = ResidualInference(plain, dtype).to(device, dtype)
@@ -74,8 +81,8 @@ class ResidualInference(nn.Module):
         self.sampler, self.dtype = sampler, dtype
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        latents = joined(z.to(self.dtype), label, self.sampler.embed)
-        return self.sampler.pictures(latents).float().clamp(-1, 1)
+        pictures: Tensor = self.sampler.preactivation(z.to(self.dtype), label)
+        return pictures.float().clamp(-1, 1)
 
     def embeddings(self, label: Tensor) -> Tensor:
         """int64 (B,) to float (B, 64), in the precision of the weights."""

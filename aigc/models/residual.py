@@ -3,11 +3,6 @@
 Both are stacks of residual blocks, 1x1 -> grouped 3x3 -> 1x1, joined by filtered resampling, so
 there are no strided transposed convolutions that leave checkerboards. Blocks begin as the identity:
 their last convolution is zero and the others are scaled by depth (Zhang et al. 2019, "Fixup").
-
-Each level of the sampler adds to the picture of the level before it, and the discriminator reads
-the picture at each of its levels (the skip connections of StyleGAN2, Karras et al. 2020, fig. 7),
-so both also work on pictures of a smaller size: `doublings` counts the levels in use. Layers that
-join a finer level begin at zero, so that adding it changes nothing at first.
 """
 
 from __future__ import annotations
@@ -28,7 +23,6 @@ from aigc.specs import GanModel
 SLOPE = 0.2
 _GROUP = 16
 _WIDEST = 4
-_FINEST_SHARE = 4
 _STEM = 4
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
@@ -72,40 +66,19 @@ class Downsample(nn.Module):
         return F.conv2d(x, self.kernel, stride=2, padding=1, groups=len(self.kernel))
 
 
-def upsample(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, 2H, 2W), bilinear: the filter [1, 3, 3, 1] / 4 along each side."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-class Level(nn.Module):
-    """One level of the sampler: the features of the level before it, and what its own show."""
-
-    def __init__(self, before: int | None, channels: int, pictures: nn.Conv2d, depth: int) -> None:
-        """`before`: channels of the level before it, None for the coarsest; `pictures`: the layer
-        from its features to pictures; `depth` as in `Block`, which it has `blocks` of."""
-        super().__init__()
-        self.join: nn.Module | None = None
-        if before not in (None, channels):
-            assert before is not None
-            self.join = _initialise(nn.Conv2d(before, channels, 1))
-        self.doubles = before is not None
-        self.blocks = nn.Sequential()
-        self.pictures = pictures
+class Upsample(nn.Module):
+    """Twice the height and width, bilinear: the filter [1, 3, 3, 1] / 4 along each side."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, before, H, W) -> (B, channels, H', W'), twice the size unless the coarsest."""
-        if self.join is not None:
-            x = self.join(x)
-        if self.doubles:
-            x = upsample(x)
-        features: Tensor = self.blocks(x)
-        return features
+        """(B, C, H, W) -> (B, C, 2H, 2W)."""
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class ResidualSampler(nn.Module):
     """Latents, and a class if conditional, to pictures.
 
-    The finest level has a quarter of `width` channels, since most of the pixels are there. The
+    The finest level has a quarter of `width` channels, in eights, since most of the pixels are
+    there. The
     output is linear, so white stays reachable: in training mode it may leave [-1, 1], in eval mode
     it is clamped.
     """
@@ -115,59 +88,34 @@ class ResidualSampler(nn.Module):
         architecture = config.architecture
         assert isinstance(architecture, GanModel)
         grid = pyramid(config.height, config.width)
-        finest = max(4, architecture.width // _FINEST_SHARE)
+        finest = 8 * math.ceil(architecture.width / 32)
         widths = [*_levels(architecture.width, grid.doublings), finest]
         depth = architecture.blocks * len(widths)
-        self.latent_dim, self.doublings = config.latent_dim, grid.doublings
+        self.latent_dim = config.latent_dim
         self.embed = nn.Embedding(len(config.labels), EMBEDDING) if config.conditional else None
         inputs = config.latent_dim + (EMBEDDING if config.conditional else 0)
-        self.root = _initialise(
-            Root(inputs, (grid.base_height, grid.base_width, widths[0]), bias=True)
-        )
-        self.levels = nn.ModuleList()
-        first = grid.doublings - len(architecture.grow)
-        for index, width in enumerate(widths):
-            level = Level(
-                widths[index - 1] if index else None,
-                width,
-                _pictures(width, config.channels, 0.5 if index <= first else 0.0),
-                depth,
-            )
-            level.blocks.extend(Block(width, depth) for _ in range(architecture.blocks))
-            self.levels.append(level)
+        root = Root(inputs, (grid.base_height, grid.base_width, widths[0]), bias=True)
+        self.root = _initialise(root)
+        layers: list[nn.Module] = _blocks(widths[0], architecture.blocks, depth)
+        for coarse, fine in itertools.pairwise(widths):
+            layers += [*_joint(coarse, fine), Upsample()]
+            layers += _blocks(fine, architecture.blocks, depth)
+        layers.append(nn.LeakyReLU(SLOPE))
+        layers.append(_initialise(nn.Conv2d(widths[-1], config.channels, 3, 1, 1), 0.5))
+        self.layers = nn.Sequential(*layers)
 
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, doublings: int | None = None
-    ) -> Tensor:
-        """float (B, latent_dim), int64 (B,) if conditional -> float (B, C, H, W).
-
-        `doublings` levels above the coarsest are used, none means all: each one fewer gives
-        pictures of half the height and width.
-        """
-        pictures = self.preactivation(z, label, doublings)
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """float (B, latent_dim), int64 (B,) if conditional -> float (B, C, H, W)."""
+        pictures = self.preactivation(z, label)
         return pictures if self.training else pictures.clamp(-1, 1)
 
-    def preactivation(
-        self, z: Tensor, label: Tensor | None = None, doublings: int | None = None
-    ) -> Tensor:
+    def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The pictures before they are clamped, (B, C, H, W).
 
         `label` may also be float (B, 64), rows of `embed` or mixtures of them.
         """
-        return self.pictures(joined(z, label, self.embed), doublings)
-
-    def pictures(self, latents: Tensor, doublings: int | None = None) -> Tensor:
-        """Latents joined with their classes, (B, inputs) -> (B, C, H, W), not clamped."""
-        used = self.doublings if doublings is None else doublings
-        x: Tensor = self.root(latents)
-        shown: Tensor | None = None
-        for level in itertools.islice(self.levels, used + 1):
-            assert isinstance(level, Level)
-            x = level(x)
-            own: Tensor = level.pictures(F.leaky_relu(x, SLOPE))
-            shown = own if shown is None else own + upsample(shown)
-        assert shown is not None
-        return shown
+        pictures: Tensor = self.layers(self.root(joined(z, label, self.embed)))
+        return pictures
 
 
 class ResidualDiscriminator(nn.Module):
@@ -184,17 +132,13 @@ class ResidualDiscriminator(nn.Module):
         grid = pyramid(config.height, config.width)
         widths = _levels(architecture.width, grid.doublings)[::-1]
         depth = architecture.blocks * len(widths)
-        self.doublings = grid.doublings
-        self.stems = nn.ModuleList(_stem(config.channels, width) for width in widths)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(*(Block(width, depth) for _ in range(architecture.blocks)))
-            for width in widths
-        )
-        self.shrink = nn.ModuleList(Downsample(width) for width in widths)
-        self.join = nn.ModuleList(
-            _initialise(nn.Conv2d(fine, coarse, 1), 0.0 if index < len(architecture.grow) else 1.0)
-            for index, (fine, coarse) in enumerate(itertools.pairwise(widths))
-        )
+        stem = nn.Conv2d(config.channels, widths[0], _STEM, 2, _STEM // 2 - 1)
+        layers: list[nn.Module] = [_initialise(stem)]
+        for fine, coarse in itertools.pairwise(widths):
+            layers += _blocks(fine, architecture.blocks, depth)
+            layers += [Downsample(fine), *_joint(fine, coarse)]
+        layers += _blocks(widths[-1], architecture.blocks, depth)
+        self.layers = nn.Sequential(*layers, Downsample(widths[-1]), nn.LeakyReLU(SLOPE))
         last = widths[-1]
         rest = (grid.base_height // 2) * (grid.base_width // 2)
         self.features = _initialise(nn.Linear(last * rest, last))
@@ -204,21 +148,10 @@ class ResidualDiscriminator(nn.Module):
             self.embed = nn.Embedding(len(config.labels), last)
             nn.init.normal_(self.embed.weight, 0.0, last**-0.5)
 
-    def forward(
-        self, pictures: Tensor, label: Tensor | None = None, doublings: int | None = None
-    ) -> Tensor:
-        """float (B, C, H, W) in [-1, 1], int64 (B,) if conditional -> logits float (B,).
-
-        H and W are those of the sampler with as many `doublings`, none means all.
-        """
-        first = 0 if doublings is None else self.doublings - doublings
-        x: Tensor = self.blocks[first](self.stems[first](pictures))
-        for index in range(first + 1, len(self.blocks)):
-            pictures = F.avg_pool2d(pictures, 2)
-            coarse = self.join[index - 1](self.shrink[index - 1](x))
-            x = self.blocks[index](coarse + self.stems[index](pictures))
-        x = F.leaky_relu(self.shrink[-1](x), SLOPE).flatten(1)
-        features = F.leaky_relu(self.features(x), SLOPE)
+    def forward(self, pictures: Tensor, label: Tensor | None = None) -> Tensor:
+        """float (B, C, H, W) in [-1, 1], int64 (B,) if conditional -> logits float (B,)."""
+        coarse = self.layers(pictures).flatten(1)
+        features = F.leaky_relu(self.features(coarse), SLOPE)
         logits: Tensor = self.judge(features)[:, 0]
         if self.embed is not None and label is not None:
             logits = logits + (self.embed(label) * features).sum(dim=1)
@@ -230,12 +163,13 @@ def _levels(width: int, doublings: int) -> list[int]:
     return [width * min(2**level, _WIDEST) for level in range(doublings - 1, -1, -1)]
 
 
-def _stem(channels: int, width: int) -> nn.Conv2d:
-    return _initialise(nn.Conv2d(channels, width, _STEM, 2, _STEM // 2 - 1))
+def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:
+    return [Block(channels, depth) for _ in range(count)]
 
 
-def _pictures(width: int, channels: int, gain: float) -> nn.Conv2d:
-    return _initialise(nn.Conv2d(width, channels, 3, 1, 1), gain)
+def _joint(before: int, after: int) -> list[nn.Module]:
+    """From one number of channels to another; nothing where they are equal."""
+    return [] if before == after else [_initialise(nn.Conv2d(before, after, 1))]
 
 
 def _initialise(layer: Layer, gain: float = 1.0) -> Layer:

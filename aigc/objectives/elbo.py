@@ -1,4 +1,7 @@
-"""The evidence lower bound of a VAE and the likelihoods to choose from, in nats per picture."""
+"""The evidence lower bound of a VAE and the likelihoods to choose from, in nats per picture.
+
+A likelihood's scale is a number, or the best one for a batch (`BEST_SCALES`).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,35 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 
 _HALF_LEVEL = 1 / 255
 _EDGE = 1 - 1e-3
+_LEAST_SCALE = 1e-3
+
+Scale = float | Tensor
+"""A scalar in units of pixels in [-1, 1]; for the Gaussian their square."""
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, e^log_variance) || N(0, 1)), float (B, D) each, summed to (B,).
+    """KL(N(mean, e^log_variance) || N(0, 1)) of each dimension, all float (B, D), in nats.
 
-    Kingma & Welling 2014, appendix B: 1/2 sum(mean^2 + var - log var - 1).
+    Kingma & Welling 2014, appendix B: 1/2 (mean^2 + var - log var - 1).
     """
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1)
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
+
+
+def free_bits(divergences: Tensor, least: float) -> Tensor:
+    """sum_j max(least, E_batch[KL_j]) of float (B, D) divergences, a scalar in nats per picture.
+
+    Kingma et al. 2016 (IAF), eq. 15, each dimension a group of its own: a dimension whose mean over
+    the batch is below `least` nats has no gradient, so it is not driven to the prior.
+    """
+    return divergences.mean(dim=0).clamp_min(least).sum()
+
+
+def warm_up(images: int, ramp_images: int) -> float:
+    """The KL term's weight in (0, 1] at `images` seen: linear over `ramp_images`, then 1.
+
+    Sønderby et al. 2016 (Ladder VAE), section 2.3.
+    """
+    return min(1.0, (images + 1) / ramp_images) if ramp_images else 1.0
 
 
 def sample_posterior(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
@@ -26,37 +50,39 @@ def sample_posterior(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tenso
     return mean + torch.exp(0.5 * log_variance) * noise
 
 
-def gaussian(pictures: Tensor, preactivation: Tensor, variance: float) -> Tensor:
+def gaussian(pictures: Tensor, preactivation: Tensor, variance: Scale) -> Tensor:
     """-log N(x; tanh(h), variance) summed over pixels, (B,)."""
+    variance = _like(pictures, variance)
     squared = (pictures - torch.tanh(preactivation)).square()
-    return (squared / (2 * variance) + 0.5 * math.log(2 * math.pi * variance)).flatten(1).sum(1)
+    return (squared / (2 * variance) + 0.5 * torch.log(2 * math.pi * variance)).flatten(1).sum(1)
 
 
-def laplace(pictures: Tensor, preactivation: Tensor, scale: float) -> Tensor:
+def laplace(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
     """-log Laplace(x; tanh(h), scale) summed over pixels, (B,)."""
+    scale = _like(pictures, scale)
     absolute = (pictures - torch.tanh(preactivation)).abs()
-    return (absolute / scale + math.log(2 * scale)).flatten(1).sum(1)
+    return (absolute / scale + torch.log(2 * scale)).flatten(1).sum(1)
 
 
-def bernoulli(pictures: Tensor, preactivation: Tensor, _scale: float = 1.0) -> Tensor:
+def bernoulli(pictures: Tensor, preactivation: Tensor, _scale: Scale = 1.0) -> Tensor:
     """Cross-entropy of p = (tanh(h) + 1) / 2 = sigmoid(2 h) with x mapped to [0, 1], (B,)."""
     target = (pictures + 1) / 2
     loss = binary_cross_entropy_with_logits(2 * preactivation, target, reduction="none")
     return loss.flatten(1).sum(1)
 
 
-def logistic(pictures: Tensor, preactivation: Tensor, scale: float) -> Tensor:
+def logistic(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
     """-log P(x) of the logistic discretised to 256 levels, summed over pixels, (B,).
 
     Kingma et al. 2016 (IAF), appendix; Salimans et al. 2017, eq. 2: P = F(x + 1/255) - F(x - 1/255)
     with F = sigmoid((. - mean) / scale), open at both ends. For arguments a > b it is exact, and
     never underflows, that log(F(a) - F(b)) = logsigmoid(a) + logsigmoid(-b) + log(1 - e^(b - a)).
     """
+    scale = _like(pictures, scale)
     centred = pictures - torch.tanh(preactivation)
     upper, lower = (centred + _HALF_LEVEL) / scale, (centred - _HALF_LEVEL) / scale
-    inside = (
-        logsigmoid(upper) + logsigmoid(-lower) + math.log1p(-math.exp(-2 * _HALF_LEVEL / scale))
-    )
+    between = torch.log1p(-torch.exp(-2 * _HALF_LEVEL / scale))
+    inside = logsigmoid(upper) + logsigmoid(-lower) + between
     log_probability = torch.where(
         pictures < -_EDGE,
         logsigmoid(upper),
@@ -65,7 +91,38 @@ def logistic(pictures: Tensor, preactivation: Tensor, scale: float) -> Tensor:
     return -log_probability.flatten(1).sum(1)
 
 
-LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+def _like(pictures: Tensor, scale: Scale) -> Tensor:
+    return torch.as_tensor(scale, dtype=pictures.dtype, device=pictures.device)
+
+
+def _mean_square(pictures: Tensor, preactivation: Tensor) -> Tensor:
+    """The Gaussian's best variance, E (x - tanh(h))^2 (Rybkin et al. 2021, sigma-VAE, eq. 6)."""
+    return (pictures - torch.tanh(preactivation)).square().mean().clamp_min(_LEAST_SCALE**2)
+
+
+def _mean_absolute(pictures: Tensor, preactivation: Tensor) -> Tensor:
+    """The Laplace's best scale, E |x - tanh(h)|."""
+    return (pictures - torch.tanh(preactivation)).abs().mean().clamp_min(_LEAST_SCALE)
+
+
+def _by_moments(pictures: Tensor, preactivation: Tensor) -> Tensor:
+    """The logistic's scale of equal variance, s^2 pi^2 / 3: the best one has no closed form."""
+    return torch.sqrt(3 * _mean_square(pictures, preactivation)) / math.pi
+
+
+def best_scale(likelihood: str, pictures: Tensor, preactivation: Tensor) -> Scale:
+    """The scale under which a batch is likeliest, without gradient.
+
+    At the optimum the derivative by the scale is zero, so for the Gaussian and the Laplace the
+    gradient of the loss is the same as if the scale were part of it.
+    """
+    if likelihood not in BEST_SCALES:
+        return 1.0
+    with torch.no_grad():
+        return BEST_SCALES[likelihood](pictures, preactivation)
+
+
+LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, Scale], Tensor]] = {
     "gaussian": gaussian,
     "bernoulli": bernoulli,
     "laplace": laplace,
@@ -73,3 +130,10 @@ LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
 }
 """Negative log-likelihoods of float (B, C, H, W) pictures in [-1, 1] given the decoder's
 preactivation h of the same shape (its mean is tanh(h)) and a scale; nats, (B,)."""
+
+BEST_SCALES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gaussian": _mean_square,
+    "laplace": _mean_absolute,
+    "logistic": _by_moments,
+}
+"""The scale of each likelihood that has one, from a batch; a scalar."""

@@ -1,15 +1,17 @@
 """Complete training specs, to use, change or learn from: fixed recipes, and one that adapts."""
 
-from aigc.presets.adaptive import ADAPTIVE, adaptive
+from aigc.presets.adaptive import ADAPTIVE, RULES, adaptive, adaptive_vae
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import PRESETS, dcgan, default_out, relativistic, smoke, summary, vae
 
 __all__ = [
     "ADAPTIVE",
     "PRESETS",
+    "RULES",
     "DataFacts",
     "Hardware",
     "adaptive",
+    "adaptive_vae",
     "dcgan",
     "default_out",
     "relativistic",

@@ -8,26 +8,31 @@ from __future__ import annotations
 from typing import Any
 
 from aigc.presets.facts import DataFacts, Hardware
-from aigc.presets.recipes import relativistic
+from aigc.presets.recipes import relativistic, vae
 from aigc.specs import GanModel, TrainSpec
 
 ADAPTIVE = "adaptive"
+"""The rule that is used where no preset is named."""
 
 _SMALL_SIDE = 32
 """Up to this height and width transposed convolutions are better at equal time."""
 _SMALL_SECONDS, _LARGE_SECONDS = 300.0, 1800.0
 _WIDTHS = (32, 48, 64, 96, 128)
-_LEAST_IMAGES = 150_000
+_LEAST_IMAGES = 100_000
 """Images that training should see within its time: the widest network that does is taken."""
-_WIDE_FLOPS = 2.2e9
+_WIDE_FLOPS = 1.4e9
 """Operations that one training image costs at 64 x 64 and width 64: both networks forward and
 backward, penalties included."""
-_GAMMA_64 = 2.0
-_FEW, _MANY = 20_000, 100_000
-"""Pictures below which the discriminator learns the data by heart without augmentation, and from
-which augmentation only costs."""
-_RARE_SHARE = 0.25
+_VAE_WIDTHS = (16, 32, 48, 64, 96)
+_VAE_FLOPS = 7e8
+"""As `_WIDE_FLOPS`, for encoder and decoder at width 64."""
+_GAMMA_64 = 4.0
+_FEW = 20_000
+"""Pictures below which the discriminator learns the data by heart without augmentation."""
+_RARE_SHARE = 0.4
 """A class is rare below this share of what it would have if all were equally large."""
+_MOST_BALANCE = 0.5
+"""A class of two pictures among thousands would otherwise be shown until it is learnt by heart."""
 
 
 def adaptive(
@@ -38,18 +43,53 @@ def adaptive(
     hardware: Hardware,
     seconds: float | None = None,
 ) -> TrainSpec:
-    """The recipe for these data on this hardware in this time; its `reasons` say why.
+    """The default, chosen from the data, the hardware and the time; its `reasons` say why.
 
     Args:
         seconds: Training time; None takes 300 s up to 32 x 32 pixels and 1,800 s above.
     """
-    small = max(facts.height, facts.width) <= _SMALL_SIDE
-    if seconds is None:
-        seconds = _SMALL_SECONDS if small else _LARGE_SECONDS
-    rule = _small if small else _large
+    seconds = seconds or _seconds(facts)
+    rule = _small if _is_small(facts) else _large
     fields, reasons = rule(facts, hardware, seconds)
     update = fields | {"max_seconds": seconds, "reasons": reasons}
     return relativistic(name, data, out).model_copy(update=update)
+
+
+def adaptive_vae(
+    name: str,
+    data: str,
+    out: str,
+    facts: DataFacts,
+    hardware: Hardware,
+    seconds: float | None = None,
+) -> TrainSpec:
+    """A VAE chosen in the same way: its width and the balance of classes."""
+    seconds = seconds or _seconds(facts)
+    budget, pixels = hardware.flops * seconds, facts.height * facts.width
+    costs = {width: _VAE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
+    width = _widest(costs, budget)
+    recipe = vae(name, data, out)
+    balance = _class_balance(facts)
+    reasons = {"model.width": _width_reason(budget / costs[width], seconds)}
+    update = {
+        "model": recipe.model.model_copy(update={"width": width}),
+        "class_balance": balance,
+        "max_seconds": seconds,
+        "reasons": reasons | _balance_reason(facts, balance),
+    }
+    return recipe.model_copy(update=update)
+
+
+RULES = {ADAPTIVE: adaptive, "adaptive-vae": adaptive_vae}
+"""Presets that look at the data and the hardware."""
+
+
+def _is_small(facts: DataFacts) -> bool:
+    return max(facts.height, facts.width) <= _SMALL_SIDE
+
+
+def _seconds(facts: DataFacts) -> float:
+    return _SMALL_SECONDS if _is_small(facts) else _LARGE_SECONDS
 
 
 def _small(
@@ -72,8 +112,9 @@ def _large(
     """Residual networks, as wide as the time allows."""
     budget = hardware.flops * seconds
     pixels = facts.height * facts.width
-    width = _width(pixels, budget)
-    images = budget / _cost(pixels, width)
+    costs = {width: _WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _WIDTHS}
+    width = _widest(costs, budget)
+    images = budget / costs[width]
     gamma = _GAMMA_64 * pixels / 64**2
     half_life = int(min(10_000, max(500, 0.02 * images)))
     model = GanModel(
@@ -82,6 +123,7 @@ def _large(
         width=width,
         r1_gamma=gamma,
         r2_gamma=gamma,
+        penalty="finite_difference",
         penalty_every=4,
         **_augmentation(facts),
     )
@@ -97,8 +139,9 @@ def _large(
     reasons = {
         "model.generator": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "learn more in the same time and leave no checkerboards",
-        "model.width": f"about {images:,.0f} images fit into {seconds:,.0f} s at this width",
+        "model.width": _width_reason(images, seconds),
         "model.r1_gamma": f"{_GAMMA_64:g} at 64 x 64, in proportion to the number of pixels",
+        "model.penalty": "costs half of differentiating twice",
         "batch_size": "on CPUs more steps are worth more than steadier ones"
         if hardware.device == "cpu"
         else "fills a GPU",
@@ -107,36 +150,36 @@ def _large(
     return fields, reasons | _shared_reasons(facts, fields)
 
 
-def _width(pixels: int, budget: float) -> int:
-    fitting = [width for width in _WIDTHS if budget / _cost(pixels, width) >= _LEAST_IMAGES]
-    return max(fitting, default=_WIDTHS[0])
+def _widest(costs: dict[int, float], budget: float) -> int:
+    """The widest network that sees enough images; `costs`: operations an image by width. Grouped
+    convolutions make the cost grow less than with the square of the width."""
+    fitting = [width for width, cost in costs.items() if budget / cost >= _LEAST_IMAGES]
+    return max(fitting, default=min(costs))
 
 
-def _cost(pixels: int, width: int) -> float:
-    """Operations a training image; grouped convolutions make it grow less than with width²."""
-    return float(_WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.5)
+def _width_reason(images: float, seconds: float) -> str:
+    return f"about {images:,.0f} images fit into {seconds:,.0f} s at this width"
 
 
 def _augmentation(facts: DataFacts) -> dict[str, Any]:
-    if facts.images >= _MANY:
+    if facts.images >= _FEW:
         return {"augment": ()}
-    probability = 1.0 if facts.images < _FEW else 0.5
-    kinds = ("translate", "cutout", "brightness") if facts.channels == 3 else ("translate",)
-    return {"augment": kinds, "augment_probability": probability}
+    return {"augment": ("translate", "brightness") if facts.channels == 3 else ("translate",)}
 
 
 def _class_balance(facts: DataFacts) -> float:
-    """The least exponent with which the rarest class gets `_RARE_SHARE` of an equal share.
+    """The least balance, in steps of 0.05, with which the rarest class gets `_RARE_SHARE` of an
+    equal share, as the loader repeats pictures; at most `_MOST_BALANCE`."""
+    balances = (step / 20 for step in range(21))
+    enough = (b for b in balances if _rarest(facts.per_class, b) >= _RARE_SHARE)
+    return min(next(enough, _MOST_BALANCE), _MOST_BALANCE)
 
-    Class c with n_c pictures is drawn with weight n_c^(1 - balance).
-    """
-    counts = facts.per_class
-    for step in range(20):
-        balance = step / 20
-        weights = [count ** (1 - balance) for count in counts]
-        if not weights or min(weights) >= _RARE_SHARE * sum(weights) / len(weights):
-            return balance
-    return 1.0
+
+def _rarest(per_class: tuple[int, ...], balance: float) -> float:
+    """Share of the rarest class of all pictures shown, over the share if all were equal."""
+    most = max(per_class, default=1)
+    shown = [count * round((most / count) ** balance) for count in per_class] or [1]
+    return float(min(shown) * len(shown) / sum(shown))
 
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
@@ -148,10 +191,15 @@ def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
             else "few enough to be learnt by heart by the discriminator"
         )
     }
-    if fields["class_balance"]:
-        counts = facts.per_class
-        reasons["class_balance"] = (
-            f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} "
-            "pictures; rare classes are shown more often"
-        )
-    return reasons
+    return reasons | _balance_reason(facts, fields["class_balance"])
+
+
+def _balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
+    if not balance:
+        return {}
+    counts = facts.per_class
+    reason = (
+        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures; "
+        "rare classes are shown more often"
+    )
+    return {"class_balance": reason}

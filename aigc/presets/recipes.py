@@ -53,14 +53,20 @@ def dcgan(name: str, data: str, out: str) -> TrainSpec:
 
 
 def vae(name: str, data: str, out: str) -> TrainSpec:
-    """A convolutional VAE (Kingma & Welling 2014): smoother pictures, an encoder, no collapse."""
+    """A convolutional VAE (Kingma & Welling 2014): smoother pictures, an encoder, no collapse.
+
+    The likelihood's variance is that of the errors themselves, so that grey and colour pictures of
+    any size need no tuning, and samples come from a mixture fitted to the encodings: at equal time
+    each of the two lowers the Fréchet distance by more than any other choice. A batch of 64 makes
+    the more steps in a run of minutes.
+    """
     return TrainSpec(
         name=name,
         data=data,
         out=out,
         model=VaeModel(),
         max_seconds=300,
-        batch_size=128,
+        batch_size=64,
         lr=1e-3,
         lr_final=1e-5,
         betas=(0.9, 0.999),

@@ -29,7 +29,7 @@ from aigc.service.orders import (
 from aigc.service.renderer import Latents
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Source, Work
-from aigc.types import UInt8Images
+from aigc.types import Labels, UInt8Images
 
 _READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
@@ -138,18 +138,17 @@ def _walk(
     truncation: float | None, steps: int,
 ) -> Latents:  # fmt: skip
     engine = loaded.renderer.engine
-    known = None if labels is None else np.array(labels)
+    classes = None if labels is None else np.array(labels)
     first, last = (
         engine.latents(draws_of(seed, np.array([index]), None, truncation))[0]
         for seed, index in zip(seeds, indices, strict=True)
     )
+    (first, last), known = engine.points(torch.stack([first, last]), classes)
     shares = torch.linspace(0, 1, steps)
     z = torch.stack([_between(first, last, float(share)) for share in shares])
     if known is None:
         return Latents(z, None)
-    ends = engine.embeddings(known)
-    mixed = [torch.lerp(ends[0].float(), ends[1].float(), share) for share in shares]
-    return Latents(z, torch.stack(mixed))
+    return Latents(z, torch.stack([torch.lerp(known[0], known[1], share) for share in shares]))
 
 
 def _between(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -168,29 +167,42 @@ def _vary(
     loaded: Loaded, *, picture: UInt8Images, shown: int | None, becomes: int | None, seed: int,
     index: int, count: int, strength: float,
 ) -> Latents:  # fmt: skip
-    """√(1 - s²) · mean + s · noise: as normal as the prior is, whatever the strength s."""
+    """√(1 - s²) · mean + s · noise: as normal as the prior is, whatever the strength s.
+
+    Both are noise of the fitted prior, where there is one: the encoder's mean is mapped back, and
+    variations stay in the component of the mixture that it belongs to. A class to turn into gets
+    the picture's noise.
+    """
     encoder, engine = loaded.encoder, loaded.renderer.engine
     assert encoder is not None
     tensor = to_network(picture[None])
     if loaded.labels and shown is None:
         shown = _likeliest(loaded, encoder, tensor)
-    mean = _encode(encoder, tensor, None if shown is None else torch.tensor([shown]))
+    encoded = _encode(encoder, tensor, _row(shown))
+    if becomes is None or becomes == shown:
+        mean, known = engine.locate(encoded, _row(shown))
+    else:
+        mean, known = engine.points(engine.noise(encoded, _row(shown)), _row(becomes))
     noise = engine.latents(draws_of(seed, np.arange(index, index + count), None, None))
     z = math.sqrt(1 - strength**2) * mean + strength * noise
-    label = becomes if becomes is not None else shown
-    return Latents(z, None if label is None else torch.full((count,), label))
+    return Latents(z, None if known is None else known.expand(count, -1))
+
+
+def _row(label: int | None) -> Labels | None:
+    return None if label is None else np.array([label])
 
 
 def _likeliest(loaded: Loaded, encoder: nn.Module, tensor: Tensor) -> int:
     """The class under which the picture is reconstructed best."""
-    labels = torch.arange(len(loaded.labels))
+    engine, labels = loaded.renderer.engine, np.arange(len(loaded.labels))
     means = _encode(encoder, tensor.expand(len(labels), -1, -1, -1), labels)
-    made = loaded.renderer.engine.outputs(means, labels)
+    made = engine.outputs(*engine.locate(means, labels))
     return int((made - tensor).square().mean(dim=(1, 2, 3)).argmin())
 
 
-def _encode(encoder: nn.Module, tensor: Tensor, label: Tensor | None) -> Tensor:
+def _encode(encoder: nn.Module, tensor: Tensor, label: Labels | None) -> Tensor:
     """Posterior means float32 (N, latent_dim) on the CPU."""
     device = next(encoder.parameters()).device
-    mean: Tensor = encoder(tensor.to(device), None if label is None else label.to(device))[0]
+    known = None if label is None else torch.from_numpy(label).to(device)
+    mean: Tensor = encoder(tensor.to(device), known)[0]
     return mean.float().cpu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc.specs.base import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
-from aigc.specs.files import build, dump, load, parse_setting, set_dotted
+from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
 from aigc.specs.generate import (
     AppendSpec,
     BriefColumns,
@@ -59,5 +59,6 @@ __all__ = [
     "dump",
     "load",
     "parse_setting",
+    "read",
     "set_dotted",
 ]

@@ -43,22 +43,33 @@ def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
 
 
 def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
-    """The YAML file at `path` (`-`: standard input), if any, with `overrides` on top."""
-    values: dict[str, Any] = {}
-    if path:
-        try:
-            text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-            loaded = yaml.load(text, _Loader)
-        except OSError as error:
-            raise SpecError(f"spec {path}: {error.strerror or error}") from None
-        except _NOT_YAML as error:
-            raise SpecError(f"spec {path}: not YAML: {_one_line(error)}") from None
-        if not isinstance(loaded, dict):
-            raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
-        values = loaded
+    """The YAML file at `path` (`-`: standard input), if any, with `overrides` on top.
+
+    Raises:
+        SpecError: as `read` and `build`.
+    """
+    values = read(path) if path else {}
     for key, value in overrides.items():
         set_dotted(values, key, value)
     return build(spec, values, where=path or "")
+
+
+def read(path: str) -> dict[str, Any]:
+    """The fields in the YAML file at `path` (`-`: standard input), not yet checked.
+
+    Raises:
+        SpecError: it cannot be read, or holds something else.
+    """
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        loaded = yaml.load(text, _Loader)
+    except OSError as error:
+        raise SpecError(f"spec {path}: {error.strerror or error}") from None
+    except _NOT_YAML as error:
+        raise SpecError(f"spec {path}: not YAML: {_one_line(error)}") from None
+    if not isinstance(loaded, dict):
+        raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
+    return loaded
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

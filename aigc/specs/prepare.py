@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
 
@@ -33,8 +33,15 @@ def _size(value: Any) -> int | tuple[int, int]:
     return sides[0] if sides[0] == sides[-1] else (sides[0], sides[1])
 
 
+def _plain(size: int | tuple[int, int]) -> Any:
+    return size if isinstance(size, int) else list(size)
+
+
 Size: TypeAlias = Annotated[
-    int | tuple[int, int], PlainValidator(_size), WithJsonSchema(_SIZE_SCHEMA)
+    int | tuple[int, int],
+    PlainValidator(_size),
+    PlainSerializer(_plain, when_used="json"),
+    WithJsonSchema(_SIZE_SCHEMA),
 ]
 """One side of a square, or (height, width)."""
 

@@ -26,9 +26,6 @@ class GanModel(Spec):
     4 x)."""
     blocks: int = Field(1, ge=1, le=16)
     """Residual blocks at each level of the `residual` networks."""
-    grow: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    """Shares of the run after which the pictures double in size (`residual` only): with (0.2, 0.5)
-    training begins at a quarter of the height and width and reaches the full size half way."""
     conditional: bool = True
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
     r1_gamma: float = Field(0.3, ge=0)
@@ -55,10 +52,6 @@ class GanModel(Spec):
                 "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
                 "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
             )
-        if self.grow and not self.generator == self.discriminator == "residual":
-            raise ValueError("grow needs generator and discriminator residual")
-        if list(self.grow) != sorted(set(self.grow)):
-            raise ValueError(f"grow {self.grow}: the shares must increase")
         return self
 
 
@@ -71,8 +64,18 @@ class VaeModel(Spec):
     conditional: bool = True
     beta: float = Field(1.0, ge=0)
     likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic"] = "gaussian"
-    variance: float = Field(0.1, gt=0)
-    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1]."""
+    variance: Annotated[float, Field(gt=0)] | Literal["best"] = "best"
+    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1];
+    `best` is the one under which each batch is likeliest (Rybkin et al. 2021), so that neither it
+    nor `beta` has to be tuned to the pictures."""
+    free_bits: float = Field(0.0, ge=0)
+    """Nats of each latent dimension that cost nothing (Kingma et al. 2016)."""
+    kl_warmup_images: int = Field(0, ge=0)
+    """Images over which the KL term's weight rises from 0 to `beta`; counted in images because a
+    run's limits may be raised later."""
+    prior: Literal["standard", "mixture"] = "mixture"
+    """What samples are drawn from: N(0, 1), or a mixture of Gaussians a class that is fitted to the
+    encodings of the training pictures after training (Ghosh et al. 2020)."""
 
 
 class TrainSpec(Spec):

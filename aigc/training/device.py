@@ -17,8 +17,12 @@ def training_device() -> torch.device:
 
 def autocast(spec: TrainSpec, device: torch.device) -> torch.autocast:
     """The context in which forward passes run: bfloat16 if asked for, or `auto` and it is fast."""
-    wanted = spec.precision == "bf16" or (spec.precision == "auto" and has_fast_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed(spec, device))
+
+
+def is_mixed(spec: TrainSpec, device: torch.device) -> bool:
+    """Whether forward passes run in bfloat16."""
+    return spec.precision == "bf16" or (spec.precision == "auto" and has_fast_bf16(device))
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -60,3 +60,11 @@ def named_tensors(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }
+
+
+def loaded(modules: dict[str, nn.Module], tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
+    """Copies of `modules` with `tensors` as `named_tensors` names them; others are ignored."""
+    copies = copy.deepcopy(modules)
+    for name, module in copies.items():
+        module.load_state_dict({key: tensors[f"{name}.{key}"] for key in module.state_dict()})
+    return copies

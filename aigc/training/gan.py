@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn, optim
-from torch.nn.functional import avg_pool2d
 
+from aigc.data.dataset import Dataset
 from aigc.models import ModelConfig, build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import AUGMENTATIONS, augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
 from aigc.specs import GanModel, TrainSpec
 from aigc.training.adjustments import Adjustments
-from aigc.training.device import autocast
+from aigc.training.device import autocast, is_mixed
 from aigc.training.draws import Draws
 from aigc.training.health import spread
-from aigc.training.learner import Batch, Figures
+from aigc.training.learner import Batch, Figures, Finished
 from aigc.training.parallel import Group
-from aigc.training.stage import Stage
+from aigc.training.schedule import gamma_factor
 
 
 class GanLearner:
@@ -35,8 +35,8 @@ class GanLearner:
     ) -> None:
         assert isinstance(spec.model, GanModel)
         self._model = spec.model
-        self._spec, self._device, self._group, self._config = spec, device, group, config
-        self._stage = Stage.at(spec.model, config, 0.0)
+        self._spec, self._device, self._group = spec, device, group
+        self._gamma_factor = 1.0
         self._loss = ADVERSARIAL[spec.model.loss]
         self.generator = build_sampler(config).to(device)
         self.discriminator = build_discriminator(config).to(device)
@@ -45,23 +45,22 @@ class GanLearner:
         self.published_raw = {"discriminator": self.discriminator}
         self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
         self._adjustments = Adjustments()
+        self._mixed = is_mixed(spec, device)
 
     def adjust(self, adjustments: Adjustments) -> None:
         self._adjustments = adjustments
 
     def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
-        self._stage = Stage.at(self._model, self._config, done)
-        batches = [self._presented(batch) for batch in batches]
+        self._gamma_factor = gamma_factor(self._model, done) * self._adjustments.penalty
         judged, verdicts = self._discriminator_step(batches, step)
         generated = self._generator_step(batches, verdicts)
         return lambda: judged() | generated()
 
-    def _presented(self, batch: Batch) -> Batch:
-        """The real pictures in the size of this stage."""
-        pictures, label, draws = batch
-        if self._stage.shrink > 1:
-            pictures = avg_pool2d(pictures, self._stage.shrink)
-        return pictures, label, draws
+    def finish(
+        self, averages: dict[str, nn.Module], dataset: Dataset, *, preview: bool
+    ) -> Finished:
+        """The averaged generator: there is nothing to fit."""
+        return Finished(averages["sampler"])
 
     def _discriminator_step(
         self, batches: Sequence[Batch], step: int
@@ -71,7 +70,7 @@ class GanLearner:
         verdicts: list[Tensor] = []
         losses: list[Tensor] = []
         fakes: list[Tensor] = []
-        weight = lazy_weight(step, self._model.penalty_every) * self._adjustments.penalty
+        weight = lazy_weight(step, self._model.penalty_every)
         for real, label, draws in batches:
             with torch.no_grad():
                 fake = self._fakes(label, draws, "z for D")
@@ -94,10 +93,10 @@ class GanLearner:
         return figures, verdicts
 
     def _judge(
-        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: float
+        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties as due at this step."""
-        factor = weight * self._stage.gamma_factor
+        factor = weight * self._gamma_factor
         r1_gamma, r2_gamma = factor * self._model.r1_gamma, factor * self._model.r2_gamma
         exact = self._model.penalty == "exact"
         real = self._augment(real, draws, "augment real").requires_grad_(exact and r1_gamma > 0)
@@ -122,7 +121,10 @@ class GanLearner:
         sigma = self._model.penalty_sigma
         noise = draws.normal(f"penalty {side}", len(pictures), pictures[0].numel())
         moved = pictures + sigma * noise.view_as(pictures)
-        return squared_difference(logits, self._logits(moved, label), sigma)
+        with torch.autocast(self._device.type, enabled=False):  # bfloat16 would round it away
+            if self._mixed:
+                logits = self.discriminator(pictures, label)
+            return squared_difference(logits, self.discriminator(moved, label), sigma)
 
     def _generator_step(self, batches: Sequence[Batch], verdicts: Sequence[Tensor]) -> Figures:
         self.discriminator.requires_grad_(False)
@@ -149,12 +151,12 @@ class GanLearner:
     def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)
         with autocast(self._spec, self._device):
-            pictures: Tensor = self.generator(z, label, **self._stage.arguments)
+            pictures: Tensor = self.generator(z, label)
         return pictures
 
     def _logits(self, pictures: Tensor, label: Tensor) -> Tensor:
         with autocast(self._spec, self._device):
-            logits: Tensor = self.discriminator(pictures, label, **self._stage.arguments)
+            logits: Tensor = self.discriminator(pictures, label)
         return logits.float()
 
     def _augment(self, pictures: Tensor, draws: Draws, purpose: str) -> Tensor:

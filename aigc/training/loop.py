@@ -17,7 +17,7 @@ from aigc.specs import GanModel, TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
-from aigc.training.ema import Ema
+from aigc.training.ema import Ema, loaded, named_tensors
 from aigc.training.gan import GanLearner
 from aigc.training.health import Verdict
 from aigc.training.journal import Journal
@@ -185,7 +185,8 @@ class _Run:
 
     def _draw_sheet(self) -> None:
         if self.journal:
-            self.journal.sheet(self.step, self.sheet.png(self.ema.modules["sampler"]))
+            shown = self.learner.finish(self.ema.modules, self.dataset, preview=True)
+            self.journal.sheet(self.step, self.sheet.png(shown.sampler))
 
     def _step(self, pixels: UInt8Images, labels: Labels) -> Figures:
         began = time.monotonic()
@@ -265,16 +266,18 @@ class _Run:
             self._draw_sheet()
             self.journal.close()
         watch, note = self.supervisor.watch, self.supervisor.note
-        metrics = self._metrics() | watch_metrics(watch, note, self.step)
-        card = recipe_card(self.spec, self.dataset, metrics)
-        card += watch_card(self.spec, watch, note, self.step)
         step = published_step(watch)
         if step is None:
             tensors = best.result_tensors(self.learner, self.ema)
-            png = self.sheet.png(self.ema.modules["sampler"])
         else:
-            tensors, png = best.load_result(self.spec, step)
-        ran = self.step - self.first_step
+            tensors, _ = best.load_result(self.spec, step)
+        averages = loaded(self.ema.modules, tensors)
+        finished = self.learner.finish(averages, self.dataset, preview=self.group.rank > 0)
+        tensors |= named_tensors(finished.fitted)
+        metrics = self._metrics() | finished.metrics | watch_metrics(watch, note, self.step)
+        card = recipe_card(self.spec, self.dataset, metrics)
+        card += watch_card(self.spec, watch, note, self.step)
+        ran, png = self.step - self.first_step, self.sheet.png(finished.sampler)
         return TrainResult(self.config, tensors, metrics, png, card, ran)
 
     def _metrics(self) -> Json:

@@ -16,7 +16,8 @@ from aigc.types import Json
 @dataclass(frozen=True)
 class TrainResult:
     """A finished run. `tensors` are the averaged weights `sampler.*`, for a VAE `encoder.*`, and
-    a GAN's `discriminator.*`, all of the best look, or the last ones where none was taken."""
+    a GAN's `discriminator.*`, all of the best look, or the last ones where none was taken; and a
+    VAE's prior `sampler.prior.*`, on the first of several workers fitted to the end."""
 
     config: ModelConfig
     tensors: dict[str, Tensor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aigc.specs import TrainSpec
+from aigc.specs import GanModel, TrainSpec
 
 
 def progress(spec: TrainSpec, step: int, elapsed_s: float) -> float:
@@ -26,3 +26,11 @@ def learning_rate(spec: TrainSpec, step: int, done: float) -> float:
     if step < spec.warmup_steps:
         rate *= (step + 1) / spec.warmup_steps
     return rate
+
+
+def gamma_factor(model: GanModel, done: float) -> float:
+    """Factor of both gammas: from 1 to `gamma_final`, geometrically along the learning rate's
+    cosine, as R3GAN lets them fall (Huang et al. 2024, appendix)."""
+    if model.gamma_final is None:
+        return 1.0
+    return float(model.gamma_final ** (0.5 * (1 - math.cos(math.pi * done))))

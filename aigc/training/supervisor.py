@@ -42,7 +42,7 @@ class Supervisor:
     ) -> None:
         """`state` is what `to_json` gave to the checkpoint, {} for a new run."""
         self._spec, self._config, self._device, self._group = spec, config, device, group
-        self._learner, self._ema = learner, ema
+        self._learner, self._ema, self._dataset = learner, ema, dataset
         self._sheet = Sheet(config, spec.seed, device)
         discriminator = learner.published_raw.get("discriminator")
         self._looker = Looker(spec, config, dataset, device, discriminator)
@@ -92,6 +92,8 @@ class Supervisor:
         numbers = [math.nan] * NUMBERS
         sampler, state = self._ema.modules["sampler"], self.watch.state
         if self._group.rank == 0:
+            averages = self._ema.modules
+            sampler = self._learner.finish(averages, self._dataset, preview=True).sampler
             numbers = self._looker.look(sampler, step, images).numbers()
         look = Look.of_numbers(step, images, self._group.agree(numbers, self._device))
         verdict = self.watch.take(look, done)

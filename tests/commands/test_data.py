@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aigc.cli import main
+from tests.data.pictures import folder
 
 
 def aigc(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -46,6 +47,23 @@ def test_a_spec_file_gives_what_flags_do_not(
     assert json.loads(aigc(capsys, "data", "show", out, "--json")[1])["width"] == 8
 
 
+def test_show_lists_captions_licences_and_creators(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    raw, out = folder(tmp_path / "raw", {"a": 12}), str(tmp_path / "out")
+    rows = [f"a/{n:04d}.png,hat no. {n},MIT,maker {n % 7}" for n in range(12)]
+    (raw / "metadata.csv").write_text("\n".join(["file_name,text,license,creator", *rows]))
+    assert aigc(capsys, "data", "prepare", str(raw), out, "--size", "16x24")[0] == 0
+    code, printed, _ = aigc(capsys, "data", "show", out)
+    assert code == 0
+    assert printed.count("'hat no. ") == 5
+    assert "MIT: 12" in printed
+    assert "maker 0: 2, maker 1: 2, maker 2: 2, maker 3: 2" in " ".join(printed.split())
+    assert "7 in all" in printed
+    assert "16 x 24 x 3" not in printed
+    assert "24 x 16 x 3" in printed
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -54,6 +72,10 @@ def test_a_spec_file_gives_what_flags_do_not(
         (["prepare", "nowhere", "out"], "nowhere': not found"),
         (["prepare", "a", "b", "--channels", "2"], "channels = 2: input should be 1 or 3"),
         (["prepare", "a", "b", "--set", "sise=2"], "unknown field sise"),
+        (["prepare", "a", "b", "--size", "64x"], "size = '64x': expected pixels in 8..1024"),
+        (["fetch", "digits", "raw", "--turntable", "3"], "turntable = '3': digits does not take"),
+        (["fetch", "emoji", "raw", "--background", "x"], "background = 'x': expected an opaque"),
+        (["fetch", "emoji", "raw", "--archives", "no"], "archives = 'no': not a folder"),
         (["show", "nowhere"], "no prepared data set here"),
     ],
 )

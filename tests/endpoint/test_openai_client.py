@@ -92,6 +92,7 @@ def test_models(sync: Client) -> None:
     assert one["limits"] == {name: getattr(settings, name) for name in LIMITS}
     assert one["version"] == "tiny@v1"
     assert one["card"].startswith("---")
+    assert one["health"] == "unknown"
     assert sync.models.retrieve("tiny@v1").id == "tiny@v1"
 
 

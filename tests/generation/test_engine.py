@@ -6,7 +6,7 @@ import torch
 
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
-from tests.models_for_tests import LABELS, tiny_config, tiny_tensors
+from tests.models_for_tests import LABELS, tiny_config, tiny_tensors, tiny_vae
 
 
 def make_engine(labels=LABELS, channels: int = 1, **options) -> Engine:
@@ -38,6 +38,33 @@ def test_a_candidates_pixels_do_not_depend_on_what_is_rendered_beside_it(
     for size in (1, 2, 7, 8, 9, 23, 40):
         rows = random.permutation(40)[:size]
         assert np.array_equal(engine.render(draws[rows]).pixels, pixels[rows])
+
+
+@pytest.mark.parametrize("labels", [LABELS, ()])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_nor_does_it_behind_a_fitted_prior(precision, labels) -> None:
+    config, tensors = tiny_vae(labels)
+    engine = Engine(config, tensors, Passes(micro_batch=8, precision=precision))
+    draws = make_draws(range(40), labels=labels)
+    pixels = engine.render(draws).pixels
+    random = np.random.default_rng(0)
+    for size in (1, 7, 9, 40):
+        rows = random.permutation(40)[:size]
+        assert np.array_equal(engine.render(draws[rows]).pixels, pixels[rows])
+    again = Engine(config, tensors, Passes(micro_batch=8, precision=precision))
+    assert np.array_equal(again.render(draws).pixels, pixels)
+    plain = {name: value for name, value in tensors.items() if ".prior." not in name}
+    bare = Engine(config, plain, Passes(micro_batch=8, precision=precision))
+    assert not (bare.render(draws).pixels == pixels).all(axis=(1, 2, 3)).any()
+
+
+def test_truncation_moves_items_behind_a_prior_without_making_them_alike() -> None:
+    engine = Engine(*tiny_vae(), Passes(micro_batch=8))
+    draws = make_draws(range(32))
+    cut = Draws(draws.seeds, draws.candidates, draws.labels, np.full(32, 0.5))
+    pixels = engine.render(cut).pixels
+    assert not np.array_equal(pixels, engine.render(draws).pixels)
+    assert len(np.unique(pixels.reshape(32, -1), axis=0)) == 32
 
 
 def test_threads_do_not_change_pixels() -> None:

@@ -135,11 +135,31 @@ def test_a_busy_cluster_is_waited_for_but_not_for_ever(
 
 def test_a_run_on_s3_resumes_from_there(ray_session: None, digits_data: str, s3_uri: str) -> None:
     out = storage.join(s3_uri, "run")
-    run(tiny_spec(digits_data, out, steps=4))
-    made = run(tiny_spec(digits_data, out, steps=8))
+    watch = {"samples": 50, "every_images": 32}
+    run(tiny_spec(digits_data, out, steps=4, watch=watch))
+    made = run(tiny_spec(digits_data, out, steps=8, watch=watch))
     assert made["steps_run"] == 4
+    assert made["sheet"] == storage.join(out, "samples", "step-000000008.png")
     names = {entry.key.split("/")[0] for entry in storage.listing(out)}
-    assert names == {"checkpoints", "metrics.jsonl", "run.json", "samples", "tensorboard"}
+    expected = {"checkpoints", "metrics.jsonl", "run.json", "samples", "tensorboard"}
+    assert names == expected | {"best"}
+
+
+def test_remedies_reach_the_user_from_two_workers(
+    ray_session: None, digits_data: str, tmp_path: Path
+) -> None:
+    watch = {"samples": 50, "every_images": 48, "patience": 1, "warm_up_images": 0}
+    spec = tiny_spec(
+        digits_data, tmp_path, lr=0.075, watch=watch, publish=True, placement={"workers": 2}
+    )
+    notes: list[str] = []
+    with pytest.raises(JobError, match="not published, the model is collapsed"):
+        run(spec, notice=notes.append)
+    assert "collapse: coverage 0.0" in notes[0]
+    assert "back to step 0" in notes[0]
+    with pytest.raises(JobError, match="not published, the model is collapsed"):
+        run(spec, notice=notes.append)
+    assert "is finished already" in notes[-1]
 
 
 def wait_until(condition: Callable[[], Any], limit_s: float = 120) -> None:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from aigc.objectives.augment import AUGMENTATIONS, Uniform, augment, brightness, cutout, translate
+from aigc.objectives.augment import (
+    AUGMENTATIONS,
+    Uniform,
+    augment,
+    brightness,
+    cutout,
+    mirrored,
+    translate,
+)
 
 
 def constant(value: float, count: int) -> Uniform:
@@ -52,3 +60,16 @@ def test_each_picture_gets_its_own_draw_and_the_same_draws_repeat() -> None:
     assert torch.equal(first, again)
     assert len({tuple(picture.flatten().tolist()) for picture in first}) > 10
     assert augment(pictures, (), random(16)) is pictures
+
+
+def test_only_the_chosen_share_is_augmented() -> None:
+    pictures = torch.zeros(4000, 1, 2, 2)
+    changed = augment(pictures, ["brightness"], random(4000), 0.25).flatten(1).any(1)
+    assert changed.float().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+def test_mirrored_pictures_are_whole() -> None:
+    pictures = torch.arange(4.0).view(1, 1, 1, 4).expand(2, -1, -1, -1)
+    draws = torch.tensor([0.4, 0.6])
+    turned, same = mirrored(pictures, lambda: draws).squeeze().tolist()
+    assert (turned, same) == ([3, 2, 1, 0], [0, 1, 2, 3])

@@ -7,13 +7,17 @@ import torch
 from torch.distributions import Laplace, Normal, kl_divergence
 
 from aigc.objectives.elbo import (
+    BEST_SCALES,
     LIKELIHOODS,
     bernoulli,
+    best_scale,
+    free_bits,
     gaussian,
     kl_to_standard_normal,
     laplace,
     logistic,
     sample_posterior,
+    warm_up,
 )
 
 LEVELS = torch.arange(256) / 127.5 - 1
@@ -23,8 +27,8 @@ def test_kl_matches_the_closed_form_of_torch() -> None:
     torch.manual_seed(0)
     mean, log_variance = torch.randn(4, 7), torch.randn(4, 7)
     expected = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum(1)
-    assert torch.allclose(kl_to_standard_normal(mean, log_variance), expected, atol=1e-5)
-    assert kl_to_standard_normal(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+    assert torch.allclose(kl_to_standard_normal(mean, log_variance).sum(1), expected, atol=1e-5)
+    assert kl_to_standard_normal(torch.zeros(1, 3), torch.zeros(1, 3)).sum().item() == 0
 
 
 def test_kl_matches_monte_carlo() -> None:
@@ -33,7 +37,47 @@ def test_kl_matches_monte_carlo() -> None:
     z = sample_posterior(mean, log_variance, torch.randn(200_000, 1))
     q, p = Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)
     estimate = (q.log_prob(z) - p.log_prob(z)).mean().item()
-    assert kl_to_standard_normal(mean, log_variance).item() == pytest.approx(estimate, abs=0.01)
+    assert kl_to_standard_normal(mean, log_variance).sum(1).item() == pytest.approx(
+        estimate, abs=0.01
+    )
+
+
+def test_free_bits_count_each_dimension_by_its_mean_over_the_batch() -> None:
+    divergences = torch.tensor([[0.1, 3.0, 0.0], [0.5, 1.0, 0.8]], requires_grad=True)
+    assert free_bits(divergences, 0.0).item() == pytest.approx(0.3 + 2.0 + 0.4)
+    found = free_bits(divergences, 0.35)
+    assert found.item() == pytest.approx(0.35 + 2.0 + 0.4)
+    found.backward()
+    assert divergences.grad is not None
+    assert divergences.grad.tolist() == [[0.0, 0.5, 0.5], [0.0, 0.5, 0.5]]
+
+
+def test_the_warm_up_is_linear_in_the_images_seen() -> None:
+    assert warm_up(0, 0) == 1
+    assert warm_up(499, 1000) == pytest.approx(0.5)
+    assert [warm_up(images, 1000) for images in (999, 10**9)] == [1, 1]
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "laplace"])
+def test_the_best_scale_is_the_likeliest_and_needs_no_gradient(likelihood: str) -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(3, 1, 4, 4) * 2 - 1
+    h = torch.randn(3, 1, 4, 4, requires_grad=True)
+    scale = best_scale(likelihood, pictures, h)
+    loss = LIKELIHOODS[likelihood]
+    best = loss(pictures, h, scale).sum()
+    for factor in (0.9, 1.1):
+        assert loss(pictures, h, factor * scale).sum() > best
+    (held,) = torch.autograd.grad(best, h)
+    (free,) = torch.autograd.grad(loss(pictures, h, BEST_SCALES[likelihood](pictures, h)).sum(), h)
+    assert torch.allclose(held, free, atol=1e-5)
+
+
+def test_a_perfect_reconstruction_has_a_finite_loss() -> None:
+    pictures = torch.full((2, 1, 2, 2), 0.4)
+    for name, loss in LIKELIHOODS.items():
+        scale = best_scale(name, pictures, torch.atanh(pictures))
+        assert loss(pictures, torch.atanh(pictures), scale).isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aigc.presets import DataFacts, Hardware, adaptive
+from aigc.presets import RULES, DataFacts, Hardware, adaptive, adaptive_vae
 from aigc.specs import TrainSpec, build
 
 LAPTOP = Hardware("cpu", cores=2, bf16=False)
@@ -16,12 +16,15 @@ def choose(
     return adaptive("name", "data", "out", facts, hardware, seconds)
 
 
+@pytest.mark.parametrize("rule", list(RULES.values()))
 @pytest.mark.parametrize("hardware", [LAPTOP, GPU])
 @pytest.mark.parametrize(
     "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10), DataFacts(100, 256, 128, 3)]
 )
-def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(facts, hardware) -> None:
-    spec = choose(facts, hardware)
+def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
+    rule, facts, hardware
+) -> None:
+    spec = rule("name", "data", "out", facts, hardware)
     assert build(TrainSpec, spec.model_dump(mode="json")) == spec
     fields = spec.model_dump()
     for name in spec.reasons:
@@ -57,6 +60,15 @@ def test_few_pictures_are_augmented(images, augmented) -> None:
 
 def test_a_rare_class_is_shown_more_often() -> None:
     assert choose(DataFacts(3000, 64, 64, 3, (1000,) * 3)).class_balance == 0
+    assert choose(DataFacts(1002, 64, 64, 3, (1000, 2))).class_balance == 0.5
     spec = choose(EMOJI)
     assert 0 < spec.class_balance < 1
     assert "77 of 3,020" in spec.reasons["class_balance"]
+
+
+def test_a_vae_takes_the_width_that_fits_its_time() -> None:
+    widths = [
+        adaptive_vae("n", "d", "o", EMOJI, hardware, seconds).model.width
+        for hardware, seconds in ((LAPTOP, 60), (LAPTOP, 1800), (GPU, 1800))
+    ]
+    assert widths == sorted(set(widths))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aigc.commands.train import resolve
@@ -51,6 +53,15 @@ def test_what_is_wrong_is_said(preset: str | None, values: dict[str, object], me
         resolve(None, preset, values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_name_a_preset_and_change_its_fields(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text("preset: vae\nname: n\ndata: d\nmodel: {width: 8}\nmax_seconds: 9\n")
+    spec = resolve(str(file), None, {"max_seconds": 7})
+    recipe = PRESETS["vae"]("n", "d", "runs/n").model_dump(exclude={"placement"})
+    recipe["model"]["width"], recipe["max_seconds"] = 8, 7
+    assert spec.model_dump(exclude={"placement"}) == recipe
 
 
 def test_a_file_and_a_preset_exclude_each_other() -> None:

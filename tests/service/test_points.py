@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from aigc.data.decode import decode_file
-from aigc.modalities.image import decode
+from aigc.modalities.image import decode, to_network, to_pixels
+from aigc.models import PriorSampler, load_sampler
 from aigc.service import points
 from aigc.service.bodies import Edit, Generation, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
 from aigc.service.service import Service
 from aigc.specs import PrepareSpec
+from aigc.store import ModelStore
 
 
 def files(service: Service, order: Order) -> list[bytes]:
@@ -25,8 +28,8 @@ def files(service: Service, order: Order) -> list[bytes]:
     return asyncio.run(made())
 
 
-def item(service: Service, label: str, seed: int, index: int) -> bytes:
-    asked = Generation(model="tiny", labels=[label], seed=seed, index=index)
+def item(service: Service, label: str, seed: int, index: int, model: str = "tiny") -> bytes:
+    asked = Generation(model=model, labels=[label], seed=seed, index=index)
     return files(service, asyncio.run(service.generation(asked)))[0]
 
 
@@ -36,15 +39,18 @@ def walk(service: Service, **fields: object) -> list[bytes]:
     return files(service, asyncio.run(service.walk(asked)))
 
 
-def test_a_walk_begins_and_ends_at_its_items(service: Service) -> None:
-    frames = walk(service, steps=7)
-    assert frames[0] == item(service, "one", 5, 2)
-    assert frames[-1] == item(service, "three", 6, 0)
+@pytest.mark.parametrize("model", ["tiny", "vae"])
+def test_a_walk_begins_and_ends_at_its_items(service: Service, model: str) -> None:
+    frames = walk(service, steps=7, model=model)
+    assert frames[0] == item(service, "one", 5, 2, model)
+    assert frames[-1] == item(service, "three", 6, 0, model)
     assert len(set(frames)) == 7
 
 
-def test_a_walk_has_no_jumps(service: Service) -> None:
-    pixels = np.stack([decode(frame, 1).astype(float) for frame in walk(service, steps=33)])
+@pytest.mark.parametrize("model", ["tiny", "vae"])
+def test_a_walk_has_no_jumps(service: Service, model: str) -> None:
+    frames = walk(service, steps=33, model=model)
+    pixels = np.stack([decode(frame, 1).astype(float) for frame in frames])
     steps = np.abs(np.diff(pixels, axis=0)).mean(axis=(1, 2, 3))
     assert steps.max() < np.abs(pixels[-1] - pixels[0]).mean() / 2
 
@@ -77,6 +83,24 @@ def test_variations_leave_the_picture_as_strength_grows(service: Service) -> Non
         away.append(np.mean([np.abs(one - first).mean() for one in made]))
     assert away[0] == 0
     assert 0 < away[1] < away[2]
+
+
+def test_without_noise_a_variation_is_what_the_decoder_makes_of_the_encoding(
+    service: Service,
+) -> None:
+    [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
+    assert loaded.encoder is not None
+    pixels = decode(picture(), 1).copy()
+    sampler = load_sampler(
+        loaded.version.config, ModelStore(service.settings.store).load(loaded.version)
+    )
+    assert isinstance(sampler, PriorSampler)
+    mean, _ = loaded.encoder(to_network(pixels[None]), torch.tensor([1]))
+    expected = to_pixels(sampler.decoder(mean, torch.tensor([1])))[0].astype(float)
+    asked = Variation(model="vae", label="one", strength=0.0)
+    made = decode(vary(service, asked)[0], 1).astype(float)
+    assert np.abs(made - expected).mean() < 1
+    assert expected.std() > 10
 
 
 def test_variations_are_reproducible(service: Service) -> None:

@@ -14,13 +14,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from aigc.errors import JobError, SpecError
-from aigc.models import ModelConfig, load_discriminator, load_encoder, load_sampler
+from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
 from aigc.training import is_finished, train
 from aigc.training.gan import GanLearner
+from aigc.training.sheets import Sheet
 from tests.training.helpers import tiny_spec
 
 PLAIN_GAN: dict[str, Any] = {"family": "gan", "latent_dim": 8, "width": 8}
 VAE: dict[str, Any] = {"family": "vae", "latent_dim": 8, "width": 8}
+RAMPED = VAE | {"free_bits": 0.05, "kl_warmup_images": 150}
 
 
 def stop_after(steps: int) -> Any:
@@ -32,7 +34,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("model", [PLAIN_GAN, VAE], ids=["gan", "vae"])
+@pytest.mark.parametrize("model", [PLAIN_GAN, RAMPED], ids=["gan", "vae"])
 def test_an_interrupted_run_equals_a_straight_one_bit_by_bit(
     digits_data: str, tmp_path: Path, model: dict[str, Any]
 ) -> None:
@@ -128,12 +130,37 @@ def test_accumulated_micro_batches_make_one_step(digits_data: str, tmp_path: Pat
         {"loss": "wasserstein"},
         {"loss": "non_saturating", "discriminator": "dcgan", "r1_gamma": 0, "r2_gamma": 0},
         {"conditional": False, "augment": ["translate", "cutout", "brightness"]},
+        {
+            "generator": "residual",
+            "discriminator": "residual",
+            "penalty": "finite_difference",
+            "gamma_final": 0.1,
+            "augment": ["brightness"],
+            "augment_probability": 0.5,
+        },
     ],
-    ids=["hinge", "wasserstein", "dcgan", "unconditional"],
+    ids=["hinge", "wasserstein", "dcgan", "unconditional", "residual"],
 )
 def test_each_recipe_trains(digits_data: str, tmp_path: Path, changes: dict[str, Any]) -> None:
     result = train(tiny_spec(digits_data, tmp_path, model=PLAIN_GAN | changes, steps=5))
     assert all(torch.isfinite(value).all() for value in result.tensors.values())
+
+
+def test_both_ways_to_a_penalty_hold_the_gradient_down(digits_data: str, tmp_path: Path) -> None:
+    """Without one the logits grow apart; with either they stay together."""
+    gaps = {}
+    for name, changes in {
+        "none": {"r1_gamma": 0, "r2_gamma": 0},
+        "exact": {"r1_gamma": 30, "r2_gamma": 30},
+        "finite_difference": {"r1_gamma": 30, "r2_gamma": 30},
+    }.items():
+        penalty = "exact" if name == "none" else name
+        model = PLAIN_GAN | changes | {"penalty": penalty}
+        spec = tiny_spec(digits_data, tmp_path / name, model=model, steps=60, lr=2e-3)
+        figures = train(spec).metrics
+        gaps[name] = figures["d_real"] - figures["d_fake"]
+    assert gaps["exact"] < gaps["none"] / 2
+    assert gaps["finite_difference"] == pytest.approx(gaps["exact"], abs=0.3 * gaps["none"])
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "laplace", "logistic"])
@@ -148,6 +175,25 @@ def test_a_vae_learns_and_publishes_its_encoder(
         torch.zeros(2, 1, 16, 16), torch.tensor([0, 1])
     )
     assert mean.shape == (2, 8)
+
+
+def test_a_vae_publishes_the_sampler_of_its_sheet(digits_data: str, tmp_path: Path) -> None:
+    model = VAE | {"free_bits": 0.1, "kl_warmup_images": 100}
+    result = train(tiny_spec(digits_data, tmp_path, model=model, steps=6))
+    sampler = load_sampler(result.config, result.tensors)
+    assert isinstance(sampler, PriorSampler)
+    assert result.metrics["prior_components"] == sampler.prior.weight.shape[1]
+    assert result.metrics["prior_seconds"] >= 0
+    sheet = Sheet(result.config, 0, torch.device("cpu"))
+    assert sheet.png(sampler) == result.samples_png
+    assert sheet.png(sampler.decoder) != result.samples_png
+
+
+def test_a_vae_with_the_standard_prior_fits_nothing(digits_data: str, tmp_path: Path) -> None:
+    model = VAE | {"prior": "standard"}
+    result = train(tiny_spec(digits_data, tmp_path, model=model, steps=2))
+    assert not any(name.startswith("sampler.prior.") for name in result.tensors)
+    assert not isinstance(load_sampler(result.config, result.tensors), PriorSampler)
 
 
 def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> None:

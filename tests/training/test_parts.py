@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from aigc.errors import JobError
-from aigc.specs import TrainSpec
+from aigc.specs import GanModel, TrainSpec
 from aigc.training.draws import Draws
 from aigc.training.ema import Ema
 from aigc.training.health import Health, Verdict, spread
 from aigc.training.parallel import Group
-from aigc.training.schedule import learning_rate, progress
+from aigc.training.schedule import gamma_factor, learning_rate, progress
 from tests.training.helpers import tiny_spec
 
 
@@ -68,6 +68,13 @@ def test_the_rate_warms_up_and_ends_where_it_should() -> None:
     assert learning_rate(spec, 50, 0.5) == pytest.approx((1e-3 + 1e-5) / 2)
     assert learning_rate(spec, 99, 1.0) == pytest.approx(1e-5)
     assert learning_rate(spec_of(lr_final=None), 99, 1.0) == pytest.approx(1.5e-3)
+
+
+def test_gamma_falls_to_its_end_along_the_cosine() -> None:
+    falling = GanModel(gamma_final=0.1)
+    factors = [gamma_factor(falling, done) for done in (0.0, 0.5, 1.0)]
+    assert factors == pytest.approx([1.0, 0.1**0.5, 0.1])
+    assert [gamma_factor(GanModel(), done) for done in (0.0, 1.0)] == [1.0, 1.0]
 
 
 def test_draws_depend_on_everything_that_names_them() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,13 +192,37 @@ def test_an_interrupted_watched_run_equals_a_straight_one(digits_data: str, tmp_
     assert len([1 for line in kinds[1] if line[1]]) == len([1 for line in kinds[0] if line[1]])
 
 
+def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
+    digits_data: str, tmp_path: Path
+) -> None:
+    watch = {"patience": 50}
+    more: dict[str, Any] = {"steps": 30, "model": GAN, "checkpoint_every_s": 0.1}
+    straight = train(watched(digits_data, tmp_path / "straight", 6, watch, **more))
+    out = tmp_path / "killed"
+    spec = watched(digits_data, out, 6, watch, **more)
+    process = multiprocessing.get_context("spawn").Process(target=train, args=(spec,))
+    process.start()
+    until = time.monotonic() + 100
+    while len(list(out.glob("best/*"))) < 1 or len(list(out.glob("checkpoints/*"))) < 2:
+        assert process.is_alive()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    resumed = train(spec)
+    assert 0 < resumed.steps_run < 30
+    assert resumed.metrics["watch"] == straight.metrics["watch"]
+    assert same(straight.tensors, resumed.tensors)
+    assert len(list(out.glob("best/*"))) == len(list((tmp_path / "straight").glob("best/*")))
+
+
 def test_a_run_that_diverges_goes_back_and_on(
     digits_data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     healthy = GanLearner.step
 
-    def breaks(self: GanLearner, batches: Any, step: int) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step)
+    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
+        figures = healthy(self, batches, step, done)
         if step == 6:
             with torch.no_grad():
                 next(self.generator.parameters()).fill_(torch.nan)
@@ -222,6 +248,28 @@ def test_without_held_out_pictures_training_ones_stand_in(tmp_path: Path) -> Non
     assert result.metrics["watch"]["published"]["floor"]["coverage"] == 1
     assert result.metrics["watch"]["published"]["figures"]["overfitting"] is None
     assert "compare with training pictures" in result.card
+
+
+def test_three_pictures_are_watched_too(tmp_path: Path) -> None:
+    data = some_digits(tmp_path, 1, 0.0)
+    for label in "3456789":
+        next((tmp_path / "raw" / label).glob("*.png")).unlink()
+    source, out = str(tmp_path / "raw"), str(tmp_path / "three")
+    prepare(PrepareSpec(source=source, out=out, size=16, channels=1, test_fraction=0.0))
+    result = train(watched(out, tmp_path / "run", 5, {}, steps=5, model=GAN))
+    assert open_dataset(data).counts["train"] == 10
+    assert open_dataset(out).counts["train"] == 3
+    assert math.isfinite(result.metrics["held_out_kid"])
+    assert result.metrics["watch"]["last"]["figures"]["class_spread"] is None
+
+
+def test_a_timed_run_is_looked_at_first_and_last(digits_data: str, tmp_path: Path) -> None:
+    watch = {"every_images": None, "cost": 0.5}
+    spec = watched(digits_data, tmp_path, 1, watch, steps=None, max_seconds=3.0, model=GAN)
+    result = train(spec)
+    steps = [line["step"] for line in lines_of(tmp_path) if "held_out/kid" in line]
+    assert steps[0] == 0
+    assert steps[-1] == result.metrics["steps"]
 
 
 GOOD = Figures(0.5, 0.8, 0.5, 0.9, 0.0, 0.9, 0.1, 0.0)

@@ -92,12 +92,9 @@ def _comparable(spec: TrainSpec, notice: Notice) -> TrainSpec:
     assert isinstance(spec.model, GanModel)
     plain = {"accumulate": 1, "flip": False, "class_balance": 0.0}
     dropped = [name for name, value in plain.items() if getattr(spec, name) != value]
-    model = spec.model.model_copy(update={"grow": ()})
-    if spec.model.grow:
-        dropped.append("model.grow")
     if dropped:
         notice(f"measured without {', '.join(dropped)}, which the bare loop does not have")
-    return spec.model_copy(update={**plain, "model": model})
+    return spec.model_copy(update=plain)
 
 
 def _once(name: str, bench: Bench) -> Json:
