@@ -7,8 +7,11 @@ import sys
 
 import pytest
 
+from aigc.errors import SpecError
+from aigc.orchestration.bench import train
 from aigc.store import ModelStore
 from tests.models_for_tests import publish_tiny
+from tests.training.helpers import tiny_spec
 
 
 @pytest.mark.integration
@@ -35,3 +38,46 @@ def test_the_bench_prints_what_scripts_read(tmp_path) -> None:
     assert len(found["rounds"]) == 1
     ratio = found["generate_items_per_s"] / found["roofline_items_per_s"]
     assert found["ratios"]["generate_to_roofline"] == pytest.approx(ratio)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_training_takes_turns_with_a_bare_loop(digits_data: str) -> None:
+    command = [sys.executable, "-m", "aigc", "bench", "train", "--data", digits_data, "--json"]
+    command += ["--preset", "smoke", "--steps", "20", "--rounds", "1", "--set", "log_every=10"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["workers"], found["batch_size"], len(found["rounds"])) == (1, 32, 1)
+    for name in ("train", "loop", "bare"):
+        assert found[f"{name}_step_ms"] > 0
+        for each in found["rounds"]:
+            images_per_ms = each[f"{name}_images_per_s"] / 1000
+            assert images_per_ms * each[f"{name}_step_ms"] == pytest.approx(32)
+            assert 0.01 < each[f"{name}_first_steps_s"] < each[f"{name}_wall_s"]
+    ratio = found["train_step_ms"] / found["bare_step_ms"]
+    assert found["ratios"]["train_to_bare"] == pytest.approx(ratio)
+
+
+@pytest.mark.integration
+def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> None:
+    spec = tiny_spec(digits_data, "unused", log_every=5, class_balance=0.5)
+    notices: list[str] = []
+    found = train.run(train.Bench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append)
+    assert found["workers"] == 2
+    assert {"loop_to_bare", "loop_to_bare_cpu"} == found["ratios"].keys()
+    assert "train_step_ms" not in found
+    assert notices[0] == "measured without class_balance, which the bare loop does not have"
+    assert notices[1].startswith("round 1: loop ")
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    vae = tiny_spec("data", "out", model={"family": "vae"})
+    with pytest.raises(SpecError, match=r"model\.family vae: bench train compares GANs only"):
+        train.run(train.Bench(vae))
+    with pytest.raises(SpecError, match="batch_size 16 cannot be divided by 3 workers"):
+        train.run(train.Bench(tiny_spec("data", "out"), workers=3))
+
+
+def test_the_first_logged_steps_are_not_measured() -> None:
+    assert train._per_step([9.0, 11.0, 14.0], log_every=5) == pytest.approx(0.5)
