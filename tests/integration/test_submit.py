@@ -145,6 +145,7 @@ def test_train_then_generate(user: User, wheel: Path, digits_data: str) -> None:
         model={"width": 4, "latent_dim": 16},
         batch_size=32,
         placement={"workers": 2},
+        watch={"publish_collapsed": True},
     )
     trained = user("submit", "train", training)
     assert trained.returncode == 0, trained.stdout + trained.stderr
