@@ -192,6 +192,12 @@ def test_an_interrupted_watched_run_equals_a_straight_one(digits_data: str, tmp_
     assert len([1 for line in kinds[1] if line[1]]) == len([1 for line in kinds[0] if line[1]])
 
 
+def train_on_threads(spec: TrainSpec, threads: int) -> None:
+    """The order of sums, and so the last bits, depend on the number of threads."""
+    torch.set_num_threads(threads)
+    train(spec)
+
+
 def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
     digits_data: str, tmp_path: Path
 ) -> None:
@@ -200,7 +206,9 @@ def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
     straight = train(watched(digits_data, tmp_path / "straight", 6, watch, **more))
     out = tmp_path / "killed"
     spec = watched(digits_data, out, 6, watch, **more)
-    process = multiprocessing.get_context("spawn").Process(target=train, args=(spec,))
+    arguments = (spec, torch.get_num_threads())
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=train_on_threads, args=arguments)
     process.start()
     until = time.monotonic() + 100
     while len(list(out.glob("best/*"))) < 1 or len(list(out.glob("checkpoints/*"))) < 2:
