@@ -138,7 +138,6 @@ class GanLearner:
             losses.append(loss.detach())
         self._group.average_gradients(self.generator)
         self.optimizers["generator"].step()
-        self._group.average_buffers(self.generator)
         real, label, _ = batches[-1]
         last = fake.detach()
 

@@ -25,12 +25,10 @@ class Group:
         self.world = world
 
     def average_gradients(self, module: nn.Module) -> None:
-        """Each parameter's gradient becomes the mean over all workers."""
-        self._average([p.grad for p in module.parameters() if p.grad is not None])
-
-    def average_buffers(self, module: nn.Module) -> None:
-        """BatchNorm's running statistics become the mean over all workers."""
-        self._average([b for b in module.buffers() if b.is_floating_point()])
+        """Each parameter's gradient, and BatchNorm's running statistics, become the mean over all
+        workers: one collective operation for both, each waits for the slowest worker."""
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        self._average([*gradients, *(b for b in module.buffers() if b.is_floating_point())])
 
     def average(self, values: dict[str, Tensor]) -> dict[str, float]:
         """Scalars, averaged over all workers: the same on each."""

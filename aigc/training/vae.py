@@ -69,8 +69,6 @@ class VaeLearner:
         for module in self.modules.values():
             self._group.average_gradients(module)
         self.optimizers["both"].step()
-        for module in self.modules.values():
-            self._group.average_buffers(module)
         return lambda: {
             "loss": loss.detach(),
             "reconstruction": reconstruction.detach().mean(),
