@@ -159,7 +159,7 @@ def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
-    """What an adaptive rule chooses, or chose when the run in the same place began."""
+    """The spec that an adaptive rule gives, or gave when the run in the same folder began."""
     from aigc.specs import TrainSpec, build
     from aigc.training.runs import begun
 
@@ -192,7 +192,7 @@ def facts_of(data: str) -> DataFacts:
 
 
 def hardware_here() -> Hardware:
-    """What this machine trains on."""
+    """The device that training would use on this machine."""
     import os
 
     import torch

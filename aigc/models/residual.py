@@ -77,10 +77,9 @@ class Upsample(nn.Module):
 class ResidualSampler(nn.Module):
     """Latents, and a class if conditional, to pictures.
 
-    The finest level has a quarter of `width` channels, in eights, since most of the pixels are
-    there. The
-    output is linear, so white stays reachable: in training mode it may leave [-1, 1], in eval mode
-    it is clamped.
+    The finest level has a quarter of `width` channels, rounded up to a multiple of 8, since most of
+    the pixels are there. The output is linear, so white stays reachable: in training mode it may
+    leave [-1, 1], in eval mode it is clamped.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -9,7 +9,7 @@ from aigc.specs import GanModel, TrainingWatch, TrainSpec, VaeModel
 
 
 def relativistic(name: str, data: str, out: str) -> TrainSpec:
-    """The recipe to start with: RpGAN with lazy R1 and R2, projection discriminator, EMA.
+    """For pictures up to 32 pixels: RpGAN with lazy R1 and R2, projection discriminator, EMA.
 
     The loss and the penalties of R3GAN (Huang et al. 2024) on networks small enough for a CPU. The
     learning rate is high and decays to almost nothing: in a run of minutes that is worth more than
