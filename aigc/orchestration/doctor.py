@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import torch
 from aigc import storage
 from aigc.errors import AigcError
 from aigc.modalities import image
+from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.submit import Cluster, find_token
 
 _JOIN_S = 60
@@ -67,7 +67,11 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
         return check()
     except Exception as error:
         subject = check.__name__.strip("_").replace("_", " ")
-        return Finding(subject, "fail", f"{type(error).__name__}: {error}", "reinstall aigc")
+        if isinstance(error, AigcError):
+            return Finding(subject, "fail", str(error))
+        broken = isinstance(error, ImportError | AttributeError)
+        advice = "reinstall aigc" if broken else "the check itself failed; please report this line"
+        return Finding(subject, "fail", f"{type(error).__name__}: {error}", advice)
 
 
 def _python() -> Finding:
@@ -119,33 +123,32 @@ def _token() -> Finding:
     token, where = find_token()
     if token:
         return Finding("token", "ok", f"from {where}")
-    if os.environ.get("RAY_ADDRESS"):
+    if named():
         advice = "put the cluster's token there, or into RAY_AUTH_TOKEN"
         return Finding("token", "warn", f"none in {where}", advice)
     return Finding("token", "ok", "none yet; Ray makes one when it starts here")
 
 
 def _cluster() -> Finding:
-    address = os.environ.get("RAY_ADDRESS")
+    address = named()
     if not address:
         return Finding("cluster", "ok", "RAY_ADDRESS is not set: Ray is started on this machine")
-    if address.startswith("http"):
+    if address.lower().startswith(("http://", "https://")):
         try:
             jobs = Cluster(address).submitted()
         except AigcError as error:
             return Finding("cluster", "fail", f"{address} does not answer", str(error))
-        return Finding("cluster", "ok", f"{address}, {len(jobs)} jobs submitted so far")
+        found = f"{address}, {len(jobs)} jobs submitted so far; for aigc submit and jobs only"
+        return Finding("cluster", "ok", found)
+    try:
+        require_cluster(address)
+    except AigcError as error:
+        return Finding("cluster", "fail", f"RAY_ADDRESS={address}", str(error))
     return _joined(address)
 
 
 def _joined(address: str) -> Finding:
-    host, _, port = address.rpartition(":")
     advice = "start the cluster, correct RAY_ADDRESS, or unset it to run on this machine"
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except OSError as error:
-            return Finding("cluster", "fail", f"{address}: {error}", advice)
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE, address],
