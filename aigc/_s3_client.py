@@ -25,10 +25,19 @@ _SMALL_BYTES = 2**20
 
 
 def _session() -> boto3.Session:
+    """With the credentials there are. A proxy that does not answer has none for us: the metadata
+    service of the machine, which botocore asks last and through the proxy, is left out then."""
     import boto3  # noqa: PLC0415
+    from botocore.session import get_session  # noqa: PLC0415
 
     with _settings():
-        return boto3.Session()
+        core = get_session()
+        session = boto3.Session(botocore_session=core)
+        try:
+            session.get_credentials()
+        except boto_errors.ProxyConnectionError:
+            core.get_component("credential_provider").remove("iam-role")
+        return session
 
 
 @contextlib.contextmanager
