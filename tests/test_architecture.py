@@ -15,7 +15,7 @@ PACKAGE = ROOT / "aigc"
 MAX_LINES = 300
 
 LAYERS = [
-    {"errors", "types", "threads", "loading", "proxies", "__init__"},
+    {"cpus", "errors", "types", "threads", "loading", "proxies", "__init__"},
     {
         "specs",
         "presets",

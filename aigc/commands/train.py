@@ -193,15 +193,14 @@ def facts_of(data: str) -> DataFacts:
 
 def hardware_here() -> Hardware:
     """The device that training would use on this machine."""
-    import os
-
     import torch
 
+    from aigc.cpus import usable_cpus
     from aigc.presets import Hardware
     from aigc.training.device import has_fast_bf16, training_device
 
     device = training_device()
-    cores = torch.cuda.device_count() if device.type == "cuda" else (os.cpu_count() or 1)
+    cores = torch.cuda.device_count() if device.type == "cuda" else usable_cpus()
     return Hardware(device.type, cores, has_fast_bf16(device))
 
 

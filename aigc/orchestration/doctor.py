@@ -18,6 +18,7 @@ import ray
 import torch
 
 from aigc import storage
+from aigc.cpus import usable_cpus
 from aigc.errors import AigcError
 from aigc.modalities import image
 from aigc.orchestration.address import named, require_cluster
@@ -75,7 +76,9 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
 
 
 def _python() -> Finding:
-    found = f"{platform.python_version()}, {os.cpu_count()} CPUs, {_memory_gb():.0f} GB"
+    usable, there = usable_cpus(), os.cpu_count() or 1
+    cpus = f"{usable} CPUs" if usable == there else f"{usable} of {there} CPUs (affinity or quota)"
+    found = f"{platform.python_version()}, {cpus}, {_memory_gb():.0f} GB"
     return Finding("python", "ok", found)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import ray
 
+from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
 from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.growth import described, fits, may_grow
@@ -68,6 +69,7 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
         else:
             ray.init(
                 address="local",  # else Ray would join whatever cluster runs on this machine
+                num_cpus=usable_cpus(),
                 include_dashboard=False,
                 object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
                 logging_level=logging.WARNING,
