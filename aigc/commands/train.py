@@ -15,6 +15,7 @@ from aigc.commands.common import (
     overrides,
     print_json,
     print_table,
+    print_yaml,
     progress,
     say,
 )
@@ -71,7 +72,7 @@ def train(
     )
     spec = resolve(spec_file or spec_option, preset, values)
     if show:
-        typer.echo(dump(spec), nl=False)
+        print_yaml(dump(spec))
         return
     from aigc.orchestration.train import run
 
