@@ -23,6 +23,7 @@ from aigc.errors import AigcError
 from aigc.modalities import image
 from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.submit import Cluster, find_token
+from aigc.store import ModelStore, named_store
 
 _JOIN_S = 60
 _RAY_LINE = "2.60."
@@ -196,7 +197,7 @@ def _bundled_haproxy() -> str | None:
 
 
 def _s3() -> Finding:
-    store = os.environ.get("AIGC_STORE", "")
+    store = named_store() or ""
     endpoint, credentials = storage.s3_account()
     found = f"{endpoint}, credentials: {credentials or 'none'}"
     if not storage.is_s3(store):
@@ -207,7 +208,7 @@ def _s3() -> Finding:
 
 
 def _store() -> Finding:
-    uri = storage.absolute(os.environ.get("AIGC_STORE") or "./aigc-store")
+    uri = ModelStore().uri
     try:
         storage.require_writable(uri)
     except AigcError as error:

@@ -31,6 +31,7 @@ from aigc.errors import JobError, PlacementError, SpecError
 from aigc.orchestration.address import dashboard_of
 from aigc.orchestration.follow import Follower, Write
 from aigc.specs import Spec
+from aigc.store import named_store
 
 _CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
 """Bounds on connecting, on the first answer, and between two packets of any later one."""
@@ -158,7 +159,7 @@ class Cluster:
     def _environment(self, forward_credentials: bool) -> tuple[dict[str, str], list[str]]:
         names = _FORWARDED + (_CREDENTIALS if forward_credentials else ())
         found = {name: os.environ[name] for name in names if os.environ.get(name)}
-        store = os.environ.get("AIGC_STORE")
+        store = named_store()
         if not store and not self.is_this_machine:
             return found, ["AIGC_STORE is not set here, so the cluster's own model store is used"]
         store = storage.absolute(store or "./aigc-store")

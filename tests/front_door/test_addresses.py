@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from aigc.cli import app
+from aigc.commands.common import exit_code
 from aigc.errors import AigcError, PlacementError, SpecError
 from aigc.orchestration import address
 from aigc.orchestration.submit import Cluster
@@ -293,3 +295,61 @@ def test_a_proxy_that_answers_itself_is_named(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(PlacementError) as refused:
             Cluster("http://127.0.0.1:9")
     assert "proxy" not in str(refused.value)
+
+
+def test_the_doctor_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aigc import _s3_client
+    from aigc.orchestration import doctor
+
+    for name in ("AWS_EC2_METADATA_DISABLED", "http_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("RAY_ADDRESS", "http://10.0.0.1:8265")
+    _s3_client.client.cache_clear()
+    storage, cluster = doctor._guarded(doctor._s3), doctor._guarded(doctor._cluster)
+    _s3_client.client.cache_clear()
+    assert (storage.state, storage.found) == ("ok", "no credentials; fine without s3://")
+    assert cluster.state == "fail"
+    assert "through the proxy http://127.0.0.1:9 (HTTP_PROXY)" in cluster.advice
+    assert "reinstall" not in storage.advice + cluster.advice
+
+
+BROKEN = [
+    (SpecError("one line"), "one line", ""),
+    (OSError(5, "Input/output error"), "OSError", "report"),
+    (ImportError("no module"), "ImportError", "reinstall aigc"),
+]
+
+
+@pytest.mark.parametrize(("error", "found", "advice"), BROKEN)
+def test_a_check_that_breaks_says_the_right_thing(
+    error: Exception, found: str, advice: str
+) -> None:
+    from aigc.orchestration import doctor
+
+    def _broken() -> doctor.Finding:
+        raise error
+
+    row = doctor._guarded(_broken)
+    assert (row.subject, row.state) == ("broken", "fail")
+    assert found in row.found
+    assert advice in row.advice
+    assert bool(row.advice) == bool(advice)
+
+
+@pytest.mark.parametrize("verb", ["generate", "append"])
+def test_a_verb_is_refused_in_one_line(
+    verb: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://10.0.0.1:8265\r")
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    arguments = {
+        "generate": ["m", "--count", "3", "--out", str(tmp_path / "s")],
+        "append": [str(tmp_path / "s"), "--to", "9"],
+    }
+    assert exit_code(app, [verb, *arguments[verb]]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("aigc: address 'http://10.0.0.1:8265' is a dashboard's")
+    assert line.count("\n") == 1

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -15,6 +16,7 @@ import pytest
 
 from aigc import _s3_client, storage
 from aigc.errors import StorageError
+from aigc.store import ModelStore
 
 REFUSALS = [  # status, code, sentence, what to do
     (403, "AccessDenied", "Access Denied.", "check the bucket's policy"),
@@ -167,6 +169,38 @@ def test_a_proxy_that_refuses_is_named(
     line = line_of(storage.read_bytes)
     assert f"through the proxy http://127.0.0.1:{server.server_port} (HTTP_PROXY)" in line
     assert line.endswith("set NO_PROXY=s3.example")
+
+
+BLANKS = [
+    ("AWS_ACCESS_KEY_ID", "someone\r"),
+    ("AWS_ACCESS_KEY_ID", " someone"),
+    ("AWS_SECRET_ACCESS_KEY", "very-secret\n"),
+    ("AWS_SESSION_TOKEN", "very-secret\t"),
+    ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9\r"),
+    ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9 "),
+    ("AWS_REGION", "us-east-1\r"),
+    ("AWS_PROFILE", "shop\r\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BLANKS)
+def test_blanks_around_a_setting_are_named(
+    refuse: Callable[..., None], name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    _s3_client.client.cache_clear()
+    with pytest.raises(StorageError) as refused:
+        storage.read_bytes("s3://bucket/key")
+    line = f"{name}: there are blanks or line ends around its value; remove them"
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("value", ["{}\r", " {}", "{}\n", "{}  "])
+def test_blanks_around_the_store_are_not_of_its_name(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIGC_STORE", value.format(tmp_path))
+    assert ModelStore().uri == str(tmp_path)
 
 
 @contextlib.contextmanager
