@@ -59,7 +59,7 @@ def refusal(error: boto_errors.ClientError, endpoint: str) -> str:
 
 
 def _advice(error: boto_errors.ClientError) -> str:
-    said, details = _said(error), error.response.get("Error", {})
+    said, details = _said(error), dict(error.response.get("Error", {}))
     if said in _REGION and details.get("Region"):
         return f"set AWS_REGION={details['Region']}"
     if "quota" in said.lower():

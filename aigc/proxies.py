@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment
+from urllib.request import proxy_bypass
 
 
 def proxy_of(url: str) -> tuple[str, str] | None:
@@ -15,7 +15,7 @@ def proxy_of(url: str) -> tuple[str, str] | None:
     parts = urlsplit(url)
     names = (f"{parts.scheme}_proxy", f"{parts.scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
     name = next((name for name in names if os.environ.get(name)), None)
-    if name is None or not parts.hostname or proxy_bypass_environment(parts.hostname):
+    if name is None or not parts.hostname or proxy_bypass(parts.hostname):
         return None
     scheme, separator, rest = os.environ[name].rpartition("://")
     return name, f"{scheme}{separator}{rest.rpartition('@')[2]}"

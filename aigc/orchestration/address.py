@@ -149,12 +149,14 @@ def _ray_version(where: str, given: str) -> str:
 
 def _ask(where: str) -> Any:
     from ray._private.grpc_utils import init_grpc_channel  # noqa: PLC0415
-    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc  # noqa: PLC0415
+    from ray.core.generated import gcs_service_pb2 as messages  # noqa: PLC0415
+    from ray.core.generated import gcs_service_pb2_grpc as services  # noqa: PLC0415
 
     # Ray reaches its clusters directly, whatever HTTP_PROXY says.
     with init_grpc_channel(where, [("grpc.enable_http_proxy", 0)]) as channel:
-        stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
-        return stub.CheckAlive(gcs_service_pb2.CheckAliveRequest(), timeout=ANSWER_S)
+        stub: Any = services.NodeInfoGcsServiceStub(channel)  # type: ignore[no-untyped-call]
+        question = messages.CheckAliveRequest()  # type: ignore[attr-defined]
+        return stub.CheckAlive(question, timeout=ANSWER_S)
 
 
 def _refusal(where: str, given: str, error: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -81,9 +80,10 @@ def server() -> Iterator[Any]:
         found.shutdown()
 
 
-@pytest.fixture
-def refuse(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+@pytest.fixture(scope="module")
+def refuse(server: Any) -> Iterator[Callable[..., None]]:
     """Makes S3 refuse all that is asked of it."""
+    monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
@@ -98,6 +98,15 @@ def refuse(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         server.refusal = (status, body.encode(), behind_s)
 
     yield refuse
+    monkeypatch.undo()
+    _s3_client.client.cache_clear()
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """For a test with an environment of its own: a client made of that, and of no other after."""
+    _s3_client.client.cache_clear()
+    yield
     _s3_client.client.cache_clear()
 
 
@@ -159,13 +168,13 @@ def test_an_answer_without_a_reason(server: Any, refuse: Callable[..., None], bo
     assert "check AWS_ACCESS_KEY_ID" in line_of(storage.exists)
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_proxy_that_refuses_is_named(
     server: Any, refuse: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.refusal = (403, b"<html>blocked</html>", 0)
     monkeypatch.setenv("HTTP_PROXY", f"http://me:very-secret@127.0.0.1:{server.server_port}")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example:9000")
-    _s3_client.client.cache_clear()
     line = line_of(storage.read_bytes)
     assert f"through the proxy http://127.0.0.1:{server.server_port} (HTTP_PROXY)" in line
     assert line.endswith("set NO_PROXY=s3.example")
@@ -184,11 +193,11 @@ BLANKS = [
 
 
 @pytest.mark.parametrize(("name", "value"), BLANKS)
+@pytest.mark.usefixtures("fresh")
 def test_blanks_around_a_setting_are_named(
     refuse: Callable[..., None], name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    _s3_client.client.cache_clear()
     with pytest.raises(StorageError) as refused:
         storage.read_bytes("s3://bucket/key")
     line = f"{name}: there are blanks or line ends around its value; remove them"
@@ -203,19 +212,7 @@ def test_blanks_around_the_store_are_not_of_its_name(
     assert ModelStore().uri == str(tmp_path)
 
 
-@contextlib.contextmanager
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
-        monkeypatch.setenv(name, "/nowhere")
-    for name in ("http_proxy", "HTTPS_PROXY", "https_proxy", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    _s3_client.client.cache_clear()
-    yield
-    _s3_client.client.cache_clear()
-
-
+@pytest.mark.usefixtures("fresh")
 def test_a_proxy_that_is_not_there_is_named(
     refuse: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,9 +222,13 @@ def test_a_proxy_that_is_not_there_is_named(
     assert "NO_PROXY=127.0.0.1" in line
 
 
+@pytest.mark.usefixtures("fresh", "refuse")
 def test_no_keys_behind_a_proxy_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _no_keys(monkeypatch):
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        assert storage.s3_account()[1] is None
-        with pytest.raises(StorageError, match="no S3 credentials; set AWS_ACCESS_KEY_ID"):
-            storage.read_bytes("s3://bucket/key")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert storage.s3_account()[1] is None
+    with pytest.raises(StorageError, match="no S3 credentials; set AWS_ACCESS_KEY_ID"):
+        storage.read_bytes("s3://bucket/key")
