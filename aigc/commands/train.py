@@ -165,7 +165,8 @@ def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
     from aigc.training.runs import begun
 
     facts = facts_of(given.data)
-    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds)
+    shares = (given.placement.workers or 1) * given.accumulate
+    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds, shares)
     earlier = begun(given.out)
     if earlier is None:
         return spec
@@ -176,12 +177,14 @@ def facts_of(data: str) -> DataFacts:
     """The training split of the data set at `data`.
 
     Raises:
-        DataError: there is none, or it was never finished.
+        DataError: there is none, it was never finished, or it has too few pictures.
     """
     from aigc.data.dataset import open_dataset
     from aigc.presets import DataFacts
+    from aigc.training.runs import check_enough
 
     dataset = open_dataset(data)
+    check_enough(dataset)
     counts = dataset.per_class["train"] if dataset.labels else {}
     return DataFacts(
         images=dataset.counts["train"],
