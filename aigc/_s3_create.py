@@ -47,15 +47,20 @@ def _ask(bucket: str, key: str) -> bool:
         for _ in range(2):
             _put_if_absent(bucket, key, b"")
     except boto_errors.ClientError as error:
+        _remove(bucket, key)
         if status(error) == 412:
             return True
         if status(error) == 501 or code(error) in _UNKNOWN:
             return False
         raise
-    finally:
-        with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
-            _s3_client.client().delete_object(Bucket=bucket, Key=key)
+    _remove(bucket, key)
     return False
+
+
+def _remove(bucket: str, key: str) -> None:
+    """Where the server answers: one that does not would be waited for a second time."""
+    with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
+        _s3_client.client().delete_object(Bucket=bucket, Key=key)
 
 
 def _put_if_absent(bucket: str, key: str, data: bytes) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ from aigc.orchestration.submit import Cluster, find_token
 from aigc.store import ModelStore, named_store
 
 _JOIN_S = 60
+_S3_SECONDS = ("AIGC_S3_TIMEOUT_S", "AIGC_S3_PATIENCE_S")
 _RAY_LINE = "2.60."
 _PROBE = """
 import json, sys, ray
@@ -46,7 +48,10 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Every check, in the order a reader wants them; a check that breaks is a failed one."""
+    """Every check, in the order a reader wants them; a check that breaks is a failed one.
+
+    S3 has less time to answer than in a job, unless the environment says how much.
+    """
     checks: list[Callable[[], Finding]] = [
         _python,
         _torch,
@@ -61,7 +66,19 @@ def examine() -> list[Finding]:
         _disk,
         _shared_memory,
     ]
-    return [_guarded(check) for check in checks]
+    with _impatient():
+        return [_guarded(check) for check in checks]
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    added = [name for name in _S3_SECONDS if not os.environ.get(name)]
+    os.environ.update(dict.fromkeys(added, "5"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:

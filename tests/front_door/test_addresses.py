@@ -353,3 +353,11 @@ def test_a_verb_is_refused_in_one_line(
     line = capsys.readouterr().err
     assert line.startswith("aigc: address 'http://10.0.0.1:8265' is a dashboard's")
     assert line.count("\n") == 1
+
+
+def test_a_dashboard_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aigc.orchestration.submit._HELLO_S", 0.5)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with _silent() as port, pytest.raises(PlacementError, match="no Ray dashboard answers"):
+        Cluster(f"http://127.0.0.1:{port}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -232,3 +233,13 @@ def test_no_keys_behind_a_proxy_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> 
     assert storage.s3_account()[1] is None
     with pytest.raises(StorageError, match="no S3 credentials; set AWS_ACCESS_KEY_ID"):
         storage.read_bytes("s3://bucket/key")
+
+
+@pytest.mark.usefixtures("fresh", "refuse")
+def test_a_server_that_says_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIGC_S3_TIMEOUT_S", "0.3")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        assert "does not answer (ReadTimeoutError)" in line_of(storage.require_writable)
+    assert time.monotonic() - began < 15
