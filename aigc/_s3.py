@@ -199,8 +199,8 @@ def errors(uri: str) -> Iterator[None]:
 
 
 def _with_reason(uri: str, error: boto_errors.ClientError) -> boto_errors.ClientError:
-    """`error`, or what a GET of the same object is refused with: answers to HEAD have no body, and
-    do not say why."""
+    """`error`, or the error of a GET of the same object: answers to HEAD have no body, so that they
+    give no reason."""
     if not error.operation_name.startswith("Head") or status(error) in (404, 412):
         return error
     bucket, key = split(uri)

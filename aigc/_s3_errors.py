@@ -1,4 +1,4 @@
-"""An S3 server's refusals as one line: its own code and sentence, and what would be right."""
+"""Refusals of an S3 server as one line: its own code and sentence, and the remedy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MOST = 300
 
 
 def refusal(error: boto_errors.ClientError, endpoint: str) -> str:
-    """What the server at `endpoint` answered, and what to do about it where that is known."""
+    """The answer of the server at `endpoint`, and the remedy where one is known."""
     said, sentence = _said(error), _sentence(error)
     answered = f"S3 answered {said}" + (f": {sentence}" if sentence else "")
     advice = _advice(error)

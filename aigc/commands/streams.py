@@ -1,4 +1,4 @@
-"""The process's stdout and stderr, whatever is behind them: an ASCII terminal, a full disk."""
+"""Writing to stdout and stderr also where they are an ASCII terminal, a full device or closed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def is_terminal() -> bool:
 
 
 def unwritten(raised: OSError | None = None) -> OSError | None:
-    """Why stdout did not take all that was printed; None if it did.
+    """The error with which stdout refused what was printed; None if it took everything.
 
-    `raised` is an error of unknown source. What stdout did not take is dropped, so that the
-    interpreter does not complain of it once more when it ends.
+    `raised` is an error of unknown source. Refused output is dropped, so that the interpreter does
+    not report it once more when it ends.
     """
     found = None
     try:

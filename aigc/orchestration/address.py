@@ -1,4 +1,4 @@
-"""The address of a Ray cluster: what names it, how it is written, and whether a cluster is there.
+"""Addresses of Ray clusters: reading them, checking their form, asking whether a cluster answers.
 
 Ray itself waits for minutes, or for ever, at an address that is not one of a cluster.
 """
@@ -70,7 +70,7 @@ def _parts(address: str) -> tuple[str, int | None]:
 
 
 def require_form(address: str) -> None:
-    """Raises SpecError unless `address` is `auto` or HOST:PORT; says what to write instead."""
+    """Raises SpecError with the right form unless `address` is `auto` or HOST:PORT."""
     match = _HOST_PORT.fullmatch(address)
     if address == "auto" or (match and 0 < int(match["port"]) < 65536):
         return
@@ -132,7 +132,7 @@ def _resolved(address: str) -> str:
 
 
 def _ray_version(where: str, given: str) -> str:
-    """What the control store at `where` says of itself. Raises PlacementError."""
+    """The version of Ray that the control store at `where` runs. Raises PlacementError."""
     import grpc  # noqa: PLC0415
     from ray.exceptions import AuthenticationError  # noqa: PLC0415
 

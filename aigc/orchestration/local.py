@@ -100,7 +100,7 @@ def local_gpus(placement: Placement) -> float:
 
 
 def machine() -> dict[str, float]:
-    """What this process may use of this machine."""
+    """The CPUs and GPUs of this machine that this process may use."""
     return {"CPU": float(usable_cpus()), "GPU": float(len(_gpus()))}
 
 

@@ -88,11 +88,11 @@ RULES = {ADAPTIVE: adaptive, "adaptive-vae": adaptive_vae}
 
 
 def _shared_out(spec: TrainSpec, shares: int) -> TrainSpec:
-    """`spec` with the batch nearest to its own that can be divided into `shares` equal parts."""
+    """`spec` with the multiple of `shares` that is nearest to its batch."""
     batch = max(1, round(spec.batch_size / shares)) * shares
     if batch == spec.batch_size:
         return spec
-    reason = f"nearest to {spec.batch_size} of those that {shares} equal parts make"
+    reason = f"the multiple of {shares} (workers x accumulate) nearest to {spec.batch_size}"
     reasons = spec.reasons | {"batch_size": reason}
     return spec.model_copy(update={"batch_size": batch, "reasons": reasons})
 

@@ -122,7 +122,7 @@ def line_of(action: Callable[[str], object]) -> str:
 
 
 @pytest.mark.parametrize(("status", "code", "sentence", "advice"), REFUSALS)
-def test_the_server_has_the_word(
+def test_the_servers_own_words_are_given(
     refuse: Callable[..., None], status: int, code: str, sentence: str, advice: str
 ) -> None:
     refuse(status, code, sentence)

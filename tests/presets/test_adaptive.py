@@ -80,7 +80,7 @@ def test_a_vae_takes_the_width_that_fits_its_time() -> None:
 def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) -> None:
     spec = adaptive("name", "data", "out", EMOJI, LAPTOP, None, shares)
     assert spec.batch_size == batch
-    assert ("equal parts" in spec.reasons["batch_size"]) == (batch != 16)
+    assert ("workers x accumulate" in spec.reasons["batch_size"]) == (batch != 16)
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
