@@ -5,6 +5,7 @@ Every number of the rule stands in this file, with the evidence for it in docs/t
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from aigc.presets.facts import DataFacts, Hardware
@@ -123,6 +124,9 @@ def _large(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Residual networks, as wide as the time allows."""
+    on_cpu = hardware.device == "cpu"
+    if on_cpu:
+        hardware = dataclasses.replace(hardware, bf16=False)
     budget = hardware.flops * seconds
     pixels = facts.height * facts.width
     costs = {width: _WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _WIDTHS}
@@ -140,12 +144,13 @@ def _large(
         penalty_every=4,
         **_augmentation(facts),
     )
-    batch = 16 if hardware.device == "cpu" else 64
+    batch = 16 if on_cpu else 64
     fields: dict[str, Any] = {
         "model": model,
         "batch_size": batch,
         "lr": 1e-3,
         "lr_final": 3e-5,
+        "precision": "fp32" if on_cpu else "auto",
         "ema_half_life_images": half_life,
         "class_balance": _class_balance(facts),
     }
@@ -156,8 +161,11 @@ def _large(
         "model.r1_gamma": f"{_GAMMA_64:g} at 64 x 64, in proportion to the number of pixels",
         "model.penalty": "costs half of differentiating twice",
         "batch_size": "on CPUs more steps are worth more than steadier ones"
-        if hardware.device == "cpu"
+        if on_cpu
         else "fills a GPU",
+        "precision": "grouped convolutions are slower in bfloat16 on CPUs, even native"
+        if on_cpu
+        else "bfloat16 where it is native",
         "ema_half_life_images": "2 % of the images that training will see, at most 10,000",
     }
     return fields, reasons | _shared_reasons(facts, fields)

@@ -47,6 +47,13 @@ def test_more_compute_makes_the_network_wider() -> None:
     assert choose(EMOJI, GPU).model.width >= widths[-1]
 
 
+def test_on_cpus_the_residual_networks_train_in_float32_even_where_bfloat16_is_native() -> None:
+    native = Hardware("cpu", cores=2, bf16=True)
+    assert choose(EMOJI, native).precision == "fp32"
+    assert choose(EMOJI, native).model.width == choose(EMOJI, LAPTOP).model.width
+    assert choose(EMOJI, GPU).precision == "auto"
+
+
 def test_gamma_grows_with_the_number_of_pixels() -> None:
     gammas = [choose(DataFacts(3000, side, side, 3)).model.r1_gamma for side in (64, 128, 256)]
     assert gammas[1] == 4 * gammas[0]
