@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aigc.commands.common import (
+    Address,
     AsJson,
     Settings,
     SpecFile,
@@ -17,7 +19,12 @@ from aigc.commands.common import (
     say,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Measure speed, each figure beside a yardstick.")
+if TYPE_CHECKING:
+    from aigc.specs import TrainSpec
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure speed and quality, each figure beside a yardstick."
+)
 
 _ROWS = (
     ("roofline", "roofline_items_per_s", None),
@@ -188,3 +195,89 @@ def train(
     ]
     heads = ["what", "ms a step", "images/s", "step to the bare loop", "first steps s", "MiB"]
     print_table(heads, rows)
+
+
+_TITLES = ("Fréchet distance", "KID", "precision", "recall", "coverage")
+
+
+@app.command()
+def recipes(
+    data: Annotated[str, typer.Argument(help="Data set made by `aigc data prepare`.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Preset or YAML spec; again for more. Default: all GAN presets."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Training time of each run.")] = 1800.0,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each recipe.")] = 3,
+    samples: Annotated[int, typer.Option(min=100, help="Images to compare.")] = 10_000,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="Pictures of another program; again for more."),
+    ] = None,
+    out: Annotated[str, typer.Option(help="Local folder of runs, models and figures.")] = "bench",
+    settings: Settings = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recipes of training beside each other: same data, time and seeds, medians and ranges.
+
+    Example: aigc bench recipes data/shop --recipe adaptive --recipe dcgan --seconds 1800
+    """
+    from aigc.orchestration.bench.recipes import FIGURES, Bench, run
+
+    names = recipe or ["adaptive", "relativistic", "dcgan"]
+    specs = {
+        Path(name).stem: [_timed(name, data, out, seconds, seed, settings) for seed in range(seeds)]
+        for name in names
+    }
+    found = run(Bench(data, specs, out, samples, _folders(pictures)), address, say)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [name, str(of["runs"]), *(_range(of[figure]) for figure in FIGURES), str(of["collapsed"])]
+        for name, of in found["summary"].items()
+    ]
+    print_table(["recipe", "runs", *_TITLES, "collapsed"], rows)
+
+
+def _timed(
+    recipe: str, data: str, out: str, seconds: float, seed: int, settings: list[str] | None
+) -> TrainSpec:
+    """A recipe that time alone limits, so that all have the same; a collapsed model counts, too."""
+    from aigc.commands.train import resolve
+    from aigc.errors import SpecError
+
+    file = recipe if Path(recipe).suffix in (".yaml", ".yml") else None
+    name = f"{Path(recipe).stem}-{seed}"
+    fields: dict[str, Any] = {
+        "data": data,
+        "name": name,
+        "out": str(Path(out, "runs", name)),
+        "seed": seed,
+        "max_seconds": seconds,
+        "steps": None,
+        "publish": True,
+        "watch.publish_collapsed": True,
+    }
+    spec = resolve(file, None if file else recipe, overrides(settings) | fields)
+    if spec.steps is not None:
+        raise SpecError(f"{recipe}: steps = {spec.steps}; recipes are compared at the same time")
+    return spec
+
+
+def _folders(pictures: list[str] | None) -> dict[str, list[str]]:
+    from aigc.errors import SpecError
+
+    folders: dict[str, list[str]] = {}
+    for each in pictures or []:
+        name, _, folder = each.partition("=")
+        if not name or not Path(folder).is_dir():
+            raise SpecError(f"--pictures {each}: expected NAME=FOLDER of pictures")
+        folders.setdefault(name, []).append(folder)
+    return folders
+
+
+def _range(figure: list[float]) -> str:
+    middle, low, high = figure
+    return f"{middle:.4g}" if low == high else f"{middle:.4g} ({low:.4g}-{high:.4g})"

@@ -25,8 +25,9 @@ class TrainingWatch(Spec):
 
     When a collapse is reported: of a model that once was well, at the `patience`-th look at which
     its averaged weights show it; of a run that is collapsed from its beginning, at the first look
-    after `warm_up_images` or half of the run, whichever comes first, but not before look number
-    `patience` after the one at the untrained model. After a remedy it may take as long again.
+    after `warm_up_images` and a fifth of the run (or ten times `warm_up_images`), or after half of
+    the run, but not before look number `patience` after the one at the untrained model. After a
+    remedy it may take as long again.
     """
 
     enabled: bool = True

@@ -12,7 +12,7 @@ _FALLEN = 0.5
 _FALLING = 0.95
 """KID above this share of the run's best does not fall."""
 _LEARNED = 0.9
-"""A model whose KID is above this share of the untrained one's has learned nothing."""
+"""A model whose KID is above this share of that of its run's beginning has learned nothing."""
 _NOTHING = 0.05
 """Coverage under this share of the floor, and recall under this: the data is not covered at all."""
 _CLASS_SPREAD = 0.1
@@ -20,13 +20,13 @@ _CLASS_SPREAD = 0.1
 
 
 def collapse(
-    look: Look, first: Look, best: Look, peak_coverage: float, generative: bool
+    look: Look, opening_kid: float, best: Look, peak_coverage: float, generative: bool
 ) -> str | None:
     """Signs of a collapse at this look, and why they are not those of a run that still learns.
 
     Every run begins with samples that are alike and cover nothing. So such signs count only while
-    KID is still that of the untrained model (`first`); where the samples are alike, while it does
-    not fall; or after a far higher coverage.
+    KID is still that of the run's beginning (`opening_kid`); where the samples are alike, while it
+    does not fall; or after a far higher coverage.
 
     A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, but for a
     class of one picture: samples of a small data set are alike in other ways. A VAE's blurred
@@ -37,8 +37,8 @@ def collapse(
     if not signs or not math.isfinite(figures.kid):
         return None
     reasons = []
-    if figures.kid >= _LEARNED * first.figures.kid:
-        reasons.append(f"KID {figures.kid:.3g} is that of the untrained model")
+    if figures.kid >= _LEARNED * opening_kid:
+        reasons.append(f"KID {figures.kid:.3g} is that of the run's beginning")
     elif _alike(look) and figures.kid >= _FALLING * best.figures.kid:
         reasons.append(f"KID {figures.kid:.3g} has not fallen below {best.figures.kid:.3g}")
     if figures.coverage < _FALLEN * peak_coverage:
@@ -46,14 +46,14 @@ def collapse(
     return "; ".join([*signs, *reasons]) if reasons else None
 
 
-def collapsed_at_the_end(look: Look, first: Look, generative: bool) -> str | None:
+def collapsed_at_the_end(look: Look, opening_kid: float, generative: bool) -> str | None:
     """Why the model of `look`, which a run hands over, is not fit to be published."""
     figures, floor = look.figures, look.floor
     signs = _signs(look, generative)
     if not signs:
         return None
-    if figures.kid >= _LEARNED * first.figures.kid:
-        signs.append(f"KID {figures.kid:.3g} is that of the untrained model")
+    if figures.kid >= _LEARNED * opening_kid:
+        signs.append(f"KID {figures.kid:.3g} is that of the run's beginning")
         return "; ".join(signs)
     nothing = figures.coverage < _NOTHING * floor.coverage and figures.recall < _NOTHING
     return "; ".join(signs) if _alike(look) or (generative and nothing) else None

@@ -18,6 +18,8 @@ from aigc.types import Json
 
 _LATE = 0.5
 """From this share of a run on it should have learnt something, however few its images."""
+_OPENING, _LONG_OPENING = 0.2, 10
+"""A run begins: up to this share of it, or this many times `warm_up_images` if that is less."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class WatchState:
 
     first: Look | None = None
     """Of the untrained model."""
+    opening_kid: float = 0.0
+    """The highest KID of the looks at the beginning of the run, the untrained model's included:
+    blank pictures can be nearer to real ones than the first shapes a model learns."""
     best: Look | None = None
     last: Look | None = None
     peak_coverage: float = 0.0
@@ -84,6 +89,9 @@ class Watch:
         """
         state = self.state
         state.first, state.last = state.first or look, look
+        opens = look is state.first or self._opens(look.images, done)
+        if opens and math.isfinite(look.figures.kid):
+            state.opening_kid = max(state.opening_kid, look.figures.kid)
         trouble = self._trouble(look)
         self._keep_if_best(look, trouble is not None)
         state.collapsed_looks = state.collapsed_looks + 1 if trouble else 0
@@ -122,28 +130,32 @@ class Watch:
 
     def health(self) -> tuple[str, str]:
         """`ok`, `collapsed` or `unknown`, and why, of the model that is published."""
-        look, first = self.published, self.state.first
-        if look is None or first is None:
+        look = self.published
+        if look is None:
             return "unknown", "no look was taken at it"
         if not math.isfinite(look.floor.coverage):
             return "unknown", "there are too few pictures to compare with"
-        reason = collapsed_at_the_end(look, first, self._generative)
+        reason = collapsed_at_the_end(look, self.state.opening_kid, self._generative)
         return ("collapsed", reason) if reason else ("ok", "")
 
     def _trouble(self, look: Look) -> str | None:
         state = self.state
         if state.first is None or state.best is None or look is state.first:
             return None
-        found = collapse(look, state.first, state.best, state.peak_coverage, self._generative)
+        opening, peak = state.opening_kid, state.peak_coverage
+        found = collapse(look, opening, state.best, peak, self._generative)
         if not thin(look):
             state.peak_coverage = max(state.peak_coverage, look.figures.coverage)
         return found
+
+    def _opens(self, images: int, done: float) -> bool:
+        return done < _OPENING and images < _LONG_OPENING * self._spec.warm_up_images
 
     def _warm(self, images: int, done: float) -> bool:
         """Whether the run, or its part since the last remedy, should have learnt something."""
         before = self.state.remedied_images
         if images - before >= self._spec.warm_up_images:
-            return True
+            return bool(before) or not self._opens(images, done)
         return images - before >= before if before else done >= _LATE
 
     def _keep_if_best(self, look: Look, in_trouble: bool) -> None:

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from aigc.errors import SpecError
-from aigc.orchestration.bench import train
+from aigc.data.dataset import open_dataset
+from aigc.errors import DataError, SpecError
+from aigc.orchestration.bench import recipes, train
 from aigc.store import ModelStore
 from tests.models_for_tests import publish_tiny
 from tests.training.helpers import tiny_spec
@@ -81,3 +84,38 @@ def test_what_cannot_be_compared_is_refused() -> None:
 
 def test_the_first_logged_steps_are_not_measured() -> None:
     assert train._per_step([9.0, 11.0, 14.0], log_every=5) == pytest.approx(0.5)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(280)
+def test_recipes_are_compared_with_each_other_and_with_pictures(
+    digits_data: str, tmp_path: Path
+) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    pixels, _ = open_dataset(digits_data).read("test", 100)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture[..., 0]).save(others / f"{number}.png")
+    (others / "readme.txt").write_text("no picture")
+    command = [sys.executable, "-m", "aigc", "bench", "recipes", digits_data, "--json"]
+    command += ["--recipe", "smoke", "--seconds", "3", "--seeds", "2", "--samples", "200"]
+    command += ["--pictures", f"themselves={others}", "--out", str(tmp_path / "bench")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=270, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    smoke, themselves = found["summary"]["smoke"], found["summary"]["themselves"]
+    assert (smoke["runs"], themselves["runs"]) == (2, 1)
+    assert smoke["fd"][1] <= smoke["fd"][0] <= smoke["fd"][2]
+    assert [run["seed"] for run in found["runs"]["smoke"]] == [0, 1]
+    assert all(run["train_seconds"] >= 3 for run in found["runs"]["smoke"])
+    assert themselves["recall"][0] > 0.9 > smoke["recall"][0]
+    assert json.loads((tmp_path / "bench" / "recipes.json").read_text()) == found
+    assert not (tmp_path / "aigc-store").exists()
+
+
+def test_too_few_pictures_of_another_program_are_refused(digits_data: str, tmp_path: Path) -> None:
+    Image.new("L", (16, 16)).save(tmp_path / "one.png")
+    bench = recipes.Bench(digits_data, {}, str(tmp_path / "out"), pictures={"x": [str(tmp_path)]})
+    with pytest.raises(DataError, match=r"1 pictures; at least 100 can be compared"):
+        recipes.run(bench)
+    assert not (tmp_path / "out").exists()

@@ -308,6 +308,19 @@ def test_a_loss_of_coverage_must_last_and_needs_no_warm_up() -> None:
     assert "coverage was 0.800" in verdict.reason
 
 
+def test_first_shapes_farther_from_real_pictures_than_blank_ones_are_no_collapse() -> None:
+    watch = watch_of(patience=2, warm_up_images=16)
+    kids = [13, 14, 23, 19, 18, 16]
+    looks = [looked(step, dataclasses.replace(BAD, kid=kid)) for step, kid in enumerate(kids)]
+    done = [0.0, 0.05, 0.1, 0.15, 0.3, 0.6]
+    assert [watch.take(look, at) for look, at in zip(looks, done, strict=True)] == [None] * 6
+    again = [looked(step, dataclasses.replace(BAD, kid=22.0)) for step in (7, 8)]
+    first, second = [watch.take(look, 0.7) for look in again]
+    assert first is None
+    assert second is not None
+    assert "KID 22 is that of the run's beginning" in second.reason
+
+
 def test_overfitting_ends_a_run_only_where_nothing_improves() -> None:
     watch = watch_of(patience=2, max_remedies=1)
     watch.take(looked(0, dataclasses.replace(BAD, kid=9.0)), 0.0)
