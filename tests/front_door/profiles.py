@@ -21,7 +21,9 @@ def _desc() -> bytes:
     return b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78) + b"\0"
 
 
-def _profile(space: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr", pcs: bytes = b"XYZ ") -> bytes:
+def _profile(
+    space: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr", pcs: bytes = b"XYZ "
+) -> bytes:
     tags = {b"desc": _desc(), b"cprt": b"text\0\0\0\0CC0\0", b"wtpt": _xyz(*_D50)} | tags
     at = 128 + 4 + 12 * len(tags)
     table, body = b"", b""
