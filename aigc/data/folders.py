@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aigc import storage
 from aigc.data import metadata
+from aigc.data.classes import class_name, natural
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import NOTHING, Notes
@@ -21,7 +22,6 @@ from aigc.data.sources import (
     chunk_items,
     fingerprint,
     lot,
-    natural,
 )
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
@@ -128,7 +128,7 @@ def _classes(
         return inside, {e.key: known.rows.get(e.key, Row()).label for e in inside}
     classed = [entry for entry in files if entry.key.count("/") > depth]
     if classed:
-        return classed, {entry.key: entry.key.split("/")[depth] for entry in classed}
+        return classed, {e.key: class_name(e.key.split("/")[depth]) for e in classed}
     return [entry for entry in files if entry.key.count("/") >= depth], {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:
 
 
 def text(value: Any, name: str) -> str | None:
-    """A cell as text without blanks around it, None when that is empty.
+    """A cell as text without blanks around it and in one spelling (NFC), None when that is empty.
 
     Raises:
         UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
@@ -73,7 +74,7 @@ def text(value: Any, name: str) -> str | None:
         return None
     if not isinstance(value, str | int | float):
         raise UnfitError(f"{name} is a {type(value).__name__}, expected text")
-    found = str(value).strip()
+    found = unicodedata.normalize("NFC", str(value).strip())
     if len(found) > _MOST_CHARACTERS:
         raise UnfitError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc import storage
-from aigc.data import idx
+from aigc.data import classes, idx
 from aigc.data.decode import Pixels, from_array
 from aigc.data.notes import NOTHING, Notes
 from aigc.errors import DataError
@@ -87,39 +87,36 @@ def about(uri: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def natural(names: set[str]) -> tuple[str, ...]:
-    """Sorted; as numbers when all of them are."""
-    if all(name.isdecimal() for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
-
-
 @dataclass(frozen=True)
 class IdxChunk:
     images: storage.Entry
     labels: storage.Entry
     split: str
     numbers: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int64]
+    """Sorted: the label of each class in the file."""
 
     def items(self, spec: PrepareSpec) -> Iterator[Item]:
         pixels, labels = _load_idx(self.images, 3), _load_idx(self.labels, 1)
+        known = np.searchsorted(self.values, labels)
         for number in self.numbers:
             id = f"{self.split}-{number:08d}"
-            yield Item(
-                id, int(labels[number]), self.split != "train", from_array(pixels[number], spec)
-            )
+            test = self.split != "train"
+            yield Item(id, int(known[number]), test, from_array(pixels[number], spec))
 
 
 def open_idx(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
-    """train-* and t10k-* pairs of image and label files; class names from `labels.txt`."""
+    """train-* and t10k-* pairs of image and label files; class names from `labels.txt`, else the
+    numbers that occur."""
     found = {}
     for entry in entries:
         match = idx.NAME.match(PurePosixPath(entry.key).name)
         if match:
             found[match[1], match[2]] = entry
     splits = sorted({split for split, _ in found}, reverse=True)
-    chunks: list[Chunk] = []
-    highest = total = 0
+    pairs: dict[str, tuple[storage.Entry, storage.Entry]] = {}
+    seen: set[int] = set()
+    total = 0
     for split in splits:
         pair = [found.get((split, kind)) for kind in ("images", "labels")]
         if pair[0] is None or pair[1] is None:
@@ -128,14 +125,18 @@ def open_idx(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Sourc
         if len(images) != len(labels):
             raise DataError(f"{uri}: {split} has {len(images):,} images, {len(labels):,} labels")
         total += len(images)
-        highest = max(highest, int(labels.max(initial=0)))
-        order = np.random.default_rng([spec.seed, len(images)]).permutation(len(images))
+        pairs[split] = pair[0], pair[1]
+        seen |= set(np.unique(labels).tolist())
+    names, values = _names(uri, sorted(seen))
+    chunks: list[Chunk] = []
+    for split, (pictures, numbers) in pairs.items():
+        count = len(_load_idx(numbers, 1))
+        order = np.random.default_rng([spec.seed, count]).permutation(count)
         step = chunk_items(spec)
         chunks += [
-            IdxChunk(pair[0], pair[1], split, order[start : start + step])
+            IdxChunk(pictures, numbers, split, order[start : start + step], values)
             for start in range(0, len(order), step)
         ]
-    names = _names(uri, highest)
     size_bytes = sum(entry.size_bytes for entry in found.values())
     return Source(
         names, len(splits) > 1, total, size_bytes, chunks, fingerprint(entries), about(uri)
@@ -146,12 +147,13 @@ def _load_idx(entry: storage.Entry, dimensions: int) -> npt.NDArray[np.uint8]:
     return idx.load(entry.uri, dimensions, entry.size_bytes, entry.modified_s)
 
 
-def _names(uri: str, highest: int) -> tuple[str, ...]:
+def _names(uri: str, seen: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Of each class its name and the label it has in the files."""
     path = storage.join(uri, "labels.txt")
-    if not storage.exists(path):
-        return tuple(str(number) for number in range(highest + 1))
-    names = tuple(storage.read_bytes(path).decode("utf-8", "replace").split("\n"))
-    names = tuple(name.strip() for name in names if name.strip())
-    if highest >= len(names):
-        raise DataError(f"{path}: {len(names)} names, but the data has label {highest}")
-    return names
+    names = classes.read_names(path)
+    if names is None:
+        return tuple(map(str, seen)), np.array(seen, np.int64)
+    if seen and seen[-1] >= len(names):
+        counted = "; they start at 1: put a first line for 0" if seen[0] == 1 else ""
+        raise DataError(f"{path}: {len(names)} names, but the data has label {seen[-1]}{counted}")
+    return names, np.arange(len(names))
