@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -22,7 +21,6 @@ from aigc.types import Json
 
 CHUNK_BYTES = 64 * 2**20
 """Decoded pixels, and encoded bytes, that one worker holds at a time."""
-TEST_NAMES = ("test", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,12 @@ class Source:
     """From `source.json` beside the data, where there is one: name, licence, url."""
     columns: tuple[str, ...] = ()
     """Those of `notes.COLUMNS` that the source has."""
+    reading: str = ""
+    """How the source was understood, in one line."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Entries that were left out, by reason."""
+    terms: str = ""
+    """URI of its file LICENSE; empty when it has none."""
 
 
 def lot(seed: int, id: str) -> int:
@@ -74,17 +78,6 @@ def fingerprint(entries: list[storage.Entry]) -> str:
     for entry in sorted(entries, key=lambda entry: entry.key):
         digest.update(f"{entry.key}:{entry.size_bytes}:{entry.modified_s}\n".encode())
     return digest.hexdigest()
-
-
-def about(uri: str) -> Json:
-    path = storage.join(uri, "source.json")
-    if not storage.exists(path):
-        return {}
-    try:
-        value = json.loads(storage.read_bytes(path))
-    except ValueError:
-        raise DataError(f"{path}: not JSON") from None
-    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -139,7 +132,7 @@ def open_idx(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Sourc
         ]
     size_bytes = sum(entry.size_bytes for entry in found.values())
     return Source(
-        names, len(splits) > 1, total, size_bytes, chunks, fingerprint(entries), about(uri)
+        names, len(splits) > 1, total, size_bytes, chunks, fingerprint(entries)
     )
 
 

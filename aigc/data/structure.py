@@ -27,6 +27,7 @@ _FILLERS = {"", "set", "split", "images", "image", "imgs", "img", "pictures", "d
 _SHARD = re.compile(r"\d{4,}")
 _SHARD_FILE = re.compile(r"(?:img|image|seed)?0*(\d+)")
 _MOST_SHOWN = 8
+UNUSED = "in a split that is not used"
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -44,10 +45,6 @@ class Structure:
     told: str
     """What of this could have been meant otherwise; empty when nothing."""
 
-    @property
-    def own_split(self) -> bool:
-        return {"train", "test"} <= set(self.roles.values())
-
     def folder(self, key: str) -> str:
         """The split folder that `key` lies in; empty when it lies in none."""
         path = key.split("/")
@@ -58,6 +55,10 @@ class Structure:
         if self.split_level is None:
             return "train"
         return self.roles.get(self.folder(key), "ignore")
+
+    def is_outside(self, key: str) -> bool:
+        """Whether there are splits and `key` lies in none of their folders."""
+        return self.split_level is not None and not self.folder(key)
 
     def class_at(self, key: str) -> int | None:
         """Which part of `key` names its class; None when it has none."""
