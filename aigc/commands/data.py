@@ -21,6 +21,8 @@ from aigc.commands.common import (
     say,
 )
 
+from aigc.errors import listed
+
 if TYPE_CHECKING:
     from aigc.data.dataset import Dataset
     from aigc.types import Json
@@ -174,6 +176,9 @@ def _tell(made: Json) -> None:
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
+    if made["untrained"]:
+        missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
+        say(f"no training images of {missing}; a model makes these only when asked by name")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

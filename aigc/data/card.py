@@ -39,6 +39,7 @@ def describe(
         "channels": spec.channels,
         "counts": selection.counts,
         "per_class": {s: selection.per_class(s, source.labels) for s in layout.SPLITS},
+        "untrained": selection.untrained(source.labels),
         **selection.statistics(),
         "inputs": source.total,
         "rejects": len(selection.rejects),
@@ -139,6 +140,7 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         "",
         "![ten images a class](preview.png)",
         *table,
+        *_untrained(made),
         "",
         "## Where it comes from",
         f"Source: {made['source']}{link}. Licence: {made['licence'] or 'not stated'}.",
@@ -157,6 +159,11 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _untrained(made: Json) -> list[str]:
+    rows = [f"- {name}: {reason}" for name, reason in made["untrained"].items()]
+    return ["", "Classes without training images:", "", *rows] if rows else []
 
 
 def _duplicates(source: Source, selection: Selection) -> pa.Table:

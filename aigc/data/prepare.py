@@ -132,6 +132,7 @@ def summary(uri: str, made: Json) -> Json:
         "train": made["counts"]["train"],
         "test": made["counts"]["test"],
         "labels": made["labels"],
+        "untrained": made.get("untrained", {}),
         "rejects": made["rejects"],
         "duplicates": made["duplicates"],
         "digest": made["digest"],
