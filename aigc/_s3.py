@@ -170,6 +170,18 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
+def objects(uri: str) -> Iterator[tuple[str, str, int, float]]:
+    """(URI, key below the folder `uri`, size, time) of what is below it, but for objects that stand
+    for folders."""
+    bucket, prefix = folder(uri)
+    for page in pages(uri):
+        for item in page.get("Contents", []):
+            key = item["Key"]
+            if not key.endswith("/"):
+                below, modified_s = key.removeprefix(prefix), item["LastModified"].timestamp()
+                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s
+
+
 def whole(answer: Any) -> dict[str, Any]:
     """`answer`, which says something: botocore takes a body that never came for an empty one."""
     if answer.keys() <= {"ResponseMetadata", "RequestCharged"}:
