@@ -20,7 +20,6 @@ from aigc.commands.common import (
     progress,
     say,
 )
-
 from aigc.errors import listed
 
 if TYPE_CHECKING:

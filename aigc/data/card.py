@@ -46,6 +46,8 @@ def describe(
         "duplicates": {kind: kinds.count(kind) for kind in ("exact", "near")},
         "digest": selection.digest(source.labels),
         "source": source.about.get("name") or spec.source,
+        "source_fingerprint": source.fingerprint,
+        "source_files": source.files,
         "source_url": source.about.get("url"),
         "licence": source.about.get("licence"),
         "columns": [*layout.COLUMNS, *source.columns],

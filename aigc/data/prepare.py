@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -20,7 +21,7 @@ from aigc.data import card, decode, idx, layout, work
 from aigc.data.folders import open_folder
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import Source, open_idx
+from aigc.data.sources import Source, fingerprint, open_idx
 from aigc.data.tables import open_tables
 from aigc.errors import DataError, SpecError
 from aigc.specs import PrepareSpec
@@ -52,10 +53,11 @@ def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
 
 
 def finished(spec: PrepareSpec) -> Json | None:
-    """The summary of the set at `spec.out` if this spec already made it.
+    """The summary of the set at `spec.out` if this spec already made it of the source as it is.
 
     Raises:
-        SpecError: another spec made it, or the folder holds something else.
+        SpecError: another spec made it, the source has changed since, or the folder holds
+            something else.
     """
     made = storage.read_json(storage.join(spec.out, layout.MARKER))
     if made is not None:
@@ -64,6 +66,7 @@ def finished(spec: PrepareSpec) -> Json | None:
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
             )
+        _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
         return summary(spec.out, made) | {"reused": True}
     if not storage.exists(_started(spec)):
@@ -72,6 +75,18 @@ def finished(spec: PrepareSpec) -> Json | None:
     if f"{spec.out}/".startswith(f"{spec.source}/"):
         raise SpecError(f"out = {spec.out!r}: lies inside the source; choose a folder outside")
     return None
+
+
+def _require_unchanged(spec: PrepareSpec, made: Json) -> None:
+    entries = _entries(spec.source)
+    if made.get("source_fingerprint") == fingerprint(entries):
+        return
+    before, now = made.get("source_files"), len(entries)
+    counts = "other content" if before == now else f"{before} files then, {now} now"
+    raise SpecError(
+        f"source = {spec.source!r}: has changed since {spec.out!r} was made of it ({counts}); "
+        "choose another out, or delete that one to prepare it again"
+    )
 
 
 def open_source(spec: PrepareSpec) -> Source:
@@ -85,7 +100,7 @@ def open_source(spec: PrepareSpec) -> Source:
             f"{spec.source}: no images found; expected SOURCE/<class>/<images>, IDX files "
             "(train-images-idx3-ubyte.gz …) or Parquet files"
         )
-    return source
+    return replace(source, files=len(entries))
 
 
 def prepare(

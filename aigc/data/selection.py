@@ -63,7 +63,11 @@ class Selection:
         )
         doubles = np.bincount(label[self.side < 0], minlength=count)
         return {
-            name: "only in test" if test[at] else "all duplicates" if doubles[at] else "no good pictures"
+            name: "only in test"
+            if test[at]
+            else "all duplicates"
+            if doubles[at]
+            else "no good pictures"
             for at, name in enumerate(labels)
             if not train[at]
         }
@@ -104,6 +108,12 @@ class Selection:
                     digest.update(row + content + (notes or b""))
             start += len(batch)
         return digest.hexdigest()
+
+
+def _reason(in_test: bool, doubles: bool) -> str:
+    if in_test:
+        return "only in test"
+    return "all duplicates" if doubles else "no good pictures"
 
 
 def select(spec: PrepareSpec, source: Source, uris: tuple[str, ...]) -> Selection:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -16,12 +18,15 @@ from aigc import storage
 from aigc.data import classes, idx
 from aigc.data.decode import Pixels, from_array
 from aigc.data.notes import NOTHING, Notes
-from aigc.errors import DataError
+from aigc.errors import DataError, StorageError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 CHUNK_BYTES = 64 * 2**20
 """Decoded pixels, and encoded bytes, that one worker holds at a time."""
+_HASHED_BYTES = 4 * 2**30
+_HASH_BYTES = 2**20
+_HASH_THREADS = 4
 TEST_NAMES = ("test", "val", "valid", "validation")
 
 
@@ -52,11 +57,13 @@ class Source:
     size_bytes: int
     chunks: list[Chunk]
     fingerprint: str
-    """Changes with the names, sizes and times of the files."""
+    """Changes with the names and the content of the files."""
     about: Json = field(default_factory=dict)
     """From `source.json` beside the data, where there is one: name, licence, url."""
     columns: tuple[str, ...] = ()
     """Those of `notes.COLUMNS` that the source has."""
+    files: int = 0
+    """Those that `fingerprint` speaks of."""
 
 
 def lot(seed: int, id: str) -> int:
@@ -70,10 +77,29 @@ def chunk_items(spec: PrepareSpec) -> int:
 
 
 def fingerprint(entries: list[storage.Entry]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for entry in sorted(entries, key=lambda entry: entry.key):
-        digest.update(f"{entry.key}:{entry.size_bytes}:{entry.modified_s}\n".encode())
+    """Changes with the names and the content of the files, not with their times.
+
+    Of a source on S3 or of more than 4 GiB the sizes and times stand for the content.
+    """
+    files = sorted(entries, key=lambda entry: entry.key)
+    read = sum(entry.size_bytes for entry in files) <= _HASHED_BYTES
+    with ThreadPoolExecutor(_HASH_THREADS) as pool:
+        states = pool.map(lambda entry: _state(entry, read), files)
+        digest = hashlib.blake2b(digest_size=16)
+        for entry, state in zip(files, states, strict=True):
+            digest.update(f"{entry.key}\0{entry.size_bytes}\0{state}\n".encode())
     return digest.hexdigest()
+
+
+def _state(entry: storage.Entry, read: bool) -> str:
+    """A hash of the file's bytes, else its time."""
+    if read and not entry.problem and not storage.is_s3(entry.uri):
+        with contextlib.suppress(StorageError), storage.open_input(entry.uri) as stream:
+            digest = hashlib.blake2b(digest_size=16)
+            while part := stream.read(_HASH_BYTES):
+                digest.update(part)
+            return digest.hexdigest()
+    return f"{entry.modified_s}"
 
 
 def about(uri: str) -> Json:

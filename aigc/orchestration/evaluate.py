@@ -64,13 +64,14 @@ def reuse_or_run(
     report: Report = silent,
     notice: Notice = unheard,
 ) -> Json:
-    """The report in `spec.out` if it is of this spec and this very model, else a new one."""
+    """The report in `spec.out` if it is of this spec, this very model and data, else a new one."""
     uri = storage.join(spec.out, REPORT)
     found: Json | None = None
     with contextlib.suppress(DamagedError):
         found = storage.read_json(uri)
     same = found is not None and found.get("spec") == spec.model_dump(mode="json")
-    if found and same and found["model"]["digest"] == ModelStore().resolve(spec.model).digest:
+    digests = ModelStore().resolve(spec.model).digest, open_dataset(spec.data).digest
+    if found and same and (found["model"]["digest"], found["data"]["digest"]) == digests:
         notice(f"{uri} is of this model already")
         return found
     return run(spec, address, report, notice)
