@@ -154,8 +154,10 @@ def _exactly(stream: Any, start: int, size_bytes: int) -> bytes:
 
 def _key(name: str) -> str:
     """A member's path without what points elsewhere: no leading /, no . and no .. in it."""
-    name = name.replace("\\", "/").encode("utf-8", "surrogateescape").decode(
-        "utf-8", "backslashreplace"
+    name = (
+        name.replace("\\", "/")
+        .encode("utf-8", "surrogateescape")
+        .decode("utf-8", "backslashreplace")
     )
     parts = [part for part in PurePosixPath(name.lstrip("/")).parts if part not in (".", "..")]
     return "/".join(parts)

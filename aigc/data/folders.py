@@ -15,11 +15,12 @@ from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
 from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, fingerprint, lot
-from aigc.data.structure import UNUSED, Structure
+from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
+_UNLABELLED = "in a folder of pictures without labels"
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
@@ -90,7 +91,7 @@ def open_folder(
         read_as = Structure(0, 0, {}, shards, "")
     else:
         read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)
-    placing = _Placing(found, known, beside, read_as, labelled)
+    placing = _Placing(spec, found, known, beside, read_as, labelled)
     for entry in pictures:
         placing.place(entry)
     placing.place_unreadable()
@@ -115,6 +116,7 @@ def open_folder(
 class _Placing:
     """Gives each picture its class and split, or the reason why it has none."""
 
+    spec: PrepareSpec
     found: Entries
     known: Metadata
     beside: Sidecars
@@ -132,7 +134,11 @@ class _Placing:
         if role == "ignore" and not outside:
             self.found.ignored.add(UNUSED, entry.key)
             return
-        if name := self._class(entry, row):
+        name = self._class(entry, row)
+        if name and not self.labelled and role_of(name) == "ignore" and self.spec.splits is None:
+            self.found.ignored.add(_UNLABELLED, entry.key)
+            return
+        if name:
             self.classes[entry.key] = name
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
@@ -184,9 +190,7 @@ def _folder_name(entry: storage.Entry, level: int) -> str:
     return entry.key.split("/")[level]
 
 
-def _reading(
-    names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as: Structure
-) -> str:
+def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as: Structure) -> str:
     """How the folder was read, in one line: classes, splits, what else could have been meant."""
     levels = {level for level in read_as.class_level.values() if level is not None}
     origin = f"folders of level {', '.join(str(level + 1) for level in sorted(levels))}"

@@ -1,4 +1,4 @@
-"""Tables that describe pictures, from CSV, TSV, JSON lines, Parquet or StyleGAN's `dataset.json`."""
+"""Tables that describe pictures: CSV, TSV, JSON lines, Parquet or StyleGAN's `dataset.json`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,19 @@ from aigc.errors import DataError, listed
 Lines: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
 FILE_NAME = "file_name"
 KINDS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-_OTHER_NAMES = (
-    "filename file image image_path image_name image_file img img_path path filepath file_path".split()
-)
+_OTHER_NAMES = [
+    "filename",
+    "file",
+    "image",
+    "image_path",
+    "image_name",
+    "image_file",
+    "img",
+    "img_path",
+    "path",
+    "filepath",
+    "file_path",
+]
 _DELIMITERS = ",;\t|"
 
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from aigc import storage
@@ -25,10 +26,24 @@ from aigc.specs.prepare import Role
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
 _MOST_BYTES = 512 * 2**20
-_LIKE_LABEL = set(
-    "label labels class classes category categories class_name class_id label_name label_id lable "
-    "lables target targets klass cls".split()
-)
+_LIKE_LABEL = {
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "categories",
+    "class_name",
+    "class_id",
+    "label_name",
+    "label_id",
+    "lable",
+    "lables",
+    "target",
+    "targets",
+    "klass",
+    "cls",
+}
 _SPLIT_COLUMNS = ("split", "subset", "partition")
 
 
@@ -46,7 +61,7 @@ class Row:
 @dataclass(frozen=True)
 class Metadata:
     rows: dict[str, Row] = field(default_factory=dict)
-    """By the picture's key in the source, or by what the table calls a picture that is not there."""
+    """By the picture's key in the source, or by the name of one that is not there."""
     labelled: bool = False
     """The tables have a column of labels, which counts instead of sub-folders."""
     columns: tuple[str, ...] = ()
@@ -98,7 +113,7 @@ class _Pictures:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = set(keys)
         self._composed = {unicodedata.normalize("NFC", key): key for key in keys}
-        self._by_end: dict[str, list[str]] | None = None
+        self._by_end: dict[str, list[str]] = defaultdict(list)
 
     def find(self, folder: str, name: Any, where: str) -> str:
         """The key of the picture, or `name` below the table's folder when there is none.
@@ -119,15 +134,14 @@ class _Pictures:
                 return key
             if (composed := unicodedata.normalize("NFC", key)) in self._composed:
                 return self._composed[composed]
-        return self._by_name(name, where) or posixpath.normpath(spelled[0])
+        return self._by_name(name, where) or str(posixpath.normpath(spelled[0]))
 
     def _by_name(self, name: str, where: str) -> str:
         """By the end of the path: as Kaggle's tables have it, without folder or without suffix."""
-        if self._by_end is None:
-            self._by_end = defaultdict(list)
+        if not self._by_end:
             for key in sorted(self._keys):
-                base = posixpath.basename(key)
-                for end in {base, posixpath.splitext(base)[0]}:
+                base = PurePosixPath(key)
+                for end in {base.name, base.stem}:
                     self._by_end[end].append(key)
         found = self._by_end.get(name, []) if "/" not in name else []
         if len(found) > 1:
@@ -135,9 +149,7 @@ class _Pictures:
         return found[0] if found else ""
 
 
-def _tables(
-    uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec
-) -> list[storage.Entry]:
+def _tables(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> list[storage.Entry]:
     if spec.label_file is None:
         found = [entry for entry in entries if _is_table(entry)]
         return sorted(found, key=lambda entry: entry.key)
@@ -216,13 +228,15 @@ def _role(value: Any, where: str, spec: PrepareSpec) -> Role | None:
     role = role_of(str(value).strip(), spec.splits)
     if role is None:
         raise DataError(
-            f"{where}: split {value!r} is not known; say --set 'splits={{{value}: train}}' (or test "
-            "or ignore), or --set 'splits={}' to leave the column unread"
+            f"{where}: split {value!r} is not known; say --set 'splits={{{value}: train}}' (or "
+            "test or ignore), or --set 'splits={}' to leave the column unread"
         )
     return role
 
 
-def _row(line: dict[str, Any], columns: dict[str, str], label_column: str, role: Role | None) -> Row:
+def _row(
+    line: dict[str, Any], columns: dict[str, str], label_column: str, role: Role | None
+) -> Row:
     try:
         label = notes.text(line.get(label_column), "label") if label_column else None
         return Row(class_name(label) if label else None, notes.of_row(line, columns), role=role)

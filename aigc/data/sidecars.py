@@ -96,7 +96,7 @@ def _labels(of: dict[str, tuple[Entry, ...]], spec: PrepareSpec) -> dict[str, st
 
 
 def _class(entries: tuple[Entry, ...]) -> str:
-    """The class of one picture: `label_name` in its JSON as `aigc generate` writes it, else .cls."""
+    """The class of one picture: `label_name` of its JSON, as `aigc generate` has it, else .cls."""
     try:
         for entry in entries:
             if entry.key.endswith(_JSON) and isinstance(_object(entry).get("label_name"), str):
@@ -136,4 +136,3 @@ def _text(entry: Entry) -> str:
         return plain_text(archives.read_bytes(entry.uri), entry.key)
     except DataError as error:
         raise UnfitError(str(error)) from None
-

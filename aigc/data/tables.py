@@ -31,7 +31,7 @@ from aigc.specs.prepare import Role
 
 NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"
-_REPORTS = {"rejects.parquet", "duplicates.parquet"}
+REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]
 def _reason_to_ignore(key: str) -> str:
     if not key.endswith(".parquet"):
         return NOT_PARQUET
-    return REPORT if PurePosixPath(key).name in _REPORTS else ""
+    return REPORT if PurePosixPath(key).name in REPORTS else ""
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:

@@ -158,7 +158,7 @@ class GenerateSpec(Spec):
     custom_id and body)."""
     columns: BriefColumns = BriefColumns()
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs by which the output is laid out in folders, Hive style."""
+    """Columns of the briefs by which the output is laid out in folders; they stay in the files."""
     max_rejects: float = Field(0.05, ge=0)
     """Stop when more briefs are rejected: a share if below 1, else a number of rows."""
     seed: Seed = 0

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from aigc.errors import SpecError
-from aigc.generation.conditions import label_pattern
+from aigc.generation.conditions import fold, label_pattern
 from aigc.generation.draws import DRAW
 from aigc.models.config import ModelConfig
 from aigc.specs import BriefColumns, GenerateSpec
@@ -86,7 +86,7 @@ class Parser:
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
-        self._default = self._number(label_pattern(self._known, spec.labels))
+        self._default = self._number(label_pattern(self._known, spec.labels, config.usual))
 
     @property
     def patterns(self) -> tuple[Labels, ...]:
@@ -203,7 +203,7 @@ def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
     elif isinstance(label, list):
         pairs = [(str(name), 1) for name in label]
     else:
-        pairs = _pairs(str(label).strip(), {name.casefold() for name in known})
+        pairs = _pairs(str(label).strip(), {fold(name) for name in known})
     shares: dict[str, float] = {}
     for name, share in pairs:
         number = _real(share)
@@ -216,14 +216,14 @@ def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
 
 
 def _pairs(text: str, known: set[str]) -> list[tuple[str, Any]]:
-    if text.casefold() in known:
+    if fold(text) in known:
         return [(text, 1)]
     return [_pair(part.strip(), known) for part in text.split("|")]
 
 
 def _pair(part: str, known: set[str]) -> tuple[str, Any]:
     name, colon, share = part.rpartition(":")
-    return (part, 1) if not colon or part.casefold() in known else (name.strip(), share)
+    return (part, 1) if not colon or fold(part) in known else (name.strip(), share)
 
 
 def _given(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation.briefs.fields import FIELDS, BadBriefError, Reject
 from aigc.generation.briefs.sheets import Sheet, json_lines
 from aigc.generation.prompts import labels_in
@@ -133,7 +133,7 @@ def _labels(prompt: str | None, config: ModelConfig) -> list[str] | None:
     if not found:
         raise BadBriefError(
             f"prompt = {(prompt or '')[:60]!r}: names none of the model's labels: "
-            f"{', '.join(config.labels)}",
+            f"{listed(config.labels)}",
             "unknown_label",
         )
     return found
