@@ -10,17 +10,18 @@ from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
 from aigc.data.classes import class_name, natural
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document, shown
+from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
 from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, fingerprint, lot
 from aigc.data.structure import UNUSED, Structure, role_of
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of pictures without labels"
+_ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
@@ -141,6 +142,7 @@ class _Placing:
         if name:
             self.classes[entry.key] = name
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
+        reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
         self.files.append(PictureFile(*place, self.beside.of.get(entry.key, ())))
 

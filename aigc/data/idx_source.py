@@ -12,9 +12,9 @@ import numpy.typing as npt
 from aigc import storage
 from aigc.data import classes, idx
 from aigc.data.decode import from_array
-from aigc.data.entries import Entries, shown
+from aigc.data.entries import Entries
 from aigc.data.sources import Chunk, Item, Source, chunk_items, fingerprint
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 
 _NOT_IDX = "not an IDX file"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import label_columns, notes
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import Entries, shown
+from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
@@ -25,7 +25,7 @@ from aigc.data.sources import (
     fingerprint,
 )
 from aigc.data.structure import UNUSED, file_roles
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
