@@ -124,7 +124,7 @@ def prepare(
     }
     spec = load(PrepareSpec, spec_file, overrides(settings, **flags))
     with progress("prepare", "images") as report:
-        made = run(spec, address, report)
+        made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
@@ -170,8 +170,6 @@ def show(
 def _tell(made: Json) -> None:
     if made["reused"]:
         say(f"{made['uri']}: this spec already made it; nothing to do")
-    else:
-        say(f"read as: {made['reading']}")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural
+from aigc.data.classes import class_name, counted, natural
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.metadata import Metadata, Row
@@ -201,8 +201,9 @@ def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as:
     elif beside.labels:
         origin = ".cls files"
     classes = [shown(name) for name in names]
-    parts = [f"{len(names):,} classes ({listed(classes, 5)}) from {origin}"] if names else []
-    parts = parts or ["no classes"]
+    parts = [
+        f"{counted(len(names))} ({listed(classes, 5)}) from {origin}" if names else "no classes"
+    ]
     if read_as.split_level is not None:
         folders = sorted(read_as.roles.items())
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]

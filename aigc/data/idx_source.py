@@ -80,7 +80,8 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         sum(entry.size_bytes for _, entry in files.values()),
         chunks,
         fingerprint(found.files),
-        reading=f"IDX: {listed(splits)}; {len(names):,} classes ({listed(names, 5)}){turned}",
+        reading=f"IDX: {listed(splits)}; {classes.counted(len(names))} ({listed(names, 5)})"
+        + turned,
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import label_columns, notes
+from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
@@ -147,7 +148,7 @@ def _reading(
     files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
 ) -> str:
     names = [shown(name) for name in labels]
-    parts = [f"{len(names):,} classes ({listed(names, 5)}) from column {spec.label_column!r}"]
+    parts = [f"{counted(len(names))} ({listed(names, 5)}) from column {spec.label_column!r}"]
     parts = parts if names else ["no classes"]
     if "test" in sides:
         tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]
