@@ -12,7 +12,7 @@ from typing import TypeAlias
 Identity: TypeAlias = tuple[int, int]
 """Device and inode."""
 
-DANGLING = "link to a file that does not exist"
+DANGLING = "link to a file or folder that does not exist"
 LOOP = "link to a folder that it lies in"
 AGAIN = "link to a folder that is read elsewhere"
 EMPTY = "empty folder"
@@ -53,9 +53,11 @@ class _Walk:
 
     def below(self, root: Path) -> Iterator[Found]:
         if not root.is_dir():
+            if root.exists():
+                yield _file(str(root), _text(root.name), root.stat())
             return
         real = root.resolve()
-        above = frozenset(_identity(os.stat(one)) for one in (real, *real.parents))
+        above = frozenset(_identity(one.stat()) for one in (real, *real.parents))
         waiting = [_Folder(str(root), "", above)]
         while waiting:
             folder = waiting.pop()
@@ -88,8 +90,7 @@ class _Walk:
         except OSError as error:
             return Found(entry.path, key, problem=error.strerror or str(error))
         if not stat.S_ISDIR(found.st_mode):
-            problem = _SPECIAL.get(stat.S_IFMT(found.st_mode), "")
-            return Found(entry.path, key, found.st_size, found.st_mtime, problem)
+            return _file(entry.path, key, found)
         own = _identity(found)
         if own in folder.above and link:
             return Found(entry.path, key, problem=LOOP)
@@ -102,12 +103,17 @@ class _Walk:
 
 def entries(root: Path) -> Iterator[Found]:
     """All files below `root`, those behind links too, and all that cannot be read as one; the files
-    of a folder before its sub-folders. Nothing is opened but folders.
+    of a folder before its sub-folders. Nothing is opened but folders. If `root` is a file, itself.
 
     A link to a folder is followed unless it lies in that folder, or was reached through another
     link and leads where the walk has been: so the walk ends.
     """
     return _Walk().below(root)
+
+
+def _file(path: str, key: str, found: os.stat_result) -> Found:
+    problem = _SPECIAL.get(stat.S_IFMT(found.st_mode), "")
+    return Found(path, key, found.st_size, found.st_mtime, problem)
 
 
 def _identity(found: os.stat_result) -> Identity:

@@ -146,15 +146,16 @@ def listing(uri: str) -> Iterator[Entry]:
                 key = path.relative_to(root).as_posix()
                 yield Entry(str(path), key, stat.st_size, stat.st_mtime)
         return
-    for path, key, size_bytes, modified_s in _s3.objects(uri):
-        if not key.rpartition("/")[2].startswith(_local.TEMP):
-            yield Entry(path, key, size_bytes, modified_s)
+    for one in _s3.objects(uri):
+        if not one[1].rpartition("/")[2].startswith(_local.TEMP):
+            yield Entry(*one)
 
 
 def everything(uri: str) -> Iterator[Entry]:
-    """As `listing`, for folders of a user's own: links are followed, and what is not a file that
-    can be read (dangling links, pipes, devices, empty folders) is there with its `problem`."""
+    """As `listing`, for a user's own folder or file: links are followed, and what is not a file to
+    read (dangling links, pipes, devices, empty folders) is there with its `problem`."""
     if is_s3(uri):
+        yield from (Entry(*one) for one in _s3.single(uri))
         yield from listing(uri)
     else:
         with _local.errors(uri):

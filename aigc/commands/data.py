@@ -151,6 +151,7 @@ def show(
             ("images", f"{info['counts']['train']:,} train, {info['counts']['test']:,} test"),
             ("size", f"{info['width']} x {info['height']} x {info['channels']}"),
             ("source", f"{info['source']} ({info['licence'] or 'licence not stated'})"),
+            ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
             ("duplicates", _duplicates(info)),
             ("mean, std", f"{info['mean']}, {info['std']}"),
@@ -169,6 +170,8 @@ def show(
 def _tell(made: Json) -> None:
     if made["reused"]:
         say(f"{made['uri']}: this spec already made it; nothing to do")
+    else:
+        say(f"read as: {made['reading']}")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "

@@ -21,7 +21,8 @@ MACHINE_MADE = "made by a system or program"
 MATCHES = "matches ignore"
 DOCUMENT = "not a picture"
 DESCRIBES = "describes pictures"
-_NO_PICTURES = {_tree.LOOP, _tree.AGAIN, _tree.EMPTY}
+TWICE = "replaced by a later member of the archive"
+_NO_PICTURES = {_tree.LOOP, _tree.AGAIN, _tree.EMPTY, TWICE}
 """Problems of entries that hide no picture: what they lead to is read elsewhere or is nothing."""
 
 _MACHINE_MADE = re.compile(
@@ -38,25 +39,88 @@ _MACHINE_MADE = re.compile(
     ),
     re.IGNORECASE,
 )
-_DOCUMENTS = set(
-    ".txt .md .rst .csv .tsv .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .log .html .htm "
-    ".css .js .py .ipynb .sh .bat .m .mat .pkl .pickle .npy .npz .pt .pth .h5 .hdf5 .db .sqlite "
-    ".parquet .arrow .feather .xls .xlsx .ods .doc .docx .odt .rtf .md5 .sha1 .sha256 .sfv .url "
-    ".caption .cls .xmp .aae .torrent".split()
-)
+_DOCUMENTS = {
+    ".txt",
+    ".md",
+    ".rst",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".ini",
+    ".cfg",
+    ".log",
+    ".html",
+    ".htm",
+    ".css",
+    ".js",
+    ".py",
+    ".ipynb",
+    ".sh",
+    ".bat",
+    ".m",
+    ".mat",
+    ".pkl",
+    ".pickle",
+    ".npy",
+    ".npz",
+    ".pt",
+    ".pth",
+    ".h5",
+    ".hdf5",
+    ".db",
+    ".sqlite",
+    ".parquet",
+    ".arrow",
+    ".feather",
+    ".xls",
+    ".xlsx",
+    ".ods",
+    ".doc",
+    ".docx",
+    ".odt",
+    ".rtf",
+    ".md5",
+    ".sha1",
+    ".sha256",
+    ".sfv",
+    ".url",
+    ".caption",
+    ".cls",
+    ".xmp",
+    ".aae",
+    ".torrent",
+}
 _DOCUMENT_NAMES = {"license", "licence", "readme", "sha256sums", "md5sums", "copying", "notice"}
 
 
 @dataclass
 class Ignored:
-    """Entries that are left out, counted by reason, with one example of each."""
+    """Entries that are left out, each with its reason."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    entries: list[tuple[str, str]] = field(default_factory=list)
+    """(key, reason)"""
 
     def add(self, reason: str, key: str) -> None:
-        self.counts[reason] += 1
-        self.examples.setdefault(reason, key)
+        self.entries.append((key, reason))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """By reason, the most frequent first."""
+        return dict(Counter(reason for _, reason in self.entries).most_common())
+
+    def __str__(self) -> str:
+        """'3 hidden (.a.png), 1 empty folder (b)'; empty when nothing is left out."""
+        examples = {reason: key for key, reason in reversed(self.entries)}
+        return ", ".join(
+            f"{count:,} {reason} ({shown(examples[reason])})"
+            for reason, count in self.counts.items()
+        )
 
     def keep(
         self, entries: Sequence[storage.Entry], reason: Callable[[str], str]

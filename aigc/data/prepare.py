@@ -12,17 +12,15 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
-from aigc.data import card, decode, idx, layout, work
-from aigc.data.folders import open_folder
+from aigc.data import card, decode, layout, opening, work
+from aigc.data.entries import shown
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import Source, fingerprint, open_idx
-from aigc.data.tables import open_tables
+from aigc.data.sources import Source, fingerprint
 from aigc.errors import DataError, SpecError
 from aigc.specs import PrepareSpec
 from aigc.types import Json, Report, silent
@@ -78,29 +76,15 @@ def finished(spec: PrepareSpec) -> Json | None:
 
 
 def _require_unchanged(spec: PrepareSpec, made: Json) -> None:
-    entries = _entries(spec.source)
-    if made.get("source_fingerprint") == fingerprint(entries):
+    files = opening.entries(spec).files
+    if made.get("source_fingerprint") == fingerprint(files):
         return
-    before, now = made.get("source_files"), len(entries)
+    before, now = made.get("source_files"), len(files)
     counts = "other content" if before == now else f"{before} files then, {now} now"
     raise SpecError(
         f"source = {spec.source!r}: has changed since {spec.out!r} was made of it ({counts}); "
         "choose another out, or delete that one to prepare it again"
     )
-
-
-def open_source(spec: PrepareSpec) -> Source:
-    """What is to be prepared. Raises DataError when there is nothing."""
-    entries = _entries(spec.source)
-    kind = spec.format if spec.format != "auto" else _guess(entries)
-    opener = {"folder": open_folder, "idx": open_idx, "parquet": open_tables}[kind]
-    source = opener(spec.source, entries, spec)
-    if not source.total:
-        raise DataError(
-            f"{spec.source}: no images found; expected SOURCE/<class>/<images>, IDX files "
-            "(train-images-idx3-ubyte.gz …) or Parquet files"
-        )
-    return replace(source, files=len(entries))
 
 
 def prepare(
@@ -149,6 +133,8 @@ def summary(uri: str, made: Json) -> Json:
         "labels": made["labels"],
         "untrained": made.get("untrained", {}),
         "rejects": made["rejects"],
+        "ignored": made.get("ignored", {}),
+        "reading": made.get("reading", ""),
         "duplicates": made["duplicates"],
         "digest": made["digest"],
         "wall_s": made["wall_s"],
@@ -185,8 +171,8 @@ def allowed_rejects(spec: PrepareSpec, total: int) -> float:
 def _too_many(spec: PrepareSpec, total: int, rejects: int, uris: list[str]) -> DataError:
     table = work.read_index([uri for uri in uris if storage.exists(uri)])
     bad = table.filter(table.column("reason").is_valid()).sort_by("id")
-    shown = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
-    examples = "; ".join(f"{id}: {reason}" for id, reason in shown)
+    first = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
+    examples = "; ".join(f"{shown(id)}: {shown(reason)}" for id, reason in first)
     return DataError(
         f"{spec.source}: {rejects:,} of {total:,} inputs rejected, more than max_rejects = "
         f"{spec.max_rejects:g} ({examples}); remove them or raise max_rejects"
@@ -213,27 +199,6 @@ def _leave_nothing(out: str, fresh: bool) -> None:
     if fresh and not storage.is_s3(out):
         with contextlib.suppress(OSError):
             Path(out).rmdir()
-
-
-def _entries(uri: str) -> list[storage.Entry]:
-    if uri.endswith(".parquet") and storage.exists(uri):
-        name = uri.rsplit("/", 1)[-1]
-        parent = uri.removesuffix("/" + name)
-        return [entry for entry in storage.listing(parent) if entry.key == name] or [
-            storage.Entry(entry.uri, f"{name}/{entry.key}", entry.size_bytes, entry.modified_s)
-            for entry in storage.listing(uri)
-        ]
-    entries = list(storage.listing(uri))
-    if not entries and not storage.exists(uri):
-        raise DataError(f"source = {uri!r}: not found")
-    return entries
-
-
-def _guess(entries: list[storage.Entry]) -> str:
-    names = [entry.key.rsplit("/", 1)[-1] for entry in entries]
-    if any(idx.NAME.match(name) for name in names):
-        return "idx"
-    return "parquet" if any(name.endswith(".parquet") for name in names) else "folder"
 
 
 def _difference(made: Json, spec: PrepareSpec) -> str:

@@ -16,17 +16,18 @@ from aigc.errors import DataError
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
-_ROLES: dict[str, Role] = (
-    dict.fromkeys(("train", "training", "trn", "trainset"), "train")
-    | dict.fromkeys(("test", "testing", "tst", "testset", "heldout", "holdout"), "test")
-    | dict.fromkeys(("val", "valid", "validation", "dev", "devel", "development", "eval"), "test")
-    | dict.fromkeys(("evaluation", "valset", "devset"), "test")
-    | dict.fromkeys(("unsup", "unsupervised", "unlabeled", "unlabelled"), "ignore")
-)
+_USUAL: dict[Role, str] = {
+    "train": "train training trn trainset",
+    "test": "test testing tst testset heldout holdout val valid validation valset dev devel devset "
+    "development eval evaluation",
+    "ignore": "unsup unsupervised unlabeled unlabelled",
+}
+_ROLES = {name: role for role, names in _USUAL.items() for name in names.split()}
 _FILLERS = {"", "set", "split", "images", "image", "imgs", "img", "pictures", "data", "seg", "of"}
 _SHARD = re.compile(r"\d{4,}")
 _SHARD_FILE = re.compile(r"(?:img|image|seed)?0*(\d+)")
 _MOST_SHOWN = 8
+UNUSED = "in a split that is not used"
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -44,10 +45,6 @@ class Structure:
     told: str
     """What of this could have been meant otherwise; empty when nothing."""
 
-    @property
-    def own_split(self) -> bool:
-        return {"train", "test"} <= set(self.roles.values())
-
     def folder(self, key: str) -> str:
         """The split folder that `key` lies in; empty when it lies in none."""
         path = key.split("/")
@@ -58,6 +55,10 @@ class Structure:
         if self.split_level is None:
             return "train"
         return self.roles.get(self.folder(key), "ignore")
+
+    def is_outside(self, key: str) -> bool:
+        """Whether there are splits and `key` lies in none of their folders."""
+        return self.split_level is not None and not self.folder(key)
 
     def class_at(self, key: str) -> int | None:
         """Which part of `key` names its class; None when it has none."""
@@ -102,8 +103,8 @@ def _without_classes(
         return roles
     if unlabelled := [name for name in flat if roles[name] == "train"]:
         raise DataError(
-            f"{uri}: {_list(unlabelled)} has no class folders, other splits do; set class_level = 0 "
-            "for no classes, or say --set 'splits={...}' which folders count"
+            f"{uri}: {_list(unlabelled)} has no class folders, other splits do; set class_level = "
+            "0 for no classes, or say --set 'splits={...}' which folders count"
         )
     told.append(f"{_list(flat)} ignored: it has no class folders")
     return roles | dict.fromkeys(flat, "ignore")
@@ -233,8 +234,8 @@ def _class_level(
     if all(len(path) > start + 2 for path in classed):
         example = "/".join(classed[0][start : start + 2])
         told.append(
-            f"classes are the folders of level {start + 1}; set class_level = {start + 2} for those "
-            f"below, such as {shown(example)}"
+            f"classes are the folders of level {start + 1}; set class_level = {start + 2} for "
+            f"those below, such as {shown(example)}"
         )
     return start
 

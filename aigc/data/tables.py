@@ -13,22 +13,25 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import label_columns, notes
 from aigc.data.decode import UnfitError, decode_file
+from aigc.data.entries import Entries, shown
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
-    TEST_NAMES,
     Chunk,
     Item,
     Source,
-    about,
     chunk_items,
     fingerprint,
 )
+from aigc.data.structure import UNUSED, file_roles
 from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
-_REPORTS = {"rejects.parquet", "duplicates.parquet"}
+NOT_PARQUET = "not a Parquet file"
+REPORT = "report of a prepared set"
+REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,16 @@ def _encoded(value: Any) -> bytes:
     return bytes(found)
 
 
-def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
+def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
     """One Parquet file or a folder of them; files or folders named train and test keep a split."""
-    files = [
-        entry
-        for entry in entries
-        if entry.key.endswith(".parquet") and PurePosixPath(entry.key).name not in _REPORTS
-    ]
-    files.sort(key=lambda entry: entry.key)
-    sides = [_side(entry.key) for entry in files]
-    own_split = bool(files) and set(sides) == {"train", "test"}
+    files = sorted(found.ignored.keep(found.files, _reason_to_ignore), key=lambda entry: entry.key)
+    roles = file_roles(uri, [entry.key for entry in files], spec)
+    for entry, role in zip(files, roles, strict=True):
+        if role == "ignore":
+            found.ignored.add(UNUSED, entry.key)
+    used = [pair for pair in zip(files, roles, strict=True) if pair[1] != "ignore"]
+    files, sides = [entry for entry, _ in used], [role for _, role in used]
+    own_split = set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
     uris, schemas = [e.uri for e in files], [head.schema.to_arrow_schema() for head in heads]
     labels, columns_of = label_columns.read(uris, schemas, spec)
@@ -128,8 +131,28 @@ def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> So
     total = sum(head.num_rows for head in heads)
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
-    digest = fingerprint(entries)
-    return Source(labels, own_split, total, size_bytes, chunks, digest, about(uri), columns)
+    return Source(
+        labels,
+        own_split,
+        total,
+        size_bytes,
+        chunks,
+        fingerprint(found.files),
+        columns=columns,
+        reading=_reading(files, sides, labels, spec),
+    )
+
+
+def _reading(
+    files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
+) -> str:
+    names = [shown(name) for name in labels]
+    parts = [f"{len(names):,} classes ({listed(names, 5)}) from column {spec.label_column!r}"]
+    parts = parts if names else ["no classes"]
+    if "test" in sides:
+        tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]
+        parts.append(f"splits: {listed([shown(key) for key in tested], 3)} to test on")
+    return f"{len(files):,} Parquet files; " + "; ".join(parts)
 
 
 def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]:
@@ -144,12 +167,10 @@ def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]
     return {name: column for name, column in chosen.items() if name not in wrong}
 
 
-def _side(key: str) -> str:
-    parts = [part.lower() for part in PurePosixPath(key).parts]
-    words = [*parts[:-1], parts[-1].replace(".", "-").split("-")[0].split("_")[0]]
-    if any(word in TEST_NAMES for word in words):
-        return "test"
-    return "train" if "train" in words else ""
+def _reason_to_ignore(key: str) -> str:
+    if not key.endswith(".parquet"):
+        return NOT_PARQUET
+    return REPORT if PurePosixPath(key).name in REPORTS else ""
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
