@@ -14,7 +14,7 @@ from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document, shown
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, fingerprint, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
@@ -106,7 +106,6 @@ def open_folder(
         len(files),
         sum(one.size_bytes for one in files),
         chunks,
-        fingerprint(found.files),
         columns=tuple(n for n in COLUMNS if n in {*known.columns, *beside.columns}),
         reading=_reading(names, known, beside, read_as),
     )

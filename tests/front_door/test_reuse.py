@@ -44,6 +44,27 @@ def table(root: Path) -> Path:
     return root
 
 
+def packed_up(root: Path) -> Path:
+    """The pictures as one ZIP in a folder."""
+    pictures(root.with_name("loose"))
+    root.mkdir()
+    shutil.make_archive(str(root / "shop"), "zip", root.with_name("loose"))
+    return root
+
+
+def packed_again(root: Path) -> None:
+    (root.with_name("loose") / "a/0000.png").write_bytes(encoded(noise(77)))
+    shutil.make_archive(str(root / "shop"), "zip", root.with_name("loose"))
+
+
+def written(name: str) -> Change:
+    def change(root: Path) -> None:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"x")
+
+    return change
+
+
 def in_place(name: str, data: bytes) -> Change:
     """Other bytes of the same number and the same times."""
 
@@ -116,6 +137,12 @@ TABLE: dict[str, tuple[Callable[[Path], Path], Change, str]] = {
     ),
     "labels in Parquet": (table, labels_of([1, 0, 1, 0]), OTHER),
     "the same Parquet again": (table, labels_of([0, 1, 0, 1]), REUSED),
+    "an archive": (packed_up, touched, REUSED),
+    "another picture in the archive": (packed_up, packed_again, OTHER),
+    "a folder's view": (pictures, written(".DS_Store"), REUSED),
+    "thumbnails": (pictures, written("a/Thumbs.db"), REUSED),
+    "a disk station's folder": (pictures, written("a/@eaDir/0000.png"), REUSED),
+    "figures of evaluation": (table, written("_cache/real-0.npz"), REUSED),
     "the source gone": (pictures, shutil.rmtree, "not found"),
 }
 
