@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural
+from aigc.data.classes import class_name, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document, shown
 from aigc.data.metadata import Metadata, Row
@@ -96,6 +96,7 @@ def open_folder(
         placing.place(entry)
     placing.place_unreadable()
     names = natural(set(placing.classes.values()))
+    require_few(len(names), spec.source, names)
     files = placing.numbered(names)
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
