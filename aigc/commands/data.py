@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aigc.types import Json
 
 _SHOWN_CREATORS = 5
+_MANY_CLASSES = 100
 _SHOWN_CAPTIONS = 5
 _READ_CAPTIONS = 1000
 _CAPTION_WIDTH = 100
@@ -179,6 +180,8 @@ def _tell(made: Json) -> None:
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
         say(f"no training images of {missing}; a model makes these only when asked by name")
+    if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
+        say("hardly any class has two images: set label_column = '' if those are no classes")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

@@ -135,9 +135,12 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
         image = _narrow(image)
     elif image.mode == "F":
         raise UnfitError("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    if alpha is not None or image.mode not in _COLOURS:
-        image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    if image.mode not in _COLOURS:
+        image = image.convert("RGB")
     if profile:
         image = _to_srgb(image, profile)
     if alpha is not None:

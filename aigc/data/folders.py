@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.classes import class_name, counted, natural
+from aigc.data.classes import class_name, counted, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, fingerprint, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
@@ -97,6 +97,7 @@ def open_folder(
         placing.place(entry)
     placing.place_unreadable()
     names = natural(set(placing.classes.values()))
+    require_few(len(names), spec.source, names)
     files = placing.numbered(names)
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
@@ -107,7 +108,6 @@ def open_folder(
         len(files),
         sum(one.size_bytes for one in files),
         chunks,
-        fingerprint(found.files),
         columns=tuple(n for n in COLUMNS if n in {*known.columns, *beside.columns}),
         reading=_reading(names, known, beside, read_as),
     )

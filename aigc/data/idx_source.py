@@ -13,7 +13,7 @@ from aigc import storage
 from aigc.data import classes, idx
 from aigc.data.decode import from_array
 from aigc.data.entries import Entries
-from aigc.data.sources import Chunk, Item, Source, chunk_items, fingerprint
+from aigc.data.sources import Chunk, Item, Source, chunk_items
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 
@@ -79,7 +79,6 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         total,
         sum(entry.size_bytes for _, entry in files.values()),
         chunks,
-        fingerprint(found.files),
         reading=f"IDX: {listed(splits)}; {classes.counted(len(names))} ({listed(names, 5)})"
         + turned,
     )

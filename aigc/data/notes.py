@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aigc.data.decode import UnfitError
-from aigc.errors import DataError
+from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
 
 COLUMNS = ("caption", "licence", "creator")
@@ -52,7 +52,7 @@ def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str,
         wanted: str | None = getattr(spec, f"{name}_column")
         usual = [column for column in _USUAL[name] if column in present]
         if wanted and wanted not in present:
-            shown = ", ".join(sorted(present))
+            shown = listed(sorted(present))
             raise DataError(f"{where}: no column {wanted!r}; set {name}_column to one of {shown}")
         if wanted or (wanted is None and usual):
             found[name] = wanted or usual[0]

@@ -16,7 +16,7 @@ from aigc.data.about import about
 from aigc.data.entries import Entries, is_document
 from aigc.data.folders import open_folder
 from aigc.data.idx_source import open_idx
-from aigc.data.sources import Source
+from aigc.data.sources import Source, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
@@ -72,6 +72,7 @@ def open_source(spec: PrepareSpec) -> Source:
     return replace(
         source,
         files=len(files),
+        fingerprint=fingerprint(files),
         about=about(files),
         terms=next((entry.uri for entry in files if entry.key == _LICENCE), ""),
         ignored=found.ignored.counts,

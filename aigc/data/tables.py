@@ -23,7 +23,6 @@ from aigc.data.sources import (
     Item,
     Source,
     chunk_items,
-    fingerprint,
 )
 from aigc.data.structure import UNUSED, file_roles
 from aigc.errors import DataError, listed, shown
@@ -138,7 +137,6 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         total,
         size_bytes,
         chunks,
-        fingerprint(found.files),
         columns=columns,
         reading=_reading(files, sides, labels, spec),
     )

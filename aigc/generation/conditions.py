@@ -95,7 +95,7 @@ def integer_weights(shares: Sequence[float]) -> list[int]:
         if sum(rounded) <= _MAX_PERIOD and _are_close(rounded, exact):
             return rounded
     raise SpecError(
-        f"labels: shares {list(shares)} are too uneven: they repeat after more than "
+        f"labels: shares {listed(shares)} are too uneven: they repeat after more than "
         f"{_MAX_PERIOD:,} items; round them, or use ratios like 3 and 1"
     )
 

@@ -28,9 +28,8 @@ def _profile(
     at = 128 + 4 + 12 * len(tags)
     table, body = b"", b""
     for name, data in tags.items():
-        data += bytes(-len(data) % 4)
         table += name + struct.pack(">II", at + len(body), len(data))
-        body += data
+        body += data + bytes(-len(data) % 4)
     size = at + len(body)
     header = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02100000, kind, space, pcs)
     header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
