@@ -125,7 +125,7 @@ def prepare(
     }
     spec = load(PrepareSpec, spec_file, overrides(settings, **flags))
     with progress("prepare", "images") as report:
-        made = run(spec, address, report)
+        made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
@@ -171,8 +171,6 @@ def show(
 def _tell(made: Json) -> None:
     if made["reused"]:
         say(f"{made['uri']}: this spec already made it; nothing to do")
-    else:
-        say(f"read as: {made['reading']}")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
@@ -215,9 +213,10 @@ def _duplicates(made: Json) -> str:
 
 def _table(rows: list[tuple[Any, ...]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        table.add_row(*(f"{c:,}" if isinstance(c, int) else escape(str(c)) for c in row))
     Console().print(table)

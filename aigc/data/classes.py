@@ -26,6 +26,11 @@ def class_name(text: str) -> str:
     return unicodedata.normalize("NFC", text.replace("\ufeff", "").strip())
 
 
+def counted(count: int) -> str:
+    """'1 class', '2 classes'."""
+    return f"{count:,} class" if count == 1 else f"{count:,} classes"
+
+
 def natural(names: Iterable[str]) -> tuple[str, ...]:
     """Sorted; as numbers when all of them are."""
     names = list(names)

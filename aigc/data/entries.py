@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from aigc import _tree, storage
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 
 HIDDEN = "hidden"
@@ -182,12 +182,6 @@ def is_document(key: str) -> bool:
     """Whether a file's name says that it is no picture, but text or data."""
     name = PurePosixPath(key).name.lower()
     return PurePosixPath(name).suffix in _DOCUMENTS or name in _DOCUMENT_NAMES
-
-
-def shown(text: str) -> str:
-    """`text` as it can stand in a message of one line on any terminal that shows UTF-8."""
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return printable.encode("utf-8", "backslashreplace").decode()
 
 
 def _matches(parts: list[str], pattern: str) -> bool:

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural, require_few
+from aigc.data.classes import class_name, counted, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document, shown
+from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
 from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of pictures without labels"
+_ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
@@ -141,6 +142,7 @@ class _Placing:
         if name:
             self.classes[entry.key] = name
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
+        reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
         self.files.append(PictureFile(*place, self.beside.of.get(entry.key, ())))
 
@@ -199,8 +201,9 @@ def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as:
     elif beside.labels:
         origin = ".cls files"
     classes = [shown(name) for name in names]
-    parts = [f"{len(names):,} classes ({listed(classes, 5)}) from {origin}"] if names else []
-    parts = parts or ["no classes"]
+    parts = [
+        f"{counted(len(names))} ({listed(classes, 5)}) from {origin}" if names else "no classes"
+    ]
     if read_as.split_level is not None:
         folders = sorted(read_as.roles.items())
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]

@@ -124,9 +124,9 @@ class _Pictures:
             name = str(name)
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{where}: {label_tables.FILE_NAME} is missing")
-        name = name.strip().encode("utf-8", "replace").decode()
-        spelled = [posixpath.join(folder, name), name]
-        if "\\" in name:
+        called: str = name.strip().encode("utf-8", "replace").decode()
+        spelled = [posixpath.join(folder, called), called]
+        if "\\" in called:
             spelled += [one.replace("\\", "/") for one in spelled]
         for one in spelled:
             key = posixpath.normpath(one)
@@ -134,7 +134,7 @@ class _Pictures:
                 return key
             if (composed := unicodedata.normalize("NFC", key)) in self._composed:
                 return self._composed[composed]
-        return self._by_name(name, where) or str(posixpath.normpath(spelled[0]))
+        return self._by_name(called, where) or posixpath.normpath(spelled[0])
 
     def _by_name(self, name: str, where: str) -> str:
         """By the end of the path: as Kaggle's tables have it, without folder or without suffix."""

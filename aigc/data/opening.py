@@ -13,13 +13,13 @@ from aigc.data import archives, idx, metadata
 from aigc.data import entries as of_source
 from aigc.data.about import FILE as ABOUT
 from aigc.data.about import about
-from aigc.data.entries import Entries, is_document, shown
+from aigc.data.entries import Entries, is_document
 from aigc.data.folders import open_folder
 from aigc.data.idx_source import open_idx
 from aigc.data.sources import Source, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 
 _LICENCE = "LICENSE"

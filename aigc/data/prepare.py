@@ -17,11 +17,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.data import card, decode, layout, opening, work
-from aigc.data.entries import shown
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
 from aigc.data.sources import Source, fingerprint
-from aigc.errors import DataError, SpecError
+from aigc.errors import DataError, SpecError, shown
 from aigc.specs import PrepareSpec
 from aigc.types import Json, Report, silent
 

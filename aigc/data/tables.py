@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import label_columns, notes
+from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import Entries, shown
+from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
@@ -24,7 +25,7 @@ from aigc.data.sources import (
     chunk_items,
 )
 from aigc.data.structure import UNUSED, file_roles
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
@@ -145,7 +146,7 @@ def _reading(
     files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
 ) -> str:
     names = [shown(name) for name in labels]
-    parts = [f"{len(names):,} classes ({listed(names, 5)}) from column {spec.label_column!r}"]
+    parts = [f"{counted(len(names))} ({listed(names, 5)}) from column {spec.label_column!r}"]
     parts = parts if names else ["no classes"]
     if "test" in sides:
         tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]

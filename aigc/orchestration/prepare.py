@@ -33,8 +33,14 @@ SMALL_BYTES = 512 * 2**20
 _CANCEL_S = 30
 
 
-def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) -> Json:
-    """Make the set at `spec.out`; a finished one of the same spec is left as it is.
+def run(
+    spec: PrepareSpec,
+    address: str | None = None,
+    report: Report = silent,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Json:
+    """Make the set at `spec.out`; a finished one of the same spec is left as it is. `tell` is given
+    a line on how the source is read before any picture is.
 
     Small sources are prepared in this process; larger ones, and all when a cluster is named, by Ray
     tasks. Source and out must then be reachable from every node.
@@ -46,6 +52,7 @@ def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) 
     if done is not None:
         return done
     source = opening.open_source(spec)
+    tell(f"read as: {source.reading}")
     named = address or os.environ.get("RAY_ADDRESS") or spec.placement.workers
     if not named and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)
