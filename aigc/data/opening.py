@@ -21,6 +21,7 @@ from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
 _LICENCE = "LICENSE"
 _OF_MEANING = {ABOUT, _LICENCE, "labels.txt", metadata.STYLEGAN, *metadata.NAMES}
@@ -47,7 +48,7 @@ def open_source(spec: PrepareSpec) -> Source:
         DataError: there is no picture, or it cannot be told how it is to be read.
     """
     found = entries(spec)
-    files = found.files
+    fingerprinted = found.files
     kind = _kind(spec, found)
     _require_readable(spec, found, kind)
     match kind:
@@ -56,7 +57,8 @@ def open_source(spec: PrepareSpec) -> Source:
         case "parquet":
             source = open_tables(spec.source, found, spec)
         case "archives":
-            source = _open_archives(spec, found)
+            found, parts = _unpacked(spec, found)
+            source = open_folder(spec.source, found, spec, parts)
         case _:
             source = open_folder(spec.source, found, spec)
     if kind in ("idx", "parquet"):
@@ -71,10 +73,10 @@ def open_source(spec: PrepareSpec) -> Source:
         )
     return replace(
         source,
-        files=len(files),
-        fingerprint=fingerprint(files),
-        about=about(files),
-        terms=next((entry.uri for entry in files if entry.key == _LICENCE), ""),
+        files=len(fingerprinted),
+        fingerprint=fingerprint(fingerprinted),
+        about=about(found.files),
+        terms=next((entry.uri for entry in found.files if entry.key == _LICENCE), ""),
         ignored=found.ignored.counts,
         reading=source.reading + (f"; left out: {left_out}" if left_out else ""),
     )
@@ -121,12 +123,13 @@ def _require_readable(spec: PrepareSpec, found: Entries, kind: str) -> None:
             )
 
 
-def _open_archives(spec: PrepareSpec, found: Entries) -> Source:
-    """One archive as a folder; several as class folders, or as parts of one set (WebDataset)."""
+def _unpacked(spec: PrepareSpec, found: Entries) -> tuple[Entries, dict[str, Role] | None]:
+    """The members in place of the archives: of one archive as a folder, of several as class
+    folders, or as parts of one set (WebDataset), then with the role of each part."""
     packed = [entry for entry in found.files if archives.is_archive(entry.key)]
     if len(packed) == 1:
         members = archives.entries(packed[0].uri, packed[0].modified_s)
-        return open_folder(spec.source, _with(spec, found, packed, members), spec)
+        return _with(spec, found, packed, members), None
     names = {entry.key: entry.key.replace("/", "-") for entry in packed}
     members = [
         member
@@ -135,10 +138,10 @@ def _open_archives(spec: PrepareSpec, found: Entries) -> Source:
     ]
     if _are_parts(packed, members):
         roles = file_roles(spec.source, [entry.key for entry in packed], spec)
-        shards = {names[entry.key]: role for entry, role in zip(packed, roles, strict=True)}
-        return open_folder(spec.source, _with(spec, found, packed, members), spec, shards)
+        parts = {names[entry.key]: role for entry, role in zip(packed, roles, strict=True)}
+        return _with(spec, found, packed, members), parts
     unpacked = [replace(member, key=_without_suffix(member.key)) for member in members]
-    return open_folder(spec.source, _with(spec, found, packed, unpacked), spec)
+    return _with(spec, found, packed, unpacked), None
 
 
 def _with(

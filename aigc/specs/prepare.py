@@ -85,6 +85,8 @@ class PrepareSpec(Spec):
     creator_column: str | None = None
     """Who made each image; unset means `creator` or `author` where there is one."""
     animated: Literal["reject", "first"] = "reject"
+    truncated: Literal["reject", "keep"] = "reject"
+    """What becomes of a file that is cut off at its end; kept, what is missing is grey or black."""
     max_pixels: int = Field(50_000_000, ge=1)
     """An image that would decode to more pixels is rejected unread (decompression bomb)."""
     duplicates: Literal["drop", "keep"] = "drop"

@@ -215,6 +215,42 @@ ARCHIVES = [
          refused="are both train images; leave one out with ignore"),
 ]  # fmt: skip
 
+_PNG = encoded(noise(3, 64))
+
+
+def _one(name: str, data: bytes, reason: str, **fields: object) -> Case:
+    """A picture that is read next to a file that is not."""
+    tree = pictures("a/1.png") | {"a/x": data}
+    return Case(name, tree, fields=fields, labels="a", rejects={"a/x": reason} if reason else {})
+
+
+FORMATS = [
+    _one("an empty file", b"", "empty file"),
+    _one("a HEIC photo", b"\0\0\0\x18ftypheic" + bytes(40), "HEI"),
+    _one("a HEIF photo", b"\0\0\0\x18ftypmif1" + bytes(40), "HEI"),
+    _one("an AVIF file that is damaged", b"\0\0\0\x18ftypavif" + bytes(4), "AVIF"),
+    _one("an AVIF file", encoded(noise(3, 64), "AVIF"), ""),
+    _one("a video", b"\0\0\0\x18ftypisom" + bytes(40), "a video; extract its frames"),
+    _one("a WebM video", b"\x1aE\xdf\xa3" + bytes(40), "a video; extract its frames"),
+    _one("a PNG whose header is cut", _PNG[:12], "a damaged PNG file"),
+    _one("a JPEG of a few bytes", b"\xff\xd8\xff\xe0", "a damaged JPEG file"),
+    _one("a JPEG XL file", b"\xff\x0a" + bytes(40), "a JPEG XL file; convert it"),
+    _one("a PDF", b"%PDF-1.7", "a PDF document"),
+    _one("PostScript", encoded(noise(3, 64), "EPS"), "a PostScript file; convert it"),
+    _one("SVG", b"<?xml version='1.0'?>\n<svg/>", "an SVG drawing; convert it"),
+    _one("a web page", b"<!DOCTYPE html><title>404", "a web page, not a picture"),
+    _one("the answer of a store", b"<?xml version='1.0'?><Error><Code>AccessDenied", "of a store"),
+    _one("a pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    _one("a ZIP under another name", zipped({"x": "y"}), "a ZIP archive; unpack it"),
+    _one("a gzip file", b"\x1f\x8b\x08" + bytes(40), "a gzip file; unpack it"),
+    _one("a raw photo", b"FUJIFILMCCD-RAW 0201", "a raw photo; export it as JPEG"),
+    _one("a file cut at its end", _PNG[:-1000], "cut off at its end"),
+    _one("a file cut at its end, kept", _PNG[:-1000], "", truncated="keep"),
+    _one("a JPEG cut at its end, kept", encoded(noise(3, 64), "JPEG")[:-300], "",
+         truncated="keep"),
+    _one("rubbish is not kept", b"rubbish", "not an image of a known", truncated="keep"),
+]  # fmt: skip
+
 
 def _raw(name: bytes, seed: int = 1):  # type: ignore[no-untyped-def]
     """A picture below the folder of the path, at a name that is not UTF-8."""

@@ -12,9 +12,9 @@ from aigc.errors import AigcError
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS
 from tests.front_door.folders import Case, plant
-from tests.front_door.source_cases import ARCHIVES, NAMES, TABLES
+from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
 
-CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES]
+CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS]
 
 
 @pytest.mark.timeout(60)
