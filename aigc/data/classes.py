@@ -22,8 +22,8 @@ _MARKS = (
 
 
 def class_name(text: str) -> str:
-    """`text` without blanks around it, its accents composed (NFC): one spelling a class."""
-    return unicodedata.normalize("NFC", text.replace("\ufeff", "").strip())
+    """`text` with its accents composed (NFC) and single spaces inside: one spelling a class."""
+    return unicodedata.normalize("NFC", " ".join(text.replace("\ufeff", "").split()))
 
 
 def counted(count: int) -> str:

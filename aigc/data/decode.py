@@ -194,11 +194,14 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """16-bit grey to 8 bit: 65535 becomes 255."""
+    """16-bit grey to 8 bit: 65535 becomes 255; with transparency where it has one clear value."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise UnfitError("32-bit pixels outside 0..65535 have no defined range")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    narrow = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if isinstance(clear := image.info.get("transparency"), int):
+        narrow.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return narrow
 
 
 def _on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:

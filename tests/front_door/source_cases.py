@@ -274,7 +274,7 @@ NAMES = [
     Case("a name of two lines", _TWO | {"a/two\nlines.png": b"x"}, labels="a b",
          rejects={"a/two\nlines.png": "not an image"}),
     Case("a class of two lines", pictures("b/2.png") | {"a\nb/1.png": encoded(noise(1))},
-         items=2, labels="a\nb b"),
+         items=2, labels="a b b"),
     Case("classes like markup", {"[sale]/1.png": encoded(noise(1)),
          "shoes [men]/2.png": encoded(noise(2))}, labels="[sale] shoes [men]", items=2),
     Case("labels like markup", pictures("1.png 2.png")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from aigc import storage
 from aigc.errors import AigcError
+from aigc.orchestration import evaluate
 from aigc.orchestration.prepare import run
+from aigc.specs import EvaluateSpec
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
+from tests.models_for_tests import publish_tiny
 
 Change = Callable[[Path], object]
 REUSED = ""
@@ -160,3 +166,23 @@ def test_after(name: str, tmp_path: Path) -> None:
         assert str(tmp_path / "raw") in str(refused.value)
     else:
         assert run(chosen) == made | {"reused": True}
+
+
+@pytest.mark.parametrize(
+    ("field", "reused"), [("", True), ("data", False), ("model", False), ("spec", False)]
+)
+def test_a_report_is_of_its_data(
+    field: str, reused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = run(spec(pictures(tmp_path / "raw"), tmp_path / "data"))
+    version = publish_tiny("reported")
+    asked = EvaluateSpec(model=version.ref, data=data["uri"], out=str(tmp_path / "report"))
+    stands: dict[str, Any] = {
+        "spec": asked.model_dump(mode="json"),
+        "model": {"digest": version.digest},
+        "data": {"digest": data["digest"]},
+    }
+    other = {field: {"digest": "another"}} if field else {}
+    storage.write_bytes(f"{asked.out}/{evaluate.REPORT}", json.dumps(stands | other).encode())
+    monkeypatch.setattr(evaluate, "run", lambda *_: {"made": "again"})
+    assert evaluate.reuse_or_run(asked) == (stands if reused else {"made": "again"})
