@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
+from aigc.data.about import FILE as ABOUT
 from aigc.data.classes import class_name, counted, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
+from aigc.data.label_tables import KINDS
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
@@ -109,7 +111,7 @@ def open_folder(
         sum(one.size_bytes for one in files),
         chunks,
         columns=tuple(n for n in COLUMNS if n in {*known.columns, *beside.columns}),
-        reading=_reading(names, known, beside, read_as),
+        reading=_reading(names, known, beside, read_as, _unread(found, described, spec)),
     )
 
 
@@ -197,7 +199,21 @@ def _folder_name(entry: storage.Entry, level: int) -> str:
     return entry.key.split("/")[level]
 
 
-def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as: Structure) -> str:
+def _unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]:
+    """Tables near the top that may hold labels, where the spec does not say."""
+    if spec.label_file is not None:
+        return []
+    near = [entry.key for entry in found.files if entry.key.count("/") < 2]
+    return [key for key in near if key.lower().endswith(KINDS) and key not in {*described, ABOUT}]
+
+
+def _reading(
+    names: tuple[str, ...],
+    known: Metadata,
+    beside: Sidecars,
+    read_as: Structure,
+    unread: list[str],
+) -> str:
     """How the folder was read, in one line: classes, splits, what else could have been meant."""
     levels = {level for level in read_as.class_level.values() if level is not None}
     origin = f"folders of level {', '.join(str(level + 1) for level in sorted(levels))}"
@@ -213,6 +229,9 @@ def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as:
         folders = sorted(read_as.roles.items())
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]
         parts.append(f"splits: {listed(splits, 6)}")
+    if len(names) < 2 and unread:
+        tables = listed([shown(key) for key in unread], 3)
+        parts.append(f"{tables} not read: if it holds labels, name it as label_file")
     return "; ".join([*parts, *filter(None, [read_as.told])])
 
 

@@ -10,8 +10,9 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
+from aigc.data.class_folders import FILLERS, Path, class_level
 from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
@@ -23,13 +24,9 @@ _USUAL: dict[Role, str] = {
     "ignore": "unsup unsupervised unlabeled unlabelled",
 }
 _ROLES = {name: role for role, names in _USUAL.items() for name in names.split()}
-_FILLERS = {"", "set", "split", "images", "image", "imgs", "img", "pictures", "data", "seg", "of"}
-_SHARD = re.compile(r"\d{4,}")
-_SHARD_FILE = re.compile(r"(?:img|image|seed)?0*(\d+)")
+_FILLERS = {*FILLERS, "", "set", "split", "seg", "of"}
 _MOST_SHOWN = 8
 UNUSED = "in a split that is not used"
-
-Path: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def recognise(uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool) 
             classes[folder] = depth
         else:
             start = depth if level is None else _below_split(inside, level)
-            classes[folder] = _class_level(uri, inside, start, spec, told)
+            classes[folder] = class_level(uri, inside, start, spec, told)
     roles = _without_classes(uri, roles, classes, told)
     return Structure(depth, level, classes, roles, "; ".join(dict.fromkeys(told)))
 
@@ -216,49 +213,6 @@ def _below_split(paths: Sequence[Path], level: int) -> int:
 
 def _all_deeper(paths: Sequence[Path], level: int) -> bool:
     return all(len(path) > level + 1 for path in paths)
-
-
-def _class_level(
-    uri: str, paths: Sequence[Path], start: int, spec: PrepareSpec, told: list[str]
-) -> int | None:
-    if spec.class_level is not None:
-        if spec.class_level and not any(len(p) > spec.class_level for p in paths):
-            raise DataError(
-                f"{uri}: class_level = {spec.class_level}, but no picture lies so deep; use 0 for "
-                "no classes, 1 for SOURCE/<class>/…"
-            )
-        return spec.class_level - 1 if spec.class_level else None
-    classed = [path for path in paths if len(path) > start + 1]
-    if not classed:
-        return None
-    if _are_shards(classed, start):
-        told.append(f"folders such as {shown(classed[0][start])} are parts, not classes")
-        return None
-    if all(len(path) > start + 2 for path in classed):
-        example = "/".join(classed[0][start : start + 2])
-        told.append(
-            f"classes are the folders of level {start + 1}; set class_level = {start + 2} for "
-            f"those below, such as {shown(example)}"
-        )
-    return start
-
-
-def _are_shards(paths: Sequence[Path], level: int) -> bool:
-    """Whether numbered folders are parts of one set, as StyleGAN, FFHQ and img2dataset write them:
-    00000/img00000007.png, 69000/69999.png, 00004/000040012.jpg."""
-    return all(
-        _SHARD.fullmatch(path[level]) and _of_shard(path[level], path[-1].split(".")[0])
-        for path in paths
-    )
-
-
-def _of_shard(folder: str, stem: str) -> bool:
-    number = _SHARD_FILE.fullmatch(stem)
-    if number is None or len(stem) < 5:
-        return False
-    count = int(number[1])
-    inside = count // 1000 in (int(folder), int(folder) // 1000)
-    return inside or stem.startswith((folder, f"img{folder}"))
 
 
 def _ask_which(uri: str, others: Sequence[str], roles: Mapping[str, Role]) -> NoReturn:
