@@ -24,7 +24,8 @@ def about(entries: Sequence[storage.Entry]) -> Json:
     """
     for entry in entries:
         if entry.key == FILE:
-            where = entry.uri.split("\0")[0]
+            archive, inside, _ = entry.uri.partition("\0")
+            where = f"{archive}: {FILE}" if inside else entry.uri
             return {
                 name: text
                 for field, name in _FIELDS.items()

@@ -5,6 +5,7 @@ Nothing is unpacked to a disk. A member's URI is that of its archive and where i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import stat
@@ -29,6 +30,7 @@ _PACKED_TAR = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz"
 _OTHER = (".7z", ".rar")
 _MARK = "\0"
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _LOCAL_HEADER_BYTES = 30
 
@@ -113,7 +115,9 @@ def _tar_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
             key = _key(member.name)
             if member.isdir() or not key:
                 continue
-            if member.issym() or member.islnk():
+            if not _is_utf8(member.name.rpartition("/")[0]):
+                yield uri, key, 0, "in a folder whose name is not UTF-8"
+            elif member.issym() or member.islnk():
                 yield uri, key, 0, "link inside an archive, not followed"
             elif not member.isreg() or member.issparse():
                 yield uri, key, 0, "not a plain file"
@@ -121,14 +125,34 @@ def _tar_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
                 place = _MARK.join((uri, "tar", str(member.offset_data), str(member.size)))
                 yield place, key, member.size, ""
 
+    stream.seek(-tarfile.BLOCKSIZE, io.SEEK_END)
+    if any(stream.read(tarfile.BLOCKSIZE)):
+        raise tarfile.ReadError("cut off: it has no end mark")
+
 
 def _zip_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
-            key = _key(member.filename)
+            key = _key(_zip_name(member))
             if member.is_dir() or not key:
                 continue
             yield _zip_place(uri, member), key, member.file_size, _zip_problem(member)
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """A member's name. Programs write UTF-8 without saying so, which is then not code page 437."""
+    if not member.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode()
+    return member.filename
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _zip_problem(member: zipfile.ZipInfo) -> str:

@@ -139,6 +139,17 @@ def zipped(tree: Tree, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def without_flags(archive: bytes) -> bytes:
+    """A ZIP whose members do not say that their names are UTF-8, as macOS writes them."""
+    data = bytearray(archive)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + at : place + at + 2] = bytes(2)
+            place = data.find(mark, place + 4)
+    return bytes(data)
+
+
 def tarred(tree: Tree, links: Mapping[str, str] = {}, again: Tree = {}) -> bytes:  # noqa: B006
     """A tar of `tree`, then symbolic links, then members that may have names of the first."""
     buffer = io.BytesIO()

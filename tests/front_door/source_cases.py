@@ -14,6 +14,7 @@ from tests.front_door.folders import (
     raw_name,
     rows,
     tarred,
+    without_flags,
     zipped,
 )
 
@@ -179,6 +180,18 @@ ARCHIVES = [
     Case("a tar with a member twice", {"x.tar": tarred(pictures("b/2.png a/1.png"),
          again=pictures("a/1.png"))}, labels="a b", items=2,
          ignored={"replaced by a later member of the archive": 1}),
+    Case("a ZIP with names in UTF-8 that do not say so", {"x.zip": without_flags(
+         zipped({"caf\u00e9/1.png": encoded(noise(1))}))}, labels="caf\u00e9", items=1),
+    Case("StyleGAN's ZIP", {"x.zip": zipped(pictures(_STYLEGAN)
+         | {"dataset.json": json.dumps({"labels": _PAIRS})})}, labels="2 6", items=3,
+         ignored={_DESCRIBES: 1}),
+    Case("a tar that is cut between members", {"x.tar": tarred(pictures("a/1.png"))[:1536]},
+         refused="x.tar: a damaged archive (cut off: it has no end mark)"),
+    Case("a tar of a class that is not UTF-8", {"x.tar": tarred(pictures("a/1.png")
+         | {"caf\udce9/2.png": encoded(noise(9))})}, labels="a",
+         rejects={"caf\\xe9/2.png": "in a folder whose name is not UTF-8"}),
+    Case("a ZIP with source.json", {"x.zip": zipped(pictures("a/1.png")
+         | {"source.json": '{"name": []}'})}, refused="source.json: name = []: expected text"),
     Case("a packed tar", {"x.tar.gz": b"\x1f\x8b"}, source="x.tar.gz",
          refused="x.tar.gz: cannot be read in parts; unpack it"),
     Case("a tar that is none", {"x.tar": "x" * 600}, refused="x.tar: a damaged archive"),
