@@ -174,8 +174,8 @@ def single(uri: str) -> Iterator[tuple[str, str, int, float]]:
     """As `objects`, of the object at `uri` alone; nothing when there is none."""
     parent, _, name = uri.rstrip("/").rpartition("/")
     if split(uri)[1]:
-        beside = objects(parent, name, Delimiter="/")
-        yield from (one for one in beside if one[1] == name)
+        near = objects(parent, name, Delimiter="/")
+        yield from (one for one in near if one[1] == name)
 
 
 def objects(uri: str, start: str = "", **options: str) -> Iterator[tuple[str, str, int, float]]:

@@ -42,7 +42,7 @@ class PictureFile:
     size_bytes: int
     notes: Notes = NOTHING
     reason: str = ""
-    beside: tuple[storage.Entry, ...] = ()
+    side_files: tuple[storage.Entry, ...] = ()
     """Files next to it that describe it."""
 
 
@@ -59,7 +59,7 @@ class FileChunk:
                     raise UnfitError(file.reason)
                 if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
                     raise UnfitError(f"file of {file.size_bytes:,} bytes, left unread")
-                said = _joined(file.notes, sidecars.read(file.beside, spec))
+                said = _joined(file.notes, sidecars.read(file.side_files, spec))
                 pixels = decode_file(archives.read_bytes(file.uri), spec)
                 return Item(file.id, file.label, file.test, pixels, notes=said)
             except UnfitError as reason:
@@ -81,38 +81,44 @@ def open_folder(
     """
     known = metadata.read(uri, found.files, spec)
     candidates = [e for e in found.files if not is_document(e.key) and e.key not in known.files]
-    beside = sidecars.find(found.files, candidates, spec)
-    described = known.files | beside.files
-
-    def no_picture(key: str) -> str:
-        return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
-
-    pictures = found.ignored.keep(found.files, no_picture)
-    labelled = known.labelled or bool(beside.labels)
-    keys = [entry.key for entry in pictures]
+    side_files = sidecars.find(found.files, candidates, spec)
+    described = known.files | side_files.files
+    pictures = _pictures(found, described)
+    labelled = known.labelled or bool(side_files.labels)
     if shards is not None:
         read_as = Structure(0, 0, {}, shards, "")
     else:
+        keys = [entry.key for entry in pictures]
         read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)
-    placing = _Placing(spec, found, known, beside, read_as, labelled)
-    for entry in pictures:
-        placing.place(entry)
-    placing.place_unreadable()
+    placing = _Placing(spec, found, known, side_files, read_as, labelled)
+    placing.place_all(pictures)
     names = natural(set(placing.classes.values()))
     require_few(len(names), spec.source, names)
     files = placing.numbered(names)
+    sides = {file.test for file in files if not file.reason}
+    if sides == {True}:
+        raise DataError(f"{uri}: all pictures are to test on; say with splits which to train on")
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
     chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]
     return Source(
         names,
-        {file.test for file in files if not file.reason} == {False, True},
+        len(sides) == 2,
         len(files),
         sum(one.size_bytes for one in files),
         chunks,
-        columns=tuple(n for n in COLUMNS if n in {*known.columns, *beside.columns}),
-        reading=_reading(names, known, beside, read_as, _unread(found, described, spec)),
+        columns=tuple(n for n in COLUMNS if n in {*known.columns, *side_files.columns}),
+        reading=_reading(names, known, side_files, read_as, _unread(found, described, spec)),
     )
+
+
+def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
+    """The files that may be pictures; all others are counted as ignored."""
+
+    def reason(key: str) -> str:
+        return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
+
+    return found.ignored.keep(found.files, reason)
 
 
 @dataclass
@@ -122,7 +128,7 @@ class _Placing:
     spec: PrepareSpec
     found: Entries
     known: Metadata
-    beside: Sidecars
+    side_files: Sidecars
     read_as: Structure
     labelled: bool
     """A table or side files name the classes, not folders."""
@@ -130,7 +136,12 @@ class _Placing:
     classes: dict[str, str] = field(default_factory=dict)
     """By the picture's key."""
 
-    def place(self, entry: storage.Entry) -> None:
+    def place_all(self, pictures: list[storage.Entry]) -> None:
+        for entry in pictures:
+            self._place(entry)
+        self._place_unreadable()
+
+    def _place(self, entry: storage.Entry) -> None:
         row = self.known.rows.get(entry.key, Row())
         role = row.role or self.read_as.role(entry.key)
         outside = row.role is None and self.read_as.is_outside(entry.key)
@@ -146,9 +157,9 @@ class _Placing:
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
         reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
-        self.files.append(PictureFile(*place, self.beside.of.get(entry.key, ())))
+        self.files.append(PictureFile(*place, self.side_files.of.get(entry.key, ())))
 
-    def place_unreadable(self) -> None:
+    def _place_unreadable(self) -> None:
         """What is there but cannot be read, and what a table lists but is not there."""
         for entry in self.found.unreadable:
             if is_document(entry.key):
@@ -177,7 +188,7 @@ class _Placing:
     def _class(self, entry: storage.Entry, row: Row) -> str | None:
         level = None if self.labelled else self.read_as.class_at(entry.key)
         if level is None:
-            return row.label or self.beside.labels.get(entry.key)
+            return row.label or self.side_files.labels.get(entry.key)
         return class_name(_folder_name(entry, level))
 
 
@@ -210,7 +221,7 @@ def _unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]
 def _reading(
     names: tuple[str, ...],
     known: Metadata,
-    beside: Sidecars,
+    side_files: Sidecars,
     read_as: Structure,
     unread: list[str],
 ) -> str:
@@ -219,7 +230,7 @@ def _reading(
     origin = f"folders of level {', '.join(str(level + 1) for level in sorted(levels))}"
     if known.labelled:
         origin = f"labels in {listed([shown(key) for key in sorted(known.files)], 2)}"
-    elif beside.labels:
+    elif side_files.labels:
         origin = ".cls files"
     classes = [shown(name) for name in names]
     parts = [

@@ -151,7 +151,8 @@ def _reading(
     if "test" in sides:
         tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]
         parts.append(f"splits: {listed([shown(key) for key in tested], 3)} to test on")
-    return f"{len(files):,} Parquet files; " + "; ".join(parts)
+    count = "1 Parquet file" if len(files) == 1 else f"{len(files):,} Parquet files"
+    return "; ".join([count, *parts])
 
 
 def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]:

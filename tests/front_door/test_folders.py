@@ -71,6 +71,7 @@ def test_odd_names_and_junk_do_no_harm_in_a_whole_data_set(tmp_path: Path) -> No
         ({"splits": "none"}, "splits = 'none': input should be a valid dictionary"),
         ({"class_level": -1}, "class_level = -1: input should be greater than or equal to 0"),
         ({"ignore": 3}, "ignore = 3: input should be a valid tuple"),
+        ({"source": "caf\udce9"}, "source = 'caf\\udce9': the path is not UTF-8; rename it"),
         ({"truncated": "yes"}, "truncated = 'yes': input should be 'reject' or 'keep'"),
     ],
 )
