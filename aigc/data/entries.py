@@ -111,11 +111,12 @@ class Ignored:
     @property
     def counts(self) -> dict[str, int]:
         """By reason, the most frequent first."""
-        return dict(Counter(reason for _, reason in self.entries).most_common())
+        counts = Counter(reason for _, reason in self.entries)
+        return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
     def __str__(self) -> str:
         """'3 hidden (.a.png), 1 empty folder (b)'; empty when nothing is left out."""
-        examples = {reason: key for key, reason in reversed(self.entries)}
+        examples = {reason: key for key, reason in sorted(self.entries, reverse=True)}
         return ", ".join(
             f"{count:,} {reason} ({shown(examples[reason])})"
             for reason, count in self.counts.items()

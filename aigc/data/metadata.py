@@ -26,7 +26,7 @@ from aigc.specs.prepare import Role
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
-_MOST_BYTES = 512 * 2**20
+_MOST_BYTES = 256 * 2**20
 _LIKE_LABEL = {
     "label",
     "labels",

@@ -207,7 +207,7 @@ def _below_classes(roles: Mapping[str, Role]) -> bool:
 def _below_split(paths: Sequence[Path], level: int) -> int:
     """The first level that may name a class; past train/train/, as some archives have it."""
     inner = {path[level + 1] for path in paths if len(path) > level + 2}
-    again = len(inner) == 1 and role_of(next(iter(inner))) and _all_deeper(paths, level + 2)
+    again = len(inner) == 1 and role_of(next(iter(inner))) and _all_deeper(paths, level + 1)
     return level + 2 if again else level + 1
 
 
@@ -218,7 +218,7 @@ def _all_deeper(paths: Sequence[Path], level: int) -> bool:
 def _ask_which(uri: str, others: Sequence[str], roles: Mapping[str, Role]) -> NoReturn:
     known = ", ".join(f"{shown(name)}: {role}" for name, role in _first(roles).items())
     raise DataError(
-        f"{uri}: {_list(list(roles))} look like splits, but {_list(others)} next to them does not; "
+        f"{uri}: {_list(list(roles))} look like splits, but next to them lies {_list(others)}; "
         f"say what each is, for example --set 'splits={{{known}, {shown(others[0])}: ignore}}', or "
         "--set 'splits={}' if all are classes"
     )

@@ -18,7 +18,7 @@ from aigc.errors import AigcError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 from tests.data.pictures import encoded, noise, spec
-from tests.front_door.folders import Content, fifo, link, parquet, plant
+from tests.front_door.folders import Content, fifo, link, parquet, plant, tarred, zipped
 
 _NOT_THERE = "listed in the metadata, but there is no such picture"
 _FOLDERS = ["a", "b", "C d", "train", "Test", "val", "unsup", "00000", "@eaDir", ".x", "__MACOSX"]
@@ -147,3 +147,30 @@ def test_rows_of_tables_add_up(
         plant(root / "source", tree)
         total = sum(map(len, tables.values()))
         check(root, lambda parts: total + len(others))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(trees())
+def test_a_folder_packed_is_the_same_source(tree: dict[str, Content]) -> None:
+    packable = {key: content for key, content in tree.items() if isinstance(content, str | bytes)}
+    files = {key: content for key, content in packable.items() if _fits(key, packable)}
+    files.pop("empty/", None)
+    with tempfile.TemporaryDirectory() as made_here:
+        root = Path(made_here)
+        plant(root / "folder", files)
+        (root / "set.zip").write_bytes(zipped(files, compression=8))
+        (root / "set.tar").write_bytes(tarred(files))
+        folder, *archives = (read(root / name) for name in ("folder", "set.zip", "set.tar"))
+        assert archives == [folder, folder]
+
+
+def read(source: Path) -> object:
+    """What is in a source, without what names the place of it; None when it is refused."""
+    chosen = spec(source, source.parent / "out", size=8)
+    try:
+        opened = open_source(chosen)
+    except AigcError:
+        return None
+    items = [item for chunk in opened.chunks for item in chunk.items(chosen)]
+    found = {item.id: (item.label, item.test, item.reason, item.notes) for item in items}
+    return opened.labels, opened.own_split, opened.ignored, opened.reading, found
