@@ -215,7 +215,8 @@ def _unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]
     if spec.label_file is not None:
         return []
     near = [entry.key for entry in found.files if entry.key.count("/") < 2]
-    return [key for key in near if key.lower().endswith(KINDS) and key not in {*described, ABOUT}]
+    tables = {key for key in near if key.lower().endswith(KINDS)}
+    return sorted(tables - described - {ABOUT})
 
 
 def _reading(
