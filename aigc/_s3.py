@@ -174,14 +174,15 @@ def single(uri: str) -> Iterator[tuple[str, str, int, float]]:
     """As `objects`, of the object at `uri` alone; nothing when there is none."""
     parent, _, name = uri.rstrip("/").rpartition("/")
     if split(uri)[1]:
-        yield from (one for one in objects(parent, name) if one[1] == name)
+        beside = objects(parent, name, Delimiter="/")
+        yield from (one for one in beside if one[1] == name)
 
 
-def objects(uri: str, start: str = "") -> Iterator[tuple[str, str, int, float]]:
+def objects(uri: str, start: str = "", **options: str) -> Iterator[tuple[str, str, int, float]]:
     """(URI, key below the folder `uri`, size, time) of what is below it and begins with `start`,
     but for objects that stand for folders."""
     bucket, prefix = folder(uri)
-    for page in pages(uri, start):
+    for page in pages(uri, start, **options):
         for item in page.get("Contents", []):
             key = item["Key"]
             if not key.endswith("/"):

@@ -178,6 +178,12 @@ def reason_to_ignore(key: str, patterns: Sequence[str] = ()) -> str:
     return HIDDEN if any(part.startswith(".") for part in parts) else ""
 
 
+def first_of_meaning(uri: str) -> str:
+    """The first file below `uri` that is not hidden or machine-made; empty when there is none."""
+    keys = (entry.key for entry in storage.listing(uri))
+    return next((key for key in keys if not reason_to_ignore(key)), "")
+
+
 def is_document(key: str) -> bool:
     """Whether a file's name says that it is no picture, but text or data."""
     name = PurePosixPath(key).name.lower()

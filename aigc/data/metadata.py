@@ -4,6 +4,7 @@ StyleGAN's `dataset.json`, or the file that the spec names."""
 
 from __future__ import annotations
 
+import math
 import posixpath
 import unicodedata
 from collections import defaultdict
@@ -238,7 +239,14 @@ def _row(
     line: dict[str, Any], columns: dict[str, str], label_column: str, role: Role | None
 ) -> Row:
     try:
-        label = notes.text(line.get(label_column), "label") if label_column else None
+        label = notes.text(_whole(line.get(label_column)), "label") if label_column else None
         return Row(class_name(label) if label else None, notes.of_row(line, columns), role=role)
     except UnfitError as reason:
         return Row(reason=str(reason), role=role)
+
+
+def _whole(value: Any) -> Any:
+    """A number as it was meant: pandas writes whole numbers as floats where some are missing."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value

@@ -144,6 +144,21 @@ def _unpacked(spec: PrepareSpec, found: Entries) -> tuple[Entries, dict[str, Rol
     return _with(spec, found, packed, unpacked), None
 
 
+def _require_pictures(
+    spec: PrepareSpec, packed: Sequence[storage.Entry], members: Sequence[storage.Entry]
+) -> None:
+    """Raises DataError when the members are tables of pictures, not pictures."""
+    files = [member.key for member in members if not is_document(member.key)]
+    tables = [key for key in files if idx.NAME.match(PurePosixPath(key).name)]
+    others = len(files) - len(tables)
+    tables += [member.key for member in members if _is_data(member.key, spec)]
+    if tables and not others:
+        raise DataError(
+            f"{shown(packed[0].uri)}: holds {shown(tables[0])}; unpack it into a folder, which is "
+            "then the source"
+        )
+
+
 def _with(
     spec: PrepareSpec,
     found: Entries,
@@ -153,6 +168,7 @@ def _with(
     """`found` with the archives' members in place of the archives."""
     inside = of_source.read(spec.source, spec, members)
     found.ignored.entries += inside.ignored.entries
+    _require_pictures(spec, packed, inside.files)
     others = [entry for entry in found.files if entry not in packed]
     unreadable = [*found.unreadable, *inside.unreadable]
     return Entries([*others, *inside.files], unreadable, found.ignored)

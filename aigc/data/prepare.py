@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.data import card, decode, layout, opening, work
+from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
 from aigc.data.sources import Source, fingerprint
@@ -66,9 +67,8 @@ def finished(spec: PrepareSpec) -> Json | None:
         _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
         return summary(spec.out, made) | {"reused": True}
-    if not storage.exists(_started(spec)):
-        for entry in storage.listing(spec.out):
-            raise SpecError(f"out = {spec.out!r}: not empty ({entry.key}); choose a new folder")
+    if not storage.exists(_started(spec)) and (key := first_of_meaning(spec.out)):
+        raise SpecError(f"out = {spec.out!r}: not empty ({key}); choose a new folder")
     if f"{spec.out}/".startswith(f"{spec.source}/"):
         raise SpecError(f"out = {spec.out!r}: lies inside the source; choose a folder outside")
     return None

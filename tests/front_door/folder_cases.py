@@ -155,6 +155,11 @@ ENTRIES = [
          items=2, ignored={"link to a folder that it lies in": 1}),
     Case("links to each other", pictures(_TWO) | {"a/b": link("../b"), "b/a": link("../a")},
          labels="a b", items=4, ignored={"link to a folder that it lies in": 2}),
+    Case("links among linked folders", pictures("a/1.png") | {"b": link("../x")}
+         | {"../x/2.png": encoded(noise(7)), "../y/3.png": encoded(noise(8)),
+            "../x/y": link("../y"), "../y/z": link("../z"), "../z/4.png": encoded(noise(9)),
+            "../z/x": link("../y"), "../x/z": link("../z")},
+         labels="a b", items=4, ignored={"link to a folder that is read elsewhere": 2}),
     Case("a link to itself", pictures(_TWO) | {"a/l.png": link("l.png")}, labels="a b",
          rejects={"a/l.png": "Too many levels of symbolic links"}),
     Case("a dangling link", pictures(_TWO) | {"a/gone.png": link("nowhere.png")}, labels="a b",
@@ -265,6 +270,8 @@ IGNORED = [
     Case("a pattern of names", pictures(_TWO + " a/1_depth.png masks/1.png"),
          fields={"ignore": ["*_depth.png", "masks"]}, labels="a b", items=2,
          ignored={"matches ignore": 2}),
+    Case("one pattern as text", pictures(_TWO + " masks/1.png"), fields={"ignore": "masks"},
+         labels="a b", items=2, ignored={"matches ignore": 1}),
     Case("a pattern of a path", pictures(_TWO + " b/old/1.png a/old/1.png"),
          fields={"ignore": ["b/old"]}, labels="a b", items=3, ignored={"matches ignore": 1}),
     Case("a folder's backup is not a table", pictures(_TWO)

@@ -95,6 +95,17 @@ def device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+def raw_name(name: bytes, seed: int = 1) -> Make:
+    """A picture in the folder of the path, at a name that is not UTF-8."""
+
+    def make(path: Path) -> None:
+        where = path.parent / os.fsdecode(name)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_bytes(encoded(noise(seed)))
+
+    return make
+
+
 def lines(*rows: object) -> str:
     """JSON lines."""
     return "".join(json.dumps(row) + "\n" for row in rows)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import (
@@ -13,6 +11,7 @@ from tests.front_door.folders import (
     lines,
     parquet,
     pictures,
+    raw_name,
     rows,
     tarred,
     zipped,
@@ -121,6 +120,10 @@ TABLES = [
     Case("a listed picture that is left out", pictures(_FLAT)
          | {"metadata.csv": "file_name,label\n1.png,x\n2.png,y\n"}, fields={"ignore": ["2.png"]},
          labels="x", items=1, ignored={_DESCRIBES: 1, "matches ignore": 1}),
+    Case("numbers that pandas wrote", pictures("1.png 2.png 3.png")
+         | {"metadata.parquet": parquet({"file_name": ["1.png", "2.png", "3.png"],
+                                         "label": [7.0, 8.0, float("nan")]})},
+         labels="7 8", rejects={"3.png": "no label in the metadata"}, ignored={_DESCRIBES: 1}),
     Case("captions in text files", pictures("a/1.png a/2.png") | {"a/1.txt": " a hat\n"},
          labels="a", captions={"a/1.png": "a hat", "a/2.png": None}, ignored={_DESCRIBES: 1}),
     Case("captions in .caption files", pictures("a/1.png") | {"a/1.caption": "a hat"}, labels="a",
@@ -183,6 +186,13 @@ ARCHIVES = [
     Case("WebDataset", {"s-000000.tar": tarred(_SHARD), "s-000001.tar": tarred(_MORE)},
          labels="0 1", classes={"s-000000.tar/0.png": "1", "s-000000.tar/1.png": "0"}, items=3,
          captions={"s-000000.tar/0.png": "x"}, ignored={_DESCRIBES: 5}),
+    Case("WebDataset as aigc generate writes it", {"part-00000.tar": tarred(
+        {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"label_name": "hat"}'})},
+        labels="hat", items=1, ignored={_DESCRIBES: 2}),
+    Case("a ZIP of IDX", {"x.zip": zipped(idx_pair("train"))},
+         refused="x.zip: holds train-images-idx3-ubyte; unpack it into a folder"),
+    Case("a ZIP of Parquet", {"x.zip": zipped({"data/train.parquet": rows(1)})},
+         refused="x.zip: holds data/train.parquet; unpack it into a folder"),
     Case("one shard of WebDataset", {"s.tar": tarred(_SHARD)}, labels="0 1", items=2,
          ignored={_DESCRIBES: 4}),
     Case("WebDataset with splits", {"train-000000.tar": tarred(_SHARD),
@@ -252,27 +262,15 @@ FORMATS = [
 ]  # fmt: skip
 
 
-def _raw(name: bytes, seed: int = 1):  # type: ignore[no-untyped-def]
-    """A picture below the folder of the path, at a name that is not UTF-8."""
-
-    def make(path: Path) -> None:
-        where = os.path.join(os.fsencode(path.parent), name)  # noqa: PTH118
-        os.makedirs(os.path.dirname(where), exist_ok=True)  # noqa: PTH103, PTH120
-        with open(where, "wb") as file:  # noqa: PTH123
-            file.write(encoded(noise(seed)))
-
-    return make
-
-
 _TWO = pictures("a/1.png b/2.png")
 NAMES = [
-    Case("a file name that is not UTF-8", _TWO | {"a/x": _raw(b"caf\xe9.png", 7)}, labels="a b",
+    Case("a file name that is not UTF-8", _TWO | {"a/x": raw_name(b"caf\xe9.png", 7)}, labels="a b",
          items=3, classes={"a/caf\\xe9.png": "a"}),
-    Case("a class name that is not UTF-8", _TWO | {"x": _raw(b"caf\xe9/1.png", 7)},
+    Case("a class name that is not UTF-8", _TWO | {"x": raw_name(b"caf\xe9/1.png", 7)},
          refused="caf\\xe9: the name of a class that is not UTF-8; rename the folder"),
-    Case("a broken file whose name is not UTF-8", _TWO | {"a/x": _raw(b"\xff.txt", 7)},
+    Case("a broken file whose name is not UTF-8", _TWO | {"a/x": raw_name(b"\xff.txt", 7)},
          labels="a b", items=2, ignored={_DOCUMENT: 1}),
-    Case("a wrapper that is not UTF-8", {"x": _raw(b"\xe9/a/1.png", 7)}, labels="a", items=1),
+    Case("a wrapper that is not UTF-8", {"x": raw_name(b"\xe9/a/1.png", 7)}, labels="a", items=1),
     Case("a name of two lines", _TWO | {"a/two\nlines.png": b"x"}, labels="a b",
          rejects={"a/two\nlines.png": "not an image"}),
     Case("a class of two lines", pictures("b/2.png") | {"a\nb/1.png": encoded(noise(1))},

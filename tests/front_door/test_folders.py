@@ -9,9 +9,11 @@ import pytest
 
 from aigc.data.opening import open_source
 from aigc.errors import AigcError
+from aigc.orchestration.prepare import run
+from aigc.specs import PrepareSpec, build
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS
-from tests.front_door.folders import Case, plant
+from tests.front_door.folders import Case, link, pictures, plant, raw_name
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
 
 CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS]
@@ -44,6 +46,37 @@ def test_a_source_is_read_right_or_refused(tmp_path: Path, case: Case) -> None:
     assert opened.total == len(items)
     assert {id: opened.labels[good[id].label] for id in case.classes} == dict(case.classes)
     assert {id: good[id].notes.caption for id in case.captions} == dict(case.captions)
+
+
+def test_odd_names_and_junk_do_no_harm_in_a_whole_data_set(tmp_path: Path) -> None:
+    names = ["a|b", "two\nlines", "[/sale]".replace("/", "-")]
+    source = plant(tmp_path / "source", pictures(" ".join(f"c{n}/1.png c{n}/2.png" for n in "012")))
+    for number, name in enumerate(names):
+        (source / f"c{number}").rename(source / name)
+    plant(source, {"[-sale]/x": raw_name(b"caf\xe9.png", 9), ".x": "", "[-sale]/gone": link("no")})
+    out = plant(tmp_path / "out", {".DS_Store": "x", "Thumbs.db": "x"})
+    made = run(spec(source, out, max_rejects=1, test_fraction=0))
+    assert made["labels"] == sorted(names)
+    assert (made["train"], made["rejects"], made["ignored"]) == (7, 1, {"hidden": 1})
+    assert run(spec(source, out, max_rejects=1, test_fraction=0))["reused"]
+    card = (out / "README.md").read_text()
+    assert "| a\\|b | 2 | 0 |" in card
+    assert "| two lines | 2 | 0 |" in card
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"splits": {"a": "teach"}}, "splits.a = 'teach': input should be 'train', 'test' or"),
+        ({"splits": "none"}, "splits = 'none': input should be a valid dictionary"),
+        ({"class_level": -1}, "class_level = -1: input should be greater than or equal to 0"),
+        ({"ignore": 3}, "ignore = 3: input should be a valid tuple"),
+        ({"truncated": "yes"}, "truncated = 'yes': input should be 'reject' or 'keep'"),
+    ],
+)
+def test_what_the_spec_says_of_a_source_is_checked(fields: dict[str, object], line: str) -> None:
+    with pytest.raises(AigcError, match=re.escape(line)):
+        build(PrepareSpec, {"source": "x", "out": "y"} | fields)
 
 
 def test_the_table_has_no_name_twice() -> None:
