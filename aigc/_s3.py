@@ -170,7 +170,7 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def single(uri: str) -> Iterator[tuple[str, str, int, float]]:
+def single(uri: str) -> Iterator[tuple[str, str, int, float, str, str]]:
     """As `objects`, of the object at `uri` alone; nothing when there is none."""
     parent, _, name = uri.rstrip("/").rpartition("/")
     if split(uri)[1]:
@@ -178,16 +178,19 @@ def single(uri: str) -> Iterator[tuple[str, str, int, float]]:
         yield from (one for one in beside if one[1] == name)
 
 
-def objects(uri: str, start: str = "", **options: str) -> Iterator[tuple[str, str, int, float]]:
-    """(URI, key below the folder `uri`, size, time) of what is below it and begins with `start`,
-    but for objects that stand for folders."""
+def objects(
+    uri: str, start: str = "", **options: str
+) -> Iterator[tuple[str, str, int, float, str, str]]:
+    """(URI, key below the folder `uri`, size, time, "", ETag) of what is below it and begins with
+    `start`, but for objects that stand for folders."""
     bucket, prefix = folder(uri)
     for page in pages(uri, start, **options):
         for item in page.get("Contents", []):
             key = item["Key"]
             if not key.endswith("/"):
                 below, modified_s = key.removeprefix(prefix), item["LastModified"].timestamp()
-                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s
+                tag = item.get("ETag", "")
+                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s, "", tag
 
 
 def whole(answer: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Entry:
     modified_s: float
     problem: str = ""
     """Why it cannot be read; of `everything` only."""
+    tag: str = ""  # the ETag on S3
 
 
 def is_s3(uri: str) -> bool:
