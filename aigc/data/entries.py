@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from aigc import _tree, storage
 from aigc.errors import DataError, shown
@@ -186,8 +185,14 @@ def first_of_meaning(uri: str) -> str:
 
 def is_document(key: str) -> bool:
     """Whether a file's name says that it is no picture, but text or data."""
-    name = PurePosixPath(key).name.lower()
-    return PurePosixPath(name).suffix in _DOCUMENTS or name in _DOCUMENT_NAMES
+    name = name_of(key).lower()
+    stem, dot, suffix = name.rpartition(".")
+    return (bool(stem) and dot + suffix in _DOCUMENTS) or name in _DOCUMENT_NAMES
+
+
+def name_of(key: str) -> str:
+    """The last part of a key."""
+    return key.rpartition("/")[2]
 
 
 def _matches(parts: list[str], pattern: str) -> bool:

@@ -168,7 +168,8 @@ class _Placing:
             name = self.classes.get(file.id)
             reason = file.reason or (without if names and name is None else "")
             label = 0 if name is None else number[name]
-            done.append(replace(file, label=label, reason=reason))
+            same = label == file.label and reason == file.reason
+            done.append(file if same else replace(file, label=label, reason=reason))
         return done
 
     def _class(self, entry: storage.Entry, row: Row) -> str | None:
@@ -186,9 +187,13 @@ def _folder_name(entry: storage.Entry, level: int) -> str:
     """The name of the folder at `level` of the key. Raises DataError when it is not UTF-8."""
     below = len(entry.key.split("/")) - level
     name = entry.uri.split("/")[-below] if "\0" not in entry.uri else ""
-    if any("\udc80" <= letter <= "\udcff" for letter in name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
         path = "/".join(entry.key.split("/")[: level + 1])
-        raise DataError(f"{shown(path)}: the name of a class that is not UTF-8; rename the folder")
+        raise DataError(
+            f"{shown(path)}: the name of a class that is not UTF-8; rename the folder"
+        ) from None
     return entry.key.split("/")[level]
 
 

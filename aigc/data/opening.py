@@ -13,7 +13,7 @@ from aigc.data import archives, idx, metadata
 from aigc.data import entries as of_source
 from aigc.data.about import FILE as ABOUT
 from aigc.data.about import about
-from aigc.data.entries import Entries, is_document
+from aigc.data.entries import Entries, is_document, name_of
 from aigc.data.folders import open_folder
 from aigc.data.idx_source import open_idx
 from aigc.data.sources import Source, fingerprint
@@ -89,7 +89,7 @@ def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parque
         return "archives"
     if spec.format != "auto":
         return spec.format
-    if any(idx.NAME.match(PurePosixPath(key).name) for key in keys):
+    if any(idx.NAME.match(name_of(key)) for key in keys):
         return "idx"
     tables = [key for key in keys if _is_data(key, spec)]
     if inside := [key for key in pictures if tables and "/" in key]:
@@ -101,7 +101,7 @@ def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parque
 
 
 def _is_data(key: str, spec: PrepareSpec) -> bool:
-    name = PurePosixPath(key).name
+    name = name_of(key)
     return (
         name.endswith(".parquet")
         and name not in (*metadata.NAMES, *REPORTS)
@@ -112,7 +112,7 @@ def _is_data(key: str, spec: PrepareSpec) -> bool:
 def _require_readable(spec: PrepareSpec, found: Entries, kind: str) -> None:
     """Raises DataError for what is no file, but has the name of one that counts as a whole."""
     for entry in found.unreadable:
-        name = PurePosixPath(entry.key).name
+        name = name_of(entry.key)
         counts = name in _OF_MEANING or entry.key == spec.label_file or archives.is_archive(name)
         counts = counts or (kind == "parquet" and name.endswith(".parquet"))
         counts = counts or bool(kind == "idx" and idx.NAME.match(name))
@@ -149,7 +149,7 @@ def _require_pictures(
 ) -> None:
     """Raises DataError when the members are tables of pictures, not pictures."""
     files = [member.key for member in members if not is_document(member.key)]
-    tables = [key for key in files if idx.NAME.match(PurePosixPath(key).name)]
+    tables = [key for key in files if idx.NAME.match(name_of(key))]
     others = len(files) - len(tables)
     tables += [member.key for member in members if _is_data(member.key, spec)]
     if tables and not others:

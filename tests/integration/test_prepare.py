@@ -20,6 +20,7 @@ from aigc.orchestration.prepare import OnRay, run
 from aigc.orchestration.session import Workers
 from aigc.specs import Placement
 from tests.data.pictures import folder, spec
+from tests.front_door.folders import pictures, rows, tarred, zipped
 
 pytestmark = pytest.mark.integration
 
@@ -156,3 +157,18 @@ def test_nothing_stays_in_the_bucket_after_too_many_rejects(s3_uri: str, shop: P
     with pytest.raises(DataError, match="1 of 51 inputs rejected"):
         run(spec(shop, out, max_rejects=0))
     assert list(storage.listing(out)) == []
+
+
+@pytest.mark.parametrize("name", ["shop.zip", "shop.tar", "shop.parquet", "shop"])
+def test_one_object_or_a_prefix_with_junk_is_a_source(
+    s3_uri: str, tmp_path: Path, name: str
+) -> None:
+    tree = pictures("a/1.png b/2.png")
+    contents = {"shop.zip": zipped(tree), "shop.tar": tarred(tree), "shop.parquet": rows(2)}
+    for key, data in contents.items():
+        storage.write_bytes(storage.join(s3_uri, key), data)
+    for key, picture in (tree | {"@eaDir/a": b"x", ".DS_Store": b"x"}).items():
+        storage.write_bytes(storage.join(s3_uri, "shop", key), picture)  # type: ignore[arg-type]
+    made = run(spec(storage.join(s3_uri, name), tmp_path / "out", test_fraction=0))
+    assert (made["train"], made["labels"], made["rejects"]) == (2, ["a", "b"], 0)
+    assert sum(made["ignored"].values()) == (2 if name == "shop" else 0)
