@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import gcd, lcm
@@ -12,6 +13,7 @@ import numpy as np
 from aigc.errors import SpecError
 from aigc.types import Labels
 
+_LISTED = 50
 _MAX_PERIOD = 100_000
 _CLOSE = Fraction(1, 100)
 """What a share may lose of itself where it is rounded."""
@@ -36,7 +38,7 @@ def label_pattern(
             raise SpecError("labels: this model has none; leave labels out")
         return np.empty(0, dtype=np.int64)
     if asked is not None and not asked:
-        raise SpecError("labels: the list is empty; name some of " + ", ".join(known))
+        raise SpecError("labels: the list is empty; name some of " + listed(known))
     shares = asked if isinstance(asked, Mapping) else dict.fromkeys(asked or known, 1.0)
     weights: dict[int, int] = {}
     at = {name: index for index, name in reversed(list(enumerate(known)))}
@@ -47,15 +49,29 @@ def label_pattern(
 
 
 def find_label(known: Sequence[str], name: str) -> int:
-    """Index of `name` in `known`, matched exactly or else whatever the case. Raises SpecError."""
+    """Index of `name` in `known`, matched exactly or else whatever the case and the way in which
+    Unicode writes it. Raises SpecError."""
     if name in known:
         return list(known).index(name)
-    folded = [label.casefold() for label in known]
-    if name.casefold() in folded:
-        return folded.index(name.casefold())
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    folded = [fold(label) for label in known]
+    if fold(name) in folded:
+        return folded.index(fold(name))
+    close = difflib.get_close_matches(fold(name), folded, n=1)
     hint = f"; did you mean {known[folded.index(close[0])]!r}?" if close else ""
-    raise SpecError(f"labels: the model has no {name!r}{hint}; it has: {', '.join(known)}")
+    raise SpecError(f"labels: the model has no {name!r}{hint}; it has: {listed(known)}")
+
+
+def fold(text: str) -> str:
+    """What spellings of one name have in common, whatever their case: é is one character or two."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def listed(names: Sequence[str], most: int = _LISTED) -> str:
+    """Names in a message, cut short."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
 def labels_of(pattern: Labels, numbers: Labels) -> Labels | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from aigc import storage
 from aigc.errors import SpecError
 from aigc.generation import gates as gating
-from aigc.generation.briefs import Briefs, Reject
+from aigc.generation.briefs import Briefs, Reading, Reject
 from aigc.generation.engine import best_precision
 from aigc.generation.plan import DataDigests, Job
 from aigc.orchestration.place import choose_device, make_crew, require_room
@@ -59,9 +59,11 @@ class Order:
         if found is None:
             include_scores = "scores" in self.spec.include
             gating.require(self.gates, include_scores, self.version.config, self.tensors)
-        briefs, rejects = read_briefs(self.spec, self.version.config)
-        if rejects:
-            self._say_rejects(rejects)
+        reading = read_briefs(self.spec, self.version)
+        briefs = reading.briefs if reading else None
+        rejects = reading.rejects if reading else []
+        if reading:
+            self._say(reading)
         planned = self._plan(found, briefs)
         if found is None:
             require_room(planned, self.spec.placement, self.on_cluster)
@@ -107,6 +109,12 @@ class Order:
         with Pool(make_crew(setup, one, self.on_cluster), one, self.notice) as pool:
             pool.run([unit], 1, found.append)
         return found[0]
+
+    def _say(self, reading: Reading) -> None:
+        for note in reading.notes:
+            self.notice(note)
+        if reading.rejects:
+            self._say_rejects(reading.rejects)
 
     def _say_rejects(self, rejects: Sequence[Reject]) -> None:
         """The first, and that all are written to `out`; or some of them, if they will not be."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from aigc import storage
 from aigc.errors import SpecError
-from aigc.generation.briefs import Briefs, Reject, rejects_bytes
+from aigc.generation.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.generation.briefs import read as read_brief_file
 from aigc.generation.conditions import label_pattern, labels_of
 from aigc.generation.draws import Draws, Ints
@@ -17,7 +17,7 @@ from aigc.generation.plan import Job, Range, shard_items
 from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec
-from aigc.store import ModelVersion
+from aigc.store import ModelStore, ModelVersion
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
@@ -86,9 +86,14 @@ def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Rang
 _MAX_PARTITIONS = 10_000
 
 
-def read_briefs(spec: GenerateSpec, config: ModelConfig) -> tuple[Briefs | None, list[Reject]]:
-    """The briefs `spec` names, and the rows that are none. Raises SpecError, StorageError."""
-    return (None, []) if spec.briefs is None else read_brief_file(spec, config)
+def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
+    """What the file of briefs holds that `spec` names. Raises SpecError, StorageError."""
+    if spec.briefs is None:
+        return None
+    standing = ModelStore().aliases(version.name)
+    aliases = (alias for alias, found in standing.items() if found == version.version)
+    names = (version.name, version.ref, *(f"{version.name}@{alias}" for alias in aliases))
+    return read_brief_file(spec, version.config, names)
 
 
 def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:

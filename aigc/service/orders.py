@@ -13,16 +13,16 @@ from urllib.parse import quote
 import numpy as np
 
 from aigc.errors import SpecError
-from aigc.generation.conditions import find_label, integer_weights, label_pattern
+from aigc.generation.conditions import find_label, integer_weights, label_pattern, listed
 from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.prompts import labels_in
 from aigc.modalities.image import SUFFIX
-from aigc.service.bodies import Asked, Generation
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Work
+from aigc.specs.requests import Asked, Generation
 from aigc.types import Labels
 
 NO_LABEL = "_"
@@ -107,7 +107,7 @@ def label_index(loaded: Loaded, label: str | None, param: str) -> int | None:
         return None
     if label is None:
         raise BadRequestError(
-            f"{param}: name one of {', '.join(loaded.labels)}", param=param, code="unknown_label"
+            f"{param}: name one of {listed(loaded.labels)}", param=param, code="unknown_label"
         )
     try:
         return find_label(loaded.labels, label[:200])
@@ -215,7 +215,7 @@ def _pattern(
         raise BadRequestError(str(error), param="labels", code="unknown_label") from None
     if not found:
         raise BadRequestError(
-            f"prompt: {prompt[:60]!r} names none of the model's labels: {', '.join(known)}",
+            f"prompt: {prompt[:60]!r} names none of the model's labels: {listed(known)}",
             param="prompt",
             code="unknown_label",
         )

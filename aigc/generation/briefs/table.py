@@ -25,6 +25,7 @@ COLUMNS = pa.schema(
         ("brief_id", pa.string()),
         ("count", pa.int64()),
         ("seed", pa.int64()),
+        ("first_index", pa.int64()),
         ("label_pattern", pa.int32()),
         ("truncation", pa.float64()),
         ("width", pa.int32()),
@@ -46,8 +47,9 @@ class Briefs:
     """Briefs in delivery order. Brief r has the slots starts[r] <= slot < starts[r] + count.
 
     Attributes:
-        table: `COLUMNS`, then the user's own. `label_pattern` is a row of `patterns`;
-            `truncation` is null where latents are not cut.
+        table: `COLUMNS`, then the user's own. `first_index` is the counter of the first item among
+            those of the seed; `label_pattern` is a row of `patterns`; `truncation` is null where
+            latents are not cut.
         patterns: class indices int64 (P,) that a brief repeats over its items; none at all when
             the model is unconditional.
         openai: made from an OpenAI batch file; `brief_id` is its custom_id.
@@ -94,7 +96,7 @@ class Briefs:
         A candidate depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
-        local = slots - self.starts[rows]
+        local = slots - self.starts[rows] + self._integers["first_index"][rows]
         return Draws(
             seeds=self._integers["seed"][rows].astype(np.uint64),
             candidates=draw * DRAW + local,
@@ -152,7 +154,7 @@ class Briefs:
 
     @functools.cached_property
     def _integers(self) -> dict[str, Ints]:
-        names = ("count", "seed", "label_pattern")
+        names = ("count", "seed", "first_index", "label_pattern")
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
     @functools.cached_property
