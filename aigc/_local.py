@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -37,6 +38,14 @@ def path_of(uri: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise StorageError(f"{uri!r}: no such user here; write the path in full") from None
+
+
+def regular(path: str) -> str:
+    """`path`; StorageError if what is there would be waited for instead of read."""
+    mode = Path(path).stat().st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise StorageError(f"{path}: a FIFO, socket or device; expected a file")
+    return path
 
 
 def temporary_name() -> str:

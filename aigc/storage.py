@@ -256,7 +256,7 @@ def open_input(uri: str) -> pa.NativeFile:
         return pa.PythonFile(io.BufferedReader(_s3_reader.Reader(uri), _READ_AHEAD_BYTES), "r")
     filesystem, path = arrow(uri)
     with _local.errors(uri):
-        return filesystem.open_input_file(path)
+        return filesystem.open_input_file(_local.regular(path))
 
 
 def arrow(uri: str) -> tuple[pafs.FileSystem, str]:

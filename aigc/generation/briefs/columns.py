@@ -203,8 +203,10 @@ def _inside(name: str) -> str | None:
 def _near(key: str) -> str | None:
     if key in _OTHER_WORDS:
         return None
-    names = (*_KEYS.items(), ("labels", "label"), ("quantity", "count"))
-    return next((field for name, field in names if _slips(key, name) <= len(name) // 8 + 1), None)
+    names = _KEYS | {"labels": "label", "quantity": "count"}
+    near = [name for name in names if _slips(key, name) <= len(name) // 8 + 1]
+    close = difflib.get_close_matches(key, near, n=1, cutoff=0)
+    return names[close[0]] if close else None
 
 
 def _slips(one: str, other: str) -> int:

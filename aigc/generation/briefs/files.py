@@ -108,7 +108,7 @@ def kind_of(uri: str) -> str:
     """
     name = PurePosixPath(uri).name.lower()
     suffix = PurePosixPath(name.removesuffix(".gz")).suffix
-    if suffix not in KINDS:
+    if suffix not in KINDS or (name.endswith(".gz") and KINDS[suffix] not in ("csv", "json")):
         suffix = PurePosixPath(name).suffix
         found = f"{_OTHERS[suffix]}; " if suffix in _OTHERS else ""
         raise SpecError(f"briefs = {uri}: {found}expected a file named {', '.join(KINDS)}")

@@ -36,7 +36,7 @@ def read_parquet(uri: str) -> Sheet:
 
 def _blank(columns: Mapping[str, pa.ChunkedArray], rows: int) -> set[int]:
     """Numbers of the rows in which every cell is null, empty text or not a number."""
-    nothing = pa.chunked_array([pa.array([True] * rows)])
+    nothing = pa.chunked_array([pa.array([True] * rows, pa.bool_())])
     for column in columns.values():
         nothing = pc.and_(nothing, _is_nothing(column))
         if not pc.any(nothing).as_py():
