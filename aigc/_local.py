@@ -170,6 +170,16 @@ def files_below(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     yield path, path.stat()
 
 
+def require_writable(target: Path, uri: str) -> None:
+    """Raises StorageError or OSError unless a file can be made in `target`; leaves nothing."""
+    nearest = next(p for p in [target, *target.parents] if p.exists())
+    if not nearest.is_dir():
+        raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
+    trial = nearest / temporary_name()
+    trial.touch()
+    trial.unlink()
+
+
 def _unless_gone(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error

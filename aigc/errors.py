@@ -15,6 +15,11 @@ A message is one line: what, where, and what would be right. The command line pr
 with `exit_code`; it never prints a traceback for one of these.
 """
 
+from collections.abc import Collection
+from itertools import islice
+
+_MOST_CHARACTERS = 60
+
 
 class AigcError(Exception):
     exit_code = 2
@@ -54,3 +59,11 @@ class GatesError(JobError):
 
 class PlacementError(AigcError):
     pass
+
+
+def listed(names: Collection[object], most: int = 10) -> str:
+    """'a, b, c' for a message; of many the first, and how many more there are."""
+    texts = [str(name) for name in islice(names, most)]
+    short = [t if len(t) <= _MOST_CHARACTERS else f"{t[:_MOST_CHARACTERS]}…" for t in texts]
+    rest = len(names) - len(short)
+    return ", ".join(short) + (f" and {rest:,} more" if rest > 0 else "")

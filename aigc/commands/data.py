@@ -20,6 +20,7 @@ from aigc.commands.common import (
     progress,
     say,
 )
+from aigc.errors import listed
 
 if TYPE_CHECKING:
     from aigc.data.dataset import Dataset
@@ -150,6 +151,7 @@ def show(
             ("images", f"{info['counts']['train']:,} train, {info['counts']['test']:,} test"),
             ("size", f"{info['width']} x {info['height']} x {info['channels']}"),
             ("source", f"{info['source']} ({info['licence'] or 'licence not stated'})"),
+            ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
             ("duplicates", _duplicates(info)),
             ("mean, std", f"{info['mean']}, {info['std']}"),
@@ -168,12 +170,17 @@ def show(
 def _tell(made: Json) -> None:
     if made["reused"]:
         say(f"{made['uri']}: this spec already made it; nothing to do")
+    else:
+        say(f"read as: {made['reading']}")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
+    if made["untrained"]:
+        missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
+        say(f"no training images of {missing}; a model makes these only when asked by name")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

@@ -178,12 +178,12 @@ def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
         shares = [(name.strip(), float(share)) for name, share in pairs]
     except ValueError:
         raise SpecError(
-            f"--labels {text!r}: give every label a share, like bag=3,dress=1"
+            f"--labels {text[:60]!r}: give every label a share, like bag=3,dress=1"
         ) from None
     found: dict[str, float] = {}
     for name, share in shares:
         if name in found and found[name] != share:
-            raise SpecError(f"--labels {text!r}: {name} has two shares; give it one")
+            raise SpecError(f"--labels {text[:60]!r}: {name[:60]} has two shares; give it one")
         found[name] = share
     return found
 

@@ -21,6 +21,8 @@ Pixels = npt.NDArray[np.uint8]
 """(H, W, C) in 0..255."""
 
 _SRGB = ImageCms.createProfile("sRGB")
+_COLOURS = ("L", "RGB", "CMYK", "LAB")
+"""Modes that keep their channels until a profile is applied."""
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -133,10 +135,16 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
         image = _narrow(image)
     elif image.mode == "F":
         raise UnfitError("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
+    alpha = None
     if image.has_transparency_data:
-        image = _on_white(image.convert("RGBA"))
-    elif profile:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    if image.mode not in _COLOURS:
+        image = image.convert("RGB")
+    if profile:
         image = _to_srgb(image, profile)
+    if alpha is not None:
+        image = _on_white(image, alpha)
     mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert("RGB").convert(mode)
 
@@ -149,16 +157,37 @@ def _narrow(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
+    colours = image.convert("RGB")
+    colours.putalpha(alpha)
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
+    return Image.alpha_composite(white, colours).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours through the embedded ICC profile; one that is damaged or does not fit is ignored."""
+    """Colours through the embedded ICC profile; one that is damaged or does not fit is ignored.
+
+    The profile decides how the pixels are taken: a grey picture may carry a profile of RGB, and a
+    palette or RGB of equal parts one of grey.
+    """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        space = source.profile.xcolor_space.strip()
+        mode = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(space)
+        if mode is None or (mode != image.mode and not _same_colours(image, mode)):
+            return image
+        fitting = image if image.mode == mode else image.convert(mode)
+        converted = ImageCms.profileToProfile(fitting, source, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return converted or image
+
+
+def _same_colours(image: Image.Image, mode: str) -> bool:
+    """Whether `image` in `mode` would hold the same values."""
+    if image.mode == "L":
+        return mode == "RGB"
+    if image.mode != "RGB" or mode != "L":
+        return False
+    red, green, blue = (np.asarray(channel) for channel in image.split())
+    return bool((red == green).all() and (green == blue).all())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from aigc.data.classes import class_name
 from aigc.generation.conditions import fold
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -22,7 +22,7 @@ def labels_in(
     up, the longest name first ("ankle boot" before "boot"), in singular and plural. A label
     "T-shirt/top" is also named by either half. `synonyms` gives other words, each with its label.
     """
-    text = prompt.strip()
+    text = class_name(prompt)
     if text in known:
         return [text]
     exact, names, longest = _names(tuple(known), tuple(synonyms.items()))
@@ -66,7 +66,7 @@ def _names(
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(fold(word) for word in _WORDS.findall(unicodedata.normalize("NFC", text)))
+    return tuple(word.casefold() for word in _WORDS.findall(class_name(text)))
 
 
 def _other_number(word: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from aigc import storage
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation import gates as gating
 from aigc.generation.briefs import Briefs, Reading, Reject
 from aigc.generation.engine import best_precision
@@ -21,7 +21,7 @@ from aigc.orchestration.shard_work import MeasureGates, ShardSetup
 from aigc.output import commit
 from aigc.specs import Gates, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Notice
+from aigc.types import Labels, Notice
 
 _SHOWN_REJECTS = 100
 
@@ -65,6 +65,7 @@ class Order:
         if reading:
             self._say(reading)
         planned = self._plan(found, briefs)
+        self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
             require_room(planned, self.spec.placement, self.on_cluster)
         job = commit.open_job(self.out, planned)
@@ -115,6 +116,23 @@ class Order:
             self.notice(note)
         if reading.rejects:
             self._say_rejects(reading.rejects)
+
+    def _say_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
+        """Which labels are left out, or made all the same, that had no training pictures."""
+        config = self.version.config
+        if not (config.conditional and config.untrained):
+            return
+        asked = {config.labels[at] for pattern in patterns for at in set(pattern)}
+        made = [name for name in config.untrained if name in asked]
+        if made:
+            self.notice(
+                f"labels: {listed(made)} had no training pictures, so the model never saw any"
+            )
+        elif not self.spec.labels:
+            self.notice(
+                f"labels: {listed(config.untrained)} had no training pictures and are left out "
+                "where none is named"
+            )
 
     def _say_rejects(self, rejects: Sequence[Reject]) -> None:
         """The first, and that all are written to `out`; or some of them, if they will not be."""

@@ -46,7 +46,7 @@ def plan_job(
         model_digest=version.digest,
         count=count,
         seed=spec.seed,
-        pattern=tuple(label_pattern(known, spec.labels).tolist()),
+        pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
         labels=known,
         truncation=spec.truncation,
         codec=spec.codec,
@@ -113,7 +113,7 @@ def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) 
         asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
         return Draws(seeds, numbers, asked.labels, asked.truncations)
     known = config.labels if config.conditional else ()
-    pattern = label_pattern(known, spec.labels)
+    pattern = label_pattern(known, spec.labels, config.usual)
     cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
     return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
 

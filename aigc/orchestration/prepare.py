@@ -18,7 +18,7 @@ import ray
 import ray.exceptions
 
 from aigc import storage
-from aigc.data import decode
+from aigc.data import decode, opening
 from aigc.data import prepare as core
 from aigc.errors import AigcError, JobError
 from aigc.orchestration.session import Workers, connect, plan_workers
@@ -45,7 +45,7 @@ def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) 
     done = core.finished(spec)
     if done is not None:
         return done
-    source = core.open_source(spec)
+    source = opening.open_source(spec)
     named = address or os.environ.get("RAY_ADDRESS") or spec.placement.workers
     if not named and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)

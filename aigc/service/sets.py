@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc import storage
-from aigc.errors import AigcError, StorageError
+from aigc.errors import AigcError, StorageError, listed
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import DRAW, Ints
 from aigc.generation.plan import Job, draws_of
@@ -96,7 +96,7 @@ class Shelf:
         job, briefs = progress.job, _briefs(out, progress.job)
         if label is not None and label not in job.labels:
             raise BadRequestError(
-                f"label: this set has no {label[:60]!r}; it has {', '.join(job.labels) or 'none'}",
+                f"label: this set has no {label[:60]!r}; it has {listed(job.labels) or 'none'}",
                 param="label",
             )
         found: list[int] = []

@@ -165,7 +165,7 @@ class GenerateSpec(Spec):
     """Columns of your own whose names are like those of a brief's fields or of settings, and which
     are therefore asked about."""
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs by which the output is laid out in folders, Hive style."""
+    """Columns of the briefs by which the output is laid out in folders; they stay in the files."""
     max_rejects: float = Field(0.05, ge=0)
     """Stop when more briefs are rejected: a share if below 1, else a number of rows."""
     seed: Seed = 0

@@ -46,14 +46,29 @@ Size: TypeAlias = Annotated[
 """One side of a square, or (height, width)."""
 
 
+Role: TypeAlias = Literal["train", "test", "ignore"]
+"""What the pictures of a folder are for."""
+
+
 class PrepareSpec(Spec):
     """Raw images in, a clean, split, sharded data set out."""
 
     source: Place
-    """Folder (class = sub-folder, or metadata.csv/.jsonl), IDX folder or Parquet file/folder; local
-    or s3://."""
+    """Folder (class = sub-folder, or a table such as metadata.csv), IDX folder, Parquet
+    file/folder, ZIP, tar or folder of WebDataset shards; local or s3://."""
     out: Place
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
+    splits: dict[str, Role] | None = None
+    """Which folders (or words in the names of Parquet files) are splits, such as {Train: train,
+    dev: test, extra: ignore}; unset means usual names are recognised, {} means there are none."""
+    class_level: int | None = Field(None, ge=0, le=32)
+    """Which folder of a picture's path is its class: 1 for SOURCE/<class>/…, 2 for
+    SOURCE/x/<class>/…, 0 for no classes; unset means it is recognised."""
+    label_file: str | None = None
+    """The table of labels in a folder source, such as annotations/train.csv; unset means
+    metadata.csv, .jsonl or .parquet and StyleGAN's dataset.json wherever they lie, "" none."""
+    ignore: tuple[str, ...] = ()
+    """Names or paths to leave out, with * and ?, such as [masks, "*_depth.png", "raw/old"]."""
     size: Size = 64
     """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
     channels: Literal[1, 3] = 3

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation.briefs.table import COLUMNS
 from aigc.generation.briefs.values import nfc
-from aigc.generation.conditions import fold, listed
+from aigc.generation.conditions import fold
 from aigc.specs import BriefColumns, GenerateSpec
 
 _OURS = {

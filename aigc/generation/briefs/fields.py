@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation.briefs.values import given, hint, nfc, real, shown, text_of, whole
-from aigc.generation.conditions import fold, label_pattern, listed
+from aigc.generation.conditions import fold, label_pattern
 from aigc.generation.draws import DRAW
 from aigc.generation.prompts import labels_in
 from aigc.models.config import ModelConfig
@@ -100,7 +100,7 @@ class Parser:
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
-        self._default = self._number(label_pattern(self._known, spec.labels))
+        self._default = self._number(label_pattern(self._known, spec.labels, config.usual))
 
     @property
     def patterns(self) -> tuple[Labels, ...]:

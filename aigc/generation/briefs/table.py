@@ -37,7 +37,6 @@ COLUMNS = pa.schema(
 CONSTANT = ("brief_id",)
 """The column of ours by which a set can be partitioned, next to the user's own."""
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAX_NAME_BYTES = 255
 _METADATA = b"aigc.briefs"
 
@@ -107,7 +106,8 @@ class Briefs:
     def partitions(self, names: Sequence[str]) -> list[tuple[int, int, str]]:
         """(start, stop, folder) of consecutive slots that share the values of columns `names`.
 
-        Folders are `campaign=spring/market=se`, percent-encoded as Arrow and Hive read them.
+        Folders are `campaign-spring/market-se`, percent-encoded. They are not Hive's `market=se`:
+        the columns stand in the files, and readers would take their types from the names.
         """
         folders = folder_names(self.table, names)
         runs, row = [], 0
@@ -182,7 +182,7 @@ def sort_for(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def folder_names(table: pa.Table, names: Sequence[str]) -> list[str]:
-    """The Hive-style folder of each row.
+    """The folder of each row.
 
     Raises:
         SpecError: a value too long for the name of a folder.
@@ -199,10 +199,9 @@ def _segments(name: str, column: pa.ChunkedArray) -> list[str]:
 
 
 def _segment(name: str, value: Any) -> str:
-    if value is None or value == "":
-        return f"{quote(name, safe='')}={_NULL}"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    segment = f"{quote(name, safe='')}={quote(text, safe='')}"
+    """`name-value`; nothing after the hyphen where the cell is empty."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    segment = f"{quote(name, safe='')}-{quote(text, safe='')}"
     if len(segment) > _MAX_NAME_BYTES:
         raise SpecError(
             f"partition_by = {name}: the value {text[:40]!r}... is too long for a folder; "

@@ -191,9 +191,9 @@ def test_partitions_are_contiguous_and_otherwise_in_order(tmp_path: Path) -> Non
     briefs, _ = read_file(path, partition_by=["campaign", "market"])
     assert briefs.table["brief_id"].to_pylist() == ["2", "4", "3", "1"]
     assert briefs.partitions(["campaign", "market"]) == [
-        (0, 5, "campaign=a/market=no"),
-        (5, 8, "campaign=b/market=no"),
-        (8, 10, "campaign=b/market=se"),
+        (0, 5, "campaign-a/market-no"),
+        (5, 8, "campaign-b/market-no"),
+        (8, 10, "campaign-b/market-se"),
     ]
     with pytest.raises(SpecError, match=r"partition_by = label: .*brief_id, .*campaign, market"):
         read_file(path, partition_by=["label"])
