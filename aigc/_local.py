@@ -40,6 +40,14 @@ def path_of(uri: str) -> Path:
         raise StorageError(f"{uri!r}: no such user here; write the path in full") from None
 
 
+def exists(path: Path) -> bool:
+    """Raises StorageError for a link to nothing, or in a circle."""
+    found = path.exists()
+    if not found and path.is_symlink():
+        raise StorageError(f"{path}: a link to nothing, or to itself; correct or delete it")
+    return found
+
+
 def regular(path: str) -> str:
     """`path`; StorageError if what is there would be waited for instead of read."""
     mode = Path(path).stat().st_mode

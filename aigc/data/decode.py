@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from aigc.data.signatures import unreadable
 from aigc.specs import Fit, PrepareSpec
 
 Pixels = npt.NDArray[np.uint8]
@@ -83,7 +84,7 @@ def read(
     except (UnfitError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UnfitError("not an image of a known format") from None
+        raise UnfitError(unreadable(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooLargeError(f"more than max_pixels = {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged input

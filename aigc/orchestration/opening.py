@@ -18,7 +18,7 @@ from aigc.orchestration.place import choose_device, make_crew, require_room
 from aigc.orchestration.planning import plan_job, probe_draws, read_briefs, write_briefs
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import MeasureGates, ShardSetup
-from aigc.output import commit
+from aigc.output import commit, files
 from aigc.specs import Gates, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Labels, Notice
@@ -67,6 +67,7 @@ class Order:
         planned = self._plan(found, briefs)
         self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
+            files.require_names(self.out, planned, briefs)
             require_room(planned, self.spec.placement, self.on_cluster)
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)

@@ -69,6 +69,12 @@ class Briefs:
         return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
 
     @property
+    def asked_patterns(self) -> tuple[Labels, ...]:
+        """Those of `patterns` that some brief has; one empty pattern if there are none."""
+        used = sorted({*self._integers["label_pattern"].tolist()})
+        return tuple(self.patterns[at] for at in used) if self.patterns else (np.empty(0, int),)
+
+    @property
     def count(self) -> int:
         """Items of all briefs together."""
         return int(self.starts[-1])
