@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -59,8 +60,10 @@ class Walk(Body):
 
 def parse_json(kind: type[B], data: bytes) -> B:
     """Raises BadRequestError that names the field."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise BadRequestError("the body is text in UTF-16; send it in UTF-8", code="invalid_json")
     try:
-        return kind.model_validate_json(data, strict=True)
+        return kind.model_validate_json(data.removeprefix(codecs.BOM_UTF8), strict=True)
     except ValidationError as error:
         raise _refusal(error, kind) from None
 

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from aigc.specs.base import Seed
@@ -20,6 +28,9 @@ Truncation = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 LabelName = Annotated[str, Field(max_length=200)]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$")]
+
+
+Labels = list[LabelName] | dict[LabelName, Share] | None
 
 
 def _require_opaque(value: Any) -> Any:
@@ -99,18 +110,19 @@ class Generation(Asked):
     prompt: str | None = Field(None, max_length=4000)
     """Names labels of the model, in any case, singular or plural; left out, it is every label. A
     model without labels makes what it makes, whatever the prompt."""
-    labels: list[LabelName] | dict[LabelName, Share] | None = None
+    labels: Labels = None
     """Labels in equal shares, or a share for each. Instead of a prompt."""
     truncation: Truncation | None = None
     """Latents are drawn from the normal cut at ± this value: less variety, fewer misses."""
     style: Literal["vivid", "natural"] | None = None
     """Without effect, and named under `ignored` in the answer."""
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.labels is not None and not 0 < len(self.labels) <= 1000:
-            raise ValueError("labels: name between 1 and 1000")
-        return self
+    @field_validator("labels")
+    @classmethod
+    def _bounded(cls, labels: Labels) -> Labels:
+        if labels is not None and not 0 < len(labels) <= 1000:
+            raise ValueError("name between 1 and 1000")
+        return labels
 
 
 class Complaint(NamedTuple):
@@ -125,7 +137,7 @@ def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
     first = errors[0]
     if first["type"] == "json_invalid":
         return Complaint(f"the body is no JSON: {first['msg']}", None, "invalid_json")
-    field = ".".join(str(part) for part in first["loc"][:2])
+    field = ".".join(part for part in map(str, first["loc"][:2]) if "[" not in part)
     if first["type"] == "extra_forbidden":
         known = _fields(kind, first["loc"][:-1])
         unknown = [str(found["loc"][-1]) for found in errors if found["type"] == first["type"]]

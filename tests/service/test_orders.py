@@ -83,7 +83,7 @@ def test_what_cannot_be_is_told(
         (b'{"size": "big"}', "size"),
         (b'{"truncation": 0}', "truncation"),
         (b'{"output_format": "raw"}', "output_format"),
-        (b'{"labels": []}', None),
+        (b'{"labels": []}', "labels"),
         (b'{"colour": "red"}', "colour"),
         (b"[1]", None),
         (b'{"n": 1', None),
