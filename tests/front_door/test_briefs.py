@@ -306,6 +306,12 @@ PADDING = [
         made=MADE,
         blank=201,
     ),
+    Table(
+        "padding without end",
+        "b.csv.gz",
+        lambda: packed(PLAIN + b",\n" * (2**21 + 9)),
+        refused="more than 2,097,152 rows without content; delete them",
+    ),
     Table("nothing but padding", "b.csv", b"label,count\n" + b",\n" * 9, refused="holds no rows"),
 ]
 

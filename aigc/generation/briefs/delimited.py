@@ -12,7 +12,7 @@ import pyarrow as pa
 from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
-from aigc.generation.briefs.sheets import Sheet, require_names
+from aigc.generation.briefs.sheets import Sheet, require_few_blank, require_names
 from aigc.generation.briefs.values import given, nfc
 
 _CHUNK_ROWS = 8192
@@ -107,6 +107,7 @@ class _Table:
             self._rejects.append(Reject(self._row, None, f"not CSV: {cells}"))
         elif not any(map(given, cells)):
             self._blank += 1
+            require_few_blank(self._blank, self._uri)
         else:
             self._add_row(cells)
 

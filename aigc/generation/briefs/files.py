@@ -9,7 +9,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -198,7 +198,7 @@ def _lines(uri: str, text: io.TextIOWrapper) -> Iterator[str]:
 class _Bounded(io.RawIOBase):
     """What a compressed file holds, up to a limit: a small file may hold terabytes of nothing."""
 
-    def __init__(self, uri: str, stream: IO[bytes]) -> None:
+    def __init__(self, uri: str, stream: gzip.GzipFile) -> None:
         self._uri, self._stream, self._read = uri, stream, 0
 
     def readable(self) -> bool:

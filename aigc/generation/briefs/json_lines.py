@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
-from aigc.generation.briefs.sheets import Sheet
+from aigc.generation.briefs.sheets import Sheet, require_few_blank
 from aigc.generation.briefs.values import given, nfc
 
 
@@ -23,6 +24,7 @@ def read_json_lines(uri: str) -> Sheet:
             continue
         if all(given(value) is None for value in found.values()):
             sheet.blank += 1
+            require_few_blank(sheet.blank, uri)
             continue
         for name, value in _named(found).items():
             if name not in columns:
@@ -52,8 +54,13 @@ def json_lines(uri: str, holding: str = "") -> Iterator[tuple[int, dict[str, Any
 
 def _named(found: dict[str, Any]) -> dict[str, Any]:
     """With names as a table's header has them, unless two would then be equal."""
-    named = {nfc(name).strip(): value for name, value in found.items()}
+    named = {_name(name): value for name, value in found.items()}
     return named if len(named) == len(found) else found
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(text: str) -> str:
+    return nfc(text).strip()
 
 
 def _object(number: int, text: str) -> dict[str, Any] | Reject:

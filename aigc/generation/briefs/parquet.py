@@ -8,18 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import reading
 from aigc.generation.briefs.sheets import Sheet, is_text, require_names
 from aigc.generation.briefs.values import nfc
 
+_MOST_ROWS = 2**24
 _UNHELD = (ValueError, OverflowError, pa.ArrowException)
 
 
 def read_parquet(uri: str) -> Sheet:
     """A value Python cannot hold rejects its row: text not UTF-8, a day beyond the year 9999."""
     with reading(uri) as stream:
-        table = pq.ParquetFile(stream).read()
+        file = pq.ParquetFile(stream)
+        if file.metadata.num_rows > _MOST_ROWS:
+            raise SpecError(f"briefs = {uri}: more than {_MOST_ROWS:,} rows; split it")
+        table = file.read()
         names = [nfc(name).strip() for name in table.column_names]
         require_names(names, uri)
         columns = {name: _plain(table.column(at)) for at, name in enumerate(names)}

@@ -150,9 +150,9 @@ class _Parsed:
                 f"{name} = {brief.brief_id!r}: row {first} has it already", "duplicate"
             )
         if brief.first_index + brief.items > DRAW:
-            first, count = parser.names["first_index"], parser.names["count"]
+            index, count = parser.names["first_index"], parser.names["count"]
             raise BadBriefError(
-                f"{first} = {brief.first_index}: with {count} = {brief.items} at most "
+                f"{index} = {brief.first_index}: with {count} = {brief.items} at most "
                 f"{DRAW - brief.items:,}"
             )
         if self._items + brief.items >= DRAW:

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 
+_MOST_BLANK = 2**21
+
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 
 
@@ -55,6 +57,14 @@ def require_names(names: Sequence[str], uri: str) -> None:
             raise SpecError(f"briefs = {uri}: column {at + 1} has no name; give it one")
         if name in names[:at]:
             raise SpecError(f"briefs = {uri}: two columns are named {name!r}; rename one")
+
+
+def require_few_blank(count: int, uri: str) -> None:
+    """Raises SpecError for more rows than any spreadsheet has: they would be read for hours."""
+    if count > _MOST_BLANK:
+        raise SpecError(
+            f"briefs = {uri}: more than {_MOST_BLANK:,} rows without content; delete them"
+        )
 
 
 def is_text(kind: pa.DataType) -> bool:
