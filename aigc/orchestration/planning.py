@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, cast
 
 import numpy as np
 
 from aigc import storage
-from aigc.errors import SpecError
+from aigc.errors import SpecError, StoreError
 from aigc.generation.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.generation.briefs import read as read_brief_file
 from aigc.generation.conditions import label_pattern, labels_of
@@ -18,6 +19,7 @@ from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
+from aigc.store.models import LATEST
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
@@ -90,10 +92,17 @@ def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
     """What the file of briefs holds that `spec` names. Raises SpecError, StorageError."""
     if spec.briefs is None:
         return None
-    standing = ModelStore().aliases(version.name)
+    return read_brief_file(spec, version.config, _names_of(version))
+
+
+def _names_of(version: ModelVersion) -> tuple[str, ...]:
+    """What a request may call the model, as at the endpoint: with its version or an alias."""
+    store, name = ModelStore(), version.name
+    standing = store.aliases(name)
+    with contextlib.suppress(StoreError):  # a model by its place need not be in the store
+        standing[LATEST] = store.resolve(f"{name}@{LATEST}").version
     aliases = (alias for alias, found in standing.items() if found == version.version)
-    names = (version.name, version.ref, *(f"{version.name}@{alias}" for alias in aliases))
-    return read_brief_file(spec, version.config, names)
+    return name, version.ref, *(f"{name}@{alias}" for alias in aliases)
 
 
 def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:

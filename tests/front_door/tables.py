@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,3 +101,8 @@ def first_labels(reading: Reading, names: tuple[str, ...]) -> list[tuple[int, st
         (count, names[label])
         for count, label in zip(briefs.table["count"].to_pylist(), labels.tolist(), strict=True)
     ]
+
+
+PLAIN = csv("label,count", "two,3", "one,1")
+MADE = [(3, "two"), (1, "one")]
+NFD = unicodedata.normalize("NFD", "Café")
