@@ -199,8 +199,10 @@ class GenerateSpec(Spec):
     def _consistent(self) -> Self:
         if self.count is None and self.briefs is None:
             raise ValueError("count is missing; set it, or give briefs that say it")
-        if self.partition_by and self.briefs is None:
-            raise ValueError("partition_by needs briefs")
+        for field in ("partition_by", "own_columns", "briefs_sheet", "columns"):
+            given = getattr(self, field) != type(self).model_fields[field].default
+            if given and self.briefs is None:
+                raise ValueError(f"{field} needs briefs")
         if self.codec == "raw" and self.writer == "files":
             raise ValueError("codec raw has no file format; use the writer parquet or webdataset")
         return self

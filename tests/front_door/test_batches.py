@@ -323,6 +323,12 @@ def test_a_stream_and_an_edit_say_what_had_no_effect(client: httpx.Client) -> No
     )
 
 
+@pytest.mark.parametrize("option", [{"own_columns": ["x"]}, {"columns": {"label": "x"}}])
+def test_a_batch_has_names_of_its_own(tmp_path: Path, option: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="is an OpenAI batch file, which has names of its own"):
+        batch(tmp_path, line("a", {}), **option)
+
+
 def test_raw_is_no_answer(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="codec = raw"):
         batch(tmp_path, line("a", {}), codec="raw")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aigc.errors import AigcError, SpecError, StorageError
 from aigc.generation.briefs import Reading, looks_like_briefs, read
+from aigc.specs import GenerateSpec, build
 from tests.front_door.brief_columns import COLUMNS, PROMPTS
 from tests.front_door.brief_files import KINDS
 from tests.front_door.brief_values import NUMBERS, PADDING, TEXTS
@@ -94,6 +95,20 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path, name: str) -> None:
 )
 def test_a_file_is_told_from_a_model(what: str, right: bool) -> None:
     assert looks_like_briefs(what) is right
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"own_columns": ["x"]},
+        {"columns": {"label": "x"}},
+        {"briefs_sheet": "A"},
+        {"partition_by": ["x"]},
+    ],
+)
+def test_options_of_briefs_need_briefs(option: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match=f"{next(iter(option))} needs briefs"):
+        build(GenerateSpec, {"model": "m", "out": "o", "count": 1} | option)
 
 
 CELLS = st.sampled_from(["", " ", "two", "3", "1.000", "x", "one|two", "-1", "7", "\u00a0"])

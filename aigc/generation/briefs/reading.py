@@ -32,7 +32,7 @@ from aigc.generation.briefs.values import nfc
 from aigc.generation.briefs.workbook import read_workbook
 from aigc.generation.draws import DRAW
 from aigc.models.config import ModelConfig
-from aigc.specs import GenerateSpec
+from aigc.specs import BriefColumns, GenerateSpec
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Sheet, bool]:
         case "xlsx":
             return read_workbook(uri, spec.briefs_sheet), False
     if openai.is_batch(uri):
+        if spec.columns != BriefColumns() or spec.own_columns:
+            raise SpecError(
+                f"columns and own_columns: {uri} is an OpenAI batch file, which has names of its "
+                "own; leave them out"
+            )
         return openai.read_batch(spec, models), True
     return read_json_lines(uri), False
 

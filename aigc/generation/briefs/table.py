@@ -149,8 +149,11 @@ class Briefs:
         try:
             table = pq.read_table(pa.BufferReader(data))
             header = json.loads(table.schema.metadata[_METADATA])
+            table.select(COLUMNS.names)
         except (pa.ArrowException, KeyError, TypeError, ValueError):
-            raise SpecError("the stored briefs are damaged: not Parquet as aigc wrote it") from None
+            raise SpecError(
+                "the stored briefs are damaged: not Parquet as this version of aigc wrote it"
+            ) from None
         patterns = tuple(np.asarray(found, dtype=np.int64) for found in header["patterns"])
         return cls(table.replace_schema_metadata().combine_chunks(), patterns, header["openai"])
 
