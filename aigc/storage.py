@@ -132,7 +132,7 @@ def exists(uri: str) -> bool:
     if is_s3(uri):
         return _s3.exists(uri)
     with _local.errors(uri):
-        return _path(uri).exists()
+        return _local.exists(_path(uri))
 
 
 def listing(uri: str) -> Iterator[Entry]:

@@ -20,6 +20,7 @@ from aigc.service.orders import Order
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket
+from aigc.specs.requests import Generation
 from aigc.types import Notice, unheard
 
 _READ_AT_A_TIME = 2
@@ -87,7 +88,7 @@ class Service:
             ref = offers[0].name
         return await self.catalogue.get(ref)
 
-    async def generation(self, asked: bodies.Generation, repeatable: bytes | None = None) -> Order:
+    async def generation(self, asked: Generation, repeatable: bytes | None = None) -> Order:
         """`repeatable` bytes stand for the seed where the request names none."""
         seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
         return orders.generation(await self.model(asked.model), asked, self.settings, seed)

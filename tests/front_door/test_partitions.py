@@ -45,8 +45,9 @@ def written(root: Path, values: list[str]) -> dict[str, str]:
     asked = GenerateSpec(
         model="tiny", out=str(root), briefs=str(table), count=1, partition_by=("market",)
     )
-    briefs, rejects = read(asked, tiny_config())
-    assert not rejects
+    found = read(asked, tiny_config())
+    assert not found.rejects
+    briefs = found.briefs
     kept = briefs.table.select(schema._carried(briefs))
     for number, (start, stop, folder) in enumerate(briefs.partitions(["market"])):
         path = root / "data" / folder / f"part-{number:05d}.parquet"
@@ -103,7 +104,7 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
         count=1,
         partition_by=names,
     )
-    briefs, _ = read(asked, tiny_config())
+    briefs = read(asked, tiny_config()).briefs
     assert briefs.table.select(names).schema.types == table.schema.types
     assert [folder for *_, folder in briefs.partitions(names)] == [
         "market-1/big-true/price-0.5",
