@@ -56,11 +56,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _VERSION = re.compile(r"v[1-9][0-9]*")
 
 
+def named_store() -> str | None:
+    """AIGC_STORE without blanks and line ends around it; None where it is not set."""
+    return os.environ.get("AIGC_STORE", "").strip() or None
+
+
 class ModelStore:
     """The store at `uri`; by default AIGC_STORE, else ./aigc-store."""
 
     def __init__(self, uri: str | None = None) -> None:
-        self.uri = storage.absolute(uri or os.environ.get("AIGC_STORE") or "./aigc-store")
+        self.uri = storage.absolute(uri or named_store() or "./aigc-store")
         self._models = storage.join(self.uri, "models")
 
     def publish(

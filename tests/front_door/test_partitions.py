@@ -94,7 +94,9 @@ def test_every_reader_finds_the_column(
 
 
 def test_columns_keep_their_types(tmp_path: Path) -> None:
-    table = pa.table({"market": [1, 2], "big": [True, False], "price": [0.5, 1.0]})
+    table = pa.table(
+        {"brief_id": ["a", "b"], "market": [1, 2], "big": [True, False], "price": [0.5, 1.0]}
+    )
     pq.write_table(table, tmp_path / "briefs.parquet")
     names = ("market", "big", "price")
     asked = GenerateSpec(
@@ -105,7 +107,7 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
         partition_by=names,
     )
     briefs = read(asked, tiny_config()).briefs
-    assert briefs.table.select(names).schema.types == table.schema.types
+    assert briefs.table.select(names).schema.types == table.select(names).schema.types
     assert [folder for *_, folder in briefs.partitions(names)] == [
         "market-1/big-true/price-0.5",
         "market-2/big-false/price-1.0",
