@@ -39,6 +39,7 @@ class Entry:
     modified_s: float
     problem: str = ""
     """Why it cannot be read; of `everything` only."""
+    tag: str = ""  # the ETag on S3
 
 
 def is_s3(uri: str) -> bool:
@@ -131,7 +132,7 @@ def exists(uri: str) -> bool:
     if is_s3(uri):
         return _s3.exists(uri)
     with _local.errors(uri):
-        return _path(uri).exists()
+        return _local.exists(_path(uri))
 
 
 def listing(uri: str) -> Iterator[Entry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from aigc.commands.common import console, local_folder, progress, say
+from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ def _training_workers() -> Placement:
 
     from aigc.specs import Placement
 
-    cpus = os.cpu_count() or 1
-    return Placement(workers=1 if torch.cuda.is_available() else min(2, cpus))
+    return Placement(workers=1 if torch.cuda.is_available() else min(2, usable_cpus()))
 
 
 def smoke_plan(out: str, count: int, minutes: float) -> Plan:
@@ -196,7 +196,7 @@ def _print_summary(plan: Plan, steps: Steps, figures: dict[str, Any]) -> None:
         quality.add_row(name, f"{figure['model']:.3g}", f"{figure['floor']:.3g}")
     table = Table("step", "seconds", "result", "where", title="What was made")
     for name, seconds, result, where in steps.rows:
-        table.add_row(name, f"{seconds:,.0f}", result, where)
+        table.add_row(name, f"{seconds:,.0f}", Text(result), Text(where))
     table.add_row("total", f"{sum(row[1] for row in steps.rows):,.0f}", "", "")
     console.print(quality)
     console.print(table)

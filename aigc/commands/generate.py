@@ -22,8 +22,6 @@ from aigc.commands.common import (
 from aigc.errors import SpecError
 from aigc.loading import loading
 
-_BRIEFS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-
 MetricsPort = Annotated[
     int | None,
     typer.Option(
@@ -45,7 +43,7 @@ def generate(
     model: Annotated[str | None, typer.Option(help="The model, when briefs come first.")] = None,
     briefs: Annotated[
         str | None,
-        typer.Option(help="CSV, JSON Lines, Parquet or OpenAI batch: a row a brief."),
+        typer.Option(help="CSV, JSON Lines, Parquet, Excel or OpenAI batch: a row a brief."),
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many images to make.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
@@ -76,11 +74,12 @@ def generate(
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
     with _engine_loading(address):
+        from aigc.generation.briefs import looks_like_briefs
         from aigc.orchestration.generate import dry_run as estimate
         from aigc.orchestration.generate import run
         from aigc.specs import GenerateSpec, load
 
-    if what is not None and what.casefold().endswith(_BRIEFS):
+    if what is not None and looks_like_briefs(what):
         briefs = _one("briefs", what, briefs)
     elif what is not None:
         model = _one("model", what, model)

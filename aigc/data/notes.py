@@ -25,7 +25,7 @@ _MOST_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What is stated about one picture; None where nothing is."""
+    """Caption, licence and creator of one picture; None where its source has none."""
 
     caption: str | None = None
     licence: str | None = None

@@ -37,7 +37,7 @@ def entries(spec: PrepareSpec) -> Entries:
     """
     found = list(storage.everything(spec.source))
     if not found and not storage.exists(spec.source):
-        raise DataError(f"source = {spec.source!r}: not found")
+        raise DataError(f"source = {spec.source!r}: not found; check the path")
     return of_source.read(spec.source, spec, found)
 
 

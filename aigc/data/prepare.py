@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
+from aigc.cpus import usable_cpus
 from aigc.data import card, decode, layout, opening, work
 from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
@@ -41,7 +41,7 @@ class Execute(Protocol):
 
 def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
     """Threads: decoding, resizing and encoding leave the interpreter lock."""
-    with decode.quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with decode.quiet(), ThreadPoolExecutor(min(8, usable_cpus())) as pool:
         running = [pool.submit(function, task) for task in tasks]
         try:
             for future in as_completed(running):

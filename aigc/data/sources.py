@@ -79,7 +79,7 @@ def chunk_items(spec: PrepareSpec) -> int:
 def fingerprint(entries: Sequence[storage.Entry]) -> str:
     """Changes with the names and the content of the files, not with their times.
 
-    Of a source on S3 or of more than 4 GiB the sizes and times stand for the content.
+    Of a source on S3 the ETags stand for the content, of one of more than 4 GiB sizes and times.
     """
     files = sorted((e for e in entries if not _is_cache(e.key)), key=lambda entry: entry.key)
     read = sum(entry.size_bytes for entry in files) <= _HASHED_BYTES
@@ -97,11 +97,11 @@ def _is_cache(key: str) -> bool:
 
 
 def _state(entry: storage.Entry, read: bool) -> str:
-    """A hash of the file's bytes, else its time."""
+    """A hash of the file's bytes, else the store's tag or its time."""
     if read and not storage.is_s3(entry.uri):
         with contextlib.suppress(StorageError), storage.open_input(entry.uri) as stream:
             digest = hashlib.blake2b(digest_size=16)
             while part := stream.read(_HASH_BYTES):
                 digest.update(part)
             return digest.hexdigest()
-    return f"{entry.modified_s}"
+    return entry.tag or f"{entry.modified_s}"

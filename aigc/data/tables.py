@@ -129,6 +129,8 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
             place = (entry.uri, entry.key, groups, first_row)
             chunks.append(TableChunk(*place, test, labels, column, said))
     total = sum(head.num_rows for head in heads)
+    if files and not total:
+        raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
     return Source(
@@ -179,8 +181,9 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     schema = head.schema.to_arrow_schema()
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
         if column and column not in schema.names:
+            none = " or to '' if there are none" if field == "label_column" else ""
             raise DataError(
-                f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}"
+                f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}{none}"
             )
     kind = schema.field(spec.image_column).type
     if not _holds_bytes(kind):

@@ -17,12 +17,13 @@ from aigc.endpoint.gate import SEEN
 from aigc.endpoint.routes import charge
 from aigc.modalities.image import MIME
 from aigc.service import orders, signing
-from aigc.service.bodies import Size, Truncation, parse_form
+from aigc.service.bodies import parse_form
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
 from aigc.service.quota import Ledger
 from aigc.service.service import Service
+from aigc.specs.requests import Size, Truncation
 
 _CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 _FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")

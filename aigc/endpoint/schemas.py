@@ -34,6 +34,12 @@ IMAGES = {
         "model": TEXT,
         "output_format": TEXT,
         "size": TEXT,
+        "background": {"const": "opaque"},
+        "ignored": {
+            "type": "array",
+            "items": TEXT,
+            "description": "Fields of the request that had no effect.",
+        },
         "data": {
             "type": "array",
             "items": {

@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aigc.service.bodies import LabelName, parse_form
+from aigc.service.bodies import parse_form
 from aigc.service.errors import NotFoundError, OverloadedError
 from aigc.service.sets import FILES, Item, Shelf
+from aigc.specs.requests import LabelName
 from aigc.types import Json
 
 P = ParamSpec("P")

@@ -33,7 +33,7 @@ def labels_in(
     at = 0
     while at < len(words):
         for length in range(min(longest, len(words) - at), 0, -1):
-            label = names.get(tuple(words[at : at + length]))
+            label = names.get(words[at : at + length])
             if label is not None:
                 found[label] = None
                 at += length - 1

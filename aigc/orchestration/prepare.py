@@ -8,7 +8,6 @@ has to leave CPUs to its own reads and writes; here at most as many tasks as fit
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from aigc import storage
 from aigc.data import decode, opening
 from aigc.data import prepare as core
 from aigc.errors import AigcError, JobError
+from aigc.orchestration.address import named
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, PrepareSpec
 from aigc.types import Json, Report, silent
@@ -53,8 +53,8 @@ def run(
         return done
     source = opening.open_source(spec)
     tell(f"read as: {source.reading}")
-    named = address or os.environ.get("RAY_ADDRESS") or spec.placement.workers
-    if not named and source.size_bytes < SMALL_BYTES:
+    asked = named(address) or spec.placement.workers
+    if not asked and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)
     with connect(address):
         placement = spec.placement.model_copy(

@@ -18,11 +18,11 @@ from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.prompts import labels_in
 from aigc.modalities.image import SUFFIX
-from aigc.service.bodies import Asked, Generation
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Work
+from aigc.specs.requests import Asked, Generation
 from aigc.types import Labels
 
 NO_LABEL = "_"

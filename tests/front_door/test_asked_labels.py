@@ -115,7 +115,7 @@ def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:
     table = tmp_path / "briefs.csv"
     table.write_text("brief_id,label,count\na,,4\nb,two,1\nc,two|one,2\n")
     asked = GenerateSpec(model="half", out="x", briefs=str(table))
-    briefs, _ = read(asked, config)
+    briefs = read(asked, config).briefs
     rows = briefs.draws(np.arange(briefs.count)).labels
     assert rows is not None
     assert [config.labels[at] for at in rows] == [

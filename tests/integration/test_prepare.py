@@ -15,7 +15,7 @@ import pytest
 from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
-from aigc.errors import DataError, JobError, PlacementError, StorageError
+from aigc.errors import DataError, JobError, PlacementError, SpecError, StorageError
 from aigc.orchestration.prepare import OnRay, run
 from aigc.orchestration.session import Workers
 from aigc.specs import Placement
@@ -105,6 +105,19 @@ def test_a_worker_that_dies_or_hangs_is_replaced(
 def test_work_that_never_succeeds_stops_the_job(ray_session: None, tmp_path: Path) -> None:
     with pytest.raises(JobError, match="chunk 0 failed 2 times"):
         on_ray(always_dies, [str(tmp_path)], timeout_s=30.0)
+
+
+def test_content_in_a_bucket_decides_about_reuse(s3_uri: str, shop: Path, tmp_path: Path) -> None:
+    source = storage.join(s3_uri, "raw")
+    upload(shop, source)
+    chosen = spec(source, tmp_path / "out")
+    run(chosen)
+    upload(shop, source)
+    assert run(chosen)["reused"]
+    before = (shop / "hats/0000.png").read_bytes()
+    storage.write_bytes(storage.join(source, "hats/0000.png"), bytes(len(before)))
+    with pytest.raises(SpecError, match=r"has changed since .*other content"):
+        run(chosen)
 
 
 def test_from_s3_to_s3_is_the_same_as_on_disk(

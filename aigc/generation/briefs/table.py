@@ -25,6 +25,7 @@ COLUMNS = pa.schema(
         ("brief_id", pa.string()),
         ("count", pa.int64()),
         ("seed", pa.int64()),
+        ("first_index", pa.int64()),
         ("label_pattern", pa.int32()),
         ("truncation", pa.float64()),
         ("width", pa.int32()),
@@ -45,8 +46,9 @@ class Briefs:
     """Briefs in delivery order. Brief r has the slots starts[r] <= slot < starts[r] + count.
 
     Attributes:
-        table: `COLUMNS`, then the user's own. `label_pattern` is a row of `patterns`;
-            `truncation` is null where latents are not cut.
+        table: `COLUMNS`, then the user's own. `first_index` is the counter of the first item among
+            those of the seed; `label_pattern` is a row of `patterns`; `truncation` is null where
+            latents are not cut.
         patterns: class indices int64 (P,) that a brief repeats over its items; none at all when
             the model is unconditional.
         openai: made from an OpenAI batch file; `brief_id` is its custom_id.
@@ -65,6 +67,12 @@ class Briefs:
     def starts(self) -> Ints:
         """int64 (rows + 1,): the first slot of each brief, and at the end the number of items."""
         return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
+
+    @property
+    def asked_patterns(self) -> tuple[Labels, ...]:
+        """Those of `patterns` that some brief has; one empty pattern if there are none."""
+        used = sorted({*self._integers["label_pattern"].tolist()})
+        return tuple(self.patterns[at] for at in used) if self.patterns else (np.empty(0, int),)
 
     @property
     def count(self) -> int:
@@ -93,7 +101,7 @@ class Briefs:
         A candidate depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
-        local = slots - self.starts[rows]
+        local = slots - self.starts[rows] + self._integers["first_index"][rows]
         return Draws(
             seeds=self._integers["seed"][rows].astype(np.uint64),
             candidates=draw * DRAW + local,
@@ -141,8 +149,11 @@ class Briefs:
         try:
             table = pq.read_table(pa.BufferReader(data))
             header = json.loads(table.schema.metadata[_METADATA])
+            table.select(COLUMNS.names)
         except (pa.ArrowException, KeyError, TypeError, ValueError):
-            raise SpecError("the stored briefs are damaged: not Parquet as aigc wrote it") from None
+            raise SpecError(
+                "the stored briefs are damaged: not Parquet as this version of aigc wrote it"
+            ) from None
         patterns = tuple(np.asarray(found, dtype=np.int64) for found in header["patterns"])
         return cls(table.replace_schema_metadata().combine_chunks(), patterns, header["openai"])
 
@@ -152,7 +163,7 @@ class Briefs:
 
     @functools.cached_property
     def _integers(self) -> dict[str, Ints]:
-        names = ("count", "seed", "label_pattern")
+        names = ("count", "seed", "first_index", "label_pattern")
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
     @functools.cached_property

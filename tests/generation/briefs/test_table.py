@@ -13,7 +13,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs import Briefs
 from aigc.generation.briefs.table import COLUMNS, sort_for
 
-SHARED = {"width": 8, "height": 8, "codec": "png", "quality": 90}
+SHARED = {"first_index": 0, "width": 8, "height": 8, "codec": "png", "quality": 90}
 PATTERNS = (np.array([0]), np.array([1, 2, 1]), np.array([3, 0]))
 
 
