@@ -213,10 +213,11 @@ def _duplicates(made: Json) -> str:
 
 def _table(rows: list[tuple[Any, ...]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(f"{c:,}" if isinstance(c, int) else escape(str(c)) for c in row))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        table.add_row(*map(Text, cells))
     Console().print(table)
