@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from aigc.errors import AigcError
 from aigc.orchestration.prepare import run
 from aigc.specs import PrepareSpec, build
 from tests.data.pictures import spec
-from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS
+from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
 from tests.front_door.folders import Case, link, pictures, plant, raw_name
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
 
@@ -62,6 +63,44 @@ def test_odd_names_and_junk_do_no_harm_in_a_whole_data_set(tmp_path: Path) -> No
     card = (out / "README.md").read_text()
     assert "| a\\|b | 2 | 0 |" in card
     assert "| two lines | 2 | 0 |" in card
+
+
+def _forbid(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Entries of this name may not be read, also where the tests run as root."""
+    scandir, access = os.scandir, os.access
+
+    def refuse(path: str) -> os._ScandirIterator[str]:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    patch.setattr("aigc._tree.os.scandir", refuse)
+    patch.setattr("aigc._tree.os.access", lambda p, mode: Path(p).name != name and access(p, mode))
+
+
+def test_a_file_that_may_not_be_read_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = spec(plant(tmp_path / "source", pictures("a/1.png a/2.png")), tmp_path / "out")
+    _forbid(monkeypatch, "2.png")
+    items = [item for chunk in open_source(chosen).chunks for item in chunk.items(chosen)]
+    assert {item.id: item.reason for item in items} == {
+        "a/1.png": "",
+        "a/2.png": "may not be read: permission denied",
+    }
+
+
+@pytest.mark.parametrize(("name", "refused"), [("a", True), ("#recycle", False)])
+def test_a_folder_that_may_not_be_read_is_named_unless_it_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, refused: bool
+) -> None:
+    source = plant(tmp_path / "source", pictures(f"{name}/1.png b/2.png"))
+    _forbid(monkeypatch, name)
+    if refused:
+        with pytest.raises(AigcError, match="source/a: permission denied; change the folder's"):
+            open_source(spec(source, tmp_path / "out"))
+    else:
+        assert open_source(spec(source, tmp_path / "out")).ignored == {MACHINE: 1}
 
 
 @pytest.mark.parametrize(
