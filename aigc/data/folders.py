@@ -90,6 +90,8 @@ def open_folder(
     else:
         keys = [entry.key for entry in pictures]
         read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)
+    if labelled:
+        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
     placing = _Placing(spec, found, known, side_files, read_as, labelled)
     placing.place_all(pictures)
     names = natural(set(placing.classes.values()))
@@ -119,6 +121,21 @@ def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
         return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
 
     return found.ignored.keep(found.files, reason)
+
+
+def _without_unlabelled(
+    read_as: Structure, pictures: list[storage.Entry], labels: dict[str, str]
+) -> Structure:
+    """`read_as` without splits to test on of which no picture has a label, as competitions have."""
+    labelled = {read_as.folder(entry.key) for entry in pictures if entry.key in labels}
+    roles = dict(read_as.roles)
+    gone = [name for name, role in roles.items() if role == "test" and name not in labelled]
+    if not gone:
+        return read_as
+    told = f"{listed([shown(name) for name in gone], 3)} ignored: no picture in it has a label"
+    for name in gone:
+        roles[name] = "ignore"
+    return replace(read_as, roles=roles, told="; ".join(filter(None, [read_as.told, told])))
 
 
 @dataclass

@@ -72,6 +72,11 @@ class Metadata:
     unlabelled: bool = False
     """StyleGAN's `dataset.json` says that there are no labels, so folders are not classes."""
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """By the picture's key, of those that have one."""
+        return {key: row.label for key, row in self.rows.items() if row.label}
+
 
 def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metadata:
     """All tables among a source's `entries`.
@@ -156,7 +161,9 @@ def _tables(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> li
         return sorted(found, key=lambda entry: entry.key)
     if not spec.label_file:
         return []
-    key = spec.label_file.removeprefix(f"{uri}/").removeprefix("./")
+    key = spec.label_file.removeprefix("./")
+    if not any(entry.key == key for entry in entries):  # as a path from here
+        key = storage.absolute(key).removeprefix(f"{uri}/")
     if not key.lower().endswith(label_tables.KINDS):
         raise DataError(
             f"label_file = {spec.label_file!r}: expected one of {listed(label_tables.KINDS)}"

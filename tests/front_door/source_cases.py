@@ -98,6 +98,10 @@ TABLES = [
     Case("a label file that the spec names", pictures("images/1.png images/2.png")
          | {"train.csv": "id,breed\n1,cat\n2,dog\n"}, fields={"label_file": "train.csv"},
          labels="cat dog", classes={"images/2.png": "dog"}, ignored={_DESCRIBES: 1}),
+    Case("a competition", pictures("train_images/1.png train_images/2.png test_images/3.png")
+         | {"train.csv": "id,label\n1,x\n2,y\n"}, fields={"label_file": "train.csv"}, labels="x y",
+         items=2, ignored={_DESCRIBES: 1, "in a split that is not used": 1},
+         told="test_images ignored: no picture in it has a label"),
     Case("a label file as an object", pictures(_FLAT)
          | {"labels.json": '{"1.png": "x", "2.png": "y"}'}, fields={"label_file": "labels.json"},
          labels="x y", ignored={_DESCRIBES: 1}),
