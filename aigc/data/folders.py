@@ -86,7 +86,7 @@ def open_folder(
     pictures = _pictures(found, described)
     labelled = known.labelled or bool(side_files.labels)
     if shards is not None:
-        read_as = Structure(0, 0, {}, shards, "")
+        read_as = Structure(0, {}, shards, "")
     else:
         keys = [entry.key for entry in pictures]
         read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)

@@ -31,8 +31,6 @@ UNUSED = "in a split that is not used"
 
 @dataclass(frozen=True)
 class Structure:
-    depth: int
-    """Folders around everything, which have no meaning."""
     split_level: int | None
     """Which part of a path names the split; None: there are no splits."""
     class_level: Mapping[str, int | None]
@@ -88,7 +86,7 @@ def recognise(uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool) 
             start = depth if level is None else _below_split(inside, level)
             classes[folder] = class_level(uri, inside, start, spec, told)
     roles = _without_classes(uri, roles, classes, told)
-    return Structure(depth, level, classes, roles, "; ".join(dict.fromkeys(told)))
+    return Structure(level, classes, roles, "; ".join(dict.fromkeys(told)))
 
 
 def _without_classes(
