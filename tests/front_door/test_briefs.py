@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aigc.errors import AigcError, SpecError, StorageError
 from aigc.generation.briefs import Reading, looks_like_briefs, read
 from aigc.specs import GenerateSpec, build
-from tests.front_door.brief_columns import COLUMNS, PROMPTS
+from tests.front_door.brief_columns import COLUMNS, PROMPTS, SEVERAL
 from tests.front_door.brief_files import KINDS
 from tests.front_door.brief_values import NUMBERS, PADDING, TEXTS
 from tests.front_door.tables import (
@@ -35,7 +35,7 @@ def reading(table: Table, folder: Path) -> Reading:
     return read(spec(path, **table.options), CONFIG)
 
 
-TABLES = [*COLUMNS, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS]
+TABLES = [*COLUMNS, *SEVERAL, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.id for table in TABLES])

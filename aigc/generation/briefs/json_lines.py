@@ -10,7 +10,9 @@ from typing import Any
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank
-from aigc.generation.briefs.values import given, nfc
+from aigc.generation.briefs.values import given, header_name
+
+_header_name = functools.lru_cache(maxsize=1024)(header_name)
 
 
 def read_json_lines(uri: str) -> Sheet:
@@ -54,13 +56,8 @@ def json_lines(uri: str, holding: str = "") -> Iterator[tuple[int, dict[str, Any
 
 def _named(found: dict[str, Any]) -> dict[str, Any]:
     """With names as a table's header has them, unless two would then be equal."""
-    named = {_name(name): value for name, value in found.items()}
+    named = {_header_name(name): value for name, value in found.items()}
     return named if len(named) == len(found) else found
-
-
-@functools.lru_cache(maxsize=1024)
-def _name(text: str) -> str:
-    return nfc(text).strip()
 
 
 def _object(number: int, text: str) -> dict[str, Any] | Reject:
