@@ -154,10 +154,8 @@ def _alike(rest: Sequence[str], exact: dict[str, str], uri: str) -> dict[str, st
         if other is None:
             found[field] = name
         else:
-            alike = fold(other) == fold(name)
-            keep = (
-                "" if alike else f", or keep the second as your own: {_set('own_columns', [name])}"
-            )
+            kept = _set("own_columns", [name])
+            keep = "" if fold(other) == fold(name) else f", or keep the second as your own: {kept}"
             raise SpecError(
                 f"briefs = {uri}: columns {other!r} and {name!r} are both like {field}; rename "
                 f"one{keep}"

@@ -214,9 +214,9 @@ class Parser:
 
     def _several(self, label: Any) -> str:
         """How several labels are written, where they are divided by another sign."""
-        parts = (
-            [part.strip() for part in re.split("[,;/+&]", label)] if isinstance(label, str) else []
-        )
+        if not isinstance(label, str):
+            return ""
+        parts = [part.strip() for part in re.split("[,;/+&]", label)]
         known = {fold(name) for name in self._known}
         several = len(parts) > 1 and all(fold(part) in known for part in parts)
         return f"; write several as {'|'.join(parts)[:60]!r}" if several else ""
