@@ -17,6 +17,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.fs as pafs
+
 from aigc.errors import DiskFullError, StorageError
 
 TEMP = ".aigc-tmp-"
@@ -176,6 +179,15 @@ def files_below(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
+
+
+def open_input(path: Path) -> pa.NativeFile:
+    """A seekable stream. Arrow takes only names in UTF-8, so others are opened by Python."""
+    regular(str(path))
+    try:
+        return pafs.LocalFileSystem().open_input_file(str(path))
+    except UnicodeEncodeError:
+        return pa.PythonFile(path.open("rb"), "r")
 
 
 def require_writable(target: Path, uri: str) -> None:

@@ -16,17 +16,11 @@ from typing import Any, TypeVar
 import botocore.exceptions as boto_errors
 import urllib3.exceptions as http_errors
 
+from aigc import proxies
 from aigc._s3_client import client, seconds
+from aigc._s3_errors import code, refusal, status
 from aigc.errors import StorageError
 
-_DENIED = {
-    "AccessDenied",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidToken",
-    "ExpiredToken",
-    "403",
-}
 _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}
 _PASSING_CODES = {
     "IncompleteBody",
@@ -170,23 +164,27 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def single(uri: str) -> Iterator[tuple[str, str, int, float]]:
+def single(uri: str) -> Iterator[tuple[str, str, int, float, str, str]]:
     """As `objects`, of the object at `uri` alone; nothing when there is none."""
     parent, _, name = uri.rstrip("/").rpartition("/")
     if split(uri)[1]:
-        yield from (one for one in objects(parent, name) if one[1] == name)
+        beside = objects(parent, name, Delimiter="/")
+        yield from (one for one in beside if one[1] == name)
 
 
-def objects(uri: str, start: str = "") -> Iterator[tuple[str, str, int, float]]:
-    """(URI, key below the folder `uri`, size, time) of what is below it and begins with `start`,
-    but for objects that stand for folders."""
+def objects(
+    uri: str, start: str = "", **options: str
+) -> Iterator[tuple[str, str, int, float, str, str]]:
+    """(URI, key below the folder `uri`, size, time, "", ETag) of what is below it and begins with
+    `start`, but for objects that stand for folders."""
     bucket, prefix = folder(uri)
-    for page in pages(uri, start):
+    for page in pages(uri, start, **options):
         for item in page.get("Contents", []):
             key = item["Key"]
             if not key.endswith("/"):
                 below, modified_s = key.removeprefix(prefix), item["LastModified"].timestamp()
-                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s
+                tag = item.get("ETag", "")
+                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s, "", tag
 
 
 def whole(answer: Any) -> dict[str, Any]:
@@ -207,7 +205,7 @@ def errors(uri: str) -> Iterator[None]:
     try:
         yield
     except boto_errors.ClientError as error:
-        raise StorageError(_client_message(uri, error)) from None
+        raise StorageError(f"{uri}: {_client_message(uri, _with_reason(uri, error))}") from None
     except (boto_errors.NoCredentialsError, boto_errors.PartialCredentialsError):
         raise StorageError(
             f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -217,28 +215,31 @@ def errors(uri: str) -> Iterator[None]:
     except boto_errors.BotoCoreError as error:
         endpoint = client().meta.endpoint_url
         raise StorageError(
-            f"{uri}: S3 at {endpoint} does not answer ({type(error).__name__}); "
-            "check the network and AWS_ENDPOINT_URL_S3"
+            f"{uri}: S3 at {endpoint} does not answer{proxies.through(endpoint)} "
+            f"({type(error).__name__}); check the network and AWS_ENDPOINT_URL_S3"
+            f"{proxies.way_around(endpoint)}"
         ) from None
 
 
+def _with_reason(uri: str, error: boto_errors.ClientError) -> boto_errors.ClientError:
+    """`error`, or the error of a GET of the same object: answers to HEAD have no body, so that they
+    give no reason."""
+    if not error.operation_name.startswith("Head") or status(error) in (404, 412):
+        return error
+    bucket, key = split(uri)
+    try:
+        client().get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+    except boto_errors.ClientError as reason:
+        return reason if status(reason) == status(error) else error
+    except boto_errors.BotoCoreError:
+        pass
+    return error
+
+
 def _client_message(uri: str, error: boto_errors.ClientError) -> str:
-    if code(error) in _DENIED or status(error) == 403:
-        return (
-            f"{uri}: S3 refuses access ({code(error)}); check AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and the bucket's policy"
-        )
     bucket, key = split(uri)
     if code(error) == "NoSuchBucket" or (not key and status(error) == 404):
-        return f"{uri}: there is no bucket {bucket!r}; create it or correct the name"
+        return f"there is no bucket {bucket!r}; create it or correct the name"
     if status(error) == 404:
-        return f"{uri}: not found"
-    return f"{uri}: S3 answered {code(error)}: {error.response.get('Error', {}).get('Message', '')}"
-
-
-def code(error: boto_errors.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def status(error: boto_errors.ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return "not found"
+    return refusal(error, client().meta.endpoint_url)

@@ -22,13 +22,44 @@ if TYPE_CHECKING:  # boto3 takes its time to import, and only S3 needs it
     from mypy_boto3_s3 import S3Client
 
 _SMALL_BYTES = 2**20
+_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+)
 
 
 def _session() -> boto3.Session:
+    """With the credentials there are. A proxy that does not answer has none for us: the metadata
+    service of the machine, which botocore asks last and through the proxy, is left out then."""
     import boto3  # noqa: PLC0415
+    from botocore.session import get_session  # noqa: PLC0415
 
+    _require_clean_variables()
     with _settings():
-        return boto3.Session()
+        core = get_session()
+        session = boto3.Session(botocore_session=core)
+        try:
+            session.get_credentials()
+        except boto_errors.ProxyConnectionError:
+            core.get_component("credential_provider").remove("iam-role")
+        return session
+
+
+def _require_clean_variables() -> None:
+    """Raises StorageError where a variable has a blank or line end too many, as files of secrets
+    and of Windows do: botocore would sign with it, or find no server."""
+    for name in _VARIABLES:
+        value = os.environ.get(name, "")
+        if value != value.strip():
+            raise StorageError(
+                f"{name}: there are blanks or line ends around its value; remove them"
+            )
 
 
 @contextlib.contextmanager

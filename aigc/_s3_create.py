@@ -9,6 +9,7 @@ import time
 import botocore.exceptions as boto_errors
 
 from aigc import _local, _s3, _s3_client
+from aigc._s3_errors import code, status
 
 _SETTLE_S = 1.0
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
@@ -46,15 +47,20 @@ def _ask(bucket: str, key: str) -> bool:
         for _ in range(2):
             _put_if_absent(bucket, key, b"")
     except boto_errors.ClientError as error:
-        if _s3.status(error) == 412:
+        _remove(bucket, key)
+        if status(error) == 412:
             return True
-        if _s3.status(error) == 501 or _s3.code(error) in _UNKNOWN:
+        if status(error) == 501 or code(error) in _UNKNOWN:
             return False
         raise
-    finally:
-        with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
-            _s3_client.client().delete_object(Bucket=bucket, Key=key)
+    _remove(bucket, key)
     return False
+
+
+def _remove(bucket: str, key: str) -> None:
+    """Where the server answers: one that does not would be waited for a second time."""
+    with contextlib.suppress(boto_errors.ClientError, boto_errors.BotoCoreError):
+        _s3_client.client().delete_object(Bucket=bucket, Key=key)
 
 
 def _put_if_absent(bucket: str, key: str, data: bytes) -> None:
@@ -71,7 +77,7 @@ def create(uri: str, data: bytes) -> bool:
         try:
             _put_if_absent(bucket, key, data)
         except boto_errors.ClientError as error:
-            if _s3.status(error) != 412:
+            if status(error) != 412:
                 raise
             return _holds(uri, data)
     return True

@@ -9,6 +9,7 @@ from typing import Any
 import botocore.exceptions as boto_errors
 
 from aigc import _local, _s3, _s3_client
+from aigc._s3_errors import status
 
 
 def remove_unfinished(uri: str, older_than_s: float) -> int:
@@ -42,7 +43,7 @@ def _uploads(uri: str) -> Iterator[dict[str, Any]]:
                     lambda: _s3.whole(_s3_client.client().list_multipart_uploads(**asked))
                 )
             except boto_errors.ClientError as error:
-                if _s3.status(error) in (403, 501):
+                if status(error) in (403, 501):
                     return
                 raise
         yield from page.get("Uploads", [])
@@ -60,5 +61,5 @@ def _abort(uri: str, found: dict[str, Any]) -> None:
         try:
             _s3.patiently(lambda: _s3_client.client().abort_multipart_upload(**name))
         except boto_errors.ClientError as error:
-            if _s3.status(error) != 404:
+            if status(error) != 404:
                 raise

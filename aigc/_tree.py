@@ -17,6 +17,8 @@ LOOP = "link to a folder that it lies in"
 AGAIN = "link to a folder that is read elsewhere"
 EMPTY = "empty folder"
 UNREADABLE = "permission denied"
+"""Of a folder."""
+UNREADABLE_FILE = "may not be read: permission denied"
 _SPECIAL = {
     stat.S_IFIFO: "named pipe, not opened",
     stat.S_IFSOCK: "socket, not opened",
@@ -113,6 +115,8 @@ def entries(root: Path) -> Iterator[Found]:
 
 def _file(path: str, key: str, found: os.stat_result) -> Found:
     problem = _SPECIAL.get(stat.S_IFMT(found.st_mode), "")
+    if not problem and not os.access(path, os.R_OK):
+        problem = UNREADABLE_FILE
     return Found(path, key, found.st_size, found.st_mtime, problem)
 
 

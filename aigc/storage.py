@@ -39,6 +39,7 @@ class Entry:
     modified_s: float
     problem: str = ""
     """Why it cannot be read; of `everything` only."""
+    tag: str = ""  # the ETag on S3
 
 
 def is_s3(uri: str) -> bool:
@@ -260,9 +261,8 @@ def open_input(uri: str) -> pa.NativeFile:
     """A seekable binary stream, for Parquet and other large files."""
     if is_s3(uri):
         return pa.PythonFile(io.BufferedReader(_s3_reader.Reader(uri), _READ_AHEAD_BYTES), "r")
-    filesystem, path = arrow(uri)
     with _local.errors(uri):
-        return filesystem.open_input_file(_local.regular(path))
+        return _local.open_input(_path(uri).absolute())
 
 
 def arrow(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "aigc"
 MAX_LINES = 300
 
 LAYERS = [
-    {"errors", "types", "threads", "loading", "__init__"},
+    {"cpus", "errors", "types", "threads", "loading", "proxies", "__init__"},
     {
         "specs",
         "presets",
@@ -23,6 +23,7 @@ LAYERS = [
         "_s3",
         "_s3_client",
         "_s3_create",
+        "_s3_errors",
         "_s3_reader",
         "_s3_sweep",
         "_s3_upload",
@@ -103,8 +104,8 @@ def test_only_orchestration_knows_ray(path: Path) -> None:
 def test_only_storage_knows_s3(path: Path) -> None:
     names = {name.split(".")[0] for name in imports_of(path)}
     if names & {"boto3", "botocore"}:
-        known = {"aigc._s3", "aigc._s3_client", "aigc._s3_create", "aigc._s3_sweep"}
-        assert module_of(path) in known
+        rooms = ("_s3", "_s3_client", "_s3_create", "_s3_errors", "_s3_sweep")
+        assert module_of(path) in {f"aigc.{room}" for room in rooms}
     if "aigc._s3" in set(imports_of(path)):
         assert module_of(path) == "aigc.storage" or module_of(path).startswith("aigc._s3_")
 

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from aigc.commands import streams
 from aigc.errors import AigcError, SpecError
 
 if TYPE_CHECKING:
@@ -47,10 +48,18 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run `app` on `arguments`, by default the process's own.
 
-    Returns 0 when done, 1 when the job failed, 2 when the input was wrong, 130 when interrupted,
-    143 when asked to end by SIGTERM. What a user got wrong is one line on stderr, never a
-    traceback.
+    Returns 0 when done, 1 when the job failed or stdout does not take its result, 2 when the input
+    was wrong, 130 when interrupted, 143 when asked to end by SIGTERM. What a user got wrong is one
+    line on stderr, never a traceback.
     """
+    code = _run(app, arguments)
+    if broken := streams.unwritten():
+        return _unwritten(broken)
+    return code
+
+
+def _run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
+    streams.accept_any_text()
     try:
         with _ended_by_sigterm():
             code = app(arguments, standalone_mode=False)
@@ -62,6 +71,10 @@ def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         return _complain("ended by SIGTERM; the same command again goes on", 143)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except OSError as error:
+        if broken := streams.unwritten(error):
+            return _unwritten(broken)
+        raise
     if code == 130:  # typer makes this of a KeyboardInterrupt
         return _complain("interrupted; the same command again goes on", 130)
     return code if isinstance(code, int) else 0
@@ -107,8 +120,15 @@ def leave(code: int) -> NoReturn:
 
 def _complain(message: str, code: int) -> int:
     if message:  # without arguments typer has printed the help already
-        print(f"aigc: {message}", file=sys.stderr)  # noqa: T201
+        with contextlib.suppress(OSError):
+            print(f"aigc: {message}", file=sys.stderr, flush=True)  # noqa: T201
     return code
+
+
+def _unwritten(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):  # `| head` has what it wants
+        return 1
+    return _complain(f"stdout: {error.strerror}; send it to where there is room", 1)
 
 
 def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
@@ -144,16 +164,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout; nothing is cut short when it goes to a file or a pipe."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column != columns[-1])
+        table.add_column(Text(column), overflow="fold", no_wrap=column != columns[-1])
     for row in rows:
         table.add_row(*map(Text, row))
-    wide = None if sys.stdout.isatty() else 1000
+    wide = None if streams.is_terminal() else 1000
     Console(width=wide, emoji=False).print(table, highlight=False)
 
 
+def print_yaml(text: str) -> None:
+    """On stdout, in ASCII where that lacks characters of it: YAML has escapes of its own."""
+    if not streams.can_encode(text):
+        import yaml
+
+        text = yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
+    typer.echo(text, nl=False)
+
+
 def say(message: str) -> None:
-    """One line of news on stderr, so that stdout stays for results."""
-    console.print(message, highlight=False, markup=False, soft_wrap=True)
+    """One line of news on stderr, so that stdout stays for results. News that stderr does not take,
+    on a full disk say, stops nothing."""
+    with contextlib.suppress(OSError):
+        console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -205,11 +236,11 @@ def _lines(what: str, unit: str) -> Report:
             return
         last, said = now, (done, total, _metrics(metrics))
         left = f"{(total - done) / speed:,.0f} s left" if speed else ""
-        print(  # noqa: T201
-            f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}",
-            file=sys.stderr,
-            flush=True,
+        line = (
+            f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}"
         )
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     return report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aigc.commands.common import console, local_folder, progress, say
+from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def _training_workers() -> Placement:
 
     from aigc.specs import Placement
 
-    cpus = os.cpu_count() or 1
-    return Placement(workers=1 if torch.cuda.is_available() else min(2, cpus))
+    return Placement(workers=1 if torch.cuda.is_available() else min(2, usable_cpus()))
 
 
 def smoke_plan(out: str, count: int, minutes: float) -> Plan:

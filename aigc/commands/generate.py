@@ -147,6 +147,8 @@ def merge(
 
     with progress("merge", "files") as report:
         manifest = run_merge(out, sets, report)
+    if not manifest.get("same_labels", True):
+        say("the sets number their labels differently: go by label_name, not by label")
     _show_manifest(manifest, out, as_json)
 
 

@@ -138,8 +138,7 @@ def _follow(cluster: Cluster, job: str) -> None:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    typer.echo(text, nl=False)
 
 
 def _say_how_to_go_on(cluster: Cluster, job: str) -> None:

@@ -15,6 +15,7 @@ from aigc.commands.common import (
     overrides,
     print_json,
     print_table,
+    print_yaml,
     progress,
     say,
 )
@@ -71,7 +72,7 @@ def train(
     )
     spec = resolve(spec_file or spec_option, preset, values)
     if show:
-        typer.echo(dump(spec), nl=False)
+        print_yaml(dump(spec))
         return
     from aigc.orchestration.train import run
 
@@ -164,7 +165,8 @@ def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
     from aigc.training.runs import begun
 
     facts = facts_of(given.data)
-    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds)
+    shares = (given.placement.workers or 1) * given.accumulate
+    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds, shares)
     earlier = begun(given.out)
     if earlier is None:
         return spec
@@ -175,12 +177,14 @@ def facts_of(data: str) -> DataFacts:
     """The training split of the data set at `data`.
 
     Raises:
-        DataError: there is none, or it was never finished.
+        DataError: there is none, it was never finished, or it has too few pictures.
     """
     from aigc.data.dataset import open_dataset
     from aigc.presets import DataFacts
+    from aigc.training.runs import check_enough
 
     dataset = open_dataset(data)
+    check_enough(dataset)
     counts = dataset.per_class["train"] if dataset.labels else {}
     return DataFacts(
         images=dataset.counts["train"],
@@ -193,15 +197,14 @@ def facts_of(data: str) -> DataFacts:
 
 def hardware_here() -> Hardware:
     """The device that training would use on this machine."""
-    import os
-
     import torch
 
+    from aigc.cpus import usable_cpus
     from aigc.presets import Hardware
     from aigc.training.device import has_fast_bf16, training_device
 
     device = training_device()
-    cores = torch.cuda.device_count() if device.type == "cuda" else (os.cpu_count() or 1)
+    cores = torch.cuda.device_count() if device.type == "cuda" else usable_cpus()
     return Hardware(device.type, cores, has_fast_bf16(device))
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from aigc import storage
 from aigc.data import archives
-from aigc.data.entries import shown
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.types import Json
 
 FILE = "source.json"

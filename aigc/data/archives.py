@@ -5,6 +5,8 @@ Nothing is unpacked to a disk. A member's URI is that of its archive and where i
 
 from __future__ import annotations
 
+import errno
+import io
 import stat
 import struct
 import tarfile
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import IO, Any, cast
+from typing import Any
 
 from aigc import storage
 from aigc.data.decode import UnfitError
@@ -51,7 +53,7 @@ def entries(uri: str, modified_s: float, prefix: str = "") -> list[storage.Entry
         with closing(storage.open_input(uri)) as stream:
             found = [
                 storage.Entry(member_uri, prefix + key, size_bytes, modified_s, problem)
-                for member_uri, key, size_bytes, problem in listed(uri, cast(IO[bytes], stream))
+                for member_uri, key, size_bytes, problem in listed(uri, _Stream(stream))
             ]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError) as error:
         line = " ".join(str(error).split())
@@ -80,7 +82,32 @@ def read_bytes(uri: str) -> bytes:
         return _zip_content(stream, *map(int, numbers))
 
 
-def _tar_members(uri: str, stream: IO[bytes]) -> Iterator[tuple[str, str, int, str]]:
+class _Stream(io.RawIOBase):
+    """A stream of Arrow's as `zipfile` and `tarfile` expect one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return int(self._stream.seek(offset, whence))
+        except ValueError:
+            raise OSError(errno.EINVAL, "before the start") from None
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(self._stream.read(None if size < 0 else size))
+
+
+def _tar_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             key = _key(member.name)
@@ -95,7 +122,7 @@ def _tar_members(uri: str, stream: IO[bytes]) -> Iterator[tuple[str, str, int, s
                 yield place, key, member.size, ""
 
 
-def _zip_members(uri: str, stream: IO[bytes]) -> Iterator[tuple[str, str, int, str]]:
+def _zip_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             key = _key(member.filename)

@@ -128,8 +128,9 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         front["license"] = made["licence"].lower()
     counts, near = made["counts"], made["duplicates"]
     kind = "grey" if spec.channels == 1 else "RGB"
+    train, test = (made["per_class"][split] for split in layout.SPLITS)
     rows = [
-        f"| {name} | {made['per_class']['train'][name]:,} | {made['per_class']['test'][name]:,} |"
+        f"| {attribution.cell(name)} | {train[name]:,} | {test[name]:,} |"
         for name in made["labels"]
     ]
     table = ["", "| class | train | test |", "|---|---:|---:|", *rows] if rows else []
@@ -168,7 +169,7 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
 
 
 def _untrained(made: Json) -> list[str]:
-    rows = [f"- {name}: {reason}" for name, reason in made["untrained"].items()]
+    rows = [f"- {attribution.cell(name)}: {reason}" for name, reason in made["untrained"].items()]
     return ["", "Classes without training images:", "", *rows] if rows else []
 
 

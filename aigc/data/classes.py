@@ -22,8 +22,13 @@ _MARKS = (
 
 
 def class_name(text: str) -> str:
-    """`text` without blanks around it, its accents composed (NFC): one spelling a class."""
-    return unicodedata.normalize("NFC", text.replace("\ufeff", "").strip())
+    """`text` with its accents composed (NFC) and single spaces inside: one spelling a class."""
+    return unicodedata.normalize("NFC", " ".join(text.replace("\ufeff", "").split()))
+
+
+def counted(count: int) -> str:
+    """'1 class', '2 classes'."""
+    return f"{count:,} class" if count == 1 else f"{count:,} classes"
 
 
 def natural(names: Iterable[str]) -> tuple[str, ...]:

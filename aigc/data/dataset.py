@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
+from aigc.cpus import usable_cpus
 from aigc.data import layout
 from aigc.errors import DamagedError, DataError
 from aigc.specs import Fit
@@ -263,4 +263,4 @@ def _fill(pixels: UInt8Images, encoded: Sequence[Any]) -> None:
 
 
 def _threads() -> int:
-    return min(4, os.cpu_count() or 1)
+    return min(4, usable_cpus())

@@ -10,10 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from aigc import _tree, storage
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 
 HIDDEN = "hidden"
@@ -178,16 +177,22 @@ def reason_to_ignore(key: str, patterns: Sequence[str] = ()) -> str:
     return HIDDEN if any(part.startswith(".") for part in parts) else ""
 
 
+def first_of_meaning(uri: str) -> str:
+    """The first file below `uri` that is not hidden or machine-made; empty when there is none."""
+    keys = (entry.key for entry in storage.listing(uri))
+    return next((key for key in keys if not reason_to_ignore(key)), "")
+
+
 def is_document(key: str) -> bool:
     """Whether a file's name says that it is no picture, but text or data."""
-    name = PurePosixPath(key).name.lower()
-    return PurePosixPath(name).suffix in _DOCUMENTS or name in _DOCUMENT_NAMES
+    name = name_of(key).lower()
+    stem, dot, suffix = name.rpartition(".")
+    return (bool(stem) and dot + suffix in _DOCUMENTS) or name in _DOCUMENT_NAMES
 
 
-def shown(text: str) -> str:
-    """`text` as it can stand in a message of one line on any terminal that shows UTF-8."""
-    printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return printable.encode("utf-8", "backslashreplace").decode()
+def name_of(key: str) -> str:
+    """The last part of a key."""
+    return key.rpartition("/")[2]
 
 
 def _matches(parts: list[str], pattern: str) -> bool:

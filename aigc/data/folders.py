@@ -8,19 +8,20 @@ from dataclasses import dataclass, field, replace
 
 from aigc import storage
 from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural
+from aigc.data.classes import class_name, counted, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document, shown
+from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, fingerprint, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of pictures without labels"
+_ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
@@ -96,6 +97,7 @@ def open_folder(
         placing.place(entry)
     placing.place_unreadable()
     names = natural(set(placing.classes.values()))
+    require_few(len(names), spec.source, names)
     files = placing.numbered(names)
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
@@ -106,7 +108,6 @@ def open_folder(
         len(files),
         sum(one.size_bytes for one in files),
         chunks,
-        fingerprint(found.files),
         columns=tuple(n for n in COLUMNS if n in {*known.columns, *beside.columns}),
         reading=_reading(names, known, beside, read_as),
     )
@@ -141,6 +142,7 @@ class _Placing:
         if name:
             self.classes[entry.key] = name
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
+        reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
         self.files.append(PictureFile(*place, self.beside.of.get(entry.key, ())))
 
@@ -166,7 +168,8 @@ class _Placing:
             name = self.classes.get(file.id)
             reason = file.reason or (without if names and name is None else "")
             label = 0 if name is None else number[name]
-            done.append(replace(file, label=label, reason=reason))
+            same = label == file.label and reason == file.reason
+            done.append(file if same else replace(file, label=label, reason=reason))
         return done
 
     def _class(self, entry: storage.Entry, row: Row) -> str | None:
@@ -184,9 +187,13 @@ def _folder_name(entry: storage.Entry, level: int) -> str:
     """The name of the folder at `level` of the key. Raises DataError when it is not UTF-8."""
     below = len(entry.key.split("/")) - level
     name = entry.uri.split("/")[-below] if "\0" not in entry.uri else ""
-    if any("\udc80" <= letter <= "\udcff" for letter in name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
         path = "/".join(entry.key.split("/")[: level + 1])
-        raise DataError(f"{shown(path)}: the name of a class that is not UTF-8; rename the folder")
+        raise DataError(
+            f"{shown(path)}: the name of a class that is not UTF-8; rename the folder"
+        ) from None
     return entry.key.split("/")[level]
 
 
@@ -199,8 +206,9 @@ def _reading(names: tuple[str, ...], known: Metadata, beside: Sidecars, read_as:
     elif beside.labels:
         origin = ".cls files"
     classes = [shown(name) for name in names]
-    parts = [f"{len(names):,} classes ({listed(classes, 5)}) from {origin}"] if names else []
-    parts = parts or ["no classes"]
+    parts = [
+        f"{counted(len(names))} ({listed(classes, 5)}) from {origin}" if names else "no classes"
+    ]
     if read_as.split_level is not None:
         folders = sorted(read_as.roles.items())
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from aigc import storage
 from aigc.data import classes, idx
 from aigc.data.decode import from_array
-from aigc.data.entries import Entries, shown
-from aigc.data.sources import Chunk, Item, Source, chunk_items, fingerprint
-from aigc.errors import DataError, listed
+from aigc.data.entries import Entries
+from aigc.data.sources import Chunk, Item, Source, chunk_items
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 
 _NOT_IDX = "not an IDX file"
@@ -79,8 +79,8 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         total,
         sum(entry.size_bytes for _, entry in files.values()),
         chunks,
-        fingerprint(found.files),
-        reading=f"IDX: {listed(splits)}; {len(names):,} classes ({listed(names, 5)}){turned}",
+        reading=f"IDX: {listed(splits)}; {classes.counted(len(names))} ({listed(names, 5)})"
+        + turned,
     )
 
 

@@ -4,6 +4,7 @@ StyleGAN's `dataset.json`, or the file that the spec names."""
 
 from __future__ import annotations
 
+import math
 import posixpath
 import unicodedata
 from collections import defaultdict
@@ -124,9 +125,9 @@ class _Pictures:
             name = str(name)
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{where}: {label_tables.FILE_NAME} is missing")
-        name = name.strip().encode("utf-8", "replace").decode()
-        spelled = [posixpath.join(folder, name), name]
-        if "\\" in name:
+        called: str = name.strip().encode("utf-8", "replace").decode()
+        spelled = [posixpath.join(folder, called), called]
+        if "\\" in called:
             spelled += [one.replace("\\", "/") for one in spelled]
         for one in spelled:
             key = posixpath.normpath(one)
@@ -134,7 +135,7 @@ class _Pictures:
                 return key
             if (composed := unicodedata.normalize("NFC", key)) in self._composed:
                 return self._composed[composed]
-        return self._by_name(name, where) or str(posixpath.normpath(spelled[0]))
+        return self._by_name(called, where) or posixpath.normpath(spelled[0])
 
     def _by_name(self, name: str, where: str) -> str:
         """By the end of the path: as Kaggle's tables have it, without folder or without suffix."""
@@ -238,7 +239,14 @@ def _row(
     line: dict[str, Any], columns: dict[str, str], label_column: str, role: Role | None
 ) -> Row:
     try:
-        label = notes.text(line.get(label_column), "label") if label_column else None
+        label = notes.text(_whole(line.get(label_column)), "label") if label_column else None
         return Row(class_name(label) if label else None, notes.of_row(line, columns), role=role)
     except UnfitError as reason:
         return Row(reason=str(reason), role=role)
+
+
+def _whole(value: Any) -> Any:
+    """A number as it was meant: pandas writes whole numbers as floats where some are missing."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value

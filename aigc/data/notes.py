@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _MOST_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What is stated about one picture; None where nothing is."""
+    """Caption, licence and creator of one picture; None where its source has none."""
 
     caption: str | None = None
     licence: str | None = None
@@ -70,8 +71,10 @@ def text(value: Any, name: str) -> str | None:
     Raises:
         UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 2.0 is what 2 becomes next to an empty cell
     if not isinstance(value, str | int | float):
         raise UnfitError(f"{name} is a {type(value).__name__}, expected text")
     found = unicodedata.normalize("NFC", str(value).strip())

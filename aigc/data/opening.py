@@ -13,14 +13,15 @@ from aigc.data import archives, idx, metadata
 from aigc.data import entries as of_source
 from aigc.data.about import FILE as ABOUT
 from aigc.data.about import about
-from aigc.data.entries import Entries, is_document, shown
+from aigc.data.entries import Entries, is_document, name_of
 from aigc.data.folders import open_folder
 from aigc.data.idx_source import open_idx
-from aigc.data.sources import Source
+from aigc.data.sources import Source, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
 _LICENCE = "LICENSE"
 _OF_MEANING = {ABOUT, _LICENCE, "labels.txt", metadata.STYLEGAN, *metadata.NAMES}
@@ -47,7 +48,7 @@ def open_source(spec: PrepareSpec) -> Source:
         DataError: there is no picture, or it cannot be told how it is to be read.
     """
     found = entries(spec)
-    files = found.files
+    fingerprinted = found.files
     kind = _kind(spec, found)
     _require_readable(spec, found, kind)
     match kind:
@@ -56,7 +57,8 @@ def open_source(spec: PrepareSpec) -> Source:
         case "parquet":
             source = open_tables(spec.source, found, spec)
         case "archives":
-            source = _open_archives(spec, found)
+            found, parts = _unpacked(spec, found)
+            source = open_folder(spec.source, found, spec, parts)
         case _:
             source = open_folder(spec.source, found, spec)
     if kind in ("idx", "parquet"):
@@ -71,9 +73,10 @@ def open_source(spec: PrepareSpec) -> Source:
         )
     return replace(
         source,
-        files=len(files),
-        about=about(files),
-        terms=next((entry.uri for entry in files if entry.key == _LICENCE), ""),
+        files=len(fingerprinted),
+        fingerprint=fingerprint(fingerprinted),
+        about=about(found.files),
+        terms=next((entry.uri for entry in found.files if entry.key == _LICENCE), ""),
         ignored=found.ignored.counts,
         reading=source.reading + (f"; left out: {left_out}" if left_out else ""),
     )
@@ -86,7 +89,7 @@ def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parque
         return "archives"
     if spec.format != "auto":
         return spec.format
-    if any(idx.NAME.match(PurePosixPath(key).name) for key in keys):
+    if any(idx.NAME.match(name_of(key)) for key in keys):
         return "idx"
     tables = [key for key in keys if _is_data(key, spec)]
     if inside := [key for key in pictures if tables and "/" in key]:
@@ -98,7 +101,7 @@ def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parque
 
 
 def _is_data(key: str, spec: PrepareSpec) -> bool:
-    name = PurePosixPath(key).name
+    name = name_of(key)
     return (
         name.endswith(".parquet")
         and name not in (*metadata.NAMES, *REPORTS)
@@ -109,7 +112,7 @@ def _is_data(key: str, spec: PrepareSpec) -> bool:
 def _require_readable(spec: PrepareSpec, found: Entries, kind: str) -> None:
     """Raises DataError for what is no file, but has the name of one that counts as a whole."""
     for entry in found.unreadable:
-        name = PurePosixPath(entry.key).name
+        name = name_of(entry.key)
         counts = name in _OF_MEANING or entry.key == spec.label_file or archives.is_archive(name)
         counts = counts or (kind == "parquet" and name.endswith(".parquet"))
         counts = counts or bool(kind == "idx" and idx.NAME.match(name))
@@ -120,12 +123,13 @@ def _require_readable(spec: PrepareSpec, found: Entries, kind: str) -> None:
             )
 
 
-def _open_archives(spec: PrepareSpec, found: Entries) -> Source:
-    """One archive as a folder; several as class folders, or as parts of one set (WebDataset)."""
+def _unpacked(spec: PrepareSpec, found: Entries) -> tuple[Entries, dict[str, Role] | None]:
+    """The members in place of the archives: of one archive as a folder, of several as class
+    folders, or as parts of one set (WebDataset), then with the role of each part."""
     packed = [entry for entry in found.files if archives.is_archive(entry.key)]
     if len(packed) == 1:
         members = archives.entries(packed[0].uri, packed[0].modified_s)
-        return open_folder(spec.source, _with(spec, found, packed, members), spec)
+        return _with(spec, found, packed, members), None
     names = {entry.key: entry.key.replace("/", "-") for entry in packed}
     members = [
         member
@@ -134,10 +138,25 @@ def _open_archives(spec: PrepareSpec, found: Entries) -> Source:
     ]
     if _are_parts(packed, members):
         roles = file_roles(spec.source, [entry.key for entry in packed], spec)
-        shards = {names[entry.key]: role for entry, role in zip(packed, roles, strict=True)}
-        return open_folder(spec.source, _with(spec, found, packed, members), spec, shards)
+        parts = {names[entry.key]: role for entry, role in zip(packed, roles, strict=True)}
+        return _with(spec, found, packed, members), parts
     unpacked = [replace(member, key=_without_suffix(member.key)) for member in members]
-    return open_folder(spec.source, _with(spec, found, packed, unpacked), spec)
+    return _with(spec, found, packed, unpacked), None
+
+
+def _require_pictures(
+    spec: PrepareSpec, packed: Sequence[storage.Entry], members: Sequence[storage.Entry]
+) -> None:
+    """Raises DataError when the members are tables of pictures, not pictures."""
+    files = [member.key for member in members if not is_document(member.key)]
+    tables = [key for key in files if idx.NAME.match(name_of(key))]
+    others = len(files) - len(tables)
+    tables += [member.key for member in members if _is_data(member.key, spec)]
+    if tables and not others:
+        raise DataError(
+            f"{shown(packed[0].uri)}: holds {shown(tables[0])}; unpack it into a folder, which is "
+            "then the source"
+        )
 
 
 def _with(
@@ -149,6 +168,7 @@ def _with(
     """`found` with the archives' members in place of the archives."""
     inside = of_source.read(spec.source, spec, members)
     found.ignored.entries += inside.ignored.entries
+    _require_pictures(spec, packed, inside.files)
     others = [entry for entry in found.files if entry not in packed]
     unreadable = [*found.unreadable, *inside.unreadable]
     return Entries([*others, *inside.files], unreadable, found.ignored)

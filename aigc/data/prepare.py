@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,12 +15,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
+from aigc.cpus import usable_cpus
 from aigc.data import card, decode, layout, opening, work
-from aigc.data.entries import shown
+from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
 from aigc.data.sources import Source, fingerprint
-from aigc.errors import DataError, SpecError
+from aigc.errors import DataError, SpecError, shown
 from aigc.specs import PrepareSpec
 from aigc.types import Json, Report, silent
 
@@ -41,7 +41,7 @@ class Execute(Protocol):
 
 def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
     """Threads: decoding, resizing and encoding leave the interpreter lock."""
-    with decode.quiet(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with decode.quiet(), ThreadPoolExecutor(min(8, usable_cpus())) as pool:
         running = [pool.submit(function, task) for task in tasks]
         try:
             for future in as_completed(running):
@@ -67,9 +67,8 @@ def finished(spec: PrepareSpec) -> Json | None:
         _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
         return summary(spec.out, made) | {"reused": True}
-    if not storage.exists(_started(spec)):
-        for entry in storage.listing(spec.out):
-            raise SpecError(f"out = {spec.out!r}: not empty ({entry.key}); choose a new folder")
+    if not storage.exists(_started(spec)) and (key := first_of_meaning(spec.out)):
+        raise SpecError(f"out = {spec.out!r}: not empty ({key}); choose a new folder")
     if f"{spec.out}/".startswith(f"{spec.source}/"):
         raise SpecError(f"out = {spec.out!r}: lies inside the source; choose a folder outside")
     return None

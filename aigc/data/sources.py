@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from aigc import storage
+from aigc.data import layout
 from aigc.data.decode import Pixels
 from aigc.data.notes import NOTHING, Notes
 from aigc.errors import StorageError
@@ -50,7 +50,7 @@ class Source:
     """Inputs in all, before any is rejected."""
     size_bytes: int
     chunks: list[Chunk]
-    fingerprint: str
+    fingerprint: str = ""
     """Changes with the names and the content of the files."""
     about: Json = field(default_factory=dict)
     """From `source.json` beside the data, where there is one: name, licence, url."""
@@ -76,12 +76,12 @@ def chunk_items(spec: PrepareSpec) -> int:
     return max(16, min(2048, CHUNK_BYTES // spec.image_bytes))
 
 
-def fingerprint(entries: list[storage.Entry]) -> str:
+def fingerprint(entries: Sequence[storage.Entry]) -> str:
     """Changes with the names and the content of the files, not with their times.
 
-    Of a source on S3 or of more than 4 GiB the sizes and times stand for the content.
+    Of a source on S3 the ETags stand for the content, of one of more than 4 GiB sizes and times.
     """
-    files = sorted(entries, key=lambda entry: entry.key)
+    files = sorted((e for e in entries if not _is_cache(e.key)), key=lambda entry: entry.key)
     read = sum(entry.size_bytes for entry in files) <= _HASHED_BYTES
     with ThreadPoolExecutor(_HASH_THREADS) as pool:
         states = pool.map(lambda entry: _state(entry, read), files)
@@ -91,21 +91,17 @@ def fingerprint(entries: list[storage.Entry]) -> str:
     return digest.hexdigest()
 
 
+def _is_cache(key: str) -> bool:
+    """Whether evaluation keeps it in a data set, which can be a source, too."""
+    return key.startswith(f"{layout.CACHE}/") and key.endswith(".npz")
+
+
 def _state(entry: storage.Entry, read: bool) -> str:
-    """A hash of the bytes of the file, or of the archive it lies in; else its time."""
-    uri, _, place = entry.uri.partition("\0")
-    if read and not entry.problem and not storage.is_s3(uri):
-        with contextlib.suppress(StorageError):
-            return f"{_hash(uri, entry.modified_s)}{place}"
-    return f"{entry.modified_s}{place}"
-
-
-@functools.lru_cache(maxsize=16)
-def _hash(uri: str, modified_s: float) -> str:
-    """Kept for a moment, as many members may lie in one archive."""
-    del modified_s
-    digest = hashlib.blake2b(digest_size=16)
-    with storage.open_input(uri) as stream:
-        while part := stream.read(_HASH_BYTES):
-            digest.update(part)
-    return digest.hexdigest()
+    """A hash of the file's bytes, else the store's tag or its time."""
+    if read and not storage.is_s3(entry.uri):
+        with contextlib.suppress(StorageError), storage.open_input(entry.uri) as stream:
+            digest = hashlib.blake2b(digest_size=16)
+            while part := stream.read(_HASH_BYTES):
+                digest.update(part)
+            return digest.hexdigest()
+    return entry.tag or f"{entry.modified_s}"

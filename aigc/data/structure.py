@@ -6,13 +6,13 @@ decides, or read in the usual way and named in `Structure.told`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
-from aigc.data.entries import shown
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
@@ -112,8 +112,11 @@ def _without_classes(
 
 def role_of(name: str, splits: Mapping[str, Role] | None = None) -> Role | None:
     """What a folder or file of this name holds by the spec's `splits`, else by common usage."""
-    if splits is not None:
-        return splits.get(name)
+    return _usual_role(name) if splits is None else splits.get(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _usual_role(name: str) -> Role | None:
     words = set(re.split(r"[^a-z]+", name.lower())) - _FILLERS
     return _ROLES.get(words.pop()) if len(words) == 1 else None
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import label_columns, notes
+from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
-from aigc.data.entries import Entries, shown
+from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
@@ -22,10 +23,9 @@ from aigc.data.sources import (
     Item,
     Source,
     chunk_items,
-    fingerprint,
 )
 from aigc.data.structure import UNUSED, file_roles
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 from aigc.specs.prepare import Role
 
@@ -139,7 +139,6 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         total,
         size_bytes,
         chunks,
-        fingerprint(found.files),
         columns=columns,
         reading=_reading(files, sides, labels, spec),
     )
@@ -149,7 +148,7 @@ def _reading(
     files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
 ) -> str:
     names = [shown(name) for name in labels]
-    parts = [f"{len(names):,} classes ({listed(names, 5)}) from column {spec.label_column!r}"]
+    parts = [f"{counted(len(names))} ({listed(names, 5)}) from column {spec.label_column!r}"]
     parts = parts if names else ["no classes"]
     if "test" in sides:
         tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]

@@ -114,6 +114,11 @@ MODEL = {
             "enum": ["ok", "collapsed", "unknown"],
             "description": "How training judged the model; a collapsed one was asked for.",
         },
+        "untrained": {
+            "type": "array",
+            "items": TEXT,
+            "description": "Labels without training pictures, made only when asked for by name.",
+        },
         "limits": _LIMITS,
     },
 }

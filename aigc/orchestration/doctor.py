@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,11 +19,15 @@ import ray
 import torch
 
 from aigc import storage
+from aigc.cpus import usable_cpus
 from aigc.errors import AigcError
 from aigc.modalities import image
+from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.submit import Cluster, find_token
+from aigc.store import ModelStore, named_store
 
 _JOIN_S = 60
+_S3_SECONDS = ("AIGC_S3_TIMEOUT_S", "AIGC_S3_PATIENCE_S")
 _RAY_LINE = "2.60."
 _PROBE = """
 import json, sys, ray
@@ -44,7 +48,10 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Every check, in the order a reader wants them; a check that breaks is a failed one."""
+    """Every check, in the order a reader wants them; a check that breaks is a failed one.
+
+    S3 has less time to answer than in a job, unless the environment says how much.
+    """
     checks: list[Callable[[], Finding]] = [
         _python,
         _torch,
@@ -59,7 +66,19 @@ def examine() -> list[Finding]:
         _disk,
         _shared_memory,
     ]
-    return [_guarded(check) for check in checks]
+    with _impatient():
+        return [_guarded(check) for check in checks]
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    added = [name for name in _S3_SECONDS if not os.environ.get(name)]
+    os.environ.update(dict.fromkeys(added, "5"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:
@@ -67,11 +86,17 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
         return check()
     except Exception as error:
         subject = check.__name__.strip("_").replace("_", " ")
-        return Finding(subject, "fail", f"{type(error).__name__}: {error}", "reinstall aigc")
+        if isinstance(error, AigcError):
+            return Finding(subject, "fail", str(error))
+        broken = isinstance(error, ImportError | AttributeError)
+        advice = "reinstall aigc" if broken else "the check itself failed; please report this line"
+        return Finding(subject, "fail", f"{type(error).__name__}: {error}", advice)
 
 
 def _python() -> Finding:
-    found = f"{platform.python_version()}, {os.cpu_count()} CPUs, {_memory_gb():.0f} GB"
+    usable, there = usable_cpus(), os.cpu_count() or 1
+    cpus = f"{usable} CPUs" if usable == there else f"{usable} of {there} CPUs (affinity or quota)"
+    found = f"{platform.python_version()}, {cpus}, {_memory_gb():.0f} GB"
     return Finding("python", "ok", found)
 
 
@@ -119,33 +144,32 @@ def _token() -> Finding:
     token, where = find_token()
     if token:
         return Finding("token", "ok", f"from {where}")
-    if os.environ.get("RAY_ADDRESS"):
+    if named():
         advice = "put the cluster's token there, or into RAY_AUTH_TOKEN"
         return Finding("token", "warn", f"none in {where}", advice)
     return Finding("token", "ok", "none yet; Ray makes one when it starts here")
 
 
 def _cluster() -> Finding:
-    address = os.environ.get("RAY_ADDRESS")
+    address = named()
     if not address:
         return Finding("cluster", "ok", "RAY_ADDRESS is not set: Ray is started on this machine")
-    if address.startswith("http"):
+    if address.lower().startswith(("http://", "https://")):
         try:
             jobs = Cluster(address).submitted()
         except AigcError as error:
             return Finding("cluster", "fail", f"{address} does not answer", str(error))
-        return Finding("cluster", "ok", f"{address}, {len(jobs)} jobs submitted so far")
+        found = f"{address}, {len(jobs)} jobs submitted so far; for aigc submit and jobs only"
+        return Finding("cluster", "ok", found)
+    try:
+        require_cluster(address)
+    except AigcError as error:
+        return Finding("cluster", "fail", f"RAY_ADDRESS={address}", str(error))
     return _joined(address)
 
 
 def _joined(address: str) -> Finding:
-    host, _, port = address.rpartition(":")
     advice = "start the cluster, correct RAY_ADDRESS, or unset it to run on this machine"
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except OSError as error:
-            return Finding("cluster", "fail", f"{address}: {error}", advice)
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE, address],
@@ -190,7 +214,7 @@ def _bundled_haproxy() -> str | None:
 
 
 def _s3() -> Finding:
-    store = os.environ.get("AIGC_STORE", "")
+    store = named_store() or ""
     endpoint, credentials = storage.s3_account()
     found = f"{endpoint}, credentials: {credentials or 'none'}"
     if not storage.is_s3(store):
@@ -201,7 +225,7 @@ def _s3() -> Finding:
 
 
 def _store() -> Finding:
-    uri = storage.absolute(os.environ.get("AIGC_STORE") or "./aigc-store")
+    uri = ModelStore().uri
     try:
         storage.require_writable(uri)
     except AigcError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from aigc.evaluation.inception import load_inception
 from aigc.generation.draws import Draws
 from aigc.generation.engine import Device, Engine, Passes
 from aigc.models.config import ModelConfig
+from aigc.orchestration.address import named
 from aigc.orchestration.cluster_crew import ClusterCrew
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.session import connect
@@ -50,7 +50,7 @@ def run(
     check_model(version.config, dataset)
     planned_images(dataset, spec)
     storage.require_writable(spec.out)
-    if address or os.environ.get("RAY_ADDRESS"):
+    if named(address):
         found, page = _on_cluster(spec, version, address, report, notice)
     else:
         found, page = evaluate_model(spec, version, report)

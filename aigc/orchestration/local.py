@@ -19,6 +19,7 @@ from multiprocessing.context import ForkServerProcess
 from queue import SimpleQueue
 from typing import Any
 
+from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
 from aigc.orchestration.crew import CLOSING, Event, Kind, Task
 from aigc.orchestration.forking import context, without_main
@@ -45,7 +46,7 @@ class LocalCrew:
         self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
         self._threads = max(1, int(placement.cpus_per_worker))
         if self._at_work:  # a GPU makes pictures faster than many cores encode them
-            self._threads = max(self._threads, _cpu_count() // self._room)
+            self._threads = max(self._threads, usable_cpus() // self._room)
 
     def room(self) -> int:
         return self._room
@@ -99,8 +100,8 @@ def local_gpus(placement: Placement) -> float:
 
 
 def machine() -> dict[str, float]:
-    """What there is here at most: a container may be given less."""
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(len(_gpus()))}
+    """The CPUs and GPUs of this machine that this process may use."""
+    return {"CPU": float(usable_cpus()), "GPU": float(len(_gpus()))}
 
 
 def local_room(placement: Placement) -> int:
@@ -110,7 +111,7 @@ def local_room(placement: Placement) -> int:
         PlacementError: not one, or fewer than `placement.workers`.
     """
     gpus, gpus_per_worker = len(_gpus()), local_gpus(placement)
-    cpus = _cpu_count()
+    cpus = usable_cpus()
     room = int(cpus / placement.cpus_per_worker)
     have, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
     if gpus_per_worker:
@@ -140,11 +141,6 @@ def _gpu_count() -> int:
     import torch  # noqa: PLC0415
 
     return torch.cuda.device_count()
-
-
-def _cpu_count() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aigc.generation.engine import Device
 from aigc.generation.plan import Job
+from aigc.orchestration.address import named
 from aigc.orchestration.crew import Crew
 from aigc.orchestration.forking import cool, warm
 from aigc.orchestration.local import LocalCrew, local_gpus, local_room
@@ -41,7 +41,7 @@ def place(address: str | None) -> Iterator[bool]:
 def is_on_cluster(address: str | None) -> bool:
     ray = sys.modules.get("ray")
     joined = ray is not None and ray.is_initialized()
-    return bool(address or os.environ.get("RAY_ADDRESS") or joined)
+    return joined or named(address) is not None
 
 
 def choose_device(placement: Placement, on_cluster: bool) -> Device:

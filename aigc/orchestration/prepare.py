@@ -8,7 +8,6 @@ has to leave CPUs to its own reads and writes; here at most as many tasks as fit
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from aigc import storage
 from aigc.data import decode, opening
 from aigc.data import prepare as core
 from aigc.errors import AigcError, JobError
+from aigc.orchestration.address import named
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, PrepareSpec
 from aigc.types import Json, Report, silent
@@ -33,8 +33,14 @@ SMALL_BYTES = 512 * 2**20
 _CANCEL_S = 30
 
 
-def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) -> Json:
-    """Make the set at `spec.out`; a finished one of the same spec is left as it is.
+def run(
+    spec: PrepareSpec,
+    address: str | None = None,
+    report: Report = silent,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Json:
+    """Make the set at `spec.out`; a finished one of the same spec is left as it is. `tell` is given
+    a line on how the source is read before any picture is.
 
     Small sources are prepared in this process; larger ones, and all when a cluster is named, by Ray
     tasks. Source and out must then be reachable from every node.
@@ -46,8 +52,9 @@ def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) 
     if done is not None:
         return done
     source = opening.open_source(spec)
-    named = address or os.environ.get("RAY_ADDRESS") or spec.placement.workers
-    if not named and source.size_bytes < SMALL_BYTES:
+    tell(f"read as: {source.reading}")
+    asked = named(address) or spec.placement.workers
+    if not asked and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)
     with connect(address):
         placement = spec.placement.model_copy(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 from aigc.orchestration import failover, front
 from aigc.specs import ServeSpec
@@ -114,7 +115,7 @@ def _there(spec: ServeSpec) -> bool:
 def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
     return {
         _HAPROXY: "1",
-        "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, (os.cpu_count() or 1) // 2))),
+        "RAY_SERVE_HAPROXY_NBTHREAD": str(max(1, min(4, usable_cpus() // 2))),
         "RAY_SERVE_HAPROXY_BINARY_PATH": _guarded(folder, spec),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

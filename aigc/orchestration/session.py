@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import ray
 
+from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
+from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.growth import described, fits, may_grow
 from aigc.specs import Placement
 
@@ -26,7 +27,6 @@ QUIET = {
 its core for 0.15 s: of requests at 0.6 of what one core answers, 99 in 100 took 67 to 96 ms; with
 one a minute 39."""
 _LOCAL_OBJECT_STORE_BYTES = 2**30
-_CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,35 +51,32 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
     A session that is already open (a job's driver, a test) is used and left open.
 
     Raises:
-        PlacementError: no cluster answers at the address.
+        SpecError: the address is not written as one of a cluster.
+        PlacementError: no cluster answers at the address; see `require_cluster`.
     """
     if ray.is_initialized():
         yield
         return
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    where = address or os.environ.get("RAY_ADDRESS")
+    where = named(address)
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if where:
-        _require_listener(where)
+        where = require_cluster(where)
     try:
         if where:
             ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
         else:
             ray.init(
                 address="local",  # else Ray would join whatever cluster runs on this machine
+                num_cpus=usable_cpus(),
                 include_dashboard=False,
                 object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
                 logging_level=logging.WARNING,
                 log_to_driver=relay,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        # Ray sends its token to an address it was given only when told so.
-        tokenless = where and "RAY_AUTH_MODE" not in os.environ
-        hint = "; if the cluster wants a token, set RAY_AUTH_MODE=token" if tokenless else ""
-        raise PlacementError(
-            f"no Ray cluster answers at {where or 'this machine'}: {_first_line(error)}{hint}"
-        ) from None
+        raise PlacementError(_unjoined(where, error)) from None
     try:
         yield
     finally:
@@ -134,23 +131,15 @@ def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[s
     )
 
 
-def _require_listener(address: str) -> None:
-    """Raises PlacementError when nothing listens at HOST:PORT; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if not host or "://" in address or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
-    except OSError as error:
-        raise PlacementError(
-            f"no Ray cluster answers at {address} ({error.strerror or error}); "
-            "give HEAD:6379, or leave the address out to use this machine"
-        ) from None
+def _unjoined(where: str | None, error: BaseException) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if where is None:
+        return f"Ray does not start on this machine: {reason}"
+    return (
+        f"the cluster at {where} cannot be joined from here: {reason}; run this on one of its "
+        "machines, or submit it: aigc submit VERB SPEC.yaml --address http://HEAD:8265"
+    )
 
 
 def _largest(nodes: list[dict[str, float]]) -> dict[str, float]:
     return {key: max((node.get(key, 0) for node in nodes), default=0) for key in ("CPU", "GPU")}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

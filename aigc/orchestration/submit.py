@@ -26,10 +26,12 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 import aigc
-from aigc import storage
+from aigc import proxies, storage
 from aigc.errors import JobError, PlacementError, SpecError
+from aigc.orchestration.address import dashboard_of
 from aigc.orchestration.follow import Follower, Write
 from aigc.specs import Spec
+from aigc.store import named_store
 
 _CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
 """Bounds on connecting, on the first answer, and between two packets of any later one."""
@@ -157,7 +159,7 @@ class Cluster:
     def _environment(self, forward_credentials: bool) -> tuple[dict[str, str], list[str]]:
         names = _FORWARDED + (_CREDENTIALS if forward_credentials else ())
         found = {name: os.environ[name] for name in names if os.environ.get(name)}
-        store = os.environ.get("AIGC_STORE")
+        store = named_store()
         if not store and not self.is_this_machine:
             return found, ["AIGC_STORE is not set here, so the cluster's own model store is used"]
         store = storage.absolute(store or "./aigc-store")
@@ -171,22 +173,30 @@ class Cluster:
             yield
         except AuthenticationError:
             raise PlacementError(
-                f"{self.address}: the cluster's token is missing or wrong; set RAY_AUTH_TOKEN, or "
-                "RAY_AUTH_TOKEN_PATH to its file, or put it into ~/.ray/auth_token"
+                f"{self._spot}: the cluster's token is missing or wrong; set RAY_AUTH_TOKEN, or "
+                f"RAY_AUTH_TOKEN_PATH to its file, or put it into ~/.ray/auth_token{self._around}"
             ) from None
         except (ConnectionError, requests.Timeout, requests.ConnectionError):
             raise PlacementError(
-                f"{self.address}: no Ray dashboard answers; check the address "
-                "(http://HEAD:8265), the network and that the cluster is up"
+                f"{self._spot}: no Ray dashboard answers; check the address "
+                f"(http://HEAD:8265), the network and that the cluster is up{self._around}"
             ) from None
         except (requests.RequestException, ValueError, KeyError):
-            raise PlacementError(_NOT_RAY.format(self.address)) from None
+            raise PlacementError(_NOT_RAY.format(self._spot) + self._around) from None
         except RuntimeError as error:
             if "Version check" in str(error):
-                raise PlacementError(_NOT_RAY.format(self.address)) from None
+                raise PlacementError(_NOT_RAY.format(self._spot) + self._around) from None
             if job and re.search(r"status code 404|does not exist", str(error)):
                 raise SpecError(f"no job {job!r} at {self.address}; see aigc jobs list") from None
-            raise JobError(f"{self.address}: {_one_line(str(error))}") from None
+            raise JobError(f"{self._spot}: {_one_line(str(error))}{self._around}") from None
+
+    @property
+    def _spot(self) -> str:
+        return self.address + proxies.through(self.address)
+
+    @property
+    def _around(self) -> str:
+        return proxies.way_around(self.address)
 
 
 def _is_local_path(field: str, value: str) -> bool:
@@ -203,15 +213,23 @@ class _Client(JobSubmissionClient):
 
 
 def _url(address: str | None) -> str:
-    found = address or next((os.environ[name] for name in _ADDRESSES if os.environ.get(name)), "")
+    """The dashboard's URL as `address` or the environment names it, without blanks and path.
+
+    Raises:
+        SpecError: none is named, or what is named is not a URL of a dashboard.
+    """
+    given = (address, *(os.environ.get(name) for name in _ADDRESSES))
+    found = next((text.strip() for text in given if text and text.strip()), "")
     if not found:
         raise SpecError("no cluster named; give --address http://HEAD:8265 or set RAY_ADDRESS")
-    if not re.fullmatch(r"https?://[^/\s]+/?", found):
-        raise SpecError(
-            f"address {found!r}: jobs go to the dashboard of the cluster's head, "
-            "for example --address http://10.0.0.1:8265"
-        )
-    return found.rstrip("/")
+    match = re.fullmatch(r"(https?)://([\w.%-]+|\[[\w:.%]+\])(:[0-9]{1,5})?/*", found, re.I)
+    if match:
+        return f"{match[1].lower()}://{match[2]}{match[3] or ''}"
+    shown = re.sub("//[^/@]*@", "//", found)
+    raise SpecError(
+        f"address {shown!r}: jobs go to the dashboard of the cluster's head, "
+        f"for example --address {dashboard_of(found)}"
+    )
 
 
 def _connect(address: str) -> JobSubmissionClient:

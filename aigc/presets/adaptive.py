@@ -42,17 +42,19 @@ def adaptive(
     facts: DataFacts,
     hardware: Hardware,
     seconds: float | None = None,
+    shares: int = 1,
 ) -> TrainSpec:
     """The default, chosen from the data, the hardware and the time; its `reasons` say why.
 
     Args:
         seconds: Training time; None takes 300 s up to 32 x 32 pixels and 1,800 s above.
+        shares: Equal parts that each batch is divided into: workers x `accumulate`.
     """
     seconds = seconds or _seconds(facts)
     rule = _small if _is_small(facts) else _large
     fields, reasons = rule(facts, hardware, seconds)
     update = fields | {"max_seconds": seconds, "reasons": reasons}
-    return relativistic(name, data, out).model_copy(update=update)
+    return _shared_out(relativistic(name, data, out).model_copy(update=update), shares)
 
 
 def adaptive_vae(
@@ -62,8 +64,9 @@ def adaptive_vae(
     facts: DataFacts,
     hardware: Hardware,
     seconds: float | None = None,
+    shares: int = 1,
 ) -> TrainSpec:
-    """A VAE chosen in the same way: its width and the balance of classes."""
+    """A VAE chosen in the same way: its width, the balance of classes, the batch by `shares`."""
     seconds = seconds or _seconds(facts)
     budget, pixels = hardware.flops * seconds, facts.height * facts.width
     costs = {width: _VAE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
@@ -77,11 +80,21 @@ def adaptive_vae(
         "max_seconds": seconds,
         "reasons": reasons | _balance_reason(facts, balance),
     }
-    return recipe.model_copy(update=update)
+    return _shared_out(recipe.model_copy(update=update), shares)
 
 
 RULES = {ADAPTIVE: adaptive, "adaptive-vae": adaptive_vae}
 """Presets that look at the data and the hardware."""
+
+
+def _shared_out(spec: TrainSpec, shares: int) -> TrainSpec:
+    """`spec` with the multiple of `shares` that is nearest to its batch."""
+    batch = max(1, round(spec.batch_size / shares)) * shares
+    if batch == spec.batch_size:
+        return spec
+    reason = f"the multiple of {shares} (workers x accumulate) nearest to {spec.batch_size}"
+    reasons = spec.reasons | {"batch_size": reason}
+    return spec.model_copy(update={"batch_size": batch, "reasons": reasons})
 
 
 def _is_small(facts: DataFacts) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import torch
 
+from aigc.errors import listed
 from aigc.service import bodies, orders, points
 from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
@@ -82,7 +83,7 @@ class Service:
         if ref is None:
             offers = self.catalogue.offers()
             if len(offers) != 1:
-                names = ", ".join(offer.name for offer in offers)
+                names = listed([offer.name for offer in offers])
                 raise BadRequestError(f"model: name one of {names}", param="model")
             ref = offers[0].name
         return await self.catalogue.get(ref)

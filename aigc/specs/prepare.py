@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
 
@@ -46,6 +46,10 @@ Size: TypeAlias = Annotated[
 """One side of a square, or (height, width)."""
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 Role: TypeAlias = Literal["train", "test", "ignore"]
 """What the pictures of a folder are for."""
 
@@ -67,7 +71,7 @@ class PrepareSpec(Spec):
     label_file: str | None = None
     """The table of labels in a folder source, such as annotations/train.csv; unset means
     metadata.csv, .jsonl or .parquet and StyleGAN's dataset.json wherever they lie, "" none."""
-    ignore: tuple[str, ...] = ()
+    ignore: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     """Names or paths to leave out, with * and ?, such as [masks, "*_depth.png", "raw/old"]."""
     size: Size = 64
     """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
@@ -85,6 +89,8 @@ class PrepareSpec(Spec):
     creator_column: str | None = None
     """Who made each image; unset means `creator` or `author` where there is one."""
     animated: Literal["reject", "first"] = "reject"
+    truncated: Literal["reject", "keep"] = "reject"
+    """What becomes of a file that is cut off at its end; kept, what is missing is grey or black."""
     max_pixels: int = Field(50_000_000, ge=1)
     """An image that would decode to more pixels is rejected unread (decompression bomb)."""
     duplicates: Literal["drop", "keep"] = "drop"

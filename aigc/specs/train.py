@@ -141,7 +141,8 @@ class TrainSpec(Spec):
         if self.preset is None and self.steps is None and self.max_seconds is None:
             raise ValueError("set steps or max_seconds, or both: training must end somewhere")
         workers = self.placement.workers or 1
-        if self.batch_size % (workers * self.accumulate):
+        chosen = self.preset is None or "batch_size" in self.model_fields_set
+        if chosen and self.batch_size % (workers * self.accumulate):
             raise ValueError(
                 f"batch_size {self.batch_size} cannot be divided by workers {workers} x "
                 f"accumulate {self.accumulate}; choose a multiple"

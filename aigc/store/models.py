@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from aigc import storage
-from aigc.errors import StoreError
+from aigc.errors import StoreError, listed
 from aigc.models.config import ModelConfig
 from aigc.store.aliases import AliasMove, alias_history, promote_alias, rollback_alias
 from aigc.store.card import model_card
@@ -56,11 +56,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _VERSION = re.compile(r"v[1-9][0-9]*")
 
 
+def named_store() -> str | None:
+    """AIGC_STORE without blanks and line ends around it; None where it is not set."""
+    return os.environ.get("AIGC_STORE", "").strip() or None
+
+
 class ModelStore:
     """The store at `uri`; by default AIGC_STORE, else ./aigc-store."""
 
     def __init__(self, uri: str | None = None) -> None:
-        self.uri = storage.absolute(uri or os.environ.get("AIGC_STORE") or "./aigc-store")
+        self.uri = storage.absolute(uri or named_store() or "./aigc-store")
         self._models = storage.join(self.uri, "models")
 
     def publish(
@@ -266,6 +271,5 @@ def _missing(what: str, wanted: str, known: Iterable[str]) -> str:
     if not known:
         return f"there is no {what}: nothing was published there yet"
     close = get_close_matches(wanted, known, n=5, cutoff=0.5)
-    listed = [*close, *(name for name in known if name not in close)]
-    more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
-    return f"there is no {what}; there is: {', '.join(listed[:12])}{more}"
+    nearest = [*close, *(name for name in known if name not in close)]
+    return f"there is no {what}; there is: {listed(nearest)}"

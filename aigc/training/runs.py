@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc import storage
+from aigc.data.classes import class_name
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import DataError, listed
 from aigc.models import ModelConfig
@@ -29,7 +30,7 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
         "channels": 1 if dataset.channels == 1 else 3,
         "labels": dataset.labels,
         "untrained": dataset.untrained,
-        "synonyms": spec.synonyms,
+        "synonyms": {word: class_name(label) for word, label in spec.synonyms.items()},
         "fit": dataset.fit,
         "data_digest": dataset.digest,
     }

@@ -151,7 +151,7 @@ def test_s3_places_and_keys(run: Run, model: str, s3_uri: str, monkeypatch) -> N
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-and-secret")
     _s3_client.client.cache_clear()
     code, line = run("generate", model, "--count", 5, "--out", f"{s3_uri}/set")
-    assert (code, "S3 refuses access" in line) == (2, True)
+    assert (code, "S3 answered SignatureDoesNotMatch" in line) == (2, True)
     assert "wrong-and-secret" not in line
 
 

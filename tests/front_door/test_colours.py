@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from aigc.data import decode
+from aigc.service import points
 from tests.data.pictures import encoded, spec
 from tests.front_door import profiles
 
@@ -75,6 +76,14 @@ TABLE: dict[str, tuple[Image.Image, str, bytes | None, dict[str, Any], tuple[int
     "grey, transparent": (plain("LA", (128, 255)), "PNG", GREY, {}, LIGHT),
     "grey, transparent, profile of RGB": (plain("LA", (128, 255)), "PNG", LINEAR, {}, LIGHT),
     "grey of 16 bit": (deep(128 * 257), "PNG", GREY, {}, LIGHT),
+    "grey of 16 bit, clear": (deep(1000), "PNG", GREY, {"transparency": 1000}, WHITE),
+    "grey of 16 bit, other clear": (
+        deep(128 * 257),
+        "PNG",
+        GREY,
+        {"transparency": 1000},
+        LIGHT,
+    ),
     "grey as RGB": (plain("RGB", (128,) * 3), "PNG", GREY, {}, LIGHT),
     "black and white": (plain("1", 1), "PNG", GREY, {}, WHITE),
     "CMYK, TIFF": (plain("CMYK", (255, 0, 0, 0)), "TIFF", profiles.cmyk(), {}, (184, 184, 184)),
@@ -104,7 +113,8 @@ def test_the_colour_of(name: str, way: str) -> None:
     if way == "prepare":
         pixels = decode.decode_file(data, spec("in", "out"))
     else:
-        pixels = decode.read(data, (16, 16, 3), max_pixels=10_000)
+        formats = points._READABLE if kind in points._READABLE else None
+        pixels = decode.read(data, (16, 16, 3), max_pixels=10_000, formats=formats)
     assert np.abs(pixels.astype(int) - right).max() <= 2
     grey = decode.read(data, (16, 16, 1), max_pixels=10_000)
     assert grey.shape == (16, 16, 1)

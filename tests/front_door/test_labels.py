@@ -268,6 +268,15 @@ TABLE: dict[str, tuple[Make, Read | Refused]] = {
         Read({"각": 2}),
     ),
     "blanks around text": (tables(all=column(["cat", " cat", "cat\n"])), Read({"cat": 3})),
+    "blanks inside text": (
+        tables(all=column(["ice cream", "ice\u00a0cream", "ice  cream", "ice\ncream"])),
+        Read({"ice cream": 4}),
+    ),
+    "whole numbers, JSON": (listed([1, 1.0, 2], "metadata.jsonl"), Read({"1": 2, "2": 1})),
+    "no number, JSON": (
+        listed([1, None, float("nan")], "metadata.jsonl"),
+        Read({"1": 1}, rejects=("no label in the metadata",) * 2),
+    ),
     "a mark before the first name": (tables(all=column(["\ufeffcat", "cat"])), Read({"cat": 2})),
     "a BOM": (idx([0, 1], "red\ngreen".encode("utf-8-sig")), Read({"red": 1, "green": 1})),
     "UTF-16": (idx([0, 1], "rød\ngrøn".encode("utf-16")), Read({"rød": 1, "grøn": 1})),

@@ -45,8 +45,9 @@ def written(root: Path, values: list[str]) -> dict[str, str]:
     asked = GenerateSpec(
         model="tiny", out=str(root), briefs=str(table), count=1, partition_by=("market",)
     )
-    briefs, rejects = read(asked, tiny_config())
-    assert not rejects
+    found = read(asked, tiny_config())
+    assert not found.rejects
+    briefs = found.briefs
     kept = briefs.table.select(schema._carried(briefs))
     for number, (start, stop, folder) in enumerate(briefs.partitions(["market"])):
         path = root / "data" / folder / f"part-{number:05d}.parquet"
@@ -93,7 +94,9 @@ def test_every_reader_finds_the_column(
 
 
 def test_columns_keep_their_types(tmp_path: Path) -> None:
-    table = pa.table({"market": [1, 2], "big": [True, False], "price": [0.5, 1.0]})
+    table = pa.table(
+        {"brief_id": ["a", "b"], "market": [1, 2], "big": [True, False], "price": [0.5, 1.0]}
+    )
     pq.write_table(table, tmp_path / "briefs.parquet")
     names = ("market", "big", "price")
     asked = GenerateSpec(
@@ -103,8 +106,8 @@ def test_columns_keep_their_types(tmp_path: Path) -> None:
         count=1,
         partition_by=names,
     )
-    briefs, _ = read(asked, tiny_config())
-    assert briefs.table.select(names).schema.types == table.schema.types
+    briefs = read(asked, tiny_config()).briefs
+    assert briefs.table.select(names).schema.types == table.select(names).schema.types
     assert [folder for *_, folder in briefs.partitions(names)] == [
         "market-1/big-true/price-0.5",
         "market-2/big-false/price-1.0",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from aigc import storage
 from aigc.errors import AigcError
+from aigc.orchestration import evaluate
 from aigc.orchestration.prepare import run
+from aigc.specs import EvaluateSpec
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
+from tests.models_for_tests import publish_tiny
 
 Change = Callable[[Path], object]
 REUSED = ""
@@ -42,6 +48,27 @@ def table(root: Path) -> Path:
     images = [encoded(noise(at)) for at in range(4)]
     pq.write_table(pa.table({"image": images, "label": [0, 1, 0, 1]}), root / "a.parquet")
     return root
+
+
+def packed_up(root: Path) -> Path:
+    """The pictures as one ZIP in a folder."""
+    pictures(root.with_name("loose"))
+    root.mkdir()
+    shutil.make_archive(str(root / "shop"), "zip", root.with_name("loose"))
+    return root
+
+
+def packed_again(root: Path) -> None:
+    (root.with_name("loose") / "a/0000.png").write_bytes(encoded(noise(77)))
+    shutil.make_archive(str(root / "shop"), "zip", root.with_name("loose"))
+
+
+def written(name: str) -> Change:
+    def change(root: Path) -> None:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"x")
+
+    return change
 
 
 def in_place(name: str, data: bytes) -> Change:
@@ -116,6 +143,12 @@ TABLE: dict[str, tuple[Callable[[Path], Path], Change, str]] = {
     ),
     "labels in Parquet": (table, labels_of([1, 0, 1, 0]), OTHER),
     "the same Parquet again": (table, labels_of([0, 1, 0, 1]), REUSED),
+    "an archive": (packed_up, touched, REUSED),
+    "another picture in the archive": (packed_up, packed_again, OTHER),
+    "a folder's view": (pictures, written(".DS_Store"), REUSED),
+    "thumbnails": (pictures, written("a/Thumbs.db"), REUSED),
+    "a disk station's folder": (pictures, written("a/@eaDir/0000.png"), REUSED),
+    "figures of evaluation": (table, written("_cache/real-0.npz"), REUSED),
     "the source gone": (pictures, shutil.rmtree, "not found"),
 }
 
@@ -133,3 +166,23 @@ def test_after(name: str, tmp_path: Path) -> None:
         assert str(tmp_path / "raw") in str(refused.value)
     else:
         assert run(chosen) == made | {"reused": True}
+
+
+@pytest.mark.parametrize(
+    ("field", "reused"), [("", True), ("data", False), ("model", False), ("spec", False)]
+)
+def test_a_report_is_of_its_data(
+    field: str, reused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = run(spec(pictures(tmp_path / "raw"), tmp_path / "data"))
+    version = publish_tiny("reported")
+    asked = EvaluateSpec(model=version.ref, data=data["uri"], out=str(tmp_path / "report"))
+    stands: dict[str, Any] = {
+        "spec": asked.model_dump(mode="json"),
+        "model": {"digest": version.digest},
+        "data": {"digest": data["digest"]},
+    }
+    other = {field: {"digest": "another"}} if field else {}
+    storage.write_bytes(f"{asked.out}/{evaluate.REPORT}", json.dumps(stands | other).encode())
+    monkeypatch.setattr(evaluate, "run", lambda *_: {"made": "again"})
+    assert evaluate.reuse_or_run(asked) == (stands if reused else {"made": "again"})

@@ -112,7 +112,7 @@ def test_bad_places_are_one_line_each(model, s3_uri, tmp_path, monkeypatch) -> N
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     _s3_client.client.cache_clear()
-    with pytest.raises(StorageError, match=r"refuses access.*check AWS_ACCESS_KEY_ID"):
+    with pytest.raises(StorageError, match=r"SignatureDoesNotMatch: .*check AWS_SECRET"):
         run(spec(model, storage.join(s3_uri, "set")))
 
 

@@ -72,3 +72,19 @@ def test_a_vae_takes_the_width_that_fits_its_time() -> None:
         for hardware, seconds in ((LAPTOP, 60), (LAPTOP, 1800), (GPU, 1800))
     ]
     assert widths == sorted(set(widths))
+
+
+@pytest.mark.parametrize(
+    ("shares", "batch"), [(1, 16), (2, 16), (3, 15), (6, 18), (16, 16), (40, 40)]
+)
+def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) -> None:
+    spec = adaptive("name", "data", "out", EMOJI, LAPTOP, None, shares)
+    assert spec.batch_size == batch
+    assert ("workers x accumulate" in spec.reasons["batch_size"]) == (batch != 16)
+
+
+@pytest.mark.parametrize("rule", list(RULES.values()))
+@pytest.mark.parametrize("facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10)])
+@pytest.mark.parametrize("shares", [1, 3, 5, 7])
+def test_every_rule_shares_out_its_batch(rule, facts: DataFacts, shares: int) -> None:
+    assert rule("name", "data", "out", facts, LAPTOP, None, shares).batch_size % shares == 0

@@ -5,6 +5,8 @@ from typing import get_args
 
 import pytest
 
+from aigc.cli import app
+from aigc.commands.common import exit_code
 from aigc.commands.train import resolve
 from aigc.errors import DataError, SpecError
 from aigc.presets import PRESETS, RULES, summary
@@ -59,6 +61,25 @@ def test_what_is_wrong_is_said(preset: str | None, values: dict[str, object], me
         resolve(None, preset, values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", list(RULES))
+def test_a_chosen_batch_is_shared_out_among_the_workers(digits_data: str, preset: str) -> None:
+    values = {"name": "n", "data": digits_data, "placement.workers": 3}
+    assert resolve(None, preset, values).batch_size % 3 == 0
+    assert resolve(None, preset, values | {"accumulate": 5}).batch_size % 15 == 0
+    with pytest.raises(SpecError, match="batch_size 16 cannot be divided by workers 3"):
+        resolve(None, preset, values | {"batch_size": 16})
+
+
+def test_too_few_pictures_are_refused_before_anything_is_chosen(
+    digits_data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("aigc.training.runs.MIN_IMAGES", 10_000)
+    assert exit_code(app, ["train", "--data", digits_data, "--name", "n"]) == 2
+    line = capsys.readouterr().err
+    assert "training needs at least 10000" in line
+    assert line.count("\n") == 1
 
 
 def test_a_file_may_name_a_preset_and_change_its_fields(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from aigc.errors import JobError, SpecError
 from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
 from aigc.training import is_finished, train
-from aigc.training.gan import GanLearner
 from aigc.training.sheets import Sheet
 from tests.training.helpers import tiny_spec
 
@@ -207,19 +206,8 @@ def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> N
     assert (tmp_path / "checkpoints" / f"step-{step:09d}" / "checkpoint.json").exists()
 
 
-def test_divergence_stops_with_the_last_good_average_kept(
-    digits_data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    healthy = GanLearner.step
-
-    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step, done)
-        if step == 6:
-            with torch.no_grad():
-                next(self.generator.parameters()).fill_(torch.nan)
-        return figures
-
-    monkeypatch.setattr(GanLearner, "step", breaks)
+@pytest.mark.usefixtures("diverges_after_step_6")
+def test_divergence_stops_with_the_last_good_average_kept(digits_data: str, tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"diverged at step 8: .*step 4 are kept in") as caught:
         train(tiny_spec(digits_data, tmp_path))
     assert "\n" not in str(caught.value)

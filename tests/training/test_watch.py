@@ -23,7 +23,6 @@ from aigc.modalities.image import to_network
 from aigc.orchestration.prepare import run as prepare
 from aigc.specs import PrepareSpec, TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
-from aigc.training.gan import GanLearner
 from aigc.training.looks import Figures, Look
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
 from aigc.training.watch import Watch, WatchState
@@ -224,19 +223,8 @@ def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
     assert len(list(out.glob("best/*"))) == len(list((tmp_path / "straight").glob("best/*")))
 
 
-def test_a_run_that_diverges_goes_back_and_on(
-    digits_data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    healthy = GanLearner.step
-
-    def breaks(self: GanLearner, batches: Any, step: int, done: float) -> dict[str, torch.Tensor]:
-        figures = healthy(self, batches, step, done)
-        if step == 6:
-            with torch.no_grad():
-                next(self.generator.parameters()).fill_(torch.nan)
-        return figures
-
-    monkeypatch.setattr(GanLearner, "step", breaks)
+@pytest.mark.usefixtures("diverges_after_step_6")
+def test_a_run_that_diverges_goes_back_and_on(digits_data: str, tmp_path: Path) -> None:
     notes: list[str] = []
     watch = {"patience": 50}
     result = train(watched(digits_data, tmp_path, 4, watch), notice=notes.append)

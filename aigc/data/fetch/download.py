@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aigc import proxies
 from aigc.data.fetch.options import Say
 from aigc.errors import DataError
 
@@ -115,7 +116,7 @@ def read_url(url: str, most_bytes: int) -> Iterator[bytes]:
                 yield piece
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise UnavailableError(f"cannot be reached ({reason})") from None
+        raise UnavailableError(f"cannot be reached{proxies.through(url)} ({reason})") from None
 
 
 def _download(url: str, archive: Archive, scratch: Path, say: Say) -> Path:

@@ -92,7 +92,7 @@ def write(folder: Path, about: Json, pictures: Iterable[Picture], licence: str) 
 
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """What the operating system raises over `folder`, as one line."""
+    """Turns an OSError over `folder` into a StorageError of one line."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a user may choose about a set that is fetched."""
+"""The options of `aigc data fetch`."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aigc.cpus import usable_cpus
 from aigc.generation.engine import Device, best_precision
 from aigc.generation.roofline import Load, measure
 from aigc.models.config import ModelConfig
@@ -61,7 +62,7 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
 
 
 def _load(bench: Bench, batch: int, items: int) -> Load:
-    threads = max(1, (os.cpu_count() or 1) // bench.workers)
+    threads = max(1, usable_cpus() // bench.workers)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
     return Load(items, bench.workers, threads, batch, best_precision(device), device)
 

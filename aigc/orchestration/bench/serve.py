@@ -10,11 +10,11 @@ machine's own speed changes within minutes.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 from aigc.orchestration.bench import generate, open_loop, wrk
 from aigc.orchestration.bench.servers import SERVERS, Running, running
@@ -169,7 +169,7 @@ def _crowded(bench: Bench, server: Running, body: bytes, due_per_s: float) -> Fi
 
 
 def _bulk(bench: Bench, model: str, number: int) -> float:
-    job = generate.Bench(model, bench.bulk_items, workers=os.cpu_count() or 1)
+    job = generate.Bench(model, bench.bulk_items, workers=usable_cpus())
     rate: float = generate.once(job, model, number)["generate_items_per_s"]
     return rate
 

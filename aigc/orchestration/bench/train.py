@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from aigc.cpus import usable_cpus
 from aigc.errors import JobError, SpecError
 from aigc.orchestration.bench.processes import timed
 from aigc.orchestration.bench.rounds import RIVALS, ratio
@@ -142,7 +142,7 @@ def _spec(bench: Bench, folder: str) -> TrainSpec:
 
 def _threads(bench: Bench) -> int:
     """Of each worker of each contender: the machine's cores are shared out evenly."""
-    return max(1, len(os.sched_getaffinity(0)) // bench.workers)
+    return max(1, usable_cpus() // bench.workers)
 
 
 def _command(name: str, spec: str, bench: Bench) -> list[str]:
