@@ -213,10 +213,10 @@ def _duplicates(made: Json) -> str:
 
 def _table(rows: list[tuple[Any, ...]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(f"{c:,}" if isinstance(c, int) else escape(str(c)) for c in row))
+        table.add_row(*(Text(f"{c:,}" if isinstance(c, int) else str(c)) for c in row))
     Console().print(table)
