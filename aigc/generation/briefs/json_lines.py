@@ -11,6 +11,7 @@ from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank
 from aigc.generation.briefs.values import given, header_name
+from aigc.specs.requests import once
 
 _header_name = functools.lru_cache(maxsize=1024)(header_name)
 
@@ -62,7 +63,7 @@ def _named(found: dict[str, Any]) -> dict[str, Any]:
 
 def _object(number: int, text: str) -> dict[str, Any] | Reject:
     try:
-        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=once)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
@@ -76,13 +77,3 @@ def _object(number: int, text: str) -> dict[str, Any] | Reject:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a name that is there twice, of which Python would take the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{twice[:60]!r} is there twice")
-    return found
