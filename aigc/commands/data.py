@@ -218,5 +218,6 @@ def _table(rows: list[tuple[Any, ...]]) -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(f"{c:,}" if isinstance(c, int) else str(c)) for c in row))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        table.add_row(*map(Text, cells))
     Console().print(table)
