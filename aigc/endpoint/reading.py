@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from aigc.endpoint.errors import ClientGoneError, TooLargeError, TooSlowError, WrongTypeError
 from aigc.endpoint.settings import EndpointSettings
+from aigc.service.bodies import single
 from aigc.service.errors import BadRequestError, OverloadedError
 
 Read = TypeVar("Read")
@@ -93,8 +94,8 @@ async def image_form(request: Request, settings: EndpointSettings) -> AsyncItera
     form = await _within(_parsed(request), settings)
     try:
         image = _only_picture(form)
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        yield Form(fields, image)
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        yield Form(single(fields), image)
     finally:
         await form.close()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import json
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from aigc.service.errors import BadRequestError
 from aigc.specs import Seed
-from aigc.specs.requests import Asked, Body, Index, Size, Truncation, complaint
+from aigc.specs.requests import Asked, Body, Index, Size, Truncation, TwiceError, complaint, once
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -62,10 +64,15 @@ def parse_json(kind: type[B], data: bytes) -> B:
     """Raises BadRequestError that names the field."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise BadRequestError("the body is text in UTF-16; send it in UTF-8", code="invalid_json")
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return kind.model_validate_json(data.removeprefix(codecs.BOM_UTF8), strict=True)
+        found = kind.model_validate_json(data, strict=True)
+        json.loads(data, object_pairs_hook=once)
     except ValidationError as error:
         raise _refusal(error, kind) from None
+    except TwiceError as error:
+        raise _twice(error) from None
+    return found
 
 
 def parse_form(kind: type[B], fields: dict[str, Any]) -> B:
@@ -74,6 +81,19 @@ def parse_form(kind: type[B], fields: dict[str, Any]) -> B:
         return kind.model_validate(fields)
     except ValidationError as error:
         raise _refusal(error, kind) from None
+
+
+def single(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Fields of a form or a query by name. Raises BadRequestError for one that is there twice."""
+    try:
+        return once(pairs)
+    except TwiceError as error:
+        raise _twice(error) from None
+
+
+def _twice(error: TwiceError) -> BadRequestError:
+    name = error.name[:60]
+    return BadRequestError(f"{name}: is there twice; say it once", param=name, code="invalid_value")
 
 
 def _refusal(error: ValidationError, kind: type[BaseModel]) -> BadRequestError:

@@ -125,6 +125,23 @@ class Generation(Asked):
         return labels
 
 
+class TwiceError(ValueError):
+    """A name that is there twice where one value is expected."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name[:60]!r} is there twice")
+        self.name = name
+
+
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Names and values as a dict, which would keep the last of two. Raises TwiceError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise TwiceError(next(name for name in found if names.count(name) > 1))
+    return found
+
+
 class Complaint(NamedTuple):
     message: str
     field: str | None

@@ -113,6 +113,21 @@ COLUMNS = [
         refused="columns 'label' and 'labels' are both like label",
     ),
     Table(
+        "two for one field, as said",
+        "b.csv",
+        csv("label,labels,count", "two,one,3"),
+        {"own_columns": ["labels"]},
+        made=[(3, "two")],
+        own=("labels",),
+    ),
+    Table(
+        "a header of two lines",
+        "b.csv",
+        csv('label,"count",brief_id,"sku\nof ours"', "two,3,a,x"),
+        made=[(3, "two")],
+        own=("sku of ours",),
+    ),
+    Table(
         "two cases of a field",
         "b.csv",
         csv("Label,LABELS,count", "two,one,3"),
@@ -163,6 +178,17 @@ COLUMNS = [
         rejects={1: "'count' is there twice"},
         made=[(2, "zero")],
     ),
+]
+
+SEVERAL = [
+    Table(
+        f"labels divided by {sign!r}",
+        "b.csv",
+        csv("label\tcount", f"one{sign} two\t3", "two\t1"),
+        made=[(1, "two")],
+        rejects={1: r"write several as 'one\|two'"},
+    )
+    for sign in ",;/+&"
 ]
 
 PROMPTS = [

@@ -131,6 +131,21 @@ KINDS = [
         made=[(1, "one")],
         rejects={1: "count: the cell has a formula without a stored value"},
     ),
+    Table(
+        "cells merged over rows",
+        "b.xlsx",
+        workbook(("A", [["label", "count"], ["two", 3], ["one", 1]]), merged="A2:A3"),
+        refused="cells A2:A3 are merged over several rows; unmerge them",
+    ),
+    Table(
+        "cells merged in a row",
+        "b.xlsx",
+        workbook(
+            ("A", [["label", "count", "note", "more"], ["two", 3, "x"], ["one", 1]]),
+            merged="C2:D2",
+        ),
+        made=MADE,
+    ),
     Table("an empty sheet", "b.xlsx", workbook(("A", [])), refused="empty; expected a header"),
     Table("a damaged workbook", "b.xlsx", _damaged, refused="not a readable Excel"),
     Table("a ZIP that is no workbook", "b.xlsx", _zip, refused="not a readable Excel"),

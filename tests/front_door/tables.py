@@ -69,7 +69,9 @@ def parquet(columns: dict[str, Any]) -> Callable[[], bytes]:
     return make
 
 
-def workbook(*sheets: tuple[str, Rows], hidden: tuple[str, ...] = ()) -> Callable[[], bytes]:
+def workbook(
+    *sheets: tuple[str, Rows], hidden: tuple[str, ...] = (), merged: str = ""
+) -> Callable[[], bytes]:
     def make() -> bytes:
         import openpyxl
 
@@ -81,6 +83,8 @@ def workbook(*sheets: tuple[str, Rows], hidden: tuple[str, ...] = ()) -> Callabl
                 sheet.append(row)
             if title in hidden:
                 sheet.sheet_state = "hidden"
+            if merged:
+                sheet.merge_cells(merged)
         sink = io.BytesIO()
         book.save(sink)
         return sink.getvalue()

@@ -256,6 +256,11 @@ def test_the_kind_of_file_is_not_judged_by_its_first_line(tmp_path: Path, first:
     assert found.briefs.table["brief_id"].to_pylist()[-1] == "good"
 
 
+def test_lines_without_content_are_ignored_and_counted(tmp_path: Path) -> None:
+    found = batch(tmp_path, {}, line("good", {}), {"custom_id": None, "body": None}, max_rejects=0)
+    assert (len(found.briefs.table), found.rejects, found.blank) == (1, [], 2)
+
+
 def test_columns_of_those_names_are_no_batch(tmp_path: Path) -> None:
     rows = [{"custom_id": "a", "body": "x", "count": 2}, {"custom_id": "b", "count": 1}]
     found = batch(tmp_path, *rows)
@@ -286,6 +291,8 @@ BODIES = {
     "as it is": (b'{"model": "tiny"}', {"content-encoding": "identity"}, 200, ""),
     "with a mark": (b'\xef\xbb\xbf{"model": "tiny"}', {}, 200, ""),
     "UTF-16": ('{"model": "tiny"}'.encode("utf-16"), {}, 400, "text in UTF-16; send it in UTF-8"),
+    "a field twice": (b'{"model": "tiny", "n": 1, "n": 2}', {}, 400, "n: is there twice"),
+    "a share twice": (b'{"labels": {"one": 1, "one": 2}}', {}, 400, "one: is there twice"),
     "cut": (b'{"model": "ti', {}, 400, "no JSON"),
     "a form": (b"model=tiny", {"content-type": "application/x-www-form-urlencoded"}, 415, "json"),
 }
@@ -300,6 +307,18 @@ def test_a_body(
     assert answer.status_code == status
     if status != 200:
         assert said in answer.json()["error"]["message"]
+
+
+def test_a_field_of_a_form_or_a_query_is_said_once(client: httpx.Client) -> None:
+    address = "/v1/images/vae@v1/one/1/0.png"
+    file = ("a.png", client.get(address).content)
+    twice = {"model": "vae", "n": ["1", "2"]}
+    for answer in (
+        client.post("/v1/images/variations", data=twice, files={"image": file}),
+        client.get(f"{address}?size=16x16&size=32x32"),
+    ):
+        assert answer.status_code == 400
+        assert "is there twice" in answer.json()["error"]["message"]
 
 
 def test_a_stream_and_an_edit_say_what_had_no_effect(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from aigc.errors import AigcError, SpecError, StorageError
 from aigc.generation.briefs import Reading, looks_like_briefs, read
 from aigc.specs import GenerateSpec, build
-from tests.front_door.brief_columns import COLUMNS, PROMPTS
+from tests.front_door.brief_columns import COLUMNS, PROMPTS, SEVERAL
 from tests.front_door.brief_files import KINDS
 from tests.front_door.brief_values import NUMBERS, PADDING, TEXTS
 from tests.front_door.tables import (
@@ -35,7 +36,7 @@ def reading(table: Table, folder: Path) -> Reading:
     return read(spec(path, **table.options), CONFIG)
 
 
-TABLES = [*COLUMNS, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS]
+TABLES = [*COLUMNS, *SEVERAL, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.id for table in TABLES])
@@ -56,6 +57,27 @@ def test_a_table(table: Table, tmp_path: Path) -> None:
         assert found.briefs.own == table.own
     if table.note is not None:
         assert any(re.search(table.note, note) for note in found.notes), found.notes
+
+
+def test_hidden_rows_are_said(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["label", "count"], ["two", 3], ["one", 1]):
+        book.active.append(row)
+    book.active.row_dimensions[3].hidden = True
+    book.save(tmp_path / "b.xlsx")
+    found = read(spec(tmp_path / "b.xlsx"), CONFIG)
+    assert len(found.briefs.table) == 2
+    assert "1 hidden rows of sheet 'Sheet' are read, too" in found.notes[0]
+
+
+def test_without_openpyxl_the_way_to_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.xlsx").write_bytes(b"PK\x03\x04")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(SpecError, match=r"need openpyxl: pip install 'aigc\[xlsx\]', or save"):
+        read(spec(tmp_path / "b.xlsx"), CONFIG)
 
 
 def test_own_texts_are_normalised(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aigc.errors import SpecError, listed
 from aigc.generation.briefs.table import COLUMNS
-from aigc.generation.briefs.values import nfc
+from aigc.generation.briefs.values import header_name
 from aigc.generation.conditions import fold
 from aigc.specs import BriefColumns, GenerateSpec
 
@@ -115,7 +115,7 @@ def _notes(alike: dict[str, str], own: Sequence[str], uri: str) -> tuple[str, ..
 
 
 def _kept(names: Sequence[str], spec: GenerateSpec, uri: str) -> set[str]:
-    kept = {nfc(name).strip() for name in spec.own_columns}
+    kept = {header_name(name) for name in spec.own_columns}
     for name in sorted(kept - {*names}):
         raise SpecError(
             f"own_columns = {name}: {uri} has no such column{_hint(name, names)}; it has: "
@@ -127,7 +127,7 @@ def _kept(names: Sequence[str], spec: GenerateSpec, uri: str) -> set[str]:
 def _exact(names: Sequence[str], columns: BriefColumns, uri: str) -> dict[str, str]:
     found = {}
     for field, said in columns.model_dump().items():
-        name = nfc(said).strip()
+        name = header_name(said)
         if name in names:
             found[field] = name
         elif name != field:
@@ -153,11 +153,12 @@ def _alike(rest: Sequence[str], exact: dict[str, str], uri: str) -> dict[str, st
         other = exact.get(field) or found.get(field)
         if other is None:
             found[field] = name
-        elif name != field or fold(other) == fold(name):
+        else:
+            kept = _set("own_columns", [name])
+            keep = "" if fold(other) == fold(name) else f", or keep the second as your own: {kept}"
             raise SpecError(
-                f"briefs = {uri}: columns {other!r} and {name!r} are both like {field}; rename the "
-                f"one that is not, or name the right one with {_set(f'columns.{field}', name)} and "
-                f"the other with {_set('own_columns', [other])}"
+                f"briefs = {uri}: columns {other!r} and {name!r} are both like {field}; rename "
+                f"one{keep}"
             )
     return found
 

@@ -13,7 +13,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank, require_names
-from aigc.generation.briefs.values import given, nfc
+from aigc.generation.briefs.values import given, header_name
 
 _CHUNK_ROWS = 8192
 _DELIMITERS = ",;\t"
@@ -47,7 +47,7 @@ def read_csv(uri: str) -> Sheet:
 
 def header_of(cells: Iterable[Any]) -> list[str]:
     """Names of columns, without those that only pad the header's end."""
-    names = [nfc(str("" if cell is None else cell)).strip("\ufeff\u200b").strip() for cell in cells]
+    names = [header_name(cell) for cell in cells]
     while names and not names[-1]:
         names.pop()
     return names

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -208,8 +209,17 @@ class Parser:
                 label_pattern(self._known, shares_of(label, self._known, self._comma))
             )
         except SpecError as error:
-            reason = str(error).removeprefix("labels: ")
+            reason = str(error).removeprefix("labels: ") + self._several(label)
             return BadBriefError(f"{name} = {shown(label)}: {reason}", "unknown_label")
+
+    def _several(self, label: Any) -> str:
+        """How several labels are written, where they are divided by another sign."""
+        if not isinstance(label, str):
+            return ""
+        parts = [part.strip() for part in re.split("[,;/+&]", label)]
+        known = {fold(name) for name in self._known}
+        several = len(parts) > 1 and all(fold(part) in known for part in parts)
+        return f"; write several as {'|'.join(parts)[:60]!r}" if several else ""
 
     def _number(self, pattern: Labels) -> int:
         number = self._numbers.setdefault(pattern.tobytes(), len(self._numbers))

@@ -10,7 +10,10 @@ from typing import Any
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank
-from aigc.generation.briefs.values import given, nfc
+from aigc.generation.briefs.values import given, header_name
+from aigc.specs.requests import once
+
+_header_name = functools.lru_cache(maxsize=1024)(header_name)
 
 
 def read_json_lines(uri: str) -> Sheet:
@@ -54,18 +57,13 @@ def json_lines(uri: str, holding: str = "") -> Iterator[tuple[int, dict[str, Any
 
 def _named(found: dict[str, Any]) -> dict[str, Any]:
     """With names as a table's header has them, unless two would then be equal."""
-    named = {_name(name): value for name, value in found.items()}
+    named = {_header_name(name): value for name, value in found.items()}
     return named if len(named) == len(found) else found
-
-
-@functools.lru_cache(maxsize=1024)
-def _name(text: str) -> str:
-    return nfc(text).strip()
 
 
 def _object(number: int, text: str) -> dict[str, Any] | Reject:
     try:
-        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=once)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
@@ -79,13 +77,3 @@ def _object(number: int, text: str) -> dict[str, Any] | Reject:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a name that is there twice, of which Python would take the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"{twice[:60]!r} is there twice")
-    return found

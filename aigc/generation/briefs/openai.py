@@ -16,7 +16,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs.fields import FIELDS, BadBriefError, Reject
 from aigc.generation.briefs.json_lines import json_lines
 from aigc.generation.briefs.sheets import Sheet
-from aigc.generation.briefs.values import shown
+from aigc.generation.briefs.values import given, shown
 from aigc.specs import GenerateSpec
 from aigc.specs.requests import Generation, complaint
 
@@ -64,6 +64,9 @@ def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Sheet:
     for number, line in json_lines(spec.briefs or ""):
         if isinstance(line, Reject):
             sheet.rejects.append(line)
+            continue
+        if all(given(value) is None for value in line.values()):
+            sheet.blank += 1
             continue
         try:
             row = _row(line, known, spec)

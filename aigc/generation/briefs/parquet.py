@@ -12,7 +12,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import reading
 from aigc.generation.briefs.sheets import Sheet, is_text, require_names
-from aigc.generation.briefs.values import nfc
+from aigc.generation.briefs.values import header_name
 
 _MOST_ROWS = 2**24
 _UNHELD = (ValueError, OverflowError, pa.ArrowException)
@@ -25,7 +25,7 @@ def read_parquet(uri: str) -> Sheet:
         if file.metadata.num_rows > _MOST_ROWS:
             raise SpecError(f"briefs = {uri}: more than {_MOST_ROWS:,} rows; split it")
         table = file.read()
-        names = [nfc(name).strip() for name in table.column_names]
+        names = [header_name(name) for name in table.column_names]
         require_names(names, uri)
         columns = {name: _plain(table.column(at)) for at, name in enumerate(names)}
     reasons = _unheld(columns)

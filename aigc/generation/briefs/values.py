@@ -22,6 +22,12 @@ def nfc(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def header_name(cell: Any) -> str:
+    """The name of a column on one line, as a cell of a header has it; empty where there is none."""
+    text = "" if cell is None else text_of(cell)
+    return nfc(" ".join("".join(c for c in text if c not in "\ufeff\u200b\u2060").split()))
+
+
 def given(value: Any) -> Any:
     """None for what stands for nothing in the file: empty text, and NaN as pandas writes it."""
     if isinstance(value, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,9 @@ _MOST_BYTES = 2**28
 _NO_VALUE = "a formula without a stored value"
 _ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", _NO_VALUE}
 
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*ref=.([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)")
+_HIDDEN = re.compile(rb"<(?:\w+:)?row [^>]*hidden=.(?:1|true)")
+
 Row = tuple[Any, ...]
 
 
@@ -39,11 +43,16 @@ def read_workbook(uri: str, name: str | None = None) -> Sheet:
     openpyxl = _library(uri)
     with reading(uri) as stream, _readable(uri):
         data = stream.read(_MOST_BYTES + 1)
-        formulas = _require_bounded(uri, data)
+        _require_bounded(uri, data)
         values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet, notes = _choose(values, uri, name)
         rows: Iterable[Row] = _rows(sheet)
-        if formulas:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            markup = archive.read(sheet._worksheet_path)
+        _require_unmerged(uri, markup)
+        if hidden := len(_HIDDEN.findall(markup)):
+            notes.append(f"{uri}: {hidden:,} hidden rows of sheet {sheet.title!r} are read, too")
+        if b"<f" in markup:
             written = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
             rows = _checked(rows, _rows(written[sheet.title]))
         found = _read(uri, iter(rows))
@@ -77,16 +86,25 @@ def _readable(uri: str) -> Iterator[None]:
         raise SpecError(f"briefs = {uri}: not a readable Excel workbook ({reason})") from None
 
 
-def _require_bounded(uri: str, data: bytes) -> bool:
-    """Whether some sheet may hold a formula. Raises SpecError for a workbook too large."""
+def _require_bounded(uri: str, data: bytes) -> None:
+    """Raises SpecError for a workbook too large."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         if len(data) > _MOST_BYTES or sum(member.file_size for member in members) > _MOST_BYTES:
             raise SpecError(
                 f"briefs = {uri}: holds more than {_MOST_BYTES:,} bytes; save the sheet as CSV"
             )
-        sheets = [m for m in members if m.filename.startswith("xl/worksheets/")]
-        return any(b"<f" in archive.read(member) for member in sheets)
+
+
+def _require_unmerged(uri: str, markup: bytes) -> None:
+    """Raises SpecError where cells of several rows are one: all but its first row seem empty."""
+    for merged in _MERGED.finditer(markup):
+        if merged[2] != merged[4]:
+            cells = b"%s%s:%s%s" % merged.groups()
+            raise SpecError(
+                f"briefs = {uri}: cells {cells.decode()} are merged over several rows; unmerge "
+                "them, and give each row its own value"
+            )
 
 
 def _choose(workbook: Any, uri: str, name: str | None) -> tuple[Any, list[str]]:
