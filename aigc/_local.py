@@ -10,11 +10,15 @@ import functools
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
 
 from aigc.errors import DiskFullError, StorageError
 
@@ -37,6 +41,22 @@ def path_of(uri: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise StorageError(f"{uri!r}: no such user here; write the path in full") from None
+
+
+def exists(path: Path) -> bool:
+    """Raises StorageError for a link to nothing, or in a circle."""
+    found = path.exists()
+    if not found and path.is_symlink():
+        raise StorageError(f"{path}: a link to nothing, or to itself; correct or delete it")
+    return found
+
+
+def regular(path: str) -> str:
+    """`path`; StorageError if what is there would be waited for instead of read."""
+    mode = Path(path).stat().st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise StorageError(f"{path}: a FIFO, socket or device; expected a file")
+    return path
 
 
 def temporary_name() -> str:
@@ -159,6 +179,25 @@ def files_below(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
+
+
+def open_input(path: Path) -> pa.NativeFile:
+    """A seekable stream. Arrow takes only names in UTF-8, so others are opened by Python."""
+    regular(str(path))
+    try:
+        return pafs.LocalFileSystem().open_input_file(str(path))
+    except UnicodeEncodeError:
+        return pa.PythonFile(path.open("rb"), "r")
+
+
+def require_writable(target: Path, uri: str) -> None:
+    """Raises StorageError or OSError unless a file can be made in `target`; leaves nothing."""
+    nearest = next(p for p in [target, *target.parents] if p.exists())
+    if not nearest.is_dir():
+        raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
+    trial = nearest / temporary_name()
+    trial.touch()
+    trial.unlink()
 
 
 def _unless_gone(error: OSError) -> None:

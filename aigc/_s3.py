@@ -164,6 +164,29 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
+def single(uri: str) -> Iterator[tuple[str, str, int, float, str, str]]:
+    """As `objects`, of the object at `uri` alone; nothing when there is none."""
+    parent, _, name = uri.rstrip("/").rpartition("/")
+    if split(uri)[1]:
+        near = objects(parent, name, Delimiter="/")
+        yield from (one for one in near if one[1] == name)
+
+
+def objects(
+    uri: str, start: str = "", **options: str
+) -> Iterator[tuple[str, str, int, float, str, str]]:
+    """(URI, key below the folder `uri`, size, time, "", ETag) of what is below it and begins with
+    `start`, but for objects that stand for folders."""
+    bucket, prefix = folder(uri)
+    for page in pages(uri, start, **options):
+        for item in page.get("Contents", []):
+            key = item["Key"]
+            if not key.endswith("/"):
+                below, modified_s = key.removeprefix(prefix), item["LastModified"].timestamp()
+                tag = item.get("ETag", "")
+                yield f"s3://{bucket}/{key}", below, item["Size"], modified_s, "", tag
+
+
 def whole(answer: Any) -> dict[str, Any]:
     """`answer`, which says something: botocore takes a body that never came for an empty one."""
     if answer.keys() <= {"ResponseMetadata", "RequestCharged"}:

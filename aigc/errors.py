@@ -15,9 +15,18 @@ A message is one line: what, where, and what would be right. The command line pr
 with `exit_code`; it never prints a traceback for one of these.
 """
 
+import unicodedata
+from collections.abc import Collection
+from itertools import islice
+
+_MOST_CHARACTERS = 60
+
 
 class AigcError(Exception):
     exit_code = 2
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class SpecError(AigcError):
@@ -54,3 +63,25 @@ class GatesError(JobError):
 
 class PlacementError(AigcError):
     pass
+
+
+def shown(text: str) -> str:
+    """`text` in one line that any file or terminal in UTF-8 takes: control characters, and bytes of
+    file names that are not UTF-8, as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    unfit = ("Cc", "Cs", "Zl", "Zp")
+    return "".join(_escaped(c) if unicodedata.category(c) in unfit else c for c in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else repr(letter)[1:-1]
+
+
+def listed(names: Collection[object], most: int = 10) -> str:
+    """'a, b, c' for a message; of many the first, and how many more there are."""
+    texts = [str(name) for name in islice(names, most)]
+    short = [t if len(t) <= _MOST_CHARACTERS else f"{t[:_MOST_CHARACTERS]}…" for t in texts]
+    rest = len(names) - len(short)
+    return ", ".join(short) + (f" and {rest:,} more" if rest > 0 else "")

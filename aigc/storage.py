@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload
+from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload, _tree
 from aigc._local import path_of as _path
 from aigc.errors import DamagedError, DiskFullError, StorageError
 from aigc.threads import each
@@ -37,6 +37,9 @@ class Entry:
     key: str
     size_bytes: int
     modified_s: float
+    problem: str = ""
+    """Why it cannot be read; of `everything` only."""
+    tag: str = ""  # the ETag on S3
 
 
 def is_s3(uri: str) -> bool:
@@ -129,7 +132,7 @@ def exists(uri: str) -> bool:
     if is_s3(uri):
         return _s3.exists(uri)
     with _local.errors(uri):
-        return _path(uri).exists()
+        return _local.exists(_path(uri))
 
 
 def listing(uri: str) -> Iterator[Entry]:
@@ -144,22 +147,26 @@ def listing(uri: str) -> Iterator[Entry]:
                 key = path.relative_to(root).as_posix()
                 yield Entry(str(path), key, stat.st_size, stat.st_mtime)
         return
-    bucket, prefix = _s3.folder(uri)
-    for page in _s3.pages(uri):
-        for item in page.get("Contents", []):
-            key = item["Key"]
-            if not key.endswith("/") and not key.rpartition("/")[2].startswith(_local.TEMP):
-                modified_s = item["LastModified"].timestamp()
-                yield Entry(
-                    f"s3://{bucket}/{key}", key.removeprefix(prefix), item["Size"], modified_s
-                )
+    for one in _s3.objects(uri):
+        if not one[1].rpartition("/")[2].startswith(_local.TEMP):
+            yield Entry(*one)
+
+
+def everything(uri: str) -> Iterator[Entry]:
+    """As `listing`, for a user's own folder or file: links are followed, and what is not a file to
+    read (dangling links, pipes, devices, empty folders) is there with its `problem`."""
+    if is_s3(uri):
+        yield from (Entry(*one) for one in _s3.single(uri))
+        yield from listing(uri)
+    else:
+        with _local.errors(uri):
+            for one in _tree.entries(_path(uri)):
+                yield Entry(one.path, one.key, one.size_bytes, one.modified_s, one.problem)
 
 
 def names(uri: str, start: str = "") -> list[str]:
-    """Names of the files directly in the folder `uri` that begin with `start`, in no order.
-
-    Much faster than `listing`, which asks the size of each.
-    """
+    """Names of the files directly in the folder `uri` that begin with `start`, in no order; faster
+    than `listing`, which asks the size of each."""
     if not is_s3(uri):
         with _local.errors(uri), contextlib.suppress(FileNotFoundError):
             found = [entry.name for entry in os.scandir(_path(uri)) if entry.is_file()]
@@ -254,9 +261,8 @@ def open_input(uri: str) -> pa.NativeFile:
     """A seekable binary stream, for Parquet and other large files."""
     if is_s3(uri):
         return pa.PythonFile(io.BufferedReader(_s3_reader.Reader(uri), _READ_AHEAD_BYTES), "r")
-    filesystem, path = arrow(uri)
     with _local.errors(uri):
-        return filesystem.open_input_file(path)
+        return _local.open_input(_path(uri).absolute())
 
 
 def arrow(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -268,19 +274,13 @@ def arrow(uri: str) -> tuple[pafs.FileSystem, str]:
 
 def require_writable(uri: str) -> None:
     """Raises StorageError unless an object can be written below `uri`; leaves nothing behind."""
-    name = _local.temporary_name()
-    if is_s3(uri):
-        if not _s3_create.ask(uri):
-            write_bytes(join(uri, name), b"")
-            delete(join(uri, name))
-        return
-    target = _path(uri).absolute()
-    with _local.errors(uri):
-        nearest = next(p for p in [target, *target.parents] if p.exists())
-        if not nearest.is_dir():
-            raise StorageError(f"{uri}: {nearest} is a file; choose a folder")
-        (nearest / name).touch()
-        (nearest / name).unlink()
+    if not is_s3(uri):
+        with _local.errors(uri):
+            _local.require_writable(_path(uri).absolute(), uri)
+    elif not _s3_create.ask(uri):
+        name = _local.temporary_name()
+        write_bytes(join(uri, name), b"")
+        delete(join(uri, name))
 
 
 def s3_account() -> tuple[str, str | None]:

@@ -27,6 +27,7 @@ LAYERS = [
         "_s3_reader",
         "_s3_sweep",
         "_s3_upload",
+        "_tree",
         "storage",
     },
     {"data", "modalities", "models", "objectives"},

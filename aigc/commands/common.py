@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from aigc.commands import streams
 from aigc.errors import AigcError, SpecError
@@ -39,7 +39,7 @@ SpecFile = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(help="Worker processes; default: all that fit.")]
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for wrong options; it exports only this class's child by name."""
@@ -164,11 +164,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout; nothing is cut short when it goes to a file or a pipe."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(escape(column), overflow="fold", no_wrap=column != columns[-1])
+        table.add_column(Text(column), overflow="fold", no_wrap=column != columns[-1])
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(Text, row))
     wide = None if streams.is_terminal() else 1000
-    Console(width=wide).print(table, highlight=False)
+    Console(width=wide, emoji=False).print(table, highlight=False)
 
 
 def print_yaml(text: str) -> None:
@@ -194,9 +194,9 @@ def progress(what: str, unit: str) -> Iterator[Report]:
         yield _lines(what, unit)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:

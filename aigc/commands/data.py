@@ -20,12 +20,14 @@ from aigc.commands.common import (
     progress,
     say,
 )
+from aigc.errors import listed
 
 if TYPE_CHECKING:
     from aigc.data.dataset import Dataset
     from aigc.types import Json
 
 _SHOWN_CREATORS = 5
+_MANY_CLASSES = 100
 _SHOWN_CAPTIONS = 5
 _READ_CAPTIONS = 1000
 _CAPTION_WIDTH = 100
@@ -123,7 +125,7 @@ def prepare(
     }
     spec = load(PrepareSpec, spec_file, overrides(settings, **flags))
     with progress("prepare", "images") as report:
-        made = run(spec, address, report)
+        made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
@@ -150,6 +152,7 @@ def show(
             ("images", f"{info['counts']['train']:,} train, {info['counts']['test']:,} test"),
             ("size", f"{info['width']} x {info['height']} x {info['channels']}"),
             ("source", f"{info['source']} ({info['licence'] or 'licence not stated'})"),
+            ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
             ("duplicates", _duplicates(info)),
             ("mean, std", f"{info['mean']}, {info['std']}"),
@@ -167,13 +170,18 @@ def show(
 
 def _tell(made: Json) -> None:
     if made["reused"]:
-        say(f"{made['uri']}: this spec already made it; nothing to do")
+        say(f"{made['uri']}: this spec already made it of the same source; nothing to do")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
+    if made["untrained"]:
+        missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
+        say(f"no training images of {missing}; a model makes these only when asked by name")
+    if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
+        say("hardly any class has two images: set label_column = '' if those are no classes")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:
@@ -206,8 +214,10 @@ def _duplicates(made: Json) -> str:
 def _table(rows: list[tuple[Any, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        table.add_row(*map(Text, cells))
     Console().print(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from aigc.commands.common import console, local_folder, progress, say
 from aigc.cpus import usable_cpus
@@ -195,7 +196,7 @@ def _print_summary(plan: Plan, steps: Steps, figures: dict[str, Any]) -> None:
         quality.add_row(name, f"{figure['model']:.3g}", f"{figure['floor']:.3g}")
     table = Table("step", "seconds", "result", "where", title="What was made")
     for name, seconds, result, where in steps.rows:
-        table.add_row(name, f"{seconds:,.0f}", result, where)
+        table.add_row(name, f"{seconds:,.0f}", Text(result), Text(where))
     table.add_row("total", f"{sum(row[1] for row in steps.rows):,.0f}", "", "")
     console.print(quality)
     console.print(table)

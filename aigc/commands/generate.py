@@ -22,8 +22,6 @@ from aigc.commands.common import (
 from aigc.errors import SpecError
 from aigc.loading import loading
 
-_BRIEFS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-
 MetricsPort = Annotated[
     int | None,
     typer.Option(
@@ -45,7 +43,7 @@ def generate(
     model: Annotated[str | None, typer.Option(help="The model, when briefs come first.")] = None,
     briefs: Annotated[
         str | None,
-        typer.Option(help="CSV, JSON Lines, Parquet or OpenAI batch: a row a brief."),
+        typer.Option(help="CSV, JSON Lines, Parquet, Excel or OpenAI batch: a row a brief."),
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many images to make.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
@@ -76,11 +74,12 @@ def generate(
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
     with _engine_loading(address):
+        from aigc.generation.briefs import looks_like_briefs
         from aigc.orchestration.generate import dry_run as estimate
         from aigc.orchestration.generate import run
         from aigc.specs import GenerateSpec, load
 
-    if what is not None and what.casefold().endswith(_BRIEFS):
+    if what is not None and looks_like_briefs(what):
         briefs = _one("briefs", what, briefs)
     elif what is not None:
         model = _one("model", what, model)
@@ -148,6 +147,8 @@ def merge(
 
     with progress("merge", "files") as report:
         manifest = run_merge(out, sets, report)
+    if not manifest.get("same_labels", True):
+        say("the sets number their labels differently: go by label_name, not by label")
     _show_manifest(manifest, out, as_json)
 
 
@@ -179,12 +180,12 @@ def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
         shares = [(name.strip(), float(share)) for name, share in pairs]
     except ValueError:
         raise SpecError(
-            f"--labels {text!r}: give every label a share, like bag=3,dress=1"
+            f"--labels {text[:60]!r}: give every label a share, like bag=3,dress=1"
         ) from None
     found: dict[str, float] = {}
     for name, share in shares:
         if name in found and found[name] != share:
-            raise SpecError(f"--labels {text!r}: {name} has two shares; give it one")
+            raise SpecError(f"--labels {text[:60]!r}: {name[:60]} has two shares; give it one")
         found[name] = share
     return found
 

@@ -54,7 +54,7 @@ def table(rows: Rows) -> bytes:
 
 def card(rows: Rows) -> list[str]:
     """Lines of Markdown: a table of creators and licences."""
-    shown = [f"| {_cell(who)} | {_cell(licence)} | {n:,} |" for licence, who, n in rows]
+    shown = [f"| {cell(who)} | {cell(licence)} | {n:,} |" for licence, who, n in rows]
     rest = len(rows) - _CARD_ROWS
     more = ["", f"{rest:,} more stand in `{FILE}`."] if rest > 0 else []
     return [
@@ -76,5 +76,6 @@ def _sums(rows: Rows, field: int) -> dict[str, int]:
     return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """`text` as it can stand in a table of Markdown."""
     return " ".join(text.replace("|", "\\|").split())

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from aigc import __version__, storage
-from aigc.data import attribution, layout
+from aigc.data import archives, attribution, layout
+from aigc.data.decode import UnfitError
 from aigc.data.selection import Selection
 from aigc.data.sources import Source
 from aigc.errors import StorageError
@@ -39,12 +40,17 @@ def describe(
         "channels": spec.channels,
         "counts": selection.counts,
         "per_class": {s: selection.per_class(s, source.labels) for s in layout.SPLITS},
+        "untrained": selection.untrained(source.labels),
         **selection.statistics(),
+        "reading": source.reading,
         "inputs": source.total,
+        "ignored": source.ignored,
         "rejects": len(selection.rejects),
         "duplicates": {kind: kinds.count(kind) for kind in ("exact", "near")},
         "digest": selection.digest(source.labels),
         "source": source.about.get("name") or spec.source,
+        "source_fingerprint": source.fingerprint,
+        "source_files": source.files,
         "source_url": source.about.get("url"),
         "licence": source.about.get("licence"),
         "columns": [*layout.COLUMNS, *source.columns],
@@ -68,7 +74,7 @@ def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -
     _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
     sheet = preview(source.labels, selection)
     storage.write_bytes(storage.join(spec.out, "preview.png"), sheet)
-    if terms := _licence_text(spec.source):
+    if terms := _licence_text(source.terms):
         storage.write_bytes(storage.join(spec.out, "LICENSE"), terms)
     credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
     if credits:
@@ -76,10 +82,10 @@ def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -
     storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
 
 
-def _licence_text(source: str) -> bytes | None:
-    """The file LICENSE of a source, None where there is none or a class has that name."""
-    with contextlib.suppress(StorageError):
-        text = storage.read_if_there(storage.join(source, "LICENSE"))
+def _licence_text(uri: str) -> bytes | None:
+    """The file LICENSE of a source; None where there is none."""
+    with contextlib.suppress(StorageError, UnfitError):
+        text = archives.read_bytes(uri) if uri else b""
         if text and len(text) <= _MOST_LICENCE_BYTES:
             return text
     return None
@@ -122,8 +128,9 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         front["license"] = made["licence"].lower()
     counts, near = made["counts"], made["duplicates"]
     kind = "grey" if spec.channels == 1 else "RGB"
+    train, test = (made["per_class"][split] for split in layout.SPLITS)
     rows = [
-        f"| {name} | {made['per_class']['train'][name]:,} | {made['per_class']['test'][name]:,} |"
+        f"| {attribution.cell(name)} | {train[name]:,} | {test[name]:,} |"
         for name in made["labels"]
     ]
     table = ["", "| class | train | test |", "|---|---:|---:|", *rows] if rows else []
@@ -139,11 +146,13 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         "",
         "![ten images a class](preview.png)",
         *table,
+        *_untrained(made),
         "",
         "## Where it comes from",
         f"Source: {made['source']}{link}. Licence: {made['licence'] or 'not stated'}.",
         "",
         "## What was done",
+        f"- read as {made['reading']}",
         f"- {made['inputs']:,} inputs read, {made['rejects']:,} rejected (`rejects.parquet`: why)",
         f"- {near['exact']:,} exact and {near['near']:,} near duplicates dropped "
         "(`duplicates.parquet`: of what)",
@@ -157,6 +166,11 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _untrained(made: Json) -> list[str]:
+    rows = [f"- {attribution.cell(name)}: {reason}" for name, reason in made["untrained"].items()]
+    return ["", "Classes without training images:", "", *rows] if rows else []
 
 
 def _duplicates(source: Source, selection: Selection) -> pa.Table:

@@ -98,6 +98,12 @@ class Dataset:
         return dict(self.info["per_class"])
 
     @property
+    def untrained(self) -> tuple[str, ...]:
+        """Classes without training pictures."""
+        counts = self.per_class["train"]
+        return tuple(name for name in self.labels if not counts.get(name))
+
+    @property
     def digest(self) -> str:
         return str(self.info["digest"])
 

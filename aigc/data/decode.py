@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
+import threading
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
+from aigc.data.formats import looks_like, readable
 from aigc.specs import Fit, PrepareSpec
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, C) in 0..255."""
 
 _SRGB = ImageCms.createProfile("sRGB")
+_COLOURS = ("L", "RGB", "CMYK", "LAB")
+"""Modes that keep their channels until a profile is applied."""
+_CUT = re.compile("truncated|unexpected end", re.IGNORECASE)
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -28,8 +34,33 @@ class UnfitError(ValueError):
     """An input that cannot become an image of the set; the message is the reason, one line."""
 
 
+class TruncatedError(UnfitError):
+    """It ends before all its pixels do."""
+
+
 class TooLargeError(UnfitError):
     """Its header says more pixels than are allowed."""
+
+
+class _Lenient:
+    """While entered, Pillow fills up what is missing of a picture. Its setting belongs to the
+    process, so it lasts until the last thread has left."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            ImageFile.LOAD_TRUNCATED_IMAGES = True
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            ImageFile.LOAD_TRUNCATED_IMAGES = self._inside > 0
+
+
+_LENIENT = _Lenient()
 
 
 @contextlib.contextmanager
@@ -47,12 +78,23 @@ def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
     """An encoded image as uint8 (height, width, channels), colours as sRGB, composited on white.
 
     Raises:
-        UnfitError: empty, not an image, truncated, too many pixels, animated, or an unknown range.
+        UnfitError: empty, not an image, truncated (unless `spec.truncated` keeps it), too many
+            pixels, animated, or an unknown range.
     """
     if not data:
         raise UnfitError("empty file")
-    animated = spec.animated == "first"
-    return read(data, spec.shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
+
+    def read_as_is() -> Pixels:
+        animated = spec.animated == "first"
+        return read(data, spec.shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
+
+    if spec.truncated == "reject":
+        return read_as_is()
+    try:
+        return read_as_is()
+    except TruncatedError:
+        with _LENIENT:
+            return read_as_is()
 
 
 def read(
@@ -64,28 +106,32 @@ def read(
     animated: bool = True,
     formats: tuple[str, ...] | None = None,
 ) -> Pixels:
-    """An encoded image of one of `formats` (any by default) as uint8 (H, W, C) of this `shape`:
-    upright, colours as sRGB, composited on white.
+    """An encoded image of one of `formats` (all `readable` by default) as uint8 (H, W, C) of this
+    `shape`: upright, colours as sRGB, composited on white.
 
     Raises:
         TooLargeError: its header says more than `max_pixels`.
-        UnfitError: not an image, truncated, animated (unless `animated`: then the first frame), or
+        TruncatedError: it is cut off.
+        UnfitError: not an image, damaged, animated (unless `animated`: then the first frame), or
             an unknown range.
     """
     height, width, channels = shape
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with Image.open(io.BytesIO(data), formats=formats or readable()) as image:
             _check_header(image, max_pixels, animated)
             image.draft(None, (2 * width, 2 * height))
             return _fit(_to_plain(image, channels), (width, height), fit)
     except (UnfitError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UnfitError("not an image of a known format") from None
+        reason = looks_like(data) or "not an image of a known format"
+        raise UnfitError(reason) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooLargeError(f"more than max_pixels = {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged input
         detail = " ".join(str(error).split()) or type(error).__name__
+        if _CUT.search(detail):
+            raise TruncatedError(f"cut off at its end ({detail})") from None
         raise UnfitError(f"cannot be decoded: {detail}") from None
 
 
@@ -133,32 +179,62 @@ def _to_plain(image: Image.Image, channels: int) -> Image.Image:
         image = _narrow(image)
     elif image.mode == "F":
         raise UnfitError("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
+    alpha = None
     if image.has_transparency_data:
-        image = _on_white(image.convert("RGBA"))
-    elif profile:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    if image.mode not in _COLOURS:
+        image = image.convert("RGB")
+    if profile:
         image = _to_srgb(image, profile)
+    if alpha is not None:
+        image = _on_white(image, alpha)
     mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert("RGB").convert(mode)
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """16-bit grey to 8 bit: 65535 becomes 255."""
+    """16-bit grey to 8 bit: 65535 becomes 255; with transparency where it has one clear value."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise UnfitError("32-bit pixels outside 0..65535 have no defined range")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    narrow = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if isinstance(clear := image.info.get("transparency"), int):
+        narrow.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return narrow
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
+    colours = image.convert("RGB")
+    colours.putalpha(alpha)
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
+    return Image.alpha_composite(white, colours).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours through the embedded ICC profile; one that is damaged or does not fit is ignored."""
+    """Colours through the embedded ICC profile; one that is damaged or does not fit is ignored.
+
+    The profile decides how the pixels are taken: a grey picture may carry a profile of RGB, and a
+    palette or RGB of equal parts one of grey.
+    """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        space = source.profile.xcolor_space.strip()
+        mode = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(space)
+        if mode is None or (mode != image.mode and not _same_colours(image, mode)):
+            return image
+        fitting = image if image.mode == mode else image.convert(mode)
+        converted = ImageCms.profileToProfile(fitting, source, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return converted or image
+
+
+def _same_colours(image: Image.Image, mode: str) -> bool:
+    """Whether `image` in `mode` would hold the same values."""
+    if image.mode == "L":
+        return mode == "RGB"
+    if image.mode != "RGB" or mode != "L":
+        return False
+    red, green, blue = (np.asarray(channel) for channel in image.split())
+    return bool((red == green).all() and (green == blue).all())

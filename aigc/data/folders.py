@@ -1,33 +1,33 @@
-"""A folder of picture files as a source: classes are sub-folders or a column of `metadata.csv`."""
+"""A folder of picture files as a source: classes are sub-folders or stand in a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from aigc import storage
-from aigc.data import metadata
+from aigc.data import archives, metadata, sidecars, structure
+from aigc.data.about import FILE as ABOUT
+from aigc.data.classes import class_name, counted, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
+from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
+from aigc.data.label_tables import KINDS
 from aigc.data.metadata import Metadata, Row
-from aigc.data.notes import NOTHING, Notes
-from aigc.data.sources import (
-    CHUNK_BYTES,
-    TEST_NAMES,
-    Chunk,
-    Item,
-    Source,
-    about,
-    chunk_items,
-    fingerprint,
-    lot,
-    natural,
-)
-from aigc.errors import DataError
+from aigc.data.notes import COLUMNS, NOTHING, Notes
+from aigc.data.sidecars import Sidecars
+from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
+from aigc.data.structure import UNUSED, Structure, role_of
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
-_JUNK = {"thumbs.db", "desktop.ini"}
-_NOT_PICTURES = {"source.json", "labels.txt", "README.md", "LICENSE", "SHA256SUMS"}
+_UNLABELLED = "in a folder of pictures without labels"
+_ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
+_OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
+_OUTSIDE_SPLITS = "lies next to the folders of the splits"
+_NO_LABEL = "no label in the metadata"
+_NO_FILE = "listed in the metadata, but there is no such picture"
 _READ_THREADS = 4
 
 
@@ -42,6 +42,8 @@ class PictureFile:
     size_bytes: int
     notes: Notes = NOTHING
     reason: str = ""
+    side_files: tuple[storage.Entry, ...] = ()
+    """Files next to it that describe it."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class FileChunk:
                     raise UnfitError(file.reason)
                 if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
                     raise UnfitError(f"file of {file.size_bytes:,} bytes, left unread")
-                pixels = decode_file(storage.read_bytes(file.uri), spec)
-                return Item(file.id, file.label, file.test, pixels, notes=file.notes)
+                said = _joined(file.notes, sidecars.read(file.side_files, spec))
+                pixels = decode_file(archives.read_bytes(file.uri), spec)
+                return Item(file.id, file.label, file.test, pixels, notes=said)
             except UnfitError as reason:
                 return Item(file.id, file.label, file.test, None, str(reason))
 
@@ -66,88 +69,206 @@ class FileChunk:
             yield from pool.map(load, self.files)
 
 
-def open_folder(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
-    """SRC/<class>/…, or SRC/train/<class>/… with SRC/test/<class>/…; bare files have no class.
-
-    Where a `metadata.csv` or `metadata.jsonl` lies in SRC or below, its rows name captions,
-    licences, creators and, in a column of labels, the classes.
+def open_folder(
+    uri: str, found: Entries, spec: PrepareSpec, shards: dict[str, Role] | None = None
+) -> Source:
+    """SRC/<class>/…, or SRC/train/<class>/… with SRC/test/<class>/…, and what else
+    `structure.recognise` knows; bare files have no class. Tables and side files name captions,
+    licences, creators and classes. `shards` are top folders that stand for one file of a set each.
 
     Raises:
-        DataError: more than one folder to test on, or metadata that cannot be right.
+        DataError: a layout that could mean two things, or a table that cannot be right.
     """
-    known = metadata.read(uri, entries, spec)
-    files = [entry for entry in entries if _is_input(entry.key)]
-    tops = {entry.key.split("/")[0] for entry in files if "/" in entry.key}
-    tests = tops & set(TEST_NAMES)
-    if len(tests) > 1 and "train" in tops:
-        raise DataError(f"{uri}: has train and {' and '.join(sorted(tests))}; keep one to test on")
-    own_split = tops == {"train", *tests} and bool(tests)
-    files, class_of = _classes(files, known, 1 if own_split else 0)
-    names = natural({name for name in class_of.values() if name is not None})
-    number = {name: index for index, name in enumerate(names)}
-    described = [_missing(key, row) for key, row in _without_file(known, files)]
-    for entry in files:
-        name = class_of.get(entry.key)
-        row = known.rows.get(entry.key, Row())
-        unlabelled = "no label in the metadata" if names and name is None else ""
-        described.append(
-            PictureFile(
-                entry.uri,
-                entry.key,
-                0 if name is None else number[name],
-                own_split and entry.key.split("/")[0] in tests,
-                entry.size_bytes,
-                row.notes,
-                row.reason or unlabelled,
-            )
-        )
+    known = metadata.read(uri, found.files, spec)
+    candidates = [e for e in found.files if not is_document(e.key) and e.key not in known.files]
+    side_files = sidecars.find(found.files, candidates, spec)
+    described = known.files | side_files.files
+    pictures = _pictures(found, described)
+    labelled = known.labelled or bool(side_files.labels)
+    if shards is not None:
+        read_as = Structure(0, {}, shards, "")
+    else:
+        keys = [entry.key for entry in pictures]
+        read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)
+    if labelled:
+        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+    placing = _Placing(spec, found, known, side_files, read_as, labelled)
+    placing.place_all(pictures)
+    names = natural(set(placing.classes.values()))
+    require_few(len(names), spec.source, names)
+    files = placing.numbered(names)
+    sides = {file.test for file in files if not file.reason}
+    if sides == {True}:
+        raise DataError(f"{uri}: all pictures are to test on; say with splits which to train on")
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
-    described.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
-    chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(described, chunk_items(spec))]
+    files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
+    chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]
     return Source(
         names,
-        own_split,
-        len(described),
-        sum(one.size_bytes for one in described),
+        len(sides) == 2,
+        len(files),
+        sum(one.size_bytes for one in files),
         chunks,
-        fingerprint(entries),
-        about(uri),
-        known.columns,
+        columns=tuple(n for n in COLUMNS if n in {*known.columns, *side_files.columns}),
+        reading=_reading(names, known, side_files, read_as, _unread(found, described, spec)),
     )
 
 
-def _classes(
-    files: list[storage.Entry], known: Metadata, depth: int
-) -> tuple[list[storage.Entry], dict[str, str | None]]:
-    """The files that count, and each one's class by key; none has one where there are no classes.
+def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
+    """The files that may be pictures; all others are counted as ignored."""
 
-    `depth` is 1 below train/ and test/, else 0.
-    """
+    def reason(key: str) -> str:
+        return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
+
+    return found.ignored.keep(found.files, reason)
+
+
+def _without_unlabelled(
+    read_as: Structure, pictures: list[storage.Entry], labels: dict[str, str]
+) -> Structure:
+    """`read_as` without splits to test on of which no picture has a label, as competitions have."""
+    labelled = {read_as.folder(entry.key) for entry in pictures if entry.key in labels}
+    roles = dict(read_as.roles)
+    gone = [name for name, role in roles.items() if role == "test" and name not in labelled]
+    if not gone:
+        return read_as
+    told = f"{listed([shown(name) for name in gone], 3)} ignored: no picture in it has a label"
+    for name in gone:
+        roles[name] = "ignore"
+    return replace(read_as, roles=roles, told="; ".join(filter(None, [read_as.told, told])))
+
+
+@dataclass
+class _Placing:
+    """Gives each picture its class and split, or the reason why it has none."""
+
+    spec: PrepareSpec
+    found: Entries
+    known: Metadata
+    side_files: Sidecars
+    read_as: Structure
+    labelled: bool
+    """A table or side files name the classes, not folders."""
+    files: list[PictureFile] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)
+    """By the picture's key."""
+
+    def place_all(self, pictures: list[storage.Entry]) -> None:
+        for entry in pictures:
+            self._place(entry)
+        self._place_unreadable()
+
+    def _place(self, entry: storage.Entry) -> None:
+        row = self.known.rows.get(entry.key, Row())
+        role = row.role or self.read_as.role(entry.key)
+        outside = row.role is None and self.read_as.is_outside(entry.key)
+        if role == "ignore" and not outside:
+            self.found.ignored.add(UNUSED, entry.key)
+            return
+        name = self._class(entry, row)
+        if name and not self.labelled and role_of(name) == "ignore" and self.spec.splits is None:
+            self.found.ignored.add(_UNLABELLED, entry.key)
+            return
+        if name:
+            self.classes[entry.key] = name
+        reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
+        reason = _ARCHIVE if archives.is_archive(entry.key) else reason
+        place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
+        self.files.append(PictureFile(*place, self.side_files.of.get(entry.key, ())))
+
+    def _place_unreadable(self) -> None:
+        """What is there but cannot be read, and what a table lists but is not there."""
+        for entry in self.found.unreadable:
+            if is_document(entry.key):
+                self.found.ignored.add(DOCUMENT, entry.key)
+            else:
+                self.files.append(_rejected(entry.key, entry.problem))
+        there = {file.id for file in self.files} | {key for key, _ in self.found.ignored.entries}
+        for key, row in self.known.rows.items():
+            if key not in there and row.role != "ignore":
+                self.files.append(_rejected(key, _NO_FILE, row.notes))
+
+    def numbered(self, names: tuple[str, ...]) -> list[PictureFile]:
+        """The files with their classes as numbers; where there are classes, one without is
+        rejected."""
+        number = {name: index for index, name in enumerate(names)}
+        without = _NO_LABEL if self.labelled else _OUTSIDE_CLASSES
+        done = []
+        for file in self.files:
+            name = self.classes.get(file.id)
+            reason = file.reason or (without if names and name is None else "")
+            label = 0 if name is None else number[name]
+            same = label == file.label and reason == file.reason
+            done.append(file if same else replace(file, label=label, reason=reason))
+        return done
+
+    def _class(self, entry: storage.Entry, row: Row) -> str | None:
+        level = None if self.labelled else self.read_as.class_at(entry.key)
+        if level is None:
+            return row.label or self.side_files.labels.get(entry.key)
+        return class_name(_folder_name(entry, level))
+
+
+def _rejected(key: str, reason: str, said: Notes = NOTHING) -> PictureFile:
+    return PictureFile("", key, 0, False, 0, said, reason)
+
+
+def _folder_name(entry: storage.Entry, level: int) -> str:
+    """The name of the folder at `level` of the key. Raises DataError when it is not UTF-8."""
+    below = len(entry.key.split("/")) - level
+    name = entry.uri.split("/")[-below] if "\0" not in entry.uri else ""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        path = "/".join(entry.key.split("/")[: level + 1])
+        raise DataError(
+            f"{shown(path)}: the name of a class that is not UTF-8; rename the folder"
+        ) from None
+    return entry.key.split("/")[level]
+
+
+def _unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]:
+    """Tables near the top that may hold labels, where the spec does not say."""
+    if spec.label_file is not None:
+        return []
+    near = [entry.key for entry in found.files if entry.key.count("/") < 2]
+    tables = {key for key in near if key.lower().endswith(KINDS)}
+    return sorted(tables - described - {ABOUT})
+
+
+def _reading(
+    names: tuple[str, ...],
+    known: Metadata,
+    side_files: Sidecars,
+    read_as: Structure,
+    unread: list[str],
+) -> str:
+    """How the folder was read, in one line: classes, splits, what else could have been meant."""
+    levels = {level for level in read_as.class_level.values() if level is not None}
+    origin = f"folders of level {', '.join(str(level + 1) for level in sorted(levels))}"
     if known.labelled:
-        inside = [entry for entry in files if entry.key.count("/") >= depth]
-        return inside, {e.key: known.rows.get(e.key, Row()).label for e in inside}
-    classed = [entry for entry in files if entry.key.count("/") > depth]
-    if classed:
-        return classed, {entry.key: entry.key.split("/")[depth] for entry in classed}
-    return [entry for entry in files if entry.key.count("/") >= depth], {}
+        origin = f"labels in {listed([shown(key) for key in sorted(known.files)], 2)}"
+    elif side_files.labels:
+        origin = ".cls files"
+    classes = [shown(name) for name in names]
+    parts = [
+        f"{counted(len(names))} ({listed(classes, 5)}) from {origin}" if names else "no classes"
+    ]
+    if read_as.split_level is not None:
+        folders = sorted(read_as.roles.items())
+        splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]
+        parts.append(f"splits: {listed(splits, 6)}")
+    if len(names) < 2 and unread:
+        tables = listed([shown(key) for key in unread], 3)
+        parts.append(f"{tables} not read: if it holds labels, name it as label_file")
+    return "; ".join([*parts, *filter(None, [read_as.told])])
 
 
-def _without_file(known: Metadata, files: list[storage.Entry]) -> list[tuple[str, Row]]:
-    there = {entry.key for entry in files}
-    return [(key, row) for key, row in known.rows.items() if key not in there]
+_VERBS: dict[Role, str] = {"train": "train on", "test": "test on", "ignore": "leave out"}
 
 
-def _missing(key: str, row: Row) -> PictureFile:
-    reason = "listed in the metadata, but there is no such picture"
-    return PictureFile("", key, 0, False, 0, row.notes, reason)
-
-
-def _is_input(key: str) -> bool:
-    parts = key.split("/")
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    at_root = len(parts) == 1 and parts[0] in _NOT_PICTURES
-    junk = parts[-1].lower() in _JUNK or metadata.is_metadata(key)
-    return not hidden and not at_root and not junk
+def _joined(first: Notes, second: Notes) -> Notes:
+    return Notes(**{name: getattr(first, name) or getattr(second, name) for name in COLUMNS})
 
 
 def _cut(described: list[PictureFile], limit: int) -> Iterator[list[PictureFile]]:

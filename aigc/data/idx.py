@@ -18,7 +18,12 @@ import numpy.typing as npt
 from aigc import storage
 from aigc.errors import DataError
 
-NAME = re.compile(r"^(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(\.gz)?$")
+NAME = re.compile(
+    r"(?:(?P<set>[^/]+?)[-_])?(?P<split>train|t10k|test)[-_](?P<kind>images|labels)"
+    r"[-._]idx[13][-._]ubyte(?:\.gz)?$",
+    re.IGNORECASE,
+)
+"""As MNIST has them, or with a set's name before: emnist-letters-train-images-idx3-ubyte.gz."""
 _MAX_BYTES = 8 * 2**30
 """An IDX file is held in memory while it is read; above this it is refused."""
 

@@ -14,6 +14,8 @@ MARKER = "dataset.json"
 """Written last: a folder without it is not a data set."""
 WORK = "_work"
 """Work files while a set is being made."""
+CACHE = "_cache"
+"""What evaluation computes of a set and keeps in its folder."""
 SPLITS = ("train", "test")
 COLUMNS = ("image", "label", "id")
 """Of every set; those of `notes.COLUMNS` that its source has follow."""

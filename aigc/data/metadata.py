@@ -1,26 +1,51 @@
-"""`metadata.csv` and `metadata.jsonl` of a folder of pictures, as Hugging Face's imagefolder has
-them: `file_name` relative to the file's own folder, then any columns."""
+"""What tables say of the pictures in a folder: `metadata.csv`, `.jsonl` or `.parquet`, as Hugging
+Face's imagefolder has them (`file_name` relative to the file's own folder, then any columns),
+StyleGAN's `dataset.json`, or the file that the spec names."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import math
 import posixpath
-from collections.abc import Iterator
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from aigc import storage
-from aigc.data import notes
+from aigc.data import archives, label_tables, notes
+from aigc.data.classes import class_name
 from aigc.data.decode import UnfitError
+from aigc.data.label_tables import Table
 from aigc.data.notes import NOTHING, Notes
-from aigc.errors import DataError
+from aigc.data.structure import role_of
+from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
-NAMES = ("metadata.csv", "metadata.jsonl")
-_FILE_NAME = "file_name"
-_MOST_BYTES = 512 * 2**20
+NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+STYLEGAN = "dataset.json"
+_MOST_BYTES = 256 * 2**20
+_LIKE_LABEL = {
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "categories",
+    "class_name",
+    "class_id",
+    "label_name",
+    "label_id",
+    "lable",
+    "lables",
+    "target",
+    "targets",
+    "klass",
+    "cls",
+}
+_SPLIT_COLUMNS = ("split", "subset", "partition")
 
 
 @dataclass(frozen=True)
@@ -30,48 +55,138 @@ class Row:
     label: str | None = None
     notes: Notes = NOTHING
     reason: str = ""
+    role: Role | None = None
+    """By a column of splits."""
 
 
 @dataclass(frozen=True)
 class Metadata:
     rows: dict[str, Row] = field(default_factory=dict)
-    """By the picture's key in the source."""
+    """By the picture's key in the source, or by the name of one that is not there."""
     labelled: bool = False
     """The tables have a column of labels, which counts instead of sub-folders."""
     columns: tuple[str, ...] = ()
     """Those of `notes.COLUMNS` that a table has."""
+    files: frozenset[str] = frozenset()
+    """Keys of the tables."""
+    unlabelled: bool = False
+    """StyleGAN's `dataset.json` says that there are no labels, so folders are not classes."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By the picture's key, of those that have one."""
+        return {key: row.label for key, row in self.rows.items() if row.label}
 
 
-def read(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Metadata:
-    """All metadata files among a source's `entries`.
+def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metadata:
+    """All tables among a source's `entries`.
 
     Raises:
-        DataError: one is damaged, has no `file_name`, names a file twice or lacks a column that the
-            spec names; or the spec names one and there is no metadata file.
+        DataError: one is damaged, names no files, names a file twice or lacks a column that the
+            spec names; or the spec names a table or a column and there is none.
     """
-    files = sorted((e for e in entries if is_metadata(e.key)), key=lambda entry: entry.key)
-    if not files:
-        _need_none(uri, spec)
-        return Metadata()
+    tables = _tables(uri, entries, spec)
     rows: dict[str, Row] = {}
     columns: set[str] = set()
-    labelled = False
-    for entry in files:
-        folder = posixpath.dirname(entry.key)
-        header, lines = _table(entry)
-        chosen = notes.choose(spec, header, entry.uri)
-        has_label = _has_label(entry, header, spec)
-        columns, labelled = columns | set(chosen), labelled or has_label
-        for number, line in lines:
-            key = _key(folder, line.get(_FILE_NAME), f"{entry.uri}, line {number}")
+    labelled = unlabelled = False
+    pictures = _Pictures([entry.key for entry in entries])
+    for entry in tables:
+        where = storage.join(uri, entry.key)
+        data = _content(entry, where)
+        if posixpath.basename(entry.key) == STYLEGAN and not label_tables.stylegan_labels(data):
+            unlabelled = True
+            continue
+        table = label_tables.parse(entry.key, data, where, bool(spec.label_file))
+        chosen = notes.choose(spec, table.header, where)
+        label = _label_column(where, table, spec)
+        split = _split_column(table, spec)
+        columns, labelled = columns | set(chosen), labelled or bool(label)
+        for number, line in table.lines:
+            at = f"{where}, line {number}"
+            key = pictures.find(posixpath.dirname(entry.key), line.get(table.file_column), at)
             if key in rows:
-                raise DataError(f"{entry.uri}, line {number}: {key} is listed twice")
-            rows[key] = _row(line, chosen, spec.label_column if has_label else "")
-    return Metadata(rows, labelled, tuple(name for name in notes.COLUMNS if name in columns))
+                raise DataError(f"{at}: {key} is listed twice")
+            rows[key] = _row(line, chosen, label, _role(line.get(split), at, spec))
+    if not tables:
+        _need_none(uri, spec)
+    named = tuple(name for name in notes.COLUMNS if name in columns)
+    return Metadata(rows, labelled, named, frozenset(e.key for e in tables), unlabelled)
 
 
-def is_metadata(key: str) -> bool:
-    return posixpath.basename(key) in NAMES
+class _Pictures:
+    """Finds a picture by what a table calls it."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = set(keys)
+        self._composed = {unicodedata.normalize("NFC", key): key for key in keys}
+        self._by_end: dict[str, list[str]] = defaultdict(list)
+
+    def find(self, folder: str, name: Any, where: str) -> str:
+        """The key of the picture, or `name` below the table's folder when there is none.
+
+        Raises DataError: no name, or several pictures have it.
+        """
+        if isinstance(name, int) and not isinstance(name, bool):
+            name = str(name)
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"{where}: {label_tables.FILE_NAME} is missing")
+        called: str = name.strip().encode("utf-8", "replace").decode()
+        spelled = [posixpath.join(folder, called), called]
+        if "\\" in called:
+            spelled += [one.replace("\\", "/") for one in spelled]
+        for one in spelled:
+            key = posixpath.normpath(one)
+            if key in self._keys:
+                return key
+            if (composed := unicodedata.normalize("NFC", key)) in self._composed:
+                return self._composed[composed]
+        return self._by_name(called, where) or posixpath.normpath(spelled[0])
+
+    def _by_name(self, name: str, where: str) -> str:
+        """By the end of the path: as Kaggle's tables have it, without folder or without suffix."""
+        if not self._by_end:
+            for key in sorted(self._keys):
+                base = PurePosixPath(key)
+                for end in {base.name, base.stem}:
+                    self._by_end[end].append(key)
+        found = self._by_end.get(name, []) if "/" not in name else []
+        if len(found) > 1:
+            raise DataError(f"{where}: {name} may be {listed(found, 3)}; write the path")
+        return found[0] if found else ""
+
+
+def _tables(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> list[storage.Entry]:
+    if spec.label_file is None:
+        found = [entry for entry in entries if _is_table(entry)]
+        return sorted(found, key=lambda entry: entry.key)
+    if not spec.label_file:
+        return []
+    key = spec.label_file.removeprefix("./")
+    if not any(entry.key == key for entry in entries):  # as a path from here
+        key = storage.absolute(key).removeprefix(f"{uri}/")
+    if not key.lower().endswith(label_tables.KINDS):
+        raise DataError(
+            f"label_file = {spec.label_file!r}: expected one of {listed(label_tables.KINDS)}"
+        )
+    found = [entry for entry in entries if entry.key == key]
+    if not found:
+        raise DataError(
+            f"label_file = {spec.label_file!r}: not in {uri}; give its path below the source"
+        )
+    return found
+
+
+def _is_table(entry: storage.Entry) -> bool:
+    name = posixpath.basename(entry.key)
+    if name == STYLEGAN and entry.size_bytes <= _MOST_BYTES:
+        return label_tables.stylegan_labels(archives.read_bytes(entry.uri)) is not None
+    return name in NAMES
+
+
+def _content(entry: storage.Entry, where: str) -> bytes:
+    if entry.size_bytes > _MOST_BYTES:
+        raise DataError(f"{where}: {entry.size_bytes:,} bytes, at most {_MOST_BYTES:,}")
+    return archives.read_bytes(entry.uri)
 
 
 def _need_none(uri: str, spec: PrepareSpec) -> None:
@@ -82,84 +197,63 @@ def _need_none(uri: str, spec: PrepareSpec) -> None:
             )
 
 
-def _has_label(entry: storage.Entry, header: list[str], spec: PrepareSpec) -> bool:
-    if spec.label_column in header:
-        return True
-    default = PrepareSpec.model_fields["label_column"].default
-    if spec.label_column and spec.label_column != default:
+def _label_column(where: str, table: Table, spec: PrepareSpec) -> str:
+    """The column of classes; empty when there is none.
+
+    Raises:
+        DataError: not the one that the spec names, or one that may be meant.
+    """
+    column, header = spec.label_column, table.header
+    if not column or column in header:
+        return column
+    if column != PrepareSpec.model_fields["label_column"].default:
         raise DataError(
-            f"{entry.uri}: no column {spec.label_column!r}; set label_column to one of "
-            f"{', '.join(header)}, or to '' for sub-folders"
+            f"{where}: no column {column!r}; set label_column to one of "
+            f"{listed(header)}, or to '' for sub-folders"
         )
-    return False
+    others = [name for name in header if name != table.file_column]
+    like = [name for name in others if name.lower().replace(" ", "_") in _LIKE_LABEL]
+    if spec.label_file and len(like or others) == 1:
+        return (like or others)[0]
+    if like or spec.label_file:
+        meant = like or others
+        raise DataError(
+            f"{where}: no column 'label', but {listed(meant)}; set label_column to the one that "
+            "holds the classes, or to '' for sub-folders"
+        )
+    return ""
 
 
-def _row(line: dict[str, Any], columns: dict[str, str], label_column: str) -> Row:
+def _split_column(table: Table, spec: PrepareSpec) -> str:
+    if spec.splits is not None and not spec.splits:
+        return ""
+    return next((name for name in table.header if name.lower() in _SPLIT_COLUMNS), "")
+
+
+def _role(value: Any, where: str, spec: PrepareSpec) -> Role | None:
+    if value is None or not str(value).strip():
+        return None
+    role = role_of(str(value).strip(), spec.splits)
+    if role is None:
+        raise DataError(
+            f"{where}: split {value!r} is not known; say --set 'splits={{{value}: train}}' (or "
+            "test or ignore), or --set 'splits={}' to leave the column unread"
+        )
+    return role
+
+
+def _row(
+    line: dict[str, Any], columns: dict[str, str], label_column: str, role: Role | None
+) -> Row:
     try:
-        label = notes.text(line.get(label_column), "label") if label_column else None
-        return Row(label, notes.of_row(line, columns))
+        label = notes.text(_whole(line.get(label_column)), "label") if label_column else None
+        return Row(class_name(label) if label else None, notes.of_row(line, columns), role=role)
     except UnfitError as reason:
-        return Row(reason=str(reason))
+        return Row(reason=str(reason), role=role)
 
 
-def _key(folder: str, name: Any, where: str) -> str:
-    if not isinstance(name, str) or not name:
-        raise DataError(f"{where}: {_FILE_NAME} is missing")
-    return posixpath.normpath(posixpath.join(folder, name.encode("utf-8", "replace").decode()))
-
-
-def _table(entry: storage.Entry) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:
-    """The columns, and each row with its line's number."""
-    if entry.size_bytes > _MOST_BYTES:
-        raise DataError(f"{entry.uri}: {entry.size_bytes:,} bytes, at most {_MOST_BYTES:,}")
-    try:
-        text = storage.read_bytes(entry.uri).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{entry.uri}: not UTF-8 at byte {error.start:,}") from None
-    if entry.key.endswith(".csv"):
-        header, lines = _csv(text, entry.uri)
-    else:
-        objects = list(_jsonl(text, entry.uri))
-        header, lines = list(dict.fromkeys(k for _, row in objects for k in row)), iter(objects)
-    if _FILE_NAME not in header:
-        found = ", ".join(header[:10]) or "nothing"
-        raise DataError(f"{entry.uri}: no column {_FILE_NAME!r}; it has {found}")
-    return header, lines
-
-
-def _csv(text: str, uri: str) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-
-    def rows() -> Iterator[list[str]]:
-        try:
-            yield from reader
-        except csv.Error as error:
-            raise DataError(f"{uri}, line {reader.line_num}: {error}") from None
-
-    cells = rows()
-    header = [name.strip() for name in next(cells, [])]
-    if len(set(header)) != len(header):
-        raise DataError(f"{uri}: two columns have one name: {', '.join(header[:10])}")
-
-    def lines() -> Iterator[tuple[int, dict[str, Any]]]:
-        for row in cells:
-            if len(row) not in (0, len(header)):
-                raise DataError(
-                    f"{uri}, line {reader.line_num}: {len(row)} cells, the header has {len(header)}"
-                )
-            if row:
-                yield reader.line_num, dict(zip(header, row, strict=True))
-
-    return header, lines()
-
-
-def _jsonl(text: str, uri: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise DataError(f"{uri}, line {number}: not a JSON object")
-            yield number, row
+def _whole(value: Any) -> Any:
+    """A number as it was meant: pandas writes whole numbers as floats where some are missing."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value

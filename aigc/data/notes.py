@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from aigc.data.decode import UnfitError
-from aigc.errors import DataError
+from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
 
 COLUMNS = ("caption", "licence", "creator")
@@ -51,7 +53,7 @@ def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str,
         wanted: str | None = getattr(spec, f"{name}_column")
         usual = [column for column in _USUAL[name] if column in present]
         if wanted and wanted not in present:
-            shown = ", ".join(sorted(present))
+            shown = listed(sorted(present))
             raise DataError(f"{where}: no column {wanted!r}; set {name}_column to one of {shown}")
         if wanted or (wanted is None and usual):
             found[name] = wanted or usual[0]
@@ -64,16 +66,18 @@ def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:
 
 
 def text(value: Any, name: str) -> str | None:
-    """A cell as text without blanks around it, None when that is empty.
+    """A cell as text without blanks around it and in one spelling (NFC), None when that is empty.
 
     Raises:
         UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 2.0 is what 2 becomes next to an empty cell
     if not isinstance(value, str | int | float):
         raise UnfitError(f"{name} is a {type(value).__name__}, expected text")
-    found = str(value).strip()
+    found = unicodedata.normalize("NFC", str(value).strip())
     if len(found) > _MOST_CHARACTERS:
         raise UnfitError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
     try:

@@ -16,13 +16,12 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.cpus import usable_cpus
-from aigc.data import card, decode, idx, layout, work
-from aigc.data.folders import open_folder
+from aigc.data import card, decode, layout, opening, work
+from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import Source, open_idx
-from aigc.data.tables import open_tables
-from aigc.errors import DataError, SpecError
+from aigc.data.sources import Source, fingerprint
+from aigc.errors import DataError, SpecError, shown
 from aigc.specs import PrepareSpec
 from aigc.types import Json, Report, silent
 
@@ -52,10 +51,11 @@ def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
 
 
 def finished(spec: PrepareSpec) -> Json | None:
-    """The summary of the set at `spec.out` if this spec already made it.
+    """The summary of the set at `spec.out` if this spec already made it of the source as it is.
 
     Raises:
-        SpecError: another spec made it, or the folder holds something else.
+        SpecError: another spec made it, the source has changed since, or the folder holds
+            something else.
     """
     made = storage.read_json(storage.join(spec.out, layout.MARKER))
     if made is not None:
@@ -64,28 +64,26 @@ def finished(spec: PrepareSpec) -> Json | None:
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
             )
+        _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
         return summary(spec.out, made) | {"reused": True}
-    if not storage.exists(_started(spec)):
-        for entry in storage.listing(spec.out):
-            raise SpecError(f"out = {spec.out!r}: not empty ({entry.key}); choose a new folder")
+    if not storage.exists(_started(spec)) and (key := first_of_meaning(spec.out)):
+        raise SpecError(f"out = {spec.out!r}: not empty ({key}); choose a new folder")
     if f"{spec.out}/".startswith(f"{spec.source}/"):
         raise SpecError(f"out = {spec.out!r}: lies inside the source; choose a folder outside")
     return None
 
 
-def open_source(spec: PrepareSpec) -> Source:
-    """What is to be prepared. Raises DataError when there is nothing."""
-    entries = _entries(spec.source)
-    kind = spec.format if spec.format != "auto" else _guess(entries)
-    opener = {"folder": open_folder, "idx": open_idx, "parquet": open_tables}[kind]
-    source = opener(spec.source, entries, spec)
-    if not source.total:
-        raise DataError(
-            f"{spec.source}: no images found; expected SOURCE/<class>/<images>, IDX files "
-            "(train-images-idx3-ubyte.gz …) or Parquet files"
-        )
-    return source
+def _require_unchanged(spec: PrepareSpec, made: Json) -> None:
+    files = opening.entries(spec).files
+    if made.get("source_fingerprint") == fingerprint(files):
+        return
+    before, now = made.get("source_files"), len(files)
+    counts = "other content" if before == now else f"{before} files then, {now} now"
+    raise SpecError(
+        f"source = {spec.source!r}: has changed since {spec.out!r} was made of it ({counts}); "
+        "choose another out, or delete that one to prepare it again"
+    )
 
 
 def prepare(
@@ -132,7 +130,10 @@ def summary(uri: str, made: Json) -> Json:
         "train": made["counts"]["train"],
         "test": made["counts"]["test"],
         "labels": made["labels"],
+        "untrained": made.get("untrained", {}),
         "rejects": made["rejects"],
+        "ignored": made.get("ignored", {}),
+        "reading": made.get("reading", ""),
         "duplicates": made["duplicates"],
         "digest": made["digest"],
         "wall_s": made["wall_s"],
@@ -169,8 +170,8 @@ def allowed_rejects(spec: PrepareSpec, total: int) -> float:
 def _too_many(spec: PrepareSpec, total: int, rejects: int, uris: list[str]) -> DataError:
     table = work.read_index([uri for uri in uris if storage.exists(uri)])
     bad = table.filter(table.column("reason").is_valid()).sort_by("id")
-    shown = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
-    examples = "; ".join(f"{id}: {reason}" for id, reason in shown)
+    first = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
+    examples = "; ".join(f"{shown(id)}: {shown(reason)}" for id, reason in first)
     return DataError(
         f"{spec.source}: {rejects:,} of {total:,} inputs rejected, more than max_rejects = "
         f"{spec.max_rejects:g} ({examples}); remove them or raise max_rejects"
@@ -197,27 +198,6 @@ def _leave_nothing(out: str, fresh: bool) -> None:
     if fresh and not storage.is_s3(out):
         with contextlib.suppress(OSError):
             Path(out).rmdir()
-
-
-def _entries(uri: str) -> list[storage.Entry]:
-    if uri.endswith(".parquet") and storage.exists(uri):
-        name = uri.rsplit("/", 1)[-1]
-        parent = uri.removesuffix("/" + name)
-        return [entry for entry in storage.listing(parent) if entry.key == name] or [
-            storage.Entry(entry.uri, f"{name}/{entry.key}", entry.size_bytes, entry.modified_s)
-            for entry in storage.listing(uri)
-        ]
-    entries = list(storage.listing(uri))
-    if not entries and not storage.exists(uri):
-        raise DataError(f"source = {uri!r}: not found")
-    return entries
-
-
-def _guess(entries: list[storage.Entry]) -> str:
-    names = [entry.key.rsplit("/", 1)[-1] for entry in entries]
-    if any(idx.NAME.match(name) for name in names):
-        return "idx"
-    return "parquet" if any(name.endswith(".parquet") for name in names) else "folder"
 
 
 def _difference(made: Json, spec: PrepareSpec) -> str:

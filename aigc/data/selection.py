@@ -55,6 +55,23 @@ class Selection:
         found = np.bincount(self.column("label")[self.numbers(split)], minlength=len(labels))
         return {name: int(count) for name, count in zip(labels, found, strict=False)}
 
+    def untrained(self, labels: tuple[str, ...]) -> dict[str, str]:
+        """Each class without training images, and why it has none."""
+        label, count = self.column("label"), len(labels)
+        train, test = (
+            np.bincount(label[self.numbers(split)], minlength=count) for split in ("train", "test")
+        )
+        doubles = np.bincount(label[self.side < 0], minlength=count)
+        return {
+            name: "only in test"
+            if test[at]
+            else "all duplicates"
+            if doubles[at]
+            else "no good pictures"
+            for at, name in enumerate(labels)
+            if not train[at]
+        }
+
     def pixels(self, numbers: Ints) -> UInt8Images:
         """(N, height, width, channels) of rows, by number."""
         files, rows = self.column("file")[numbers], self.column("row")[numbers]
@@ -93,6 +110,12 @@ class Selection:
         return digest.hexdigest()
 
 
+def _reason(in_test: bool, doubles: bool) -> str:
+    if in_test:
+        return "only in test"
+    return "all duplicates" if doubles else "no good pictures"
+
+
 def select(spec: PrepareSpec, source: Source, uris: tuple[str, ...]) -> Selection:
     """Drop duplicates, then divide what stays."""
     table = work.read_index(uris)
@@ -117,11 +140,13 @@ def select(spec: PrepareSpec, source: Source, uris: tuple[str, ...]) -> Selectio
 def _divide(
     spec: PrepareSpec, labels: Ints, lots: npt.NDArray[np.uint64], gone: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int8]:
-    """Of each class the images with the lowest lots are held out, so each class keeps its share."""
+    """Of each class the images with the lowest lots are held out, so each class keeps its share;
+    one is left to train on unless all are to be held out."""
     side = np.zeros(len(labels), np.int8)
     for label in np.unique(labels):
         members = np.flatnonzero((labels == label) & ~gone)
-        held_out = round(spec.test_fraction * len(members))
+        most = len(members) if spec.test_fraction == 1 else len(members) - 1
+        held_out = min(most, round(spec.test_fraction * len(members)))
         side[members[np.argsort(lots[members], kind="stable")[:held_out]]] = 1
     return side
 

@@ -1,28 +1,27 @@
-"""Where raw images come from: what is in a source, cut into chunks any worker can read alone."""
+"""What a source of raw images is: its classes, and chunks that any worker can read alone."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from aigc import storage
-from aigc.data import idx
-from aigc.data.decode import Pixels, from_array
+from aigc.data import layout
+from aigc.data.decode import Pixels
 from aigc.data.notes import NOTHING, Notes
-from aigc.errors import DataError
+from aigc.errors import StorageError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 CHUNK_BYTES = 64 * 2**20
 """Decoded pixels, and encoded bytes, that one worker holds at a time."""
-TEST_NAMES = ("test", "val", "valid", "validation")
+_HASHED_BYTES = 4 * 2**30
+_HASH_BYTES = 2**20
+_HASH_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,20 @@ class Source:
     """Inputs in all, before any is rejected."""
     size_bytes: int
     chunks: list[Chunk]
-    fingerprint: str
-    """Changes with the names, sizes and times of the files."""
+    fingerprint: str = ""
+    """Changes with the names and the content of the files."""
     about: Json = field(default_factory=dict)
     """From `source.json` beside the data, where there is one: name, licence, url."""
     columns: tuple[str, ...] = ()
     """Those of `notes.COLUMNS` that the source has."""
+    reading: str = ""
+    """How the source was understood, in one line."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Entries that were left out, by reason."""
+    terms: str = ""
+    """URI of its file LICENSE; empty when it has none."""
+    files: int = 0
+    """Those that `fingerprint` speaks of."""
 
 
 def lot(seed: int, id: str) -> int:
@@ -69,89 +76,32 @@ def chunk_items(spec: PrepareSpec) -> int:
     return max(16, min(2048, CHUNK_BYTES // spec.image_bytes))
 
 
-def fingerprint(entries: list[storage.Entry]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for entry in sorted(entries, key=lambda entry: entry.key):
-        digest.update(f"{entry.key}:{entry.size_bytes}:{entry.modified_s}\n".encode())
+def fingerprint(entries: Sequence[storage.Entry]) -> str:
+    """Changes with the names and the content of the files, not with their times.
+
+    Of a source on S3 the ETags stand for the content, of one of more than 4 GiB sizes and times.
+    """
+    files = sorted((e for e in entries if not _is_cache(e.key)), key=lambda entry: entry.key)
+    read = sum(entry.size_bytes for entry in files) <= _HASHED_BYTES
+    with ThreadPoolExecutor(_HASH_THREADS) as pool:
+        states = pool.map(lambda entry: _state(entry, read), files)
+        digest = hashlib.blake2b(digest_size=16)
+        for entry, state in zip(files, states, strict=True):
+            digest.update(f"{entry.key}\0{entry.size_bytes}\0{state}\n".encode())
     return digest.hexdigest()
 
 
-def about(uri: str) -> Json:
-    path = storage.join(uri, "source.json")
-    if not storage.exists(path):
-        return {}
-    try:
-        value = json.loads(storage.read_bytes(path))
-    except ValueError:
-        raise DataError(f"{path}: not JSON") from None
-    return value if isinstance(value, dict) else {}
+def _is_cache(key: str) -> bool:
+    """Whether evaluation keeps it in a data set, which can be a source, too."""
+    return key.startswith(f"{layout.CACHE}/") and key.endswith(".npz")
 
 
-def natural(names: set[str]) -> tuple[str, ...]:
-    """Sorted; as numbers when all of them are."""
-    if all(name.isdecimal() for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
-
-
-@dataclass(frozen=True)
-class IdxChunk:
-    images: storage.Entry
-    labels: storage.Entry
-    split: str
-    numbers: npt.NDArray[np.int64]
-
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
-        pixels, labels = _load_idx(self.images, 3), _load_idx(self.labels, 1)
-        for number in self.numbers:
-            id = f"{self.split}-{number:08d}"
-            yield Item(
-                id, int(labels[number]), self.split != "train", from_array(pixels[number], spec)
-            )
-
-
-def open_idx(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
-    """train-* and t10k-* pairs of image and label files; class names from `labels.txt`."""
-    found = {}
-    for entry in entries:
-        match = idx.NAME.match(PurePosixPath(entry.key).name)
-        if match:
-            found[match[1], match[2]] = entry
-    splits = sorted({split for split, _ in found}, reverse=True)
-    chunks: list[Chunk] = []
-    highest = total = 0
-    for split in splits:
-        pair = [found.get((split, kind)) for kind in ("images", "labels")]
-        if pair[0] is None or pair[1] is None:
-            raise DataError(f"{uri}: {split} has only one of its images and labels files")
-        images, labels = _load_idx(pair[0], 3), _load_idx(pair[1], 1)
-        if len(images) != len(labels):
-            raise DataError(f"{uri}: {split} has {len(images):,} images, {len(labels):,} labels")
-        total += len(images)
-        highest = max(highest, int(labels.max(initial=0)))
-        order = np.random.default_rng([spec.seed, len(images)]).permutation(len(images))
-        step = chunk_items(spec)
-        chunks += [
-            IdxChunk(pair[0], pair[1], split, order[start : start + step])
-            for start in range(0, len(order), step)
-        ]
-    names = _names(uri, highest)
-    size_bytes = sum(entry.size_bytes for entry in found.values())
-    return Source(
-        names, len(splits) > 1, total, size_bytes, chunks, fingerprint(entries), about(uri)
-    )
-
-
-def _load_idx(entry: storage.Entry, dimensions: int) -> npt.NDArray[np.uint8]:
-    return idx.load(entry.uri, dimensions, entry.size_bytes, entry.modified_s)
-
-
-def _names(uri: str, highest: int) -> tuple[str, ...]:
-    path = storage.join(uri, "labels.txt")
-    if not storage.exists(path):
-        return tuple(str(number) for number in range(highest + 1))
-    names = tuple(storage.read_bytes(path).decode("utf-8", "replace").split("\n"))
-    names = tuple(name.strip() for name in names if name.strip())
-    if highest >= len(names):
-        raise DataError(f"{path}: {len(names)} names, but the data has label {highest}")
-    return names
+def _state(entry: storage.Entry, read: bool) -> str:
+    """A hash of the file's bytes, else the store's tag or its time."""
+    if read and not storage.is_s3(entry.uri):
+        with contextlib.suppress(StorageError), storage.open_input(entry.uri) as stream:
+            digest = hashlib.blake2b(digest_size=16)
+            while part := stream.read(_HASH_BYTES):
+                digest.update(part)
+            return digest.hexdigest()
+    return entry.tag or f"{entry.modified_s}"

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import notes
+from aigc.data import label_columns, notes
+from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
+from aigc.data.entries import Entries
+from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
-    TEST_NAMES,
     Chunk,
     Item,
     Source,
-    about,
     chunk_items,
-    fingerprint,
-    natural,
 )
-from aigc.errors import DataError
+from aigc.data.structure import UNUSED, file_roles
+from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
+from aigc.specs.prepare import Role
 
-_REPORTS = {"rejects.parquet", "duplicates.parquet"}
+NOT_PARQUET = "not a Parquet file"
+REPORT = "report of a prepared set"
+REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class TableChunk:
     first_row: int
     test: bool
     names: tuple[str, ...]
-    named: bool
-    """The column holds names, not indices into them."""
+    labels: LabelColumn | None
     texts: dict[str, str]
     """Which column holds a caption, a licence, a creator."""
 
@@ -64,29 +64,37 @@ class TableChunk:
                     labels = batch.column(spec.label_column).to_pylist()
                 images = batch.column(spec.image_column)
                 for at, (value, label) in enumerate(zip(images, labels, strict=True)):
-                    number = index.get(str(label)) if self.named else label
+                    number = self._number(label, index)
                     said = {name: texts[column][at] for name, column in self.texts.items()}
                     yield _item(f"{self.key}:{row:08d}", value, number, said, self, spec)
                     row += 1
+
+    def _number(self, label: Any, index: dict[str, int]) -> int | str:
+        """The class of a cell, or the reason why it has none."""
+        if self.labels is None:
+            return 0
+        name = self.labels.name(label)
+        if name is not None:
+            return index[name]
+        known = len(self.labels.names)
+        return f"label {label} is not one of the {known} classes" if label and known else "no label"
 
 
 def _item(
     id: str,
     value: Any,
-    label: int | None,
+    label: int | str,
     said: dict[str, Any],
     chunk: TableChunk,
     spec: PrepareSpec,
 ) -> Item:
     try:
-        if label is None:
-            raise UnfitError("no label")
-        if chunk.names and not 0 <= label < len(chunk.names):
-            raise UnfitError(f"label {label} is not one of the {len(chunk.names)} classes")
+        if isinstance(label, str):
+            raise UnfitError(label)
         texts = notes.of_row(said, {name: name for name in said})
         return Item(id, label, chunk.test, decode_file(_encoded(value), spec), notes=texts)
     except UnfitError as reason:
-        return Item(id, label or 0, chunk.test, None, str(reason))
+        return Item(id, label if isinstance(label, int) else 0, chunk.test, None, str(reason))
 
 
 def _encoded(value: Any) -> bytes:
@@ -99,30 +107,54 @@ def _encoded(value: Any) -> bytes:
     return bytes(found)
 
 
-def open_tables(uri: str, entries: list[storage.Entry], spec: PrepareSpec) -> Source:
+def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
     """One Parquet file or a folder of them; files or folders named train and test keep a split."""
-    files = [
-        entry
-        for entry in entries
-        if entry.key.endswith(".parquet") and PurePosixPath(entry.key).name not in _REPORTS
-    ]
-    files.sort(key=lambda entry: entry.key)
-    sides = [_side(entry.key) for entry in files]
-    own_split = bool(files) and set(sides) == {"train", "test"}
+    files = sorted(found.ignored.keep(found.files, _reason_to_ignore), key=lambda entry: entry.key)
+    roles = file_roles(uri, [entry.key for entry in files], spec)
+    for entry, role in zip(files, roles, strict=True):
+        if role == "ignore":
+            found.ignored.add(UNUSED, entry.key)
+    used = [pair for pair in zip(files, roles, strict=True) if pair[1] != "ignore"]
+    files, sides = [entry for entry, _ in used], [role for _, role in used]
+    own_split = set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
-    labels, named = _labels(files, heads, spec)
+    uris, schemas = [e.uri for e in files], [head.schema.to_arrow_schema() for head in heads]
+    labels, columns_of = label_columns.read(uris, schemas, spec)
     texts = [_texts(entry.uri, head, spec) for entry, head in zip(files, heads, strict=True)]
     chunks: list[Chunk] = []
-    for entry, side, head, said in zip(files, sides, heads, texts, strict=True):
+    for at, (entry, side, head, said) in enumerate(zip(files, sides, heads, texts, strict=True)):
         test = own_split and side == "test"
+        column = columns_of[at] if columns_of else None
         for first_row, groups in _groups(head, spec):
             place = (entry.uri, entry.key, groups, first_row)
-            chunks.append(TableChunk(*place, test, labels, named, said))
+            chunks.append(TableChunk(*place, test, labels, column, said))
     total = sum(head.num_rows for head in heads)
+    if files and not total:
+        raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
-    digest = fingerprint(entries)
-    return Source(labels, own_split, total, size_bytes, chunks, digest, about(uri), columns)
+    return Source(
+        labels,
+        own_split,
+        total,
+        size_bytes,
+        chunks,
+        columns=columns,
+        reading=_reading(files, sides, labels, spec),
+    )
+
+
+def _reading(
+    files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
+) -> str:
+    names = [shown(name) for name in labels]
+    parts = [f"{counted(len(names))} ({listed(names, 5)}) from column {spec.label_column!r}"]
+    parts = parts if names else ["no classes"]
+    if "test" in sides:
+        tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]
+        parts.append(f"splits: {listed([shown(key) for key in tested], 3)} to test on")
+    count = "1 Parquet file" if len(files) == 1 else f"{len(files):,} Parquet files"
+    return "; ".join([count, *parts])
 
 
 def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]:
@@ -130,25 +162,17 @@ def _texts(uri: str, head: pq.FileMetaData, spec: PrepareSpec) -> dict[str, str]
     schema = head.schema.to_arrow_schema()
     chosen = notes.choose(spec, schema.names, uri)
     kinds = {name: schema.field(column).type for name, column in chosen.items()}
-    wrong = {name for name, kind in kinds.items() if not _is_text(kind)}
+    wrong = {name for name, kind in kinds.items() if not is_text(kind)}
     for name in wrong:
         if getattr(spec, f"{name}_column") is not None:
             raise DataError(f"{uri}: column {chosen[name]!r} is {kinds[name]}; expected text")
     return {name: column for name, column in chosen.items() if name not in wrong}
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _side(key: str) -> str:
-    parts = [part.lower() for part in PurePosixPath(key).parts]
-    words = [*parts[:-1], parts[-1].replace(".", "-").split("-")[0].split("_")[0]]
-    if any(word in TEST_NAMES for word in words):
-        return "test"
-    return "train" if "train" in words else ""
+def _reason_to_ignore(key: str) -> str:
+    if not key.endswith(".parquet"):
+        return NOT_PARQUET
+    return REPORT if PurePosixPath(key).name in REPORTS else ""
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
@@ -157,7 +181,10 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     schema = head.schema.to_arrow_schema()
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
         if column and column not in schema.names:
-            raise DataError(f"{uri}: no column {column!r}; set {field} to one of {schema.names}")
+            none = " or to '' if there are none" if field == "label_column" else ""
+            raise DataError(
+                f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}{none}"
+            )
     kind = schema.field(spec.image_column).type
     if not _holds_bytes(kind):
         raise DataError(
@@ -171,49 +198,6 @@ def _holds_bytes(kind: pa.DataType) -> bool:
         position = kind.get_field_index("bytes")
         return position >= 0 and _holds_bytes(kind.field(position).type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _labels(
-    files: list[storage.Entry], heads: list[pq.FileMetaData], spec: PrepareSpec
-) -> tuple[tuple[str, ...], bool]:
-    """Class names, and whether the column itself holds names."""
-    if not spec.label_column or not files:
-        return (), False
-    schema = heads[0].schema.to_arrow_schema()
-    kind = schema.field(spec.label_column).type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    named = _is_text(kind)
-    if not named and not pa.types.is_integer(kind):
-        raise DataError(
-            f"{files[0].uri}: column {spec.label_column!r} is {kind}; expected integers or text"
-        )
-    known = _class_names(schema, spec.label_column)
-    if known and not named:
-        return known, False
-    seen: set[Any] = set()
-    for entry in files:
-        with parquet_errors(entry.uri), storage.open_input(entry.uri) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(65536, columns=[spec.label_column]):
-                seen |= set(pc.unique(batch.column(0)).to_pylist())
-    seen.discard(None)
-    if named:
-        return natural({str(value) for value in seen}), True
-    if not seen or min(seen) < 0 or max(seen) >= 1_000_000:
-        raise DataError(
-            f"{files[0].uri}: integer labels in {spec.label_column!r} must start at 0, found {seen}"
-        )
-    return tuple(str(number) for number in range(max(seen) + 1)), False
-
-
-def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...]:
-    """Names from Hugging Face's schema metadata, where there are any."""
-    raw = (schema.metadata or {}).get(b"huggingface")
-    try:
-        names = json.loads(raw)["info"]["features"][column]["names"] if raw else ()
-    except (ValueError, KeyError, TypeError):
-        return ()
-    return tuple(str(name) for name in names)
 
 
 def _groups(head: pq.FileMetaData, spec: PrepareSpec) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -54,15 +54,25 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def images(order: Order, files: Sequence[bytes], address: Address | None) -> bytes:
-    """OpenAI's ImagesResponse; `address` where addresses are wanted instead of the pictures."""
+def images(
+    order: Order,
+    files: Sequence[bytes],
+    address: Address | None,
+    ignored: Sequence[str] = (),
+) -> bytes:
+    """OpenAI's ImagesResponse; `address` where addresses are wanted instead of the pictures.
+    `ignored` are the request's fields without effect."""
     ref, wanted = order.work.model.version.ref, order.work.format
     head = (
         f'{{"created":{int(time.time())},"model":"{ref}","output_format":"{wanted.codec}",'
-        f'"size":"{wanted.width}x{wanted.height}","data":['
+        f'"size":"{wanted.width}x{wanted.height}","background":"opaque",{_ignored(ignored)}"data":['
     )
     rows = [row(order, at, file, address) for at, file in enumerate(files)]
     return b"".join((head.encode(), b",".join(rows), b"]}"))
+
+
+def _ignored(names: Sequence[str]) -> str:
+    return f'"ignored":{json.dumps(list(names))},' if names else ""
 
 
 def row(order: Order, at: int, file: bytes, address: Address | None) -> bytes:
@@ -78,9 +88,14 @@ def _identity(order: Order, at: int) -> bytes:
 
 
 async def events(
-    order: Order, ticket: Ticket, kind: str, leave: Callable[[Ticket], None]
+    order: Order,
+    ticket: Ticket,
+    kind: str,
+    leave: Callable[[Ticket], None],
+    ignored: Sequence[str] = (),
 ) -> AsyncIterator[bytes]:
-    """One event a picture, as soon as it is made; `kind` is image_generation or image_edit.
+    """One event a picture, as soon as it is made; `kind` is image_generation or image_edit, and
+    `ignored` are the request's fields without effect.
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
@@ -95,6 +110,7 @@ async def events(
             "output_format": wanted.codec,
             "usage": _NO_USAGE,
             "model": order.work.model.version.ref,
+            **({"ignored": list(ignored)} if ignored else {}),
         }
     )
     start = f"event: {kind}.completed\ndata: {fixed[:-1]},".encode()

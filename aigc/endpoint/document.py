@@ -8,10 +8,11 @@ from aigc import __version__
 from aigc.endpoint.items import ItemQuery
 from aigc.endpoint.schemas import ERROR, IMAGES, ITEM, MODEL, SET, TEXT
 from aigc.endpoint.sets import ItemsQuery
-from aigc.service.bodies import Edit, Generation, Variation, Walk
+from aigc.service.bodies import Edit, Variation, Walk
 from aigc.service.sets import FILES
 from aigc.service.settings import ServiceSettings
 from aigc.service.signing import PARAMETERS
+from aigc.specs.requests import Generation
 from aigc.types import Json
 
 _SCHEMAS = "#/components/schemas/"

@@ -17,12 +17,13 @@ from aigc.endpoint.gate import SEEN
 from aigc.endpoint.routes import charge
 from aigc.modalities.image import MIME
 from aigc.service import orders, signing
-from aigc.service.bodies import Size, Truncation, parse_form
+from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
 from aigc.service.quota import Ledger
 from aigc.service.service import Service
+from aigc.specs.requests import Size, Truncation
 
 _CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 _FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")
@@ -66,8 +67,10 @@ class Items:
 
     def _order(self, request: Request, loaded: Loaded) -> Order:
         index, codec = _file(request.path_params["file"])
-        said = request.query_params.items()
-        query = parse_form(ItemQuery, {k: v for k, v in said if k not in signing.PARAMETERS})
+        said = single(request.query_params.multi_items())
+        query = parse_form(
+            ItemQuery, {k: v for k, v in said.items() if k not in signing.PARAMETERS}
+        )
         settings = self._service.settings
         wanted = orders.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]

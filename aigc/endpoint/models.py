@@ -69,6 +69,7 @@ def _row(version: ModelVersion, loaded: Loaded | None, settings: ServiceSettings
         "health": version.health,
         "family": config.architecture.family,
         "labels": list(config.labels) if config.conditional else [],
+        "untrained": list(config.untrained) if config.conditional else [],
         "width": config.width,
         "height": config.height,
         "channels": config.channels,

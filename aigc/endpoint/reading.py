@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from aigc.endpoint.errors import ClientGoneError, TooLargeError, TooSlowError, WrongTypeError
 from aigc.endpoint.settings import EndpointSettings
+from aigc.service.bodies import single
 from aigc.service.errors import BadRequestError, OverloadedError
 
 Read = TypeVar("Read")
@@ -23,6 +24,7 @@ Read = TypeVar("Read")
 _MAX_FIELDS = 40
 _MAX_FIELD_BYTES = 64 * 2**10
 _PART_BYTES = 2**20
+_GZIP = b"\x1f\x8b"
 
 
 async def json_body(request: Request, settings: EndpointSettings) -> bytes:
@@ -33,13 +35,18 @@ async def json_body(request: Request, settings: EndpointSettings) -> bytes:
             f"content-type: {kind[:60]} is not understood here; send application/json",
             code="unsupported_media_type",
         )
+    _require_plain(request)
     message = await _first(request, settings)
     data: bytes = message.get("body", b"")
     _require_room(len(data), settings.max_json_bytes)
-    if not message.get("more_body"):
-        return data
-    rest = _Bounded(request, settings.max_json_bytes, len(data))
-    return data + await _within(rest.all(), settings)
+    if message.get("more_body"):
+        rest = _Bounded(request, settings.max_json_bytes, len(data))
+        data += await _within(rest.all(), settings)
+    if data.startswith(_GZIP):
+        raise WrongTypeError(
+            "the body is compressed by gzip; send it as it is", code="unsupported_media_type"
+        )
+    return data
 
 
 @dataclass(frozen=True)
@@ -81,15 +88,25 @@ async def image_form(request: Request, settings: EndpointSettings) -> AsyncItera
             "content-type: send multipart/form-data with the picture as image",
             code="unsupported_media_type",
         )
+    _require_plain(request)
     _require_room(_announced(request), settings.max_upload_bytes)
     request._receive = _Bounded(request, settings.max_upload_bytes).receive
     form = await _within(_parsed(request), settings)
     try:
         image = _only_picture(form)
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        yield Form(fields, image)
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        yield Form(single(fields), image)
     finally:
         await form.close()
+
+
+def _require_plain(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise WrongTypeError(
+            f"content-encoding: {encoding[:60]} is not understood here; send the body as it is",
+            code="unsupported_media_type",
+        )
 
 
 async def _parsed(request: Request) -> FormData:

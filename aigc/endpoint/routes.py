@@ -16,12 +16,13 @@ from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import orders, signing
-from aigc.service.bodies import Asked, Edit, Generation, Variation, Walk, parse_form, parse_json
+from aigc.service.bodies import Edit, Variation, Walk, parse_form, parse_json
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.keys import Key
 from aigc.service.orders import Order
 from aigc.service.quota import Ledger
 from aigc.service.service import Service
+from aigc.specs.requests import Asked, Generation
 
 _NOBODY = "nobody"
 _NAME = "idempotency-key"
@@ -113,10 +114,13 @@ class Images:
         if name is None or (asked is not None and asked.stream):
             return await self._answer(request, asked, await take(seed), event)
 
+        ignored = asked.ignored if asked is not None else []
+
         async def make() -> bytes:
             order = await take(seed)
             with self._service.ticket(order) as ticket:
-                return answers.images(order, await ticket.files(), self._addresses(request, asked))
+                files = await ticket.files()
+                return answers.images(order, files, self._addresses(request, asked), ignored)
 
         wait = functools.partial(answers.until, request)
         data, replayed = await self._once.once(_caller(request), name, sent, make, wait)
@@ -131,13 +135,14 @@ class Images:
             ticket = self._service.batcher.enter(order.work)
             leave = self._service.batcher.leave
             return StreamingResponse(
-                answers.events(order, ticket, event, leave),
+                answers.events(order, ticket, event, leave, asked.ignored),
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             )
         with self._service.ticket(order) as ticket:
             files = await answers.made(request, ticket)
-        data = answers.images(order, files, self._addresses(request, asked))
+        ignored = asked.ignored if asked is not None else []
+        data = answers.images(order, files, self._addresses(request, asked), ignored)
         return Response(data, media_type=_JSON)
 
     async def _charge(self, request: Request, order: Order) -> None:

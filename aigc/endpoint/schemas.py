@@ -34,6 +34,12 @@ IMAGES = {
         "model": TEXT,
         "output_format": TEXT,
         "size": TEXT,
+        "background": {"const": "opaque"},
+        "ignored": {
+            "type": "array",
+            "items": TEXT,
+            "description": "Fields of the request that had no effect.",
+        },
         "data": {
             "type": "array",
             "items": {
@@ -107,6 +113,11 @@ MODEL = {
         "health": {
             "enum": ["ok", "collapsed", "unknown"],
             "description": "How training judged the model; a collapsed one was asked for.",
+        },
+        "untrained": {
+            "type": "array",
+            "items": TEXT,
+            "description": "Labels without training pictures, made only when asked for by name.",
         },
         "limits": _LIMITS,
     },

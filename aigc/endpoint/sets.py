@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aigc.service.bodies import LabelName, parse_form
+from aigc.service.bodies import parse_form, single
 from aigc.service.errors import NotFoundError, OverloadedError
 from aigc.service.sets import FILES, Item, Shelf
+from aigc.specs.requests import LabelName
 from aigc.types import Json
 
 P = ParamSpec("P")
@@ -69,7 +70,7 @@ class Sets:
         return _json(_exact(await self._run(self._shelf.one, request.path_params["id"])))
 
     async def items(self, request: Request) -> Response:
-        query = parse_form(ItemsQuery, dict(request.query_params))
+        query = parse_form(ItemsQuery, single(request.query_params.multi_items()))
         name = request.path_params["id"]
         work = self._shelf.items
         found, rest = await self._run(work, name, query.start, query.count, query.label)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc import storage
+from aigc.data import layout
 from aigc.errors import StorageError
 
-FOLDER = "_cache"
+FOLDER = layout.CACHE
 """Below the data set; safe to delete at any time."""
 
 Arrays = dict[str, npt.NDArray[Any]]

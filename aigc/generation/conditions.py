@@ -9,7 +9,8 @@ from math import gcd, lcm
 
 import numpy as np
 
-from aigc.errors import SpecError
+from aigc.data.classes import class_name
+from aigc.errors import SpecError, listed
 from aigc.types import Labels
 
 _MAX_PERIOD = 100_000
@@ -18,7 +19,9 @@ _CLOSE = Fraction(1, 100)
 
 
 def label_pattern(
-    known: Sequence[str], asked: Sequence[str] | Mapping[str, float] | None
+    known: Sequence[str],
+    asked: Sequence[str] | Mapping[str, float] | None,
+    usual: Sequence[str] | None = None,
 ) -> Labels:
     """The repeating sequence of class indices; item i has pattern[i % len(pattern)].
 
@@ -26,7 +29,8 @@ def label_pattern(
 
     Args:
         known: the model's labels; empty for an unconditional model.
-        asked: labels in equal shares, or a share for each; None means all of `known`.
+        asked: labels in equal shares, or a share for each; None means `usual`.
+        usual: those of `known` that are made when none is asked for; None means all.
 
     Raises:
         SpecError: a label the model does not have, or shares without a short common period.
@@ -36,8 +40,8 @@ def label_pattern(
             raise SpecError("labels: this model has none; leave labels out")
         return np.empty(0, dtype=np.int64)
     if asked is not None and not asked:
-        raise SpecError("labels: the list is empty; name some of " + ", ".join(known))
-    shares = asked if isinstance(asked, Mapping) else dict.fromkeys(asked or known, 1.0)
+        raise SpecError("labels: the list is empty; name some of " + listed(known))
+    shares = asked if isinstance(asked, Mapping) else dict.fromkeys(asked or usual or known, 1.0)
     weights: dict[int, int] = {}
     at = {name: index for index, name in reversed(list(enumerate(known)))}
     for name, weight in zip(shares, integer_weights(list(shares.values())), strict=True):
@@ -47,15 +51,21 @@ def label_pattern(
 
 
 def find_label(known: Sequence[str], name: str) -> int:
-    """Index of `name` in `known`, matched exactly or else whatever the case. Raises SpecError."""
+    """Index of `name` in `known`, matched exactly or else whatever the case and the spelling of
+    accents. Raises SpecError."""
     if name in known:
         return list(known).index(name)
-    folded = [label.casefold() for label in known]
-    if name.casefold() in folded:
-        return folded.index(name.casefold())
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    folded, wanted = [fold(label) for label in known], fold(name)
+    if wanted in folded:
+        return folded.index(wanted)
+    close = difflib.get_close_matches(wanted, folded, n=1)
     hint = f"; did you mean {known[folded.index(close[0])]!r}?" if close else ""
-    raise SpecError(f"labels: the model has no {name!r}{hint}; it has: {', '.join(known)}")
+    raise SpecError(f"labels: the model has no {name[:60]!r}{hint}; it has: {listed(known)}")
+
+
+def fold(name: str) -> str:
+    """What two spellings of one label have in common."""
+    return class_name(class_name(name).casefold())
 
 
 def labels_of(pattern: Labels, numbers: Labels) -> Labels | None:
@@ -85,7 +95,7 @@ def integer_weights(shares: Sequence[float]) -> list[int]:
         if sum(rounded) <= _MAX_PERIOD and _are_close(rounded, exact):
             return rounded
     raise SpecError(
-        f"labels: shares {list(shares)} are too uneven: they repeat after more than "
+        f"labels: shares {listed(shares)} are too uneven: they repeat after more than "
         f"{_MAX_PERIOD:,} items; round them, or use ratios like 3 and 1"
     )
 

@@ -37,7 +37,7 @@ class Range(Spec):
     start: int
     stop: int
     folder: str = ""
-    """Hive style, `campaign=spring/market=se`; empty when the set is not partitioned."""
+    """`campaign-spring/market-se`; empty when the set is not partitioned."""
 
 
 class DataDigests(Spec):
@@ -85,7 +85,7 @@ class Job(Spec):
     """As asked, every percentile resolved to the threshold it was measured to be."""
     data_digests: DataDigests = DataDigests()
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs that stand in the names of folders, and so not in the files."""
+    """Columns of the briefs by which the files are laid out in folders."""
     briefs_digest: str | None = None
     """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
     ranges: tuple[Range, ...]

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from aigc.data.classes import class_name
+from aigc.generation.conditions import fold
+
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -19,18 +22,18 @@ def labels_in(
     up, the longest name first ("ankle boot" before "boot"), in singular and plural. A label
     "T-shirt/top" is also named by either half. `synonyms` gives other words, each with its label.
     """
-    text = prompt.strip()
+    text = class_name(prompt)
     if text in known:
         return [text]
     exact, names, longest = _names(tuple(known), tuple(synonyms.items()))
-    if text.casefold() in exact:
-        return [exact[text.casefold()]]
-    words = [word.casefold() for word in _WORDS.findall(text)]
+    if fold(text) in exact:
+        return [exact[fold(text)]]
+    words = _words(text)
     found: dict[str, None] = {}
     at = 0
     while at < len(words):
         for length in range(min(longest, len(words) - at), 0, -1):
-            label = names.get(tuple(words[at : at + length]))
+            label = names.get(words[at : at + length])
             if label is not None:
                 found[label] = None
                 at += length - 1
@@ -49,7 +52,7 @@ def _names(
     """
     exact: dict[str, str] = {}
     for name, label in [*((label, label) for label in known), *synonyms]:
-        exact.setdefault(name.casefold(), label)
+        exact.setdefault(fold(name), label)
     whole = [(_words(name), label) for name, label in exact.items()]
     halves = [(_words(half), label) for label in known if "/" in label for half in label.split("/")]
     names: dict[tuple[str, ...], str] = {}
@@ -63,7 +66,7 @@ def _names(
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.casefold() for word in _WORDS.findall(text))
+    return tuple(word.casefold() for word in _WORDS.findall(class_name(text)))
 
 
 def _other_number(word: str) -> Iterator[str]:

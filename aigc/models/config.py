@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from aigc.errors import listed
 from aigc.specs import Fit, GanModel, Spec, VaeModel
 
 
@@ -21,6 +22,8 @@ class ModelConfig(Spec):
     labels: tuple[str, ...] = ()
     """Class names, in the order of the indices the network was trained with; empty when the data
     had none. An unconditional network ignores them."""
+    untrained: tuple[str, ...] = ()
+    """Labels that had no training pictures: made only when they are asked for by name."""
     synonyms: dict[str, str] = Field(default_factory=dict)
     """Other words that prompts may use, each with the label it means."""
     fit: Fit = "crop"
@@ -37,9 +40,14 @@ class ModelConfig(Spec):
             labels = ()
         for word, label in synonyms.items():
             if not word.strip() or label not in labels:
-                there = ", ".join(labels) or "none"
+                there = listed(labels) or "none"
                 raise ValueError(f"{word!r} means {label!r}, expected one of the labels: {there}")
         return synonyms
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The labels that are made when none is asked for."""
+        return tuple(name for name in self.labels if name not in self.untrained) or self.labels
 
     @property
     def latent_dim(self) -> int:

@@ -12,7 +12,7 @@ import torch
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DamagedError, SpecError
+from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
 from aigc.generation.draws import Draws
@@ -64,13 +64,14 @@ def reuse_or_run(
     report: Report = silent,
     notice: Notice = unheard,
 ) -> Json:
-    """The report in `spec.out` if it is of this spec and this very model, else a new one."""
+    """The report in `spec.out` if it is of this spec, this very model and data, else a new one."""
     uri = storage.join(spec.out, REPORT)
     found: Json | None = None
     with contextlib.suppress(DamagedError):
         found = storage.read_json(uri)
     same = found is not None and found.get("spec") == spec.model_dump(mode="json")
-    if found and same and found["model"]["digest"] == ModelStore().resolve(spec.model).digest:
+    digests = ModelStore().resolve(spec.model).digest, open_dataset(spec.data).digest
+    if found and same and (found["model"]["digest"], found["data"]["digest"]) == digests:
         notice(f"{uri} is of this model already")
         return found
     return run(spec, address, report, notice)
@@ -87,7 +88,7 @@ def check_model(config: ModelConfig, dataset: Dataset) -> None:
     if config.conditional and dataset.labels and unknown:
         raise SpecError(
             f"the model makes {unknown[0]!r}, {dataset.uri} has no such class, only "
-            f"{', '.join(dataset.labels)}; evaluate on the data it was trained on"
+            f"{listed(dataset.labels)}; evaluate on the data it was trained on"
         )
 
 
@@ -150,12 +151,14 @@ def make_samples(
 
 def asked_labels(config: ModelConfig, dataset: Dataset, count: int, seed: int) -> Labels | None:
     """(count,) class indices of the model, in random order: each class as often as in the test
-    split, or equally often if that has no classes. None for an unconditional model."""
+    split, or equally often if that has no classes; none without training pictures. None for an
+    unconditional model."""
     if not config.conditional:
         return None
     found = dataset.per_class["test"] if dataset.labels else {}
-    weights = np.array([float(found.get(name, 0)) for name in config.labels])
-    weights = weights if weights.sum() else np.ones(len(config.labels))
+    usual = np.array([float(name in config.usual) for name in config.labels])
+    weights = usual * [float(found.get(name, 0)) for name in config.labels]
+    weights = weights if weights.sum() else usual
     exact = weights / weights.sum() * count
     items = np.floor(exact).astype(np.int64)
     items[np.argsort(items - exact, kind="stable")[: count - items.sum()]] += 1

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from aigc import storage
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation import gates as gating
-from aigc.generation.briefs import Briefs, Reject
+from aigc.generation.briefs import Briefs, Reading, Reject
 from aigc.generation.engine import best_precision
 from aigc.generation.plan import DataDigests, Job
 from aigc.orchestration.place import choose_device, make_crew, require_room
 from aigc.orchestration.planning import plan_job, probe_draws, read_briefs, write_briefs
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import MeasureGates, ShardSetup
-from aigc.output import commit
+from aigc.output import commit, files
 from aigc.specs import Gates, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Notice
+from aigc.types import Labels, Notice
 
 _SHOWN_REJECTS = 100
 
@@ -59,11 +59,15 @@ class Order:
         if found is None:
             include_scores = "scores" in self.spec.include
             gating.require(self.gates, include_scores, self.version.config, self.tensors)
-        briefs, rejects = read_briefs(self.spec, self.version.config)
-        if rejects:
-            self._say_rejects(rejects)
+        reading = read_briefs(self.spec, self.version)
+        briefs = reading.briefs if reading else None
+        rejects = reading.rejects if reading else []
+        if reading:
+            self._say(reading)
         planned = self._plan(found, briefs)
+        self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
+            files.require_names(self.out, planned, briefs)
             require_room(planned, self.spec.placement, self.on_cluster)
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
@@ -107,6 +111,29 @@ class Order:
         with Pool(make_crew(setup, one, self.on_cluster), one, self.notice) as pool:
             pool.run([unit], 1, found.append)
         return found[0]
+
+    def _say(self, reading: Reading) -> None:
+        for note in reading.notes:
+            self.notice(note)
+        if reading.rejects:
+            self._say_rejects(reading.rejects)
+
+    def _say_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
+        """Which labels are left out, or made all the same, that had no training pictures."""
+        config = self.version.config
+        if not (config.conditional and config.untrained):
+            return
+        asked = {config.labels[at] for pattern in patterns for at in set(pattern)}
+        made = [name for name in config.untrained if name in asked]
+        if made:
+            self.notice(
+                f"labels: {listed(made)} had no training pictures, so the model never saw any"
+            )
+        elif not self.spec.labels:
+            self.notice(
+                f"labels: {listed(config.untrained)} had no training pictures and are left out "
+                "where none is named"
+            )
 
     def _say_rejects(self, rejects: Sequence[Reject]) -> None:
         """The first, and that all are written to `out`; or some of them, if they will not be."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, cast
 
 import numpy as np
 
 from aigc import storage
-from aigc.errors import SpecError
-from aigc.generation.briefs import Briefs, Reject, rejects_bytes
+from aigc.errors import SpecError, StoreError
+from aigc.generation.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.generation.briefs import read as read_brief_file
 from aigc.generation.conditions import label_pattern, labels_of
 from aigc.generation.draws import Draws, Ints
@@ -17,7 +18,8 @@ from aigc.generation.plan import Job, Range, shard_items
 from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec
-from aigc.store import ModelVersion
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.models import LATEST
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
@@ -46,7 +48,7 @@ def plan_job(
         model_digest=version.digest,
         count=count,
         seed=spec.seed,
-        pattern=tuple(label_pattern(known, spec.labels).tolist()),
+        pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
         labels=known,
         truncation=spec.truncation,
         codec=spec.codec,
@@ -86,9 +88,21 @@ def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Rang
 _MAX_PARTITIONS = 10_000
 
 
-def read_briefs(spec: GenerateSpec, config: ModelConfig) -> tuple[Briefs | None, list[Reject]]:
-    """The briefs `spec` names, and the rows that are none. Raises SpecError, StorageError."""
-    return (None, []) if spec.briefs is None else read_brief_file(spec, config)
+def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
+    """What the file of briefs holds that `spec` names. Raises SpecError, StorageError."""
+    if spec.briefs is None:
+        return None
+    return read_brief_file(spec, version.config, _names_of(version))
+
+
+def _names_of(version: ModelVersion) -> tuple[str, ...]:
+    """What a request may call the model, as at the endpoint: with its version or an alias."""
+    store, name = ModelStore(), version.name
+    standing = store.aliases(name)
+    with contextlib.suppress(StoreError):  # a model by its place need not be in the store
+        standing[LATEST] = store.resolve(f"{name}@{LATEST}").version
+    aliases = (alias for alias, found in standing.items() if found == version.version)
+    return name, version.ref, *(f"{name}@{alias}" for alias in aliases)
 
 
 def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:
@@ -108,7 +122,7 @@ def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) 
         asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
         return Draws(seeds, numbers, asked.labels, asked.truncations)
     known = config.labels if config.conditional else ()
-    pattern = label_pattern(known, spec.labels)
+    pattern = label_pattern(known, spec.labels, config.usual)
     cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
     return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
 

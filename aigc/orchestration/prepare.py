@@ -17,7 +17,7 @@ import ray
 import ray.exceptions
 
 from aigc import storage
-from aigc.data import decode
+from aigc.data import decode, opening
 from aigc.data import prepare as core
 from aigc.errors import AigcError, JobError
 from aigc.orchestration.address import named
@@ -33,8 +33,14 @@ SMALL_BYTES = 512 * 2**20
 _CANCEL_S = 30
 
 
-def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) -> Json:
-    """Make the set at `spec.out`; a finished one of the same spec is left as it is.
+def run(
+    spec: PrepareSpec,
+    address: str | None = None,
+    report: Report = silent,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Json:
+    """Make the set at `spec.out`; a finished one of the same spec is left as it is. `tell` is given
+    a line on how the source is read before any picture is.
 
     Small sources are prepared in this process; larger ones, and all when a cluster is named, by Ray
     tasks. Source and out must then be reachable from every node.
@@ -45,7 +51,8 @@ def run(spec: PrepareSpec, address: str | None = None, report: Report = silent) 
     done = core.finished(spec)
     if done is not None:
         return done
-    source = core.open_source(spec)
+    source = opening.open_source(spec)
+    tell(f"read as: {source.reading}")
     asked = named(address) or spec.placement.workers
     if not asked and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)

@@ -14,8 +14,9 @@ from aigc.types import Labels
 _SLOTS = 2**20
 """Compared at a time."""
 
-Run = tuple[Labels, int]
-"""Counters from 0 on: the labels they repeat, none if unconditional, and how many they are."""
+Run = tuple[Labels, int, int]
+"""Counters: the labels they repeat, none if unconditional, the first one, and the one after the
+last."""
 
 
 def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
@@ -32,28 +33,29 @@ def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
 
 
 def _run(job: Job) -> Run:
-    return np.asarray(job.pattern, np.int64), job.count
+    return np.asarray(job.pattern, np.int64), 0, job.count
 
 
 def _runs(briefs: Briefs) -> dict[tuple[str, int], Run]:
-    names = ("brief_id", "seed", "label_pattern", "count")
+    names = ("brief_id", "seed", "label_pattern", "first_index", "count")
     rows = zip(*(briefs.table[name].to_pylist() for name in names), strict=True)
     none = np.empty(0, np.int64)
     return {
-        (brief, seed): (briefs.patterns[pattern] if briefs.patterns else none, count)
-        for brief, seed, pattern, count in rows
+        (brief, seed): (briefs.patterns[at] if briefs.patterns else none, first, first + count)
+        for brief, seed, at, first, count in rows
     }
 
 
 def _meet(run: Run, other: Run) -> bool:
     """Whether some counter has the same label in both."""
-    (pattern, count), (others, other_count) = run, other
-    if not len(pattern):
-        return True
+    (pattern, first, last), (others, other_first, other_last) = run, other
+    begin, end = max(first, other_first), min(last, other_last)
+    if begin >= end or not len(pattern):
+        return begin < end
     if not np.isin(pattern, others).any():
         return False
-    stop = min(count, other_count, lcm(len(pattern), len(others)))
-    for start in range(0, stop, _SLOTS):
+    stop = min(end, begin + lcm(len(pattern), len(others)))
+    for start in range(begin, stop, _SLOTS):
         slots = np.arange(start, min(start + _SLOTS, stop))
         if (pattern[slots % len(pattern)] == others[slots % len(others)]).any():
             return True

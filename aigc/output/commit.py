@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterable
 
 from aigc import storage
+from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.generation.briefs import Briefs
 from aigc.generation.plan import Job, Range
@@ -188,9 +189,8 @@ def made_of(out: str, job: Job) -> dict[int, ShardRecord]:
 
 
 def _require_empty(out: str) -> None:
-    foreign = next(storage.listing(out), None)
-    if foreign is not None:
-        raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
+    if foreign := first_of_meaning(out):
+        raise SpecError(f"out = {out}: not empty ({foreign}); choose an empty place")
 
 
 def _require_same(out: str, found: Job, job: Job) -> None:

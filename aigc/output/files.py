@@ -16,16 +16,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 
 from aigc import storage
-from aigc.errors import StorageError
+from aigc.errors import SpecError, StorageError
+from aigc.generation.briefs import Briefs
+from aigc.generation.plan import Job
 from aigc.output import parquet, pictures
 from aigc.threads import each
 
 FILE = "file"
 _INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())]
 _FOLDER_ITEMS = 10_000
+_MOST_NAME_BYTES = 255
+"""Of one folder, on every common disk."""
+_MOST_KEY_BYTES = 1000
+"""Of a whole name; S3 takes 1024, and the suffix needs some."""
 
 
 class ShardWriter:
@@ -62,6 +69,24 @@ def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> It
     with parquet.open_writer(path, index_schema) as index:
         yield ShardWriter(index, index_schema, out, folder)
     storage.sync(out)
+
+
+def require_names(out: str, job: Job, briefs: Briefs | None) -> None:
+    """Raises SpecError when a picture of `job` would have a name that no disk or store takes."""
+    if job.writer != "files":
+        return
+    used = (np.array(job.pattern, np.int64),) if briefs is None else briefs.asked_patterns
+    longest = max((len(found.folder) for found in job.ranges), default=0)
+    around = storage.join(out, "images", "000000", "0" * 12)
+    most = min(_MOST_NAME_BYTES, _MOST_KEY_BYTES - longest - len(around.encode()))
+    for label in (job.labels[at] for at in sorted({*np.concatenate(used).tolist()})):
+        size = len(_folder(label).encode())
+        if size > most:
+            raise SpecError(
+                f"writer = files: label {label[:30]!r}… has {size:,} bytes as the name of a "
+                f"folder, at most {most:,} can be; use writer parquet or webdataset, or leave it "
+                "out"
+            )
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:

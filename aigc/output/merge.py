@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 from aigc import storage
+from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError
 from aigc.generation.plan import Job
 from aigc.output import collisions, commit
@@ -79,9 +80,9 @@ def _require_different(sources: Sequence[str], jobs: Sequence[Job]) -> None:
 
 def _require_ours(out: str, jobs: Sequence[Job], finished: Json | None) -> None:
     there = _there(out)
-    foreign = next(storage.listing(out), None)
-    if foreign is not None and not there:
-        raise SpecError(f"out = {out}: not empty ({foreign.key}); choose an empty place")
+    foreign = first_of_meaning(out)
+    if foreign and not there:
+        raise SpecError(f"out = {out}: not empty ({foreign}); choose an empty place")
     if len(there) > len(jobs) or any(number >= len(jobs) for number in there):
         raise SpecError(f"out = {out}: holds {len(there)} sets, {len(jobs)} asked")
     for number, uri in there.items():
@@ -145,6 +146,7 @@ def _manifest(out: str, sources: Sequence[str], jobs: Sequence[Job]) -> Json:
         "items": sum(part["items"] for part in parts),
         "size_bytes": sum(part["size_bytes"] for part in parts),
         "labels": dict(sorted(labels.items())),
+        "same_labels": len({job.labels for job in jobs}) == 1,
         "content_digest": add_digests([part["content_digest"] for part in parts]),
         "sets": parts,
     }

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from aigc import storage
 from aigc.errors import JobError
 from aigc.generation.briefs import Briefs, Reject
+from aigc.generation.briefs.openai import IGNORED
 from aigc.generation.plan import Job
 from aigc.output import read
 from aigc.types import Json, ShardRecord
@@ -32,7 +33,7 @@ from aigc.types import Json, ShardRecord
 Item = tuple[int, bytes | None]
 """A slot, and its picture's file where that was read."""
 
-_PARAM = re.compile(r"(\w+)(?: =|[:,])")
+_PARAM = re.compile(r"([\w.]+)(?: =|[:,])")
 """The field that a reason begins with."""
 
 
@@ -115,8 +116,11 @@ class _Answers:
             "created": created,
             "output_format": brief["codec"],
             "size": f"{brief['width']}x{brief['height']}",
+            "background": "opaque",
             "data": [],
         }
+        if ignored := brief.get(IGNORED):
+            body = {"ignored": ignored.split(", ")} | body
         line = _answer(self._job, brief["brief_id"], row, 200, body)
         head, _, tail = json.dumps(line).rpartition("[]")
         return f"{head}[".encode(), f"]{tail}".encode()

@@ -46,7 +46,7 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
     fields += [pa.field(name, kind) for name, kind in _AFTER]
     if briefs is not None:
         fields += [pa.field(name, kind) for name, kind in _BRIEF_COLUMNS]
-        fields += [briefs.table.schema.field(name) for name in _carried(job, briefs)]
+        fields += [briefs.table.schema.field(name) for name in _carried(briefs)]
     if "scores" in job.include:
         fields.append(pa.field("score", pa.float32()))
     if "latents" in job.include:
@@ -81,7 +81,7 @@ def batch(
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
     if briefs is not None:
-        names = [name for name, _ in _BRIEF_COLUMNS] + _carried(job, briefs)
+        names = [name for name, _ in _BRIEF_COLUMNS] + _carried(briefs)
         rows = briefs.table.select(names).take(arrow.numbers(briefs.rows(made.slots)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
@@ -132,9 +132,9 @@ def _forms(job: Job, briefs: Briefs | None) -> tuple[set[Codec], pictures.Shape]
     return set(briefs.table["codec"].unique().to_pylist()), shape
 
 
-def _carried(job: Job, briefs: Briefs) -> list[str]:
-    """The briefs' own columns, without those that the folders tell: readers take either."""
-    return [name for name in ("brief_id", *briefs.own) if name not in job.partition_by]
+def _carried(briefs: Briefs) -> list[str]:
+    """The columns of the briefs that stand in the set as they are."""
+    return ["brief_id", *briefs.own]
 
 
 def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aigc import storage
+from aigc.data.entries import reason_to_ignore
 from aigc.errors import JobError
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import DRAW
@@ -197,8 +198,9 @@ def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:
 
 def _stray_files(out: str, records: Iterable[ShardRecord]) -> list[str]:
     named = {record.file for record in records}
-    listed = storage.listing(storage.join(out, "data"))
-    return [f"data/{entry.key}" for entry in listed if f"data/{entry.key}" not in named]
+    listed = (entry.key for entry in storage.listing(storage.join(out, "data")))
+    files = (f"data/{key}" for key in listed if not reason_to_ignore(key))
+    return [file for file in files if file not in named]
 
 
 def _sha256(uri: str) -> str:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from aigc.errors import StorageError, StoreError
+from aigc.errors import StorageError, StoreError, listed
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded, load
 from aigc.service.offers import Failure, Missing, Offer, aliases, before, failed
@@ -200,7 +200,7 @@ class Catalogue:
             if name in self._unread:
                 raise self._unread[name].error()
             raise NotFoundError(
-                f"model {ref[:80]!r} is not offered here; there is: {', '.join(self._offers)}",
+                f"model {ref[:80]!r} is not offered here; there is: {listed(self._offers)}",
                 param="model",
                 code="model_not_found",
             )

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aigc import storage
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.service.errors import KeyRefusedError
 from aigc.service.lock import locked
 from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
@@ -146,7 +146,7 @@ def _found(file: str, name: str) -> tuple[list[Key], Key]:
     keys = read(file)
     found = next((key for key in keys if key.id == name), None)
     if found is None:
-        known = ", ".join(key.id for key in keys) or "none"
+        known = listed([key.id for key in keys]) or "none"
         raise SpecError(f"key = {name!r}: not in {file}; there is: {known}")
     return keys, found
 

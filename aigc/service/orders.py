@@ -12,17 +12,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.generation.conditions import find_label, integer_weights, label_pattern
 from aigc.generation.delivery import Format
 from aigc.generation.draws import Draws
 from aigc.generation.prompts import labels_in
 from aigc.modalities.image import SUFFIX
-from aigc.service.bodies import Asked, Generation
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Work
+from aigc.specs.requests import Asked, Generation
 from aigc.types import Labels
 
 NO_LABEL = "_"
@@ -107,7 +107,7 @@ def label_index(loaded: Loaded, label: str | None, param: str) -> int | None:
         return None
     if label is None:
         raise BadRequestError(
-            f"{param}: name one of {', '.join(loaded.labels)}", param=param, code="unknown_label"
+            f"{param}: name one of {listed(loaded.labels)}", param=param, code="unknown_label"
         )
     try:
         return find_label(loaded.labels, label[:200])
@@ -120,7 +120,7 @@ def label_in_prompt(loaded: Loaded, prompt: str | None) -> int | None:
     found = labels_in(prompt or "", loaded.labels, loaded.version.config.synonyms)
     if len(found) > 1:
         raise BadRequestError(
-            f"prompt: names {' and '.join(found)}; a picture can become one",
+            f"prompt: names {listed(found)}; a picture can become one",
             param="prompt",
             code="unknown_label",
         )
@@ -181,7 +181,8 @@ def _pattern_of(loaded: Loaded, asked: Asked) -> Labels:
         return np.empty(0, np.int64)
     key = tuple(labels.items()) if isinstance(labels, Mapping) else labels and tuple(labels)
     synonyms = tuple(loaded.version.config.synonyms.items())
-    return _pattern(loaded.labels, synonyms, key or None, asked.prompt)
+    usual = loaded.version.config.usual
+    return _pattern(loaded.labels, usual, synonyms, key or None, asked.prompt)
 
 
 def _require_short(shares: Mapping[str, float]) -> None:
@@ -197,11 +198,12 @@ def _require_short(shares: Mapping[str, float]) -> None:
 @functools.lru_cache(maxsize=_PATTERNS)
 def _pattern(
     known: tuple[str, ...],
+    usual: tuple[str, ...],
     synonyms: tuple[tuple[str, str], ...],
     labels: tuple[str, ...] | tuple[tuple[str, float], ...] | None,
     prompt: str | None,
 ) -> Labels:
-    """Class indices to repeat. Labels win over the prompt; without either it is every label."""
+    """Class indices to repeat. Labels win over the prompt; without either it is each of `usual`."""
     try:
         if labels is not None:
             named = dict(labels) if isinstance(labels[0], tuple) else list(labels)
@@ -209,13 +211,13 @@ def _pattern(
                 _require_short(named)
             return label_pattern(known, cast("dict[str, float]", named))
         if prompt is None or not prompt.strip():
-            return label_pattern(known, None)
+            return label_pattern(known, None, usual)
         found = labels_in(prompt, known, dict(synonyms))
     except SpecError as error:
         raise BadRequestError(str(error), param="labels", code="unknown_label") from None
     if not found:
         raise BadRequestError(
-            f"prompt: {prompt[:60]!r} names none of the model's labels: {', '.join(known)}",
+            f"prompt: {prompt[:60]!r} names none of the model's labels: {listed(known)}",
             param="prompt",
             code="unknown_label",
         )

@@ -194,10 +194,12 @@ def _row(label: int | None) -> Labels | None:
 
 def _likeliest(loaded: Loaded, encoder: nn.Module, tensor: Tensor) -> int:
     """The class under which the picture is reconstructed best."""
-    engine, labels = loaded.renderer.engine, np.arange(len(loaded.labels))
+    engine, config = loaded.renderer.engine, loaded.version.config
+    labels = np.array([loaded.labels.index(name) for name in config.usual])
     means = _encode(encoder, tensor.expand(len(labels), -1, -1, -1), labels)
     made = engine.outputs(*engine.locate(means, labels))
-    return int((made - tensor).square().mean(dim=(1, 2, 3)).argmin())
+    nearest = (made - tensor).square().mean(dim=(1, 2, 3)).argmin()
+    return int(labels[nearest])
 
 
 def _encode(encoder: nn.Module, tensor: Tensor, label: Labels | None) -> Tensor:

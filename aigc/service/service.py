@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import torch
 
+from aigc.errors import listed
 from aigc.service import bodies, orders, points
 from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
@@ -19,6 +20,7 @@ from aigc.service.orders import Order
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket
+from aigc.specs.requests import Generation
 from aigc.types import Notice, unheard
 
 _READ_AT_A_TIME = 2
@@ -81,12 +83,12 @@ class Service:
         if ref is None:
             offers = self.catalogue.offers()
             if len(offers) != 1:
-                names = ", ".join(offer.name for offer in offers)
+                names = listed([offer.name for offer in offers])
                 raise BadRequestError(f"model: name one of {names}", param="model")
             ref = offers[0].name
         return await self.catalogue.get(ref)
 
-    async def generation(self, asked: bodies.Generation, repeatable: bytes | None = None) -> Order:
+    async def generation(self, asked: Generation, repeatable: bytes | None = None) -> Order:
         """`repeatable` bytes stand for the seed where the request names none."""
         seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
         return orders.generation(await self.model(asked.model), asked, self.settings, seed)

@@ -7,6 +7,7 @@ it on a thread of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import threading
@@ -17,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc import storage
-from aigc.errors import AigcError, StorageError
+from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.generation.briefs import Briefs
+from aigc.generation.conditions import find_label
 from aigc.generation.draws import DRAW, Ints
 from aigc.generation.plan import Job, draws_of
 from aigc.modalities.image import MIME, encode
@@ -94,14 +96,10 @@ class Shelf:
         """
         progress, out = self._progress(name), self._place(name)
         job, briefs = progress.job, _briefs(out, progress.job)
-        if label is not None and label not in job.labels:
-            raise BadRequestError(
-                f"label: this set has no {label[:60]!r}; it has {', '.join(job.labels) or 'none'}",
-                param="label",
-            )
+        wanted = None if label is None else _label(job, label)
         found: list[int] = []
         for slots in _made(progress, start):
-            found += _of_label(job, briefs, slots, label)[: count - len(found)].tolist()
+            found += _of_label(job, briefs, slots, wanted)[: count - len(found)].tolist()
             if len(found) == count:
                 break
         rest = found[-1] + 1 if len(found) == count else job.count
@@ -184,12 +182,22 @@ def _made(progress: Progress, start: int) -> Iterator[Ints]:
             yield np.arange(at, min(at + _SCAN, shard.stop), dtype=np.int64)
 
 
-def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: str | None) -> Ints:
+def _label(job: Job, name: str) -> int:
+    """The number of a label. Raises BadRequestError: the set has not the label."""
+    with contextlib.suppress(SpecError):
+        return find_label(job.labels, name)
+    raise BadRequestError(
+        f"label: this set has no {name[:60]!r}; it has {listed(job.labels) or 'none'}",
+        param="label",
+    )
+
+
+def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -> Ints:
     """Those of `slots` that have `label`; a slot's label does not depend on the draw."""
     if label is None:
         return slots
     labels = draws_of(job, briefs, slots, np.zeros_like(slots)).labels
-    return slots[:0] if labels is None else slots[labels == job.labels.index(label)]
+    return slots[:0] if labels is None else slots[labels == label]
 
 
 def _read(out: str, job: Job, briefs: Briefs | None, indices: list[int]) -> list[Item]:

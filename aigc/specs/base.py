@@ -24,9 +24,11 @@ def _require_place(uri: str) -> str:
     from aigc import storage  # noqa: PLC0415
 
     try:
-        storage.absolute(uri)
+        storage.absolute(uri).encode()
     except StorageError as error:
         raise ValueError(str(error).removeprefix(f"{uri!r}: ")) from None
+    except UnicodeEncodeError:
+        raise ValueError("the path is not UTF-8; rename it, or link to it") from None
     return uri
 
 

@@ -138,6 +138,8 @@ class BriefColumns(Spec):
     brief_id: str = "brief_id"
     label: str = "label"
     """A label, several as `a|b` in equal shares, or with shares as `a:3|b:1`."""
+    prompt: str = "prompt"
+    """Words that name labels, where a row has no label of its own; carried into the output."""
     count: str = "count"
     seed: str = "seed"
     width: str = "width"
@@ -154,11 +156,16 @@ class GenerateSpec(Spec):
     count: Items | None = None
     """How many items; with `briefs` each brief says it, and this is for those that do not."""
     briefs: Place | None = None
-    """CSV, JSON Lines or Parquet, one row a brief; or an OpenAI batch file (JSON Lines with
-    custom_id and body)."""
+    """CSV or TSV, JSON Lines (either also as .gz), Parquet or an Excel workbook, one row a brief;
+    or an OpenAI batch file (JSON Lines with custom_id and body)."""
+    briefs_sheet: str | None = None
+    """The workbook's sheet; none means the first that is not hidden."""
     columns: BriefColumns = BriefColumns()
+    own_columns: tuple[str, ...] = ()
+    """Columns of your own whose names are like those of a brief's fields or of settings, and which
+    are therefore asked about."""
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs by which the output is laid out in folders, Hive style."""
+    """Columns of the briefs by which the output is laid out in folders; they stay in the files."""
     max_rejects: float = Field(0.05, ge=0)
     """Stop when more briefs are rejected: a share if below 1, else a number of rows."""
     seed: Seed = 0
@@ -192,8 +199,10 @@ class GenerateSpec(Spec):
     def _consistent(self) -> Self:
         if self.count is None and self.briefs is None:
             raise ValueError("count is missing; set it, or give briefs that say it")
-        if self.partition_by and self.briefs is None:
-            raise ValueError("partition_by needs briefs")
+        for field in ("partition_by", "own_columns", "briefs_sheet", "columns"):
+            given = getattr(self, field) != type(self).model_fields[field].default
+            if given and self.briefs is None:
+                raise ValueError(f"{field} needs briefs")
         if self.codec == "raw" and self.writer == "files":
             raise ValueError("codec raw has no file format; use the writer parquet or webdataset")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
 
@@ -46,14 +46,33 @@ Size: TypeAlias = Annotated[
 """One side of a square, or (height, width)."""
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Role: TypeAlias = Literal["train", "test", "ignore"]
+"""What the pictures of a folder are for."""
+
+
 class PrepareSpec(Spec):
     """Raw images in, a clean, split, sharded data set out."""
 
     source: Place
-    """Folder (class = sub-folder, or metadata.csv/.jsonl), IDX folder or Parquet file/folder; local
-    or s3://."""
+    """Folder (class = sub-folder, or a table such as metadata.csv), IDX folder, Parquet
+    file/folder, ZIP, tar or folder of WebDataset shards; local or s3://."""
     out: Place
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
+    splits: dict[str, Role] | None = None
+    """Which folders (or words in the names of Parquet files) are splits, such as {Train: train,
+    dev: test, extra: ignore}; unset means usual names are recognised, {} means there are none."""
+    class_level: int | None = Field(None, ge=0, le=32)
+    """Which folder of a picture's path is its class: 1 for SOURCE/<class>/…, 2 for
+    SOURCE/x/<class>/…, 0 for no classes; unset means it is recognised."""
+    label_file: str | None = None
+    """The table of labels in a folder source, such as annotations/train.csv; unset means
+    metadata.csv, .jsonl or .parquet and StyleGAN's dataset.json wherever they lie, "" none."""
+    ignore: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Names or paths to leave out, with * and ?, such as [masks, "*_depth.png", "raw/old"]."""
     size: Size = 64
     """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
     channels: Literal[1, 3] = 3
@@ -70,6 +89,8 @@ class PrepareSpec(Spec):
     creator_column: str | None = None
     """Who made each image; unset means `creator` or `author` where there is one."""
     animated: Literal["reject", "first"] = "reject"
+    truncated: Literal["reject", "keep"] = "reject"
+    """What becomes of a file that is cut off at its end; kept, what is missing is grey or black."""
     max_pixels: int = Field(50_000_000, ge=1)
     """An image that would decode to more pixels is rejected unread (decompression bomb)."""
     duplicates: Literal["drop", "keep"] = "drop"

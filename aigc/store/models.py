@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from aigc import storage
-from aigc.errors import StoreError
+from aigc.errors import StoreError, listed
 from aigc.models.config import ModelConfig
 from aigc.store.aliases import AliasMove, alias_history, promote_alias, rollback_alias
 from aigc.store.card import model_card
@@ -271,6 +271,5 @@ def _missing(what: str, wanted: str, known: Iterable[str]) -> str:
     if not known:
         return f"there is no {what}: nothing was published there yet"
     close = get_close_matches(wanted, known, n=5, cutoff=0.5)
-    listed = [*close, *(name for name in known if name not in close)]
-    more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
-    return f"there is no {what}; there is: {', '.join(listed[:12])}{more}"
+    nearest = [*close, *(name for name in known if name not in close)]
+    return f"there is no {what}; there is: {listed(nearest)}"

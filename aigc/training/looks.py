@@ -191,9 +191,14 @@ class Looker:
 
     @functools.cached_property
     def _labels(self) -> Labels:
-        """(samples,) in random order, each class as often as among the pictures compared with."""
-        order = np.random.default_rng(self._spec.seed).permutation(len(self._real.labels))
-        return np.resize(self._real.labels[order], self._spec.watch.samples)
+        """(samples,) in random order, each class as often as among the pictures compared with; none
+        that has no training pictures."""
+        config, labels = self._config, self._real.labels
+        usual = np.array([config.labels.index(name) for name in config.usual], np.int64)
+        if config.conditional and np.isin(labels, usual).any():
+            labels = labels[np.isin(labels, usual)]
+        order = np.random.default_rng(self._spec.seed).permutation(len(labels))
+        return np.resize(labels[order], self._spec.watch.samples)
 
     @functools.cached_property
     def _extractor(self) -> Extractor:

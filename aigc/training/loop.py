@@ -25,7 +25,7 @@ from aigc.training.learner import Figures, Learner
 from aigc.training.moments import next_sheet_s
 from aigc.training.parallel import Group
 from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
-from aigc.training.runs import model_config, recipe_card
+from aigc.training.runs import model_config, recipe_card, untrained_note
 from aigc.training.schedule import learning_rate, progress
 from aigc.training.sheets import Sheet
 from aigc.training.stopping import Stop, on_sigterm
@@ -139,8 +139,9 @@ class _Run:
         began, before_s, reported_s = time.monotonic(), self.elapsed_s, 0.0
         figures: Figures | None = None
         sheet_s = next_sheet_s(before_s)
-        if self.supervisor.note:
-            self.notice(self.supervisor.note)
+        for said in (self.supervisor.note, untrained_note(self.config)):
+            if said:
+                self.notice(said)
         for pixels, labels in self.loader.batches(self.step):
             now = before_s + time.monotonic() - began
             self.elapsed_s, stopping = self.group.agree([now, float(stop())], self.device)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aigc import storage
+from aigc.data.classes import class_name
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError
+from aigc.errors import DataError, listed
 from aigc.models import ModelConfig
 from aigc.models.shapes import pyramid
 from aigc.specs import TrainSpec, build, dump
@@ -28,11 +29,22 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
         "width": dataset.width,
         "channels": 1 if dataset.channels == 1 else 3,
         "labels": dataset.labels,
-        "synonyms": spec.synonyms,
+        "untrained": dataset.untrained,
+        "synonyms": {word: class_name(label) for word, label in spec.synonyms.items()},
         "fit": dataset.fit,
         "data_digest": dataset.digest,
     }
     return build(ModelConfig, values)
+
+
+def untrained_note(config: ModelConfig) -> str:
+    """What the user has to know about labels without training pictures; "" if there are none."""
+    if not (config.conditional and config.untrained):
+        return ""
+    return (
+        f"no training pictures of {listed(config.untrained)}: they stay labels of the model, but "
+        "are made only when they are asked for by name"
+    )
 
 
 def check_enough(dataset: Dataset) -> None:

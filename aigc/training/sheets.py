@@ -14,16 +14,18 @@ _MAX_ROWS = 12
 
 
 class Sheet:
-    """Ten pictures of each class (of the first twelve) in a row, or eight rows of any."""
+    """Ten pictures of each class (of the first twelve that were trained) in a row, or eight rows
+    of any."""
 
     def __init__(self, config: ModelConfig, seed: int, device: torch.device) -> None:
-        self._captions = config.labels[:_MAX_ROWS] if config.conditional else None
+        self._captions = config.usual[:_MAX_ROWS] if config.conditional else None
         rows = len(self._captions) if self._captions else 8
         draws = Draws(seed, step=0, device=str(device))
         self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim)
         self._label: Tensor | None = None
-        if config.conditional:
-            self._label = torch.arange(rows, device=device).repeat_interleave(_COLUMNS)
+        if self._captions:
+            shown = torch.tensor([config.labels.index(name) for name in self._captions])
+            self._label = shown.to(device).repeat_interleave(_COLUMNS)
 
     @torch.no_grad()
     def png(self, sampler: nn.Module) -> bytes:

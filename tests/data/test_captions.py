@@ -15,7 +15,7 @@ import yaml
 
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.data.loader import Loader
-from aigc.data.prepare import open_source
+from aigc.data.opening import open_source
 from aigc.errors import DataError
 from aigc.orchestration.prepare import run
 from tests.data.pictures import encoded, noise, spec

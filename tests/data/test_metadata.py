@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aigc.data.notes import Notes
-from aigc.data.prepare import open_source
+from aigc.data.opening import open_source
 from aigc.data.sources import Item, Source
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
@@ -135,7 +135,7 @@ def test_rows_and_files_that_do_not_meet_are_rejected_with_the_reason(tmp_path: 
         ("csv", "file_name,text\n,x\n", "line 2: file_name is missing"),
         ("csv", b"file_name,text\na.png,\xff\n", "not UTF-8 at byte 21"),
         ("jsonl", '{"file_name": "a.png"}\n[1]\n', "line 2: not a JSON object"),
-        ("jsonl", '{"file_name": 3}\n', "line 1: file_name is missing"),
+        ("jsonl", '{"file_name": [3]}\n', "line 1: file_name is missing"),
         ("jsonl", "[" * 100_000, "line 1: not a JSON object"),
         ("jsonl", '{"text": "x"}\n', "no column 'file_name'; it has text"),
     ],

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc.data.dataset import open_dataset
+from aigc.data.opening import open_source
 from aigc.data.prepare import R as Result
-from aigc.data.prepare import T, in_process, open_source
+from aigc.data.prepare import T, in_process
 from aigc.data.prepare import prepare as prepare_with
 from aigc.errors import DataError, SpecError, StorageError
 from aigc.orchestration.prepare import run

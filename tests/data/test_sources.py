@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aigc.data.prepare import open_source
+from aigc.data.opening import open_source
 from aigc.data.sources import Item, Source
 from aigc.errors import AigcError, DataError
 from aigc.specs import PrepareSpec
@@ -45,8 +45,13 @@ def test_train_and_test_folders_are_a_split(tmp_path: Path) -> None:
 def test_three_splits_are_not_taken_for_classes(tmp_path: Path) -> None:
     for name in ("train", "test", "val"):
         folder(tmp_path / name, {"a": 1})
-    with pytest.raises(DataError, match="keep one to test on"):
-        open_source(spec(tmp_path, "out"))
+    chosen = spec(tmp_path, "out")
+    found = items(open_source(chosen), chosen)
+    assert {id: item.test for id, item in found.items()} == {
+        "train/a/0000.png": False,
+        "test/a/0000.png": True,
+        "val/a/0000.png": True,
+    }
 
 
 def test_images_without_folders_have_no_class(tmp_path: Path) -> None:
@@ -111,7 +116,7 @@ def test_parquet_of_structs_and_class_names(tmp_path: Path) -> None:
 
 def test_parquet_of_plain_numbers(tmp_path: Path) -> None:
     path = table(tmp_path / "one.parquet", {"image": PNGS, "label": [0, 2, 2, 0]})
-    assert open_source(spec(path, "out")).labels == ("0", "1", "2")
+    assert open_source(spec(path, "out")).labels == ("0", "2")
 
 
 @pytest.mark.parametrize(

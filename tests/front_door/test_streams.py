@@ -64,7 +64,7 @@ def test_a_full_device_is_one_line(printer: str, monkeypatch, capsys) -> None:
 def test_news_nobody_can_read_stops_nothing(printer: str, monkeypatch) -> None:
     full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115
     monkeypatch.setattr(sys, "stderr", full)
-    monkeypatch.setattr(common.console, "file", full)
+    monkeypatch.setattr(common.console, "_file", full)  # `file` is a property
     assert run(NEWS[printer], "text") == 0
     os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
     full.close()

@@ -32,7 +32,7 @@ def briefs_of(sets: SetMaker, folder: Path, lines: list[dict]) -> tuple[Generate
     (folder / "briefs.jsonl").write_text("\n".join(map(json.dumps, lines)))
     values = {"model": sets.version.ref, "out": str(folder / "set"), "colour": "rgb"}
     spec = GenerateSpec(briefs=str(folder / "briefs.jsonl"), **values)
-    briefs, _ = read_briefs(spec, sets.config)
+    briefs = read_briefs(spec, sets.config).briefs
     assert briefs is not None
     return spec, briefs
 

@@ -15,11 +15,12 @@ import pytest
 from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
-from aigc.errors import DataError, JobError, PlacementError, StorageError
+from aigc.errors import DataError, JobError, PlacementError, SpecError, StorageError
 from aigc.orchestration.prepare import OnRay, run
 from aigc.orchestration.session import Workers
 from aigc.specs import Placement
 from tests.data.pictures import folder, spec
+from tests.front_door.folders import pictures, rows, tarred, zipped
 
 pytestmark = pytest.mark.integration
 
@@ -106,6 +107,19 @@ def test_work_that_never_succeeds_stops_the_job(ray_session: None, tmp_path: Pat
         on_ray(always_dies, [str(tmp_path)], timeout_s=30.0)
 
 
+def test_content_in_a_bucket_decides_about_reuse(s3_uri: str, shop: Path, tmp_path: Path) -> None:
+    source = storage.join(s3_uri, "raw")
+    upload(shop, source)
+    chosen = spec(source, tmp_path / "out")
+    run(chosen)
+    upload(shop, source)
+    assert run(chosen)["reused"]
+    before = (shop / "hats/0000.png").read_bytes()
+    storage.write_bytes(storage.join(source, "hats/0000.png"), bytes(len(before)))
+    with pytest.raises(SpecError, match=r"has changed since .*other content"):
+        run(chosen)
+
+
 def test_from_s3_to_s3_is_the_same_as_on_disk(
     ray_session: None, s3_uri: str, shop: Path, tmp_path: Path
 ) -> None:
@@ -143,3 +157,18 @@ def test_nothing_stays_in_the_bucket_after_too_many_rejects(s3_uri: str, shop: P
     with pytest.raises(DataError, match="1 of 51 inputs rejected"):
         run(spec(shop, out, max_rejects=0))
     assert list(storage.listing(out)) == []
+
+
+@pytest.mark.parametrize("name", ["shop.zip", "shop.tar", "shop.parquet", "shop"])
+def test_one_object_or_a_prefix_with_junk_is_a_source(
+    s3_uri: str, tmp_path: Path, name: str
+) -> None:
+    tree = pictures("a/1.png b/2.png")
+    contents = {"shop.zip": zipped(tree), "shop.tar": tarred(tree), "shop.parquet": rows(2)}
+    for key, data in contents.items():
+        storage.write_bytes(storage.join(s3_uri, key), data)
+    for key, picture in (tree | {"@eaDir/a": b"x", ".DS_Store": b"x"}).items():
+        storage.write_bytes(storage.join(s3_uri, "shop", key), picture)  # type: ignore[arg-type]
+    made = run(spec(storage.join(s3_uri, name), tmp_path / "out", test_fraction=0))
+    assert (made["train"], made["labels"], made["rejects"]) == (2, ["a", "b"], 0)
+    assert sum(made["ignored"].values()) == (2 if name == "shop" else 0)

@@ -24,7 +24,7 @@ def test_briefs_that_begin_small_and_end_large_are_probed_as_a_whole(tmp_path) -
     table.write_text("\n".join(map(json.dumps, lines)))
     values = {"model": sets.version.ref, "out": str(tmp_path / "set"), "codec": "raw"}
     spec = GenerateSpec.model_validate(values | {"briefs": str(table), "micro_batch": 16})
-    briefs, _ = read(spec, sets.config)
+    briefs = read(spec, sets.config).briefs
     assert briefs is not None
     job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
     maker = make_maker(job, sets.config, sets.tensors, briefs)

@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc import storage
+from aigc.commands import generate
 from aigc.commands import sets as verbs
 from aigc.errors import SpecError
 from aigc.output import commit
 from aigc.output.merge import merge, merged_sets
 from aigc.output.verify import verify
+from aigc.store import ModelStore
+from tests.models_for_tests import tiny_config, tiny_tensors
 from tests.output.conftest import SetMaker
 
 
@@ -41,6 +44,24 @@ def test_items_of_each_set_are_made_again(merged: Path, capsys: pytest.CaptureFi
     again = json.loads(capsys.readouterr().out)["regenerated"]
     assert again["items"] == 4
     assert [Path(part).name for part in again["indices"]] == ["00", "01"]
+
+
+@pytest.mark.parametrize("labels", [("three", "two", "one", "zero"), ("hat",), ()])
+def test_labels_with_other_numbers_are_told(
+    labels: tuple[str, ...], sets: SetMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(labels=labels)
+    ModelStore().publish("tiny-other", config, tiny_tensors(config))
+    other = SetMaker()
+    other.version = ModelStore().resolve("tiny-other")
+    other.tensors = ModelStore().load(other.version)
+    sets.finished(str(tmp_path / "a"), count=8)
+    sets.finished(str(tmp_path / "b"), count=8, seed=8)
+    other.finished(str(tmp_path / "c"), count=8)
+    for parts, told in ((("a", "b"), False), (("a", "c"), True)):
+        out = str(tmp_path / "-".join(parts))
+        generate.merge(out, [str(tmp_path / part) for part in parts])
+        assert ("number their labels differently" in capsys.readouterr().err) == told
 
 
 def test_status_counts_its_sets(merged: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,8 @@ def made(sets: SetMaker, tmp_path: Path):
         micro_batch=8,
         shard_items=8,
     )
-    briefs, rejects = read_briefs(spec, sets.config)
+    found = read_briefs(spec, sets.config)
+    briefs, rejects = found.briefs, found.rejects
     job = commit.open_job(out, plan_job(spec, sets.version, "cpu", "fp32", briefs))
     write_briefs(out, briefs, rejects)
     maker = make_maker(job, sets.config, sets.tensors, briefs)

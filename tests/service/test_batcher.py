@@ -8,7 +8,6 @@ import pytest
 
 from aigc.service import orders
 from aigc.service.batcher import Batcher
-from aigc.service.bodies import Generation
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded import Loaded
 from aigc.service.orders import Order
@@ -16,6 +15,7 @@ from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket, Work, fair_shares
+from aigc.specs.requests import Generation
 
 
 def order(service: Service, n: int, seed: int = 1, **fields: object) -> Order:

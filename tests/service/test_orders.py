@@ -8,10 +8,11 @@ import pytest
 
 from aigc.generation.draws import Draws
 from aigc.service import orders
-from aigc.service.bodies import Edit, Generation, parse_form, parse_json
+from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.orders import Order
 from aigc.service.service import Service
+from aigc.specs.requests import Generation
 
 
 def ordered(service: Service, model: str = "tiny", **fields: object) -> Order:
@@ -82,7 +83,7 @@ def test_what_cannot_be_is_told(
         (b'{"size": "big"}', "size"),
         (b'{"truncation": 0}', "truncation"),
         (b'{"output_format": "raw"}', "output_format"),
-        (b'{"labels": []}', None),
+        (b'{"labels": []}', "labels"),
         (b'{"colour": "red"}', "colour"),
         (b"[1]", None),
         (b'{"n": 1', None),

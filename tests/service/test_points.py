@@ -13,11 +13,12 @@ from aigc.data.decode import decode_file
 from aigc.modalities.image import decode, to_network, to_pixels
 from aigc.models import PriorSampler, load_sampler
 from aigc.service import points
-from aigc.service.bodies import Edit, Generation, Item, Variation, Walk
+from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
 from aigc.service.service import Service
 from aigc.specs import PrepareSpec
+from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 
 

@@ -18,10 +18,10 @@ import pytest
 
 from aigc.generation.draws import Draws
 from aigc.service import orders
-from aigc.service.bodies import Generation
 from aigc.service.process import RenderProcess
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
+from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 
 

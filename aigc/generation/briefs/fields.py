@@ -9,21 +9,26 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-from aigc.errors import SpecError
-from aigc.generation.conditions import label_pattern
+from aigc.errors import SpecError, listed
+from aigc.generation.briefs.values import given, hint, nfc, real, shown, text_of, whole
+from aigc.generation.conditions import fold, label_pattern
 from aigc.generation.draws import DRAW
+from aigc.generation.prompts import labels_in
 from aigc.models.config import ModelConfig
-from aigc.specs import BriefColumns, GenerateSpec
+from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
-FIELDS = tuple(BriefColumns.model_fields)
+FIELDS = (
+    *("brief_id", "label", "prompt", "count", "seed", "first_index"),
+    *("width", "height", "codec", "quality", "truncation"),
+)
+"""What a row can say, in the order in which `Parser.parse` takes it: the names of `BriefColumns`,
+and `first_index`, which only requests to the endpoint have, as `index`."""
 _CODECS = ("png", "jpeg", "webp", "raw")
 _SIDE = 8192
 _SEEDS = 2**63
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Brief(NamedTuple):
     brief_id: str
     items: int
     seed: int
+    first_index: int
     label_pattern: int
     truncation: float | None
     width: int
@@ -74,11 +80,20 @@ class Parser:
     """Rows of one job into briefs. `names` says what the user calls each field.
 
     Two briefs may have the same seed if the user gives it to both: they asked for the same
-    latents, say in two sizes. Seeds nobody gives differ.
+    latents, say in two sizes. Seeds nobody gives differ. `comma` says that numbers may be written
+    with a decimal comma.
     """
 
-    def __init__(self, spec: GenerateSpec, config: ModelConfig, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        spec: GenerateSpec,
+        config: ModelConfig,
+        names: Mapping[str, str],
+        comma: bool = False,
+    ) -> None:
         self.names = names
+        self._comma = comma
+        self._synonyms = config.synonyms
         self._spec = spec
         self._known = config.labels if config.conditional else ()
         self._width = spec.width or config.width
@@ -86,7 +101,7 @@ class Parser:
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
-        self._default = self._number(label_pattern(self._known, spec.labels))
+        self._default = self._number(label_pattern(self._known, spec.labels, config.usual))
 
     @property
     def patterns(self) -> tuple[Labels, ...]:
@@ -99,10 +114,9 @@ class Parser:
         Raises:
             BadBriefError: why it is none.
         """
-        given = [_given(value) for value in values]
-        name, label, count, seed, width, height, codec, quality, truncation = given
-        brief_id = str(row) if name is None else str(name)
-        pattern = self._default if label is None else self._pattern(label)
+        said = [given(value) for value in values]
+        name, label, prompt, count, seed, first, width, height, codec, quality, truncation = said
+        brief_id = str(row) if name is None else text_of(name)
         if count is None and self._spec.count is None:
             raise BadBriefError(
                 f"{self.names['count']}: missing; fill it in or set count in the spec"
@@ -110,8 +124,9 @@ class Parser:
         return Brief(
             brief_id,
             self._whole("count", count, 1, DRAW - 1) or self._spec.count or 0,
-            self._seed(brief_id, seed),
-            pattern,
+            self._seed(nfc(brief_id), seed),
+            self._whole("first_index", first, 0, DRAW - 1) or 0,
+            self._labels(label, prompt),
             self._spec.truncation if truncation is None else self._truncation(truncation),
             self._whole("width", width, 1, _SIDE) or self._width,
             self._whole("height", height, 1, _SIDE) or self._height,
@@ -130,19 +145,20 @@ class Parser:
     def _whole(self, field: str, value: Any, low: int, high: int) -> int | None:
         if value is None:
             return None
-        number = _integer(value)
+        number = whole(value, self._comma)
         if number is None or not low <= number <= high:
             raise BadBriefError(
-                f"{self.names[field]} = {_shown(value)}: expected a whole number from {low} to "
-                f"{high}"
+                f"{self.names[field]} = {shown(value)}: expected a whole number from {low} to "
+                f"{high}{hint(value)}"
             )
         return number
 
     def _truncation(self, value: Any) -> float:
-        number = _real(value)
+        number = real(value, self._comma)
         if number is None or not 0 < number < math.inf:
             raise BadBriefError(
-                f"{self.names['truncation']} = {_shown(value)}: expected a number above 0"
+                f"{self.names['truncation']} = {shown(value)}: expected a number above 0"
+                f"{hint(value)}"
             )
         return number
 
@@ -150,13 +166,30 @@ class Parser:
         codec = {"jpg": "jpeg"}.get(str(value).strip().lower(), str(value).strip().lower())
         if codec not in _CODECS:
             raise BadBriefError(
-                f"{self.names['codec']} = {_shown(value)}: expected one of {', '.join(_CODECS)}"
+                f"{self.names['codec']} = {shown(value)}: expected one of {', '.join(_CODECS)}"
             )
         if codec == "raw" and self._spec.writer == "files":
             raise BadBriefError(
                 f"{self.names['codec']} = 'raw': has no file format, which the writer files needs"
             )
         return codec
+
+    def _labels(self, label: Any, prompt: Any) -> int:
+        """Labels win over the prompt; without either it is what the spec says."""
+        if label is not None:
+            return self._pattern(label)
+        if prompt is None:
+            return self._default
+        if not isinstance(prompt, str):
+            raise BadBriefError(f"{self.names['prompt']} = {shown(prompt)}: expected text")
+        found = labels_in(prompt, self._known, self._synonyms)
+        if self._known and not found:
+            raise BadBriefError(
+                f"{self.names['prompt']} = {shown(prompt)}: names none of the model's labels: "
+                f"{listed(self._known)}",
+                "unknown_label",
+            )
+        return self._number(label_pattern(self._known, found or None))
 
     def _pattern(self, label: Any) -> int:
         key = label if isinstance(label, str) else json.dumps(label, default=str)
@@ -170,12 +203,23 @@ class Parser:
     def _new_pattern(self, label: Any) -> int | BadBriefError:
         name = self.names["label"]
         if not self._known:
-            return BadBriefError(f"{name} = {_shown(label)}: the model has no labels; leave it out")
+            return BadBriefError(f"{name} = {shown(label)}: the model has no labels; leave it out")
         try:
-            return self._number(label_pattern(self._known, shares_of(label, self._known)))
+            return self._number(
+                label_pattern(self._known, shares_of(label, self._known, self._comma))
+            )
         except SpecError as error:
-            reason = str(error).removeprefix("labels: ")
-            return BadBriefError(f"{name} = {_shown(label)}: {reason}", "unknown_label")
+            reason = str(error).removeprefix("labels: ") + self._several(label)
+            return BadBriefError(f"{name} = {shown(label)}: {reason}", "unknown_label")
+
+    def _several(self, label: Any) -> str:
+        """How several labels are written, where they are divided by another sign."""
+        if not isinstance(label, str):
+            return ""
+        parts = [part.strip() for part in re.split("[,;/+&]", label)]
+        known = {fold(name) for name in self._known}
+        several = len(parts) > 1 and all(fold(part) in known for part in parts)
+        return f"; write several as {'|'.join(parts)[:60]!r}" if several else ""
 
     def _number(self, pattern: Labels) -> int:
         number = self._numbers.setdefault(pattern.tobytes(), len(self._numbers))
@@ -186,11 +230,11 @@ class Parser:
 
 def brief_id_of(value: Any) -> str | None:
     """As text, just as it is written; None where nothing is."""
-    given = _given(value)
-    return None if given is None else str(given)
+    found = given(value)
+    return None if found is None else text_of(found)
 
 
-def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
+def shares_of(label: Any, known: Iterable[str], comma: bool = False) -> dict[str, float]:
     """`a`, `a|b`, `a:3|b:1`, a list of labels or an object of shares, as shares.
 
     Raises:
@@ -199,14 +243,14 @@ def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
     if isinstance(label, list) and label and all(isinstance(part, tuple) for part in label):
         label = dict(label)  # an Arrow map
     if isinstance(label, Mapping):
-        pairs = [(str(name), share) for name, share in label.items() if share is not None]
+        pairs = [(text_of(name), share) for name, share in label.items() if share is not None]
     elif isinstance(label, list):
-        pairs = [(str(name), 1) for name in label]
+        pairs = [(text_of(name), 1) for name in label]
     else:
-        pairs = _pairs(str(label).strip(), {name.casefold() for name in known})
+        pairs = _pairs(text_of(label).strip(), {fold(name) for name in known})
     shares: dict[str, float] = {}
     for name, share in pairs:
-        number = _real(share)
+        number = real(share, comma)
         if not name or number is None or not 0 < number < math.inf:
             raise SpecError("expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0")
         shares[name] = shares.get(name, 0.0) + number
@@ -216,42 +260,11 @@ def shares_of(label: Any, known: Iterable[str]) -> dict[str, float]:
 
 
 def _pairs(text: str, known: set[str]) -> list[tuple[str, Any]]:
-    if text.casefold() in known:
+    if fold(text) in known:
         return [(text, 1)]
     return [_pair(part.strip(), known) for part in text.split("|")]
 
 
 def _pair(part: str, known: set[str]) -> tuple[str, Any]:
     name, colon, share = part.rpartition(":")
-    return (part, 1) if not colon or part.casefold() in known else (name.strip(), share)
-
-
-def _given(value: Any) -> Any:
-    """None for what stands for nothing in the file: empty text, and NaN as pandas writes it."""
-    if isinstance(value, str):
-        return value if value and not value.isspace() else None
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, str):
-        text = value.strip()
-        return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else None
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        return int(number) if number.is_integer() and abs(number) <= 2**53 else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _real(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return (part, 1) if not colon or fold(part) in known else (name.strip(), share)

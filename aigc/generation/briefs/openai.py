@@ -1,27 +1,34 @@
 """OpenAI's batch file as briefs: JSON Lines of custom_id and the body of an image request.
 
+A body says what it says to the endpoint: both are checked by `specs.requests.Generation`.
 https://platform.openai.com/docs/api-reference/batch/request-input,
 https://platform.openai.com/docs/api-reference/images/create
 """
 
 from __future__ import annotations
 
-import re
+import difflib
 from typing import Any
+
+from pydantic import ValidationError
 
 from aigc.errors import SpecError
 from aigc.generation.briefs.fields import FIELDS, BadBriefError, Reject
-from aigc.generation.briefs.sheets import Sheet, json_lines
-from aigc.generation.prompts import labels_in
-from aigc.models.config import ModelConfig
+from aigc.generation.briefs.json_lines import json_lines
+from aigc.generation.briefs.sheets import Sheet
+from aigc.generation.briefs.values import given, shown
 from aigc.specs import GenerateSpec
+from aigc.specs.requests import Generation, complaint
 
 ENDPOINT = "/v1/images/generations"
 OWN = ("prompt", "response_format")
+IGNORED = "ignored"
+"""The column of the fields that had no effect, where a request has such fields."""
 NAMES = dict(zip(FIELDS, FIELDS, strict=True)) | {
     "brief_id": "custom_id",
     "label": "labels",
     "count": "n",
+    "first_index": "index",
     "width": "size",
     "height": "size",
     "codec": "output_format",
@@ -29,93 +36,122 @@ NAMES = dict(zip(FIELDS, FIELDS, strict=True)) | {
 }
 """What a batch file calls each field."""
 
-_IGNORED = {"user", "quality", "style", "background", "moderation"}
-_KNOWN = {
-    *("model", "prompt", "n", "size", "output_format", "output_compression", "response_format"),
-    *("seed", "labels", "truncation"),
-}
-_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+_LINE = ("custom_id", "method", "url", "body")
 
 
 def is_batch(uri: str) -> bool:
-    """Whether the first object of a JSON Lines file is a request of a batch."""
-    objects = (found for _, found in json_lines(uri) if not isinstance(found, Reject))
-    return {"custom_id", "body"} <= {*next(objects, ())}
+    """Whether some line of a JSON Lines file is a request of a batch."""
+    return any(
+        isinstance(found.get("body"), dict) and bool({"custom_id", "url"} & {*found})
+        for _, found in json_lines(uri, holding='"body"')
+        if not isinstance(found, Reject)
+    )
 
 
-def read_batch(spec: GenerateSpec, config: ModelConfig) -> Sheet:
-    """A sheet with a column for each of `FIELDS` and of `OWN`.
+def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Sheet:
+    """A sheet with a column for each of `FIELDS` and of `OWN`, and `IGNORED` if it is needed.
 
     Raises:
         SpecError: codec raw, in which no response can be written.
     """
     if spec.codec == "raw":
         raise SpecError("codec = raw: responses of a batch are image files; use png, jpeg or webp")
-    columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, *OWN)}
+    columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, *OWN[1:], IGNORED)}
     numbers: list[int] = []
     sheet = Sheet(columns, numbers)
+    known = {*_model_names(spec.model), *models}
+    numeric = 0
     for number, line in json_lines(spec.briefs or ""):
         if isinstance(line, Reject):
             sheet.rejects.append(line)
             continue
-        name = line.get("custom_id")
-        try:
-            row = _row(line, spec, config)
-        except BadBriefError as error:
-            custom_id = name if isinstance(name, str) and name else None
-            sheet.rejects.append(Reject(number, custom_id, str(error), error.code))
+        if all(given(value) is None for value in line.values()):
+            sheet.blank += 1
             continue
+        try:
+            row = _row(line, known, spec)
+        except BadBriefError as error:
+            sheet.rejects.append(Reject(number, _text(line), str(error), error.code))
+            continue
+        numeric += not isinstance(line["custom_id"], str)
         numbers.append(number)
         for column, values in columns.items():
             values.append(row.get(column))
+    if not any(columns[IGNORED]):
+        del columns[IGNORED]
+    if numeric:
+        sheet.notes.append(
+            f"{spec.briefs}: {numeric:,} custom_id are numbers; the answers have them as text"
+        )
     return sheet
 
 
-def _row(line: dict[str, Any], spec: GenerateSpec, config: ModelConfig) -> dict[str, Any]:
+def _text(line: dict[str, Any]) -> str | None:
+    """The custom_id, None if there is none that can be one."""
     name = line.get("custom_id")
-    if not isinstance(name, str) or not name.strip():
-        raise BadBriefError("custom_id: missing; expected a text of your own")
+    if isinstance(name, str):
+        return name if name.strip() else None
+    return str(name) if isinstance(name, int) and not isinstance(name, bool) else None
+
+
+def _row(line: dict[str, Any], models: set[str], spec: GenerateSpec) -> dict[str, Any]:
+    name = _named(line)
     if line.get("method", "POST") != "POST" or line.get("url", ENDPOINT) != ENDPOINT:
         raise BadBriefError(f"method and url: expected POST and {ENDPOINT}", "invalid_url")
-    body = line.get("body")
-    if not isinstance(body, dict):
-        raise BadBriefError('body: expected an object like {"prompt": ...}')
-    given = {field: value for field, value in body.items() if value is not None}
-    _require_known(given, spec)
-    width, height = _size(given.get("size"))
+    asked = _body(line, models, spec)
+    width, height = (None, None) if asked.size == "auto" else asked.size.split("x")
+    said = asked.model_fields_set
     return {
         "brief_id": name,
-        "label": given["labels"] if "labels" in given else _labels(given.get("prompt"), config),
-        "count": given.get("n", 1),
-        "seed": given.get("seed"),
+        "label": asked.labels,
+        "prompt": asked.prompt,
+        "count": asked.n,
+        "seed": asked.seed,
+        "first_index": asked.index,
         "width": width,
         "height": height,
-        "codec": _format(given.get("output_format")),
-        "quality": given.get("output_compression"),
-        "truncation": given.get("truncation"),
-        "prompt": given.get("prompt"),
-        "response_format": given.get("response_format"),
+        "codec": asked.output_format if "output_format" in said else None,
+        "quality": max(1, asked.output_compression) if "output_compression" in said else None,
+        "truncation": asked.truncation,
+        "response_format": asked.response_format,
+        IGNORED: ", ".join(asked.ignored) or None,
     }
 
 
-def _require_known(body: dict[str, Any], spec: GenerateSpec) -> None:
-    unknown = sorted({*body} - _KNOWN - _IGNORED)
-    if unknown:
+def _named(line: dict[str, Any]) -> str:
+    """The custom_id of a line that is a request."""
+    if unknown := sorted({*line} - {*_LINE}):
+        close = difflib.get_close_matches(unknown[0], _LINE, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; a line has {', '.join(_LINE)}"
+        raise BadBriefError(f"{', '.join(unknown)[:200]}: unknown{hint}", "unknown_parameter")
+    name = line.get("custom_id")
+    if name is None or name == "":
+        raise BadBriefError("custom_id: missing; expected a text of your own")
+    text = _text(line)
+    if text is None:
+        raise BadBriefError(f"custom_id = {shown(name)}: expected a text of your own")
+    return text
+
+
+def _body(line: dict[str, Any], models: set[str], spec: GenerateSpec) -> Generation:
+    body = line.get("body")
+    if not isinstance(body, dict):
+        raise BadBriefError('body: expected an object like {"prompt": ...}')
+    try:
+        asked = Generation.model_validate(body, strict=True)
+    except ValidationError as error:
+        found = complaint(error, Generation)
+        raise BadBriefError(found.message, found.code) from None
+    if asked.stream:
         raise BadBriefError(
-            f"{', '.join(unknown)}: unknown; the fields are {', '.join(sorted(_KNOWN))}",
-            "unknown_parameter",
+            "stream: the answers of a batch are a file; leave it out", "not_supported"
         )
-    names = _model_names(spec.model)
-    if body.get("model", names[0]) not in names:
+    if asked.model is not None and asked.model not in models:
+        names = _model_names(spec.model)
         raise BadBriefError(
-            f"model = {body['model']!r}: this job has {names[-1]!r}", "model_not_found"
+            f"model = {asked.model!r}: this job has {names[-1]!r}", "model_not_found"
         )
-    if not isinstance(body.get("prompt", ""), str):
-        raise BadBriefError("prompt: expected text")
-    if body.get("response_format", "url") not in ("url", "b64_json"):
-        raise BadBriefError(
-            f"response_format = {body['response_format']!r}: expected url or b64_json"
-        )
+    return asked
 
 
 def _model_names(model: str) -> list[str]:
@@ -124,31 +160,3 @@ def _model_names(model: str) -> list[str]:
         *_, name, version = model.rstrip("/").split("/")
         return [model, f"{name}@{version}", name]
     return [model, model.partition("@")[0]]
-
-
-def _labels(prompt: str | None, config: ModelConfig) -> list[str] | None:
-    if not config.conditional:
-        return None
-    found = labels_in(prompt or "", config.labels, config.synonyms)
-    if not found:
-        raise BadBriefError(
-            f"prompt = {(prompt or '')[:60]!r}: names none of the model's labels: "
-            f"{', '.join(config.labels)}",
-            "unknown_label",
-        )
-    return found
-
-
-def _size(size: Any) -> tuple[int | None, int | None]:
-    if size in (None, "auto"):
-        return None, None
-    found = _SIZE.fullmatch(size) if isinstance(size, str) else None
-    if found is None:
-        raise BadBriefError(f"size = {size!r}: expected WIDTHxHEIGHT or auto")
-    return int(found[1]), int(found[2])
-
-
-def _format(codec: Any) -> Any:
-    if codec == "raw":
-        raise BadBriefError("output_format = 'raw': expected png, jpeg or webp")
-    return codec

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from aigc.errors import SpecError
-from aigc.generation.briefs import openai, sheets
+from aigc.generation.briefs import openai
+from aigc.generation.briefs.columns import Columns, sort_columns
+from aigc.generation.briefs.delimited import read_csv
 from aigc.generation.briefs.fields import (
     FIELDS,
     BadBriefError,
@@ -21,23 +23,37 @@ from aigc.generation.briefs.fields import (
     Reject,
     brief_id_of,
 )
+from aigc.generation.briefs.files import kind_of
+from aigc.generation.briefs.json_lines import read_json_lines
+from aigc.generation.briefs.parquet import read_parquet
 from aigc.generation.briefs.sheets import Sheet
 from aigc.generation.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
+from aigc.generation.briefs.values import nfc
+from aigc.generation.briefs.workbook import read_workbook
 from aigc.generation.draws import DRAW
 from aigc.models.config import ModelConfig
 from aigc.specs import BriefColumns, GenerateSpec
 
-_OURS = {
-    *COLUMNS.names,
-    *("id", "index", "candidate", "image", "pixels", "label", "label_name", "model"),
-    *("model_digest", "digital_source_type", "score", "scores", "latent", "latents"),
-    *("file", "size_bytes", "sha256"),
-}
-"""Names that mean something of ours in the output, or in the table of briefs."""
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file of briefs holds. Each of its rows is a brief, a reject or blank.
+
+    Attributes:
+        briefs: in delivery order.
+        rejects: the rows that cannot be made, in their order.
+        blank: how many rows have no content.
+        notes: lines for the user about how the file was read.
+    """
+
+    briefs: Briefs
+    rejects: list[Reject]
+    blank: int
+    notes: tuple[str, ...]
 
 
-def read(spec: GenerateSpec, config: ModelConfig) -> tuple[Briefs, list[Reject]]:
-    """The briefs `spec.briefs` holds, in delivery order, and its other rows in theirs.
+def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) -> Reading:
+    """What `spec.briefs` holds; `models` are other names of the spec's model.
 
     Raises:
         SpecError: the file or its columns are not as the spec says, no row is good, or more are
@@ -45,38 +61,71 @@ def read(spec: GenerateSpec, config: ModelConfig) -> tuple[Briefs, list[Reject]]
         StorageError: the file cannot be read.
     """
     uri = spec.briefs or ""
-    is_openai = sheets.suffix_of(uri) in (".jsonl", ".ndjson") and openai.is_batch(uri)
+    sheet, is_openai = _sheet(spec, models)
     if is_openai:
-        sheet, names = openai.read_batch(spec, config), openai.NAMES
-        columns: Mapping[str, str] = {name: name for name in FIELDS}
+        own = tuple(n for n in (*openai.OWN, openai.IGNORED) if n in sheet.columns)
+        columns = Columns({name: name for name in FIELDS}, own, ())
+        names: Mapping[str, str] = openai.NAMES
     else:
-        sheet = sheets.READERS[sheets.suffix_of(uri)](uri)
-        names = spec.columns.model_dump()
-        columns = _columns_of_fields(sheet, spec.columns, uri)
-    own = [name for name in sheet.columns if name not in columns.values()]
-    _require_free(own, uri)
-    parser = Parser(spec, config, names)
-    parsed = _Parsed()
-    for at, (row, *values) in enumerate(_rows(sheet, columns)):
+        columns = sort_columns(list(sheet.columns), spec)
+        names = spec.columns.model_dump() | {"first_index": "first_index"} | columns.fields
+    parser = Parser(spec, config, names, sheet.comma)
+    parsed = _Parsed(exact=is_openai)
+    for at, (row, *values) in enumerate(_rows(sheet, columns.fields)):
         parsed.add(at, row, values, parser)
     rejects = sorted([*sheet.rejects, *parsed.rejects], key=lambda reject: reject.row)
     _require_few(spec, rejects, len(sheet.numbers) + len(sheet.rejects))
-    kept = sheet.table(own).take(pa.array(np.asarray(parsed.kept)))
+    kept = sheet.table(columns.own).take(pa.array(np.asarray(parsed.kept)))
     table = parsed.table(kept)
-    _require_partitions(spec, table, own)
+    _require_partitions(spec, table, columns.own)
     table = sort_for(table, spec.partition_by).combine_chunks()
-    return Briefs(table, parser.patterns, is_openai), rejects
+    notes = (*sheet.notes, *columns.notes, *_blank_note(uri, sheet.blank))
+    return Reading(Briefs(table, parser.patterns, is_openai), rejects, sheet.blank, notes)
+
+
+def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Sheet, bool]:
+    """The file as a sheet, and whether it is a batch of OpenAI's."""
+    uri = spec.briefs or ""
+    kind = kind_of(uri)
+    if spec.briefs_sheet is not None and kind != "xlsx":
+        raise SpecError(
+            f"briefs_sheet = {spec.briefs_sheet}: only Excel workbooks have sheets, not {uri}"
+        )
+    match kind:
+        case "csv":
+            return read_csv(uri), False
+        case "parquet":
+            return read_parquet(uri), False
+        case "xlsx":
+            return read_workbook(uri, spec.briefs_sheet), False
+    if openai.is_batch(uri):
+        if spec.columns != BriefColumns() or spec.own_columns:
+            raise SpecError(
+                f"columns and own_columns: {uri} is an OpenAI batch file, which has names of its "
+                "own; leave them out"
+            )
+        return openai.read_batch(spec, models), True
+    return read_json_lines(uri), False
+
+
+def _blank_note(uri: str, blank: int) -> tuple[str, ...]:
+    if not blank:
+        return ()
+    rows = "1 row without content is" if blank == 1 else f"{blank:,} rows without content are"
+    return (f"{uri}: {rows} ignored",)
 
 
 class _Parsed:
     """Good rows by column, as compact as they can be, and the reasons of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, exact: bool) -> None:
+        self._exact = exact
+        """Whether a brief's name stays as it is written, for a client to find it again."""
         self.rejects: list[Reject] = []
         self.kept = array("q")
         """Places of good rows among those that could be read."""
         self._columns: dict[str, Any] = {name: [] for name in COLUMNS.names}
-        self._columns |= {name: array("q") for name in ("count", "seed")}
+        self._columns |= {name: array("q") for name in ("count", "seed", "first_index")}
         self._columns |= {name: array("i") for name in ("label_pattern", "width", "height")}
         self._columns["quality"] = array("i")
         self._appends = [self._columns[name].append for name in COLUMNS.names]
@@ -91,17 +140,25 @@ class _Parsed:
             name = brief_id_of(values[0])
             self.rejects.append(Reject(row, name, str(error), error.code))
             return
-        self._rows[brief.brief_id] = row
+        self._rows[nfc(brief.brief_id)] = row
         self._items += brief.items
+        if not self._exact:
+            brief = brief._replace(brief_id=nfc(brief.brief_id))
         self.kept.append(at)
         for append, value in zip(self._appends, brief, strict=True):
             append(value)
 
     def _require_new(self, brief: Brief, row: int, parser: Parser) -> None:
-        if (first := self._rows.get(brief.brief_id)) is not None:
+        if (first := self._rows.get(nfc(brief.brief_id))) is not None:
             name = parser.names["brief_id"]
             raise BadBriefError(
                 f"{name} = {brief.brief_id!r}: row {first} has it already", "duplicate"
+            )
+        if brief.first_index + brief.items > DRAW:
+            index, count = parser.names["first_index"], parser.names["count"]
+            raise BadBriefError(
+                f"{index} = {brief.first_index}: with {count} = {brief.items} at most "
+                f"{DRAW - brief.items:,}"
             )
         if self._items + brief.items >= DRAW:
             raise BadBriefError(f"{parser.names['count']} = {brief.items}: too many items in all")
@@ -123,36 +180,6 @@ def _rows(sheet: Sheet, columns: Mapping[str, str]) -> Iterable[tuple[Any, ...]]
         for name in FIELDS
     ]
     return zip(sheet.numbers, *values, strict=False)
-
-
-def _columns_of_fields(sheet: Sheet, columns: BriefColumns, uri: str) -> dict[str, str]:
-    """The user's column of each field that has one. Raises SpecError for a name that is wrong."""
-    found = {}
-    for field, name in columns.model_dump().items():
-        if name in sheet.columns:
-            found[field] = name
-        elif name != field:
-            raise SpecError(
-                f"columns.{field} = {name}: {uri} has no such column{_hint(name, sheet.columns)}; "
-                f"it has: {', '.join(sheet.columns)}"
-            )
-    return found
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _require_free(own: Iterable[str], uri: str) -> None:
-    """Some readers fold the case of names, so `Label` beside `label` would be one too many."""
-    for name in own:
-        if name.casefold() in _OURS:
-            field = name.casefold() if name.casefold() in FIELDS else "FIELD"
-            raise SpecError(
-                f"briefs = {uri}: column {name!r} has the name of an output column; rename it, or "
-                f"say what it is with --set columns.{field}={name}"
-            )
 
 
 def _require_few(spec: GenerateSpec, rejects: list[Reject], rows: int) -> None:

@@ -25,6 +25,7 @@ COLUMNS = pa.schema(
         ("brief_id", pa.string()),
         ("count", pa.int64()),
         ("seed", pa.int64()),
+        ("first_index", pa.int64()),
         ("label_pattern", pa.int32()),
         ("truncation", pa.float64()),
         ("width", pa.int32()),
@@ -36,7 +37,6 @@ COLUMNS = pa.schema(
 CONSTANT = ("brief_id",)
 """The column of ours by which a set can be partitioned, next to the user's own."""
 
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAX_NAME_BYTES = 255
 _METADATA = b"aigc.briefs"
 
@@ -46,8 +46,9 @@ class Briefs:
     """Briefs in delivery order. Brief r has the slots starts[r] <= slot < starts[r] + count.
 
     Attributes:
-        table: `COLUMNS`, then the user's own. `label_pattern` is a row of `patterns`;
-            `truncation` is null where latents are not cut.
+        table: `COLUMNS`, then the user's own. `first_index` is the counter of the first item among
+            those of the seed; `label_pattern` is a row of `patterns`; `truncation` is null where
+            latents are not cut.
         patterns: class indices int64 (P,) that a brief repeats over its items; none at all when
             the model is unconditional.
         openai: made from an OpenAI batch file; `brief_id` is its custom_id.
@@ -66,6 +67,12 @@ class Briefs:
     def starts(self) -> Ints:
         """int64 (rows + 1,): the first slot of each brief, and at the end the number of items."""
         return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
+
+    @property
+    def asked_patterns(self) -> tuple[Labels, ...]:
+        """Those of `patterns` that some brief has; one empty pattern if there are none."""
+        used = sorted({*self._integers["label_pattern"].tolist()})
+        return tuple(self.patterns[at] for at in used) if self.patterns else (np.empty(0, int),)
 
     @property
     def count(self) -> int:
@@ -94,7 +101,7 @@ class Briefs:
         A candidate depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
-        local = slots - self.starts[rows]
+        local = slots - self.starts[rows] + self._integers["first_index"][rows]
         return Draws(
             seeds=self._integers["seed"][rows].astype(np.uint64),
             candidates=draw * DRAW + local,
@@ -105,7 +112,8 @@ class Briefs:
     def partitions(self, names: Sequence[str]) -> list[tuple[int, int, str]]:
         """(start, stop, folder) of consecutive slots that share the values of columns `names`.
 
-        Folders are `campaign=spring/market=se`, percent-encoded as Arrow and Hive read them.
+        Folders are `campaign-spring/market-se`, percent-encoded. They are not Hive's `market=se`:
+        the columns stand in the files, and readers would take their types from the names.
         """
         folders = folder_names(self.table, names)
         runs, row = [], 0
@@ -141,8 +149,11 @@ class Briefs:
         try:
             table = pq.read_table(pa.BufferReader(data))
             header = json.loads(table.schema.metadata[_METADATA])
+            table.select(COLUMNS.names)
         except (pa.ArrowException, KeyError, TypeError, ValueError):
-            raise SpecError("the stored briefs are damaged: not Parquet as aigc wrote it") from None
+            raise SpecError(
+                "the stored briefs are damaged: not Parquet as this version of aigc wrote it"
+            ) from None
         patterns = tuple(np.asarray(found, dtype=np.int64) for found in header["patterns"])
         return cls(table.replace_schema_metadata().combine_chunks(), patterns, header["openai"])
 
@@ -152,7 +163,7 @@ class Briefs:
 
     @functools.cached_property
     def _integers(self) -> dict[str, Ints]:
-        names = ("count", "seed", "label_pattern")
+        names = ("count", "seed", "first_index", "label_pattern")
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
     @functools.cached_property
@@ -180,7 +191,7 @@ def sort_for(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def folder_names(table: pa.Table, names: Sequence[str]) -> list[str]:
-    """The Hive-style folder of each row.
+    """The folder of each row.
 
     Raises:
         SpecError: a value too long for the name of a folder.
@@ -197,10 +208,9 @@ def _segments(name: str, column: pa.ChunkedArray) -> list[str]:
 
 
 def _segment(name: str, value: Any) -> str:
-    if value is None or value == "":
-        return f"{quote(name, safe='')}={_NULL}"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    segment = f"{quote(name, safe='')}={quote(text, safe='')}"
+    """`name-value`; nothing after the hyphen where the cell is empty."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    segment = f"{quote(name, safe='')}-{quote(text, safe='')}"
     if len(segment) > _MAX_NAME_BYTES:
         raise SpecError(
             f"partition_by = {name}: the value {text[:40]!r}... is too long for a folder; "

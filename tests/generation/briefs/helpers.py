@@ -20,7 +20,8 @@ def spec(path: Path, **options) -> GenerateSpec:
 
 
 def read_file(path: Path, config=CONFIG, **options) -> tuple[Briefs, list[Reject]]:
-    return read(spec(path, **options), config)
+    found = read(spec(path, **options), config)
+    return found.briefs, found.rejects
 
 
 def write_csv(path: Path, header: list[str], rows: list[list]) -> Path:

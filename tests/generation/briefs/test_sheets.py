@@ -22,11 +22,11 @@ def test_csv_as_spreadsheets_write_it(tmp_path: Path, delimiter: str) -> None:
     assert briefs.table["name"].to_pylist() == ['a\n"b"']
 
 
-def test_blank_lines_of_csv_are_no_rows(tmp_path: Path) -> None:
+def test_blank_lines_of_csv_count_as_rows_of_a_spreadsheet_do(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("brief_id,count\na,1\n\nb,x\n\nc,1\n")
     briefs, rejects = read_file(tmp_path / "b.csv")
     assert briefs.table["brief_id"].to_pylist() == ["a", "c"]
-    assert [(reject.row, reject.brief_id) for reject in rejects] == [(2, "b")]
+    assert [(reject.row, reject.brief_id) for reject in rejects] == [(3, "b")]
 
 
 def test_a_misquoted_csv_row_is_a_reject_but_an_open_quote_ends_it(tmp_path: Path) -> None:
@@ -132,12 +132,12 @@ def test_parquet_labels_can_be_lists_structs_and_maps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("b.xlsx", b"x", r"expected a file named \.csv"),
+        ("b.xlsx", b"x", "not a readable Excel workbook"),
         ("b.csv", None, "not found"),
         ("b.csv", b"", "empty"),
         ("b.csv", b"brief_id,count\n", "holds no rows"),
         ("b.csv", "name\nJosé\n".encode("latin-1"), "not UTF-8"),
-        ("b.csv", b"a,,c\n1,2,3\n", "column 2 has no name"),
+        ("b.csv", b"a,,c\n1,2,3\n", "column 2 has no name, but row 1 has '2' in it"),
         ("b.csv", b"a,a\n1,2\n", "two columns are named 'a'"),
         ("b.jsonl", b"", "holds no rows"),
         ("b.jsonl", b'{"count": 1, "name": "Jos\xe9"}', "not UTF-8"),

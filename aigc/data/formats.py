@@ -1,0 +1,94 @@
+"""Which formats of pictures are read, and what bytes that are not read look like."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+
+from PIL import Image
+
+_READ = {
+    *("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "ICNS"),
+    *("JPEG2000", "PSD", "PCX", "DCX", "SGI", "DDS", "QOI", "XBM", "XPM", "SUN", "MSP", "CUR"),
+    "HEIF",
+}
+"""By Pillow's names. None of them starts another program, as EPS and WMF do."""
+_HEIF = "pillow_heif"
+
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n", "a damaged PNG file"),
+    (0, b"\xff\xd8", "a damaged JPEG file"),
+    (0, b"GIF8", "a damaged GIF file"),
+    (8, b"WEBP", "a damaged WebP file"),
+    (0, b"BM", "a damaged BMP file"),
+    (0, b"II*\0", "a damaged TIFF file or a raw photo; export it as JPEG"),
+    (0, b"MM\0*", "a damaged TIFF file or a raw photo; export it as JPEG"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL file; convert it to PNG"),
+    (0, b"\xff\x0a", "a JPEG XL file; convert it to PNG"),
+    (0, b"FUJIFILMCCD-RAW", "a raw photo; export it as JPEG"),
+    (0, b"%PDF", "a PDF document; export its pages as PNG"),
+    (0, b"%!PS", "a PostScript file; convert it to PNG"),
+    (0, b"\xc5\xd0\xd3\xc6", "a PostScript file; convert it to PNG"),
+    (0, b"\xd7\xcd\xc6\x9a", "a Windows metafile; convert it to PNG"),
+    (0, b"gimp xcf", "a GIMP file; export it as PNG"),
+    (0, b"v/1\x01", "an OpenEXR file; convert it to PNG"),
+    (0, b"#?RADIANCE", "a Radiance HDR file; convert it to PNG"),
+    (128, b"DICM", "a DICOM file; convert it to PNG"),
+    (0, b"\x93NUMPY", "a NumPy array; save it as PNG"),
+    (0, b"\x89HDF", "an HDF5 file; export its pictures as PNG"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
+    (0, b"\x1f\x8b", "a gzip file; unpack it"),
+    (0, b"Rar!", "a RAR archive; unpack it"),
+    (0, b"7z\xbc\xaf", "a 7-Zip archive; unpack it"),
+    (257, b"ustar", "a tar archive; unpack it"),
+    (0, b"\x1aE\xdf\xa3", "a video; extract its frames as PNG"),
+    (8, b"AVI ", "a video; extract its frames as PNG"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS; run git lfs pull"),
+)
+_TEXTS = (
+    (b"<svg", "an SVG drawing; convert it to PNG"),
+    (b"<!doctype html", "a web page, not a picture; download it again"),
+    (b"<html", "a web page, not a picture; download it again"),
+    (b"<error", "the error message of a store, not a picture; download it again"),
+)
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
+_HEAD_BYTES = 1024
+
+
+def looks_like(data: bytes) -> str:
+    """What a file is that could not be read as a picture, and what helps; empty when unknown."""
+    head = data[:_HEAD_BYTES]
+    for at, signature, name in _SIGNATURES:
+        if head[at : at + len(signature)] == signature:
+            return name
+    if head[4:8] == b"ftyp":
+        return _of_boxes(head)
+    text = head.lower().lstrip(b"\xef\xbb\xbf \r\n\t")
+    if text.startswith(b"<"):
+        return next((name for mark, name in _TEXTS if mark in text), "XML, not a picture")
+    return ""
+
+
+@functools.cache
+def readable() -> tuple[str, ...]:
+    """The formats that are read here, by Pillow's names; HEIF where its optional library is."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_HEIF).register_heif_opener()
+    Image.init()
+    return tuple(name for name in Image.OPEN if name in _READ)
+
+
+def _of_boxes(head: bytes) -> str:
+    """What a file in the ISO base media format holds, by its brand."""
+    brand = head[8:12]
+    if brand in _HEIC:
+        if "HEIF" in readable():
+            return "a damaged HEIC file"
+        return "a HEIC/HEIF photo; pip install 'aigc[heif]' to read it, or export it as JPEG"
+    if brand in (b"avif", b"avis"):
+        return "a damaged AVIF file, or Pillow lacks AVIF: pip install -U Pillow"
+    if brand == b"crx ":
+        return "a raw photo; export it as JPEG"
+    return "a video; extract its frames as PNG"

@@ -1,0 +1,138 @@
+"""Files next to a picture that describe it: `a.txt` (caption), `a.json` (texts) and `a.cls` (class,
+as in WebDataset) of `a.png`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aigc.data import archives, notes
+from aigc.data.classes import class_name, plain_text
+from aigc.data.decode import UnfitError
+from aigc.data.notes import Notes
+from aigc.errors import DataError
+from aigc.specs import PrepareSpec
+from aigc.storage import Entry
+
+_TEXT = (".txt", ".caption")
+_JSON = ".json"
+_CLASS = ".cls"
+_MOST_BYTES = 2**20
+_READ_THREADS = 8
+_SNIFFED = 64
+_BOXES = re.compile(r"\s*(\d+(\s+-?\d*\.?\d+){4,}\s*)+")
+"""Boxes of objects, one a line, as YOLO has them: not a caption."""
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    of: dict[str, tuple[Entry, ...]]
+    """By the picture's key."""
+    labels: dict[str, str]
+    """Class by the picture's key, from .cls."""
+    columns: tuple[str, ...]
+    """Those of `notes.COLUMNS` that they have."""
+
+    @property
+    def files(self) -> set[str]:
+        return {entry.key for entries in self.of.values() for entry in entries}
+
+
+def find(entries: Sequence[Entry], pictures: Sequence[Entry], spec: PrepareSpec) -> Sidecars:
+    """What lies next to `pictures` among all `entries`.
+
+    Raises:
+        DataError: a .cls that is not text.
+    """
+    known = {entry.key: entry for entry in entries if entry.key.endswith((*_TEXT, _JSON, _CLASS))}
+    of: dict[str, tuple[Entry, ...]] = {}
+    for picture in pictures if known else ():
+        spelled = [_stem(picture.key) + suffix for suffix in (*_TEXT, _JSON, _CLASS)]
+        spelled += [picture.key + suffix for suffix in (*_TEXT, _JSON)]
+        if found := tuple(known[key] for key in spelled if key in known):
+            of[picture.key] = found
+    return Sidecars(of, _labels(of, spec), _columns(of.values(), spec))
+
+
+def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
+    """What the side files of one picture say; text of its own file counts before that of JSON.
+
+    Raises:
+        UnfitError: not text, or not JSON.
+    """
+    said = Notes()
+    for entry in sorted(files, key=lambda one: not one.key.endswith(_JSON)):
+        if entry.key.endswith(_JSON):
+            row = _object(entry)
+            wanted = [getattr(spec, f"{name}_column") for name in notes.COLUMNS]
+            present = {*row, *filter(None, wanted)}  # one file may lack what others have
+            said = notes.of_row(row, notes.choose(spec, present, entry.key))
+        elif entry.key.endswith(_TEXT) and spec.caption_column != "":
+            found = _text(entry)
+            if found.strip() and not _BOXES.fullmatch(found):
+                said = replace(said, caption=notes.text(found, "caption"))
+    return said
+
+
+def _stem(key: str) -> str:
+    """`key` without the suffix of its last part."""
+    folder, slash, name = key.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def _labels(of: dict[str, tuple[Entry, ...]], spec: PrepareSpec) -> dict[str, str]:
+    if not spec.label_column or spec.label_file is not None:
+        return {}
+    classes = {
+        key: entries for key, entries in of.items() if any(e.key.endswith(_CLASS) for e in entries)
+    }
+    with ThreadPoolExecutor(_READ_THREADS) as pool:
+        names = dict(zip(classes, pool.map(_class, classes.values()), strict=True))
+    return {key: name for key, name in names.items() if name}
+
+
+def _class(entries: tuple[Entry, ...]) -> str:
+    """The class of one picture: `label_name` of its JSON, as `aigc generate` has it, else .cls."""
+    try:
+        for entry in entries:
+            if entry.key.endswith(_JSON) and isinstance(_object(entry).get("label_name"), str):
+                return class_name(_object(entry)["label_name"])
+        return class_name(next(_text(entry) for entry in entries if entry.key.endswith(_CLASS)))
+    except UnfitError as reason:
+        raise DataError(f"{reason}; expected the name or number of a class") from None
+
+
+def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[str, ...]:
+    """The columns that a sample of the side files has."""
+    some = list(groups)
+    step = max(1, len(some) // _SNIFFED)
+    found: set[str] = set()
+    for entries in some[::step]:
+        try:
+            said = read(entries, spec)
+        except UnfitError:
+            continue
+        found |= {name for name in notes.COLUMNS if getattr(said, name) is not None}
+    return tuple(name for name in notes.COLUMNS if name in found)
+
+
+def _object(entry: Entry) -> dict[str, Any]:
+    text = _text(entry)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UnfitError(f"{entry.key}: not JSON") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _text(entry: Entry) -> str:
+    if entry.size_bytes > _MOST_BYTES:
+        raise UnfitError(f"{entry.key}: {entry.size_bytes:,} bytes, at most {_MOST_BYTES:,}")
+    try:
+        return plain_text(archives.read_bytes(entry.uri), entry.key)
+    except DataError as error:
+        raise UnfitError(str(error)) from None

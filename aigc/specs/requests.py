@@ -1,0 +1,188 @@
+"""What a request for pictures may say, to the endpoint and in a batch file alike. The fields are
+OpenAI's and ours; every other one is refused by name.
+
+https://platform.openai.com/docs/api-reference/images
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from aigc.specs.base import Seed
+
+Index = Annotated[int, Field(ge=0, lt=2**53)]
+Truncation = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+LabelName = Annotated[str, Field(max_length=200)]
+Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$")]
+
+
+Labels = list[LabelName] | dict[LabelName, Share] | None
+
+
+def _require_opaque(value: Any) -> Any:
+    if value == "transparent":
+        raise PydanticCustomError(
+            "not_supported", "the models make opaque pictures; leave it out, or use opaque"
+        )
+    return value
+
+
+Background = Annotated[Literal["auto", "opaque"], BeforeValidator(_require_opaque)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, said: Any) -> Any:
+        """As for OpenAI, whose optional fields may be null."""
+        if not isinstance(said, dict) or None not in said.values():
+            return said
+        known = cls.model_fields
+        return {
+            name: value for name, value in said.items() if value is not None or name not in known
+        }
+
+
+class Asked(Body):
+    """What every request for pictures may say."""
+
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("quality", "partial_images", "moderation")
+
+    model: str | None = Field(None, max_length=200)
+    """name, name@version or name@alias; may be left out where one model is offered."""
+    n: int = Field(1, ge=1)
+    """How many pictures."""
+    size: Size = "auto"
+    """WIDTHxHEIGHT, resampled from what the model makes; auto is the model's own."""
+    response_format: Literal["b64_json", "url"] | None = None
+    """b64_json unless said otherwise; url gives each picture's permanent address, which opens
+    without a key for an hour (or what the service sets) where keys are asked for."""
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    output_compression: int = Field(90, ge=0, le=100)
+    """Quality of jpeg and webp; webp at 100 is lossless."""
+    user: str | None = Field(None, max_length=512)
+    """Of your own; it decides nothing."""
+    safety_identifier: str | None = Field(None, max_length=512)
+    """Of your own; it decides nothing."""
+    seed: Seed | None = None
+    """Decides the pictures, with `index` and the label; drawn and told when left out."""
+    index: Index = 0
+    """Of the first picture among those of the seed; the others follow."""
+    stream: bool | None = None
+    """One server-sent event a picture; a batch file cannot have it."""
+    background: Background | None = None
+    """Pictures are opaque; transparent is refused."""
+    quality: Literal["auto", "standard", "hd", "low", "medium", "high"] | None = None
+    """Without effect, and named under `ignored` in the answer unless it is auto."""
+    partial_images: Annotated[int, Field(ge=0, le=3)] | None = None
+    """Without effect, and named under `ignored` in the answer unless it is 0."""
+    moderation: Literal["auto", "low"] | None = None
+    """Without effect, and named under `ignored` in the answer unless it is auto."""
+
+    @property
+    def ignored(self) -> list[str]:
+        """Fields that ask for what the answer cannot have."""
+        said = ((name, getattr(self, name)) for name in self.WITHOUT_EFFECT)
+        return [name for name, value in said if value not in (None, "auto", 0)]
+
+
+class Generation(Asked):
+    """POST /v1/images/generations, and the body of a line of a batch file."""
+
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*Asked.WITHOUT_EFFECT, "style")
+
+    prompt: str | None = Field(None, max_length=4000)
+    """Names labels of the model, in any case, singular or plural; left out, it is every label. A
+    model without labels makes what it makes, whatever the prompt."""
+    labels: Labels = None
+    """Labels in equal shares, or a share for each. Instead of a prompt."""
+    truncation: Truncation | None = None
+    """Latents are drawn from the normal cut at ± this value: less variety, fewer misses."""
+    style: Literal["vivid", "natural"] | None = None
+    """Without effect, and named under `ignored` in the answer."""
+
+    @field_validator("labels")
+    @classmethod
+    def _bounded(cls, labels: Labels) -> Labels:
+        if labels is not None and not 0 < len(labels) <= 1000:
+            raise ValueError("name between 1 and 1000")
+        return labels
+
+
+class TwiceError(ValueError):
+    """A name that is there twice where one value is expected."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name[:60]!r} is there twice")
+        self.name = name
+
+
+def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Names and values as a dict, which would keep the last of two. Raises TwiceError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise TwiceError(next(name for name in found if names.count(name) > 1))
+    return found
+
+
+class Complaint(NamedTuple):
+    message: str
+    field: str | None
+    code: str
+
+
+def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
+    """The first thing wrong with a body of the model `kind`, in the words of the field's user."""
+    errors = error.errors(include_url=False, include_context=False)
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return Complaint(f"the body is no JSON: {first['msg']}", None, "invalid_json")
+    field = ".".join(part for part in map(str, first["loc"][:2]) if "[" not in part)
+    if first["type"] == "extra_forbidden":
+        known = _fields(kind, first["loc"][:-1])
+        unknown = [str(found["loc"][-1]) for found in errors if found["type"] == first["type"]]
+        names = ", ".join([field, *unknown[1:10]])
+        message = f"{names}: unknown; {_meant(unknown[0], known)}the fields are "
+        message += ", ".join(sorted(known))
+        return Complaint(message, field, "unknown_parameter")
+    where = f"{field}{_shown(first['input'])}: " if field else ""
+    message = where + first["msg"].removeprefix("Value error, ")
+    code = "not_supported" if first["type"] == "not_supported" else "invalid_value"
+    return Complaint(message, field or None, code)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"did you mean {close[0]}? " if close else ""
+
+
+def _shown(value: Any) -> str:
+    """A value that is short."""
+    text = repr(value) if isinstance(value, str | int | float) else ""
+    return f" = {text}" if 0 < len(text) <= 60 else ""
+
+
+def _fields(kind: type[BaseModel], where: Sequence[int | str]) -> list[str]:
+    """Names, as requests say them, of the fields of the model at `where` within `kind`."""
+    names = {field.alias or name: field for name, field in kind.model_fields.items()}
+    inner = names[str(where[0])].annotation if where else None
+    if inner is not None and isinstance(inner, type) and issubclass(inner, BaseModel):
+        return _fields(inner, where[1:])
+    return list(names)
