@@ -119,6 +119,14 @@ def test_a_file_is_told_from_a_model(what: str, right: bool) -> None:
     assert looks_like_briefs(what) is right
 
 
+def test_what_is_there_is_no_name_of_a_model(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "orders").write_text("x")
+    assert looks_like_briefs(str(tmp_path / "pipe"))
+    assert looks_like_briefs(str(tmp_path / "orders"))
+    assert not looks_like_briefs(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "option",
     [

@@ -96,7 +96,8 @@ def looks_like_briefs(what: str) -> bool:
     if suffix in KINDS or suffix in _OTHERS:
         return True
     with contextlib.suppress(OSError, ValueError):
-        return Path(what).is_file()
+        path = Path(what)
+        return path.exists() and not path.is_dir()
     return False
 
 
