@@ -210,6 +210,11 @@ LINES = {
     "no body": ({"custom_id": "x", "url": GENERATIONS}, None, "body: expected an object"),
     "a row of a table": ({"label": "two", "count": 3}, None, "count, label: unknown"),
     "a body of text": (line("x", '{"prompt": "two"}'), None, "body: expected an object"),
+    "a body as params": (
+        {"custom_id": "x", "method": "POST", "url": GENERATIONS, "params": {"prompt": "two"}},
+        None,
+        "params: unknown; body: expected an object",
+    ),
     "another method": (line("x", {}, method="GET"), None, "method and url: expected POST"),
     "another address": (line("x", {}, url="/v1/images/edits"), None, "method and url"),
     "a stream": (line("x", {"stream": True}), None, "stream: the answers of a batch are a file"),
@@ -266,6 +271,31 @@ def test_columns_of_those_names_are_no_batch(tmp_path: Path) -> None:
     found = batch(tmp_path, *rows)
     assert not found.briefs.openai
     assert found.briefs.own == ("body",)
+
+
+WRONG = {
+    "a body of text": line("x", '{"prompt": "two", "n": 3}'),
+    "a body of other text": line("x", "two"),
+    "a body of text alone": {"custom_id": "x", "body": '{"prompt": "two"}'},
+    "null for a body": line("x", None),
+    "a list for a body": line("x", [{"prompt": "two"}]),
+    "no body": {"custom_id": "x", "url": GENERATIONS},
+    "params": {"custom_id": "x", "params": {"prompt": "two"}},
+    "params and a method": {"custom_id": "x", "method": "POST", "params": {"prompt": "two"}},
+    "a request": {"custom_id": "x", "url": GENERATIONS, "request": {"prompt": "two"}},
+    "a request of text": {"custom_id": "x", "method": "POST", "request": '{"prompt": "two"}'},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=[*WRONG])
+def test_requests_without_a_body_are_no_table(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=r"none of 2 rows is good; .* body: expected an object"):
+        batch(tmp_path, wrong, wrong | {"custom_id": "y"})
+
+
+def test_addresses_of_a_table_are_no_batch(tmp_path: Path) -> None:
+    row = {"custom_id": "a", "url": "https://shop.example/7", "method": "print", "count": 2}
+    assert not batch(tmp_path, row).briefs.openai
 
 
 def test_a_batch_may_be_compressed_or_in_utf_16(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aigc.generation.briefs.fields import Reject
@@ -41,9 +41,11 @@ def read_json_lines(uri: str) -> Sheet:
     return sheet
 
 
-def json_lines(uri: str, holding: str = "") -> Iterator[tuple[int, dict[str, Any] | Reject]]:
-    """(line number, object or why it is none) of every line that is not blank and has the text
-    `holding` somewhere.
+def json_lines(
+    uri: str, holding: Sequence[str] = ("",)
+) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+    """(line number, object or why it is none) of every line that is not blank and has one of
+    the texts `holding` somewhere.
 
     Raises:
         As `files.text_lines`.
@@ -51,7 +53,7 @@ def json_lines(uri: str, holding: str = "") -> Iterator[tuple[int, dict[str, Any
     with text_lines(uri) as lines:
         for number, line in enumerate(lines, start=1):
             text = line.strip("\ufeff \t\r\n")
-            if text and holding in text:
+            if text and any(part in text for part in holding):
                 yield number, _object(number, text)
 
 

@@ -37,15 +37,34 @@ NAMES = dict(zip(FIELDS, FIELDS, strict=True)) | {
 """What a batch file calls each field."""
 
 _LINE = ("custom_id", "method", "url", "body")
+_BODIES = ("body", "params", "request")
+"""What batch files, ours and those of others, call the body of a request."""
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_EXPECTED = 'body: expected an object like {"prompt": ...}'
 
 
 def is_batch(uri: str) -> bool:
     """Whether some line of a JSON Lines file is a request of a batch."""
+    holding = [f'"{name}"' for name in (*_BODIES, "method", "url")]
     return any(
-        isinstance(found.get("body"), dict) and bool({"custom_id", "url"} & {*found})
-        for _, found in json_lines(uri, holding='"body"')
-        if not isinstance(found, Reject)
+        _is_request(found) for _, found in json_lines(uri, holding) if not isinstance(found, Reject)
     )
+
+
+def _is_request(line: dict[str, Any]) -> bool:
+    """Whether a line is meant as a request, be it one that cannot be read: a table may have
+    columns of the same names, but no bodies, methods or addresses of an API in them."""
+    if not {"custom_id", "url"} & {*line}:
+        return False
+    if any(_is_body(line.get(name)) for name in _BODIES):
+        return True
+    method, url = str(line.get("method")).upper(), str(line.get("url"))
+    return "custom_id" in line and (method in _METHODS or "/v1/" in url)
+
+
+def _is_body(value: Any) -> bool:
+    """An object, or one written as text."""
+    return isinstance(value, dict) or (isinstance(value, str) and value.lstrip()[:1] == "{")
 
 
 def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Sheet:
@@ -123,6 +142,8 @@ def _named(line: dict[str, Any]) -> str:
     if unknown := sorted({*line} - {*_LINE}):
         close = difflib.get_close_matches(unknown[0], _LINE, n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; a line has {', '.join(_LINE)}"
+        if "body" not in line and _is_body(line[unknown[0]]):
+            hint = f"; {_EXPECTED}"
         raise BadBriefError(f"{', '.join(unknown)[:200]}: unknown{hint}", "unknown_parameter")
     name = line.get("custom_id")
     if name is None or name == "":
@@ -136,7 +157,7 @@ def _named(line: dict[str, Any]) -> str:
 def _body(line: dict[str, Any], models: set[str], spec: GenerateSpec) -> Generation:
     body = line.get("body")
     if not isinstance(body, dict):
-        raise BadBriefError('body: expected an object like {"prompt": ...}')
+        raise BadBriefError(_EXPECTED)
     try:
         asked = Generation.model_validate(body, strict=True)
     except ValidationError as error:
