@@ -39,7 +39,8 @@ _ASKED = {
     "label": "class classes classname classlabel labelname category categories klass klasse "
     "etikett etiqueta étiquette klasa",
     "count": "n num number numbers amount images pictures numimages nimages imgs items pieces pcs "
-    "copies repeat repeats howmany anzahl menge stück antal nombre cantidad",
+    "copies repeat repeats howmany numberofimages noofimages anzahl menge stück "
+    "antal nombre cantidad",
     "brief_id": "id brief briefname briefnumber briefno",
     "seed": "randomseed rngseed rng",
     "width": "w breite largeur ancho bredd",
@@ -56,6 +57,15 @@ _FILLING = {
     *("pixels", "num", "number", "no", "of", "the", "in", "output", "out", "target", "wanted"),
     *("requested", "total", "brief", "item", "items", "name", "value", "names"),
 }
+_COUNTING = {
+    *("num", "number", "numbers", "no", "nr", "nb", "nbr", "n", "amount", "many", "total"),
+    *("wanted", "requested"),
+}
+_COUNTED = {
+    *("images", "imgs", "pictures", "pics", "photos", "items", "pieces", "copies", "samples"),
+    *("outputs",),
+}
+"""`number of images`, `images wanted`, `n_samples` ask for a count; `item number` does not."""
 _OTHER_WORDS = {
     *("code", "codes", "weight", "eight", "feed", "need", "send", "seen", "seem", "deed", "weed"),
     *("reed", "heed", "sees", "seek", "shed", "sled", "sued", "speed", "steed", "county", "court"),
@@ -197,8 +207,19 @@ def _meant(name: str, known: set[str]) -> str:
 def _inside(name: str) -> str | None:
     """A field among words that add nothing: `image_width`, `label name`, `width (px)`."""
     words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
-    left = [word for word in map(fold, words) if word not in _FILLING]
+    words = [fold(word) for word in words]
+    if _counts(words):
+        return "count"
+    left = [word for word in words if word not in _FILLING]
     return _field_of(left[0]) if len(left) == 1 < len(words) else None
+
+
+def _counts(words: Sequence[str]) -> bool:
+    found = {*words}
+    if not found & _COUNTING or not found <= _COUNTING | _COUNTED | _FILLING | {"how"}:
+        return False
+    single = words[0] in _COUNTING and words[-1] in ("image", "img", "picture", "pic")
+    return single or bool(found & _COUNTED)
 
 
 def _near(key: str) -> str | None:
