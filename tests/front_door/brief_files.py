@@ -146,8 +146,42 @@ KINDS = [
         ),
         made=MADE,
     ),
-    Table("an empty sheet", "b.xlsx", workbook(("A", [])), refused="empty; expected a header"),
-    Table("a damaged workbook", "b.xlsx", _damaged, refused="not a readable Excel"),
+    Table(
+        "an empty sheet",
+        "b.xlsx",
+        workbook(("A", [])),
+        refused="sheet 'A' is empty; expected a header",
+    ),
+    Table(
+        "an empty first sheet",
+        "b.xlsx",
+        workbook(("A", []), ("B", [["label"], ["two"]]), ("C", []), ("D", [["x"]])),
+        refused="sheet 'A' is empty; for another: --set briefs_sheet=NAME; .* in: 'B', 'D'$",
+    ),
+    Table(
+        "a first sheet of blanks",
+        "b.xlsx",
+        workbook(("A", [[" "], [None]]), ("B", [["label"], ["two"]])),
+        refused="sheet 'A' is empty; .*'B'",
+    ),
+    Table(
+        "an empty sheet by name",
+        "b.xlsx",
+        workbook(("A", [["label"], ["two"]]), ("B", [])),
+        {"briefs_sheet": "B"},
+        refused="sheet 'B' is empty; .*'A'",
+    ),
+    Table("a damaged workbook", "b.xlsx", _damaged, refused="not a readable Excel.*cut off"),
+    *(
+        Table(title, "b.xlsx", data, refused=rf"not an Excel workbook \(.xlsx\){what}")
+        for title, data, what in (
+            ("CSV called a workbook", PLAIN, ", but text; .*rename it to .csv or .tsv"),
+            ("JSON called a workbook", json_lines({"label": "two"}), ", but .*JSON Lines"),
+            ("nothing called a workbook", b"", ": it is empty"),
+            ("noise called a workbook", b"\x01\xfe\xff" * 99, "; save the sheet as"),
+            ("bytes called a workbook", b"\x01\x00" * 99, "; save the sheet as"),
+        )
+    ),
     Table("a ZIP that is no workbook", "b.xlsx", _zip, refused="not a readable Excel"),
     Table(
         "a workbook called CSV",

@@ -27,7 +27,12 @@ KINDS = {
 }
 """Readers by what a name ends in; text may be compressed, with `.gz` after it."""
 
-_TITLES = {"csv": "CSV", "json": "JSON Lines", "parquet": "Parquet", "xlsx": "an Excel workbook"}
+_TITLES = {
+    "csv": "CSV",
+    "json": "JSON Lines",
+    "parquet": "Parquet",
+    "xlsx": "an Excel workbook (.xlsx)",
+}
 _OTHERS = {
     ".txt": "a text file; if it holds a table, rename it to .csv or .tsv",
     ".json": "a JSON file; write JSON Lines, an object a line, as .jsonl",

@@ -46,6 +46,7 @@ def read_workbook(uri: str, name: str | None = None) -> Sheet:
         _require_bounded(uri, data)
         values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet, notes = _choose(values, uri, name)
+        _require_content(uri, sheet, values.worksheets)
         rows: Iterable[Row] = _rows(sheet)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             markup = archive.read(sheet._worksheet_path)
@@ -86,14 +87,56 @@ def _readable(uri: str) -> Iterator[None]:
         raise SpecError(f"briefs = {uri}: not a readable Excel workbook ({reason})") from None
 
 
+def _require_zip(uri: str, data: bytes) -> None:
+    """Raises SpecError that says what the file looks like instead."""
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        return
+    if data.startswith(b"PK"):
+        raise SpecError(
+            f"briefs = {uri}: not a readable Excel workbook (.xlsx): cut off or damaged; save or "
+            "copy it again"
+        )
+    raise SpecError(f"briefs = {uri}: not an Excel workbook (.xlsx){_looks(data[:1024])}")
+
+
+def _looks(head: bytes) -> str:
+    if not head.strip():
+        return ": it is empty"
+    if b"\0" in head or head.decode("utf-8", "replace").count("\ufffd") > 1:
+        return "; save the sheet as .xlsx or .csv"
+    if head.lstrip().startswith(b"{"):
+        return ", but text that looks like JSON Lines; rename it to .jsonl"
+    return ", but text; if it holds a table, rename it to .csv or .tsv"
+
+
+def _require_content(uri: str, sheet: Any, sheets: Sequence[Any]) -> None:
+    """Raises SpecError for a sheet without content, which names those that have some."""
+    if _has_content(sheet):
+        return
+    others = [other.title for other in sheets if other is not sheet and _has_content(other)]
+    hint = "expected a header and one row a brief"
+    if others:
+        hint = (
+            f"for another: --set briefs_sheet=NAME; content is in: {', '.join(map(repr, others))}"
+        )
+    raise SpecError(f"briefs = {uri}: sheet {sheet.title!r} is empty; {hint}")
+
+
+def _has_content(sheet: Any) -> bool:
+    return any(any(map(_filled, row)) for row in _rows(sheet))
+
+
 def _require_bounded(uri: str, data: bytes) -> None:
-    """Raises SpecError for a workbook too large."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if len(data) > _MOST_BYTES or sum(member.file_size for member in members) > _MOST_BYTES:
-            raise SpecError(
-                f"briefs = {uri}: holds more than {_MOST_BYTES:,} bytes; save the sheet as CSV"
-            )
+    """Raises SpecError for a workbook too large, and for what is none."""
+    size = len(data)
+    if size <= _MOST_BYTES:
+        _require_zip(uri, data)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    if size > _MOST_BYTES:
+        raise SpecError(
+            f"briefs = {uri}: holds more than {_MOST_BYTES:,} bytes; save the sheet as CSV"
+        )
 
 
 def _require_unmerged(uri: str, markup: bytes) -> None:

@@ -132,7 +132,7 @@ def test_parquet_labels_can_be_lists_structs_and_maps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("b.xlsx", b"x", "not a readable Excel workbook"),
+        ("b.xlsx", b"x", "not an Excel workbook"),
         ("b.csv", None, "not found"),
         ("b.csv", b"", "empty"),
         ("b.csv", b"brief_id,count\n", "holds no rows"),
