@@ -120,6 +120,8 @@ def _resolved(address: str) -> str:
     """The HOST:PORT that Ray goes to: for this machine its outer IP, however it was given."""
     from ray._private import services  # noqa: PLC0415
 
+    if os.environ.get("RAY_ADDRESS", "").strip().lower() in ("", "auto"):
+        os.environ.pop("RAY_ADDRESS", None)  # Ray would take " auto " or "Auto" for a host
     try:
         return str(services.canonicalize_bootstrap_address(address))
     except ConnectionError:

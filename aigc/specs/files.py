@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -20,8 +23,37 @@ _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionE
 _MOST_SHOWN = 200
 
 
+_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
+_REAL = "tag:yaml.org,2002:float"
+_WHOLE = "tag:yaml.org,2002:int"
+
+_HANDED_IN = re.compile(r"/dev/(?:stdin|fd/[0-9]+)")
+"""Pipes that the shell makes for one reader: `--spec <(...)`."""
+
+_PLAINER = {
+    "tuple_type": "expected a list, as in [a, b]",
+    "list_type": "expected a list, as in [a, b]",
+    "dict_type": "expected fields, as in {name: value}",
+    "model_type": "expected fields, as in {name: value}",
+    "model_attributes_type": "expected fields, as in {name: value}",
+}
+
+
 class _Loader(yaml.SafeLoader):
-    """Refuses a field that is there twice, of which YAML would take the last."""
+    """Refuses a field that is there twice, of which YAML would take the last.
+
+    010 and 1:30, in YAML 1.1 the numbers 8 and 90, stay text: a field for numbers takes the first
+    as 10 and refuses the second.
+    """
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        if kind is yaml.ScalarNode and implicit[0] and value is not None:
+            text = (tag == _WHOLE and not _INTEGER.fullmatch(value)) or (
+                tag == _REAL and ":" in value
+            )
+            return self.DEFAULT_SCALAR_TAG if text else tag
+        return tag
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -61,8 +93,9 @@ def read(path: str) -> dict[str, Any]:
         SpecError: it cannot be read, or holds something else.
     """
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-        loaded = yaml.load(text, _Loader)
+        loaded = yaml.load(_text(path), _Loader)
+    except UnicodeDecodeError as error:
+        raise SpecError(f"spec {path}: {_not_utf8(error)}") from None
     except OSError as error:
         raise SpecError(f"spec {path}: {error.strerror or error}") from None
     except _NOT_YAML as error:
@@ -70,6 +103,23 @@ def read(path: str) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise SpecError(f"spec {path}: expected fields like `model: NAME`, got {loaded!r}")
     return loaded
+
+
+def _text(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read()
+    file = Path(path)
+    if file.exists() and not (file.is_file() or file.is_dir() or _HANDED_IN.fullmatch(path)):
+        raise SpecError(f"spec {path}: not a regular file; `-` reads standard input")
+    text = file.read_text(encoding="utf-8")
+    if "\0" in text:
+        raise SpecError(f"spec {path}: it has zero bytes, as UTF-16 text has; save it as UTF-8")
+    return text
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    wide = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return f"not UTF-8 text{', it looks like UTF-16' if wide else ''}; save it as UTF-8"
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -116,11 +166,22 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
             return f"{prefix}unknown field {field}; {whose} are: {known}"
         case "missing":
             return f"{prefix}field {field} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
     given = first["input"]
+    message = _PLAINER.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] in ("string_type", "invalid_key"):
+        message += _unquoted(given)
     shown = "" if isinstance(given, dict) else f" = {_shown(given)}"
     return f"{prefix}{field}{shown}: {message}"
+
+
+def _unquoted(value: object) -> str:
+    """What to do where YAML takes a word for something else."""
+    if isinstance(value, bool):
+        words = "yes, on and true" if value else "no, off and false"
+        return f"; YAML reads {words} as {value}: put the word in quotes if it is text"
+    is_other = isinstance(value, int | float | date)
+    return "; put it in quotes if it is text" if is_other else ""
 
 
 def _one_line(error: object) -> str:

@@ -107,9 +107,9 @@ def test_a_folder_that_may_not_be_read_is_named_unless_it_is_ignored(
     ("fields", "line"),
     [
         ({"splits": {"a": "teach"}}, "splits.a = 'teach': input should be 'train', 'test' or"),
-        ({"splits": "none"}, "splits = 'none': input should be a valid dictionary"),
+        ({"splits": "none"}, "splits = 'none': expected fields, as in {"),
         ({"class_level": -1}, "class_level = -1: input should be greater than or equal to 0"),
-        ({"ignore": 3}, "ignore = 3: input should be a valid tuple"),
+        ({"ignore": 3}, "ignore = 3: expected a list, as in [a, b]"),
         ({"source": "caf\udce9"}, "source = 'caf\\udce9': the path is not UTF-8; rename it"),
         ({"truncated": "yes"}, "truncated = 'yes': input should be 'reject' or 'keep'"),
     ],
