@@ -67,6 +67,11 @@ def entries(uri: str, modified_s: float, prefix: str = "") -> list[storage.Entry
     ]
 
 
+def in_tar(uri: str) -> bool:
+    """Whether `uri` is that of a member of a tar."""
+    return f"{_MARK}tar{_MARK}" in uri
+
+
 def read_bytes(uri: str) -> bytes:
     """The content of a file, or of a member of an archive.
 

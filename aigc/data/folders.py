@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -258,10 +258,24 @@ def _reading(
         folders = sorted(read_as.roles.items())
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]
         parts.append(f"splits: {listed(splits, 6)}")
+    if known.splits:
+        parts.append(_split_cells(known.splits, read_as))
+    if side_files.unread and not known.labelled:
+        parts.append(f"{side_files.unread} not read: name a table of labels as label_file")
     if len(names) < 2 and unread:
         tables = listed([shown(key) for key in unread], 3)
         parts.append(f"{tables} not read: if it holds labels, name it as label_file")
     return "; ".join([*parts, *filter(None, [read_as.told])])
+
+
+def _split_cells(cells: Mapping[str, Role | None], read_as: Structure) -> str:
+    """What the cells of a column of splits became; an empty one leaves it to the folder."""
+    told = [f"{shown(cell)} to {_VERBS[role]}" for cell, role in sorted(cells.items()) if role]
+    empty = "as their folders" if read_as.split_level is not None else "to train on"
+    known = listed(told, 6) if told else ""
+    return "splits by column: " + ", ".join(
+        filter(None, [known, f"empty cells {empty}" if "" in cells else ""])
+    )
 
 
 _VERBS: dict[Role, str] = {"train": "train on", "test": "test on", "ignore": "leave out"}

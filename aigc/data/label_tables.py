@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from aigc.data.classes import plain_text
 from aigc.data.layout import parquet_errors
-from aigc.errors import DataError, listed
+from aigc.errors import DataError, listed, shown
 
 Lines: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
 FILE_NAME = "file_name"
@@ -34,6 +35,7 @@ _OTHER_NAMES = [
     "file_path",
 ]
 _DELIMITERS = ",;\t|"
+_PICTURE = re.compile(r".*\.(png|jpe?g|gif|bmp|tiff?|webp|avif|hei[cf]|ppm|pgm)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,19 @@ def stylegan_labels(data: bytes) -> list[list[Any]] | None:
     return labels if pairs else None
 
 
+def no_header(where: str, first: list[str]) -> DataError:
+    """The error of a table whose `first` row names a picture."""
+    return DataError(
+        f"{where}: no header, its first row is {shown(','.join(first)[:80])}; "
+        f"put {FILE_NAME},label above the rows"
+    )
+
+
+def named_as_files(column: str) -> bool:
+    """Whether a column's name says that it holds file names."""
+    return column == FILE_NAME or column.lower() in _OTHER_NAMES
+
+
 def _file_column(header: list[str], where: str, given: bool) -> str:
     if FILE_NAME in header:
         return FILE_NAME
@@ -111,6 +126,8 @@ def _csv(text: str, where: str) -> tuple[list[str], Lines]:
 
     cells = rows()
     header = [name.strip() for name in next(cells, [])]
+    if not any(map(named_as_files, header)) and any(map(_PICTURE.fullmatch, header)):
+        raise no_header(where, header)
     named = [name for name in header if name]
     if len(set(named)) != len(named):
         raise DataError(f"{where}: two columns have one name: {listed(header)}")

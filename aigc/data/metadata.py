@@ -8,7 +8,7 @@ import math
 import posixpath
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -71,6 +71,8 @@ class Metadata:
     """Keys of the tables."""
     unlabelled: bool = False
     """StyleGAN's `dataset.json` says that there are no labels, so folders are not classes."""
+    splits: Mapping[str, Role | None] = field(default_factory=dict)
+    """What each cell of a column of splits means; "" stands for empty cells."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -87,6 +89,8 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
     """
     tables = _tables(uri, entries, spec)
     rows: dict[str, Row] = {}
+    places: dict[str, tuple[str, int]] = {}
+    splits: dict[str, Role | None] = {}
     columns: set[str] = set()
     labelled = unlabelled = False
     pictures = _Pictures([entry.key for entry in entries])
@@ -97,6 +101,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
             unlabelled = True
             continue
         table = label_tables.parse(entry.key, data, where, bool(spec.label_file))
+        _require_header(entry.key, table, pictures, where)
         chosen = notes.choose(spec, table.header, where)
         label = _label_column(where, table, spec)
         split = _split_column(table, spec)
@@ -105,12 +110,17 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
             at = f"{where}, line {number}"
             key = pictures.find(posixpath.dirname(entry.key), line.get(table.file_column), at)
             if key in rows:
-                raise DataError(f"{at}: {key} is listed twice")
-            rows[key] = _row(line, chosen, label, _role(line.get(split), at, spec))
+                raise _twice(at, key, places[key])
+            places[key] = where, number
+            cell = _cell(line.get(split)) if split else ""
+            role = _role(cell, at, spec)
+            if split:
+                splits[cell] = role
+            rows[key] = _row(line, chosen, label, role)
     if not tables:
         _need_none(uri, spec)
     named = tuple(name for name in notes.COLUMNS if name in columns)
-    return Metadata(rows, labelled, named, frozenset(e.key for e in tables), unlabelled)
+    return Metadata(rows, labelled, named, frozenset(e.key for e in tables), unlabelled, splits)
 
 
 class _Pictures:
@@ -141,6 +151,13 @@ class _Pictures:
             if (composed := unicodedata.normalize("NFC", key)) in self._composed:
                 return self._composed[composed]
         return self._by_name(called, where) or posixpath.normpath(spelled[0])
+
+    def has(self, folder: str, name: str) -> bool:
+        """Whether `name` is that of one or more pictures."""
+        try:
+            return bool(name) and self.find(folder, name, "") in self._keys
+        except DataError:
+            return True
 
     def _by_name(self, name: str, where: str) -> str:
         """By the end of the path: as Kaggle's tables have it, without folder or without suffix."""
@@ -189,6 +206,23 @@ def _content(entry: storage.Entry, where: str) -> bytes:
     return archives.read_bytes(entry.uri)
 
 
+def _require_header(key: str, table: Table, pictures: _Pictures, where: str) -> None:
+    """Raises DataError when the names of a CSV's columns are a picture and its label."""
+    column = table.file_column
+    if not key.lower().endswith((".csv", ".tsv")) or label_tables.named_as_files(column):
+        return
+    if pictures.has(posixpath.dirname(key), column):
+        raise label_tables.no_header(where, table.header)
+
+
+def _twice(at: str, key: str, first: tuple[str, int]) -> DataError:
+    file, number = first
+    return DataError(
+        f"{at}: {key} is listed twice, first in {file}, line {number}; leave one out, or name the "
+        "table that counts as label_file"
+    )
+
+
 def _need_none(uri: str, spec: PrepareSpec) -> None:
     for name in notes.COLUMNS:
         if getattr(spec, f"{name}_column"):
@@ -230,10 +264,14 @@ def _split_column(table: Table, spec: PrepareSpec) -> str:
     return next((name for name in table.header if name.lower() in _SPLIT_COLUMNS), "")
 
 
-def _role(value: Any, where: str, spec: PrepareSpec) -> Role | None:
-    if value is None or not str(value).strip():
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _role(value: str, where: str, spec: PrepareSpec) -> Role | None:
+    if not value:
         return None
-    role = role_of(str(value).strip(), spec.splits)
+    role = role_of(value, spec.splits)
     if role is None:
         raise DataError(
             f"{where}: split {value!r} is not known; say --set 'splits={{{value}: train}}' (or "

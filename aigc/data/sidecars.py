@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +15,14 @@ from aigc.data import archives, notes
 from aigc.data.classes import class_name, plain_text
 from aigc.data.decode import UnfitError
 from aigc.data.notes import Notes
-from aigc.errors import DataError
+from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 from aigc.storage import Entry
 
 _TEXT = (".txt", ".caption")
 _JSON = ".json"
 _CLASS = ".cls"
+_LABELS = ("label", "label_name", "class")
 _MOST_BYTES = 2**20
 _READ_THREADS = 8
 _SNIFFED = 64
@@ -36,6 +38,8 @@ class Sidecars:
     """Class by the picture's key, from .cls."""
     columns: tuple[str, ...]
     """Those of `notes.COLUMNS` that they have."""
+    unread: str = ""
+    """What may hold labels and is not used: a field of a JSON file, or a .cls of no picture."""
 
     @property
     def files(self) -> set[str]:
@@ -51,11 +55,13 @@ def find(entries: Sequence[Entry], pictures: Sequence[Entry], spec: PrepareSpec)
     known = {entry.key: entry for entry in entries if entry.key.endswith((*_TEXT, _JSON, _CLASS))}
     of: dict[str, tuple[Entry, ...]] = {}
     for picture in pictures if known else ():
-        spelled = [_stem(picture.key) + suffix for suffix in (*_TEXT, _JSON, _CLASS)]
+        spelled = [_beside(picture, suffix, known) for suffix in (*_TEXT, _JSON, _CLASS)]
         spelled += [picture.key + suffix for suffix in (*_TEXT, _JSON)]
         if found := tuple(known[key] for key in spelled if key in known):
             of[picture.key] = found
-    return Sidecars(of, _labels(of, spec), _columns(of.values(), spec))
+    labels = _labels(of, spec)
+    unread = "" if labels else _unread(known, of.values(), spec)
+    return Sidecars(of, labels, _columns(of.values(), spec), unread)
 
 
 def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
@@ -76,6 +82,16 @@ def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
             if found.strip() and not _BOXES.fullmatch(found):
                 said = replace(said, caption=notes.text(found, "caption"))
     return said
+
+
+def _beside(picture: Entry, suffix: str, known: Mapping[str, Entry]) -> str:
+    """The key of the file with `suffix` next to `picture`: 0.cls of 0.png, and in a tar also of
+    0.image.png, as WebDataset's keys end at the first dot."""
+    key = _stem(picture.key) + suffix
+    if key in known or not archives.in_tar(picture.uri):
+        return key
+    folder, slash, name = picture.key.rpartition("/")
+    return folder + slash + name.partition(".")[0] + suffix
 
 
 def _stem(key: str) -> str:
@@ -108,16 +124,36 @@ def _class(entries: tuple[Entry, ...]) -> str:
 
 def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[str, ...]:
     """The columns that a sample of the side files has."""
-    some = list(groups)
-    step = max(1, len(some) // _SNIFFED)
     found: set[str] = set()
-    for entries in some[::step]:
+    for entries in _sample(groups):
         try:
             said = read(entries, spec)
         except UnfitError:
             continue
         found |= {name for name in notes.COLUMNS if getattr(said, name) is not None}
     return tuple(name for name in notes.COLUMNS if name in found)
+
+
+def _unread(known: Iterable[str], groups: Collection[tuple[Entry, ...]], spec: PrepareSpec) -> str:
+    """A .cls next to no picture, else the field of labels that a sample of the JSON files has, as
+    "label in 0.json"."""
+    if not spec.label_column or spec.label_file is not None:
+        return ""
+    used = {entry.key for entries in groups for entry in entries}
+    if lone := min((k for k in known if k.endswith(_CLASS) and k not in used), default=""):
+        return shown(lone)
+    fields = dict.fromkeys((spec.label_column, *_LABELS))
+    for entry in (one for entries in _sample(groups) for one in entries):
+        with suppress(UnfitError):
+            said = _object(entry) if entry.key.endswith(_JSON) else {}
+            if found := next((name for name in fields if said.get(name) is not None), ""):
+                return f"{shown(found)} in {shown(entry.key)}"
+    return ""
+
+
+def _sample(groups: Iterable[tuple[Entry, ...]]) -> list[tuple[Entry, ...]]:
+    some = list(groups)
+    return some[:: max(1, len(some) // _SNIFFED)]
 
 
 def _object(entry: Entry) -> dict[str, Any]:

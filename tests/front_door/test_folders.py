@@ -15,9 +15,10 @@ from aigc.specs import PrepareSpec, build
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
 from tests.front_door.folders import Case, link, pictures, plant, raw_name
+from tests.front_door.label_cases import LABELS
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
 
-CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS]
+CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS]
 
 
 @pytest.mark.timeout(60)
