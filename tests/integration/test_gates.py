@@ -162,9 +162,13 @@ def test_what_only_a_worker_finds_wrong_leaves_the_place_free(model, tmp_path) -
 
 
 def test_a_second_command_that_finishes_first_is_no_fault(repeating, tmp_path, monkeypatch) -> None:
-    """Who finishes a set takes its rounds away, here before the other puts a shard together."""
+    """Who finishes a set takes its rounds away, here before the other puts a shard together. Both
+    hold workers at once, so each takes half of what the session has at most."""
     gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
-    asked = spec(repeating, tmp_path / "set", count=120, shard_items=32, gates=gates)
+    half = {"workers": 1, "cpus_per_worker": 1}
+    asked = spec(
+        repeating, tmp_path / "set", count=120, shard_items=32, gates=gates, placement=half
+    )
     assemble, digests = rounds._assemble, []
 
     def late(course: Course, number: int) -> None:
