@@ -87,13 +87,18 @@ def read_names(uri: str) -> tuple[str, ...] | None:
     return distinct(lines, uri)
 
 
+def marked_encoding(head: bytes) -> str | None:
+    """Python's name of the Unicode encoding that a byte order mark at the beginning tells."""
+    return next((name for mark, name in _MARKS if head.startswith(mark)), None)
+
+
 def plain_text(data: bytes, where: str) -> str:
     """The text of a file in UTF-8, or in UTF-16 or UTF-32 that begins with a byte order mark.
 
     Raises:
         DataError: another encoding.
     """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    encoding = marked_encoding(data) or "utf-8"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

@@ -1,23 +1,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from aigc.cli import main
+from tests.command_line import aigc
 from tests.data.pictures import folder
-
-
-def aigc(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `aigc words…`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["aigc", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-    captured = capsys.readouterr()
-    return int(left.value.code or 0), captured.out, captured.err
 
 
 def test_fetch_prepare_show(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from aigc.cli import main
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError, listed
 from aigc.generation.briefs import read
@@ -27,21 +25,13 @@ from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.training import train
 from aigc.training.sheets import Sheet
+from tests.command_line import aigc
 from tests.data.pictures import folder, spec
 from tests.models_for_tests import tiny_config, tiny_tensors
 from tests.training.helpers import tiny_spec
 
 NFC, NFD = (unicodedata.normalize(form, "Crème brûlée") for form in ("NFC", "NFD"))
 KNOWN = ("hat", NFC, "각", "Straße")
-
-
-def aigc(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["aigc", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-    captured = capsys.readouterr()
-    return int(left.value.code or 0), captured.out, captured.err
 
 
 @pytest.fixture

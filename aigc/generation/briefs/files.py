@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from aigc import storage
+from aigc.data.classes import marked_encoding
 from aigc.errors import AigcError, SpecError, StorageError
 
 KINDS = {
@@ -79,13 +80,6 @@ _CONTENTS = (
     (b"<!doctype", "", "a web page"),
     (b"<html", "", "a web page"),
     (b"<?xml", "", "an XML file"),
-)
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HEAD_BYTES = 1024
 _MOST_BYTES = 2**31
@@ -178,9 +172,8 @@ def text_lines(uri: str) -> Iterator[Iterator[str]]:
 
 
 def _encoding(uri: str, head: bytes) -> str:
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
+    if marked := marked_encoding(head):
+        return marked
     if b"\0" in head:
         raise SpecError(
             f"briefs = {uri}: not UTF-8 text: it has zero bytes, as UTF-16 without a byte order "

@@ -54,7 +54,7 @@ def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> J
             pictures.
     """
     dataset = open_dataset(bench.data)
-    found: dict[str, list[Json]] = {name: [] for name in (*bench.specs, *bench.pictures)}
+    found: dict[str, list[Json]] = {name: [] for name in bench.specs}
     others = {
         name: [_judged(folder, dataset, bench.samples) for folder in folders]
         for name, folders in bench.pictures.items()
@@ -66,7 +66,7 @@ def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> J
                     found[name].append(_trained(specs[seed], bench, address, notice))
                     notice(f"{name}, seed {specs[seed].seed}: {_line(found[name][-1])}")
     found |= others
-    summary = {name: _summary(runs) for name, runs in found.items() if runs}
+    summary = {name: _summary(runs) for name, runs in found.items()}
     result: Json = {"data": dataset.digest, "samples": bench.samples, "summary": summary}
     result["runs"] = found
     text = json.dumps(result, indent=2, sort_keys=True)
