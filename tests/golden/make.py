@@ -1,0 +1,204 @@
+"""Making golden sets. With `models.py` the only module that knows `aigc` by name: where a
+refactoring moves what is called here, this file follows, and nothing recorded may change."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from aigc.endpoint.app import create_app
+from aigc.endpoint.settings import EndpointSettings
+from aigc.generation.draws import Draws
+from aigc.generation.engine import Engine, Passes
+from aigc.generation.latents import latents
+from aigc.models.sampling import load_prior
+from aigc.orchestration import generate, opening, prepare
+from aigc.orchestration.crew import Event
+from aigc.output import commit, read
+from aigc.output.merge import merge
+from aigc.output.verify import verify
+from aigc.service.service import Service
+from aigc.service.settings import ServiceSettings
+from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
+from aigc.store import ModelStore, ModelVersion
+from aigc.types import Closing
+from tests.endpoint.conftest import serving
+from tests.golden import cases
+from tests.golden.cases import Case
+from tests.golden.models import EXACT, Model, write_store
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Here:
+    """A crew of one worker, which is this process: a set takes a fraction of a second."""
+
+    grows = False
+
+    def __init__(self, setup: Any, placement: Any, on_cluster: bool) -> None:
+        self._run, self._events = setup(1), list[Event]()
+
+    def room(self) -> int:
+        return 1
+
+    def nodes(self) -> int:
+        return 1
+
+    def start(self) -> object:
+        worker = object()
+        self._events.append(Event(worker, "ready"))
+        return worker
+
+    def hand(self, worker: object, unit: Any) -> None:
+        result = self._run(unit, lambda items: None)
+        if isinstance(result, Closing):
+            result = result.close(lambda sent: None)
+        self._events.append(Event(worker, "done", result, str(unit)))
+
+    def wait(self, workers: Sequence[object], timeout_s: float) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def stop(self, worker: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def _in_this_process() -> Iterator[None]:
+    with contextlib.ExitStack() as patches:
+        for module in (generate, opening):
+            patches.enter_context(mock.patch.object(module, "make_crew", Here))
+        nowhere = mock.patch.object(
+            generate, "place", lambda address: contextlib.nullcontext(False)
+        )
+        patches.enter_context(nowhere)
+        yield
+
+
+class Golden:
+    """A folder with the models' store, briefs and training pictures, and the sets made so far."""
+
+    def __init__(self, root: Path) -> None:
+        """AIGC_STORE names the folder's store from now on."""
+        self.root = root
+        os.environ["AIGC_STORE"] = str(write_store(root / "store"))
+        cases.write_inputs(root)
+        self._write_data()
+
+    def made(self, name: str) -> Path:
+        """The set of case `name`, made when it is first asked for."""
+        out = self.root / "sets" / name
+        if not (out / "manifest.json").exists():
+            self.generate(cases.CASES[name], out)
+        return out
+
+    def generate(self, case: Case, out: Path) -> None:
+        with _in_this_process():
+            generate.run(GenerateSpec.model_validate(case.spec(self.root, out)))
+
+    def append(self, out: Path, to: int) -> None:
+        with _in_this_process():
+            generate.append(AppendSpec.model_validate({"out": str(out), "to": to}))
+
+    def merge(self, out: Path, parts: Sequence[Path]) -> None:
+        merge(str(out), [str(part) for part in parts])
+
+    def published(self, model: Model) -> str:
+        """The digest that `model` gets when it is published today; see `grown.json`."""
+        version, published = self._version(model), ModelStore(str(self.root / "published"))
+        return published.publish(model.name, version.config, ModelStore().load(version)).digest
+
+    def rendered(
+        self, model: Model, count: int, precision: str = "fp32", threads: int = 1
+    ) -> Pixels:
+        """The first `count` items of seed 7, labels in turn, uint8 (N, H, W, C)."""
+        engine = self._engine(model, precision)
+        torch.set_num_threads(threads)
+        return engine.render(_draws(model, count)).pixels
+
+    def noise_of(
+        self, model: Model, count: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+        """What the network sees of those items: noise (N, latent_dim), mapped by the prior where
+        there is one, and classes (N,)."""
+        draws, version = _draws(model, count), self._version(model)
+        noise = latents(draws, model.size.latent_dim)
+        prior = load_prior(version.config, ModelStore().load(version))
+        if prior is not None and draws.labels is not None:
+            noise = prior(noise, torch.from_numpy(draws.labels))
+        return noise.numpy(), draws.labels
+
+    @contextlib.contextmanager
+    def endpoint(self) -> Iterator[httpx.Client]:
+        """A client of a service that offers the exact models, in fp32 and passes of eight."""
+        models = tuple(f"{model.name}@v1" for model in EXACT)
+        settings = ServiceSettings(
+            models, str(self.root / "store"), precision="fp32", micro_batch=8
+        )
+        app = create_app(Service(settings), EndpointSettings(access_log=False))
+        with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+            yield client
+
+    def shorten(self, text: str) -> str:
+        """`text` without the place where the test ran."""
+        return text.replace(str(self.root), "ROOT")
+
+    def _version(self, model: Model) -> ModelVersion:
+        return ModelStore().resolve(f"{model.name}@v1")
+
+    def _engine(self, model: Model, precision: Any) -> Engine:
+        version = self._version(model)
+        passes = Passes(8, precision, "cpu")
+        return Engine(version.config, ModelStore().load(version), passes)
+
+    def _write_data(self) -> None:
+        """A prepared data set; three of its pictures are items of the set gan/cut."""
+        pictures = cases.training_pictures()
+        known = pixels_of(self.made("gan/cut"))
+        pictures[:3] = [known[at][..., 0] for at in (3, 5, 9)]
+        for at, picture in enumerate(pictures):
+            path = self.root / "raw" / f"class {at % 2}" / f"{at:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path)
+        spec = {"source": str(self.root / "raw"), "out": str(self.root / "data")}
+        sizes = {"size": "16x20", "channels": 1, "test_fraction": 0.0}
+        prepare.run(PrepareSpec.model_validate(spec | sizes))
+
+
+def pixels_of(out: Path) -> list[Pixels]:
+    """Every item of a finished set, decoded, uint8 (H, W, C)."""
+    job, records = commit.read_job(str(out)), commit.read_records(str(out))
+    found = read.stored(str(out), job, records, range(job.count))
+    return [found[index].pixels(job.channels) for index in range(job.count)]
+
+
+def files_of(out: Path) -> list[bytes]:
+    """Every item's file."""
+    job, records = commit.read_job(str(out)), commit.read_records(str(out))
+    found = read.items(str(out), job, records, range(job.count))
+    return [found[index] for index in range(job.count)]
+
+
+def verified(out: Path) -> dict[str, Any]:
+    """What `aigc verify` finds, every item decoded."""
+    return verify(str(out), decode_items=1000)
+
+
+def regenerated(out: Path, indices: Sequence[int], model: str | None = None) -> dict[int, bytes]:
+    return generate.regenerate(str(out), list(indices), model)
+
+
+def _draws(model: Model, count: int) -> Draws:
+    numbers = np.arange(count, dtype=np.int64)
+    labels = numbers % model.size.classes if model.size.classes else None
+    return Draws(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))
