@@ -143,11 +143,11 @@ c,ça/va:2|apple:1,,6,,12,10,,fi,3,
 "d, e",,,5,11,,,0.5,fi,-2.25,2026-12-24
 """
 MIXED = """\
-brief_id,label,count,width,height,codec,quality
-a,apple,3,,,,
-b,d.|ça/va,4,9,9,jpeg,50
-c,,6,,,webp,
-e,Birne 2,2,40,30,png,
+brief_id,label,count,width,height,codec,quality,market
+a,apple,3,,,,,se
+b,d.|ça/va,4,9,9,jpeg,50,fi
+c,,6,,,webp,,"n/o 1"
+e,Birne 2,2,40,30,png,,se
 """
 PLAIN = """\
 {"brief_id": "x", "count": 4, "seed": 3, "note": {"a": [1, null]}}
