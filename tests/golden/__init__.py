@@ -1,8 +1,8 @@
 """Golden digests: what small sets and answers of the endpoint were, byte for byte, when recorded.
 
 They guard contract 1, an item's identity, through every refactoring. `recorded/*.json` holds them,
-`python -m tests.golden.record` writes them anew, `make.py` and `models.py` are the only modules
-that may have to follow when the code under test moves.
+`python -m tests.golden.record` writes them anew. `make.py` alone imports the code under test (but
+for the command line), so it alone has to follow when that moves.
 
 Why the digests hold on every machine:
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.golden.networks import UNIT, Size, Tensors
-from tests.golden.weights import Floats, Ints
+from tests.golden.weights import Array, Floats, Ints
 
 Maps = npt.NDArray[np.float64]
 """(N, C, H, W)."""
@@ -44,7 +44,8 @@ def residual(size: Size, tensors: Tensors, noise: Floats, labels: Ints | None) -
 def levels(values: Maps) -> npt.NDArray[np.uint8]:
     """Numbers in [-1, 1] as grey levels (N, H, W, C), rounded as float32 does it."""
     scaled = (np.clip(values, -1, 1).astype(np.float32) + np.float32(1)) * np.float32(127.5)
-    return np.rint(scaled).astype(np.uint8).transpose(0, 2, 3, 1)
+    rounded: npt.NDArray[np.uint8] = np.rint(scaled).astype(np.uint8).transpose(0, 2, 3, 1)
+    return rounded
 
 
 def _rounded(size: Size, tensors: Tensors, noise: Floats, labels: Ints | None) -> Maps:
@@ -56,7 +57,7 @@ def _rounded(size: Size, tensors: Tensors, noise: Floats, labels: Ints | None) -
     return units.reshape(len(rows), *size.base, -1).transpose(0, 3, 1, 2)
 
 
-def _transposed(x: Maps, weight: Floats) -> Maps:
+def _transposed(x: Maps, weight: Array) -> Maps:
     """Kernel 4, stride 2, padding 1: (N, Cin, H, W) to (N, Cout, 2H, 2W)."""
     count, _, height, width = x.shape
     out = np.zeros((count, weight.shape[1], 2 * height + 2, 2 * width + 2))

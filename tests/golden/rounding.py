@@ -1,4 +1,8 @@
-"""Networks with ordinary weights: exact by kind of machine, within one level elsewhere."""
+"""Networks with ordinary weights: exact by kind of machine, within one level elsewhere.
+
+`record` adds the kind it runs on. Where a change of rounding is meant, delete the other kinds from
+`recorded/rounding.json`: they are recorded again when somebody runs it there.
+"""
 
 from __future__ import annotations
 
