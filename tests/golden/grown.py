@@ -1,4 +1,4 @@
-"""Sets that grew or were merged, and models that are published today."""
+"""Sets that grew or were merged, models that are published today, and perceptual hashes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ def described(golden: make.Golden) -> Record:
             name: value for name, value in make.verified(whole).items() if name != "out"
         },
         "published": published(golden),
+        "hashes": hashes(golden),
     }
+
+
+def hashes(golden: make.Golden) -> dict[str, list[str]]:
+    """The perceptual hash of each item of two sets."""
+    names = ("gan/plain/raw/parquet", "residual/plain")
+    return {name: make.hashes(make.pixels_of(golden.made(name))) for name in names}
 
 
 def published(golden: make.Golden) -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from aigc.data.fingerprints import fingerprint
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.generation.draws import Draws
@@ -162,10 +163,14 @@ class Golden:
         return Engine(version.config, ModelStore().load(version), passes)
 
     def _write_data(self) -> None:
-        """A prepared data set; three of its pictures are items of the set gan/cut."""
+        """A prepared data set. Three of its pictures are items of the set gan/cut, one is nearly
+        an item, and one is an item only to who looks at coarse averages."""
         pictures = cases.training_pictures()
-        known = pixels_of(self.made("gan/cut"))
-        pictures[:3] = [known[at][..., 0] for at in (3, 5, 9)]
+        known = [picture[..., 0] for picture in pixels_of(self.made("gan/cut"))]
+        pictures[:3] = [known[at] for at in (3, 5, 9)]
+        pictures[3] = np.clip(known[11].astype(int) + 3, 0, 255)
+        ripple = 16 * (np.indices(known[0].shape).sum(0) % 2) - 8
+        pictures[4] = np.clip(known[14].astype(int) + ripple, 0, 255)
         for at, picture in enumerate(pictures):
             path = self.root / "raw" / f"class {at % 2}" / f"{at:02d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +192,11 @@ def files_of(out: Path) -> list[bytes]:
     job, records = commit.read_job(str(out)), commit.read_records(str(out))
     found = read.items(str(out), job, records, range(job.count))
     return [found[index] for index in range(job.count)]
+
+
+def hashes(pixels: Sequence[Pixels]) -> list[str]:
+    """The perceptual hash of each picture, by which near duplicates are found."""
+    return [f"{value:016x}" for value in fingerprint(np.stack(pixels)).phash.tolist()]
 
 
 def verified(out: Path) -> dict[str, Any]:

@@ -71,6 +71,10 @@ def test_a_model_gets_the_digest_it_got(golden: Golden) -> None:
     assert not differences(before, grown.published(golden))
 
 
+def test_near_duplicates_are_found_by_the_hashes_they_had(golden: Golden) -> None:
+    assert not differences(record.read("grown")["found"]["hashes"], grown.hashes(golden))
+
+
 def test_the_endpoint_answers_what_it_answered(golden: Golden) -> None:
     before, found = record.read("api")["found"], api.answers(golden)
     everything = Case("gan", {"briefs": "mixed", "writer": "webdataset"})
