@@ -169,8 +169,8 @@ class Golden:
         known = [picture[..., 0] for picture in pixels_of(self.made("gan/cut"))]
         pictures[:3] = [known[at] for at in (3, 5, 9)]
         pictures[3] = np.clip(known[11].astype(int) + 3, 0, 255)
-        ripple = 16 * (np.indices(known[0].shape).sum(0) % 2) - 8
-        pictures[4] = np.clip(known[14].astype(int) + ripple, 0, 255)
+        ripple = 40 * (np.indices(known[0].shape).sum(0) % 2) - 20
+        pictures[4] = np.clip(known[10].astype(int) + ripple, 0, 255)
         for at, picture in enumerate(pictures):
             path = self.root / "raw" / f"class {at % 2}" / f"{at:02d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
