@@ -177,6 +177,11 @@ def _tell(made: Json) -> None:
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
+    if not made["test"]:
+        say(
+            "no test pictures: evaluate needs some, and train compares with those it trains on; "
+            "raise test_fraction, or give the source a split to test on"
+        )
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
         say(f"no training images of {missing}; a model makes these only when asked by name")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from aigc import storage
-from aigc.data import archives, idx, metadata
+from aigc.data import archives, idx, label_cells, metadata
 from aigc.data import entries as of_source
 from aigc.data.about import FILE as ABOUT
 from aigc.data.about import about
@@ -78,7 +78,13 @@ def open_source(spec: PrepareSpec) -> Source:
         about=about(found.files),
         terms=next((entry.uri for entry in found.files if entry.key == _LICENCE), ""),
         ignored=found.ignored.counts,
-        reading=source.reading + (f"; left out: {left_out}" if left_out else ""),
+        reading="; ".join(
+            [
+                source.reading,
+                *label_cells.alike(source.labels),
+                *([f"left out: {left_out}"] if left_out else []),
+            ]
+        ),
     )
 
 

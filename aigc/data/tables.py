@@ -77,7 +77,10 @@ class TableChunk:
         if name is not None:
             return index[name]
         known = len(self.labels.names)
-        return f"label {label} is not one of the {known} classes" if label and known else "no label"
+        if label is not None and known:
+            return f"label {label} is not one of the {known} classes"
+        said = isinstance(label, str) and label.strip()
+        return f"no label: the cell says {label.strip()!r}" if said else "no label"
 
 
 def _item(
@@ -119,28 +122,28 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
     own_split = set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
     uris, schemas = [e.uri for e in files], [head.schema.to_arrow_schema() for head in heads]
-    labels, columns_of = label_columns.read(uris, schemas, spec)
+    labels = label_columns.read(uris, schemas, spec)
     texts = [_texts(entry.uri, head, spec) for entry, head in zip(files, heads, strict=True)]
     chunks: list[Chunk] = []
     for at, (entry, side, head, said) in enumerate(zip(files, sides, heads, texts, strict=True)):
         test = own_split and side == "test"
-        column = columns_of[at] if columns_of else None
+        column = labels.columns[at] if labels.columns else None
         for first_row, groups in _groups(head, spec):
             place = (entry.uri, entry.key, groups, first_row)
-            chunks.append(TableChunk(*place, test, labels, column, said))
+            chunks.append(TableChunk(*place, test, labels.names, column, said))
     total = sum(head.num_rows for head in heads)
     if files and not total:
         raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
     return Source(
-        labels,
+        labels.names,
         own_split,
         total,
         size_bytes,
         chunks,
         columns=columns,
-        reading=_reading(files, sides, labels, spec),
+        reading="; ".join([_reading(files, sides, labels.names, spec), *labels.spellings.told]),
     )
 
 

@@ -17,8 +17,9 @@ from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
 from tests.front_door.folders import Case, link, pictures, plant, raw_name
 from tests.front_door.label_cases import LABELS
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
+from tests.front_door.spelling_cases import SPELLINGS
 
-CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS]
+CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS, *SPELLINGS]
 
 
 @pytest.mark.timeout(60)
