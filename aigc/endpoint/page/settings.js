@@ -175,7 +175,7 @@ export class Settings {
         box.checked = this.labels.has(label);
         if (!untrained.includes(label)) return el("label", {}, box, label);
         const mark = el("small", { textContent: "no training pictures" });
-        return el("label", { className: "untrained" }, box, label, mark);
+        return el("label", { className: "untrained" }, box, `${label} `, mark);
       }),
     );
     this.#labelsHint();
