@@ -13,6 +13,7 @@ from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank, require_names
+from aigc.generation.briefs.unlike import COMMENT
 from aigc.generation.briefs.values import given, header_name
 
 _CHUNK_ROWS = 8192
@@ -117,6 +118,8 @@ class _Table:
             cells = cells[:width]
         if len(cells) != width:
             reason = f"{len(cells)} cells, the header has {width}; quote cells with commas"
+            if cells[0].lstrip().startswith("#"):
+                reason = COMMENT
             self._rejects.append(Reject(self._row, None, reason))
             return
         if self._empty:
