@@ -34,7 +34,9 @@ def find(sheet: Sheet, fields: Mapping[str, str]) -> Unlike:
     """Rows of `sheet` whose first cell begins with #, where not all do; and those of totals:
     named so, or with the sum of all counts above and without a label that others have. `fields`
     says which column holds which field."""
-    first = next(iter(sheet.columns), "")
+    if not sheet.columns:
+        return Unlike()
+    first = next(iter(sheet.columns))
     numbered = first not in (fields.get("label"), fields.get("count"))
     comments: list[int] = []
     totals: dict[int, str] = {}
