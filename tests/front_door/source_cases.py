@@ -48,6 +48,9 @@ TABLES = [
          | {"metadata.jsonl": lines({"file_name": "1.png", "label": 0},
                                     {"file_name": "2.png", "label": 1})},
          labels="0 1", ignored={_DESCRIBES: 1}),
+    Case("metadata.jsonl that is an array", pictures(_FLAT)
+         | {"metadata.jsonl": json.dumps([{"file_name": "1.png", "label": 0}])},
+         refused="metadata.jsonl: begins with [, as a JSON array; write one object a line"),
     Case("metadata.parquet with labels", pictures(_FLAT)
          | {"metadata.parquet": parquet({"file_name": ["1.png", "2.png"], "label": ["x", "y"],
                                          "text": ["one", None]})},
