@@ -170,7 +170,10 @@ def show(
 
 def _tell(made: Json) -> None:
     if made["reused"]:
-        say(f"{made['uri']}: this spec already made it of the same source; nothing to do")
+        source = (
+            "a source that is gone, as it was then" if made["source_gone"] else "the same source"
+        )
+        say(f"{made['uri']}: this spec already made it of {source}; nothing to do")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "

@@ -16,6 +16,7 @@ from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
+from aigc.data.label_tables import named_as_files
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
@@ -31,6 +32,10 @@ from aigc.specs.prepare import Role
 
 NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"
+_PATHS = (
+    "; of paths alone, put the table as metadata.parquet, with columns file_name and label, above "
+    "the picture files: their folder is then the source"
+)
 REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
 
@@ -103,10 +108,13 @@ def _item(
 def _encoded(value: Any) -> bytes:
     """The bytes of a cell: binary, or Hugging Face's struct<bytes, path>."""
     found = value.as_py()
+    path = None
     if isinstance(found, dict):
-        found = found.get("bytes")
+        path, found = found.get("path"), found.get("bytes")
     if found is None:
-        raise UnfitError("no image bytes")
+        raise UnfitError(
+            f"no image bytes, only the path {path[:80]!r}" if path else "no image bytes"
+        )
     return bytes(found)
 
 
@@ -185,6 +193,8 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
         if column and column not in schema.names:
             none = " or to '' if there are none" if field == "label_column" else ""
+            if field == "image_column" and not any(_holds_bytes(one.type) for one in schema):
+                none = _PATHS if any(map(named_as_files, schema.names)) else ""
             raise DataError(
                 f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}{none}"
             )
@@ -192,6 +202,7 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     if not _holds_bytes(kind):
         raise DataError(
             f"{uri}: column {spec.image_column!r} is {kind}; expected binary or struct<bytes, path>"
+            f"{_PATHS if _holds_paths(kind) else ''}"
         )
     return head
 
@@ -201,6 +212,10 @@ def _holds_bytes(kind: pa.DataType) -> bool:
         position = kind.get_field_index("bytes")
         return position >= 0 and _holds_bytes(kind.field(position).type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_paths(kind: pa.DataType) -> bool:
+    return is_text(kind) or (pa.types.is_struct(kind) and kind.get_field_index("path") >= 0)
 
 
 def _groups(head: pq.FileMetaData, spec: PrepareSpec) -> Iterator[tuple[int, tuple[int, ...]]]:

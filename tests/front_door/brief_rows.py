@@ -17,6 +17,32 @@ def _rows(id: str, *lines: str, rejects: dict[int, str], head: str = HEAD) -> Ta
     return Table(id, "b.csv", csv(head, *lines), MANY, made=MADE, rejects=rejects)
 
 
+_HEADER = r"row 1 is a title \('Spring'\), row {} looks like the header \({}\); delete the rows"
+_NAMES = ["brief_id", "label", "count"]
+
+TITLES = [
+    Table("a title above the header", "b.xlsx",
+          workbook(("A", [["Spring", None], _NAMES, ["a", "two", 3]])),
+          refused=_HEADER.format(2, "brief_id, label, count")),
+    Table("a title and a blank above the header", "b.xlsx",
+          workbook(("A", [["Spring"], [], ["by me"], _NAMES, ["a", "two", 3]])),
+          refused=_HEADER.format(4, "brief_id, label, count")),
+    Table("a title above the header of a CSV", "b.csv",
+          csv("Spring,,", "brief_id,label,count", "a,two,3"),
+          refused=_HEADER.format(2, "brief_id, label, count")),
+    Table("a title of one cell above the header of a CSV", "b.csv",
+          csv("Spring", "Label,Count", "two,3"), refused=_HEADER.format(2, "label, count")),
+    Table("a first sheet with a header alone", "b.xlsx",
+          workbook(("A", [_NAMES]), ("B", [_NAMES, ["a", "two", 3]]), ("C", [["x"]])),
+          refused="sheet 'A' has a header and no rows; for another: .*content is in: 'B'$"),
+    Table("a header alone", "b.xlsx", workbook(("A", [_NAMES])), refused="holds no rows"),
+    Table("a cell that is named as a field", "b.csv", csv("who,n", "label,1", "count,2"),
+          {"columns": {"brief_id": "who", "count": "n"}}, made=[(1, "zero"), (2, "zero")]),
+    Table("the briefs of a finished job", "_briefs.parquet", parquet(
+        {"brief_id": ["a"], "items": [3], "seed": [1], "first_index": [0], "label_pattern": [0],
+         "codec": ["png"]}), refused="the briefs of a job as they were understood"),
+]  # fmt: skip
+
 ROWS_OF_NONE = [
     _rows("a comment", "# spring", *ROWS, rejects={1: COMMENT}),
     _rows("a comment with commas", *ROWS, "#,x,", rejects={3: COMMENT}),
