@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aigc import storage
-from aigc.data import label_cells
+from aigc.data import archives, label_cells
 from aigc.data.classes import distinct, natural, require_few
 from aigc.data.decode import UnfitError
 from aigc.data.label_cells import Spellings
@@ -142,7 +141,7 @@ def _cells(column: LabelColumn, name: str) -> Iterator[Counter[str]]:
         DataError: a number below 0 or with a fraction, or text that is no name.
     """
     where = f"{column.uri}: column {name!r}"
-    with parquet_errors(column.uri), storage.open_input(column.uri) as stream:
+    with parquet_errors(column.uri), archives.open_input(column.uri) as stream:
         for batch in pq.ParquetFile(stream).iter_batches(_BATCH, columns=[name]):
             values = batch.column(0).drop_null()
             if pa.types.is_float16(values.type):

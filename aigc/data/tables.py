@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import label_columns, notes
+from aigc.data import archives, label_columns, notes
 from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import Entries
@@ -58,7 +58,7 @@ class TableChunk:
         columns = list(dict.fromkeys([*columns, *self.texts.values()]))
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
-        with parquet_errors(self.uri), storage.open_input(self.uri) as stream:
+        with parquet_errors(self.uri), archives.open_input(self.uri) as stream:
             batches = pq.ParquetFile(stream).iter_batches(
                 min(256, chunk_items(spec)), list(self.groups), columns
             )
@@ -187,7 +187,7 @@ def _reason_to_ignore(key: str) -> str:
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
-    with parquet_errors(uri), storage.open_input(uri) as stream:
+    with parquet_errors(uri), archives.open_input(uri) as stream:
         head = pq.ParquetFile(stream).metadata
     schema = head.schema.to_arrow_schema()
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
