@@ -107,9 +107,9 @@ def read_bytes(uri: str) -> bytes:
         return storage.read_bytes(uri)
     archive, kind, *numbers = uri.split(_MARK)
     if packed_tars.is_packed(archive):
-        start, size_bytes, modified = numbers
-        data = packed_tars.read(archive, modified, int(start), int(size_bytes))
-        if len(data) != int(size_bytes):
+        place, count, modified = numbers
+        data = packed_tars.read(archive, modified, int(place), int(count))
+        if len(data) != int(count):
             raise UnfitError("cut off in the archive")
         return data
     with closing(storage.open_input(archive)) as stream:

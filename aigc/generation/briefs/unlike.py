@@ -71,6 +71,7 @@ def _cells(
     """The first cell, the label, the prompt and the count of each row."""
     names = [first, *(fields.get(name) for name in ("label", "prompt", "count"))]
     columns: list[Iterator[Any]] = [
-        sheet.values(name) if name in sheet.columns else itertools.repeat(None) for name in names
+        sheet.values(name) if name in sheet.columns else itertools.repeat(None)
+        for name in (found or "" for found in names)
     ]
     return zip(*columns, strict=False)
