@@ -16,7 +16,7 @@ from typing import Any
 
 from aigc.data import notes
 from aigc.data.classes import class_name
-from aigc.errors import listed
+from aigc.errors import DataError, listed
 
 _MISSING = {
     *("nan", "-nan", "null", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nat"),
@@ -54,14 +54,22 @@ def text_of(cell: Any) -> str:
     return notes.text(cell, "label") or ""
 
 
-def namer(spellings: Iterable[str]) -> Callable[[str], str]:
+def namer(spellings: Iterable[str], where: str) -> Callable[[str], str]:
     """The function from a cell's spelling to its class; "" for a cell without a label.
 
     Where all of the column's `spellings` are numbers, those with `.0` are whole ones.
+
+    Raises:
+        DataError: all are numbers, and one is below 0.
     """
     names = [class_name(text) for text in spellings if not is_missing(text)]
     if not all(map(_NUMBER.fullmatch, names)):
         return lambda text: "" if is_missing(text) else class_name(text)
+    if below := min((name for name in names if name.startswith("-")), default=""):
+        raise DataError(
+            f"{where} has the label {below}; labels below 0 often mean that there is none: write "
+            "names, or leave the cell empty"
+        )
     return lambda text: "" if is_missing(text) else _whole(class_name(text))
 
 

@@ -72,15 +72,8 @@ def read(uris: Sequence[str], schemas: Sequence[pa.Schema], spec: PrepareSpec) -
         _column(uri, schema, spec.label_column, spellings)
         for uri, schema in zip(uris, schemas, strict=True)
     ]
-    cells: Counter[str] = Counter()
-    for column in columns:
-        if column.kind != "indices":
-            for found in _cells(column, spec.label_column):
-                cells += found
-                require_few(
-                    len(cells), f"{column.uri}: column {spec.label_column!r}", sorted(cells)
-                )
-    name_of = label_cells.namer(cells)
+    cells, below = _all_cells(columns, spec.label_column)
+    name_of = label_cells.namer(cells, below)
     spelled = {cell: name_of(cell) for cell in cells}
     for cell, name in spelled.items():
         spellings.add(cell, name, cells[cell])
@@ -92,6 +85,19 @@ def read(uris: Sequence[str], schemas: Sequence[pa.Schema], spec: PrepareSpec) -
         for column in columns
     ]
     return Labels((*declared, *natural(seen - declared.keys())), tuple(columns), spellings)
+
+
+def _all_cells(columns: Sequence[LabelColumn], name: str) -> tuple[Counter[str], str]:
+    """The spellings in all files, and where one is that may be a number below 0."""
+    cells: Counter[str] = Counter()
+    below = ""
+    for column in columns:
+        where = f"{column.uri}: column {name!r}"
+        for found in _cells(column, name) if column.kind != "indices" else ():
+            cells += found
+            require_few(len(cells), where, sorted(cells))
+            below = where if any(cell.strip()[:1] == "-" for cell in found) else below
+    return cells, below
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -138,7 +144,7 @@ def _cells(column: LabelColumn, name: str) -> Iterator[Counter[str]]:
     """The spellings of the cells in each batch of a file, and in how many rows each is.
 
     Raises:
-        DataError: a number below 0 or with a fraction, or text that is no name.
+        DataError: a number with a fraction, or text that is no name.
     """
     where = f"{column.uri}: column {name!r}"
     with parquet_errors(column.uri), archives.open_input(column.uri) as stream:
@@ -169,11 +175,6 @@ def _require_whole(cells: Sequence[Any], where: str) -> None:
         raise DataError(
             f"{where} has the label {fraction[0]}; labels are names or whole numbers: choose "
             "another column as label_column, or '' for none"
-        )
-    if numbers and min(numbers) < 0:
-        raise DataError(
-            f"{where} has the label {min(numbers)}; labels below 0 "
-            "often mean that there is none: write names, or leave the cell empty"
         )
 
 

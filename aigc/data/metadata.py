@@ -99,14 +99,14 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
     if not tables:
         _need_none(uri, spec)
     named = tuple(name for name in notes.COLUMNS if name in columns)
-    rows, spellings = _named(rows)
+    rows, spellings = _named(rows, f"{uri}: the table of labels")
     files = frozenset(entry.key for entry in tables)
     return Metadata(rows, labelled, named, files, unlabelled, splits, spellings)
 
 
-def _named(rows: dict[str, Row]) -> tuple[dict[str, Row], Spellings]:
+def _named(rows: dict[str, Row], where: str) -> tuple[dict[str, Row], Spellings]:
     """`rows` with classes in place of label cells, and how each class was spelled."""
-    name_of = label_cells.namer({row.label for row in rows.values() if row.label})
+    name_of = label_cells.namer({row.label for row in rows.values() if row.label}, where)
     spellings = Spellings()
     named = {}
     for key, row in rows.items():

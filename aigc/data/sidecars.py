@@ -142,7 +142,8 @@ def _labels(
 
 def _named(cells: dict[str, str]) -> tuple[dict[str, str], Spellings]:
     """Classes by picture, of those that have one, and how each was spelled."""
-    name_of = label_cells.namer(set(cells.values()))
+    where = min((key for key, cell in cells.items() if cell.strip().startswith("-")), default="")
+    name_of = label_cells.namer(set(cells.values()), f"the file next to {shown(where)}")
     names = {key: name_of(cell) for key, cell in cells.items()}
     spellings = Spellings()
     for key, cell in cells.items():

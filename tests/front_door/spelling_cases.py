@@ -148,6 +148,16 @@ SPELLINGS = [
     _jsonl("JSON lines of 1 and 1.0", [1, 1.0, "1", None], "1", "1 class (1)", 1),
     _jsonl("JSON lines of true and false", [True, False], "false true", "2 classes"),
     _jsonl("JSON lines of NaN", ["x", float("nan"), "NaN"], "x", "read as no label: 'NaN' (1)", 2),
+    Case("a CSV of numbers below 0", pictures("1.png 2.png")
+         | {"metadata.csv": "file_name,label\n1.png,-1\n2.png,3\n"},
+         refused="the table of labels has the label -1; labels below 0 often mean"),
+    Case("a CSV of -1 and words", pictures("1.png 2.png")
+         | {"metadata.csv": "file_name,label\n1.png,-1\n2.png,x\n"}, labels="-1 x", items=2,
+         ignored={_DESCRIBES: 1}),
+    Case("WebDataset of numbers below 0", {"s-000000.tar": _shard(["0", "-1\n"])},
+         refused="the file next to 1.png has the label -1; labels below 0"),
+    Case("Parquet of text below 0", {"x.parquet": parquet({"image": _images(2),
+         "label": ["-1", "3"]})}, refused="x.parquet: column 'label' has the label -1; labels"),
     Case("metadata.parquet of numbers with NaN", pictures("0.png 1.png")
          | _metadata([1.0, float("nan")]), labels="1", rejects={"1.png": _NONE},
          ignored={_DESCRIBES: 1}),
