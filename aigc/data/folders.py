@@ -83,22 +83,7 @@ def open_folder(
     side_files = sidecars.find(found.files, candidates, spec)
     described = known.files | side_files.files
     pictures = _pictures(found, described)
-    labelled = known.labelled or bool(side_files.labels)
-    keys = [entry.key for entry in pictures]
-
-    def recognise(named: bool) -> Structure:
-        """`named`: folders are not classes."""
-        if shards is not None:
-            return Structure(0, {}, shards, "")
-        return structure.recognise(uri, keys, spec, named, bool(known.splits))
-
-    read_as = recognise(labelled or known.unlabelled)
-    if not labelled and not read_as.has_classes:
-        side_files = side_files.with_json_labels()
-        if labelled := bool(side_files.labels):
-            read_as = recognise(True)
-    if labelled:
-        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+    read_as, side_files, labelled = _structure(uri, pictures, known, side_files, spec, shards)
     placing = _Placing(spec, found, known, side_files, read_as, labelled)
     placing.place_all(pictures)
     names = natural(set(placing.classes.values()))
@@ -135,6 +120,35 @@ def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
         return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
 
     return found.ignored.keep(found.files, reason)
+
+
+def _structure(
+    uri: str,
+    pictures: list[storage.Entry],
+    known: Metadata,
+    side_files: Sidecars,
+    spec: PrepareSpec,
+    shards: dict[str, Role] | None,
+) -> tuple[Structure, Sidecars, bool]:
+    """How the paths are read; the side files, with the labels of JSON where nothing else names the
+    classes; and whether a table or side files name them."""
+    keys = [entry.key for entry in pictures]
+
+    def recognise(named: bool) -> Structure:
+        """`named`: folders are not classes."""
+        if shards is not None:
+            return Structure(0, {}, shards, "")
+        return structure.recognise(uri, keys, spec, named, bool(known.splits))
+
+    labelled = known.labelled or bool(side_files.labels)
+    read_as = recognise(labelled or known.unlabelled)
+    if not labelled and not read_as.has_classes:
+        side_files = side_files.with_json_labels()
+        if labelled := bool(side_files.labels):
+            read_as = recognise(True)
+    if labelled:
+        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+    return read_as, side_files, labelled
 
 
 def _without_unlabelled(

@@ -77,6 +77,8 @@ ROWS_OF_NONE = [
     Table("a total stops a small table", "b.csv", csv(HEAD, *ROWS, "Total,,4"),
           {"max_rejects": 0.05}, refused=f"1 of 3 rows are rejected.*row 3: 'Total' {TOTAL}"),
     Table("names that all begin with #", "b.csv", csv(HEAD, "#1,two,3", "#2,one,1"), made=MADE),
+    Table("colours in a column of one's own", "b.csv",
+          csv("backdrop,label,count", "#FFF,two,3", "white,one,1"), made=MADE),
     Table("a brief named total, with a label", "b.csv", csv(HEAD, "a,two,3", "Total,one,1"),
           made=MADE),
     Table("counts that add up without labels", "b.csv",

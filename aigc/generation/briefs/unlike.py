@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from aigc.generation.briefs.values import given, whole
 from aigc.generation.conditions import fold
 
 COMMENT = "begins with #, as a comment does; remove the row, or give the brief another name"
+_COLOUR = re.compile("#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.IGNORECASE)
 _REMOVE = "remove it, or name its label"
 _TOTALS = {
     *("total", "totals", "grandtotal", "subtotal", "sum", "sums", "overall", "insgesamt"),
@@ -37,6 +39,7 @@ def find(sheet: Sheet, fields: Mapping[str, str]) -> Unlike:
     if not sheet.columns:
         return Unlike()
     first = next(iter(sheet.columns))
+    own = first not in fields.values()
     numbered = first not in (fields.get("label"), fields.get("count"))
     comments: list[int] = []
     totals: dict[int, str] = {}
@@ -46,7 +49,7 @@ def find(sheet: Sheet, fields: Mapping[str, str]) -> Unlike:
         text = head.strip() if isinstance(head, str) else ""
         number = whole(count, sheet.comma) or 0
         rows += 1
-        if numbered and text.startswith("#"):
+        if numbered and text.startswith("#") and not (own and _COLOUR.fullmatch(text)):
             comments.append(at)
         if given(label) is not None or given(prompt) is not None:
             labelled += 1
