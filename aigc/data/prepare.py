@@ -65,7 +65,7 @@ def finished(spec: PrepareSpec) -> Json | None:
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
             )
-        gone = not storage.exists(spec.source)
+        gone = not storage.exists(spec.source) and not any(storage.everything(spec.source))
         if not gone:
             _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
