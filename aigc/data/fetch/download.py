@@ -137,10 +137,11 @@ def _read(url: str, pieces: queue.Queue[bytes | Exception], left: threading.Even
     """Put the body of `url`, then nothing or the error, until the reader has `left`."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            while (piece := answer.read1(_PIECE_BYTES)) and not left.is_set():
+            read = getattr(answer, "read1", answer.read)  # file:// has no read1
+            while (piece := read(_PIECE_BYTES)) and not left.is_set():
                 _put(pieces, piece, left)
-            if answer.length:  # what the header announced and did not come
-                raise http.client.IncompleteRead(b"", answer.length)
+            if missing := getattr(answer, "length", 0):  # announced, and not there
+                raise http.client.IncompleteRead(b"", missing)
         _put(pieces, b"", left)
     except (OSError, http.client.HTTPException, ValueError) as error:
         _put(pieces, error, left)
