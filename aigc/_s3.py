@@ -8,10 +8,12 @@ a byte. An address that never answered this process is given up sooner: it is li
 from __future__ import annotations
 
 import contextlib
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import botocore.exceptions as boto_errors
 import urllib3.exceptions as http_errors
@@ -31,6 +33,8 @@ _PASSING_CODES = {
 }
 """What a body that was cut short on its way, or an upload that lost its parts, looks like."""
 _UNREACHED_S = 10.0
+_CONNECT_S = 20.0
+"""For connections, the client's own retries among them."""
 _PAUSES_S = 0.2, 5.0
 
 T = TypeVar("T")
@@ -50,13 +54,18 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def patiently(action: Callable[[], T]) -> T:
-    """The result of `action`, which may be done twice; its last error when patience ends."""
+def patiently(action: Callable[[], T], *, small: bool = False) -> T:
+    """The result of `action`, which may be done twice; its last error when patience ends.
+
+    `small`: it moves few bytes, so that an address which has not answered yet gets the time of one
+    try for all of them; a server may send one at a time for ever.
+    """
     endpoint, began, pause = client().meta.endpoint_url, time.monotonic(), _PAUSES_S[0]
     while True:
         try:
             with _errors_of_errors():
-                result = action()
+                bounded = small and endpoint not in _reached
+                result = _within_one_try(action, endpoint) if bounded else action()
         except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
             if isinstance(error, boto_errors.ClientError):
                 _reached.add(endpoint)
@@ -70,6 +79,26 @@ def patiently(action: Callable[[], T]) -> T:
             return result
         time.sleep(pause * random.uniform(0.5, 1))  # many workers shall not come back at once
         pause = min(2 * pause, _PAUSES_S[1])
+
+
+def _within_one_try(action: Callable[[], T], endpoint: str) -> T:
+    """Raises ReadTimeoutError when `action` has no result in time; its thread is left behind."""
+    results: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(1)
+
+    def run() -> None:
+        try:
+            results.put((action(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = results.get(timeout=seconds("AIGC_S3_TIMEOUT_S", 30) + _CONNECT_S)
+    except queue.Empty:
+        raise boto_errors.ReadTimeoutError(endpoint_url=endpoint) from None
+    if error is not None:
+        raise error
+    return cast("T", result)
 
 
 @contextlib.contextmanager
@@ -107,7 +136,7 @@ def read_if_there(uri: str) -> bytes | None:
     and what asks next hears of the bucket."""
     with errors(uri):
         try:
-            return patiently(lambda: _get(uri))
+            return patiently(lambda: _get(uri), small=True)
         except boto_errors.ClientError as error:
             if status(error) != 404 or code(error) == "NoSuchBucket":
                 raise
@@ -129,7 +158,7 @@ def exists(uri: str) -> bool:
     bucket, key = split(uri)
     with errors(uri):
         try:
-            patiently(lambda: client().head_object(Bucket=bucket, Key=key))
+            patiently(lambda: client().head_object(Bucket=bucket, Key=key), small=True)
         except boto_errors.ClientError as error:
             if status(error) == 404:
                 return False
@@ -140,7 +169,7 @@ def exists(uri: str) -> bool:
 def delete(uri: str) -> None:
     bucket, key = split(uri)
     with errors(uri):
-        patiently(lambda: client().delete_object(Bucket=bucket, Key=key))
+        patiently(lambda: client().delete_object(Bucket=bucket, Key=key), small=True)
 
 
 def copy(source: str, target: str) -> None:
@@ -157,7 +186,7 @@ def pages(uri: str, start: str = "", **options: str) -> Iterator[dict[str, Any]]
     asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix + start} | options
     while True:
         with errors(uri):
-            page = patiently(lambda: whole(client().list_objects_v2(**asked)))
+            page = patiently(lambda: whole(client().list_objects_v2(**asked)), small=True)
         yield page
         if not page.get("IsTruncated"):
             return

@@ -43,7 +43,9 @@ def _session() -> boto3.Session:
     _require_clean_variables()
     with _settings():
         core = get_session()
-        session = boto3.Session(botocore_session=core)
+        # botocore reads AWS_DEFAULT_REGION alone; the other kits of AWS read this one first.
+        region = os.environ.get("AWS_REGION") or None
+        session = boto3.Session(botocore_session=core, region_name=region)
         try:
             session.get_credentials()
         except boto_errors.ProxyConnectionError:
@@ -69,7 +71,8 @@ def _settings() -> Iterator[None]:
         yield
     except (ValueError, boto_errors.BotoCoreError) as error:
         raise StorageError(
-            f"S3: {error}; check AWS_ENDPOINT_URL_S3 (http://HOST:PORT), AWS_PROFILE and AWS_REGION"
+            f"S3: {str(error).rstrip('.')}; check AWS_ENDPOINT_URL_S3 (http://HOST:PORT), "
+            "AWS_PROFILE and AWS_REGION"
         ) from None
 
 

@@ -12,6 +12,7 @@ from aigc import _local, _s3, _s3_client
 from aigc._s3_errors import code, status
 
 _SETTLE_S = 1.0
+_SMALL_BYTES = 2**16
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
 
 _found: dict[tuple[str, str], bool] = {}
@@ -65,7 +66,8 @@ def _remove(bucket: str, key: str) -> None:
 
 def _put_if_absent(bucket: str, key: str, data: bytes) -> None:
     put = _s3_client.client().put_object
-    _s3.patiently(lambda: put(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*"))
+    small = len(data) < _SMALL_BYTES
+    _s3.patiently(lambda: put(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*"), small=small)
 
 
 def create(uri: str, data: bytes) -> bool:

@@ -19,7 +19,8 @@ class Reader(io.RawIOBase):
         self._bucket, self._key = _s3.split(uri)
         with _s3.errors(uri):
             head = _s3.patiently(
-                lambda: _s3_client.client().head_object(Bucket=self._bucket, Key=self._key)
+                lambda: _s3_client.client().head_object(Bucket=self._bucket, Key=self._key),
+                small=True,
             )
         self._size, self._etag = head["ContentLength"], head["ETag"]
 

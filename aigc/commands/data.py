@@ -170,13 +170,21 @@ def show(
 
 def _tell(made: Json) -> None:
     if made["reused"]:
-        say(f"{made['uri']}: this spec already made it of the same source; nothing to do")
+        source = (
+            "a source that is gone, as it was then" if made["source_gone"] else "the same source"
+        )
+        say(f"{made['uri']}: this spec already made it of {source}; nothing to do")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
+    if not made["test"]:
+        say(
+            "no test pictures: evaluate needs some, and train compares with those it trains on; "
+            "raise test_fraction, or give the source a split to test on"
+        )
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
         say(f"no training images of {missing}; a model makes these only when asked by name")

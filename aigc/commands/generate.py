@@ -177,6 +177,11 @@ def parse_labels(text: str) -> tuple[str, ...] | dict[str, float]:
         return tuple(parts)
     try:
         pairs = [part.rsplit("=", 1) for part in parts]
+        if percent := next((share.strip() for _, share in pairs if share.strip()[-1:] == "%"), ""):
+            raise SpecError(
+                f"--labels {text[:60]!r}: {percent[:20]} is not a number; shares are ratios, so "
+                f"leave the % out: {percent[:20].rstrip('% ')}"
+            )
         shares = [(name.strip(), float(share)) for name, share in pairs]
     except ValueError:
         raise SpecError(

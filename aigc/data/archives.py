@@ -1,6 +1,7 @@
 """ZIP and tar files as folders: their members are listed, then each is read from where it lies.
 
-Nothing is unpacked to a disk. A member's URI is that of its archive and where its bytes are.
+Only compressed tars are unpacked, see `packed_tars`. A member's URI is that of its archive and
+where its bytes are.
 """
 
 from __future__ import annotations
@@ -19,24 +20,37 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import pyarrow as pa
+
 from aigc import storage
+from aigc.data import packed_tars
 from aigc.data.decode import UnfitError
 from aigc.data.entries import TWICE
 from aigc.errors import DataError
 
 _ZIP = (".zip",)
 _TAR = (".tar",)
-_PACKED_TAR = (".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
-_OTHER = (".7z", ".rar")
+_OTHER = (".7z", ".rar", ".tar.zst", ".tzst")
 _MARK = "\0"
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _LOCAL_HEADER_BYTES = 30
+_MOST_HELD = 2**31
+"""Of a member that is read whole."""
 
 
 def is_archive(uri: str) -> bool:
-    return uri.lower().endswith((*_ZIP, *_TAR, *_PACKED_TAR, *_OTHER))
+    return uri.lower().endswith((*_ZIP, *_TAR, *_OTHER)) or packed_tars.is_packed(uri)
+
+
+def stem(key: str) -> str:
+    """The name of an archive without its suffix, of one part or two."""
+    name = PurePosixPath(key).name
+    for suffix in packed_tars.SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return PurePosixPath(name).stem
 
 
 def entries(uri: str, modified_s: float, prefix: str = "") -> list[storage.Entry]:
@@ -46,17 +60,15 @@ def entries(uri: str, modified_s: float, prefix: str = "") -> list[storage.Entry
     Raises:
         DataError: damaged, or of a kind that cannot be read in parts.
     """
-    if uri.lower().endswith((*_PACKED_TAR, *_OTHER)):
+    if uri.lower().endswith(_OTHER):
         raise DataError(
             f"{uri}: cannot be read in parts; unpack it into a folder, or pack it as .zip or .tar"
         )
-    listed = _zip_members if uri.lower().endswith(_ZIP) else _tar_members
     try:
-        with closing(storage.open_input(uri)) as stream:
-            found = [
-                storage.Entry(member_uri, prefix + key, size_bytes, modified_s, problem)
-                for member_uri, key, size_bytes, problem in listed(uri, _Stream(stream))
-            ]
+        found = [
+            storage.Entry(member_uri, prefix + key, size_bytes, modified_s, problem)
+            for member_uri, key, size_bytes, problem in _members(uri, str(modified_s))
+        ]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError) as error:
         line = " ".join(str(error).split())
         raise DataError(f"{uri}: a damaged archive ({line}); copy or pack it again") from None
@@ -65,6 +77,18 @@ def entries(uri: str, modified_s: float, prefix: str = "") -> list[storage.Entry
         entry if last[entry.key] == number else replace(entry, problem=TWICE)
         for number, entry in enumerate(found)
     ]
+
+
+def _members(uri: str, modified: str) -> Iterator[tuple[str, str, int, str]]:
+    """(URI, key, size, problem) of each member."""
+    if packed_tars.is_packed(uri):
+        stream = packed_tars.unpacked(uri, modified)
+        stream.seek(0)
+        yield from _tar_members(uri, stream, modified)
+        return
+    listed = _zip_members if uri.lower().endswith(_ZIP) else _tar_members
+    with closing(storage.open_input(uri)) as opened:
+        yield from listed(uri, _Stream(opened))
 
 
 def in_tar(uri: str) -> bool:
@@ -82,6 +106,12 @@ def read_bytes(uri: str) -> bytes:
     if _MARK not in uri:
         return storage.read_bytes(uri)
     archive, kind, *numbers = uri.split(_MARK)
+    if packed_tars.is_packed(archive):
+        place, count, modified = numbers
+        data = packed_tars.read(archive, modified, int(place), int(count))
+        if len(data) != int(count):
+            raise UnfitError("cut off in the archive")
+        return data
     with closing(storage.open_input(archive)) as stream:
         if kind == "tar":
             start, size_bytes = map(int, numbers)
@@ -114,7 +144,28 @@ class _Stream(io.RawIOBase):
         return bytes(self._stream.read(None if size < 0 else size))
 
 
-def _tar_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
+def open_input(uri: str) -> Any:
+    """A file, or a member of an archive, to read in any order; a member is held in memory.
+
+    Raises:
+        DataError: a member that is too large for that, or damaged.
+    """
+    if _MARK not in uri:
+        return storage.open_input(uri)
+    where, _, *numbers = uri.split(_MARK)
+    if any(int(number) > _MOST_HELD for number in numbers[1:3] if number.isdecimal()):
+        raise DataError(
+            f"{where}: holds a table of more than {_MOST_HELD:,} bytes; unpack it into a folder"
+        )
+    try:
+        data = read_bytes(uri)
+    except UnfitError as reason:
+        raise DataError(f"{where}: {reason}; copy or pack it again") from None
+    return pa.BufferReader(data)
+
+
+def _tar_members(uri: str, stream: Any, modified: str = "") -> Iterator[tuple[str, str, int, str]]:
+    """`modified` is part of the URIs where it is given."""
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             key = _key(member.name)
@@ -127,8 +178,8 @@ def _tar_members(uri: str, stream: Any) -> Iterator[tuple[str, str, int, str]]:
             elif not member.isreg() or member.issparse():
                 yield uri, key, 0, "not a plain file"
             else:
-                place = _MARK.join((uri, "tar", str(member.offset_data), str(member.size)))
-                yield place, key, member.size, ""
+                numbers = filter(None, (str(member.offset_data), str(member.size), modified))
+                yield _MARK.join((uri, "tar", *numbers)), key, member.size, ""
 
     stream.seek(-tarfile.BLOCKSIZE, io.SEEK_END)
     if any(stream.read(tarfile.BLOCKSIZE)):

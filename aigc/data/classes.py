@@ -6,7 +6,6 @@ import codecs
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from aigc import storage
 from aigc.errors import DataError, listed
 
 MOST = 65_536
@@ -68,16 +67,12 @@ def require_few(count: int, where: str, names: Iterable[object]) -> None:
         )
 
 
-def read_names(uri: str) -> tuple[str, ...] | None:
-    """The names in the text file `uri`, one a line in the order of their numbers; None if there is
-    no such file.
+def names_in(data: bytes, uri: str) -> tuple[str, ...]:
+    """The names in the text file `uri`, one a line in the order of their numbers.
 
     Raises:
         DataError: not text, a line without a name, or a name twice.
     """
-    data = storage.read_if_there(uri)
-    if data is None:
-        return None
     if len(data) > _MOST_BYTES:
         raise DataError(f"{uri}: {len(data):,} bytes; expected one name a line")
     lines = plain_text(data, uri).rstrip().splitlines()

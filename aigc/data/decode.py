@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
@@ -120,7 +121,8 @@ def read(
         with Image.open(io.BytesIO(data), formats=formats or readable()) as image:
             _check_header(image, max_pixels, animated)
             image.draft(None, (2 * width, 2 * height))
-            return _fit(_to_plain(image, channels), (width, height), fit)
+            clear = _clear_of_wide(image, data)
+            return _fit(_to_plain(image, channels, clear), (width, height), fit)
     except (UnfitError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -169,10 +171,27 @@ def _check_header(image: Image.Image, max_pixels: int, animated: bool) -> None:
         raise UnfitError("holds several frames (animated); set animated = first to take the first")
 
 
-def _to_plain(image: Image.Image, channels: int) -> Image.Image:
-    """L or RGB, upright, in sRGB, transparency on white."""
+def _clear_of_wide(image: Image.Image, data: bytes) -> Image.Image | None:
+    """The opacity of an RGB PNG of 16 bit in which one colour is transparent, None of all others:
+    Pillow drops the lower bytes, and finds the colour no more."""
+    wide = any(tile[3] == "RGB;16B" for tile in getattr(image, "tile", ()))
+    if not wide or not isinstance(image.info.get("transparency"), tuple):
+        return None
+    try:
+        opacity = imagecodecs.png_decode(data)[..., 3]
+    except (imagecodecs.PngError, IndexError):  # Pillow says what is wrong with it
+        return None
+    return Image.fromarray(np.where(opacity, 255, 0).astype(np.uint8))
+
+
+def _to_plain(image: Image.Image, channels: int, clear: Image.Image | None) -> Image.Image:
+    """L or RGB, upright, in sRGB, transparency on white; `clear` is the opacity where Pillow cannot
+    tell it."""
     profile = image.info.get("icc_profile")
     image.load()
+    if clear is not None:
+        image.info.pop("transparency")
+        image.putalpha(clear)
     with contextlib.suppress(Exception):  # a damaged EXIF block does not spoil the picture
         image = ImageOps.exif_transpose(image)
     if image.mode in _WIDE:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from aigc import storage
-from aigc.data import archives, metadata, sidecars, structure
-from aigc.data.about import FILE as ABOUT
-from aigc.data.classes import class_name, counted, natural, require_few
+from aigc.data import archives, folder_reading, metadata, sidecars, structure
+from aigc.data.classes import class_name, natural, require_few
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
-from aigc.data.label_tables import KINDS
+from aigc.data.label_cells import Spellings
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
@@ -84,14 +83,7 @@ def open_folder(
     side_files = sidecars.find(found.files, candidates, spec)
     described = known.files | side_files.files
     pictures = _pictures(found, described)
-    labelled = known.labelled or bool(side_files.labels)
-    if shards is not None:
-        read_as = Structure(0, {}, shards, "")
-    else:
-        keys = [entry.key for entry in pictures]
-        read_as = structure.recognise(uri, keys, spec, labelled or known.unlabelled)
-    if labelled:
-        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+    read_as, side_files, labelled = _structure(uri, pictures, known, side_files, spec, shards)
     placing = _Placing(spec, found, known, side_files, read_as, labelled)
     placing.place_all(pictures)
     names = natural(set(placing.classes.values()))
@@ -110,7 +102,14 @@ def open_folder(
         sum(one.size_bytes for one in files),
         chunks,
         columns=tuple(n for n in COLUMNS if n in {*known.columns, *side_files.columns}),
-        reading=_reading(names, known, side_files, read_as, _unread(found, described, spec)),
+        reading=folder_reading.line(
+            names,
+            known,
+            side_files,
+            read_as,
+            folder_reading.unread(found, described, spec),
+            placing.spellings.told,
+        ),
     )
 
 
@@ -121,6 +120,35 @@ def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
         return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
 
     return found.ignored.keep(found.files, reason)
+
+
+def _structure(
+    uri: str,
+    pictures: list[storage.Entry],
+    known: Metadata,
+    side_files: Sidecars,
+    spec: PrepareSpec,
+    shards: dict[str, Role] | None,
+) -> tuple[Structure, Sidecars, bool]:
+    """How the paths are read; the side files, with the labels of JSON where nothing else names the
+    classes; and whether a table or side files name them."""
+    keys = [entry.key for entry in pictures]
+
+    def recognise(named: bool) -> Structure:
+        """`named`: folders are not classes."""
+        if shards is not None:
+            return Structure(0, {}, shards, "")
+        return structure.recognise(uri, keys, spec, named, bool(known.splits))
+
+    labelled = known.labelled or bool(side_files.labels)
+    read_as = recognise(labelled or known.unlabelled)
+    if not labelled and not read_as.has_classes:
+        side_files = side_files.with_json_labels()
+        if labelled := bool(side_files.labels):
+            read_as = recognise(True)
+    if labelled:
+        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+    return read_as, side_files, labelled
 
 
 def _without_unlabelled(
@@ -152,8 +180,12 @@ class _Placing:
     files: list[PictureFile] = field(default_factory=list)
     classes: dict[str, str] = field(default_factory=dict)
     """By the picture's key."""
+    spellings: Spellings = field(default_factory=Spellings)
 
     def place_all(self, pictures: list[storage.Entry]) -> None:
+        if self.labelled:
+            self.spellings.update(self.known.spellings)
+            self.spellings.update(self.side_files.spellings)
         for entry in pictures:
             self._place(entry)
         self._place_unreadable()
@@ -206,7 +238,10 @@ class _Placing:
         level = None if self.labelled else self.read_as.class_at(entry.key)
         if level is None:
             return row.label or self.side_files.labels.get(entry.key)
-        return class_name(_folder_name(entry, level))
+        folder = _folder_name(entry, level)
+        name = class_name(folder)
+        self.spellings.add(folder, name)
+        return name
 
 
 def _rejected(key: str, reason: str, said: Notes = NOTHING) -> PictureFile:
@@ -225,60 +260,6 @@ def _folder_name(entry: storage.Entry, level: int) -> str:
             f"{shown(path)}: the name of a class that is not UTF-8; rename the folder"
         ) from None
     return entry.key.split("/")[level]
-
-
-def _unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]:
-    """Tables near the top that may hold labels, where the spec does not say."""
-    if spec.label_file is not None:
-        return []
-    near = [entry.key for entry in found.files if entry.key.count("/") < 2]
-    tables = {key for key in near if key.lower().endswith(KINDS)}
-    return sorted(tables - described - {ABOUT})
-
-
-def _reading(
-    names: tuple[str, ...],
-    known: Metadata,
-    side_files: Sidecars,
-    read_as: Structure,
-    unread: list[str],
-) -> str:
-    """How the folder was read, in one line: classes, splits, what else could have been meant."""
-    levels = {level for level in read_as.class_level.values() if level is not None}
-    origin = f"folders of level {', '.join(str(level + 1) for level in sorted(levels))}"
-    if known.labelled:
-        origin = f"labels in {listed([shown(key) for key in sorted(known.files)], 2)}"
-    elif side_files.labels:
-        origin = ".cls files"
-    classes = [shown(name) for name in names]
-    parts = [
-        f"{counted(len(names))} ({listed(classes, 5)}) from {origin}" if names else "no classes"
-    ]
-    if read_as.split_level is not None:
-        folders = sorted(read_as.roles.items())
-        splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]
-        parts.append(f"splits: {listed(splits, 6)}")
-    if known.splits:
-        parts.append(_split_cells(known.splits, read_as))
-    if side_files.unread and not known.labelled:
-        parts.append(f"{side_files.unread} not read: name a table of labels as label_file")
-    if len(names) < 2 and unread:
-        tables = listed([shown(key) for key in unread], 3)
-        parts.append(f"{tables} not read: if it holds labels, name it as label_file")
-    return "; ".join([*parts, *filter(None, [read_as.told])])
-
-
-def _split_cells(cells: Mapping[str, Role | None], read_as: Structure) -> str:
-    """What the cells of a column of splits became; an empty one leaves it to the folder."""
-    told = [f"{shown(cell)} to {_VERBS[role]}" for cell, role in sorted(cells.items()) if role]
-    empty = "as their folders" if read_as.split_level is not None else "to train on"
-    known = listed(told, 6) if told else ""
-    return "splits by column: " + ", ".join(
-        filter(None, [known, f"empty cells {empty}" if "" in cells else ""])
-    )
-
-
-_VERBS: dict[Role, str] = {"train": "train on", "test": "test on", "ignore": "leave out"}
 
 
 def _joined(first: Notes, second: Notes) -> Notes:

@@ -15,8 +15,8 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from aigc import storage
-from aigc.errors import DataError
+from aigc.data import archives
+from aigc.errors import DataError, shown
 
 NAME = re.compile(
     r"(?:(?P<set>[^/]+?)[-_])?(?P<split>train|t10k|test)[-_](?P<kind>images|labels)"
@@ -55,7 +55,7 @@ def load(uri: str, dimensions: int, size_bytes: int, modified_s: float) -> npt.N
     del modified_s
     if size_bytes > _MAX_BYTES:
         raise DataError(f"{uri}: {size_bytes:,} bytes of IDX; convert it to Parquet first")
-    return parse(storage.read_bytes(uri), uri, dimensions)
+    return parse(archives.read_bytes(uri), shown(uri.partition("\0")[0]), dimensions)
 
 
 def _gunzip(data: bytes, uri: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc import storage
-from aigc.data import classes, idx
+from aigc.data import archives, classes, idx
 from aigc.data.decode import from_array
 from aigc.data.entries import Entries
 from aigc.data.sources import Chunk, Item, Source, chunk_items
@@ -19,6 +20,8 @@ from aigc.specs import PrepareSpec
 
 _NOT_IDX = "not an IDX file"
 _NAMES = "labels.txt"
+_MAPPING = "-mapping.txt"
+"""Of EMNIST: emnist-letters-mapping.txt."""
 _TWIN = "packed twin of a file that is read"
 _TRANSPOSED = "emnist"
 """Sets whose pictures are stored column by column."""
@@ -59,7 +62,7 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
     for split in splits:
         pairs[split] = _pair(uri, files, split)
         seen |= set(np.unique(_load(pairs[split][1], 1)).tolist())
-    names, values = _classes(uri, found.files, sorted(seen))
+    names, values = _classes(found.files, name, sorted(seen))
     transposed = name.lower().startswith(_TRANSPOSED)
     chunks: list[Chunk] = []
     total = 0
@@ -116,7 +119,8 @@ def _files(uri: str, found: Entries) -> dict[tuple[str, str], tuple[dict[str, st
 
 
 def _is_read(key: str) -> bool:
-    return bool(idx.NAME.match(PurePosixPath(key).name)) or key == _NAMES
+    name = PurePosixPath(key).name
+    return bool(idx.NAME.match(name)) or key == _NAMES or name.lower().endswith(_MAPPING)
 
 
 def _pair(
@@ -138,15 +142,42 @@ def _load(entry: storage.Entry, dimensions: int) -> npt.NDArray[np.uint8]:
 
 
 def _classes(
-    uri: str, files: Sequence[storage.Entry], seen: list[int]
+    files: Sequence[storage.Entry], set_name: str, seen: list[int]
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Of each class its name and the label it has in the files."""
-    path = storage.join(uri, _NAMES)
-    there = any(entry.key == _NAMES for entry in files)
-    names = classes.read_names(path) if there else None
-    if names is None:
-        return tuple(map(str, seen)), np.array(seen, np.int64)
-    if seen and seen[-1] >= len(names):
-        counted = "; they start at 1: put a first line for 0" if seen[0] == 1 else ""
-        raise DataError(f"{path}: {len(names)} names, but the data has label {seen[-1]}{counted}")
-    return names, np.arange(len(names))
+    if listing := next((entry for entry in files if entry.key == _NAMES), None):
+        names = classes.names_in(archives.read_bytes(listing.uri), shown(listing.key))
+        if seen and seen[-1] >= len(names):
+            counted = "; they start at 1: put a first line for 0" if seen[0] == 1 else ""
+            raise DataError(
+                f"{shown(listing.key)}: {len(names)} names, but the data has label {seen[-1]}"
+                f"{counted}"
+            )
+        return names, np.arange(len(names))
+    wanted = f"{set_name}{_MAPPING}".lower()
+    for entry in files:
+        if PurePosixPath(entry.key).name.lower() in (wanted, _MAPPING[1:]):
+            return _mapped(entry, seen)
+    return tuple(map(str, seen)), np.array(seen, np.int64)
+
+
+def _mapped(entry: storage.Entry, seen: list[int]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """The classes by EMNIST's mapping, whose lines have a label and the codes of its letters."""
+    where = shown(entry.key)
+    names: dict[int, str] = {}
+    for number, line in enumerate(
+        classes.plain_text(archives.read_bytes(entry.uri), where).splitlines(), 1
+    ):
+        cells = line.split()
+        codes = [int(cell) for cell in cells if cell.isdecimal() and int(cell) < sys.maxunicode]
+        if len(codes) != len(cells) or len(codes) == 1:
+            raise DataError(
+                f"{where}, line {number}: expected a label and the codes of its letters, as in "
+                "1 65 97"
+            )
+        if codes:
+            names[codes[0]] = "".join(map(chr, codes[1:]))
+    if unnamed := [label for label in seen if label not in names]:
+        raise DataError(f"{where}: has no line for label {unnamed[0]}, which the data has")
+    labels = sorted(names)
+    return classes.distinct([names[label] for label in labels], where), np.array(labels, np.int64)

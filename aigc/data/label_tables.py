@@ -151,6 +151,11 @@ def _columns_of(objects: list[tuple[int, dict[str, Any]]]) -> tuple[list[str], L
 
 
 def _jsonl(text: str, where: str) -> Lines:
+    if text.lstrip("\ufeff \t\r\n").startswith("["):
+        raise DataError(
+            f"{where}: begins with [, as a JSON array; write one object a line, without brackets "
+            "around them or commas between"
+        )
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             row = _loaded(line)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Literal
 
 from aigc import storage
-from aigc.data import archives, idx, metadata
+from aigc.data import archives, idx, label_cells, metadata
 from aigc.data import entries as of_source
 from aigc.data.about import FILE as ABOUT
 from aigc.data.about import about
@@ -51,16 +50,17 @@ def open_source(spec: PrepareSpec) -> Source:
     fingerprinted = found.files
     kind = _kind(spec, found)
     _require_readable(spec, found, kind)
+    parts = None
+    if kind == "archives":
+        found, parts = _unpacked(spec, found)
+        kind = _kind_inside(spec, found)
     match kind:
         case "idx":
             source = open_idx(spec.source, found, spec)
         case "parquet":
             source = open_tables(spec.source, found, spec)
-        case "archives":
-            found, parts = _unpacked(spec, found)
-            source = open_folder(spec.source, found, spec, parts)
         case _:
-            source = open_folder(spec.source, found, spec)
+            source = open_folder(spec.source, found, spec, parts)
     if kind in ("idx", "parquet"):
         for entry in found.unreadable:
             found.ignored.add(entry.problem, entry.key)
@@ -78,7 +78,13 @@ def open_source(spec: PrepareSpec) -> Source:
         about=about(found.files),
         terms=next((entry.uri for entry in found.files if entry.key == _LICENCE), ""),
         ignored=found.ignored.counts,
-        reading=source.reading + (f"; left out: {left_out}" if left_out else ""),
+        reading="; ".join(
+            [
+                source.reading,
+                *label_cells.alike(source.labels),
+                *([f"left out: {left_out}"] if left_out else []),
+            ]
+        ),
     )
 
 
@@ -98,6 +104,17 @@ def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parque
             f"({shown(inside[0])}); set format = parquet or format = folder"
         )
     return "parquet" if tables else "folder"
+
+
+def _kind_inside(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parquet"]:
+    """As `_kind`, of the members of archives: as pictures if some may be pictures."""
+    keys = [entry.key for entry in found.files]
+    tables = [key for key in keys if idx.NAME.match(name_of(key))]
+    if any(not is_document(key) for key in keys if key not in tables):
+        return "folder"
+    if tables:
+        return "idx"
+    return "parquet" if any(_is_data(key, spec) for key in keys) else "folder"
 
 
 def _is_data(key: str, spec: PrepareSpec) -> bool:
@@ -144,21 +161,6 @@ def _unpacked(spec: PrepareSpec, found: Entries) -> tuple[Entries, dict[str, Rol
     return _with(spec, found, packed, unpacked), None
 
 
-def _require_pictures(
-    spec: PrepareSpec, packed: Sequence[storage.Entry], members: Sequence[storage.Entry]
-) -> None:
-    """Raises DataError when the members are tables of pictures, not pictures."""
-    files = [member.key for member in members if not is_document(member.key)]
-    tables = [key for key in files if idx.NAME.match(name_of(key))]
-    others = len(files) - len(tables)
-    tables += [member.key for member in members if _is_data(member.key, spec)]
-    if tables and not others:
-        raise DataError(
-            f"{shown(packed[0].uri)}: holds {shown(tables[0])}; unpack it into a folder, which is "
-            "then the source"
-        )
-
-
 def _with(
     spec: PrepareSpec,
     found: Entries,
@@ -168,7 +170,6 @@ def _with(
     """`found` with the archives' members in place of the archives."""
     inside = of_source.read(spec.source, spec, members)
     found.ignored.entries += inside.ignored.entries
-    _require_pictures(spec, packed, inside.files)
     others = [entry for entry in found.files if entry not in packed]
     unreadable = [*found.unreadable, *inside.unreadable]
     return Entries([*others, *inside.files], unreadable, found.ignored)
@@ -177,10 +178,10 @@ def _with(
 def _are_parts(packed: Sequence[storage.Entry], members: Sequence[storage.Entry]) -> bool:
     flat = all(member.key.count("/") == 1 for member in members)
     classes = any(member.key.endswith(".cls") for member in members)
-    numbered = all(_PART.fullmatch(PurePosixPath(entry.key).stem) for entry in packed)
+    numbered = all(_PART.fullmatch(archives.stem(entry.key)) for entry in packed)
     return flat and (classes or numbered)
 
 
 def _without_suffix(key: str) -> str:
     archive, _, rest = key.partition("/")
-    return f"{PurePosixPath(archive).stem}/{rest}"
+    return f"{archives.stem(archive)}/{rest}"

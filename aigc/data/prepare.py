@@ -51,7 +51,8 @@ def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
 
 
 def finished(spec: PrepareSpec) -> Json | None:
-    """The summary of the set at `spec.out` if this spec already made it of the source as it is.
+    """The summary of the set at `spec.out` if this spec already made it of the source as it is, or
+    as it was, where it is gone (`source_gone`).
 
     Raises:
         SpecError: another spec made it, the source has changed since, or the folder holds
@@ -64,9 +65,11 @@ def finished(spec: PrepareSpec) -> Json | None:
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
             )
-        _require_unchanged(spec, made)
+        gone = not storage.exists(spec.source) and not any(storage.everything(spec.source))
+        if not gone:
+            _require_unchanged(spec, made)
         storage.delete_tree(storage.join(spec.out, layout.WORK))
-        return summary(spec.out, made) | {"reused": True}
+        return summary(spec.out, made) | {"reused": True, "source_gone": gone}
     if not storage.exists(_started(spec)) and (key := first_of_meaning(spec.out)):
         raise SpecError(f"out = {spec.out!r}: not empty ({key}); choose a new folder")
     if f"{spec.out}/".startswith(f"{spec.source}/"):
@@ -115,7 +118,7 @@ def prepare(
     made["wall_s"] = round(time.monotonic() - began, 2)
     storage.write_bytes(storage.join(spec.out, layout.MARKER), _json(made))
     storage.delete_tree(storage.join(spec.out, layout.WORK))
-    return summary(spec.out, made) | {"reused": False}
+    return summary(spec.out, made) | {"reused": False, "source_gone": False}
 
 
 def identity(spec: PrepareSpec) -> Json:

@@ -1,5 +1,5 @@
-"""Files next to a picture that describe it: `a.txt` (caption), `a.json` (texts) and `a.cls` (class,
-as in WebDataset) of `a.png`."""
+"""Files next to a picture that describe it: `a.txt` (caption), `a.json` (texts, and the class where
+neither folders nor a table name it) and `a.cls` (class, as in WebDataset) of `a.png`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aigc.data import archives, notes
-from aigc.data.classes import class_name, plain_text
+from aigc.data import archives, label_cells, notes
+from aigc.data.classes import plain_text
 from aigc.data.decode import UnfitError
+from aigc.data.label_cells import Spellings
 from aigc.data.notes import Notes
 from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
@@ -22,7 +23,8 @@ from aigc.storage import Entry
 _TEXT = (".txt", ".caption")
 _JSON = ".json"
 _CLASS = ".cls"
-_LABELS = ("label", "label_name", "class")
+_LABELS = ("label_name", "label", "class", "cls")
+"""Fields of JSON files that hold the class; the first that is there counts."""
 _MOST_BYTES = 2**20
 _READ_THREADS = 8
 _SNIFFED = 64
@@ -35,11 +37,28 @@ class Sidecars:
     of: dict[str, tuple[Entry, ...]]
     """By the picture's key."""
     labels: dict[str, str]
-    """Class by the picture's key, from .cls."""
+    """Class by the picture's key, from .cls or JSON."""
     columns: tuple[str, ...]
     """Those of `notes.COLUMNS` that they have."""
     unread: str = ""
     """What may hold labels and is not used: a field of a JSON file, or a .cls of no picture."""
+    fields: tuple[str, ...] = ()
+    """Of JSON files: those that would hold the class, where a sample of the files has one."""
+    spellings: Spellings = field(default_factory=Spellings)
+    origin: str = ".cls files"
+    """Where `labels` come from."""
+
+    def with_json_labels(self) -> Sidecars:
+        """`self` with labels from JSON files, where these have any."""
+        if not self.fields:
+            return self
+        with ThreadPoolExecutor(_READ_THREADS) as pool:
+            cells = pool.map(lambda entries: _json_label(entries, self.fields), self.of.values())
+            labels, spellings = _named(dict(zip(self.of, cells, strict=True)))
+        if not labels:
+            return self
+        where = f"{self.unread.partition(' in ')[0]} of .json files"
+        return replace(self, labels=labels, spellings=spellings, unread="", origin=where)
 
     @property
     def files(self) -> set[str]:
@@ -59,9 +78,17 @@ def find(entries: Sequence[Entry], pictures: Sequence[Entry], spec: PrepareSpec)
         spelled += [picture.key + suffix for suffix in (*_TEXT, _JSON)]
         if found := tuple(known[key] for key in spelled if key in known):
             of[picture.key] = found
-    labels = _labels(of, spec)
-    unread = "" if labels else _unread(known, of.values(), spec)
-    return Sidecars(of, labels, _columns(of.values(), spec), unread)
+    labels, spellings = _labels(of, spec)
+    columns = _columns(of.values(), spec)
+    if labels or not spec.label_column or spec.label_file is not None:
+        return Sidecars(of, labels, columns, spellings=spellings)
+    if lone := _lone_class(known, of.values()):
+        return Sidecars(of, labels, columns, lone)
+    fields = tuple(dict.fromkeys((spec.label_column, *_LABELS)))
+    if spec.label_column in _LABELS:
+        fields = _LABELS
+    unread = _json_field(of.values(), fields)
+    return Sidecars(of, labels, columns, unread, fields if unread else ())
 
 
 def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
@@ -100,26 +127,53 @@ def _stem(key: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def _labels(of: dict[str, tuple[Entry, ...]], spec: PrepareSpec) -> dict[str, str]:
+def _labels(
+    of: dict[str, tuple[Entry, ...]], spec: PrepareSpec
+) -> tuple[dict[str, str], Spellings]:
+    """The classes that .cls files name."""
     if not spec.label_column or spec.label_file is not None:
-        return {}
+        return {}, Spellings()
     classes = {
         key: entries for key, entries in of.items() if any(e.key.endswith(_CLASS) for e in entries)
     }
     with ThreadPoolExecutor(_READ_THREADS) as pool:
-        names = dict(zip(classes, pool.map(_class, classes.values()), strict=True))
-    return {key: name for key, name in names.items() if name}
+        return _named(dict(zip(classes, pool.map(_class, classes.values()), strict=True)))
+
+
+def _named(cells: dict[str, str]) -> tuple[dict[str, str], Spellings]:
+    """Classes by picture, of those that have one, and how each was spelled."""
+    where = min((key for key, cell in cells.items() if cell.strip().startswith("-")), default="")
+    name_of = label_cells.namer(set(cells.values()), f"the file next to {shown(where)}")
+    names = {key: name_of(cell) for key, cell in cells.items()}
+    spellings = Spellings()
+    for key, cell in cells.items():
+        spellings.add(cell, names[key])
+    return {key: name for key, name in names.items() if name}, spellings
 
 
 def _class(entries: tuple[Entry, ...]) -> str:
-    """The class of one picture: `label_name` of its JSON, as `aigc generate` has it, else .cls."""
+    """The class of one picture as it is spelled: `label_name` of its JSON, as `aigc generate` has
+    it, else .cls."""
     try:
         for entry in entries:
             if entry.key.endswith(_JSON) and isinstance(_object(entry).get("label_name"), str):
-                return class_name(_object(entry)["label_name"])
-        return class_name(next(_text(entry) for entry in entries if entry.key.endswith(_CLASS)))
+                return str(_object(entry)["label_name"])
+        cell = next(_text(entry) for entry in entries if entry.key.endswith(_CLASS))
     except UnfitError as reason:
         raise DataError(f"{reason}; expected the name or number of a class") from None
+    return cell.replace("\ufeff", "").strip("\r\n")
+
+
+def _json_label(entries: tuple[Entry, ...], fields: Sequence[str]) -> str:
+    """The class of one picture as its JSON spells it; empty when it has none that is text or a
+    number."""
+    for entry in entries:
+        with suppress(UnfitError):
+            said = _object(entry) if entry.key.endswith(_JSON) else {}
+            cells = [said[name] for name in fields if said.get(name) is not None]
+            if cells:
+                return label_cells.text_of(cells[0])
+    return ""
 
 
 def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[str, ...]:
@@ -134,15 +188,14 @@ def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[st
     return tuple(name for name in notes.COLUMNS if name in found)
 
 
-def _unread(known: Iterable[str], groups: Collection[tuple[Entry, ...]], spec: PrepareSpec) -> str:
-    """A .cls next to no picture, else the field of labels that a sample of the JSON files has, as
-    "label in 0.json"."""
-    if not spec.label_column or spec.label_file is not None:
-        return ""
+def _lone_class(known: Iterable[str], groups: Collection[tuple[Entry, ...]]) -> str:
+    """A .cls next to no picture; empty when there is none."""
     used = {entry.key for entries in groups for entry in entries}
-    if lone := min((k for k in known if k.endswith(_CLASS) and k not in used), default=""):
-        return shown(lone)
-    fields = dict.fromkeys((spec.label_column, *_LABELS))
+    return shown(min((k for k in known if k.endswith(_CLASS) and k not in used), default=""))
+
+
+def _json_field(groups: Collection[tuple[Entry, ...]], fields: Sequence[str]) -> str:
+    """The field of labels that a sample of the JSON files has, as "label in 0.json"."""
     for entry in (one for entries in _sample(groups) for one in entries):
         with suppress(UnfitError):
             said = _object(entry) if entry.key.endswith(_JSON) else {}

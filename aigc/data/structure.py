@@ -40,6 +40,11 @@ class Structure:
     told: str
     """What of this could have been meant otherwise; empty when nothing."""
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether folders are classes."""
+        return any(level is not None for level in self.class_level.values())
+
     def folder(self, key: str) -> str:
         """The split folder that `key` lies in; empty when it lies in none."""
         path = key.split("/")
@@ -61,8 +66,11 @@ class Structure:
         return level if level is not None and level < key.count("/") else None
 
 
-def recognise(uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool) -> Structure:
-    """How to read the paths of pictures. `labelled`: a table names their classes, not folders.
+def recognise(
+    uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool, divided: bool = False
+) -> Structure:
+    """How to read the paths of pictures. `labelled`: a table names their classes, not folders;
+    `divided`: it has a column of splits.
 
     Raises:
         DataError: folders of splits next to others, test folders alone, or what the spec says of
@@ -71,7 +79,7 @@ def recognise(uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool) 
     paths = [tuple(key.split("/")) for key in keys]
     depth = _wrapper(paths, spec.splits)
     told: list[str] = []
-    level, roles = _splits(uri, paths, depth, spec, told)
+    level, roles = _splits(uri, paths, depth, spec, told, divided)
     folders = list(roles) if level is not None else [""]
     classes: dict[str, int | None] = {}
     for folder in folders:
@@ -160,7 +168,12 @@ def _wrapper(paths: Sequence[Path], splits: Mapping[str, Role] | None) -> int:
 
 
 def _splits(
-    uri: str, paths: Sequence[Path], depth: int, spec: PrepareSpec, told: list[str]
+    uri: str,
+    paths: Sequence[Path],
+    depth: int,
+    spec: PrepareSpec,
+    told: list[str],
+    divided: bool,
 ) -> tuple[int | None, dict[str, Role]]:
     """The level of the folders of splits and the role of each; (None, {}) without splits."""
     if spec.splits is not None and not spec.splits:
@@ -179,7 +192,7 @@ def _splits(
         if "train" not in roles.values():
             _ask_train(uri, roles)
         return level, roles
-    if spec.splits:
+    if spec.splits and not divided:
         tops = sorted({path[depth] for path in paths if len(path) > depth + 1})
         raise DataError(
             f"{uri}: splits names {_list(list(spec.splits))}, but the folders are {_list(tops)}"

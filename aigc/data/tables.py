@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import label_columns, notes
+from aigc.data import archives, label_columns, notes
 from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.label_columns import LabelColumn, is_text
+from aigc.data.label_tables import named_as_files
 from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
@@ -31,6 +32,10 @@ from aigc.specs.prepare import Role
 
 NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"
+_PATHS = (
+    "; of paths alone, put the table as metadata.parquet, with columns file_name and label, above "
+    "the picture files: their folder is then the source"
+)
 REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
 
@@ -53,7 +58,7 @@ class TableChunk:
         columns = list(dict.fromkeys([*columns, *self.texts.values()]))
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
-        with parquet_errors(self.uri), storage.open_input(self.uri) as stream:
+        with parquet_errors(self.uri), archives.open_input(self.uri) as stream:
             batches = pq.ParquetFile(stream).iter_batches(
                 min(256, chunk_items(spec)), list(self.groups), columns
             )
@@ -77,7 +82,10 @@ class TableChunk:
         if name is not None:
             return index[name]
         known = len(self.labels.names)
-        return f"label {label} is not one of the {known} classes" if label and known else "no label"
+        if label is not None and known:
+            return f"label {label} is not one of the {known} classes"
+        said = isinstance(label, str) and label.strip()
+        return f"no label: the cell says {label.strip()!r}" if said else "no label"
 
 
 def _item(
@@ -100,10 +108,13 @@ def _item(
 def _encoded(value: Any) -> bytes:
     """The bytes of a cell: binary, or Hugging Face's struct<bytes, path>."""
     found = value.as_py()
+    path = None
     if isinstance(found, dict):
-        found = found.get("bytes")
+        path, found = found.get("path"), found.get("bytes")
     if found is None:
-        raise UnfitError("no image bytes")
+        raise UnfitError(
+            f"no image bytes, only the path {path[:80]!r}" if path else "no image bytes"
+        )
     return bytes(found)
 
 
@@ -119,28 +130,28 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
     own_split = set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
     uris, schemas = [e.uri for e in files], [head.schema.to_arrow_schema() for head in heads]
-    labels, columns_of = label_columns.read(uris, schemas, spec)
+    labels = label_columns.read(uris, schemas, spec)
     texts = [_texts(entry.uri, head, spec) for entry, head in zip(files, heads, strict=True)]
     chunks: list[Chunk] = []
     for at, (entry, side, head, said) in enumerate(zip(files, sides, heads, texts, strict=True)):
         test = own_split and side == "test"
-        column = columns_of[at] if columns_of else None
+        column = labels.columns[at] if labels.columns else None
         for first_row, groups in _groups(head, spec):
             place = (entry.uri, entry.key, groups, first_row)
-            chunks.append(TableChunk(*place, test, labels, column, said))
+            chunks.append(TableChunk(*place, test, labels.names, column, said))
     total = sum(head.num_rows for head in heads)
     if files and not total:
         raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
     return Source(
-        labels,
+        labels.names,
         own_split,
         total,
         size_bytes,
         chunks,
         columns=columns,
-        reading=_reading(files, sides, labels, spec),
+        reading="; ".join([_reading(files, sides, labels.names, spec), *labels.spellings.told]),
     )
 
 
@@ -176,12 +187,14 @@ def _reason_to_ignore(key: str) -> str:
 
 
 def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
-    with parquet_errors(uri), storage.open_input(uri) as stream:
+    with parquet_errors(uri), archives.open_input(uri) as stream:
         head = pq.ParquetFile(stream).metadata
     schema = head.schema.to_arrow_schema()
     for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
         if column and column not in schema.names:
             none = " or to '' if there are none" if field == "label_column" else ""
+            if field == "image_column" and not any(_holds_bytes(one.type) for one in schema):
+                none = _PATHS if any(map(named_as_files, schema.names)) else ""
             raise DataError(
                 f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}{none}"
             )
@@ -189,6 +202,7 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     if not _holds_bytes(kind):
         raise DataError(
             f"{uri}: column {spec.image_column!r} is {kind}; expected binary or struct<bytes, path>"
+            f"{_PATHS if _holds_paths(kind) else ''}"
         )
     return head
 
@@ -198,6 +212,10 @@ def _holds_bytes(kind: pa.DataType) -> bool:
         position = kind.get_field_index("bytes")
         return position >= 0 and _holds_bytes(kind.field(position).type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_paths(kind: pa.DataType) -> bool:
+    return is_text(kind) or (pa.types.is_struct(kind) and kind.get_field_index("path") >= 0)
 
 
 def _groups(head: pq.FileMetaData, spec: PrepareSpec) -> Iterator[tuple[int, tuple[int, ...]]]:

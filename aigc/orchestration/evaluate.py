@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from aigc import storage
@@ -50,6 +51,10 @@ def run(
     check_model(version.config, dataset)
     planned_images(dataset, spec)
     storage.require_writable(spec.out)
+    gone = left_out(version.config, dataset)
+    if gone:
+        names = listed([f"{name} ({why})" for name, why in gone.items()])
+        notice(f"no samples are made of {names}; real pictures of all classes are compared with")
     if named(address):
         found, page = _on_cluster(spec, version, address, report, notice)
     else:
@@ -110,6 +115,7 @@ def evaluate_model(
     found = evaluate(pixels, known, dataset, spec, report, done=spec.samples)
     about = {"ref": version.ref, "uri": version.uri, "digest": version.digest}
     figures: Json = {"model": about} | found.figures | {"spec": spec.model_dump(mode="json")}
+    figures["left_out"] = left_out(version.config, dataset)
     family = version.config.architecture.family.upper()
     subtitle = (
         f"{family}, {version.config.width}×{version.config.height}, digest {version.digest[:12]} "
@@ -155,15 +161,34 @@ def asked_labels(config: ModelConfig, dataset: Dataset, count: int, seed: int) -
     unconditional model."""
     if not config.conditional:
         return None
-    found = dataset.per_class["test"] if dataset.labels else {}
-    usual = np.array([float(name in config.usual) for name in config.labels])
-    weights = usual * [float(found.get(name, 0)) for name in config.labels]
-    weights = weights if weights.sum() else usual
+    weights = _weights(config, dataset)
     exact = weights / weights.sum() * count
     items = np.floor(exact).astype(np.int64)
     items[np.argsort(items - exact, kind="stable")[: count - items.sum()]] += 1
     every = np.repeat(np.arange(len(items), dtype=np.int64), items)
     return np.random.default_rng(seed).permutation(every)
+
+
+def left_out(config: ModelConfig, dataset: Dataset) -> dict[str, str]:
+    """The data's classes of which no samples are made, and why; {} for an unconditional model."""
+    if not config.conditional or not dataset.labels:
+        return {}
+    weights = dict(zip(config.labels, _weights(config, dataset), strict=True))
+
+    def reason(name: str) -> str:
+        if name not in weights:
+            return "the model does not know it"
+        return "no training pictures" if name in config.untrained else "no test pictures"
+
+    return {name: reason(name) for name in dataset.labels if not weights.get(name)}
+
+
+def _weights(config: ModelConfig, dataset: Dataset) -> npt.NDArray[np.float64]:
+    """How often each of the model's labels is asked for, not yet of a sum of 1."""
+    found = dataset.per_class["test"] if dataset.labels else {}
+    usual = np.array([float(name in config.usual) for name in config.labels])
+    weights = usual * [float(found.get(name, 0)) for name in config.labels]
+    return weights if weights.sum() else usual
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import ray
 from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
 from aigc.orchestration.address import named, require_cluster
+from aigc.orchestration.bounds import within
 from aigc.orchestration.growth import described, fits, may_grow
 from aigc.specs import Placement
 
@@ -27,6 +28,8 @@ QUIET = {
 its core for 0.15 s: of requests at 0.6 of what one core answers, 99 in 100 took 67 to 96 ms; with
 one a minute 39."""
 _LOCAL_OBJECT_STORE_BYTES = 2**30
+JOIN_S = 45.0
+"""Bound on joining a cluster whose control store answers."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
 
     Raises:
         SpecError: the address is not written as one of a cluster.
-        PlacementError: no cluster answers at the address; see `require_cluster`.
+        PlacementError: no cluster answers at the address, see `require_cluster`, or it cannot be
+            joined within `JOIN_S`.
     """
     if ray.is_initialized():
         yield
@@ -65,7 +69,8 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
         where = require_cluster(where)
     try:
         if where:
-            ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
+            with within(JOIN_S, _late(where)):
+                ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
         else:
             ray.init(
                 address="local",  # else Ray would join whatever cluster runs on this machine
@@ -81,6 +86,13 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
         yield
     finally:
         ray.shutdown()
+
+
+def _late(where: str) -> str:
+    return (
+        f"the cluster at {where} answers, but was not joined within {JOIN_S:g} s; see `ray status` "
+        "there for nodes that are dead, restart it, or give another as --address"
+    )
 
 
 def plan_workers(placement: Placement, units: int | None = None) -> Workers:

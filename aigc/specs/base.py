@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import functools
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from aigc.errors import StorageError
 from aigc.types import MAX_ITEMS
@@ -36,7 +46,52 @@ Place = Annotated[str, AfterValidator(_require_place)]
 """A path or an s3:// URI."""
 
 
-class Spec(BaseModel):
+def no_booleans(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Before a field is read: refuses yes and no for numbers, which would be 1 and 0."""
+    texts = _numeric(cls).get(info.field_name or "")
+    if texts is not None and _has_boolean(value, texts):
+        raise PydanticCustomError("boolean", "expected a number, not true or false")
+    return value
+
+
+class Exact(BaseModel):
+    """Takes no yes and no for numbers."""
+
+    _no_booleans = field_validator("*", mode="before")(classmethod(no_booleans))
+
+
+@functools.cache
+def _numeric(model: type[BaseModel]) -> dict[str, bool]:
+    """The fields that hold numbers and nothing that may be true or false, and whether they may also
+    hold texts."""
+    kinds = {name: _inside(field.annotation) for name, field in model.model_fields.items()}
+    return {
+        name: str in found
+        for name, found in kinds.items()
+        if found & {int, float} and bool not in found
+    }
+
+
+def _inside(annotation: Any) -> set[Any]:
+    """The types named in an annotation, a literal's by its values."""
+    parts = get_args(annotation)
+    if not parts:
+        return {annotation if isinstance(annotation, type) else type(annotation)}
+    return set().union(*map(_inside, parts))
+
+
+def _has_boolean(value: Any, texts: bool) -> bool:
+    """Whether it is one or holds one where a number belongs; in a list that may be of `texts` it
+    stands for a text."""
+    inner = [value]
+    if isinstance(value, dict):
+        inner = list(value.values())
+    elif isinstance(value, list | tuple):
+        inner = [] if texts else list(value)
+    return any(isinstance(one, bool) for one in inner)
+
+
+class Spec(Exact):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )

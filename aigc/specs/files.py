@@ -171,6 +171,8 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     message = message[0].lower() + message[1:]
     if first["type"] in ("string_type", "invalid_key"):
         message += _unquoted(given)
+    elif first["type"] == "boolean" and isinstance(given, bool):
+        message += f"; {_read_as(given)}"
     shown = "" if isinstance(given, dict) else f" = {_shown(given)}"
     return f"{prefix}{field}{shown}: {message}"
 
@@ -178,10 +180,13 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
 def _unquoted(value: object) -> str:
     """What to do where YAML takes a word for something else."""
     if isinstance(value, bool):
-        words = "yes, on and true" if value else "no, off and false"
-        return f"; YAML reads {words} as {value}: put the word in quotes if it is text"
+        return f"; {_read_as(value)}: put the word in quotes if it is text"
     is_other = isinstance(value, int | float | date)
     return "; put it in quotes if it is text" if is_other else ""
+
+
+def _read_as(value: bool) -> str:
+    return f"YAML reads {'yes, on and true' if value else 'no, off and false'} as {value}"
 
 
 def _one_line(error: object) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from aigc.specs.base import Seed
+from aigc.specs.base import Exact, Seed
 
 Index = Annotated[int, Field(ge=0, lt=2**53)]
 Truncation = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -44,7 +44,7 @@ def _require_opaque(value: Any) -> Any:
 Background = Annotated[Literal["auto", "opaque"], BeforeValidator(_require_opaque)]
 
 
-class Body(BaseModel):
+class Body(Exact):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")

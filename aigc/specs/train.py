@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
+from aigc.specs.base import ModelName, Place, Placement, Seed, Spec, no_booleans
 from aigc.specs.watch import TrainingWatch
 
 
@@ -44,6 +44,11 @@ class GanModel(Spec):
     """DiffAugment policies (Zhao et al. 2020) for small data sets."""
     augment_probability: float = Field(1.0, ge=0, le=1)
     """Share of the pictures that are augmented."""
+    _no_booleans = field_validator(
+        *("latent_dim", "width", "blocks", "r1_gamma", "r2_gamma", "gamma_final"),
+        *("penalty_sigma", "penalty_every", "augment_probability"),
+        mode="before",
+    )(classmethod(no_booleans))  # each by name: a union told apart by `family` takes no "*"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -76,6 +81,10 @@ class VaeModel(Spec):
     prior: Literal["standard", "mixture"] = "mixture"
     """What samples are drawn from: N(0, 1), or a mixture of Gaussians a class that is fitted to the
     encodings of the training pictures after training (Ghosh et al. 2020)."""
+    _no_booleans = field_validator(
+        *("latent_dim", "width", "beta", "variance", "free_bits", "kl_warmup_images"),
+        mode="before",
+    )(classmethod(no_booleans))
 
 
 Preset = Literal["adaptive", "adaptive-vae", "relativistic", "dcgan", "vae", "smoke"]

@@ -136,7 +136,8 @@ def test_rows_and_files_that_do_not_meet_are_rejected_with_the_reason(tmp_path: 
         ("csv", b"file_name,text\na.png,\xff\n", "not UTF-8 at byte 21"),
         ("jsonl", '{"file_name": "a.png"}\n[1]\n', "line 2: not a JSON object"),
         ("jsonl", '{"file_name": [3]}\n', "line 1: file_name is missing"),
-        ("jsonl", "[" * 100_000, "line 1: not a JSON object"),
+        ("jsonl", "[" * 100_000, "begins with \\[, as a JSON array"),
+        ("jsonl", '{"a":' * 100_000, "line 1: not a JSON object"),
         ("jsonl", '{"text": "x"}\n', "no column 'file_name'; it has text"),
     ],
 )

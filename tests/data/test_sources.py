@@ -125,7 +125,7 @@ def test_parquet_of_plain_numbers(tmp_path: Path) -> None:
         ({"image_column": "photo"}, "no column 'photo'; set image_column to one of"),
         ({"label_column": "kind"}, "no column 'kind'; set label_column to one of"),
         ({"image_column": "label", "label_column": ""}, "expected binary or struct"),
-        ({"label_column": "price"}, "expected integers or text"),
+        ({"label_column": "price"}, "has the label 1.5; labels are names or whole numbers"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path: Path, fields: dict[str, str], reason: str) -> None:

@@ -197,7 +197,12 @@ COLUMNS = [
         parquet({"labels": ["two"], "count": [3]}),
         made=[(3, "two")],
     ),
-    Table("a title above", "b.csv", csv("Spring 2026,,", "label,count,", "two,3,"), refused="has"),
+    Table(
+        "a title above",
+        "b.csv",
+        csv("Spring 2026,,", "label,count,", "two,3,"),
+        refused="row 1 is a title",
+    ),
     Table(
         "a key twice",
         "b.jsonl",

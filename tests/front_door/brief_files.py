@@ -29,7 +29,33 @@ def _damaged() -> bytes:
     return whole[: len(whole) // 2]
 
 
+_ARRAY = r"begins with \[, as a JSON array; write JSON Lines: one object a line, without brackets"
 KINDS = [
+    Table(
+        "a JSON array", "b.jsonl", b'[\n{"label": "two"},\n{"label": "one"}\n]\n', refused=_ARRAY
+    ),
+    Table("a JSON array on one line", "b.ndjson", b'\n [{"label": "two"}]', refused=_ARRAY),
+    Table("a JSON array after a mark", "b.jsonl", b'\xef\xbb\xbf[{"label": 1}]', refused=_ARRAY),
+    Table(
+        "a JSON array of requests",
+        "b.jsonl",
+        b'[{"custom_id": "a", "body": {"prompt": "two"}}]',
+        refused=_ARRAY,
+    ),
+    Table(
+        "a JSON object of many lines",
+        "b.jsonl",
+        b'{\n "label": "two"\n}\n',
+        refused="begins with {, as a JSON object of several lines; write JSON Lines",
+    ),
+    Table(
+        "shares in per cent",
+        "b.csv",
+        csv("label,count", "two:30%|one:70%,3", "one,1"),
+        {"max_rejects": 9},
+        made=[(1, "one")],
+        rejects={1: "shares above 0; leave the % out"},
+    ),
     Table("sep=;", "b.csv", csv("sep=;", "label;count", "two;3"), made=[(3, "two")]),
     Table("sep=,", "b.csv", csv('"sep=,"', "label,count", "two,3"), made=[(3, "two")]),
     Table(

@@ -3,6 +3,9 @@ WebDataset, labels in JSON, columns of splits."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import Case, Tree, lines, pictures, tarred
 
@@ -29,6 +32,33 @@ def _side(name: str, side: Tree, told: str, labels: str = "", folder: str = "") 
     tree = pictures(f"{folder}000.png {folder}001.png")
     return Case(name, {**tree, **side}, labels=labels, items=2, ignored={_DESCRIBES: len(side)},
                 told=told)  # fmt: skip
+
+
+def _json(
+    name: str,
+    said: list[object],
+    labels: str,
+    told: str,
+    folder: str = "",
+    fields: Mapping[str, object] = {},
+) -> Case:
+    """Two pictures, some with a JSON file; one without a label in it is rejected."""
+    side = {f"{folder}00{number}.json": json.dumps(one) for number, one in enumerate(said)}
+    named = [isinstance(one, dict) and all(map(_plain, one.values())) for one in said] + [False] * 2
+    without = [f"{folder}00{number}.png" for number in range(2) if not named[number]]
+    return Case(
+        name,
+        {**pictures(f"{folder}000.png {folder}001.png"), **side},
+        labels=labels,
+        fields=fields,
+        ignored={_DESCRIBES: len(side)},
+        told=told,
+        rejects={key: "no label in the metadata" for key in without if labels},
+    )
+
+
+def _plain(value: object) -> bool:
+    return not isinstance(value, list)
 
 
 _PARTS = {"0.image.png": encoded(noise(0)), "1.image.png": encoded(noise(1))}
@@ -72,18 +102,27 @@ LABELS = [
          told=f"no classes; 7.cls {_UNREAD}"),
     Case("WebDataset with labels in JSON", {"s-000000.tar": tarred(
          _PARTS | {"0.json": '{"label": "hat"}', "1.json": '{"label": "cat"}'})}, items=2,
-         ignored={_DESCRIBES: 2}, told=f"no classes; label in 0.json {_UNREAD}"),
+         labels="cat hat", ignored={_DESCRIBES: 2}, told="(cat, hat) from label of .json files"),
     Case("WebDataset with labels in JSON and a table beside it", {"s-000000.tar": tarred(
          _PARTS | {"0.json": '{"label": "hat"}'}),
          "l.csv": "file,label\n0.image.png,x\n1.image,y\n"},
          fields={"label_file": "l.csv"}, labels="x y", items=2, ignored={_DESCRIBES: 2},
          told="labels in l.csv"),
     _side("labels in JSON in a class folder", {"a/000.json": '{"label": "hat"}'},
-          f"label in a/000.json {_UNREAD}", "a", "a/"),
-    _side("label_name in JSON", {"000.json": '{"label_name": "hat"}'},
-          f"no classes; label_name in 000.json {_UNREAD}"),
-    _side("class in JSON, of the second", {"000.json": "[1]", "001.json": '{"class": 0}'},
-          f"no classes; class in 001.json {_UNREAD}"),
+          "label in a/000.json not read: class_level = 0 reads it", "a", "a/"),
+    _json("label_name in JSON", [{"label_name": "hat", "label": 3}], "hat", "label_name of .json"),
+    _json("class in JSON, of the second", [[1], {"class": 0}], "0", "class of .json files"),
+    _json("cls in JSON", [{"cls": 7}, {"cls": 7.0}], "7", "1 class (7) from cls of .json files"),
+    _json("labels of JSON in folders without classes", [{"label": "hat"}], "hat", "label of .json",
+          fields={"class_level": 0}, folder="a/"),
+    _json("labels of JSON below a wrapper", [{"label": "hat"}], "hat", "label of .json files",
+          folder="images/"),
+    _json("labels of JSON that are lists", [{"label": ["hat"]}, {"label": "cat"}], "cat",
+          "label of .json files"),
+    _json("labels of JSON in another field", [{"kind": "hat"}], "hat", "kind of .json files",
+          fields={"label_column": "kind"}),
+    _json("labels of JSON that are not wanted", [{"label": "hat"}], "", "no classes",
+          fields={"label_column": ""}),
     Case("labels in JSON and in a table", pictures("1.png") | {"1.json": '{"label": "hat"}',
          "metadata.csv": "file_name,label\n1.png,x\n"}, labels="x", items=1,
          ignored={_DESCRIBES: 2}),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import (
@@ -48,6 +51,9 @@ TABLES = [
          | {"metadata.jsonl": lines({"file_name": "1.png", "label": 0},
                                     {"file_name": "2.png", "label": 1})},
          labels="0 1", ignored={_DESCRIBES: 1}),
+    Case("metadata.jsonl that is an array", pictures(_FLAT)
+         | {"metadata.jsonl": json.dumps([{"file_name": "1.png", "label": 0}])},
+         refused="metadata.jsonl: begins with [, as a JSON array; write one object a line"),
     Case("metadata.parquet with labels", pictures(_FLAT)
          | {"metadata.parquet": parquet({"file_name": ["1.png", "2.png"], "label": ["x", "y"],
                                          "text": ["one", None]})},
@@ -152,6 +158,8 @@ TABLES = [
          ignored={_DESCRIBES: 1}),
 ]  # fmt: skip
 
+_TAR = tarred(pictures("a/1.png b/2.png"))
+_IDX = {name: data for name, data in idx_pair("train").items() if isinstance(data, bytes)}
 _SHARD = {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"caption": "x"}',
           "1.png": encoded(noise(1)), "1.cls": "0", "1.json": "{}"}  # fmt: skip
 _MORE = {"2.png": encoded(noise(2)), "2.cls": "1"}
@@ -199,8 +207,35 @@ ARCHIVES = [
          rejects={"caf\\xe9/2.png": "in a folder whose name is not UTF-8"}),
     Case("a ZIP with source.json", {"x.zip": zipped(pictures("a/1.png")
          | {"source.json": '{"name": []}'})}, refused="source.json: name = []: expected text"),
-    Case("a packed tar", {"x.tar.gz": b"\x1f\x8b"}, source="x.tar.gz",
-         refused="x.tar.gz: cannot be read in parts; unpack it"),
+    Case("a packed tar that is cut", {"x.tar.gz": b"\x1f\x8b"}, source="x.tar.gz",
+         refused="x.tar.gz: a damaged archive"),
+    Case("a packed tar that is cut later", {"x.tgz": gzip.compress(_TAR)[:-20]},
+         refused="x.tgz: a damaged archive (Compressed file ended before the end-of-stream"),
+    Case("a packed tar whose tar is cut", {"x.tgz": gzip.compress(_TAR[:1536])},
+         refused="x.tgz: a damaged archive (cut off: it has no end mark)"),
+    Case("a tar by Zstandard", {"x.tar.zst": b"\x28\xb5\x2f\xfd"},
+         refused="x.tar.zst: cannot be read in parts; unpack it"),
+    Case("a 7-Zip archive", {"x.7z": b"7z\xbc\xaf"},
+         refused="x.7z: cannot be read in parts; unpack it"),
+    Case("a tar by gzip", {"x.tar.gz": gzip.compress(_TAR)}, source="x.tar.gz", labels="a b",
+         items=2),
+    Case("a tar by gzip in a folder", {"x.TGZ": gzip.compress(_TAR)}, labels="a b", items=2),
+    Case("a tar by bzip2", {"x.tar.bz2": bz2.compress(_TAR)}, labels="a b", items=2),
+    Case("a tar by xz", {"x.tar.xz": lzma.compress(_TAR)}, labels="a b", items=2),
+    Case("a tar by xz, short", {"x.txz": lzma.compress(_TAR)}, labels="a b", items=2),
+    Case("a tar by gzip in two parts", {"x.tgz": gzip.compress(_TAR[:700])
+         + gzip.compress(_TAR[700:])}, labels="a b", items=2),
+    Case("a tar by gzip that is bzip2", {"x.tar.gz": bz2.compress(_TAR)},
+         refused="x.tar.gz: a damaged archive (Not a gzipped file"),
+    Case("a tar by gzip with a link and paths that lead out", {"x.tgz": gzip.compress(tarred(
+         {"../../a/1.png": encoded(noise(1)), "/b/2.png": encoded(noise(2))},
+         {"a/l.png": "/etc/passwd"}))}, labels="a b",
+         rejects={"a/l.png": "link inside an archive, not followed"}),
+    Case("a packed tar a class", {"n01.tar.gz": gzip.compress(tarred(pictures("1.png"))),
+         "n02.tgz": gzip.compress(tarred(pictures("x.png 2.png")))}, labels="n01 n02", items=3),
+    Case("WebDataset by gzip", {"s-000000.tar.gz": gzip.compress(tarred(_SHARD)),
+         "s-000001.tar.gz": gzip.compress(tarred(_MORE))}, labels="0 1", items=3,
+         classes={"s-000000.tar.gz/0.png": "1"}, ignored={_DESCRIBES: 5}),
     Case("a tar that is none", {"x.tar": "x" * 600}, refused="x.tar: a damaged archive"),
     Case("a RAR", {"x.rar": "Rar!"}, refused="x.rar: cannot be read in parts; unpack it"),
     Case("WebDataset", {"s-000000.tar": tarred(_SHARD), "s-000001.tar": tarred(_MORE)},
@@ -209,10 +244,26 @@ ARCHIVES = [
     Case("WebDataset as aigc generate writes it", {"part-00000.tar": tarred(
         {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"label_name": "hat"}'})},
         labels="hat", items=1, ignored={_DESCRIBES: 2}),
-    Case("a ZIP of IDX", {"x.zip": zipped(idx_pair("train"))},
-         refused="x.zip: holds train-images-idx3-ubyte; unpack it into a folder"),
-    Case("a ZIP of Parquet", {"x.zip": zipped({"data/train.parquet": rows(1)})},
-         refused="x.zip: holds data/train.parquet; unpack it into a folder"),
+    Case("a ZIP of IDX", {"x.zip": zipped(idx_pair("train"))}, labels="0 1", items=4),
+    Case("a ZIP of packed IDX with names", {"x.zip": zipped(
+         {f"mnist/{name}.gz": gzip.compress(data) for name, data in _IDX.items()}
+         | {"labels.txt": "red\nblue\n", "mnist/readme.txt": "x"})}, labels="red blue", items=4,
+         ignored={"not an IDX file": 1}, told="IDX: train"),
+    Case("a packed tar of IDX", {"x.tgz": gzip.compress(tarred(_IDX))}, labels="0 1", items=4),
+    Case("a ZIP of damaged IDX", {"x.zip": zipped({name: data[:9] for name, data in _IDX.items()})},
+         refused="x.zip: not an IDX file"),
+    Case("a ZIP of Parquet", {"x.zip": zipped({"data/train.parquet": rows(2)})}, labels="a b",
+         items=2, classes={"data/train.parquet:00000001": "b"}, told="1 Parquet file"),
+    Case("a ZIP of Parquet with splits", {"x.zip": zipped({"d/train.parquet": rows(2),
+         "d/test.parquet": rows(1, 9), "d/card.md": "x"}, compression=8)}, labels="a b",
+         test="d/test.parquet:00000000", items=3, ignored={"not a Parquet file": 1}),
+    Case("a tar of Parquet", {"x.tar": tarred({"train.parquet": rows(2)})}, labels="a b", items=2),
+    Case("a packed tar of Parquet", {"x.tgz": gzip.compress(tarred({"train.parquet": rows(2)}))},
+         labels="a b", items=2),
+    Case("a ZIP of damaged Parquet", {"x.zip": zipped({"train.parquet": b"PAR1"})},
+         refused="x.zip"),
+    Case("a ZIP of Parquet and pictures", {"x.zip": zipped(pictures("a/1.png b/2.png")
+         | {"t.parquet": rows(1)})}, labels="a b", items=2, ignored={_DOCUMENT: 1}),
     Case("one shard of WebDataset", {"s.tar": tarred(_SHARD)}, labels="0 1", items=2,
          ignored={_DESCRIBES: 4}),
     Case("WebDataset with splits", {"train-000000.tar": tarred(_SHARD),
@@ -226,9 +277,24 @@ ARCHIVES = [
          | {"b/more.zip": zipped(pictures("3.png"))}, labels="a b",
          rejects={"b/more.zip": "an archive among pictures; unpack it"}),
     Case("EMNIST's names", idx_pair("emnist-letters-train") | idx_pair("emnist-letters-test", 2, 9)
-         | {"emnist-letters-mapping.txt": "0 65"}, fields={"channels": 1}, labels="0 1", items=6,
-         test="test-00000000 test-00000001", ignored={"not an IDX file": 1},
+         | {"emnist-letters-mapping.txt": "0 48\n1 65 97\n"}, fields={"channels": 1}, labels="0 Aa",
+         items=6, test="test-00000000 test-00000001",
          told="pictures are turned, as EMNIST stores them"),
+    Case("EMNIST's mapping of another set", idx_pair("emnist-letters-train")
+         | {"emnist-digits-mapping.txt": "0 65\n1 66"}, labels="0 1", items=4),
+    Case("EMNIST's mapping that lacks a label", idx_pair("emnist-letters-train")
+         | {"emnist-letters-mapping.txt": "0 65\n"},
+         refused="mapping.txt: has no line for label 1, which the data has"),
+    Case("EMNIST's mapping of words", idx_pair("emnist-letters-train")
+         | {"emnist-letters-mapping.txt": "0 hat\n"},
+         refused="emnist-letters-mapping.txt, line 1: expected a label and the codes of its"),
+    Case("EMNIST with labels.txt, too", idx_pair("emnist-letters-train")
+         | {"emnist-letters-mapping.txt": "0 65\n1 66\n", "labels.txt": "x\ny\n"}, labels="x y",
+         items=4),
+    Case("EMNIST in an archive", {"gzip.zip": zipped({f"gzip/{name}.gz": gzip.compress(data)
+         for name, data in idx_pair("emnist-byclass-train").items()}
+         | {"gzip/emnist-byclass-mapping.txt": "0 97\n1 65"})}, labels="a A", items=4,
+         told="classes 'A', 'a' differ only in case"),
     Case("EMNIST of two sets", idx_pair("emnist-letters-train") | idx_pair("emnist-digits-train"),
          refused="holds several sets: emnist-digits, emnist-letters; leave the others out"),
     Case("EMNIST of two sets, one left out",

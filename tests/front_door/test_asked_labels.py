@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from aigc.commands.generate import parse_labels
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError, listed
 from aigc.generation.briefs import read
@@ -174,3 +176,18 @@ def test_what_is_no_label_is_one_short_line(asked: str) -> None:
 )
 def test_lists_in_messages_are_cut(names: Any, right: str) -> None:
     assert listed(names) == right
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a=30%,b=70%", "30% is not a number; shares are ratios, so leave the % out: 30"),
+        ("a=3, b = 50 %", "50 % is not a number; shares are ratios, so leave the % out: 50"),
+        ("a=%", "% is not a number"),
+        ("a=x", "give every label a share, like bag=3,dress=1"),
+        ("a=3,b", "give every label a share, like bag=3,dress=1"),
+    ],
+)
+def test_shares_that_are_no_numbers_are_named(text: str, line: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(line)):
+        parse_labels(text)

@@ -16,6 +16,7 @@ from aigc.generation.briefs import Reading, looks_like_briefs, read
 from aigc.specs import GenerateSpec, build
 from tests.front_door.brief_columns import COLUMNS, PROMPTS, SEVERAL
 from tests.front_door.brief_files import KINDS
+from tests.front_door.brief_rows import ROWS_OF_NONE, TITLES
 from tests.front_door.brief_values import NUMBERS, PADDING, TEXTS
 from tests.front_door.tables import (
     NFD,
@@ -36,7 +37,7 @@ def reading(table: Table, folder: Path) -> Reading:
     return read(spec(path, **table.options), CONFIG)
 
 
-TABLES = [*COLUMNS, *SEVERAL, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS]
+TABLES = [*COLUMNS, *SEVERAL, *PROMPTS, *PADDING, *NUMBERS, *TEXTS, *KINDS, *ROWS_OF_NONE, *TITLES]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.id for table in TABLES])

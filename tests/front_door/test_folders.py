@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from aigc.data import packed_tars
 from aigc.data.opening import open_source
 from aigc.errors import AigcError
 from aigc.orchestration.prepare import run
 from aigc.specs import PrepareSpec, build
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
-from tests.front_door.folders import Case, link, pictures, plant, raw_name
+from tests.front_door.folders import Case, link, pictures, plant, raw_name, tarred
 from tests.front_door.label_cases import LABELS
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
+from tests.front_door.spelling_cases import SPELLINGS
 
-CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS]
+CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS, *SPELLINGS]
 
 
 @pytest.mark.timeout(60)
@@ -118,6 +122,25 @@ def test_a_folder_that_may_not_be_read_is_named_unless_it_is_ignored(
 def test_what_the_spec_says_of_a_source_is_checked(fields: dict[str, object], line: str) -> None:
     with pytest.raises(AigcError, match=re.escape(line)):
         build(PrepareSpec, {"source": "x", "out": "y"} | fields)
+
+
+def test_a_packed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_tars, "_FREE_BYTES", 2**20)
+    (tmp_path / "x.tgz").write_bytes(gzip.compress(bytes(2**24)))
+    line = r"x\.tgz: holds more than [\d,]+ bytes, 100 times its size; unpack it into a folder"
+    with pytest.raises(AigcError, match=line):
+        open_source(spec(tmp_path / "x.tgz", tmp_path / "out"))
+
+
+def test_a_packed_tar_is_unpacked_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "room").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "room"))
+    (tmp_path / "x.tgz").write_bytes(gzip.compress(tarred(pictures("a/1.png b/2.png"))))
+    made = run(spec(tmp_path / "x.tgz", tmp_path / "out"))
+    assert made["train"] + made["test"] == 2
+    assert not list((tmp_path / "room").iterdir())
 
 
 def test_the_table_has_no_name_twice() -> None:

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,43 @@ TABLE: dict[str, tuple[Make, Read | Refused]] = {
     ),
     "the highest byte, IDX": (idx([255, 9]), Read({"9": 1, "255": 1})),
     "numbers below 0": (tables(all=column([0, -1])), Refused("has the label -1; .*write names")),
-    "numbers with a fraction": (tables(all=column([0.0, 1.0])), Refused("is double; expected")),
+    "numbers with a fraction": (
+        tables(all=column([0.0, 0.5])),
+        Refused("has the label 0.5; labels are names or whole numbers: choose another column"),
+    ),
+    "numbers without end": (tables(all=column([0.0, float("inf")])), Refused("has the label inf")),
+    "doubles that are whole": (
+        tables(all=column([0.0, 1.0, float("nan")])),
+        Read({"0": 1, "1": 1}, rejects=("no label",)),
+    ),
+    "halves that are whole": (
+        tables(all=column(list(np.array([7, 8], np.float16)), pa.float16())),
+        Read({"7": 1, "8": 1}),
+    ),
+    "decimals that are whole": (
+        tables(all=column([Decimal("1.00"), Decimal("2.00")], pa.decimal128(5, 2))),
+        Read({"1": 1, "2": 1}),
+    ),
+    "doubles below 0": (
+        tables(all=column([0.0, -1.0])),
+        Refused(r"all\.parquet: column 'label' has the label -1; .*write"),
+    ),
+    "doubles next to integers": (
+        tables(a=column([1.0, 2.0]), b=column([1, 2], first=9)),
+        Read({"1": 2, "2": 2}),
+    ),
+    "true and false": (
+        tables(all=column([True, False, None])),
+        Read({"false": 1, "true": 1}, rejects=("no label",)),
+    ),
+    "doubles next to declared names": (
+        tables(a=column([0], names=["cat"]), b=column([0.0], first=9)),
+        Refused("holds numbers without names"),
+    ),
+    "names that are too long": (
+        tables(all=column(["a", "b" * 10_001])),
+        Refused("column 'label': label of 10,001 characters, at most 10,000"),
+    ),
     "empty cells": (
         tables(all=column([0, None, 1])),
         Read({"0": 1, "1": 1}, rejects=("no label",)),

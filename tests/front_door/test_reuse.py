@@ -19,6 +19,7 @@ from aigc.errors import AigcError
 from aigc.orchestration import evaluate
 from aigc.orchestration.prepare import run
 from aigc.specs import EvaluateSpec
+from tests.command_line import aigc
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
 from tests.models_for_tests import publish_tiny
@@ -149,7 +150,6 @@ TABLE: dict[str, tuple[Callable[[Path], Path], Change, str]] = {
     "thumbnails": (pictures, written("a/Thumbs.db"), REUSED),
     "a disk station's folder": (pictures, written("a/@eaDir/0000.png"), REUSED),
     "figures of evaluation": (table, written("_cache/real-0.npz"), REUSED),
-    "the source gone": (pictures, shutil.rmtree, "not found"),
 }
 
 
@@ -186,3 +186,17 @@ def test_a_report_is_of_its_data(
     storage.write_bytes(f"{asked.out}/{evaluate.REPORT}", json.dumps(stands | other).encode())
     monkeypatch.setattr(evaluate, "run", lambda *_: {"made": "again"})
     assert evaluate.reuse_or_run(asked) == (stands if reused else {"made": "again"})
+
+
+def test_a_set_whose_source_is_gone_is_reused_with_a_remark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("data", "prepare", str(pictures(tmp_path / "raw")), str(tmp_path / "out"))
+    assert aigc(capsys, *words, "--size", "16")[0] == 0
+    shutil.rmtree(tmp_path / "raw")
+    code, _, told = aigc(capsys, *words, "--size", "16")
+    assert code == 0
+    assert "made it of a source that is gone, as it was then; nothing to do" in told
+    code, _, told = aigc(capsys, *words, "--size", "24")
+    assert code == 2
+    assert "choose another out or delete it" in told

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from aigc.errors import AigcError, SpecError
 from aigc.orchestration import address
-from aigc.specs import GenerateSpec, PrepareSpec, build, dump, load, parse_setting
+from aigc.service.bodies import Variation, Walk
+from aigc.specs import (
+    AppendSpec,
+    EvaluateSpec,
+    GenerateSpec,
+    PrepareSpec,
+    ServeSpec,
+    TrainSpec,
+    build,
+    dump,
+    load,
+    parse_setting,
+    set_dotted,
+)
+from aigc.specs.requests import Generation
 
 PLAIN = [  # --set, the value that the spec then has
     ("seed=010", 10),
@@ -26,6 +42,10 @@ PLAIN = [  # --set, the value that the spec then has
     ("labels=[01, 010, 1:30]", ("01", "010", "1:30")),
     ("labels={a: 010}", {"a": 10.0}),
 ]
+SPECS = (
+    *(AppendSpec, EvaluateSpec, GenerateSpec, PrepareSpec, ServeSpec, TrainSpec),
+    *(Generation, Variation, Walk),
+)
 NO_NUMBERS = ["count=1:30", "count=190:20:30", "seed=1:30", "truncation=1:30.5", "seed=0o17"]
 WORDS = [  # a line of a spec, what is said of it
     ("labels: {No: 1}", "False: .*YAML reads no, off and false as False: put the word in quotes"),
@@ -71,6 +91,76 @@ def test_a_time_of_day_is_no_number(text: str) -> None:
     key, _, value = text.partition("=")
     with pytest.raises(SpecError, match=f"{key} = '{value}': .*valid"):
         build(GenerateSpec, _generate(text))
+
+
+def _models(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """`kind`, and the models of its fields."""
+    yield kind
+    for field in kind.model_fields.values():
+        for part in _parts(field.annotation):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _models(part)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _takes(schema: dict[str, Any], kinds: set[str]) -> bool:
+    choices = schema.get("anyOf", [schema])
+    return any(one.get("type") in kinds for one in choices)
+
+
+NUMBERS = sorted(
+    {
+        (model, name)
+        for spec in SPECS
+        for model in _models(spec)
+        for name, schema in model.model_json_schema()["properties"].items()
+        if _takes(schema, {"integer", "number"}) and not _takes(schema, {"boolean"})
+    },
+    key=lambda one: (one[0].__name__, one[1]),
+)
+
+
+def test_there_are_numbers_in_every_spec() -> None:
+    assert len(NUMBERS) > 80
+    assert {model.__name__ for model, _ in NUMBERS} >= {"GanModel", "VaeModel", "Placement", "Walk"}
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(("model", "name"), NUMBERS, ids=lambda one: getattr(one, "__name__", one))
+def test_yes_and_no_are_no_numbers(model: type[BaseModel], name: str, value: bool) -> None:
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate({name: value})
+    found = {error["loc"]: error["msg"] for error in refused.value.errors()}
+    assert found[(name,)].startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("count=yes", "count = True: expected a number, .*YAML reads yes, on and true as True"),
+        ("count=off", "count = False: expected a number, .*YAML reads no, off and false as False"),
+        ("labels={bag: yes}", "labels: expected a number, not true or false"),
+        ("gates.max_draws=on", "gates.max_draws = True: expected a number"),
+        ("placement.workers=true", "placement.workers = True: expected a number"),
+    ],
+)
+def test_where_yes_comes_from_is_said(setting: str, said: str) -> None:
+    values = {"model": "m", "out": "o", "count": 10}
+    key, value = parse_setting(setting)
+    set_dotted(values, key, value)
+    with pytest.raises(SpecError, match=said):
+        build(GenerateSpec, values)
+
+
+def test_betas_of_yes_are_refused() -> None:
+    values = {"name": "n", "data": "d", "out": "o", "steps": 1, "betas": [True, 0.9]}
+    with pytest.raises(SpecError, match=r"betas = .*: expected a number"):
+        build(TrainSpec, values)
 
 
 @pytest.mark.parametrize(("line", "said"), WORDS)

@@ -205,6 +205,23 @@ def test_blanks_around_a_setting_are_named(
     assert str(refused.value) == line
 
 
+@pytest.mark.parametrize("value", ["us east 1", "eu-west-1/", "eu_west_1"])
+@pytest.mark.usefixtures("fresh", "refuse")
+def test_a_region_that_is_none_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", value)
+    with pytest.raises(StorageError, match=f"'{value}' doesn't match a supported format; check"):
+        storage.read_bytes("s3://bucket/key")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_the_region_that_messages_speak_of_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert storage.s3_account()[0] == "https://s3.eu-central-1.amazonaws.com"
+
+
 @pytest.mark.parametrize("value", ["{}\r", " {}", "{}\n", "{}  "])
 def test_blanks_around_the_store_are_not_of_its_name(
     value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ from aigc.orchestration.evaluate import METRICS, PAGE, REPORT, asked_labels, run
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json
-from tests.models_for_tests import publish_tiny, tiny_config
+from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
 
 pytestmark = pytest.mark.integration
 AIGC = [sys.executable, "-m", "aigc"]
@@ -149,3 +149,21 @@ def test_wrong_input_is_one_line_and_exit_code_2(
         assert reason in said
         assert len(said.strip().splitlines()) == 1, said
         assert not out.exists()
+
+
+def test_classes_that_are_left_out_are_said(digits_data: str, tmp_path: Path) -> None:
+    labels = open_dataset(digits_data).labels
+    config = tiny_config(labels=labels[:-1]).model_copy(update={"untrained": labels[:1]})
+    version = ModelStore().publish("tiny-untrained", config, tiny_tensors(config))
+    told: list[str] = []
+    found = run(spec(version, digits_data, tmp_path, publish=False), notice=told.append)
+    reasons = {labels[0]: "no training pictures", labels[-1]: "the model does not know it"}
+    assert found["left_out"] == reasons
+    names = ", ".join(f"{name} ({why})" for name, why in reasons.items())
+    assert told == [
+        f"no samples are made of {names}; real pictures of all classes are compared with"
+    ]
+
+
+def test_no_class_is_left_out_of_a_model_of_all(alone: Json) -> None:
+    assert alone["left_out"] == {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import queue
 import shutil
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ _TIMEOUT_S = 30
 _SLOWEST_BYTES_PER_S = 50_000
 _SAY_EVERY_S = 10
 _PIECE_BYTES = 2**20
+_PIECES = 4
+"""Read ahead."""
 _APT_TIMEOUT_S = 1800
 
 
@@ -104,19 +108,52 @@ def read_url(url: str, most_bytes: int) -> Iterator[bytes]:
         UnavailableError: it cannot be reached, is larger, or comes more slowly than 50 kB/s.
     """
     deadline = time.monotonic() + _TIMEOUT_S + most_bytes / _SLOWEST_BYTES_PER_S
+    # In a thread of its own: a server that drips its answer, headers included, is bounded for each
+    # read of the socket only.
+    pieces: queue.Queue[bytes | Exception] = queue.Queue(_PIECES)
+    left = threading.Event()
+    threading.Thread(target=_read, args=(url, pieces, left), daemon=True).start()
     count = 0
     try:
+        while True:
+            try:
+                piece = pieces.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise UnavailableError(f"only {count:,} bytes came in time") from None
+            if isinstance(piece, Exception):
+                reason = getattr(piece, "reason", None) or piece
+                raise UnavailableError(f"cannot be reached{proxies.through(url)} ({reason})")
+            if not piece:
+                return
+            count += len(piece)
+            if count > most_bytes:
+                raise UnavailableError(f"more than {most_bytes:,} bytes")
+            yield piece
+    finally:
+        left.set()
+
+
+def _read(url: str, pieces: queue.Queue[bytes | Exception], left: threading.Event) -> None:
+    """Put the body of `url`, then nothing or the error, until the reader has `left`."""
+    try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            while piece := answer.read(_PIECE_BYTES):
-                count += len(piece)
-                if count > most_bytes:
-                    raise UnavailableError(f"more than {most_bytes:,} bytes")
-                if time.monotonic() > deadline:
-                    raise UnavailableError(f"only {count:,} bytes came in time")
-                yield piece
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UnavailableError(f"cannot be reached{proxies.through(url)} ({reason})") from None
+            read = getattr(answer, "read1", answer.read)  # file:// has no read1
+            while (piece := read(_PIECE_BYTES)) and not left.is_set():
+                _put(pieces, piece, left)
+            if missing := getattr(answer, "length", 0):  # announced, and not there
+                raise http.client.IncompleteRead(b"", missing)
+        _put(pieces, b"", left)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        _put(pieces, error, left)
+
+
+def _put(
+    pieces: queue.Queue[bytes | Exception], piece: bytes | Exception, left: threading.Event
+) -> None:
+    while not left.is_set():
+        with contextlib.suppress(queue.Full):
+            pieces.put(piece, timeout=1)
+            return
 
 
 def _download(url: str, archive: Archive, scratch: Path, say: Say) -> Path:

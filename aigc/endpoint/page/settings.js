@@ -14,6 +14,7 @@ export class Settings {
     const query = new URLSearchParams(location.hash.slice(1));
     this.wanted = query.get("model");
     this.labels = new Set(query.getAll("label"));
+    this.untrained = [];
     this.seed = whole(query.get("seed")) ?? randomSeed();
     this.index = whole(query.get("index")) ?? 0;
     this.many = query.get("n") ?? "24";
@@ -138,7 +139,7 @@ export class Settings {
     const colour = model.channels === 1 ? "grey" : "colour";
     const kind = (model.family ?? "model").toUpperCase();
     $("model-facts").textContent = `${kind}, ${model.width} × ${model.height} ${colour}`;
-    this.#offerLabels(model.labels ?? []);
+    this.#offerLabels(model.labels ?? [], model.untrained ?? []);
     const sizes = SIZES.map((by) => [by * model.width, by * model.height]);
     const most = model.limits.max_side;
     const offered = sizes.filter(([width, height]) => Math.max(width, height) <= most);
@@ -161,7 +162,9 @@ export class Settings {
     this.#outputs();
   }
 
-  #offerLabels(labels) {
+  /** Labels without training pictures are marked; they are made only when they are chosen. */
+  #offerLabels(labels, untrained) {
+    this.untrained = untrained;
     this.labels = new Set([...this.labels].filter((label) => labels.includes(label)));
     $("labels-field").hidden = labels.length === 0;
     $("label-filter").hidden = $("label-filter-name").hidden = labels.length <= MANY_LABELS;
@@ -170,14 +173,17 @@ export class Settings {
       ...labels.map((label) => {
         const box = el("input", { type: "checkbox", value: label });
         box.checked = this.labels.has(label);
-        return el("label", {}, box, label);
+        if (!untrained.includes(label)) return el("label", {}, box, label);
+        const mark = el("small", { textContent: "no training pictures" });
+        return el("label", { className: "untrained" }, box, `${label} `, mark);
       }),
     );
     this.#labelsHint();
   }
 
   #labelsHint() {
-    $("labels-hint").textContent = this.labels.size ? "" : "None chosen: all of them, in turn.";
+    const all = this.untrained.length ? "all with training pictures" : "all of them";
+    $("labels-hint").textContent = this.labels.size ? "" : `None chosen: ${all}, in turn.`;
   }
 
   #filter() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,11 +13,19 @@ import pyarrow as pa
 from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
-from aigc.generation.briefs.sheets import Sheet, require_few_blank, require_names
+from aigc.generation.briefs.sheets import (
+    Sheet,
+    require_few_blank,
+    require_header,
+    require_names,
+)
+from aigc.generation.briefs.unlike import COMMENT
 from aigc.generation.briefs.values import given, header_name
 
 _CHUNK_ROWS = 8192
 _DELIMITERS = ",;\t"
+_LOOKED_AT = 10
+"""Rows below the first in which a header is looked for."""
 _PADDING = _DELIMITERS + '"\ufeff \xa0\r\n'
 _SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line by which Excel is told the delimiter."""
@@ -39,8 +48,11 @@ def read_csv(uri: str) -> Sheet:
         head = next(rows, [])
         if isinstance(head, str):
             raise SpecError(f"briefs = {uri}: the header is not CSV: {head}")
+        near = list(itertools.islice(rows, _LOOKED_AT))
+        readable = [head, *(cells for cells in near if not isinstance(cells, str))]
+        require_header(uri, enumerate((cells for cells in readable if any(map(given, cells))), 1))
         table = _Table(head, uri)
-        for cells in rows:
+        for cells in itertools.chain(near, rows):
             table.add(cells)
     return table.sheet(comma=delimiter != ",")
 
@@ -117,6 +129,8 @@ class _Table:
             cells = cells[:width]
         if len(cells) != width:
             reason = f"{len(cells)} cells, the header has {width}; quote cells with commas"
+            if cells[0].lstrip().startswith("#"):
+                reason = COMMENT
             self._rejects.append(Reject(self._row, None, reason))
             return
         if self._empty:

@@ -252,7 +252,10 @@ def shares_of(label: Any, known: Iterable[str], comma: bool = False) -> dict[str
     for name, share in pairs:
         number = real(share, comma)
         if not name or number is None or not 0 < number < math.inf:
-            raise SpecError("expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0")
+            percent = "; leave the % out" if str(share).strip().endswith("%") else ""
+            raise SpecError(
+                f"expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0{percent}"
+            )
         shares[name] = shares.get(name, 0.0) + number
         if shares[name] == math.inf:
             raise SpecError(f"the shares of {name!r} are too large together; use ratios like 3:1")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import text_lines
 from aigc.generation.briefs.sheets import Sheet, require_few_blank
@@ -21,6 +22,7 @@ def read_json_lines(uri: str) -> Sheet:
     columns: dict[str, list[Any]] = {}
     numbers: list[int] = []
     sheet = Sheet(columns, numbers)
+    _require_lines(uri)
     for number, found in json_lines(uri):
         if isinstance(found, Reject):
             sheet.rejects.append(found)
@@ -55,6 +57,18 @@ def json_lines(
             text = line.strip("\ufeff \t\r\n")
             if text and any(part in text for part in holding):
                 yield number, _object(number, text)
+
+
+def _require_lines(uri: str) -> None:
+    """Raises SpecError for one JSON value over the whole file."""
+    with text_lines(uri) as lines:
+        first = next((text for line in lines if (text := line.strip("\ufeff \t\r\n"))), "")
+    if first.startswith("[") or first == "{":
+        kind = "array" if first.startswith("[") else "object of several lines"
+        raise SpecError(
+            f"briefs = {uri}: begins with {first[0]}, as a JSON {kind}; write JSON Lines: one "
+            "object a line, without brackets around them or commas between (jq -c '.[]')"
+        )
 
 
 def _named(found: dict[str, Any]) -> dict[str, Any]:

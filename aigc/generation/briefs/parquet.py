@@ -14,6 +14,8 @@ from aigc.generation.briefs.files import reading
 from aigc.generation.briefs.sheets import Sheet, is_text, require_names
 from aigc.generation.briefs.values import header_name
 
+_OF_A_JOB = {"brief_id", "items", "first_index", "label_pattern", "codec"}
+"""Columns of `_briefs.parquet` next to a finished set."""
 _MOST_ROWS = 2**24
 _UNHELD = (ValueError, OverflowError, pa.ArrowException)
 
@@ -26,6 +28,11 @@ def read_parquet(uri: str) -> Sheet:
             raise SpecError(f"briefs = {uri}: more than {_MOST_ROWS:,} rows; split it")
         table = file.read()
         names = [header_name(name) for name in table.column_names]
+        if {*names} >= _OF_A_JOB:
+            raise SpecError(
+                f"briefs = {uri}: the briefs of a job as they were understood, not those of a "
+                "user; give the table that the job was made from"
+            )
         require_names(names, uri)
         columns = {name: _plain(table.column(at)) for at, name in enumerate(names)}
     reasons = _unheld(columns)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.errors import SpecError
-from aigc.generation.briefs import openai
+from aigc.generation.briefs import openai, unlike
 from aigc.generation.briefs.columns import Columns, sort_columns
 from aigc.generation.briefs.delimited import read_csv
 from aigc.generation.briefs.fields import (
@@ -71,8 +71,12 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
         names = spec.columns.model_dump() | {"first_index": "first_index"} | columns.fields
     parser = Parser(spec, config, names, sheet.comma)
     parsed = _Parsed(exact=is_openai)
+    odd = unlike.Unlike() if is_openai else unlike.find(sheet, columns.fields)
     for at, (row, *values) in enumerate(_rows(sheet, columns.fields)):
-        parsed.add(at, row, values, parser)
+        if at in odd.reasons:
+            parsed.rejects.append(Reject(row, brief_id_of(values[0]), odd.reasons[at]))
+        else:
+            parsed.add(at, row, values, parser)
     rejects = sorted([*sheet.rejects, *parsed.rejects], key=lambda reject: reject.row)
     _require_few(spec, rejects, len(sheet.numbers) + len(sheet.rejects))
     kept = sheet.table(columns.own).take(pa.array(np.asarray(parsed.kept)))
@@ -80,6 +84,8 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
     _require_partitions(spec, table, columns.own)
     table = sort_for(table, spec.partition_by).combine_chunks()
     notes = (*sheet.notes, *columns.notes, *_blank_note(uri, sheet.blank))
+    if odd.unlabelled and config.conditional:
+        notes += (_unlabelled_note(uri, odd.unlabelled, spec),)
     return Reading(Briefs(table, parser.patterns, is_openai), rejects, sheet.blank, notes)
 
 
@@ -113,6 +119,12 @@ def _blank_note(uri: str, blank: int) -> tuple[str, ...]:
         return ()
     rows = "1 row without content is" if blank == 1 else f"{blank:,} rows without content are"
     return (f"{uri}: {rows} ignored",)
+
+
+def _unlabelled_note(uri: str, count: int, spec: GenerateSpec) -> str:
+    rows = "1 row names" if count == 1 else f"{count:,} rows name"
+    taken = "those of the spec" if spec.labels else "every label of the model"
+    return f"{uri}: {rows} no label, others do; made of {taken}"
 
 
 class _Parsed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,12 @@ import pyarrow.compute as pc
 
 from aigc.errors import SpecError
 from aigc.generation.briefs.fields import Reject
+from aigc.generation.briefs.values import given
+from aigc.specs import BriefColumns
 
 _MOST_BLANK = 2**21
+_MOST_ABOVE = 10
+"""Rows in which a header is looked for."""
 
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 
@@ -57,6 +62,28 @@ def require_names(names: Sequence[str], uri: str) -> None:
             raise SpecError(f"briefs = {uri}: column {at + 1} has no name; give it one")
         if name in names[:at]:
             raise SpecError(f"briefs = {uri}: two columns are named {name!r}; rename one")
+
+
+def require_header(uri: str, rows: Iterable[tuple[int, Sequence[Any]]]) -> None:
+    """Raises SpecError where not the first of `rows` but one soon after it holds the names of
+    fields, as below a title. Each row has its number, by which the message names it."""
+    near = list(itertools.islice(rows, _MOST_ABOVE))
+    if not near or _names_in(near[0][1]):
+        return
+    first, *others = near
+    for number, cells in others:
+        if len(found := _names_in(cells)) > 1:
+            title = next((str(cell) for cell in first[1] if given(cell) is not None), "")
+            raise SpecError(
+                f"briefs = {uri}: row {first[0]} is a title ({title[:40]!r}), row {number} looks "
+                f"like the header ({', '.join(found)}); delete the rows above it"
+            )
+
+
+def _names_in(cells: Sequence[Any]) -> list[str]:
+    """The cells that are names of a brief's fields."""
+    texts = [str(cell).strip().lower().replace(" ", "_") for cell in cells if cell is not None]
+    return [name for name in dict.fromkeys(texts) if name in BriefColumns.model_fields]
 
 
 def require_few_blank(count: int, uri: str) -> None:

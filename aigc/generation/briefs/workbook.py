@@ -16,11 +16,13 @@ from aigc.errors import AigcError, SpecError
 from aigc.generation.briefs.delimited import header_of
 from aigc.generation.briefs.fields import Reject
 from aigc.generation.briefs.files import reading
-from aigc.generation.briefs.sheets import Sheet, require_names
+from aigc.generation.briefs.sheets import Sheet, require_header, require_names
 from aigc.generation.briefs.values import given, text_of
 
 _MOST_BYTES = 2**28
 """Of all that the workbook holds unpacked; texts that cells share are kept in memory at once."""
+_WHOLE = 2
+"""Rows of content that a sheet of briefs has at least: the header and one brief."""
 _NO_VALUE = "a formula without a stored value"
 _ERRORS = {"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", _NO_VALUE}
 
@@ -47,6 +49,7 @@ def read_workbook(uri: str, name: str | None = None) -> Sheet:
         values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet, notes = _choose(values, uri, name)
         _require_content(uri, sheet, values.worksheets)
+        require_header(uri, _numbered(sheet))
         rows: Iterable[Row] = _rows(sheet)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             markup = archive.read(sheet._worksheet_path)
@@ -110,20 +113,29 @@ def _looks(head: bytes) -> str:
 
 
 def _require_content(uri: str, sheet: Any, sheets: Sequence[Any]) -> None:
-    """Raises SpecError for a sheet without content, which names those that have some."""
-    if _has_content(sheet):
+    """Raises SpecError for a sheet without rows below a header; names those that have some."""
+    there = _content(sheet)
+    others = [one.title for one in sheets if one is not sheet and _content(one) > there]
+    if there == _WHOLE or (there and not others):
         return
-    others = [other.title for other in sheets if other is not sheet and _has_content(other)]
     hint = "expected a header and one row a brief"
     if others:
         hint = (
             f"for another: --set briefs_sheet=NAME; content is in: {', '.join(map(repr, others))}"
         )
-    raise SpecError(f"briefs = {uri}: sheet {sheet.title!r} is empty; {hint}")
+    lacks = "has a header and no rows" if there else "is empty"
+    raise SpecError(f"briefs = {uri}: sheet {sheet.title!r} {lacks}; {hint}")
 
 
-def _has_content(sheet: Any) -> bool:
-    return any(any(map(_filled, row)) for row in _rows(sheet))
+def _content(sheet: Any) -> int:
+    """How many rows have content, up to a header and a row below it."""
+    return sum(1 for _ in itertools.islice(_numbered(sheet), _WHOLE))
+
+
+def _numbered(sheet: Any) -> Iterator[tuple[int, Row]]:
+    """The rows with content, with their numbers in the sheet."""
+    rows = enumerate(_rows(sheet), start=1)
+    return ((number, row) for number, row in rows if any(map(_filled, row)))
 
 
 def _require_bounded(uri: str, data: bytes) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.endpoint.conftest import Endpoint
 from tests.endpoint.page.chromium import Studio
 from tests.endpoint.page.conftest import MAX_N
+from tests.models_for_tests import tiny_config, tiny_tensors
 
 pytestmark = pytest.mark.integration
 
@@ -252,3 +256,24 @@ def test_a_gan_says_why_it_cannot_vary(studio: Studio) -> None:
     with page.expect_response("**/v1/images/generations") as sent:
         page.get_by_role("tab", name="Samples").click()
     assert sent.value.request.post_data_json["model"] == "vae@v1"
+
+
+def test_labels_without_training_pictures_are_marked(
+    open_studio: Callable[..., Studio], tmp_path: Path
+) -> None:
+    models = Endpoint(tmp_path / "store")
+    config = tiny_config().model_copy(update={"untrained": ("two",)})
+    models.store.publish("gaps", config, tiny_tensors(config))
+    with models.running() as client:
+        studio = open_studio(f"{client.base_url}/").open("model=gaps&seed=7&n=4")
+        studio.tiles(count=4)
+        labels = studio.page.locator("#labels")
+        assert labels.locator(".untrained").all_inner_texts() == ["two\nno training pictures"]
+        hint = studio.page.locator("#labels-hint")
+        assert hint.inner_text() == "None chosen: all with training pictures, in turn."
+        assert {text.split()[0] for text in studio.captions()} == {"zero", "one", "three"}
+        labels.get_by_label("two no training pictures").check(force=True)
+        studio.page.locator("#samples p", has_text="two").nth(3).wait_for()
+        assert {text.split()[0] for text in studio.captions()} == {"two"}
+        studio.page.locator("#model").select_option("tiny")
+        assert labels.locator(".untrained").count() == 0
