@@ -152,7 +152,7 @@ def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested specs as dotted keys: {"model": {"width": 32}} gives {"model.width": 32}."""
     found: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in ("model", "watch", "placement") and isinstance(value, dict):
+        if name in ("model", "adversary", "watch", "placement") and isinstance(value, dict):
             found |= _dotted(value, f"{name}.")
         else:
             found[f"{prefix}{name}"] = value
@@ -223,7 +223,7 @@ def hardware_here() -> Hardware:
 
 
 def _list_presets() -> None:
-    from aigc.presets import PRESETS, RULES, summary
+    from aigc.presets import PRESETS, RULE_TITLES, summary
 
-    rows = [(name, (rule.__doc__ or "").splitlines()[0]) for name, rule in RULES.items()]
-    print_table(("preset", "what it is"), [*rows, *((name, summary(name)) for name in PRESETS)])
+    fixed = ((name, summary(name)) for name in PRESETS)
+    print_table(("preset", "what it is"), [*RULE_TITLES.items(), *fixed])

@@ -64,8 +64,10 @@ def build_sampler(config: ModelConfig) -> nn.Module:
         SpecError: the picture size cannot be made.
     """
     architecture = config.architecture
-    gan = isinstance(architecture, GanModel)
-    network = architecture.generator if gan else architecture.networks
+    if isinstance(architecture, GanModel):
+        network: str = architecture.generator
+    else:
+        network = architecture.networks
     return SAMPLERS[network](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -74,14 +76,14 @@ def build_discriminator(config: ModelConfig) -> nn.Module:
     forward(pictures float (B, C, H, W) in [-1, 1], label int64 (B,) if conditional) gives logits
     float (B,), higher for real ones."""
     architecture = config.architecture
-    gan = isinstance(architecture, GanModel)
-    built = DISCRIMINATORS[architecture.discriminator if gan else "residual"](config)
+    network = architecture.discriminator if isinstance(architecture, GanModel) else "residual"
+    built = DISCRIMINATORS[network](config)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def build_encoder(config: ModelConfig) -> nn.Module:
-    """A fresh encoder of a VAE, channels last: forward(pictures float (B, C, H, W) in [-1, 1], label
-    int64 (B,) if conditional) gives mean and log-variance, float (B, latent_dim) each."""
+    """A fresh encoder of a VAE, channels last: forward(pictures float (B, C, H, W) in [-1, 1],
+    label int64 (B,) if conditional) gives mean and log-variance, float (B, latent_dim) each."""
     assert isinstance(config.architecture, VaeModel)
     built = ENCODERS[config.architecture.networks](config)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

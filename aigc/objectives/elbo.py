@@ -155,8 +155,8 @@ LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, Scale], Tensor]] = {
     "logistic": logistic,
     "pyramid": pyramid,
 }
-"""Negative log-likelihoods of float (B, C, H, W) pictures in [-1, 1] given the decoder's output, the
-mean, of the same shape, and a scale; nats, (B,)."""
+"""Negative log-likelihoods of float (B, C, H, W) pictures in [-1, 1] given the decoder's output,
+the mean, of the same shape, and a scale; nats, (B,)."""
 
 BEST_SCALES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gaussian": _mean_square,

@@ -6,6 +6,7 @@ Every number of the rule stands in this file, with the evidence for it in docs/t
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 from aigc.presets.facts import DataFacts, Hardware
@@ -39,8 +40,8 @@ _RARE_SHARE = 0.4
 _HALF_LIFE_REASON = "2 % of the images that training will see, at most 10,000"
 _FAMILY_REASONS = {
     True: f"up to {_SMALL_SIDE} pixels a GAN is sharper and as varied at equal time",
-    False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part of "
-    "the time that a GAN needs",
+    False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part "
+    "of the time that a GAN needs",
 }
 _MOST_BALANCE = 0.5
 """A class of two pictures among thousands would otherwise be shown until it is learnt by heart."""
@@ -76,18 +77,16 @@ def adaptive(
     return _shared_out(recipe.model_copy(update=update), shares)
 
 
-def adaptive_gan(*given: Any, **named: Any) -> TrainSpec:
-    """A GAN at any size, chosen in the same way."""
-    return adaptive(*given, **named, family="gan")
-
-
-def adaptive_vae(*given: Any, **named: Any) -> TrainSpec:
-    """A VAE at any size, chosen in the same way."""
-    return adaptive(*given, **named, family="vae")
-
+adaptive_gan = functools.partial(adaptive, family="gan")
+adaptive_vae = functools.partial(adaptive, family="vae")
 
 RULES = {ADAPTIVE: adaptive, "adaptive-gan": adaptive_gan, "adaptive-vae": adaptive_vae}
 """Presets that look at the data and the hardware."""
+RULE_TITLES = {
+    ADAPTIVE: "GAN or VAE, chosen from the data, the hardware and the time; it says why.",
+    "adaptive-gan": "A GAN at any size, chosen in the same way.",
+    "adaptive-vae": "A VAE at any size, chosen in the same way.",
+}
 
 
 def _shared_out(spec: TrainSpec, shares: int) -> TrainSpec:
@@ -222,7 +221,7 @@ def _vae_reasons(on_cpu: bool) -> dict[str, str]:
         "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "leave no checkerboards",
         "model.likelihood": "outlines and colours weigh more than fine detail",
-        "model.adversary.start": "a discriminator sharpens what the VAE has learnt in the first half",
+        "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
         "model.latent_dim": "enough for a few thousand pictures to be told apart",
         "batch_size": "on CPUs more steps are worth more than steadier ones"
         if on_cpu

@@ -109,19 +109,20 @@ class VaeModel(Spec):
     adversary: Adversary | None = None
     """Only with `networks: residual`, `variance: best` and `likelihood: pyramid` or `laplace`."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def check(self) -> None:
+        """Raises ValueError where fields do not go together."""
         absolute = self.likelihood in ("pyramid", "laplace") and self.variance == "best"
         if self.adversary and not (self.networks == "residual" and absolute):
             raise ValueError(
-                "adversary needs networks residual, likelihood pyramid or laplace, and variance best"
+                "model.adversary needs networks residual, likelihood pyramid or laplace, and "
+                "variance best"
             )
         if self.networks == "residual" and self.likelihood == "bernoulli":
             raise ValueError(
-                "likelihood bernoulli needs outputs in [-1, 1], which networks residual do not keep "
-                "in training: use likelihood pyramid, laplace or gaussian, or networks dcgan"
+                "model.likelihood bernoulli needs outputs in [-1, 1], which networks residual do "
+                "not keep in training: use likelihood pyramid, laplace or gaussian, or networks "
+                "dcgan"
             )
-        return self
 
 
 def _family(value: Any) -> str:
@@ -205,6 +206,9 @@ class TrainSpec(Spec):
     def _bounded(self) -> Self:
         if self.preset is None and self.steps is None and self.max_seconds is None:
             raise ValueError("set steps or max_seconds, or both: training must end somewhere")
+        complete = self.preset is None or "networks" in self.model.model_fields_set
+        if complete and isinstance(self.model, VaeModel):
+            self.model.check()
         workers = self.placement.workers or 1
         chosen = self.preset is None or "batch_size" in self.model_fields_set
         if chosen and self.batch_size % (workers * self.accumulate):

@@ -137,7 +137,7 @@ class VaeLearner:
 
         judged, of_real = critic.update(batches, fakes, *at)
         self.optimizers["both"].zero_grad(set_to_none=True)
-        for number, (batch, real_logits) in enumerate(zip(batches, of_real, strict=True)):
+        for batch, real_logits in zip(batches, of_real, strict=True):
             terms = kept[0] if kept else self._terms(batch)
             per_value = self._loss_of(terms, weight) / batch[0][0].numel()
             adversarial, distance = self._judged(batch, terms.decoded, real_logits, critic)
@@ -146,7 +146,7 @@ class VaeLearner:
                 + adversary.weight * adversarial
                 + adversary.feature_weight * distance
             )
-            (loss / len(batches)).backward()
+            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
         self._update()
         ours = self._figures(terms, weight)
         seen = {"g_loss": adversarial.detach(), "feature_distance": distance.detach()}

@@ -217,10 +217,10 @@ def test_the_adversary_sees_the_same_reconstructions_however_many_micro_batches(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"networks": "dcgan"}, "adversary needs networks residual"),
-        ({"likelihood": "gaussian"}, "adversary needs networks residual"),
-        ({"variance": 0.1}, "adversary needs networks residual"),
-        ({"adversary": None, "likelihood": "bernoulli"}, "likelihood bernoulli needs"),
+        ({"networks": "dcgan"}, "model.adversary needs networks residual"),
+        ({"likelihood": "gaussian"}, "model.adversary needs networks residual"),
+        ({"variance": 0.1}, "model.adversary needs networks residual"),
+        ({"adversary": None, "likelihood": "bernoulli"}, "model.likelihood bernoulli needs"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
