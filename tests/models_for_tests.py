@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from aigc.models import ConvEncoder, build_discriminator, build_sampler
+from aigc.models import build_discriminator, build_encoder, build_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.prior import MixturePrior
 from aigc.specs import GanModel, VaeModel
@@ -50,7 +50,7 @@ def tiny_vae(labels: tuple[str, ...] = LABELS) -> tuple[ModelConfig, dict[str, t
     architecture = VaeModel(width=4, latent_dim=16, conditional=bool(labels))
     config = tiny_config(labels=labels).model_copy(update={"architecture": architecture})
     generator = torch.Generator().manual_seed(1)
-    modules = {"sampler": build_sampler(config), "encoder": ConvEncoder(config)}
+    modules = {"sampler": build_sampler(config), "encoder": build_encoder(config)}
     for module in modules.values():
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.3, generator=generator)

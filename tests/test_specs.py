@@ -76,7 +76,7 @@ WRONG = [
     (
         TrainSpec,
         TRAIN | {"model": {"family": "gan", "depth": 3}},
-        "model.depth; .*: family, generator",
+        "model.depth; .* family, generator",
     ),
     (TrainSpec, TRAIN | {"model": {"family": "vae", "loss": "hinge"}}, "model are: .*likelihood"),
     (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),

@@ -152,8 +152,8 @@ def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested specs as dotted keys: {"model": {"width": 32}} gives {"model.width": 32}."""
     found: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in ("model", "watch", "placement") and isinstance(value, dict):
-            found |= _dotted(value, f"{name}.")
+        if name in ("model", "adversary", "watch", "placement") and isinstance(value, dict):
+            found |= _dotted(value, f"{prefix}{name}.")
         else:
             found[f"{prefix}{name}"] = value
     return found
@@ -161,16 +161,30 @@ def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
     """The spec that an adaptive rule gives, or gave when the run in the same folder began."""
+    from aigc.presets import ADAPTIVE, RULES
     from aigc.specs import TrainSpec, build
     from aigc.training.runs import begun
 
     facts = facts_of(given.data)
     shares = (given.placement.workers or 1) * given.accumulate
-    spec = rule("name", given.data, given.out, facts, hardware_here(), given.max_seconds, shares)
+    place = ("name", given.data, given.out, facts, hardware_here(), given.max_seconds, shares)
+    family = _wanted_family(given) if rule is RULES[ADAPTIVE] else None
+    spec = rule(*place, family=family) if family else rule(*place)
     earlier = begun(given.out)
     if earlier is None:
         return spec
     return build(TrainSpec, spec.model_dump(mode="json", exclude={"placement"}) | earlier)
+
+
+def _wanted_family(given: TrainSpec) -> str | None:
+    """The family that is named, or whose fields alone are set; None leaves the choice open."""
+    from aigc.specs import GanModel, VaeModel
+
+    if "model" not in given.model_fields_set:
+        return None
+    fields = given.model.model_fields_set
+    shared = GanModel.model_fields.keys() & VaeModel.model_fields.keys() - {"family"}
+    return given.model.family if fields - shared else None
 
 
 def facts_of(data: str) -> DataFacts:
@@ -209,7 +223,7 @@ def hardware_here() -> Hardware:
 
 
 def _list_presets() -> None:
-    from aigc.presets import PRESETS, RULES, summary
+    from aigc.presets import PRESETS, RULE_TITLES, summary
 
-    rows = [(name, (rule.__doc__ or "").splitlines()[0]) for name, rule in RULES.items()]
-    print_table(("preset", "what it is"), [*rows, *((name, summary(name)) for name in PRESETS)])
+    fixed = ((name, summary(name)) for name in PRESETS)
+    print_table(("preset", "what it is"), [*RULE_TITLES.items(), *fixed])

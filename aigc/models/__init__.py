@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from aigc.errors import StoreError
 from aigc.models.config import ModelConfig
 from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminator
-from aigc.models.encoder import ConvEncoder
+from aigc.models.encoder import ConvEncoder, ResidualEncoder
 from aigc.models.generator import ConvSampler
 from aigc.models.residual import ResidualDiscriminator, ResidualSampler
 from aigc.models.sampling import PRIOR_PREFIX, PriorSampler, load_prior
-from aigc.specs import GanModel
+from aigc.specs import GanModel, VaeModel
 
 SAMPLERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "dcgan": ConvSampler,
@@ -27,6 +27,11 @@ DISCRIMINATORS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "residual": ResidualDiscriminator,
 }
 
+ENCODERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "dcgan": ConvEncoder,
+    "residual": ResidualEncoder,
+}
+
 SAMPLER_PREFIX = "sampler."
 ENCODER_PREFIX = "encoder."
 DISCRIMINATOR_PREFIX = "discriminator."
@@ -34,13 +39,14 @@ DISCRIMINATOR_PREFIX = "discriminator."
 __all__ = [
     "DISCRIMINATORS",
     "DISCRIMINATOR_PREFIX",
+    "ENCODERS",
     "ENCODER_PREFIX",
     "SAMPLERS",
     "SAMPLER_PREFIX",
-    "ConvEncoder",
     "ModelConfig",
     "PriorSampler",
     "build_discriminator",
+    "build_encoder",
     "build_sampler",
     "load_discriminator",
     "load_encoder",
@@ -58,15 +64,28 @@ def build_sampler(config: ModelConfig) -> nn.Module:
         SpecError: the picture size cannot be made.
     """
     architecture = config.architecture
-    network = architecture.generator if isinstance(architecture, GanModel) else "dcgan"
+    if isinstance(architecture, GanModel):
+        network: str = architecture.generator
+    else:
+        network = architecture.networks
     return SAMPLERS[network](config).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def build_discriminator(config: ModelConfig) -> nn.Module:
-    """A fresh discriminator of a GAN, channels last: forward(pictures float (B, C, H, W) in
-    [-1, 1], label int64 (B,) if conditional) gives logits float (B,), higher for real ones."""
-    assert isinstance(config.architecture, GanModel)
-    built = DISCRIMINATORS[config.architecture.discriminator](config)
+    """A fresh discriminator of a GAN, or of a VAE with an adversary, channels last:
+    forward(pictures float (B, C, H, W) in [-1, 1], label int64 (B,) if conditional) gives logits
+    float (B,), higher for real ones."""
+    architecture = config.architecture
+    network = architecture.discriminator if isinstance(architecture, GanModel) else "residual"
+    built = DISCRIMINATORS[network](config)
+    return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def build_encoder(config: ModelConfig) -> nn.Module:
+    """A fresh encoder of a VAE, channels last: forward(pictures float (B, C, H, W) in [-1, 1],
+    label int64 (B,) if conditional) gives mean and log-variance, float (B, latent_dim) each."""
+    assert isinstance(config.architecture, VaeModel)
+    built = ENCODERS[config.architecture.networks](config)
     return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -87,19 +106,18 @@ def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
 
 def load_encoder(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published encoder of a VAE in eval mode (`encoder.*`). Raises StoreError."""
-    return _load(ConvEncoder(config), tensors, ENCODER_PREFIX)
+    return _load(build_encoder(config), tensors, ENCODER_PREFIX)
 
 
 def load_discriminator(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
-    """The discriminator published beside a GAN's sampler, in eval mode (`discriminator.*`).
+    """The discriminator published with a sampler, in eval mode (`discriminator.*`).
 
     Raises:
         StoreError: the model has none, or its tensors do not fit.
     """
-    if config.architecture.family != "gan":
-        raise StoreError(
-            f"a {config.architecture.family} has no discriminator; use realism score: density"
-        )
+    architecture = config.architecture
+    if isinstance(architecture, VaeModel) and architecture.adversary is None:
+        raise StoreError("a vae has no discriminator; use realism score: density")
     if not any(name.startswith(DISCRIMINATOR_PREFIX) for name in tensors):
         raise StoreError(
             "the model was published without its discriminator; "

@@ -1,16 +1,20 @@
-"""The VAE's recognition network q(z | x, y)."""
+"""The VAE's recognition networks q(z | x, y)."""
 
 from __future__ import annotations
 
 import itertools
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from aigc.models.config import ModelConfig
+from aigc.models.residual import SLOPE, ResidualTrunk, initialise
 from aigc.models.shapes import pyramid
 
 _LOG_VARIANCE_RANGE = (-12.0, 8.0)
+_FIRST_LOG_VARIANCE = -2.0
+"""Small, so that the decoder can tell latents apart from the first step on."""
 
 
 class ConvEncoder(nn.Module):
@@ -44,4 +48,33 @@ class ConvEncoder(nn.Module):
         if self.embed is not None and label is not None:
             features = features + self.embed(label)
         mean, log_variance = features.float().chunk(2, dim=1)
+        return mean, torch.clamp(log_variance, *_LOG_VARIANCE_RANGE)
+
+
+class ResidualEncoder(ResidualTrunk):
+    """Pictures, and a class if conditional, to a diagonal Gaussian (Kingma & Welling 2014).
+
+    The class enters as a bias on the features; log-variances are kept in a finite range.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        features, latent_dim = 2 * self.coarsest, config.latent_dim
+        self.features = initialise(nn.Linear(self.outputs, features))
+        self.posterior = initialise(nn.Linear(features, 2 * latent_dim), 0.5)
+        with torch.no_grad():
+            self.posterior.weight[latent_dim:].mul_(0.1)
+            self.posterior.bias[latent_dim:].fill_(_FIRST_LOG_VARIANCE)
+        self.embed = None
+        if config.conditional:
+            self.embed = nn.Embedding(len(config.labels), features)
+            nn.init.zeros_(self.embed.weight)
+
+    def forward(self, pictures: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """float (B, C, H, W) in [-1, 1] -> mean and log-variance, float (B, latent_dim) each."""
+        features = self.features(self.coarse(pictures))
+        if self.embed is not None and label is not None:
+            features = features + self.embed(label)
+        posterior = self.posterior(F.leaky_relu(features, SLOPE))
+        mean, log_variance = posterior.float().chunk(2, dim=1)
         return mean, torch.clamp(log_variance, *_LOG_VARIANCE_RANGE)

@@ -57,7 +57,11 @@ class ConvSampler(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """float (B, latent_dim), int64 (B,) if conditional -> float (B, C, H, W) in [-1, 1]."""
-        return torch.tanh(self.preactivation(z, label))
+        return self.activation(self.preactivation(z, label))
+
+    def activation(self, preactivation: Tensor) -> Tensor:
+        """Pictures in [-1, 1]."""
+        return torch.tanh(preactivation)
 
     def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The pictures before tanh: any real number, (B, C, H, W).

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from aigc.models.config import ModelConfig
 from aigc.models.generator import EMBEDDING, Root, joined
 from aigc.models.shapes import pyramid
-from aigc.specs import GanModel
 
 SLOPE = 0.2
 _GROUP = 16
@@ -40,7 +39,7 @@ class Block(nn.Module):
         self.expand = nn.Conv2d(channels, channels, 1, bias=False)
         for layer in (self.reduce, self.mix):
             # Fixup: L^(-1 / (2m - 2)) for the m = 3 layers of a branch.
-            _initialise(layer, math.sqrt(2 / (1 + SLOPE**2)) * depth**-0.25)
+            initialise(layer, math.sqrt(2 / (1 + SLOPE**2)) * depth**-0.25)
         nn.init.zeros_(self.expand.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +84,6 @@ class ResidualSampler(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         architecture = config.architecture
-        assert isinstance(architecture, GanModel)
         grid = pyramid(config.height, config.width)
         finest = 8 * math.ceil(architecture.width / 32)
         widths = [*_levels(architecture.width, grid.doublings), finest]
@@ -94,19 +92,22 @@ class ResidualSampler(nn.Module):
         self.embed = nn.Embedding(len(config.labels), EMBEDDING) if config.conditional else None
         inputs = config.latent_dim + (EMBEDDING if config.conditional else 0)
         root = Root(inputs, (grid.base_height, grid.base_width, widths[0]), bias=True)
-        self.root = _initialise(root)
+        self.root = initialise(root)
         layers: list[nn.Module] = _blocks(widths[0], architecture.blocks, depth)
         for coarse, fine in itertools.pairwise(widths):
             layers += [*_joint(coarse, fine), Upsample()]
             layers += _blocks(fine, architecture.blocks, depth)
         layers.append(nn.LeakyReLU(SLOPE))
-        layers.append(_initialise(nn.Conv2d(widths[-1], config.channels, 3, 1, 1), 0.5))
+        layers.append(initialise(nn.Conv2d(widths[-1], config.channels, 3, 1, 1), 0.5))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """float (B, latent_dim), int64 (B,) if conditional -> float (B, C, H, W)."""
-        pictures = self.preactivation(z, label)
-        return pictures if self.training else pictures.clamp(-1, 1)
+        return self.activation(self.preactivation(z, label))
+
+    def activation(self, preactivation: Tensor) -> Tensor:
+        """Pictures: in eval mode in [-1, 1], in training mode as they are."""
+        return preactivation if self.training else preactivation.clamp(-1, 1)
 
     def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The pictures before they are clamped, (B, C, H, W).
@@ -117,31 +118,43 @@ class ResidualSampler(nn.Module):
         return pictures
 
 
-class ResidualDiscriminator(nn.Module):
-    """Pictures to logits; a class weighs the features by projection (Miyato & Koyama 2018).
+class ResidualTrunk(nn.Module):
+    """Pictures to features: the body of the discriminator and of the encoder.
 
     A strided 4x4 convolution brings the picture to half its size first: at full size blocks cost
-    most and tell least. Each picture is judged alone, as gradient penalties need.
+    most and tell least. Each picture is looked at alone, as gradient penalties need.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         architecture = config.architecture
-        assert isinstance(architecture, GanModel)
         grid = pyramid(config.height, config.width)
         widths = _levels(architecture.width, grid.doublings)[::-1]
         depth = architecture.blocks * len(widths)
         stem = nn.Conv2d(config.channels, widths[0], _STEM, 2, _STEM // 2 - 1)
-        layers: list[nn.Module] = [_initialise(stem)]
+        layers: list[nn.Module] = [initialise(stem)]
         for fine, coarse in itertools.pairwise(widths):
             layers += _blocks(fine, architecture.blocks, depth)
             layers += [Downsample(fine), *_joint(fine, coarse)]
         layers += _blocks(widths[-1], architecture.blocks, depth)
         self.layers = nn.Sequential(*layers, Downsample(widths[-1]), nn.LeakyReLU(SLOPE))
-        last = widths[-1]
-        rest = (grid.base_height // 2) * (grid.base_width // 2)
-        self.features = _initialise(nn.Linear(last * rest, last))
-        self.judge = _initialise(nn.Linear(last, 1))
+        self.coarsest = widths[-1]
+        self.outputs = widths[-1] * (grid.base_height // 2) * (grid.base_width // 2)
+
+    def coarse(self, pictures: Tensor) -> Tensor:
+        """float (B, C, H, W) in [-1, 1] -> features float (B, outputs)."""
+        features: Tensor = self.layers(pictures).flatten(1)
+        return features
+
+
+class ResidualDiscriminator(ResidualTrunk):
+    """Pictures to logits; a class weighs the features by projection (Miyato & Koyama 2018)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        last = self.coarsest
+        self.features = initialise(nn.Linear(self.outputs, last))
+        self.judge = initialise(nn.Linear(last, 1))
         self.embed: nn.Embedding | None = None
         if config.conditional:
             self.embed = nn.Embedding(len(config.labels), last)
@@ -149,7 +162,20 @@ class ResidualDiscriminator(nn.Module):
 
     def forward(self, pictures: Tensor, label: Tensor | None = None) -> Tensor:
         """float (B, C, H, W) in [-1, 1], int64 (B,) if conditional -> logits float (B,)."""
-        coarse = self.layers(pictures).flatten(1)
+        return self._logits(self.coarse(pictures), label)
+
+    def with_features(
+        self, pictures: Tensor, label: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Logits as `forward` gives them, and the features (B, C, H, W) of each resolution."""
+        features = []
+        for layer in self.layers:
+            pictures = layer(pictures)
+            if isinstance(layer, Downsample):
+                features.append(pictures)
+        return self._logits(pictures.flatten(1), label), features
+
+    def _logits(self, coarse: Tensor, label: Tensor | None) -> Tensor:
         features = F.leaky_relu(self.features(coarse), SLOPE)
         logits: Tensor = self.judge(features)[:, 0]
         if self.embed is not None and label is not None:
@@ -168,10 +194,10 @@ def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:
 
 def _joint(before: int, after: int) -> list[nn.Module]:
     """From one number of channels to another; nothing where they are equal."""
-    return [] if before == after else [_initialise(nn.Conv2d(before, after, 1))]
+    return [] if before == after else [initialise(nn.Conv2d(before, after, 1))]
 
 
-def _initialise(layer: Layer, gain: float = 1.0) -> Layer:
+def initialise(layer: Layer, gain: float = 1.0) -> Layer:
     """Normal weights of variance gain^2 / fan-in, zero biases."""
     nn.init.normal_(layer.weight, 0.0, gain * layer.weight[0].numel() ** -0.5)
     if layer.bias is not None:

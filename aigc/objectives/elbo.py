@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
+from torch.nn.functional import avg_pool2d, binary_cross_entropy, logsigmoid, softplus
 
 _HALF_LEVEL = 1 / 255
 _EDGE = 1 - 1e-3
 _LEAST_SCALE = 1e-3
+_PYRAMID_LEVELS = 3
 
 Scale = float | Tensor
 """A scalar in units of pixels in [-1, 1]; for the Gaussian their square."""
@@ -50,28 +51,40 @@ def sample_posterior(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tenso
     return mean + torch.exp(0.5 * log_variance) * noise
 
 
-def gaussian(pictures: Tensor, preactivation: Tensor, variance: Scale) -> Tensor:
-    """-log N(x; tanh(h), variance) summed over pixels, (B,)."""
+def gaussian(pictures: Tensor, mean: Tensor, variance: Scale) -> Tensor:
+    """-log N(x; mean, variance) summed over pixels, (B,)."""
     variance = _like(pictures, variance)
-    squared = (pictures - torch.tanh(preactivation)).square()
+    squared = (pictures - mean).square()
     return (squared / (2 * variance) + 0.5 * torch.log(2 * math.pi * variance)).flatten(1).sum(1)
 
 
-def laplace(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
-    """-log Laplace(x; tanh(h), scale) summed over pixels, (B,)."""
+def laplace(pictures: Tensor, mean: Tensor, scale: Scale) -> Tensor:
+    """-log Laplace(x; mean, scale) summed over pixels, (B,)."""
     scale = _like(pictures, scale)
-    absolute = (pictures - torch.tanh(preactivation)).abs()
+    absolute = (pictures - mean).abs()
     return (absolute / scale + torch.log(2 * scale)).flatten(1).sum(1)
 
 
-def bernoulli(pictures: Tensor, preactivation: Tensor, _scale: Scale = 1.0) -> Tensor:
-    """Cross-entropy of p = (tanh(h) + 1) / 2 = sigmoid(2 h) with x mapped to [0, 1], (B,)."""
+def pyramid(pictures: Tensor, mean: Tensor, scale: Scale) -> Tensor:
+    """The Laplace likelihood with the error averaged over three sizes, as nats of all pixels, (B,).
+
+    Full, half and quarter size have the same weight, so errors in outlines and colours, which stay
+    in all three, cost more than fine detail does. Not the density of a distribution of pictures:
+    the smaller sizes count the same pixels again.
+    """
+    scale = _like(pictures, scale)
+    values = pictures[0].numel()
+    return values * (_pyramid_error(pictures, mean) / scale + torch.log(2 * scale))
+
+
+def bernoulli(pictures: Tensor, mean: Tensor, _scale: Scale = 1.0) -> Tensor:
+    """Cross-entropy of p = (mean + 1) / 2 with x mapped to [0, 1], (B,)."""
     target = (pictures + 1) / 2
-    loss = binary_cross_entropy_with_logits(2 * preactivation, target, reduction="none")
+    loss = binary_cross_entropy((mean + 1) / 2, target, reduction="none")
     return loss.flatten(1).sum(1)
 
 
-def logistic(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
+def logistic(pictures: Tensor, mean: Tensor, scale: Scale) -> Tensor:
     """-log P(x) of the logistic discretised to 256 levels, summed over pixels, (B,).
 
     Kingma et al. 2016 (IAF), appendix; Salimans et al. 2017, eq. 2: P = F(x + 1/255) - F(x - 1/255)
@@ -79,7 +92,7 @@ def logistic(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
     never underflows, that log(F(a) - F(b)) = logsigmoid(a) + logsigmoid(-b) + log(1 - e^(b - a)).
     """
     scale = _like(pictures, scale)
-    centred = pictures - torch.tanh(preactivation)
+    centred = pictures - mean
     upper, lower = (centred + _HALF_LEVEL) / scale, (centred - _HALF_LEVEL) / scale
     between = torch.log1p(-torch.exp(-2 * _HALF_LEVEL / scale))
     inside = logsigmoid(upper) + logsigmoid(-lower) + between
@@ -91,26 +104,39 @@ def logistic(pictures: Tensor, preactivation: Tensor, scale: Scale) -> Tensor:
     return -log_probability.flatten(1).sum(1)
 
 
+def _pyramid_error(pictures: Tensor, mean: Tensor) -> Tensor:
+    """Mean absolute error at full, half and quarter size, averaged over the three, (B,)."""
+    difference, errors = pictures - mean, []
+    for level in range(_PYRAMID_LEVELS):
+        smaller = avg_pool2d(difference, 2**level) if level else difference
+        errors.append(smaller.abs().flatten(1).mean(1))
+    return torch.stack(errors).mean(0)
+
+
 def _like(pictures: Tensor, scale: Scale) -> Tensor:
     return torch.as_tensor(scale, dtype=pictures.dtype, device=pictures.device)
 
 
-def _mean_square(pictures: Tensor, preactivation: Tensor) -> Tensor:
-    """The Gaussian's best variance, E (x - tanh(h))^2 (Rybkin et al. 2021, sigma-VAE, eq. 6)."""
-    return (pictures - torch.tanh(preactivation)).square().mean().clamp_min(_LEAST_SCALE**2)
+def _mean_square(pictures: Tensor, mean: Tensor) -> Tensor:
+    """The Gaussian's best variance, E (x - mean)^2 (Rybkin et al. 2021, sigma-VAE, eq. 6)."""
+    return (pictures - mean).square().mean().clamp_min(_LEAST_SCALE**2)
 
 
-def _mean_absolute(pictures: Tensor, preactivation: Tensor) -> Tensor:
-    """The Laplace's best scale, E |x - tanh(h)|."""
-    return (pictures - torch.tanh(preactivation)).abs().mean().clamp_min(_LEAST_SCALE)
+def _mean_absolute(pictures: Tensor, mean: Tensor) -> Tensor:
+    """The Laplace's best scale, E |x - mean|."""
+    return (pictures - mean).abs().mean().clamp_min(_LEAST_SCALE)
 
 
-def _by_moments(pictures: Tensor, preactivation: Tensor) -> Tensor:
+def _mean_pyramid(pictures: Tensor, mean: Tensor) -> Tensor:
+    return _pyramid_error(pictures, mean).mean().clamp_min(_LEAST_SCALE)
+
+
+def _by_moments(pictures: Tensor, mean: Tensor) -> Tensor:
     """The logistic's scale of equal variance, s^2 pi^2 / 3: the best one has no closed form."""
-    return torch.sqrt(3 * _mean_square(pictures, preactivation)) / math.pi
+    return torch.sqrt(3 * _mean_square(pictures, mean)) / math.pi
 
 
-def best_scale(likelihood: str, pictures: Tensor, preactivation: Tensor) -> Scale:
+def best_scale(likelihood: str, pictures: Tensor, mean: Tensor) -> Scale:
     """The scale under which a batch is likeliest, without gradient.
 
     At the optimum the derivative by the scale is zero, so for the Gaussian and the Laplace the
@@ -119,7 +145,7 @@ def best_scale(likelihood: str, pictures: Tensor, preactivation: Tensor) -> Scal
     if likelihood not in BEST_SCALES:
         return 1.0
     with torch.no_grad():
-        return BEST_SCALES[likelihood](pictures, preactivation)
+        return BEST_SCALES[likelihood](pictures, mean)
 
 
 LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, Scale], Tensor]] = {
@@ -127,13 +153,15 @@ LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, Scale], Tensor]] = {
     "bernoulli": bernoulli,
     "laplace": laplace,
     "logistic": logistic,
+    "pyramid": pyramid,
 }
-"""Negative log-likelihoods of float (B, C, H, W) pictures in [-1, 1] given the decoder's
-preactivation h of the same shape (its mean is tanh(h)) and a scale; nats, (B,)."""
+"""Negative log-likelihoods of float (B, C, H, W) pictures in [-1, 1] given the decoder's output,
+the mean, of the same shape, and a scale; nats, (B,)."""
 
 BEST_SCALES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gaussian": _mean_square,
     "laplace": _mean_absolute,
     "logistic": _by_moments,
+    "pyramid": _mean_pyramid,
 }
 """The scale of each likelihood that has one, from a batch; a scalar."""

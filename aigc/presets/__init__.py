@@ -1,6 +1,6 @@
 """Complete training specs, to use, change or learn from: fixed recipes, and one that adapts."""
 
-from aigc.presets.adaptive import ADAPTIVE, RULES, adaptive, adaptive_vae
+from aigc.presets.adaptive import ADAPTIVE, RULE_TITLES, RULES, adaptive, adaptive_gan, adaptive_vae
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import PRESETS, dcgan, default_out, relativistic, smoke, summary, vae
 
@@ -8,9 +8,11 @@ __all__ = [
     "ADAPTIVE",
     "PRESETS",
     "RULES",
+    "RULE_TITLES",
     "DataFacts",
     "Hardware",
     "adaptive",
+    "adaptive_gan",
     "adaptive_vae",
     "dcgan",
     "default_out",

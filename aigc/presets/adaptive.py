@@ -6,14 +6,17 @@ Every number of the rule stands in this file, with the evidence for it in docs/t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
 
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import relativistic, vae
-from aigc.specs import GanModel, TrainSpec
+from aigc.specs import Adversary, GanModel, TrainSpec, VaeModel
 
 ADAPTIVE = "adaptive"
 """The rule that is used where no preset is named."""
+Family = Literal["gan", "vae"]
 
 _SMALL_SIDE = 32
 """Up to this height and width transposed convolutions are better at equal time."""
@@ -27,11 +30,20 @@ backward, penalties included."""
 _VAE_WIDTHS = (16, 32, 48, 64, 96)
 _VAE_FLOPS = 7e8
 """As `_WIDE_FLOPS`, for encoder and decoder at width 64."""
+_RESIDUAL_VAE_FLOPS = 1.25e9
+"""As `_WIDE_FLOPS`, for a residual VAE at width 64 that a discriminator joins half-way."""
 _GAMMA_64 = 4.0
+_VAE_GAMMA_64 = 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
 _RARE_SHARE = 0.4
 """A class is rare below this share of what it would have if all were equally large."""
+_HALF_LIFE_REASON = "2 % of the images that training will see, at most 10,000"
+_FAMILY_REASONS = {
+    True: f"up to {_SMALL_SIDE} pixels a GAN is sharper and as varied at equal time",
+    False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part "
+    "of the time that a GAN needs",
+}
 _MOST_BALANCE = 0.5
 """A class of two pictures among thousands would otherwise be shown until it is learnt by heart."""
 
@@ -44,48 +56,42 @@ def adaptive(
     hardware: Hardware,
     seconds: float | None = None,
     shares: int = 1,
+    family: Family | None = None,
 ) -> TrainSpec:
-    """The default, chosen from the data, the hardware and the time; its `reasons` say why.
+    """The default: GAN or VAE, chosen from the data, the hardware and the time; it says why.
 
     Args:
         seconds: Training time; None takes 300 s up to 32 x 32 pixels and 1,800 s above.
         shares: Equal parts that each batch is divided into: workers x `accumulate`.
+        family: The family to choose for; None takes the one that is better at this size.
     """
     seconds = seconds or _seconds(facts)
-    rule = _small if _is_small(facts) else _large
-    fields, reasons = rule(facts, hardware, seconds)
+    small = _is_small(facts)
+    if family == "vae" or (family is None and not small):
+        recipe, fields, reasons = vae(name, data, out), *_vae(facts, hardware, seconds)
+    else:
+        rule = _small_gan if small else _large_gan
+        recipe, fields, reasons = relativistic(name, data, out), *rule(facts, hardware, seconds)
+    if family is None:
+        reasons = {"model.family": _FAMILY_REASONS[small]} | reasons
     update = fields | {"max_seconds": seconds, "reasons": reasons}
-    return _shared_out(relativistic(name, data, out).model_copy(update=update), shares)
-
-
-def adaptive_vae(
-    name: str,
-    data: str,
-    out: str,
-    facts: DataFacts,
-    hardware: Hardware,
-    seconds: float | None = None,
-    shares: int = 1,
-) -> TrainSpec:
-    """A VAE chosen in the same way: its width, the balance of classes, the batch by `shares`."""
-    seconds = seconds or _seconds(facts)
-    budget, pixels = hardware.flops * seconds, facts.height * facts.width
-    costs = {width: _VAE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
-    width = _widest(costs, budget)
-    recipe = vae(name, data, out)
-    balance = _class_balance(facts)
-    reasons = {"model.width": _width_reason(budget / costs[width], seconds)}
-    update = {
-        "model": recipe.model.model_copy(update={"width": width}),
-        "class_balance": balance,
-        "max_seconds": seconds,
-        "reasons": reasons | _balance_reason(facts, balance),
-    }
     return _shared_out(recipe.model_copy(update=update), shares)
 
 
-RULES = {ADAPTIVE: adaptive, "adaptive-vae": adaptive_vae}
+adaptive_gan = functools.partial(adaptive, family="gan")
+adaptive_vae = functools.partial(adaptive, family="vae")
+
+RULES: dict[str, Callable[..., TrainSpec]] = {
+    ADAPTIVE: adaptive,
+    "adaptive-gan": adaptive_gan,
+    "adaptive-vae": adaptive_vae,
+}
 """Presets that look at the data and the hardware."""
+RULE_TITLES = {
+    ADAPTIVE: "GAN or VAE, chosen from the data, the hardware and the time; it says why.",
+    "adaptive-gan": "A GAN at any size, chosen in the same way.",
+    "adaptive-vae": "A VAE at any size, chosen in the same way.",
+}
 
 
 def _shared_out(spec: TrainSpec, shares: int) -> TrainSpec:
@@ -106,7 +112,7 @@ def _seconds(facts: DataFacts) -> float:
     return _SMALL_SECONDS if _is_small(facts) else _LARGE_SECONDS
 
 
-def _small(
+def _small_gan(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The recipe `relativistic`, with augmentation where the pictures are few."""
@@ -120,7 +126,7 @@ def _small(
     return fields, reasons | _shared_reasons(facts, fields)
 
 
-def _large(
+def _large_gan(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Residual networks, as wide as the time allows."""
@@ -133,7 +139,6 @@ def _large(
     width = _widest(costs, budget)
     images = budget / costs[width]
     gamma = _GAMMA_64 * pixels / 64**2
-    half_life = int(min(10_000, max(500, 0.02 * images)))
     model = GanModel(
         generator="residual",
         discriminator="residual",
@@ -151,7 +156,7 @@ def _large(
         "lr": 1e-3,
         "lr_final": 3e-5,
         "precision": "fp32" if on_cpu else "auto",
-        "ema_half_life_images": half_life,
+        "ema_half_life_images": _half_life(images),
         "class_balance": _class_balance(facts),
     }
     reasons = {
@@ -163,12 +168,82 @@ def _large(
         "batch_size": "on CPUs more steps are worth more than steadier ones"
         if on_cpu
         else "fills a GPU",
-        "precision": "grouped convolutions are slower in bfloat16 on CPUs, even native"
-        if on_cpu
-        else "bfloat16 where it is native",
-        "ema_half_life_images": "2 % of the images that training will see, at most 10,000",
+        "precision": _precision_reason(on_cpu),
+        "ema_half_life_images": _HALF_LIFE_REASON,
     }
     return fields, reasons | _shared_reasons(facts, fields)
+
+
+def _vae(
+    facts: DataFacts, hardware: Hardware, seconds: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Above 32 pixels residual networks in small batches; else the recipe `vae`, as wide as the
+    time allows."""
+    on_cpu, small = hardware.device == "cpu", _is_small(facts)
+    if on_cpu and not small:
+        hardware = dataclasses.replace(hardware, bf16=False)
+    budget, pixels = hardware.flops * seconds, facts.height * facts.width
+    flops = _VAE_FLOPS if small else _RESIDUAL_VAE_FLOPS
+    costs = {width: flops * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
+    width = _widest(costs, budget)
+    images, balance = budget / costs[width], _class_balance(facts)
+    reasons = {"model.width": _width_reason(images, seconds)} | _balance_reason(facts, balance)
+    if small:
+        model = VaeModel(width=width)
+        return {"model": model, "class_balance": balance}, reasons
+    fields: dict[str, Any] = {
+        "model": VaeModel(
+            networks="residual",
+            likelihood="pyramid",
+            latent_dim=128,
+            width=width,
+            adversary=_adversary(facts),
+        ),
+        "batch_size": 16 if on_cpu else 64,
+        "lr": 2e-3,
+        "lr_final": 1e-4,
+        "betas": (0.5, 0.99),
+        "precision": "fp32" if on_cpu else "auto",
+        "ema_half_life_images": _half_life(images),
+        "class_balance": balance,
+    }
+    return fields, reasons | _vae_reasons(on_cpu)
+
+
+def _adversary(facts: DataFacts) -> Adversary:
+    gamma = _VAE_GAMMA_64 * facts.height * facts.width / 64**2
+    return Adversary(
+        r1_gamma=gamma,
+        r2_gamma=gamma,
+        penalty="finite_difference",
+        penalty_every=4,
+        **_augmentation(facts),
+    )
+
+
+def _vae_reasons(on_cpu: bool) -> dict[str, str]:
+    return {
+        "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
+        "leave no checkerboards",
+        "model.likelihood": "outlines and colours weigh more than fine detail",
+        "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
+        "model.latent_dim": "enough for a few thousand pictures to be told apart",
+        "batch_size": "on CPUs more steps are worth more than steadier ones"
+        if on_cpu
+        else "fills a GPU",
+        "precision": _precision_reason(on_cpu),
+        "ema_half_life_images": _HALF_LIFE_REASON,
+    }
+
+
+def _half_life(images: float) -> int:
+    return int(min(10_000, max(500, 0.02 * images)))
+
+
+def _precision_reason(on_cpu: bool) -> str:
+    if on_cpu:
+        return "grouped convolutions are slower in bfloat16 on CPUs, even native"
+    return "bfloat16 where it is native"
 
 
 def _widest(costs: dict[int, float], budget: float) -> int:

@@ -17,7 +17,14 @@ from aigc.specs.generate import (
 )
 from aigc.specs.prepare import PrepareSpec
 from aigc.specs.serve import Scaling, ServeSpec
-from aigc.specs.train import EvaluateSpec, GanModel, TrainSpec, VaeModel
+from aigc.specs.train import (
+    Adversarial,
+    Adversary,
+    EvaluateSpec,
+    GanModel,
+    TrainSpec,
+    VaeModel,
+)
 from aigc.specs.watch import Remedy, TrainingWatch
 
 SPECS: dict[str, type[Spec]] = {
@@ -30,6 +37,8 @@ SPECS: dict[str, type[Spec]] = {
 
 __all__ = [
     "SPECS",
+    "Adversarial",
+    "Adversary",
     "AppendSpec",
     "BriefColumns",
     "Budget",

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from aigc.specs.base import ModelName, Place, Placement, Seed, Spec, no_booleans
 from aigc.specs.watch import TrainingWatch
 
 
-class GanModel(Spec):
+class Adversarial(Spec):
+    """How a discriminator judges and is kept smooth."""
+
+    loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
+    r1_gamma: float = Field(0.3, ge=0)
+    r2_gamma: float = Field(0.3, ge=0)
+    gamma_final: float | None = Field(None, gt=0)
+    """Factor that both gammas reach at the end of the run, along the learning rate's cosine."""
+    penalty: Literal["exact", "finite_difference"] = "exact"
+    """How the squared gradient is had: by differentiating twice, or from a difference along one
+    random direction."""
+    penalty_sigma: float = Field(0.01, gt=0, le=1)
+    """Length of that difference's step, a standard deviation of pixels in [-1, 1]."""
+    penalty_every: int = Field(8, ge=1)
+    """Lazy regularisation: the penalties are applied once in this many steps, scaled to match."""
+    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
+    """DiffAugment policies (Zhao et al. 2020) for small data sets."""
+    augment_probability: float = Field(1.0, ge=0, le=1)
+    """Share of the pictures that are augmented."""
+    _no_booleans = field_validator(
+        *("r1_gamma", "r2_gamma", "gamma_final"),
+        *("penalty_sigma", "penalty_every", "augment_probability"),
+        mode="before",
+    )(classmethod(no_booleans))
+
+
+class GanModel(Adversarial):
     """Generator and discriminator, trained in turn."""
 
     family: Literal["gan"] = "gan"
@@ -27,28 +53,10 @@ class GanModel(Spec):
     blocks: int = Field(1, ge=1, le=16)
     """Residual blocks at each level of the `residual` networks."""
     conditional: bool = True
-    loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
-    r1_gamma: float = Field(0.3, ge=0)
-    r2_gamma: float = Field(0.3, ge=0)
-    gamma_final: float | None = Field(None, gt=0)
-    """Factor that both gammas reach at the end of the run, along the learning rate's cosine."""
-    penalty: Literal["exact", "finite_difference"] = "exact"
-    """How the squared gradient is had: by differentiating twice, or from a difference along one
-    random direction."""
-    penalty_sigma: float = Field(0.01, gt=0, le=1)
-    """Length of that difference's step, a standard deviation of pixels in [-1, 1]."""
-    penalty_every: int = Field(8, ge=1)
-    """Lazy regularisation: the penalties are applied once in this many steps, scaled to match."""
     spectral_norm: bool = False
-    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
-    """DiffAugment policies (Zhao et al. 2020) for small data sets."""
-    augment_probability: float = Field(1.0, ge=0, le=1)
-    """Share of the pictures that are augmented."""
-    _no_booleans = field_validator(
-        *("latent_dim", "width", "blocks", "r1_gamma", "r2_gamma", "gamma_final"),
-        *("penalty_sigma", "penalty_every", "augment_probability"),
-        mode="before",
-    )(classmethod(no_booleans))  # each by name: a union told apart by `family` takes no "*"
+    _no_booleans_here = field_validator("latent_dim", "width", "blocks", mode="before")(
+        classmethod(no_booleans)
+    )  # each by name: a union told apart by `family` takes no "*"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -60,15 +68,43 @@ class GanModel(Spec):
         return self
 
 
+class Adversary(Adversarial):
+    """A discriminator that joins a VAE in the later part of its training (VAE/GAN, Larsen et al.
+    2016): it sharpens the pictures, and its features say how alike two pictures are.
+
+    It has the form of the residual discriminator at the model's width.
+    """
+
+    start: float = Field(0.5, ge=0, lt=1)
+    """Share of the run after which it joins."""
+    weight: float = Field(0.3, gt=0)
+    """Of the adversarial loss in that of the decoder."""
+    feature_weight: float = Field(1.0, ge=0)
+    """Of the distance between the discriminator's features of a picture and of its
+    reconstruction, relative to the size of the features."""
+    reconstruction_weight: float = Field(3.0, gt=0)
+    """Of the VAE's own loss, in units of the mean error of pixels in [-1, 1]."""
+    _no_booleans_here = field_validator(
+        *("start", "weight", "feature_weight", "reconstruction_weight"), mode="before"
+    )(classmethod(no_booleans))
+
+
 class VaeModel(Spec):
     """Encoder and decoder, trained together on the ELBO (Kingma & Welling 2014)."""
 
     family: Literal["vae"] = "vae"
+    networks: Literal["dcgan", "residual"] = "dcgan"
+    """`dcgan` has strided and transposed convolutions with BatchNorm; `residual` has residual
+    blocks without normalisation and filtered resampling, as a GAN's `residual` networks have."""
     latent_dim: int = Field(64, ge=1, le=4096)
     width: int = Field(64, ge=4, le=1024)
+    blocks: int = Field(1, ge=1, le=16)
+    """Residual blocks at each level of the `residual` networks."""
     conditional: bool = True
     beta: float = Field(1.0, ge=0)
-    likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic"] = "gaussian"
+    likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic", "pyramid"] = "gaussian"
+    """`pyramid` is the Laplace likelihood averaged over the picture at full, half and quarter
+    size, which weighs outlines and colours against fine detail."""
     variance: Annotated[float, Field(gt=0)] | Literal["best"] = "best"
     """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1];
     `best` is the one under which each batch is likeliest (Rybkin et al. 2021), so that neither it
@@ -81,13 +117,46 @@ class VaeModel(Spec):
     prior: Literal["standard", "mixture"] = "mixture"
     """What samples are drawn from: N(0, 1), or a mixture of Gaussians a class that is fitted to the
     encodings of the training pictures after training (Ghosh et al. 2020)."""
+    adversary: Adversary | None = None
+    """Only with `networks: residual`, `variance: best` and `likelihood: pyramid` or `laplace`."""
     _no_booleans = field_validator(
-        *("latent_dim", "width", "beta", "variance", "free_bits", "kl_warmup_images"),
+        *("latent_dim", "width", "blocks", "beta", "variance", "free_bits", "kl_warmup_images"),
         mode="before",
     )(classmethod(no_booleans))
 
+    def check(self) -> None:
+        """Raises ValueError where fields do not go together."""
+        absolute = self.likelihood in ("pyramid", "laplace") and self.variance == "best"
+        if self.adversary and not (self.networks == "residual" and absolute):
+            raise ValueError(
+                "model.adversary needs networks residual, likelihood pyramid or laplace, and "
+                "variance best"
+            )
+        if self.networks == "residual" and self.likelihood == "bernoulli":
+            raise ValueError(
+                "model.likelihood bernoulli needs outputs in [-1, 1], which networks residual do "
+                "not keep in training: use likelihood pyramid, laplace or gaussian, or networks "
+                "dcgan"
+            )
 
-Preset = Literal["adaptive", "adaptive-vae", "relativistic", "dcgan", "vae", "smoke"]
+
+def _family(value: Any) -> str:
+    """The family that a model's fields belong to: the one they name, or the one that has them."""
+    if not isinstance(value, dict):
+        return str(getattr(value, "family", "gan"))
+    if "family" in value:
+        return str(value["family"])
+    only_vae = VaeModel.model_fields.keys() - GanModel.model_fields.keys()
+    return "vae" if only_vae & value.keys() else "gan"
+
+
+AnyModel = Annotated[
+    Annotated[GanModel, Tag("gan")] | Annotated[VaeModel, Tag("vae")], Discriminator(_family)
+]
+
+Preset = Literal[
+    "adaptive", "adaptive-gan", "adaptive-vae", "relativistic", "dcgan", "vae", "smoke"
+]
 """Names of `aigc.presets`."""
 
 
@@ -100,7 +169,7 @@ class TrainSpec(Spec):
     """A data set made by `aigc data prepare`."""
     out: Place
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
-    model: Annotated[GanModel | VaeModel, Field(discriminator="family")] = GanModel()
+    model: AnyModel = GanModel()
     reasons: dict[str, str] = Field(default_factory=dict)
     """Why fields have their values: dotted name to a sentence, as the adaptive preset gives them.
     They are written into the model's card and decide nothing."""
@@ -139,16 +208,22 @@ class TrainSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _gan_unless_said(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("model"), dict):
-            family = "vae" if values.get("preset") in ("vae", "adaptive-vae") else "gan"
-            return values | {"model": {"family": family} | values["model"]}
-        return values
+    def _family_of_the_preset(cls, values: Any) -> Any:
+        """Only `adaptive` chooses the family itself."""
+        if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
+            return values
+        if values.get("preset") in (None, "adaptive"):
+            return values
+        family = "vae" if values["preset"] in ("vae", "adaptive-vae") else "gan"
+        return values | {"model": {"family": family} | values["model"]}
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.preset is None and self.steps is None and self.max_seconds is None:
             raise ValueError("set steps or max_seconds, or both: training must end somewhere")
+        complete = self.preset is None or "networks" in self.model.model_fields_set
+        if complete and isinstance(self.model, VaeModel):
+            self.model.check()
         workers = self.placement.workers or 1
         chosen = self.preset is None or "batch_size" in self.model_fields_set
         if chosen and self.batch_size % (workers * self.accumulate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aigc.specs import GanModel, TrainSpec
+from aigc.specs import Adversarial, TrainSpec
 
 
 def progress(spec: TrainSpec, step: int, elapsed_s: float) -> float:
@@ -28,9 +28,9 @@ def learning_rate(spec: TrainSpec, step: int, done: float) -> float:
     return rate
 
 
-def gamma_factor(model: GanModel, done: float) -> float:
+def gamma_factor(terms: Adversarial, done: float) -> float:
     """Factor of both gammas: from 1 to `gamma_final`, geometrically along the learning rate's
     cosine, as R3GAN lets them fall (Huang et al. 2024, appendix)."""
-    if model.gamma_final is None:
+    if terms.gamma_final is None:
         return 1.0
-    return float(model.gamma_final ** (0.5 * (1 - math.cos(math.pi * done))))
+    return float(terms.gamma_final ** (0.5 * (1 - math.cos(math.pi * done))))

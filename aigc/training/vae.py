@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn, optim
 
 from aigc.data.dataset import Dataset
-from aigc.models import ConvEncoder, ModelConfig, PriorSampler, build_sampler
+from aigc.models import (
+    ModelConfig,
+    PriorSampler,
+    build_discriminator,
+    build_encoder,
+    build_sampler,
+)
 from aigc.objectives.elbo import (
     LIKELIHOODS,
     Scale,
@@ -19,8 +26,9 @@ from aigc.objectives.elbo import (
     sample_posterior,
     warm_up,
 )
-from aigc.specs import TrainSpec, VaeModel
+from aigc.specs import Adversary, TrainSpec, VaeModel
 from aigc.training.adjustments import Adjustments
+from aigc.training.critic import Critic
 from aigc.training.device import autocast
 from aigc.training.encodings import encode
 from aigc.training.learner import Batch, Figures, Finished
@@ -28,10 +36,31 @@ from aigc.training.parallel import Group
 from aigc.training.prior import MOST_COMPONENTS, fit_mixture
 
 _PRIOR_ITEMS, _PREVIEW_ITEMS = 20_000, 1_000
+_DISCRIMINATOR_BETAS = (0.0, 0.99)
+_LEAST_FEATURE = 1e-6
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """Of a micro-batch."""
+
+    decoded: Tensor
+    """Reconstructions, float32 (B, C, H, W)."""
+    reconstruction: Tensor
+    """-log p(x | z) in nats, (B,)."""
+    divergences: Tensor
+    """KL(q || p) of each dimension in nats, (B, D)."""
+    scale: Scale
+    """The likelihood's scale."""
 
 
 class VaeLearner:
-    """Minimises -log p(x | z) + beta KL(q(z | x) || p(z)), a sample of z a picture."""
+    """Minimises -log p(x | z) + beta KL(q(z | x) || p(z)), a sample of z a picture.
+
+    With an adversary, in the later part of the run also the adversarial loss and the distance in
+    the discriminator's features (VAE/GAN; Larsen et al. 2016, algorithm 1). The fakes are the
+    reconstructions of posterior samples: samples are drawn from a model of just those latents.
+    """
 
     def __init__(
         self, spec: TrainSpec, config: ModelConfig, device: torch.device, group: Group
@@ -42,8 +71,7 @@ class VaeLearner:
         self._loss = LIKELIHOODS[spec.model.likelihood]
         self._config = config
         self.decoder = build_sampler(config).to(device)
-        self.encoder = ConvEncoder(config).to(device)
-        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = build_encoder(config).to(device)
         self.modules = {"encoder": self.encoder, "decoder": self.decoder}
         self.published = {"sampler": self.decoder, "encoder": self.encoder}
         self.published_raw: dict[str, nn.Module] = {}
@@ -51,29 +79,113 @@ class VaeLearner:
         self.optimizers: dict[str, optim.Optimizer] = {
             "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
         }
+        self._critic: Critic | None = None
+        if spec.model.adversary:
+            self._critic = self._adversary(spec.model.adversary)
+
+    def _adversary(self, adversary: Adversary) -> Critic:
+        judge = build_discriminator(self._config).to(self._device).requires_grad_(False)
+        optimizer = optim.Adam(
+            judge.parameters(), lr=self._spec.lr, betas=_DISCRIMINATOR_BETAS, fused=True
+        )
+        self.modules["discriminator"] = self.published_raw["discriminator"] = judge
+        self.optimizers["discriminator"] = optimizer
+        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group)
 
     def adjust(self, adjustments: Adjustments) -> None:
-        """A VAE has neither penalty nor augmentation."""
+        if self._critic:
+            self._critic.adjust(adjustments)
 
     def step(self, batches: Sequence[Batch], step: int, done: float) -> Figures:
-        self.optimizers["both"].zero_grad(set_to_none=True)
+        adversary = self._model.adversary
         weight = self._model.beta * warm_up(
             step * self._spec.batch_size, self._model.kl_warmup_images
         )
+        if self._critic is None or adversary is None or done < adversary.start:
+            return self._vae_step(batches, weight)
+        return self._adversarial_step(batches, weight, self._critic, adversary, (step, done))
+
+    def _vae_step(self, batches: Sequence[Batch], weight: float) -> Figures:
+        self.optimizers["both"].zero_grad(set_to_none=True)
         for batch in batches:
-            reconstruction, divergences, scale = self._terms(batch)
-            penalty = free_bits(divergences, self._model.free_bits)
-            loss = reconstruction.mean() + weight * penalty
-            per_value = loss / (len(batches) * batch[0][0].numel())
+            terms = self._terms(batch)
+            per_value = self._loss_of(terms, weight) / (len(batches) * batch[0][0].numel())
             per_value.backward()  # type: ignore[no-untyped-call]
-        for module in self.modules.values():
+        self._update()
+        return self._figures(terms, weight)
+
+    def _adversarial_step(
+        self,
+        batches: Sequence[Batch],
+        weight: float,
+        critic: Critic,
+        adversary: Adversary,
+        at: tuple[int, float],
+    ) -> Figures:
+        """One update of the discriminator on reconstructions, then one of encoder and decoder.
+
+        The graph of the reconstructions is kept between the two where there is one micro-batch;
+        with several they are made twice, as accumulating gradients is there to save memory.
+        """
+        kept = [self._terms(batches[0])] if len(batches) == 1 else None
+
+        def fakes(number: int) -> Tensor:
+            if kept:
+                return kept[0].decoded.detach()
+            with torch.no_grad():
+                return self._terms(batches[number]).decoded
+
+        judged, of_real = critic.update(batches, fakes, *at)
+        self.optimizers["both"].zero_grad(set_to_none=True)
+        for batch, real_logits in zip(batches, of_real, strict=True):
+            terms = kept[0] if kept else self._terms(batch)
+            per_value = self._loss_of(terms, weight) / batch[0][0].numel()
+            adversarial, distance = self._judged(batch, terms.decoded, real_logits, critic)
+            loss = (
+                adversary.reconstruction_weight * terms.scale * per_value
+                + adversary.weight * adversarial
+                + adversary.feature_weight * distance
+            )
+            (loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+        self._update()
+        ours = self._figures(terms, weight)
+        seen = {"g_loss": adversarial.detach(), "feature_distance": distance.detach()}
+        return lambda: ours() | judged() | seen
+
+    def _judged(
+        self, batch: Batch, decoded: Tensor, real_logits: Tensor, critic: Critic
+    ) -> tuple[Tensor, Tensor]:
+        """The adversarial loss of reconstructions, and how far the discriminator's features of them
+        are from those of the pictures, augmented alike: the mean of |difference| over that of
+        |features|, averaged over the resolutions."""
+        pictures, label, draws = batch
+        seen = critic.augment(decoded, draws, "augment for features")
+        logits, features = critic.logits_and_features(seen, label)
+        with torch.no_grad():
+            real = critic.augment(pictures, draws, "augment for features")
+            _, wanted = critic.logits_and_features(real, label)
+        distances = [
+            (mine - other).abs().mean() / other.abs().mean().clamp_min(_LEAST_FEATURE)
+            for mine, other in zip(features, wanted, strict=True)
+        ]
+        return critic.loss.generator(real_logits, logits), torch.stack(distances).mean()
+
+    def _update(self) -> None:
+        for module in (self.encoder, self.decoder):
             self._group.average_gradients(module)
         self.optimizers["both"].step()
+
+    def _loss_of(self, terms: _Terms, weight: float) -> Tensor:
+        """The negative ELBO in nats a picture, the KL term weighted by `weight`."""
+        penalty = free_bits(terms.divergences, self._model.free_bits)
+        return terms.reconstruction.mean() + weight * penalty
+
+    def _figures(self, terms: _Terms, weight: float) -> Figures:
         return lambda: {
-            "loss": loss.detach(),
-            "reconstruction": reconstruction.detach().mean(),
-            "kl": divergences.detach().sum(dim=1).mean(),
-            "scale": torch.as_tensor(scale),
+            "loss": self._loss_of(terms, weight).detach(),
+            "reconstruction": terms.reconstruction.detach().mean(),
+            "kl": terms.divergences.detach().sum(dim=1).mean(),
+            "scale": torch.as_tensor(terms.scale),
         }
 
     def finish(
@@ -96,9 +208,7 @@ class VaeLearner:
         sampler = PriorSampler(prior.to(self._device), averages["sampler"]).eval()
         return Finished(sampler, {"sampler.prior": prior}, metrics)
 
-    def _terms(self, batch: Batch) -> tuple[Tensor, Tensor, Scale]:
-        """-log p(x | z) (B,) and KL(q || p) of each dimension (B, D), nats; the likelihood's
-        scale."""
+    def _terms(self, batch: Batch) -> _Terms:
         pictures, label, draws = batch
         with autocast(self._spec, self._device):
             mean, log_variance = self.encoder(pictures, label)
@@ -106,12 +216,13 @@ class VaeLearner:
         z = sample_posterior(mean, log_variance, noise)
         with autocast(self._spec, self._device):
             preactivation = self.decoder.preactivation(z, label)  # type: ignore[operator]
-        preactivation = preactivation.float()
-        scale = self._scale(pictures, preactivation)
-        reconstruction = self._loss(pictures, preactivation, scale)
-        return reconstruction, kl_to_standard_normal(mean, log_variance), scale
+        decoded = self.decoder.activation(preactivation.float())  # type: ignore[operator]
+        scale = self._scale(pictures, decoded)
+        reconstruction = self._loss(pictures, decoded, scale)
+        divergences = kl_to_standard_normal(mean, log_variance)
+        return _Terms(decoded, reconstruction, divergences, scale)
 
-    def _scale(self, pictures: Tensor, preactivation: Tensor) -> Scale:
+    def _scale(self, pictures: Tensor, decoded: Tensor) -> Scale:
         if self._model.variance == "best":
-            return best_scale(self._model.likelihood, pictures, preactivation)
+            return best_scale(self._model.likelihood, pictures, decoded)
         return self._model.variance

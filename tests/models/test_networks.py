@@ -6,9 +6,9 @@ import torch
 from aigc.errors import SpecError, StoreError
 from aigc.models import (
     DISCRIMINATORS,
-    ConvEncoder,
     ModelConfig,
     build_discriminator,
+    build_encoder,
     build_sampler,
     load_discriminator,
     load_encoder,
@@ -114,17 +114,32 @@ def test_published_tensors_load_again_and_wrong_ones_are_named() -> None:
         load_sampler(config, tensors)
 
 
-def test_the_encoder_gives_a_finite_posterior() -> None:
+@pytest.mark.parametrize("networks", ["dcgan", "residual"])
+def test_the_encoder_gives_a_finite_posterior(networks: str) -> None:
+    architecture = VaeModel(latent_dim=5, width=8, networks=networks)  # type: ignore[arg-type]
     config = ModelConfig(
-        architecture=VaeModel(latent_dim=5, width=8), height=16, width=16, channels=3, labels=("a",)
+        architecture=architecture, height=16, width=16, channels=3, labels=("a", "b")
     )
-    encoder = ConvEncoder(config)
-    pictures, label = 1e6 * torch.randn(4, 3, 16, 16), torch.zeros(4, dtype=torch.long)
+    encoder = build_encoder(config).eval()
+    pictures, label = 1e6 * torch.randn(4, 3, 16, 16), torch.tensor([0, 1, 0, 1])
     mean, log_variance = encoder(pictures, label)
     assert mean.shape == log_variance.shape == (4, 5)
     assert log_variance.exp().isfinite().all()
+    alone = encoder(pictures[:1], label[:1])[0]
+    assert torch.allclose(alone, mean[:1], rtol=1e-4)
     tensors = {f"encoder.{key}": value for key, value in encoder.state_dict().items()}
-    assert not load_encoder(config, tensors).training
+    loaded = load_encoder(config, tensors)
+    assert torch.equal(loaded(pictures, label)[0], mean)
+    assert not loaded.training
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (64, 96)])
+def test_a_residual_vae_makes_every_size_its_encoder_reads(size: tuple[int, int]) -> None:
+    architecture = VaeModel(latent_dim=5, width=8, networks="residual")
+    config = ModelConfig(architecture=architecture, height=size[0], width=size[1], channels=3)
+    pictures = build_sampler(config)(torch.randn(2, 5))
+    assert pictures.shape == (2, 3, *size)
+    assert build_encoder(config)(pictures)[0].shape == (2, 5)
 
 
 @pytest.mark.parametrize("spectral_norm", [False, True])

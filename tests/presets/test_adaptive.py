@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from aigc.presets import RULES, DataFacts, Hardware, adaptive, adaptive_vae
+from aigc.presets import RULES, DataFacts, Hardware, adaptive, adaptive_gan, adaptive_vae
 from aigc.specs import TrainSpec, build
 
 LAPTOP = Hardware("cpu", cores=2, bf16=False)
@@ -11,9 +14,16 @@ EMOJI = DataFacts(3020, 64, 64, 3, (77, 141, 228, 115, 235, 1678, 149, 201, 196)
 
 
 def choose(
-    facts: DataFacts, hardware: Hardware = LAPTOP, seconds: float | None = None
+    facts: DataFacts,
+    hardware: Hardware = LAPTOP,
+    seconds: float | None = None,
+    rule: Callable[..., TrainSpec] = adaptive,
 ) -> TrainSpec:
-    return adaptive("name", "data", "out", facts, hardware, seconds)
+    return rule("name", "data", "out", facts, hardware, seconds)
+
+
+def choose_gan(facts: DataFacts, *where: Any) -> TrainSpec:
+    return choose(facts, *where, rule=adaptive_gan)
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
@@ -33,36 +43,60 @@ def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
             value = value[part]
 
 
+FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10)
+
+
+def test_the_size_decides_the_family_and_the_time() -> None:
+    small, large = choose(FASHION), choose(EMOJI)
+    assert (small.model.family, small.max_seconds) == ("gan", 300)
+    assert (large.model.family, large.max_seconds) == ("vae", 1800)
+    assert "model.family" in small.reasons
+    assert "model.family" in large.reasons
+    assert large.model.adversary.start == 0.5
+    assert choose(FASHION, rule=adaptive_vae).model.family == "vae"
+    assert choose_gan(EMOJI).model.family == "gan"
+
+
 def test_small_pictures_keep_the_small_network() -> None:
-    small = choose(DataFacts(60_000, 28, 28, 1, (6000,) * 10))
-    assert (small.model.generator, small.max_seconds) == ("dcgan", 300)
-    assert choose(EMOJI).model.generator == "residual"
-    assert choose(EMOJI).max_seconds == 1800
+    assert choose(FASHION).model.generator == "dcgan"
+    assert choose(FASHION, rule=adaptive_vae).model.networks == "dcgan"
+    assert choose_gan(EMOJI).model.generator == "residual"
+    assert choose(EMOJI).model.networks == "residual"
 
 
-def test_more_compute_makes_the_network_wider() -> None:
-    widths = [choose(EMOJI, LAPTOP, seconds).model.width for seconds in (600, 7200, 86_400)]
+@pytest.mark.parametrize("rule", [adaptive_gan, adaptive_vae])
+def test_more_compute_makes_the_network_wider(rule) -> None:
+    chosen = [choose(EMOJI, LAPTOP, seconds, rule) for seconds in (300, 7200, 86_400)]
+    widths = [spec.model.width for spec in chosen]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
-    assert choose(EMOJI, GPU).model.width >= widths[-1]
+    assert choose(EMOJI, GPU, None, rule).model.width >= widths[-1]
 
 
-def test_on_cpus_the_residual_networks_train_in_float32_even_where_bfloat16_is_native() -> None:
+@pytest.mark.parametrize("rule", [adaptive_gan, adaptive_vae])
+def test_on_cpus_the_residual_networks_train_in_float32_even_where_bfloat16_is_native(rule) -> None:
     native = Hardware("cpu", cores=2, bf16=True)
-    assert choose(EMOJI, native).precision == "fp32"
-    assert choose(EMOJI, native).model.width == choose(EMOJI, LAPTOP).model.width
-    assert choose(EMOJI, GPU).precision == "auto"
+    on_cpu = choose(EMOJI, native, None, rule)
+    assert on_cpu.precision == "fp32"
+    assert on_cpu.model.width == choose(EMOJI, LAPTOP, None, rule).model.width
+    assert choose(EMOJI, GPU, None, rule).precision == "auto"
 
 
 def test_gamma_grows_with_the_number_of_pixels() -> None:
-    gammas = [choose(DataFacts(3000, side, side, 3)).model.r1_gamma for side in (64, 128, 256)]
-    assert gammas[1] == 4 * gammas[0]
-    assert gammas[2] == 16 * gammas[0]
+    for terms in (
+        [choose_gan(DataFacts(3000, side, side, 3)).model for side in (64, 128, 256)],
+        [choose(DataFacts(3000, side, side, 3)).model.adversary for side in (64, 128, 256)],
+    ):
+        gammas = [each.r1_gamma for each in terms]
+        assert gammas[1] == 4 * gammas[0]
+        assert gammas[2] == 16 * gammas[0]
 
 
 @pytest.mark.parametrize(("images", "augmented"), [(300, True), (3000, True), (500_000, False)])
 def test_few_pictures_are_augmented(images, augmented) -> None:
-    assert bool(choose(DataFacts(images, 64, 64, 3)).model.augment) == augmented
+    facts = DataFacts(images, 64, 64, 3)
+    assert bool(choose_gan(facts).model.augment) == augmented
+    assert bool(choose(facts).model.adversary.augment) == augmented
 
 
 def test_a_rare_class_is_shown_more_often() -> None:
@@ -73,19 +107,11 @@ def test_a_rare_class_is_shown_more_often() -> None:
     assert "77 of 3,020" in spec.reasons["class_balance"]
 
 
-def test_a_vae_takes_the_width_that_fits_its_time() -> None:
-    widths = [
-        adaptive_vae("n", "d", "o", EMOJI, hardware, seconds).model.width
-        for hardware, seconds in ((LAPTOP, 60), (LAPTOP, 1800), (GPU, 1800))
-    ]
-    assert widths == sorted(set(widths))
-
-
 @pytest.mark.parametrize(
     ("shares", "batch"), [(1, 16), (2, 16), (3, 15), (6, 18), (16, 16), (40, 40)]
 )
 def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) -> None:
-    spec = adaptive("name", "data", "out", EMOJI, LAPTOP, None, shares)
+    spec = adaptive_gan("name", "data", "out", EMOJI, LAPTOP, None, shares)
     assert spec.batch_size == batch
     assert ("workers x accumulate" in spec.reasons["batch_size"]) == (batch != 16)
 

@@ -21,6 +21,13 @@ from tests.training.helpers import tiny_spec
 
 PLAIN_GAN: dict[str, Any] = {"family": "gan", "latent_dim": 8, "width": 8}
 VAE: dict[str, Any] = {"family": "vae", "latent_dim": 8, "width": 8}
+ADVERSARY: dict[str, Any] = {
+    "start": 0.4,
+    "penalty": "finite_difference",
+    "penalty_every": 2,
+    "augment": ["translate"],
+}
+VAE_GAN = VAE | {"networks": "residual", "likelihood": "pyramid", "adversary": ADVERSARY}
 RAMPED = VAE | {"free_bits": 0.05, "kl_warmup_images": 150}
 
 
@@ -33,7 +40,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("model", [PLAIN_GAN, RAMPED], ids=["gan", "vae"])
+@pytest.mark.parametrize("model", [PLAIN_GAN, RAMPED, VAE_GAN], ids=["gan", "vae", "vae-gan"])
 def test_an_interrupted_run_equals_a_straight_one_bit_by_bit(
     digits_data: str, tmp_path: Path, model: dict[str, Any]
 ) -> None:
@@ -162,7 +169,7 @@ def test_both_ways_to_a_penalty_hold_the_gradient_down(digits_data: str, tmp_pat
     assert gaps["finite_difference"] == pytest.approx(gaps["exact"], abs=0.3 * gaps["none"])
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "laplace", "logistic"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "laplace", "logistic", "pyramid"])
 def test_a_vae_learns_and_publishes_its_encoder(
     digits_data: str, tmp_path: Path, likelihood: str
 ) -> None:
@@ -174,6 +181,53 @@ def test_a_vae_learns_and_publishes_its_encoder(
         torch.zeros(2, 1, 16, 16), torch.tensor([0, 1])
     )
     assert mean.shape == (2, 8)
+
+
+def test_an_adversary_joins_a_vae_in_the_middle_and_is_published(
+    digits_data: str, tmp_path: Path
+) -> None:
+    spec = tiny_spec(digits_data, tmp_path, model=VAE_GAN, steps=60, lr=3e-3, log_every=12)
+    result = train(spec)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    joined = {line["step"]: "d_loss" in line for line in lines}
+    assert joined == {12: False, 24: False, 36: True, 48: True, 60: True}
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    judge = load_discriminator(result.config, result.tensors)
+    pictures, label = torch.rand(2, 1, 16, 16), torch.tensor([0, 1])
+    logits, features = judge.with_features(pictures, label)  # type: ignore[operator]
+    assert torch.equal(logits, judge(pictures, label))
+    assert [each.shape[-1] for each in features] == [4, 2]
+    assert load_encoder(result.config, result.tensors)(pictures, label)[0].shape == (2, 8)
+
+
+def test_the_adversary_sees_the_same_reconstructions_however_many_micro_batches(
+    digits_data: str, tmp_path: Path
+) -> None:
+    """With a fixed scale of the likelihood the sums differ by rounding alone."""
+    model = VAE_GAN | {"adversary": ADVERSARY | {"start": 0.0, "feature_weight": 0}}
+    figures = []
+    for accumulate in (1, 2):
+        out = tmp_path / str(accumulate)
+        train(tiny_spec(digits_data, out, model=model, steps=1, log_every=1, accumulate=accumulate))
+        figures.append(json.loads((out / "metrics.jsonl").read_text().splitlines()[0]))
+    for name in ("d_loss", "d_real", "d_fake"):
+        assert figures[0][name] == pytest.approx(figures[1][name], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"networks": "dcgan"}, "model.adversary needs networks residual"),
+        ({"likelihood": "gaussian"}, "model.adversary needs networks residual"),
+        ({"variance": 0.1}, "model.adversary needs networks residual"),
+        ({"adversary": None, "likelihood": "bernoulli"}, "model.likelihood bernoulli needs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    digits_data: str, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SpecError, match=said):
+        tiny_spec(digits_data, tmp_path, model=VAE_GAN | changes)
 
 
 def test_a_vae_publishes_the_sampler_of_its_sheet(digits_data: str, tmp_path: Path) -> None:
