@@ -20,12 +20,14 @@ LAYERS = [
         "specs",
         "presets",
         "_local",
+        "_local_update",
         "_s3",
         "_s3_client",
         "_s3_create",
         "_s3_errors",
         "_s3_reader",
         "_s3_sweep",
+        "_s3_update",
         "_s3_upload",
         "_tree",
         "storage",
@@ -104,7 +106,7 @@ def test_only_orchestration_knows_ray(path: Path) -> None:
 def test_only_storage_knows_s3(path: Path) -> None:
     names = {name.split(".")[0] for name in imports_of(path)}
     if names & {"boto3", "botocore"}:
-        rooms = ("_s3", "_s3_client", "_s3_create", "_s3_errors", "_s3_sweep")
+        rooms = ("_s3", "_s3_client", "_s3_create", "_s3_errors", "_s3_sweep", "_s3_update")
         assert module_of(path) in {f"aigc.{room}" for room in rooms}
     if "aigc._s3" in set(imports_of(path)):
         assert module_of(path) == "aigc.storage" or module_of(path).startswith("aigc._s3_")
