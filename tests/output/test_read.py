@@ -9,7 +9,7 @@ import pytest
 
 from aigc.errors import JobError
 from aigc.generation.plan import Job, Range
-from aigc.output import commit, gallery, read
+from aigc.output import commit, gallery, read, verify
 from aigc.types import ShardRecord
 from tests.output.handmade import COUNT, batch, write
 
@@ -94,8 +94,8 @@ def test_the_gallery_shows_all_codecs(mixed) -> None:
 def test_what_differs_is_said_of_files_and_of_raw_values(mixed) -> None:
     _, job, _ = mixed
     found = read.items(*mixed, [3, 7, 0, 4])
-    assert "made again it differs in " in read.difference(found[3], found[3][::-1], job)
-    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in read.difference(
+    assert "made again it differs in " in verify.difference(found[3], found[3][::-1], job)
+    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in verify.difference(
         found[0], found[4], job
     )
 
