@@ -13,6 +13,8 @@ import pytest
 from aigc import _s3_client
 from tests.servers import S3Server, make_bucket, seaweedfs
 
+pytest_plugins = ["tests.flaky"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
