@@ -205,8 +205,8 @@ def _compare(
         if made[index] != stored[index].file
     }
     if differing and device_here(job) == job.device:
-        index, difference = next(iter(differing.items()))
-        raise JobError(f"item {index}: {difference}")
+        index, found = next(iter(differing.items()))
+        raise JobError(f"item {index}: {found}")
     return {
         "items": len(indices),
         "indices": indices,
