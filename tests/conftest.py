@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import uuid
@@ -69,7 +70,7 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
             num_cpus=2,
             include_dashboard=False,
             object_store_memory=512 * 2**20,
-            logging_level="warning",
+            logging_level=logging.WARNING,
         )
     yield
     ray.shutdown()

@@ -6,20 +6,21 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
-from aigc.service import batcher, keys
+from aigc.service import batcher, keys, rendering
 from aigc.service.errors import OverloadedError, UnfitError
 from aigc.service.keys import Key
 from aigc.service.loaded import Loaded
 from aigc.service.quota import LocalLedger
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
-from aigc.service.tickets import Work
+from aigc.service.tickets import Share, Work
 from tests.endpoint.conftest import Endpoint, serving
 
 ENDS = {"from": {"label": "one", "seed": 1}, "to": {"label": "two", "seed": 2}}
@@ -65,7 +66,7 @@ class Charged:
 @pytest.fixture
 def charged(models: Endpoint, tmp_path: Path) -> Iterator[Charged]:
     file = str(tmp_path / "keys.jsonl")
-    limits = {"images_per_day": DAILY, "requests_per_minute": 1000}
+    limits: dict[str, Any] = {"images_per_day": DAILY, "requests_per_minute": 1000}
     secret, key = keys.create(file, ["generate"], **limits)
     service = models.service(lanes=1, max_queued_images=16, max_n=64)
     ledger = Crowded(service)
@@ -142,7 +143,7 @@ def test_what_fails_costs_nothing(
 def test_of_a_stream_that_breaks_what_came_stays_charged(
     charged: Charged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, rendered = batcher.render, threading.Event()
+    real, rendered = rendering.render, threading.Event()
 
     def once(batch, here):
         if rendered.is_set():
@@ -160,7 +161,7 @@ def test_of_a_stream_that_breaks_what_came_stays_charged(
 
 def first_half(tickets, rows):
     ticket = tickets[0]
-    return [batcher.Share(ticket, ticket.taken, min(2, ticket.left))]
+    return [Share(ticket, ticket.taken, min(2, ticket.left))]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import (
@@ -152,9 +153,9 @@ TABLES = [
          ignored={_DESCRIBES: 1}),
 ]  # fmt: skip
 
-_SHARD = {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"caption": "x"}',
+_SHARD: dict[str, Any] = {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"caption": "x"}',
           "1.png": encoded(noise(1)), "1.cls": "0", "1.json": "{}"}  # fmt: skip
-_MORE = {"2.png": encoded(noise(2)), "2.cls": "1"}
+_MORE: dict[str, Any] = {"2.png": encoded(noise(2)), "2.cls": "1"}
 
 ARCHIVES = [
     Case("a ZIP", {"x.zip": zipped(pictures("a/1.png b/2.png"))}, source="x.zip", labels="a b",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aigc.service.keys import Key
 from aigc.service.quota import LocalLedger
@@ -14,7 +15,7 @@ class Clock:
         return self.now
 
 
-def key(**limits: int) -> Key:
+def key(**limits: Any) -> Key:
     return Key("k", "0" * 64, ("generate",), "now", **limits)
 
 
