@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import NotFoundError, OverloadedError
-from aigc.service.sets import FILES, Item, Shelf
+from aigc.service.sets import FILES, SetItem, Shelf
 from aigc.specs.requests import LabelName
 from aigc.types import Json
 
@@ -106,7 +106,7 @@ class Sets:
             self._waiting -= 1
 
 
-def _row(name: str, item: Item) -> Json:
+def _row(name: str, item: SetItem) -> Json:
     row = {
         "index": item.index,
         "id": item.id,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from aigc.orchestration.haproxy_guard import Edit
+from aigc.orchestration.haproxy_guard import ConfigEdit
 
 REQUEST_S = 300
 """The longest that a request may take."""
@@ -59,7 +59,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def edits(folder: Path) -> list[Edit]:
+def edits(folder: Path) -> list[ConfigEdit]:
     """Of the configuration Ray writes. Leaves a file in `folder` that they name."""
     page = folder / "503.http"
     page.write_text(_answer(_GONE))
@@ -78,13 +78,13 @@ def edits(folder: Path) -> list[Edit]:
         _first_in("global", ("no strict-limits",)),
         _first_in("defaults", head),
         _first_in("frontend http_frontend", rules),
-        Edit("defaults", r"( *errorfile 50[234]) .*", (rf"\1 {page}",), least=3),
-        Edit("backend default_backend", " *http-request return status 404 .*", no_route),
+        ConfigEdit("defaults", r"( *errorfile 50[234]) .*", (rf"\1 {page}",), least=3),
+        ConfigEdit("backend default_backend", " *http-request return status 404 .*", no_route),
     ]
 
 
-def _first_in(section: str, lines: tuple[str, ...]) -> Edit:
-    return Edit(section, section, tuple(f"    {line}" for line in lines), "after")
+def _first_in(section: str, lines: tuple[str, ...]) -> ConfigEdit:
+    return ConfigEdit(section, section, tuple(f"    {line}" for line in lines), "after")
 
 
 def _answer(said: dict[str, str | None]) -> str:

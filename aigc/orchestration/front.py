@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 from aigc.endpoint.access_log import GIVEN_ID
 from aigc.endpoint.settings import EXPOSED
-from aigc.orchestration.haproxy_guard import Edit
+from aigc.orchestration.haproxy_guard import ConfigEdit
 from aigc.service.keys import LOOKS_LIKE_A_KEY
 from aigc.specs import ServeSpec
 
@@ -28,7 +28,7 @@ APPLICATION = "aigc"
 """Serve's name for it."""
 
 _BACKEND = f"http-{APPLICATION}"
-_SILENT = (Edit("", " *log .*"), Edit("", " *log-format-sd .*", least=0))
+_SILENT = (ConfigEdit("", " *log .*"), ConfigEdit("", " *log-format-sd .*", least=0))
 """No line a request to a system log and to Ray, which parses it in Python for metrics of its own;
 that took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
 """
@@ -75,7 +75,7 @@ _SLOW = {
 }
 
 
-def edits(spec: ServeSpec) -> list[Edit]:
+def edits(spec: ServeSpec) -> list[ConfigEdit]:
     """Those that add the rules to the configuration Ray writes, before it is read; while nothing is
     deployed there is no line to put them before."""
     lines = (
@@ -93,7 +93,10 @@ def edits(spec: ServeSpec) -> list[Edit]:
     rules = tuple(f"    {line}" for line in lines)
     line = f"    use_backend {_BACKEND} if .*"
     deployed = f"backend {_BACKEND}"
-    return [*_SILENT, Edit("frontend http_frontend", line, rules, "before", only_with=deployed)]
+    return [
+        *_SILENT,
+        ConfigEdit("frontend http_frontend", line, rules, "before", only_with=deployed),
+    ]
 
 
 def settings(spec: ServeSpec) -> list[str]:

@@ -35,7 +35,7 @@ class UnknownConfigError(Exception):
 
 
 @dataclass(frozen=True)
-class Edit:
+class ConfigEdit:
     """What becomes of each line that `find` matches."""
 
     section: str
@@ -50,13 +50,13 @@ class Edit:
 
 
 LOCAL_ONLY = (
-    Edit("frontend prometheus", r" *bind :(\d+)", (r"    bind 127.0.0.1:\1",)),
-    Edit("listen stats", r" *bind \*:(\d+)", (r"  bind 127.0.0.1:\1",)),
-    Edit("global", r"( *stats socket .*)mode 666(.*)", (r"\1mode 600\2",)),
+    ConfigEdit("frontend prometheus", r" *bind :(\d+)", (r"    bind 127.0.0.1:\1",)),
+    ConfigEdit("listen stats", r" *bind \*:(\d+)", (r"  bind 127.0.0.1:\1",)),
+    ConfigEdit("global", r"( *stats socket .*)mode 666(.*)", (r"\1mode 600\2",)),
 )
 
 
-def edited(config: str, edits: Sequence[Edit]) -> str:
+def edited(config: str, edits: Sequence[ConfigEdit]) -> str:
     """Raises UnknownConfigError: an edit found too few lines, or something listens to everybody."""
     lines = config.splitlines()
     for edit in edits:
@@ -68,7 +68,7 @@ def edited(config: str, edits: Sequence[Edit]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _applied(lines: Sequence[str], edit: Edit) -> list[str]:
+def _applied(lines: Sequence[str], edit: ConfigEdit) -> list[str]:
     found, matched = list[str](), 0
     for section, line in _in_sections(lines):
         match = re.fullmatch(edit.find, line) if edit.section in ("", section) else None
@@ -122,8 +122,8 @@ def main(settings: str, arguments: list[str]) -> None:
     core. When the process that began it ends, it closes its port, finishes what it has and ends.
     """
     told = json.loads(Path(settings).read_text(encoding="utf-8"))
-    edits = [Edit(**{**each, "lines": tuple(each["lines"])}) for each in told["edits"]]
-    most = Edit("global", " *maxconn .*", (f"    maxconn {_clients(told['most_clients'])}",))
+    edits = [ConfigEdit(**{**each, "lines": tuple(each["lines"])}) for each in told["edits"]]
+    most = ConfigEdit("global", " *maxconn .*", (f"    maxconn {_clients(told['most_clients'])}",))
     for option, file in itertools.pairwise(arguments):
         if option == "-f":
             try:

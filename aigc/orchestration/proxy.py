@@ -124,7 +124,7 @@ def _guarded(folder: Path, spec: ServeSpec) -> str:
     return str(script)
 
 
-def require_known(config: str | None, edits: Sequence[haproxy_guard.Edit], ray: str) -> None:
+def require_known(config: str | None, edits: Sequence[haproxy_guard.ConfigEdit], ray: str) -> None:
     """Raises SpecError unless the edits fit what the Ray in the folder `ray` writes."""
     try:
         if config is None:

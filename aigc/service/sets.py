@@ -51,7 +51,7 @@ _SCAN = 2**16
 
 
 @dataclass(frozen=True)
-class Item:
+class SetItem:
     """One item of a set. `index` is its place in the set, `candidate` its number among those of
     its seed: what the endpoint calls index."""
 
@@ -92,7 +92,7 @@ class Shelf:
 
     def items(
         self, name: str, start: int, count: int, label: str | None, pictures: bool = False
-    ) -> tuple[list[Item], int | None]:
+    ) -> tuple[list[SetItem], int | None]:
         """Up to `count` items that are there, from index `start` on, of `label` only if given; and
         the index to go on at, None at the end. Pictures may make it fewer: see `_PAGE_BYTES`.
 
@@ -111,7 +111,7 @@ class Shelf:
         ended = not found or len(found) == len(indices) < count
         return found, None if ended else found[-1].index + 1
 
-    def item(self, name: str, index: int) -> Item:
+    def item(self, name: str, index: int) -> SetItem:
         """Raises NotFoundError when the set has no such item, or not yet."""
         progress, out = self._progress(name), self._place(name)
         job = progress.job
@@ -208,7 +208,7 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
 
 def _read(
     out: str, job: Job, briefs: Briefs | None, indices: list[int], pictures: bool
-) -> Iterator[Item]:
+) -> Iterator[SetItem]:
     """In order, some megabytes at a time."""
     wanted: dict[int, set[int]] = {}
     for index in indices:
@@ -219,9 +219,9 @@ def _read(
             yield from _items(job, briefs, rows, pictures)
 
 
-def _page(items: Iterator[Item]) -> list[Item]:
+def _page(items: Iterator[SetItem]) -> list[SetItem]:
     """The first of `items`, until their files are many bytes together."""
-    found, size_bytes = list[Item](), 0
+    found, size_bytes = list[SetItem](), 0
     for item in items:
         found.append(item)
         size_bytes += len(item.file or b"")
@@ -230,11 +230,11 @@ def _page(items: Iterator[Item]) -> list[Item]:
     return found
 
 
-def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> Iterator[Item]:
+def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> Iterator[SetItem]:
     draws = draws_of(job, briefs, rows.indices, rows.candidates // DRAW)
     for at, index in enumerate(rows.indices.tolist()):
         codec, cut = rows.codec(at, job), float(draws.truncations[at])
-        yield Item(
+        yield SetItem(
             index,
             rows.ids[at],
             int(rows.seeds[at]),

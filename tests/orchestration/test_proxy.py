@@ -17,7 +17,7 @@ import pytest
 
 from aigc.errors import SpecError
 from aigc.orchestration import failover, front, haproxy_guard, haproxy_template, proxy
-from aigc.orchestration.haproxy_guard import Edit
+from aigc.orchestration.haproxy_guard import ConfigEdit
 from aigc.specs import ServeSpec
 from tests.haproxy_for_tests import HEAD, free_port, haproxy
 
@@ -65,7 +65,7 @@ def test_places_are_counted_before_a_replica_is_asked() -> None:
     assert not any(line.lstrip().startswith("log ") for line in lines)
 
 
-def known_edits(folder: Path) -> list[Edit]:
+def known_edits(folder: Path) -> list[ConfigEdit]:
     return [*failover.edits(folder), *front.edits(ServeSpec())]
 
 
