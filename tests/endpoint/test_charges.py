@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ DAILY = 20
 
 
 class Crowded(LocalLedger):
-    """While the next charge is counted, others fill the queue; `free` empties it."""
+    """While the next charge is counted, others fill the queue; `free` empties it. Its clock stands,
+    so that no request comes back by itself."""
 
     def __init__(self, service: Service) -> None:
-        super().__init__()
+        now = time.time()
+        super().__init__(lambda: now)
         self._service, self._freed, self.crowd = service, threading.Event(), False
 
     def _blocked(self, loaded: Loaded) -> Latents:
