@@ -1,7 +1,8 @@
 # Targets a newcomer needs; each sets up what it uses. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two modules share the cores; what fails there has to pass alone.
+# Two modules share the cores; what fails there has to pass alone, and is named as flaky at the end.
+FAILURES := .pytest_cache/failures
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 
@@ -27,7 +28,8 @@ demo: .venv/.base ## real photos in, a trained model, 100,000 labelled images ou
 	@$(BIN)/aigc demo
 
 test: .venv/.dev ## all tests but the longest, with a real Ray cluster and a real S3 server
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) || { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed; }
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --note-failures $(FAILURES) \
+		|| { test $$? -eq 1 && $(BIN)/python -m pytest --failed-before $(FAILURES); }
 
 unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"

@@ -80,7 +80,7 @@ def replace(target: Path, data: bytes, synced: bool) -> None:
             temporary.write_bytes(data)
             temporary.replace(target)
             return
-        _write_synced(temporary, data)
+        write_synced(temporary, data)
         temporary.replace(target)
         sync_folder(target.parent)
 
@@ -88,7 +88,7 @@ def replace(target: Path, data: bytes, synced: bool) -> None:
 def create(target: Path, data: bytes) -> bool:
     """`data` at `target`, and on the disk, unless something is there; True also if it is `data`."""
     with temporary_beside(target) as temporary:
-        _write_synced(temporary, data)
+        write_synced(temporary, data)
         try:
             _link(temporary, target, data)
         except FileExistsError:
@@ -107,11 +107,16 @@ def _link(temporary: Path, target: Path, data: bytes) -> None:
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
-        _write_synced(target, data, "xb")
+        write_synced(target, data, "xb")
 
 
-def _write_synced(path: Path, data: bytes, mode: str = "wb") -> None:
-    with path.open(mode) as file:
+def write_synced(path: Path, data: bytes, mode: str = "wb", permissions: int = 0o666) -> None:
+    """`permissions` are those of a file that is made here, less the process's mask."""
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags, permissions)
+
+    with open(path, mode, opener=opened) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -179,6 +184,14 @@ def files_below(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 path = Path(folder) / name
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
+
+
+def names(folder: Path, start: str) -> list[str]:
+    """Of files that are not temporaries; none where there is no folder."""
+    with contextlib.suppress(FileNotFoundError):
+        found = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+        return [name for name in found if name.startswith(start) and not name.startswith(TEMP)]
+    return []
 
 
 def open_input(path: Path) -> pa.NativeFile:

@@ -208,12 +208,30 @@ def objects(
     `start`, but for objects that stand for folders."""
     bucket, prefix = folder(uri)
     for page in pages(uri, start, **options):
-        for item in page.get("Contents", []):
+        for item in contents(page):
             key = item["Key"]
             if not key.endswith("/"):
                 below, modified_s = key.removeprefix(prefix), item["LastModified"].timestamp()
                 tag = item.get("ETag", "")
                 yield f"s3://{bucket}/{key}", below, item["Size"], modified_s, "", tag
+
+
+def names(uri: str, start: str) -> list[str]:
+    """Of objects directly in the folder `uri` that begin with `start`."""
+    prefix = folder(uri)[1]
+    found = [item["Key"] for page in pages(uri, start, Delimiter="/") for item in contents(page)]
+    return [key.removeprefix(prefix) for key in found if key != prefix]
+
+
+def folders(uri: str) -> list[str]:
+    """Names of the folders directly below the folder `uri`, sorted."""
+    prefix = folder(uri)[1]
+    found = [each for page in pages(uri, Delimiter="/") for each in page.get("CommonPrefixes", [])]
+    return sorted(each["Prefix"].removeprefix(prefix).rstrip("/") for each in found)
+
+
+def contents(page: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(page.get("Contents", []))
 
 
 def whole(answer: Any) -> dict[str, Any]:

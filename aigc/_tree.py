@@ -28,6 +28,19 @@ _SPECIAL = {
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored object. `key` is its path below the listed URI, with forward slashes."""
+
+    uri: str
+    key: str
+    size_bytes: int
+    modified_s: float
+    problem: str = ""
+    """Why it cannot be read; of `everything` only."""
+    tag: str = ""  # the ETag on S3
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One entry. With a `problem` it is not a file that can be read."""
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,24 +20,15 @@ import pyarrow.fs as pafs
 
 from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload, _tree
 from aigc._local import path_of as _path
+from aigc._local_update import update as _update_file
+from aigc._s3_update import update as _update_object
 from aigc.errors import DamagedError, DiskFullError, StorageError
 from aigc.threads import each
 from aigc.types import Json, OnBytes
 
 _READ_AHEAD_BYTES = 2**20
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored object. `key` is its path below the listed URI, with forward slashes."""
-
-    uri: str
-    key: str
-    size_bytes: int
-    modified_s: float
-    problem: str = ""
-    """Why it cannot be read; of `everything` only."""
-    tag: str = ""  # the ETag on S3
+Entry = _tree.Entry
 
 
 def is_s3(uri: str) -> bool:
@@ -115,6 +104,25 @@ def create(uri: str, data: bytes) -> bool:
         return _local.create(_path(uri), data)
 
 
+def update(uri: str, change: Callable[[bytes | None], bytes]) -> None:
+    """Replace what is at `uri` by what `change` makes of it (None: nothing is there).
+
+    No other caller's update is lost. `change` may be called again, also on what it returned, and
+    then changes nothing. A local file is its owner's alone afterwards.
+    """
+    if is_s3(uri):
+        _update_object(uri, change)
+        return
+    with _local.errors(uri):
+        _update_file(_path(uri), change)
+
+
+def permissions(uri: str) -> int | None:
+    """Of a local file, as of chmod; None on S3, and when nothing is there."""
+    with _local.errors(uri):
+        return None if is_s3(uri) or not exists(uri) else _path(uri).stat().st_mode & 0o777
+
+
 def sync(uri: str) -> None:
     """All that was written below the folder `uri` outlasts a loss of power; S3 sees to it."""
     if not is_s3(uri):
@@ -167,27 +175,19 @@ def everything(uri: str) -> Iterator[Entry]:
 def names(uri: str, start: str = "") -> list[str]:
     """Names of the files directly in the folder `uri` that begin with `start`, in no order; faster
     than `listing`, which asks the size of each."""
-    if not is_s3(uri):
-        with _local.errors(uri), contextlib.suppress(FileNotFoundError):
-            found = [entry.name for entry in os.scandir(_path(uri)) if entry.is_file()]
-            return [n for n in found if n.startswith(start) and not n.startswith(_local.TEMP)]
-        return []
-    bucket, prefix = _s3.folder(uri)
-    pages = _s3.pages(f"s3://{bucket}/{prefix}", start, Delimiter="/")
-    keys = [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", [])]
-    return [key for key in keys if key and not key.startswith(_local.TEMP)]
+    if is_s3(uri):
+        return [name for name in _s3.names(uri, start) if not name.startswith(_local.TEMP)]
+    with _local.errors(uri):
+        return _local.names(_path(uri), start)
 
 
 def folders(uri: str) -> list[str]:
     """Names of the folders directly below `uri`, sorted; empty when it does not exist."""
-    if not is_s3(uri):
+    if is_s3(uri):
+        return _s3.folders(uri)
+    with _local.errors(uri):
         root = _path(uri)
-        with _local.errors(uri):
-            return sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-    _, prefix = _s3.folder(uri)
-    pages = _s3.pages(uri, Delimiter="/")
-    found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
-    return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
+        return sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
 
 
 def delete(uri: str) -> None:

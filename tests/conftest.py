@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import uuid
@@ -12,6 +13,8 @@ import pytest
 
 from aigc import _s3_client
 from tests.servers import S3Server, make_bucket, seaweedfs
+
+pytest_plugins = ["tests.flaky"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,7 +70,7 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
             num_cpus=2,
             include_dashboard=False,
             object_store_memory=512 * 2**20,
-            logging_level="warning",
+            logging_level=logging.WARNING,
         )
     yield
     ray.shutdown()

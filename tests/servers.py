@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ACCESS_KEY, SECRET_KEY = "aigc-test", "aigc-test-secret"
 
@@ -98,7 +99,7 @@ def seaweedfs() -> Iterator[S3Server]:
 def make_bucket(server: S3Server, name: str) -> str:
     import boto3
 
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    keys: dict[str, Any] = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
     client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys)
     client.create_bucket(Bucket=name)
     return f"s3://{name}"

@@ -147,7 +147,7 @@ def test_every_spec_prints_a_schema(spec) -> None:
 
 def test_a_spec_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        build(GenerateSpec, GENERATE).count = 3
+        build(GenerateSpec, GENERATE).count = 3  # type: ignore[misc]
 
 
 def test_a_model_without_a_family_is_a_gan() -> None:

@@ -68,7 +68,10 @@ def list_keys(file: File = None, as_json: AsJson = False) -> None:
     """
     from aigc.service import keys
 
-    found = keys.read(_file(file))
+    where = _file(file)
+    found = keys.read(where)
+    if warning := keys.exposed(where):
+        say(warning)
     if as_json:
         print_json([_shown(dataclasses.asdict(key)) for key in found])
         return

@@ -190,6 +190,7 @@ def _compare(
     from aigc.orchestration.generate import regenerate as run_regenerate
     from aigc.orchestration.shard_work import device_here
     from aigc.output import commit, read
+    from aigc.output.verify import difference
 
     made = run_regenerate(out, indices, model, say)
     job = commit.read_job(out)
@@ -199,13 +200,13 @@ def _compare(
             name = f"{index:012d}{SUFFIX[stored[index].codec]}"
             storage.write_bytes(storage.join(to, name), data)
     differing = {
-        index: read.difference(made[index], stored[index].file, job)
+        index: difference(made[index], stored[index].file, job)
         for index in indices
         if made[index] != stored[index].file
     }
     if differing and device_here(job) == job.device:
-        index, difference = next(iter(differing.items()))
-        raise JobError(f"item {index}: {difference}")
+        index, found = next(iter(differing.items()))
+        raise JobError(f"item {index}: {found}")
     return {
         "items": len(indices),
         "indices": indices,

@@ -25,7 +25,7 @@ _ERRORS = {
     "409": "The Idempotency-Key was used for another request.",
     "413": "The body is too large.",
     "415": "The body is of a media type not understood here.",
-    "429": "The key's quota is used up; see Retry-After.",
+    "429": "The key's quota is used up for now; see Retry-After.",
     "503": "Too much is waiting, or the model cannot be used; see Retry-After.",
 }
 

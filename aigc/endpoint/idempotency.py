@@ -27,11 +27,15 @@ from aigc.service.errors import BadRequestError
 _LONGEST = 255
 
 
+_Place = tuple[str, str]
+"""A caller's id and the Idempotency-Key it sent."""
+
+
 @dataclass
 class _Entry:
     fingerprint: bytes
     answer: asyncio.Task[bytes]
-    at: float
+    made_at: float = 0.0
     size_bytes: int = 0
     waiting: int = 0
     """Requests that want the answer."""
@@ -44,7 +48,9 @@ async def _patiently(answer: asyncio.Future[bytes]) -> None:
 class Idempotency:
     def __init__(self, keep_s: float, most_bytes: int) -> None:
         self._keep_s, self._most_bytes = keep_s, most_bytes
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._making: dict[_Place, _Entry] = {}
+        self._made: OrderedDict[_Place, _Entry] = OrderedDict()
+        """Answers, the oldest first."""
         self._bytes = 0
 
     async def once(
@@ -64,7 +70,7 @@ class Idempotency:
         """
         fingerprint, place = repeatable(key_id, name, sent), (key_id, name)
         self._forget_old()
-        entry = self._entries.get(place)
+        entry = self._making.get(place) or self._made.get(place)
         if entry is not None:
             if entry.fingerprint != fingerprint:
                 raise ConflictError(
@@ -73,13 +79,13 @@ class Idempotency:
                 )
             return await self._awaited(place, entry, wait), True
         task = asyncio.ensure_future(_called(make))
-        entry = self._entries[place] = _Entry(fingerprint, task, time.monotonic())
+        entry = self._making[place] = _Entry(fingerprint, task)
         task.add_done_callback(lambda _: self._note(place, entry))
         return await self._awaited(place, entry, wait), False
 
     async def _awaited(
         self,
-        place: tuple[str, str],
+        place: _Place,
         entry: _Entry,
         wait: Callable[[asyncio.Future[bytes]], Awaitable[None]],
     ) -> bytes:
@@ -93,27 +99,29 @@ class Idempotency:
                 self._forget(place, entry)
                 entry.answer.cancel()
 
-    def _forget(self, place: tuple[str, str], entry: _Entry) -> None:
-        if self._entries.get(place) is entry:
-            del self._entries[place]
+    def _forget(self, place: _Place, entry: _Entry) -> None:
+        if self._making.get(place) is entry:
+            del self._making[place]
 
-    def _note(self, place: tuple[str, str], entry: _Entry) -> None:
-        if entry.answer.cancelled() or entry.answer.exception() is not None:
-            self._forget(place, entry)
+    def _note(self, place: _Place, entry: _Entry) -> None:
+        wanted = self._making.get(place) is entry
+        self._forget(place, entry)
+        if not wanted or entry.answer.cancelled() or entry.answer.exception() is not None:
             return
-        entry.size_bytes = len(entry.answer.result()) + 512
+        entry.made_at, entry.size_bytes = time.monotonic(), len(entry.answer.result()) + 512
+        self._made[place] = entry
         self._bytes += entry.size_bytes
         self._forget_old()
 
     def _forget_old(self) -> None:
-        """The oldest first; those still being made stay."""
+        """The oldest answers first; nothing else is looked at."""
         limit = time.monotonic() - self._keep_s
-        for place, entry in list(self._entries.items()):
-            if entry.at >= limit and self._bytes <= self._most_bytes:
+        while self._made:
+            place, oldest = next(iter(self._made.items()))
+            if oldest.made_at >= limit and self._bytes <= self._most_bytes:
                 return
-            if entry.size_bytes:
-                self._bytes -= entry.size_bytes
-                del self._entries[place]
+            self._bytes -= oldest.size_bytes
+            del self._made[place]
 
 
 def repeatable(key_id: str, name: str, sent: bytes) -> bytes:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import NotFoundError, OverloadedError
-from aigc.service.sets import FILES, Item, Shelf
+from aigc.service.sets import FILES, SetItem, Shelf
 from aigc.specs.requests import LabelName
 from aigc.types import Json
 
@@ -39,7 +39,8 @@ class ItemsQuery(BaseModel):
     label: LabelName | None = None
     """Only items of this label."""
     pictures: bool = False
-    """Each item's file as b64_json, too."""
+    """Each item's file as b64_json, too. A page holds some 16 MiB of them, so it may end early;
+    `next` says where to go on."""
 
 
 class Sets:
@@ -73,9 +74,9 @@ class Sets:
         query = parse_form(ItemsQuery, single(request.query_params.multi_items()))
         name = request.path_params["id"]
         work = self._shelf.items
-        found, rest = await self._run(work, name, query.start, query.count, query.label)
-        rows = [_row(name, item, query.pictures) for item in found]
-        following = rest if len(found) == query.count else None
+        asked = (query.start, query.count, query.label, query.pictures)
+        found, following = await self._run(work, name, *asked)
+        rows = [_row(name, item) for item in found]
         return _json({"object": "list", "data": rows, "next": following})
 
     async def item(self, request: Request) -> Response:
@@ -83,7 +84,7 @@ class Sets:
         if not (index.isdecimal() and index.isascii() and len(index) < 16):
             raise NotFoundError(f"item {index[:40]!r}: expected its number in the set")
         found = await self._run(self._shelf.item, request.path_params["id"], int(index))
-        return _file(request, found.file, found.media_type)
+        return _file(request, found.file or b"", found.media_type)
 
     async def file(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -105,7 +106,7 @@ class Sets:
             self._waiting -= 1
 
 
-def _row(name: str, item: Item, pictures: bool) -> Json:
+def _row(name: str, item: SetItem) -> Json:
     row = {
         "index": item.index,
         "id": item.id,
@@ -116,7 +117,7 @@ def _row(name: str, item: Item, pictures: bool) -> Json:
         "output_format": item.media_type.removeprefix("image/"),
         "url": f"/v1/sets/{name}/items/{item.index}",
     }
-    if pictures:
+    if item.file is not None:
         row["b64_json"] = base64.b64encode(item.file).decode()
     return _exact(row)
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from aigc.orchestration.haproxy_guard import ConfigEdit
+
 REQUEST_S = 300
 """The longest that a request may take."""
 _ONCE = "if !METH_GET !{ path_beg /v1/images/ /v1/latents/ }"
@@ -57,8 +59,8 @@ def environment() -> dict[str, str]:
     }
 
 
-def edits(folder: Path) -> str:
-    """A sed script for the configuration Ray writes. Leaves a file in `folder` that it names."""
+def edits(folder: Path) -> list[ConfigEdit]:
+    """Of the configuration Ray writes. Leaves a file in `folder` that they name."""
     page = folder / "503.http"
     page.write_text(_answer(_GONE))
     head = (
@@ -71,20 +73,18 @@ def edits(folder: Path) -> str:
         f"string '{_error(_CLOSED)}' hdr retry-after 1"
     )
     rules = (f"http-request disable-l7-retry {_ONCE}", f"http-response {closed} {_NO_ROUTE}")
-    return "\n".join(
-        (
-            "/^global$/a\\\n    no strict-limits",
-            _after("defaults", head),
-            _after("frontend http_frontend", rules),
-            f"s#^\\( *errorfile 50[234]\\) .*#\\1 {page}#",
-            f"s#^ *http-request return status 404 .*#    http-request {closed}#",
-            "",
-        )
-    )
+    no_route = (f"    http-request {closed}",)
+    return [
+        _first_in("global", ("no strict-limits",)),
+        _first_in("defaults", head),
+        _first_in("frontend http_frontend", rules),
+        ConfigEdit("defaults", r"( *errorfile 50[234]) .*", (rf"\1 {page}",), least=3),
+        ConfigEdit("backend default_backend", " *http-request return status 404 .*", no_route),
+    ]
 
 
-def _after(section: str, lines: tuple[str, ...]) -> str:
-    return f"/^{section}$/a\\\n" + "\\\n".join(f"    {line}" for line in lines)
+def _first_in(section: str, lines: tuple[str, ...]) -> ConfigEdit:
+    return ConfigEdit(section, section, tuple(f"    {line}" for line in lines), "after")
 
 
 def _answer(said: dict[str, str | None]) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from aigc.endpoint.access_log import GIVEN_ID
 from aigc.endpoint.settings import EXPOSED
+from aigc.orchestration.haproxy_guard import ConfigEdit
 from aigc.service.keys import LOOKS_LIKE_A_KEY
 from aigc.specs import ServeSpec
 
@@ -27,10 +28,7 @@ APPLICATION = "aigc"
 """Serve's name for it."""
 
 _BACKEND = f"http-{APPLICATION}"
-_SILENT = """\
-/^ *log /d
-/^ *log-format-sd /d
-"""
+_SILENT = (ConfigEdit("", " *log .*"), ConfigEdit("", " *log-format-sd .*", least=0))
 """No line a request to a system log and to Ray, which parses it in Python for metrics of its own;
 that took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
 """
@@ -77,8 +75,9 @@ _SLOW = {
 }
 
 
-def edits(spec: ServeSpec) -> str:
-    """A sed script that adds the rules to the configuration Ray writes, before it is read."""
+def edits(spec: ServeSpec) -> list[ConfigEdit]:
+    """Those that add the rules to the configuration Ray writes, before it is read; while nothing is
+    deployed there is no line to put them before."""
     lines = (
         *_WATCHED_BY_US,
         *_NUMBERED,
@@ -91,8 +90,13 @@ def edits(spec: ServeSpec) -> str:
         'hdr retry-after-ms "%[rand(500),add(500)]" '
         f"if {{ {_PICTURES} }} !METH_OPTIONS {{ be_conn({_BACKEND}),sub(txn.places) ge 0 }}",
     )
-    inserted = "\\\n".join(f"    {line}" for line in lines)
-    return f"{_SILENT}/^    use_backend {_BACKEND} if/i\\\n{inserted}\n"
+    rules = tuple(f"    {line}" for line in lines)
+    line = f"    use_backend {_BACKEND} if .*"
+    deployed = f"backend {_BACKEND}"
+    return [
+        *_SILENT,
+        ConfigEdit("frontend http_frontend", line, rules, "before", only_with=deployed),
+    ]
 
 
 def settings(spec: ServeSpec) -> list[str]:

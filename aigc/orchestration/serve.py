@@ -168,6 +168,8 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
     """
     on_cluster = is_on_cluster(address)
     check(spec, on_cluster)
+    if (source := _keys(spec)) and (warning := keys.exposed(source)):
+        notice(warning)
     if not on_cluster:
         replicas.require_room_here(spec)
     with connect(address, relay=False):  # Serve reports a failed replica by tracebacks

@@ -54,7 +54,8 @@ class Picture:
 @dataclass(frozen=True)
 class Rows:
     """Rows of one shard in order: ids, indices, candidates and seeds (N,), pictures' files, class
-    indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None."""
+    indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None. `files`
+    is empty where pictures were not asked for."""
 
     ids: list[str]
     indices: Ints
@@ -66,17 +67,22 @@ class Rows:
     heights: Ints | None
     widths: Ints | None
 
+    def codec(self, at: int, job: Job) -> Codec:
+        return job.codec if self.codecs is None else self.codecs[at]
+
     def picture(self, at: int, job: Job) -> Picture:
         """Row `at`; codec and size are the job's where the set tells no other."""
         return Picture(
             self.files[at],
-            job.codec if self.codecs is None else self.codecs[at],
+            self.codec(at, job),
             job.height if self.heights is None else int(self.heights[at]),
             job.width if self.widths is None else int(self.widths[at]),
         )
 
 
-def rows(out: str, record: ShardRecord, wanted: Set[int] | None = None) -> Iterator[Rows]:
+def rows(
+    out: str, record: ShardRecord, wanted: Set[int] | None = None, *, with_pictures: bool = True
+) -> Iterator[Rows]:
     """One committed shard, some megabytes at a time; of `wanted` indices only, if given.
 
     Raises:
@@ -87,7 +93,10 @@ def rows(out: str, record: ShardRecord, wanted: Set[int] | None = None) -> Itera
     is_tar = uri.endswith(SUFFIX["webdataset"])
     try:
         with storage.open_input(uri) as source:
-            yield from _tar(source, wanted) if is_tar else _parquet(source, out, wanted)
+            if is_tar:
+                yield from _tar(source, wanted, with_pictures)
+            else:
+                yield from _parquet(source, out, wanted, with_pictures)
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         form = "a tar file" if is_tar else "Parquet"
         raise JobError(f"{uri}: not readable as {form}: {error}") from None
@@ -218,38 +227,21 @@ def sample_by_label(
     return sheet, names
 
 
-def difference(made: bytes, stored: bytes, job: Job) -> str:
-    """How far two files of one item are apart, in grey levels of 0..255."""
-    a, b = _levels(made, job.channels), _levels(stored, job.channels)
-    if a.shape != b.shape:
-        return f"made again it is {a.shape}, stored {b.shape}"
-    gap = np.abs(a - b)
-    return (
-        f"made again it differs in {np.mean(gap > 0):.1%} of its values, by at most {gap.max()}; "
-        f"the set was made on {job.device} in {job.precision}"
-    )
-
-
-def _levels(file: bytes, channels: int) -> npt.NDArray[np.int64]:
-    """(H, W, C) of an image file, (H * W * C,) of raw values."""
-    try:
-        return decode(file, channels).astype(np.int64)
-    except ValueError:
-        return np.frombuffer(file, np.uint8).astype(np.int64)
-
-
-def _parquet(source: pa.NativeFile, out: str, wanted: Set[int] | None) -> Iterator[Rows]:
+def _parquet(
+    source: pa.NativeFile, out: str, wanted: Set[int] | None, with_pictures: bool
+) -> Iterator[Rows]:
     parquet = pq.ParquetFile(source, pre_buffer=True)
     names = parquet.schema_arrow.names
-    columns = [name for name in (*_COLUMNS, *pictures.COLUMNS, files.FILE) if name in names]
+    needed = (*_COLUMNS, *pictures.COLUMNS, files.FILE) if with_pictures else _COLUMNS
+    columns = [name for name in needed if name in names]
     for group in range(parquet.num_row_groups):
         if wanted is not None and not _may_hold(parquet.metadata.row_group(group), wanted):
             continue
         table = parquet.read_row_group(group, columns=columns)
         if wanted is not None:
             table = table.filter(arrow.flags([at in wanted for at in table["index"].to_pylist()]))
-        if files.FILE not in names:
-            yield _rows(table, pictures.files(table))
+        if files.FILE not in columns:
+            yield _rows(table, pictures.files(table) if with_pictures else [])
             continue
         for at in range(0, len(table), _LOOSE_ITEMS):
             part = table.slice(at, _LOOSE_ITEMS)
@@ -262,14 +254,14 @@ def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
     return known is None or any(known.min <= index <= known.max for index in wanted)
 
 
-def _tar(source: pa.NativeFile, wanted: Set[int] | None) -> Iterator[Rows]:
+def _tar(source: pa.NativeFile, wanted: Set[int] | None, with_pictures: bool) -> Iterator[Rows]:
     file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
     found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
     while part := list(_some(found)):
         documents: list[Json] = [document for document, _, _ in part]
         names = [name for name in _COLUMNS if name in documents[0]]
         table = pa.table({name: [document[name] for document in documents] for name in names})
-        yield _rows(table, [data for _, data, _ in part])
+        yield _rows(table, [data for _, data, _ in part if with_pictures])
 
 
 def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, bytes, Any]]:

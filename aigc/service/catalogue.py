@@ -13,15 +13,15 @@ import asyncio
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
 
 from aigc.errors import StorageError, StoreError, listed
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.loaded import Loaded, load
-from aigc.service.offers import Failure, Missing, Offer, aliases, before, failed
+from aigc.service.offers import Failure, Missing, Offer, before, failed
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
+from aigc.store.standing import StoreWatch
 from aigc.types import Notice, unheard
 
 
@@ -32,6 +32,7 @@ class Catalogue:
         self._settings, self._notice = settings, notice
         self._process: RenderProcess | None = None
         self.store = ModelStore(settings.store)
+        self._names = StoreWatch(self.store)
         self._offers: dict[str, Offer] = {}
         self._aliased: dict[str, Offer] = {}
         """Other references that move and were asked for: `name@alias`."""
@@ -120,7 +121,7 @@ class Catalogue:
             self._offer_new()
 
     def _first_offer(self, asked: str, wanted: ModelVersion) -> Offer:
-        offer = Offer(wanted.name, asked, wanted, aliases(self.store, wanted.name))
+        offer = Offer(wanted.name, asked, wanted, self._names.look(wanted.name).aliases)
         return self._fit(offer) if self._fits() else offer
 
     def _fit(self, offer: Offer) -> Offer:
@@ -150,7 +151,8 @@ class Catalogue:
         raise StoreError("; ".join(reasons) or none)
 
     def _follow(self, name: str, offer: Offer) -> None:
-        version, known = self.store.named(offer.asked), aliases(self.store, name)
+        standing = self._names.look(name)
+        version, known = self._names.version(standing, offer.asked), standing.aliases
         self._offers[name] = self._moved(dataclasses.replace(offer, aliases=known), version)
         for ref, other in list(self._aliased.items()):
             if other.name == name:
@@ -184,7 +186,7 @@ class Catalogue:
 
     def _offer_new(self) -> None:
         unread = {}
-        for name in sorted(set(self.store.names()) - set(self._offers)):
+        for name in self._names.new_names(self._offers):
             try:
                 self._offers[name] = self._first_offer(name, self.store.named(name))
             except Exception as error:
@@ -290,11 +292,7 @@ class Catalogue:
 
     def _watch_store(self) -> None:
         while not self._ended.wait(self._settings.watch_s):
-            self._guarded(self.refresh)
-
-    def _guarded(self, call: Callable[[], None]) -> None:
-        """A watch that died would leave old models standing without a word."""
-        try:
-            call()
-        except Exception as error:
-            self._notice(f"watching the store: {type(error).__name__}: {error}")
+            try:
+                self.refresh()
+            except Exception as error:  # a watch that died would leave old models standing
+                self._notice(f"watching the store: {type(error).__name__}: {error}")

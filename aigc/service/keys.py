@@ -1,7 +1,8 @@
 """API keys. `aigc-<id>-<secret>` is shown once; only the SHA-256 of the whole is kept.
 
-A key file is JSON Lines, one line a key; AIGC_KEYS may hold its path, its s3:// URI or its lines.
-Secrets have 256 random bits, so a fast hash without salt is enough: there is nothing to guess.
+A key file is JSON Lines, one line a key, and readable by its owner alone; AIGC_KEYS may hold its
+path, its s3:// URI or its lines. Secrets have 256 random bits, so a fast hash without salt is
+enough: there is nothing to guess.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -21,13 +23,14 @@ from typing import Any
 from aigc import storage
 from aigc.errors import SpecError, listed
 from aigc.service.errors import KeyRefusedError
-from aigc.service.lock import locked
 from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
 
 SCOPES = ("generate", "batch", "admin")
 
 _SECRET = re.compile(r"aigc-([0-9a-z]{8})-[0-9A-Za-z]{43}")
 LOOKS_LIKE_A_KEY = re.compile(r"aigc-[0-9a-z]{8}-[0-9A-Za-z_%-]+")
+_OTHERS = 0o044
+"""Permission bits that let the file's group or everybody read it."""
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -122,8 +125,12 @@ def create(
     ordered = tuple(scope for scope in SCOPES if scope in scopes)
     limits = (images_per_day, requests_per_minute)
     key = Key(name, _hash(secret), ordered, _now(), *limits, note=note)
-    with locked(file):
-        _write(file, [*(read(file) if storage.exists(file) else []), key])
+
+    def change(data: bytes | None) -> bytes:
+        known = _keys(data, file)
+        return _lines(known if any(each.id == name for each in known) else [*known, key])
+
+    storage.update(file, change)
     return secret, key
 
 
@@ -133,22 +140,42 @@ def revoke(file: str, name: str) -> Key:
     Raises:
         SpecError: there is no such key.
     """
-    _found(file, name)  # before a lock is put beside what may not be there
-    with locked(file):
-        keys, found = _found(file, name)
-        marked = found if found.revoked else replace(found, revoked=_now())
-        _write(file, [marked if key.id == name else key for key in keys])
+    marked = _marked(read(file), name, file)  # before a lock is put beside what may not be there
+
+    def change(data: bytes | None) -> bytes:
+        nonlocal marked
+        keys = _keys(data, file)
+        marked = _marked(keys, name, file)
+        return _lines(marked if key.id == name else key for key in keys)
+
+    storage.update(file, change)
     return marked
 
 
-def _found(file: str, name: str) -> tuple[list[Key], Key]:
-    """All keys, and the one with the id `name`."""
-    keys = read(file)
+def exposed(source: str) -> str | None:
+    """A warning where every user of this machine can read the key file `source`.
+
+    Who reads it can sign addresses of single pictures in the name of each key.
+    """
+    if are_lines(source) or storage.is_s3(source):
+        return None
+    mode = storage.permissions(source)
+    if mode is None or not mode & _OTHERS:
+        return None
+    return (
+        f"{source}: others can read it (mode {mode:04o}) and sign addresses with it; "
+        f"chmod 600 {shlex.quote(source)}"
+    )
+
+
+def _marked(keys: Iterable[Key], name: str, file: str) -> Key:
+    """The key with the id `name`, revoked. Raises SpecError: there is no such key."""
+    keys = list(keys)
     found = next((key for key in keys if key.id == name), None)
     if found is None:
         known = listed([key.id for key in keys]) or "none"
         raise SpecError(f"key = {name!r}: not in {file}; there is: {known}")
-    return keys, found
+    return found if found.revoked else replace(found, revoked=_now())
 
 
 def read(file: str) -> list[Key]:
@@ -201,9 +228,13 @@ def _name(source: str) -> str:
     return ENVIRONMENT if are_lines(source) else source
 
 
-def _write(file: str, keys: Iterable[Key]) -> None:
+def _keys(data: bytes | None, file: str) -> list[Key]:
+    return parse((data or b"").decode(errors="replace"), file)
+
+
+def _lines(keys: Iterable[Key]) -> bytes:
     lines = (json.dumps(asdict(key), sort_keys=True) + "\n" for key in keys)
-    storage.write_bytes(file, "".join(lines).encode())
+    return "".join(lines).encode()
 
 
 def _hash(secret: str) -> str:

@@ -77,11 +77,6 @@ class Missing:
         self._until[ref] = time.monotonic() + _REMEMBER_MISSING_S
 
 
-def aliases(store: ModelStore, name: str) -> dict[str, str]:
-    """Every alias of `name`, `latest` included, and its version."""
-    return {LATEST: store.resolve(name).version} | store.aliases(name)
-
-
 def before(store: ModelStore, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
     """What `asked` stood for earlier, newest first; nothing for a pinned version."""
     name, _, alias = asked.partition("@")

@@ -44,12 +44,14 @@ _LIST_S = 5.0
 _FRESH_S = 1.0
 _SHARE = 0.1
 """Of the time, at most, that goes into reading one set's progress, however often it is asked."""
+_PAGE_BYTES = 16 * 2**20
+"""Of pictures on one page: one that would have more ends early."""
 _SCAN = 2**16
 """Slots whose labels are worked out at a time."""
 
 
 @dataclass(frozen=True)
-class Item:
+class SetItem:
     """One item of a set. `index` is its place in the set, `candidate` its number among those of
     its seed: what the endpoint calls index."""
 
@@ -59,7 +61,8 @@ class Item:
     candidate: int
     label: str | None
     truncation: float | None
-    file: bytes
+    file: bytes | None
+    """None where pictures were not asked for."""
     media_type: str
 
 
@@ -87,9 +90,11 @@ class Shelf:
         """Raises NotFoundError, StorageError, JobError."""
         return {"id": name, **self._progress(name).told}
 
-    def items(self, name: str, start: int, count: int, label: str | None) -> tuple[list[Item], int]:
+    def items(
+        self, name: str, start: int, count: int, label: str | None, pictures: bool = False
+    ) -> tuple[list[SetItem], int | None]:
         """Up to `count` items that are there, from index `start` on, of `label` only if given; and
-        the index to go on at, which is the set's size at the end.
+        the index to go on at, None at the end. Pictures may make it fewer: see `_PAGE_BYTES`.
 
         Raises:
             NotFoundError: no such set. BadRequestError: the set has not the label.
@@ -97,21 +102,22 @@ class Shelf:
         progress, out = self._progress(name), self._place(name)
         job, briefs = progress.job, _briefs(out, progress.job)
         wanted = None if label is None else _label(job, label)
-        found: list[int] = []
+        indices: list[int] = []
         for slots in _made(progress, start):
-            found += _of_label(job, briefs, slots, wanted)[: count - len(found)].tolist()
-            if len(found) == count:
+            indices += _of_label(job, briefs, slots, wanted)[: count - len(indices)].tolist()
+            if len(indices) == count:
                 break
-        rest = found[-1] + 1 if len(found) == count else job.count
-        return _read(out, job, briefs, found), rest
+        found = _page(_read(out, job, briefs, indices, pictures))
+        ended = not found or len(found) == len(indices) < count
+        return found, None if ended else found[-1].index + 1
 
-    def item(self, name: str, index: int) -> Item:
+    def item(self, name: str, index: int) -> SetItem:
         """Raises NotFoundError when the set has no such item, or not yet."""
         progress, out = self._progress(name), self._place(name)
         job = progress.job
         if not 0 <= index < job.count or job.shard_of(index) not in progress.committed:
             raise NotFoundError(f"item {index}: the set has no such item, or not yet")
-        return _read(out, job, _briefs(out, job), [index])[0]
+        return next(_read(out, job, _briefs(out, job), [index], pictures=True))
 
     def file(self, name: str, file: str) -> bytes:
         """Raises NotFoundError when it is none of `FILES`, or not there (yet)."""
@@ -200,33 +206,51 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
     return slots[:0] if labels is None else slots[labels == label]
 
 
-def _read(out: str, job: Job, briefs: Briefs | None, indices: list[int]) -> list[Item]:
+def _read(
+    out: str, job: Job, briefs: Briefs | None, indices: list[int], pictures: bool
+) -> Iterator[SetItem]:
+    """In order, some megabytes at a time."""
     wanted: dict[int, set[int]] = {}
     for index in indices:
         wanted.setdefault(job.shard_of(index), set()).add(index)
-    return [
-        item
-        for shard, inside in sorted(wanted.items())
-        for rows in read.rows(out, _inside(commit.read_record(out, shard)), inside)
-        for item in _items(job, briefs, rows)
-    ]
+    for shard, inside in sorted(wanted.items()):
+        record = _inside(commit.read_record(out, shard))
+        for rows in read.rows(out, record, inside, with_pictures=pictures):
+            yield from _items(job, briefs, rows, pictures)
 
 
-def _items(job: Job, briefs: Briefs | None, rows: read.Rows) -> Iterator[Item]:
+def _page(items: Iterator[SetItem]) -> list[SetItem]:
+    """The first of `items`, until their files are many bytes together."""
+    found, size_bytes = list[SetItem](), 0
+    for item in items:
+        found.append(item)
+        size_bytes += len(item.file or b"")
+        if size_bytes >= _PAGE_BYTES:
+            break
+    return found
+
+
+def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> Iterator[SetItem]:
     draws = draws_of(job, briefs, rows.indices, rows.candidates // DRAW)
     for at, index in enumerate(rows.indices.tolist()):
-        picture, cut = rows.picture(at, job), float(draws.truncations[at])
-        raw = picture.codec == "raw"
-        yield Item(
+        codec, cut = rows.codec(at, job), float(draws.truncations[at])
+        yield SetItem(
             index,
             rows.ids[at],
             int(rows.seeds[at]),
             int(rows.candidates[at]),
             None if rows.labels is None else job.labels[int(rows.labels[at])],
             cut if np.isfinite(cut) else None,
-            encode(picture.pixels(job.channels)[None], "png")[0] if raw else picture.file,
-            MIME["png" if raw else picture.codec],
+            _shown(rows.picture(at, job), job) if pictures else None,
+            MIME["png" if codec == "raw" else codec],
         )
+
+
+def _shown(picture: read.Picture, job: Job) -> bytes:
+    """A file; raw values as PNG."""
+    if picture.codec != "raw":
+        return picture.file
+    return encode(picture.pixels(job.channels)[None], "png")[0]
 
 
 def _inside(record: ShardRecord) -> ShardRecord:

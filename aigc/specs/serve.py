@@ -89,7 +89,8 @@ class ServeSpec(Spec):
     """A request that would wait longer in a replica's queue is refused with Retry-After; an eighth
     of it where the queue has not been empty for a quarter of it."""
     watch_s: Annotated[float, Field(gt=0)] = 5.0
-    """How often replicas look whether an alias moved."""
+    """How often replicas look whether an alias moved; on S3 a look is two list requests a name, and
+    one more where all names are served."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:

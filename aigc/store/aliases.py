@@ -28,18 +28,43 @@ class AliasMove:
 
 def alias_history(folder: str) -> list[AliasMove]:
     """Every move of the alias kept in `folder`, oldest first."""
-    entries = sorted(entry.uri for entry in storage.listing(folder))
-    moves = (json.loads(storage.read_bytes(uri)) for uri in entries)
-    return [AliasMove(move["version"], move["action"], move["at"]) for move in moves]
+    return [move_at(storage.join(folder, name)) for name in sorted(storage.names(folder))]
+
+
+def move_at(uri: str) -> AliasMove:
+    """One move, which never changes."""
+    move = json.loads(storage.read_bytes(uri))
+    return AliasMove(move["version"], move["action"], move["at"])
+
+
+def newest_moves(aliases: str) -> dict[str, str]:
+    """The URI of the last move of each alias in the folder `aliases`, by the alias; one list.
+
+    A promotion that was killed may leave a folder without a move: no alias yet.
+    """
+    found: dict[str, str] = {}
+    for entry in storage.listing(aliases):
+        alias = entry.key.partition("/")[0]
+        found[alias] = max(found.get(alias, ""), entry.uri)
+    return found
+
+
+def last_move(folder: str) -> tuple[int, AliasMove] | None:
+    """The number of the alias's last move, from 1, and the move; None when there is none."""
+    names = storage.names(folder)
+    if not names:
+        return None
+    name = max(names)
+    return int(name.partition(".")[0]), move_at(storage.join(folder, name))
 
 
 def promote_alias(folder: str, version: str) -> None:
     """Move the alias to `version`; nothing happens when it is there already."""
     while True:
-        moves = alias_history(folder)
-        if moves and moves[-1].version == version:
+        last = last_move(folder)
+        if last is not None and last[1].version == version:
             return
-        if _move(folder, len(moves) + 1, version, "promote"):
+        if _move(folder, last[0] + 1 if last else 1, version, "promote"):
             return
 
 

@@ -20,7 +20,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 import safetensors.torch
@@ -30,7 +30,15 @@ from torch import Tensor
 from aigc import storage
 from aigc.errors import StoreError, listed
 from aigc.models.config import ModelConfig
-from aigc.store.aliases import AliasMove, alias_history, promote_alias, rollback_alias
+from aigc.store.aliases import (
+    AliasMove,
+    alias_history,
+    last_move,
+    move_at,
+    newest_moves,
+    promote_alias,
+    rollback_alias,
+)
 from aigc.store.card import model_card
 from aigc.store.version import (
     CARD,
@@ -127,23 +135,16 @@ class ModelStore:
         return self.named(ref)
 
     def named(self, ref: str) -> ModelVersion:
-        """As `resolve`, of this store's own models only: what a stranger may say.
-
-        Raises:
-            StoreError: nothing is there; the message lists what is.
-        """
+        """As `resolve`, of this store's own models only: what a stranger may say."""
         name, _, wanted = ref.partition("@")
+        version = self._version(name, wanted)
+        if version is not None:
+            return read_version(storage.join(self._models, name, version))
         versions = self._published(name)
         if not versions:
             raise StoreError(_missing(f"model {name!r} in {self.uri}", name, self.names()))
-        version = versions[-1] if wanted in ("", LATEST) else wanted
-        if version not in versions:
-            standing = self.aliases(name)
-            if wanted not in standing:
-                known = [*standing, LATEST, *reversed(versions)]
-                raise StoreError(_missing(f"version or alias {wanted!r} of {name}", wanted, known))
-            version = standing[wanted]
-        return read_version(storage.join(self._models, name, version))
+        known = [*self.aliases(name), LATEST, *reversed(versions)]
+        raise StoreError(_missing(f"version or alias {wanted!r} of {name}", wanted, known))
 
     def load(self, version: ModelVersion) -> dict[str, Tensor]:
         """The weights by name, on the CPU, checked against the digest.
@@ -159,10 +160,18 @@ class ModelStore:
         except (SafetensorError, ValueError) as error:
             raise StoreError(f"{version.uri}/{WEIGHTS}: not safetensors: {error}") from None
 
-    def names(self) -> list[str]:
-        """Every model with at least one published version, sorted."""
-        keys = (entry.key.split("/") for entry in storage.listing(self._models))
-        return sorted({parts[0] for parts in keys if parts[2:] == [MARKER]})
+    def names(self, but: Collection[str] = ()) -> list[str]:
+        """Every model with at least one published version, sorted; those in `but` left out."""
+        folders = storage.folders(self._models)
+        return [name for name in folders if name not in but and self.latest(name) is not None]
+
+    def latest(self, name: str, known: Collection[str] = ()) -> str | None:
+        """The newest published version of `name`; those `known` to be published are not asked."""
+        if not _NAME.fullmatch(name):
+            return None
+        there = filter(_VERSION.fullmatch, storage.folders(storage.join(self._models, name)))
+        newest_first = sorted(there, key=lambda version: -int(version[1:]))
+        return next((v for v in newest_first if v in known or self._has(name, v)), None)
 
     def versions(self, name: str) -> list[ModelVersion]:
         """The published versions of `name`, oldest first; empty when there are none."""
@@ -196,13 +205,13 @@ class ModelStore:
         return alias_history(self._alias(name, alias))
 
     def aliases(self, name: str) -> dict[str, str]:
-        """The version each alias of `name` stands for, `latest` left out.
+        """The version each alias of `name` stands for, `latest` left out."""
+        moves = newest_moves(self.aliases_uri(name)).items()
+        return {alias: move_at(uri).version for alias, uri in moves}
 
-        A promotion that was killed may leave a folder without a move: no alias yet.
-        """
-        names = storage.folders(storage.join(self._models, name, "_aliases"))
-        moves = {alias: self.history(name, alias) for alias in names}
-        return {alias: known[-1].version for alias, known in moves.items() if known}
+    def aliases_uri(self, name: str) -> str:
+        """The folder of folders that hold the moves of each alias."""
+        return storage.join(self._models, name, "_aliases")
 
     def write_extra(self, version: ModelVersion, filename: str, data: bytes) -> None:
         """Add or replace a file beside the model, such as metrics.json or report.png.
@@ -231,8 +240,22 @@ class ModelStore:
         found = {parts[0] for parts in keys if parts[1:] == [MARKER]}
         return sorted((v for v in found if _VERSION.fullmatch(v)), key=lambda v: int(v[1:]))
 
+    def _version(self, name: str, wanted: str) -> str | None:
+        """What `wanted` of `name` stands for; None when there is no such version or alias."""
+        if wanted in ("", LATEST):
+            return self.latest(name)
+        if not (_NAME.fullmatch(name) and _NAME.fullmatch(wanted)):
+            return None
+        if _VERSION.fullmatch(wanted):
+            return wanted if self._has(name, wanted) else None
+        last = last_move(self._alias(name, wanted))
+        return last[1].version if last else None
+
+    def _has(self, name: str, version: str) -> bool:
+        return storage.exists(storage.join(self._models, name, version, MARKER))
+
     def _alias(self, name: str, alias: str) -> str:
-        return storage.join(self._models, name, "_aliases", alias)
+        return storage.join(self.aliases_uri(name), alias)
 
 
 def _serialise(tensors: dict[str, Tensor]) -> bytes:

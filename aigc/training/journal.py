@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -13,13 +12,15 @@ import numpy as np
 from PIL import Image
 
 from aigc import storage
+from aigc.training.metric_lines import MetricLines
 from aigc.types import Json
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 _FLUSH_S = 10.0
-_TAIL = 8
+_BOARD_BYTES = 2**20
+"""Of a TensorBoard file on S3, about."""
 
 
 class Journal:
@@ -27,9 +28,11 @@ class Journal:
 
     def __init__(self, out: str, first_step: int) -> None:
         self._out = out
-        self._lines = [line for line in _read_lines(out) if line["step"] <= first_step]
+        self._lines = MetricLines(out, first_step)
         self._writer: SummaryWriter | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._boards = 0
+        """TensorBoard files begun."""
         self._first_step = first_step
         self._flushed_at = time.monotonic()
 
@@ -39,7 +42,7 @@ class Journal:
 
     def log(self, figures: Json) -> None:
         """One line of `metrics.jsonl` and a point on each TensorBoard curve; needs `step`."""
-        self._append(figures)
+        self._lines.append(figures)
         for name, value in figures.items():
             if name != "step":
                 self._board().add_scalar(name, value, figures["step"])
@@ -48,9 +51,9 @@ class Journal:
 
     def event(self, event: Json) -> None:
         """Something that happened to the run at `step`: its `kind` and `message` stand out."""
-        self._append(event)
+        self._lines.append(event)
         self._board().add_text("events", event["message"], event["step"])
-        happened = sum(line.get("kind") == event["kind"] for line in self._lines)
+        happened = self._lines.count(event["kind"])
         self._board().add_scalar(f"events/{event['kind']}", happened, event["step"])
         self.flush()
 
@@ -62,31 +65,33 @@ class Journal:
         self._board().add_image("samples", pixels, step, dataformats="HWC")
 
     def flush(self) -> None:
-        """Write everything logged so far; `metrics.jsonl` is replaced whole, never half."""
+        """Store everything logged so far. What is sent to S3 each time is bounded."""
         self._flushed_at = time.monotonic()
-        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in self._lines)
-        storage.write_bytes(storage.join(self._out, "metrics.jsonl"), text.encode())
+        self._lines.flush()
         if self._writer is not None:
             self._writer.flush()
         if self._folder is not None:
-            for path in sorted(Path(self._folder.name).iterdir()):
-                uri = storage.join(self._out, "tensorboard", path.name)
-                storage.write_bytes(uri, path.read_bytes())
+            self._send(Path(self._folder.name))
 
     def close(self) -> None:
         self.flush()
+        self._lines.close()
         if self._writer is not None:
             self._writer.close()
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _append(self, line: Json) -> None:
-        """In place of a line of the same step and kind: what a resumed run has seen before."""
-        for at, known in enumerate(self._lines[-_TAIL:], max(0, len(self._lines) - _TAIL)):
-            if known["step"] == line["step"] and known.keys() == line.keys():
-                self._lines[at] = line
-                return
-        self._lines.append(line)
+    def _send(self, folder: Path) -> None:
+        """TensorBoard's files, of which those that are long enough are never sent again: it goes on
+        in a new one, and reads them one after the other."""
+        for path in sorted(folder.iterdir()):
+            data = path.read_bytes()
+            storage.write_bytes(storage.join(self._out, "tensorboard", path.name), data)
+            if len(data) > _BOARD_BYTES:
+                if self._writer is not None:
+                    self._writer.close()
+                    self._writer = None
+                path.unlink()
 
     def _board(self) -> SummaryWriter:
         """TensorBoard appends to a file, which S3 cannot: there a local folder is sent along."""
@@ -95,9 +100,13 @@ class Journal:
 
             folder = storage.join(storage.absolute(self._out), "tensorboard")
             if storage.is_s3(self._out):
-                self._folder = tempfile.TemporaryDirectory(prefix="aigc-tensorboard-")
+                if self._folder is None:
+                    self._folder = tempfile.TemporaryDirectory(prefix="aigc-tensorboard-")
                 folder = self._folder.name
-            self._writer = SummaryWriter(folder, purge_step=self._first_step + 1)
+            purge = None if self._boards else self._first_step + 1
+            suffix = f".{self._boards:06d}" if self._boards else ""
+            self._writer = SummaryWriter(folder, purge_step=purge, filename_suffix=suffix)
+            self._boards += 1
         return self._writer
 
 
@@ -110,8 +119,3 @@ def newest_sheet(out: str) -> str | None:
     folder = storage.join(out, "samples")
     names = sorted(entry.key.rsplit("/", 1)[-1] for entry in storage.listing(folder))
     return storage.join(folder, names[-1]) if names else None
-
-
-def _read_lines(out: str) -> list[Json]:
-    data = storage.read_if_there(storage.join(out, "metrics.jsonl")) or b""
-    return [json.loads(line) for line in data.decode().splitlines()]

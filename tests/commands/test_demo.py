@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aigc.commands.demo import emoji_plan
-from tests.commands.test_data import aigc
+from tests.command_line import aigc
 
 
 def test_the_emoji_demo_is_in_colour_at_64_pixels(tmp_path: Path) -> None:

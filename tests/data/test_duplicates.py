@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from aigc.data.duplicates import Duplicate, Rows, find
@@ -65,7 +67,7 @@ def test_bands_find_what_comparing_all_pairs_finds() -> None:
     pixels = np.concatenate([base, base + rng.integers(-6, 7, base.shape)]).clip(0, 255)
     pixels = pixels.astype(np.uint8)
     rows = rows_of(pixels)
-    wide = {"near_duplicate_distance": 5, "near_duplicate_rmse": 5.0}
+    wide: dict[str, Any] = {"near_duplicate_distance": 5, "near_duplicate_rmse": 5.0}
     close = set()
     for later in range(80):
         for earlier in range(later):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ MEMORY = [2**30, 1000]
 """Enough for the whole set; so little that it is streamed block by block."""
 
 
-def loader(data: Dataset, memory_bytes: int, batch: int = 32, **more: int) -> Loader:
+def loader(data: Dataset, memory_bytes: int, batch: int = 32, **more: Any) -> Loader:
     made = Loader(data, "train", batch, **{"seed": 0, **more}, memory_bytes=memory_bytes)
     assert made.in_memory == (memory_bytes == MEMORY[0])
     return made

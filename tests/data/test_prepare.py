@@ -6,7 +6,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -130,7 +130,7 @@ def test_the_result_does_not_depend_on_who_did_what_when(shop: Path, tmp_path: P
     made = []
     for number, execute in enumerate((in_process, backwards)):
         chosen = spec(shop, tmp_path / f"out{number}", size=64)
-        made.append(prepare_with(chosen, open_source(chosen), execute))
+        made.append(prepare_with(chosen, open_source(chosen), cast(Any, execute)))
     assert made[0]["digest"] == made[1]["digest"]
     for split in ("train", "test"):
         first, second = (
@@ -164,7 +164,7 @@ def test_a_killed_run_leaves_no_set_and_the_same_call_finishes_it(
 
     chosen = spec(shop, tmp_path / "out")
     with pytest.raises(Killed):
-        prepare_with(chosen, open_source(chosen), dies)
+        prepare_with(chosen, open_source(chosen), cast(Any, dies))
     with pytest.raises(DataError, match="unfinished"):
         open_dataset(str(tmp_path / "out"))
     with pytest.raises(SpecError, match="unfinished set of another spec"):
@@ -177,7 +177,7 @@ def test_a_killed_run_leaves_no_set_and_the_same_call_finishes_it(
         seen.extend(Path(path).stat().st_mtime_ns == time for path, time in times.items())
         times.clear()
 
-    made = prepare_with(chosen, open_source(chosen), watching)
+    made = prepare_with(chosen, open_source(chosen), cast(Any, watching))
     assert seen == [True] * 4
     assert made["digest"] == run(spec(shop, tmp_path / "fresh"))["digest"]
     assert not (tmp_path / "out/_work").exists()

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ class Guarded:
     def __init__(self, client: httpx.Client, file: str, lines: list[str]) -> None:
         self.client, self.file, self.lines = client, file, lines
 
-    def key(self, *scopes: str, **limits: int) -> tuple[dict[str, str], keys.Key]:
+    def key(self, *scopes: str, **limits: Any) -> tuple[dict[str, str], keys.Key]:
         """Headers of a new key, which the endpoint knows a moment later."""
         secret, key = keys.create(self.file, scopes, **limits)
         headers = {"authorization": f"Bearer {secret}"}
@@ -214,11 +215,11 @@ def test_who_finds_no_place_is_not_charged(models: Endpoint, tmp_path: Path) -> 
     settings = EndpointSettings(keys=file, access_log=False)
     with models.running(endpoint=settings, max_queued_images=32) as client:
         client.headers["authorization"] = f"Bearer {secret}"
-        batcher = client.service.batcher  # type: ignore[attr-defined]
+        batcher = client.service.batcher
         batcher.close()
         assert client.post("/v1/images/generations", json=ASKED).status_code == 503
         assert client.get("/readyz").status_code == 503
-        client.service._batcher = Batcher(batcher._settings)  # type: ignore[attr-defined]
+        client.service._batcher = Batcher(batcher._settings)
         assert client.post("/v1/images/generations", json=ASKED).status_code == 200
         assert client.post("/v1/images/generations", json=ASKED).status_code == 429
 
@@ -232,7 +233,7 @@ def test_who_is_refused_has_not_had_his_picture_read(models: Endpoint, tmp_path:
         client.headers["authorization"] = f"Bearer {secret}"
         assert client.post(path, **sent).status_code == 400
         assert client.post(path, **sent).status_code == 429
-        client.service.batcher.close()  # type: ignore[attr-defined]
+        client.service.batcher.close()
         with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
             head = (
                 f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\n"

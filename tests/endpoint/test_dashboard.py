@@ -54,8 +54,8 @@ def test_a_panel_asks_for_what_is_there(series: dict[str, set[str]], panel: dict
         known = set.union(*(series.get(name, set()) for name in names)) | FROM_PROMETHEUS
         for name in names:
             assert name in series
-        used = re.findall(r"by \(([^)]*)\)|([a-z]+)=~?\"", target["expr"])
-        used = {part for by, label in used for part in (by or label).split(", ")}
+        by_labels = re.findall(r"by \(([^)]*)\)|([a-z]+)=~?\"", target["expr"])
+        used = {part for by, label in by_labels for part in (by or label).split(", ")}
         used |= set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
         assert used <= known, used - known
 

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -142,6 +143,24 @@ def test_memory_and_time_are_bounded() -> None:
 
     assert asyncio.run(many(Idempotency(60, 20_000))) == (False, True)
     assert asyncio.run(many(Idempotency(0, 20_000))) == (False, False)
+
+
+def test_a_call_does_not_copy_what_is_kept() -> None:
+    async def answer() -> bytes:
+        return b"x"
+
+    async def peak_bytes() -> int:
+        once = Idempotency(60, 2**30)
+        for number in range(20_000):
+            await once.once("k", str(number), b"", answer)
+        tracemalloc.start()
+        try:
+            await once.once("k", "one more", b"", answer)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert asyncio.run(peak_bytes()) < 50_000, "a list of 20,000 entries takes 160 KB"
 
 
 def test_callers_do_not_share_keys() -> None:

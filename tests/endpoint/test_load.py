@@ -65,7 +65,7 @@ def test_a_request_may_take_so_long_and_no_longer(models: Endpoint) -> None:
         assert answer.headers["retry-after"] == "1"
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
             client.post(GENERATIONS, json=body | {"stream": True})
-        batcher = client.service.batcher  # type: ignore[attr-defined]
+        batcher = client.service.batcher
         assert batcher.seen.cancelled >= 1
         assert client.get("/readyz").status_code == 200
 
@@ -82,7 +82,7 @@ def test_who_hangs_up_frees_the_place(models: Endpoint) -> None:
         time.sleep(0.2)
         for raw in raws:
             raw.close()
-        batcher = client.service.batcher  # type: ignore[attr-defined]
+        batcher = client.service.batcher
         until = time.monotonic() + 10
         while batcher.seen.queued and time.monotonic() < until:
             time.sleep(0.02)

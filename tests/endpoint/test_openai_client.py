@@ -48,7 +48,7 @@ def test_generate(sync: Client, client: httpx.Client) -> None:
 def test_generate_addresses(sync: Client) -> None:
     made = sync.images.generate(
         model="tiny", prompt="one", n=2, response_format="url", output_format="webp",
-        output_compression=50, size="32x32",  # type: ignore[arg-type]
+        output_compression=50, size="32x32",
     )  # fmt: skip
     assert made.data is not None
     for image in made.data:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -182,3 +184,52 @@ def test_a_set_that_cannot_be_read_hides_no_other(models: Endpoint, folder: Path
         assert sets["shop"]["state"] == "complete"
         assert len({hashlib.sha256(row["id"].encode()).digest() for row in sets.values()}) == 3
     (broken / "_job.json").unlink()
+
+
+@pytest.mark.parametrize("writer", ["parquet", "webdataset", "files"])
+def test_a_page_of_pictures_is_bounded_in_bytes(
+    models: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    """Pages that follow give the rest."""
+    monkeypatch.setattr("aigc.service.sets._PAGE_BYTES", 10 * 16 * 16)
+    SetMaker().finished(str(tmp_path), writer=writer, codec="png")
+    settings = EndpointSettings(access_log=False, sets=(str(tmp_path),))
+    with models.running(endpoint=settings) as client:
+        (row,) = client.get("/v1/sets").json()["data"]
+        found, start, most = [], 0, 0
+        while start is not None:
+            query = {"start": start, "count": 100, "pictures": True}
+            page = client.get(f"/v1/sets/{row['id']}/items", params=query).json()
+            sizes = [len(base64.b64decode(item["b64_json"])) for item in page["data"]]
+            most = max(most, sum(sizes[:-1]))
+            found += [item["index"] for item in page["data"]]
+            start = page["next"]
+    assert found == list(range(100))
+    assert most < 10 * 16 * 16
+
+
+@pytest.mark.parametrize("writer", ["parquet", "webdataset", "files"])
+def test_pictures_are_read_only_where_they_are_asked_for(
+    models: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    SetMaker().finished(str(tmp_path), writer=writer, codec="png")
+    asked, group = set[str](), pq.ParquetFile.read_row_group
+
+    def noted(file: pq.ParquetFile, number: int, columns: list[str]) -> pa.Table:
+        asked.update(columns)
+        return group(file, number, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
+    settings = EndpointSettings(access_log=False, sets=(str(tmp_path),))
+    with models.running(endpoint=settings) as client:
+        (row,) = client.get("/v1/sets").json()["data"]
+        path = f"/v1/sets/{row['id']}/items"
+        rows = client.get(path, params={"count": 100, "pictures": True}).json()["data"]
+        shown = [{k: v for k, v in item.items() if k != "b64_json"} for item in rows]
+        asked.clear()
+        for picture in tmp_path.rglob("*.png"):
+            if picture.parent != tmp_path:
+                picture.unlink()
+        page = client.get(path, params={"count": 100}).json()
+    assert (page["data"], page["next"]) == (shown, 100)
+    assert not asked & {"image", "pixels", "file"}

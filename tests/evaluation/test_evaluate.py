@@ -104,7 +104,7 @@ def test_the_page_is_a_picture_of_all_of_it(
     image = Image.open(io.BytesIO(page))
     assert image.width == 2200
     assert 1500 < image.height < 4000
-    assert len(image.convert("L").getcolors(256)) > 100
+    assert len(image.convert("L").getcolors(256) or []) > 100
 
 
 def test_unconditional_samples_leave_agreement_out(

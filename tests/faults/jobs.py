@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 import numpy as np
@@ -131,7 +132,7 @@ def leftovers(job: Job) -> list[str]:
     if not storage.is_s3(job.out):
         return found + [str(path) for path in Path(job.out).rglob(".aigc-tmp-*")]
     bucket, _, prefix = job.out.removeprefix("s3://").partition("/")
-    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    keys: dict[str, Any] = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
     client = boto3.client("s3", region_name="us-east-1", **keys)
     listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
     uploads = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+from typing import Any
 
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import (
@@ -160,9 +161,9 @@ TABLES = [
 
 _TAR = tarred(pictures("a/1.png b/2.png"))
 _IDX = {name: data for name, data in idx_pair("train").items() if isinstance(data, bytes)}
-_SHARD = {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"caption": "x"}',
+_SHARD: dict[str, Any] = {"0.png": encoded(noise(0)), "0.cls": "1", "0.json": '{"caption": "x"}',
           "1.png": encoded(noise(1)), "1.cls": "0", "1.json": "{}"}  # fmt: skip
-_MORE = {"2.png": encoded(noise(2)), "2.cls": "1"}
+_MORE: dict[str, Any] = {"2.png": encoded(noise(2)), "2.cls": "1"}
 
 ARCHIVES = [
     Case("a ZIP", {"x.zip": zipped(pictures("a/1.png b/2.png"))}, source="x.zip", labels="a b",

@@ -183,7 +183,9 @@ def _control_store(answer: Callable[[Any], str] | None = None) -> Iterator[int]:
     class Servicer(gcs_service_pb2_grpc.NodeInfoGcsServiceServicer):
         def CheckAlive(self, request: Any, context: Any) -> Any:  # noqa: N802
             assert answer is not None
-            return gcs_service_pb2.CheckAliveReply(ray_version=answer(context))
+            return gcs_service_pb2.CheckAliveReply(  # type: ignore[attr-defined]
+                ray_version=answer(context)
+            )
 
     server = grpc.server(futures.ThreadPoolExecutor(1))
     if answer:
@@ -206,8 +208,13 @@ def _other_token() -> contextlib.AbstractContextManager[int]:
     return _control_store(lambda context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong"))
 
 
+def _late(context: Any) -> str:
+    time.sleep(2)
+    return "1.13.0"
+
+
 def _stuck() -> contextlib.AbstractContextManager[int]:
-    return _control_store(lambda context: str(time.sleep(2)))
+    return _control_store(_late)
 
 
 ANSWERS = [

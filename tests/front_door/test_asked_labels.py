@@ -74,9 +74,9 @@ def test_training_tells_of_them_and_keeps_them(family: str, raw: Path, tmp_path:
     assert made.config.untrained == ("zebra",)
     assert [line for line in told if "no training pictures of zebra" in line]
     dataset = open_dataset(data)
-    assert set(asked_labels(made.config, dataset, 60, 0).tolist()) == {1}  # type: ignore[union-attr]
+    assert set(asked_labels(made.config, dataset, 60, 0).tolist()) == {1}
     sheet = Sheet(made.config, 0, torch.device("cpu"))
-    assert set(sheet._label.tolist()) == {0, 1}  # type: ignore[union-attr]
+    assert set(sheet._label.tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize(

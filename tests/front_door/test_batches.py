@@ -181,7 +181,8 @@ def test_a_batch_takes_what_the_endpoint_takes(
 
 
 def _param(reject: Any) -> str | None:
-    job = Job.model_construct(model_digest="0", seed=0, briefs_digest="0")
+    fields: dict[str, Any] = {"model_digest": "0", "seed": 0, "briefs_digest": "0"}
+    job = Job.model_construct(**fields)
     error: dict[str, Any] = _refusal(job, reject)["response"]["body"]["error"]
     return error["param"]
 

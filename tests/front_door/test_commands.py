@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,11 @@ def test_what_was_read_is_said_before_the_job_starts(aigc: Aigc) -> None:
     import pyarrow.parquet as pq
 
     publish_tiny("tiny-front", labels=("[/sale]", "Café"))
-    rows = [["Labels", "Qty", "sku", None], ["[/sale]", 2, "007", None], *[[None]] * 7]
+    rows: list[list[Any]] = [
+        ["Labels", "Qty", "sku", None],
+        ["[/sale]", 2, "007", None],
+        *[[None]] * 7,
+    ]
     rows += [["Cafe\u0301", 1, 8, None], ["Café", "1.000", "", None]]
     Path("orders.xlsx").write_bytes(workbook(("Spring", rows), ("Notes", [["x"]]))())
     options = ["--model", "tiny-front", "--out", "set", "--set", "max_rejects=1", "--workers", 1]
@@ -75,7 +80,10 @@ def test_a_batch_is_answered_with_what_had_no_effect(aigc: Aigc) -> None:
     body = {"model": "tiny-front@latest", "prompt": "two", "quality": "hd", "index": 3, "seed": 1}
     refused = {"prompt": "two", "background": "transparent"}
     line = {"method": "POST", "url": "/v1/images/generations"}
-    rows = [{"custom_id": 7, "body": body, **line}, {"custom_id": "b", "body": refused, **line}]
+    rows: list[Any] = [
+        {"custom_id": 7, "body": body, **line},
+        {"custom_id": "b", "body": refused, **line},
+    ]
     Path("batch.jsonl").write_bytes(json_lines(*rows))
     options = ["--model", "tiny-front", "--out", "set", "--set", "max_rejects=1", "--workers", 1]
     made = aigc("generate", "batch.jsonl", *options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def test_entries_of_folders_add_up(tree: dict[str, Content]) -> None:
         check(root, lambda parts: len(list(seen(source, above))))
 
 
-def _fits(key: str, tree: dict[str, Content]) -> bool:
+def _fits(key: str, tree: Collection[str]) -> bool:
     """Whether no file of the tree stands where `key` needs a folder."""
     parts = key.split("/")
     return not any("/".join(parts[:n]) in tree for n in range(1, len(parts)))

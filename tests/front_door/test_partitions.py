@@ -63,7 +63,7 @@ def by_datasets(root: Path) -> list[dict[str, Any]]:
     return list(datasets.load_dataset("parquet", data_files=files, cache_dir=cache, split="train"))
 
 
-def by_duckdb(root: Path, **options: bool) -> list[dict[str, Any]]:
+def by_duckdb(root: Path, **options: Any) -> list[dict[str, Any]]:
     found = duckdb.read_parquet(f"{root}/data/**/*.parquet", **options)
     return found.to_arrow_table().to_pylist()
 

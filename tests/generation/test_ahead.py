@@ -27,8 +27,13 @@ def test_items_are_made_while_earlier_ones_are_worked_on() -> None:
 
 
 def test_only_so_much_waits() -> None:
-    made = []
-    results = ahead(lambda n: n, (made.append(n) or n for n in range(100)), 3)
+    made: list[int] = []
+
+    def noted(number: int) -> int:
+        made.append(number)
+        return number
+
+    results = ahead(lambda n: n, map(noted, range(100)), 3)
     next(results)
     assert len(made) == 4
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aigc.errors import SpecError
 from aigc.generation.conditions import find_label, integer_weights, label_pattern, labels_of
+from aigc.types import Labels
 
 KNOWN = ("T-shirt/top", "Trouser", "Bag", "Dress")
 
@@ -87,9 +88,15 @@ def test_hopeless_shares_are_refused() -> None:
         label_pattern(KNOWN, ())
 
 
+def _label(pattern: Labels, index: int) -> int:
+    labels = labels_of(pattern, np.array([index]))
+    assert labels is not None
+    return int(labels[0])
+
+
 @given(start=st.integers(0, 10**12), length=st.integers(1, 100))
 def test_a_label_depends_on_the_index_alone(start: int, length: int) -> None:
     pattern = label_pattern(KNOWN, {"bag": 2, "dress": 1})
     labels = labels_of(pattern, np.arange(start, start + length))
-    alone = [int(labels_of(pattern, np.array([i]))[0]) for i in range(start, start + length)]
+    alone = [_label(pattern, i) for i in range(start, start + length)]
     assert labels.tolist() == alone

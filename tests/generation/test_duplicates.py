@@ -111,7 +111,7 @@ def test_neither_shards_nor_buckets_nor_arrival_matter() -> None:
 def test_settled_items_stay_and_refuse_lower_ones() -> None:
     pixels = np.stack([noise(0)] * 3 + [noise(1)])
     items = signatures(np.array([5, 3, DRAW + 3, 4]), pixels)
-    before, now = items.take([0, 1]), items.take([2, 3])
+    before, now = items.take(np.array([0, 1])), items.take(np.array([2, 3]))
     settled = before.settle(np.array([3]))
     assert settled.order.tolist() == [5]
     assert refused([now, settled]) == {DRAW + 3}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_memory_does_not_grow_with_the_micro_batch(sets: SetMaker, tmp_path: Pat
 
 def test_parts_follow_the_size_that_briefs_ask_for(sets: SetMaker, tmp_path: Path) -> None:
     huge = {"width": 2048, "height": 1024, "count": 6}
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"brief_id": "a", "count": 20},
         {"brief_id": "b"} | huge,
         {"brief_id": "c", "count": 1},

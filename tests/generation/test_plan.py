@@ -127,5 +127,7 @@ def test_a_draw_changes_the_candidate_and_nothing_else() -> None:
     third = draws_of(make_job(), None, slots, np.full(10, 2))
     assert first.candidates.tolist() == list(range(10))
     assert (third.candidates - first.candidates == 2 * DRAW).all()
+    assert first.labels is not None
+    assert third.labels is not None
     assert np.array_equal(first.labels, third.labels)
     assert first.seeds.tolist() == [7] * 10

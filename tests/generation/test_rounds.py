@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,9 @@ def staged(tmp_path) -> tuple[str, list[Signatures]]:
 
 def test_judging_says_that_it_is_alive_shard_by_shard(staged) -> None:
     out, shards = staged
-    maker, heard = SimpleNamespace(job=SimpleNamespace(gates=GATES)), list[int]()
+    maker: Any = SimpleNamespace(job=SimpleNamespace(gates=GATES))
+    heard: list[int] = []
+    assert GATES.duplicates is not None
     found = rounds.Judge(Part(0, 1), 0)(maker, out, heard.append)
     assert heard == [50] * 12
     assert found.tolist() == find(Part(0, 1), shards, GATES.duplicates).tolist()

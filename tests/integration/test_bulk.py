@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -93,7 +94,7 @@ def test_partitioned_pictures_lie_in_the_folders_of_their_partition(model, tmp_p
 
 
 def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"brief_id": "a", "count": 3, "width": 32, "height": 24, "codec": "jpeg", "quality": 80},
         {"brief_id": "b", "count": 2, "codec": "webp", "quality": 100, "label": "two"},
         {"brief_id": "c", "count": 4, "codec": "raw", "seed": 5, "truncation": 0.5},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_a_busy_cluster_is_waited_for_and_then_said(model, ray_session, tmp_path
         def up(self) -> bool:
             return True
 
-    hog = Hog.remote()
+    hog: Any = Hog.remote()  # type: ignore[attr-defined]
     ray.get(hog.up.remote())
     try:
         with pytest.raises(PlacementError, match="the cluster is busy"):

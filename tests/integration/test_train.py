@@ -123,7 +123,7 @@ def test_a_busy_cluster_is_waited_for_but_not_for_ever(
     class Hog:
         def ready(self) -> None: ...
 
-    hog = Hog.remote()
+    hog: Any = Hog.remote()  # type: ignore[attr-defined]
     ray.get(hog.ready.remote())
     placement = {"workers": 1, "wait_s": 4, "max_retries": 1}
     try:

@@ -79,7 +79,7 @@ def test_weights_that_are_no_numbers_once_folded_show_in_the_pictures(dtype) -> 
     z, label = torch.randn(12, 16), torch.arange(12) % 3
     for at in (0, 3):
         sampler = make_sampler(28, 1)
-        sampler.layers[at].running_var[0] = -1
+        sampler.layers[at].running_var[0] = -1  # type: ignore[index]
         found = for_inference(sampler, dtype)(z, label)
         assert not found.isfinite().all(), at
 

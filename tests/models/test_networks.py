@@ -21,7 +21,7 @@ SIZES = [(8, 1), (16, 3), (28, 1), (32, 3), (64, 3), (128, 3)]
 
 
 def config_of(size: int = 16, channels: int = 1, **changes: object) -> ModelConfig:
-    model = GanModel(latent_dim=8, width=8, **changes)  # type: ignore[arg-type]
+    model = GanModel(latent_dim=8, width=8, **changes)
     return ModelConfig(
         architecture=model, height=size, width=size, channels=channels, labels=("a", "b", "c")
     )
@@ -99,7 +99,7 @@ def test_spectral_norm_bounds_each_layer() -> None:
     for _ in range(30):
         judge(torch.randn(4, 1, 16, 16), torch.zeros(4, dtype=torch.long))
     judge.eval()
-    weight = judge.judge.weight  # type: ignore[union-attr]
+    weight = judge.judge.weight
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.05)
 
 

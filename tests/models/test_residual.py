@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,13 +14,13 @@ from aigc.specs import GanModel
 SIZES = [(8, 8, 1), (28, 28, 1), (32, 48, 3), (40, 40, 3), (64, 64, 3)]
 
 
-def config_of(height: int, width: int, channels: int, **changes: object) -> ModelConfig:
+def config_of(height: int, width: int, channels: int, **changes: Any) -> ModelConfig:
     model = GanModel(
         generator="residual",
         discriminator="residual",
         latent_dim=8,
         width=16,
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
     return ModelConfig(
         architecture=model, height=height, width=width, channels=channels, labels=("a", "b", "c")
@@ -77,7 +79,7 @@ def test_the_inference_form_is_the_same_function() -> None:
     close = for_inference(sampler, torch.bfloat16)(z, label)
     assert close.dtype == torch.float32
     assert (close - expected).abs().mean() * 127.5 < 2
-    exact = for_inference(sampler, torch.float32)
+    exact: Any = for_inference(sampler, torch.float32)
     assert torch.allclose(exact(z, exact.embeddings(label)), expected, atol=1e-5)
 
 

@@ -87,7 +87,7 @@ def test_a_perfect_reconstruction_has_a_finite_loss() -> None:
         (laplace, lambda mean: Laplace(mean, 0.1)),
     ],
 )
-def test_continuous_likelihoods_match_torch(ours, theirs) -> None:  # type: ignore[no-untyped-def]
+def test_continuous_likelihoods_match_torch(ours, theirs) -> None:
     torch.manual_seed(0)
     pictures, mean = torch.rand(3, 1, 4, 4) * 2 - 1, torch.rand(3, 1, 4, 4) * 2 - 1
     expected = -theirs(mean).log_prob(pictures).flatten(1).sum(1)

@@ -35,6 +35,7 @@ def test_the_second_derivative_matches_finite_differences() -> None:
         return gradient.square().flatten(1).sum(1).mean()
 
     weight = judge[0].weight
+    assert isinstance(weight, torch.Tensor)
     logits = judge(pictures).flatten()
     ours = squared_gradient(logits, pictures).double()
     assert torch.allclose(ours, penalty(weight), rtol=1e-5)

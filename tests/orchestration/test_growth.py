@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,11 @@ def test_an_older_autoscaler_is_known_by_its_groups() -> None:
 
 @pytest.mark.integration
 def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray_session) -> None:
-    from ray._raylet import GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, GCS_AUTOSCALER_STATE_NAMESPACE
-    from ray.core.generated.autoscaler_pb2 import ClusterConfig, NodeGroupConfig
+    from ray import _raylet
+    from ray.core.generated import autoscaler_pb2 as generated
+
+    raylet: Any = _raylet
+    messages: Any = generated
     from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
     from aigc.orchestration.session import plan_workers, room_for
@@ -32,11 +36,11 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
     for placement in (large, more):
         with pytest.raises(PlacementError):
             plan_workers(placement)
-    groups = [NodeGroupConfig(resources={"CPU": 8}, max_count=4)]
-    groups += [NodeGroupConfig(resources={"CPU": 64}, max_count=0)]
-    config = ClusterConfig(node_group_configs=groups).SerializeToString()
-    where = {"namespace": GCS_AUTOSCALER_STATE_NAMESPACE}
-    _internal_kv_put(GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, config, overwrite=True, **where)
+    groups = [messages.NodeGroupConfig(resources={"CPU": 8}, max_count=4)]
+    groups += [messages.NodeGroupConfig(resources={"CPU": 64}, max_count=0)]
+    config = messages.ClusterConfig(node_group_configs=groups).SerializeToString()
+    where = {"namespace": raylet.GCS_AUTOSCALER_STATE_NAMESPACE}
+    _internal_kv_put(raylet.GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, config, overwrite=True, **where)
     try:
         assert plan_workers(large).count == 1
         assert room_for(plan_workers(large)) == 0
@@ -44,4 +48,4 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
         with pytest.raises(PlacementError, match="no node can hold a worker with 64 CPU"):
             plan_workers(Placement(cpus_per_worker=64))
     finally:
-        _internal_kv_del(GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, **where)
+        _internal_kv_del(raylet.GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, **where)

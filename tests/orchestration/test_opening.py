@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aigc.errors import PlacementError
-from aigc.orchestration.opening import Order
+from aigc.orchestration.opening import JobRequest
 from aigc.specs import GenerateSpec
 from aigc.types import unheard
 from tests.models_for_tests import publish_tiny
@@ -16,7 +16,7 @@ def test_what_cannot_be_placed_leaves_nothing_behind(tmp_path: Path) -> None:
     values = {"model": version.ref, "out": out, "count": 5}
     asked = GenerateSpec.model_validate(values | {"placement": {"cpus_per_worker": 999}})
     with pytest.raises(PlacementError, match="hold a worker with 999 CPU"):
-        Order(asked, version, out, False, unheard).open()
+        JobRequest(asked, version, out, False, unheard).open()
     assert list(tmp_path.iterdir()) == []
-    Order(GenerateSpec.model_validate(values), version, out, False, unheard).open()
+    JobRequest(GenerateSpec.model_validate(values), version, out, False, unheard).open()
     assert (tmp_path / "set" / "_job.json").exists()

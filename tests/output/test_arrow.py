@@ -16,7 +16,7 @@ from aigc.output import arrow
 def test_arrays_are_those_that_pyarrow_makes() -> None:
     sliced = np.arange(20)[::3]
     assert arrow.numbers(sliced).equals(pa.array(sliced))
-    assert arrow.numbers(np.float32([1.5])).equals(pa.array([1.5], pa.float32()))
+    assert arrow.numbers(np.array([1.5], np.float32)).equals(pa.array([1.5], pa.float32()))
     flags = [True, False] * 9
     assert arrow.flags(flags).equals(pa.array(flags))
     assert arrow.files([b"", b"abc", b"\x00"]).equals(pa.array([b"", b"abc", b"\x00"]))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -103,7 +104,11 @@ def test_killed_midway_it_copies_what_is_missing(sets: SetMaker, tmp_path: Path)
     kept |= {p: p.stat().st_ino for p in out.glob("sets/*/data/*.parquet")}
     assert kept
     asked: list[float] = []
-    merge(str(out), parts, lambda done, total: asked.append(total))
+
+    def noted(done: float, total: float, **metrics: Any) -> None:
+        asked.append(total)
+
+    merge(str(out), parts, noted)
     assert asked[0] + len(kept) == sum(file.is_file() for part in parts for file in files(part))
     assert kept == {p: p.stat().st_ino for p in kept}
     assert verify(str(out))["items"] == 200

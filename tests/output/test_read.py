@@ -9,13 +9,15 @@ import pytest
 
 from aigc.errors import JobError
 from aigc.generation.plan import Job, Range
-from aigc.output import commit, gallery, read
+from aigc.output import commit, gallery, read, verify
 from aigc.types import ShardRecord
 from tests.output.handmade import COUNT, batch, write
 
+Mixed = tuple[str, Job, dict[int, ShardRecord]]
+
 
 @pytest.fixture
-def mixed(sets, tmp_path: Path) -> tuple[str, Job, dict[int, ShardRecord]]:
+def mixed(sets, tmp_path: Path) -> Mixed:
     """Fifty pictures in four codecs and three widths, as if made from briefs."""
     out = str(tmp_path / "set")
     job = sets.start(str(tmp_path / "job"))
@@ -25,7 +27,7 @@ def mixed(sets, tmp_path: Path) -> tuple[str, Job, dict[int, ShardRecord]]:
     return out, job, {0: write("parquet", out, batch(["png", "jpeg", "webp", "raw"], start=0))}
 
 
-def test_pictures_of_any_codec_and_size(mixed) -> None:
+def test_pictures_of_any_codec_and_size(mixed: Mixed) -> None:
     found = read.stored(*mixed, range(8))
     assert [found[at].codec for at in range(8)] == ["png", "jpeg", "webp", "raw"] * 2
     shapes = [found[at].pixels(3).shape for at in range(8)]
@@ -35,7 +37,7 @@ def test_pictures_of_any_codec_and_size(mixed) -> None:
     )
 
 
-def test_sheets_fit_pictures_of_differing_sizes(mixed) -> None:
+def test_sheets_fit_pictures_of_differing_sizes(mixed: Mixed) -> None:
     sheet, names = read.sample_by_label(*mixed, 3)
     assert sheet.shape == (10 * 3, 6, 10, 3)
     assert names[:3] == ["from 0", "from 5", "from 10"]
@@ -83,7 +85,7 @@ def test_a_sheet_is_bounded_whatever_the_number_of_labels(mixed, monkeypatch) ->
     assert sheet.shape == (101 * 2, 5, 5, 3)
 
 
-def test_the_gallery_shows_all_codecs(mixed) -> None:
+def test_the_gallery_shows_all_codecs(mixed: Mixed) -> None:
     page = gallery.page(*mixed, 4, {"items": COUNT})
     assert page.count("<img ") == 40
     for kind in ("png", "jpeg", "webp"):
@@ -91,16 +93,16 @@ def test_the_gallery_shows_all_codecs(mixed) -> None:
     assert "application/octet-stream" not in page
 
 
-def test_what_differs_is_said_of_files_and_of_raw_values(mixed) -> None:
+def test_what_differs_is_said_of_files_and_of_raw_values(mixed: Mixed) -> None:
     _, job, _ = mixed
     found = read.items(*mixed, [3, 7, 0, 4])
-    assert "made again it differs in " in read.difference(found[3], found[3][::-1], job)
-    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in read.difference(
+    assert "made again it differs in " in verify.difference(found[3], found[3][::-1], job)
+    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in verify.difference(
         found[0], found[4], job
     )
 
 
-def test_a_small_set_from_briefs_shows_each_item_once(mixed) -> None:
+def test_a_small_set_from_briefs_shows_each_item_once(mixed: Mixed) -> None:
     _, job, _ = mixed
     groups = read.first_of_each_label(job.model_copy(update={"count": 3}), 12)
     assert [indices for _, indices in groups] == [[0], [1], [2]]

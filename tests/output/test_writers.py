@@ -65,13 +65,19 @@ def test_the_same_rows_give_the_same_bytes(form, tmp_path: Path) -> None:
         assert path.is_dir() or path.read_bytes() == other.read_bytes()
 
 
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
 def test_python_reads_the_tar_and_its_members_have_no_owner(tmp_path: Path) -> None:
     rows = batch(["png", "raw"])
     record = write("webdataset", str(tmp_path), rows)
     with tarfile.open(tmp_path / record.file) as tar:
         members = tar.getmembers()
-        document = json.load(tar.extractfile("000000009981.json"))
-        raw = np.load(io.BytesIO(tar.extractfile("000000009981.npy").read()))
+        document = json.loads(_member(tar, "000000009981.json"))
+        raw = np.load(io.BytesIO(_member(tar, "000000009981.npy")))
     assert len(members) == 3 * COUNT
     assert {(m.mtime, m.uid, m.gid, m.mode, m.uname) for m in members} == {(0, 0, 0, 0o644, "")}
     assert raw.shape == (6, 9, 3)

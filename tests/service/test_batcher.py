@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,10 @@ from aigc.service.tickets import Ticket, Work, fair_shares
 from aigc.specs.requests import Generation
 
 
-def order(service: Service, n: int, seed: int = 1, **fields: object) -> Order:
+def order(service: Service, n: int, seed: int = 1, **fields: Any) -> Order:
     loaded = service.catalogue.loaded()[-2]
     assert loaded.version.name == "tiny"
-    asked = Generation(n=n, labels=["one", "two"], **fields)  # type: ignore[arg-type]
+    asked = Generation(n=n, labels=["one", "two"], **fields)
     return orders.generation(loaded, asked, service.settings, seed)
 
 
@@ -42,7 +43,9 @@ def test_a_picture_is_the_same_in_any_company(service: Service) -> None:
 
 def test_formats_are_kept_apart(service: Service) -> None:
     async def mixed() -> list[list[bytes]]:
-        wanted = [{"output_format": f} for f in ("png", "jpeg", "webp")] + [{"size": "8x8"}]
+        wanted: list[dict[str, Any]] = [{"output_format": f} for f in ("png", "jpeg", "webp")] + [
+            {"size": "8x8"}
+        ]
         asked = [order(service, 5, **fields) for fields in wanted]
         tickets = [service.batcher.enter(each.work) for each in asked]
         return [await ticket.files() for ticket in tickets]

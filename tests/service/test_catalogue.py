@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from aigc import _s3_client
 from aigc.errors import AigcError, StoreError
 from aigc.service.catalogue import Catalogue
 from aigc.service.errors import NotFoundError, UnfitError
@@ -134,28 +137,28 @@ def test_an_alias_first_asked_for_while_it_is_bad_is_the_version_before(store: M
     assert (get(found, "tiny"), get(found, "tiny@production")) == ("tiny@v3", "tiny@v1")
 
 
-def test_the_store_is_not_asked_at_requests_by_alias(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_store_is_not_asked_at_requests_by_alias(store: ModelStore) -> None:
     publish_tiny(store=store)
     store.promote("tiny", "v1")
     found = catalogue(store, "tiny")
     get(found, "tiny@production")
     found.refresh()
-    monkeypatch.setattr(found.store, "resolve", None)
+    Path(store.uri).rename(f"{store.uri}-gone")
     assert get(found, "tiny@production") == "tiny@v1"
+    with pytest.raises(NotFoundError):
+        get(found, "tiny@staging")
 
 
 def test_whatever_keeps_a_name_from_being_followed_is_told(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(ref: str) -> ModelVersion:
+    def broken(name: str, known: object) -> str:
         raise IndexError("list index out of range")
 
     publish_tiny(store=store)
     found = catalogue(store, "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(found.store, "resolve", broken)
+        patch.setattr(found.store, "latest", broken)
         found.refresh()
     assert [failure.reason for failure in found.failures()] == ["list index out of range"]
     assert get(found, "tiny") == "tiny@v1"
@@ -285,3 +288,46 @@ def test_new_names_are_offered_when_everything_is(store: ModelStore) -> None:
     publish_tiny("b", store=store)
     found.refresh()
     assert get(found, "b") == "b@v1"
+
+
+@contextlib.contextmanager
+def s3_requests() -> Iterator[list[str]]:
+    """Names of the calls that are made to S3 meanwhile."""
+    made: list[str] = []
+
+    def noted(request: object, event_name: str, **_: object) -> None:
+        made.append(event_name.rpartition(".")[2])
+
+    events = _s3_client.client().meta.events
+    events.register("before-send.s3", noted)
+    try:
+        yield made
+    finally:
+        events.unregister("before-send.s3", noted)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("all_names", [True, False])
+def test_an_idle_replica_lists_and_reads_nothing(s3_uri: str, all_names: bool) -> None:
+    """Two lists a name, and one for new names, whatever there is of versions and moves."""
+    store = ModelStore(f"{s3_uri}/store")
+    for seed in range(3):
+        for name in ("other", "tiny"):
+            publish_tiny(name, store=store, seed=seed)
+    for version in ("v1", "v2", "v1", "v3", "v2"):
+        store.promote("tiny", version)
+        store.promote("tiny", version, "staging")
+    found = catalogue(store, *(() if all_names else ("other", "tiny@production")))
+    get(found, "tiny@staging")
+    found.refresh()
+    for _ in range(3):
+        with s3_requests() as made:
+            found.refresh()
+        assert made == ["ListObjectsV2"] * (5 if all_names else 4)
+    with s3_requests() as made:
+        store.promote("tiny", "v1")
+    assert made.count("GetObject") <= 3, "the last move, and the version it is to be"
+    with s3_requests() as made:
+        found.refresh()
+    assert made.count("GetObject") <= 8, "the new move, and the version with its weights"
+    assert get(found, "tiny@production") == "tiny@v1"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from aigc.service.service import Service
 from aigc.specs.requests import Generation
 
 
-def ordered(service: Service, model: str = "tiny", **fields: object) -> Order:
-    asked = Generation(model=model, **fields)  # type: ignore[arg-type]
+def ordered(service: Service, model: str = "tiny", **fields: Any) -> Order:
+    asked = Generation(model=model, **fields)
     return asyncio.run(service.generation(asked))
 
 
@@ -66,7 +67,7 @@ def test_a_model_without_labels_takes_any_prompt(service: Service) -> None:
     ],
 )
 def test_what_cannot_be_is_told(
-    service: Service, fields: dict[str, object], param: str, told: str
+    service: Service, fields: dict[str, Any], param: str, told: str
 ) -> None:
     with pytest.raises(BadRequestError, match=told) as caught:
         ordered(service, **fields)
@@ -145,4 +146,4 @@ def test_patterns_are_not_mixed_up(service: Service) -> None:
     uneven = Counter(ordered(service, labels={"one": 1, "two": 3}, n=8).labels)
     assert (even["two"], uneven["two"]) == (4, 6)
     assert isinstance(ordered(service, n=1).work.source, Draws)
-    assert np.isinf(ordered(service, n=1).work.source.truncations).all()  # type: ignore[union-attr]
+    assert np.isinf(ordered(service, n=1).work.source.truncations).all()

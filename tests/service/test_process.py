@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import psutil
@@ -26,7 +27,7 @@ from aigc.store import ModelStore
 
 
 @contextlib.contextmanager
-def running(store: ModelStore, **fields: tuple[str, ...]) -> Iterator[Service]:
+def running(store: ModelStore, **fields: Any) -> Iterator[Service]:
     settings = ServiceSettings(store=store.uri, micro_batch=32, watch_s=60, separate=True, **fields)
     service = Service(settings)
     service.start()
@@ -49,7 +50,7 @@ def mortal(store: ModelStore) -> Iterator[Service]:
 
 def files(service: Service, n: int, **fields: object) -> list[bytes]:
     async def made() -> list[bytes]:
-        asked = Generation(model="tiny", n=n, labels=["one", "two"], seed=3, **fields)  # type: ignore[arg-type]
+        asked = Generation(model="tiny", n=n, labels=["one", "two"], seed=3, **fields)
         order = orders.generation(await service.model("tiny"), asked, service.settings, 3)
         return await service.batcher.enter(order.work).files()
 

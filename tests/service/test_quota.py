@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aigc.service.keys import Key
 from aigc.service.quota import LocalLedger
@@ -14,7 +15,7 @@ class Clock:
         return self.now
 
 
-def key(**limits: int) -> Key:
+def key(**limits: Any) -> Key:
     return Key("k", "0" * 64, ("generate",), "now", **limits)
 
 
@@ -46,10 +47,22 @@ def test_images_a_day() -> None:
     assert asyncio.run(ledger.take(mine, 10)) is None
 
 
-def test_images_that_were_not_made_are_given_back() -> None:
+def test_what_is_given_back_can_be_used_again() -> None:
     clock = Clock()
-    ledger, mine = LocalLedger(clock), key(images_per_day=10, requests_per_minute=3)
+    ledger, mine = LocalLedger(clock), key(images_per_day=10, requests_per_minute=2)
     assert asyncio.run(ledger.take(mine, 8)) is None
-    assert asyncio.run(ledger.take(mine, -8)) is None
+    asyncio.run(ledger.refund(mine, 8, 1, clock.now))
     assert asyncio.run(ledger.take(mine, 10)) is None
-    assert asyncio.run(ledger.take(mine, 1)) == 86_400
+    asyncio.run(ledger.refund(mine, 10, 0, clock.now))
+    assert asyncio.run(ledger.take(mine, 10)) is None, "images alone"
+    assert asyncio.run(ledger.take(mine, 1)) == 30, "the request stays counted"
+
+
+def test_nothing_is_given_back_for_another_day() -> None:
+    clock = Clock()
+    ledger, mine = LocalLedger(clock), key(images_per_day=10)
+    assert asyncio.run(ledger.take(mine, 8)) is None
+    taken_at, clock.now = clock.now, clock.now + 86_400
+    assert asyncio.run(ledger.take(mine, 10)) is None
+    asyncio.run(ledger.refund(mine, 8, 1, taken_at))
+    assert asyncio.run(ledger.take(mine, 1)) is not None

@@ -68,7 +68,7 @@ def test_a_zip_holds_the_files_and_where_they_came_from(studio: Studio) -> None:
         assert item["model"] == "tiny@v1" and len(item["model_digest"]) == 64
 
 
-def keep(studio: Studio, *rows: dict[str, object]) -> Any:
+def keep(studio: Studio, *rows: dict[str, Any]) -> Any:
     """Tiles of these favourites, which are what the model tiny makes but for what they say."""
     page = studio.page
     common = {"model": "tiny@v1", "label": "one", "seed": 7, "truncation": None, "format": "png"}

@@ -13,13 +13,13 @@ from tests.models_for_tests import tiny_config
 CONFIG = tiny_config()
 
 
-def spec(path: Path, **options) -> GenerateSpec:
+def spec(path: Path | str, **options) -> GenerateSpec:
     return GenerateSpec.model_validate(
         {"model": "tiny@3", "out": "out", "briefs": str(path), "max_rejects": 0.99} | options
     )
 
 
-def read_file(path: Path, config=CONFIG, **options) -> tuple[Briefs, list[Reject]]:
+def read_file(path: Path | str, config=CONFIG, **options) -> tuple[Briefs, list[Reject]]:
     found = read(spec(path, **options), config)
     return found.briefs, found.rejects
 

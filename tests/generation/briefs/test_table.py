@@ -23,7 +23,7 @@ def make(rows: list[dict], patterns=PATTERNS, own: pa.Table | None = None) -> Br
     ]
     table = pa.Table.from_pylist(values, schema=COLUMNS)
     for name in own.column_names if own is not None else ():
-        table = table.append_column(own.schema.field(name), own[name])
+        table = table.append_column(own.schema.field(name), own[name])  # type: ignore[index]
     return Briefs(table, patterns)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from aigc.generation.draws import Pictures
@@ -19,6 +21,6 @@ def some(count: int, size: int = 16, channels: int = 1, seed: int = 0) -> Pictur
     return pictures(pixels, np.arange(count, dtype=np.int64) % 4)
 
 
-def chosen(from_: Pictures, rows: object) -> Pictures:
-    labels = None if from_.labels is None else from_.labels[rows]  # type: ignore[index]
-    return Pictures(from_.pixels[rows], labels, from_.finite[rows])  # type: ignore[index]
+def chosen(from_: Pictures, rows: Any) -> Pictures:
+    labels = None if from_.labels is None else from_.labels[rows]
+    return Pictures(from_.pixels[rows], labels, from_.finite[rows])
