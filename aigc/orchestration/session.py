@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import ray
+from ray.exceptions import RayError
 
 from aigc.cpus import usable_cpus
-from aigc.errors import PlacementError
+from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.growth import described, fits, may_grow
+from aigc.orchestration.ray_errors import reason
 from aigc.specs import Placement
 
 QUIET = {
@@ -53,9 +55,11 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
     Raises:
         SpecError: the address is not written as one of a cluster.
         PlacementError: no cluster answers at the address; see `require_cluster`.
+        JobError: Ray failed within, in a way that whatever runs there did not expect.
     """
     if ray.is_initialized():
-        yield
+        with _in_one_line():
+            yield
         return
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -75,12 +79,24 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
                 logging_level=logging.WARNING,
                 log_to_driver=relay,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise PlacementError(_unjoined(where, error)) from None
     try:
-        yield
+        with _in_one_line():
+            yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """A `RayError` from within as a `JobError`: a full object store, a head that is gone."""
+    try:
+        yield
+    except RayError as error:
+        if isinstance(error, AigcError):  # raised in a worker: Ray adds its own class to ours
+            raise
+        raise JobError(f"Ray failed: {reason(error)}; the same command goes on") from None
 
 
 def plan_workers(placement: Placement, units: int | None = None) -> Workers:
@@ -132,11 +148,11 @@ def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[s
 
 
 def _unjoined(where: str | None, error: BaseException) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    why = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if where is None:
-        return f"Ray does not start on this machine: {reason}"
+        return f"Ray does not start on this machine: {why}"
     return (
-        f"the cluster at {where} cannot be joined from here: {reason}; run this on one of its "
+        f"the cluster at {where} cannot be joined from here: {why}; run this on one of its "
         "machines, or submit it: aigc submit VERB SPEC.yaml --address http://HEAD:8265"
     )
 

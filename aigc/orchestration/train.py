@@ -28,6 +28,7 @@ from aigc import storage, training
 from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.mailbox import Line, open_mailbox
 from aigc.orchestration.publish import publish
+from aigc.orchestration.ray_errors import reason
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, TrainSpec
 from aigc.training import TrainResult
@@ -235,8 +236,9 @@ def _ask(answer: Any) -> Any:
     try:
         return ray.get(answer, timeout=_ANSWER_S)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise JobError(f"the cluster was lost ({reason}); the same command goes on") from None
+        raise JobError(
+            f"the cluster was lost ({reason(error)}); the same command goes on"
+        ) from None
 
 
 def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcError:
@@ -248,19 +250,14 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
                 f"{workers.gpus:g} GPU within placement.wait_s = {spec.placement.wait_s:g} s: the "
                 "cluster is busy; wait, or lower placement.workers"
             )
-        return JobError(f"Ray Train could not start the workers: {_last_line(cause)}")
+        return JobError(f"Ray Train could not start the workers: {reason(cause)}")
     if isinstance(error, ray.train.WorkerGroupError):
         cause = next(iter(error.worker_failures.values()), error)
         return JobError(
             f"training failed {spec.placement.max_retries + 1} times, at last with: "
-            f"{_last_line(cause)}; the same command goes on from the last checkpoint in {spec.out}"
+            f"{reason(cause)}; the same command goes on from the last checkpoint in {spec.out}"
         )
-    return JobError(f"training failed: {_last_line(error)}")
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return JobError(f"training failed: {reason(error)}")
 
 
 @contextlib.contextmanager
