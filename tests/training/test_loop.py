@@ -86,6 +86,45 @@ def test_a_finished_run_does_nothing_until_the_limit_is_raised(
     assert train(tiny_spec(digits_data, tmp_path, steps=6)).steps_run == 2
 
 
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("model", [PLAIN_GAN, VAE], ids=["gan", "vae"])
+@pytest.mark.parametrize("looks", [False, True], ids=["unwatched", "watched"])
+def test_a_run_killed_after_its_last_checkpoint_hands_over_the_same(
+    digits_data: str, tmp_path: Path, model: dict[str, Any], looks: bool
+) -> None:
+    def killed_at_the_end(done: float, total: float, **_: Any) -> None:
+        if done == total:
+            raise Killed
+
+    watch = {"samples": 50, "every_images": 64} if looks else {"enabled": False}
+    changes = {"model": model, "steps": 6, "watch": watch}
+    straight = train(tiny_spec(digits_data, tmp_path / "straight", **changes))
+    spec = tiny_spec(digits_data, tmp_path / "killed", **changes)
+    with pytest.raises(Killed):
+        train(spec, report=killed_at_the_end)
+    again = train(spec)
+    assert again.steps_run == 0
+    assert again.samples_png == straight.samples_png
+    assert same(again.tensors, straight.tensors)
+    assert untimed(again.metrics) == untimed(straight.metrics)
+    sheets = [
+        sorted(path.name for path in (tmp_path / name / "samples").iterdir())
+        for name in ("straight", "killed")
+    ]
+    assert sheets[0] == sheets[1] == ["step-000000006.png"]
+
+
+def untimed(metrics: Any) -> Any:
+    """`metrics` without what follows from the clock."""
+    clock = {"train_seconds", "images_per_s", "prior_seconds", "seconds"}
+    if isinstance(metrics, dict):
+        return {key: untimed(value) for key, value in metrics.items() if key not in clock}
+    return metrics
+
+
 def test_other_settings_on_the_same_folder_are_refused(digits_data: str, tmp_path: Path) -> None:
     train(tiny_spec(digits_data, tmp_path, steps=2))
     with pytest.raises(SpecError, match=r"lr: 0\.0015 there, 0\.001 here"):
