@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from aigc.modalities import png
+from aigc.modalities.picture_formats import WRITTEN
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 
@@ -91,7 +92,7 @@ def _encode_webp(pixels: UInt8Images, quality: int) -> list[bytes]:
 def decode(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
     """One of our own encoded files as uint8 (H, W, C). Raises ValueError when it is damaged."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=WRITTEN) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"not a readable image: {error}") from None

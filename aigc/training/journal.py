@@ -57,7 +57,7 @@ class Journal:
     def sheet(self, step: int, png: bytes) -> None:
         """`png` in OUT/samples and on TensorBoard."""
         storage.write_bytes(sheet_uri(self._out, step), png)
-        with Image.open(io.BytesIO(png)) as picture:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         self._board().add_image("samples", pixels, step, dataformats="HWC")
 

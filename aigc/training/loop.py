@@ -88,6 +88,7 @@ class _Run:
             seed=spec.seed,
             rank=group.rank,
             world=group.world,
+            memory_bytes=spec.memory_bytes,
             class_balance=spec.class_balance,
         )
         self._restore()

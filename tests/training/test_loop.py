@@ -125,6 +125,18 @@ def untimed(metrics: Any) -> Any:
     return metrics
 
 
+def test_a_split_above_memory_bytes_is_streamed(digits_data: str, tmp_path: Path) -> None:
+    """In another order than one in memory, and the same again whenever it is resumed."""
+    small = {"memory_bytes": 1000, "steps": 6}
+    straight = train(tiny_spec(digits_data, tmp_path / "straight", **small))
+    spec = tiny_spec(digits_data, tmp_path / "resumed", **small)
+    with pytest.raises(JobError, match="stopped at step"):
+        train(spec, stop=stop_after(3))
+    assert same(train(spec).tensors, straight.tensors)
+    whole = train(tiny_spec(digits_data, tmp_path / "whole", steps=6))
+    assert not same(whole.tensors, straight.tensors)
+
+
 def test_other_settings_on_the_same_folder_are_refused(digits_data: str, tmp_path: Path) -> None:
     train(tiny_spec(digits_data, tmp_path, steps=2))
     with pytest.raises(SpecError, match=r"lr: 0\.0015 there, 0\.001 here"):
