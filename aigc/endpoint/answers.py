@@ -16,7 +16,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from aigc.endpoint.charges import Charge
 from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.service.errors import UnfitError
@@ -93,11 +92,10 @@ async def events(
     ticket: Ticket,
     kind: str,
     leave: Callable[[Ticket], None],
-    charge: Charge,
     ignored: Sequence[str] = (),
 ) -> AsyncIterator[bytes]:
     """One event a picture, as soon as it is made; `kind` is image_generation or image_edit, and
-    `ignored` are the request's fields without effect. What fails is given back to `charge`.
+    `ignored` are the request's fields without effect.
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
@@ -120,13 +118,10 @@ async def events(
         async for files in ticket.parts():
             for file in files:
                 yield b"%s%s\n\n" % (start, row(order, at, file, None)[1:])
-                charge.deliver(1)
                 at += 1
     except AigcError as error:
-        await charge.refund()
         yield _failed(error)
     except Exception:
-        await charge.refund()
         yield _failed(UnfitError("the pictures could not be made; it is in our log"))
         raise
     finally:

@@ -13,8 +13,8 @@ from starlette.responses import RedirectResponse, Response
 
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
-from aigc.endpoint.charges import Charge
 from aigc.endpoint.gate import SEEN
+from aigc.endpoint.routes import charge
 from aigc.modalities.image import MIME
 from aigc.service import orders, signing
 from aigc.service.bodies import parse_form, single
@@ -59,12 +59,10 @@ class Items:
             return Response(status_code=304, headers=kept)
         seen.model, seen.images = ref, 1
         self._service.batcher.require_room(order.work)
-        # Who was handed a signed address was charged then.
-        charge = Charge(self._ledger, None if seen.signed else seen.key)
-        async with charge.refunded_on_failure():
-            await charge.take(1)
-            with self._service.ticket(order) as ticket:
-                files = await answers.made(request, ticket)
+        if not seen.signed:  # who was handed the address was charged then
+            await charge(self._ledger, seen.key, 1)
+        with self._service.ticket(order) as ticket:
+            files = await answers.made(request, ticket)
         return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
 
     def _order(self, request: Request, loaded: Loaded) -> Order:

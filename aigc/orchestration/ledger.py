@@ -4,92 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import hashlib
-import inspect
 import logging
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.util import list_named_actors
 
-from aigc.service import quota
 from aigc.service.keys import Key
-from aigc.service.quota import Account, LocalLedger, Usage, usage_of
+from aigc.service.quota import LocalLedger
 
 _NAME, _NAMESPACE = "aigc-ledger", "aigc"
 _PATIENCE_S = 1.0
 _RETRY_S = 5.0
 _START_S = 60.0
-_UNUSED_S = 600.0
-"""An actor of other code that no replica has asked for so long is ended."""
-_LOOKS = 10
-"""How often it is looked at within that time."""
 
-Exported = tuple[float, float, dict[str, Account]]
-"""When an actor started, seconds since it was last asked, and the accounts by key id."""
+Asked = tuple[Key, int]
 
 
 class _Books:
-    """The actor. It carries over what actors of other code have counted, and ends them."""
-
-    def __init__(self, name: str, own: str, unused_s: float) -> None:
-        self._name, self._own, self._unused_s = name, own, unused_s
+    def __init__(self) -> None:
         self._ledger = LocalLedger()
-        self._carried: dict[tuple[str, str], Account] = {}
-        """By actor and key id: what was carried over so far."""
-        self._started, self._asked_at = time.time(), time.monotonic()
-        self._succession: asyncio.Task[None] | None = None
 
-    async def apply_all(self, usages: Sequence[Usage]) -> list[float | None]:
-        self._asked_at = time.monotonic()
-        return [self._ledger.apply(usage) for usage in usages]
-
-    async def exported(self) -> Exported:
-        return self._started, time.monotonic() - self._asked_at, self._ledger.accounts
-
-    async def succeed(self) -> None:
-        """Returns when what others counted until now is carried over; goes on with it after."""
-        await self._look()
-        if self._succession is None:
-            self._succession = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._unused_s / _LOOKS)
-            await self._look()
-
-    async def _look(self) -> None:
-        for name in await asyncio.to_thread(_others, self._name, self._own):
-            with contextlib.suppress(Exception):  # it ended meanwhile, or is looked at again
-                other = await asyncio.to_thread(ray.get_actor, name, _NAMESPACE)
-                if await self._is_done_with(name, other):
-                    await asyncio.to_thread(ray.kill, other, no_restart=True)
-
-    async def _is_done_with(self, name: str, other: Any) -> bool:
-        """Whether nobody needs the actor `other`, all of whose counts are carried over."""
-        if not hasattr(other, "exported"):  # from before counts were carried over
-            return True
-        async with asyncio.timeout(_START_S):
-            started, unused_s, accounts = await other.exported.remote()
-        if started >= self._started:
-            return False
-        for key_id, account in accounts.items():
-            self._carry(name, key_id, account)
-        return bool(unused_s > self._unused_s)
-
-    def _carry(self, name: str, key_id: str, theirs: Account) -> None:
-        """Images one by one; of requests only what is left when the key is first seen here."""
-        before = self._carried.get((name, key_id))
-        known = before.images if before is not None and before.day == theirs.day else 0
-        mine = self._ledger.accounts.setdefault(key_id, Account(theirs.tokens, theirs.at))
-        if mine.day < theirs.day:
-            mine.day, mine.images = theirs.day, 0
-        if mine.day == theirs.day:
-            mine.images = max(0, mine.images + theirs.images - known)
-        self._carried[name, key_id] = theirs
+    async def take_all(self, asked: Sequence[Asked]) -> list[float | None]:
+        return [await self._ledger.take(key, images) for key, images in asked]
 
 
 class ClusterLedger:
@@ -104,26 +41,13 @@ class ClusterLedger:
     key. While none answers within a second (its machine is gone, the cluster's head restarts) each
     replica goes by what it has granted itself, so that a key may get at most its limit from each
     replica, and tries to find it again every five seconds.
-
-    It outlives the replicas that started it, so its name holds a digest of the code: replicas of
-    other code have an actor of their own, which carries over what the earlier ones have counted and
-    go on counting while replicas are replaced, and ends them when nobody asks them any more.
     """
 
-    def __init__(
-        self,
-        name: str = _NAME,
-        retry_s: float = _RETRY_S,
-        *,
-        code: str | None = None,
-        unused_s: float = _UNUSED_S,
-    ) -> None:
-        """`code` tells one actor's code from another's; by default it is a digest of this one."""
-        self._retry_s = retry_s
-        self._open = functools.partial(_opened, name, f"{name}-{code or _digest()}", unused_s)
-        self._books: Any = self._open()
+    def __init__(self, name: str = _NAME, retry_s: float = _RETRY_S) -> None:
+        self._name, self._retry_s = name, retry_s
+        self._books: Any = _opened(name)
         self._own = LocalLedger()
-        self._waiting: list[tuple[Usage, asyncio.Future[float | None]]] = []
+        self._waiting: list[tuple[Asked, asyncio.Future[float | None]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self.questions = 0
@@ -135,16 +59,10 @@ class ClusterLedger:
         return self._recovery is not None
 
     async def take(self, key: Key, images: int) -> float | None:
-        return await self._counted(usage_of(key, images))
-
-    async def refund(self, key: Key, images: int, requests: int, taken_at: float) -> None:
-        await self._counted(usage_of(key, images, requests, taken_at))
-
-    async def _counted(self, usage: Usage | None) -> float | None:
-        if usage is None:
+        if key.images_per_day is None and key.requests_per_minute is None:
             return None
         answer: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((usage, answer))
+        self._waiting.append(((key, images), answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         return await answer
@@ -157,7 +75,7 @@ class ClusterLedger:
                 if not answer.done():
                     answer.set_result(wait_s)
 
-    async def _found(self, asked: list[Usage]) -> list[float | None]:
+    async def _found(self, asked: list[Asked]) -> list[float | None]:
         if not self.alone:
             try:
                 return await self._by_all(asked)
@@ -167,15 +85,15 @@ class ClusterLedger:
                     "quotas: each replica counts alone; the cluster's ledger does not answer (%s)",
                     type(error).__name__,
                 )
-        return [self._own.apply(usage) for usage in asked]
+        return [await self._own.take(key, images) for key, images in asked]
 
-    async def _by_all(self, asked: list[Usage]) -> list[float | None]:
+    async def _by_all(self, asked: list[Asked]) -> list[float | None]:
         self.questions += 1
         async with asyncio.timeout(_PATIENCE_S):
-            found: list[float | None] = await self._books.apply_all.remote(asked)
-        for usage, wait_s in zip(asked, found, strict=True):
+            found: list[float | None] = await self._books.take_all.remote(asked)
+        for (key, images), wait_s in zip(asked, found, strict=True):
             if wait_s is None:
-                self._own.apply(usage)
+                await self._own.take(key, images)
         return found
 
     async def _recover(self) -> None:
@@ -183,37 +101,21 @@ class ClusterLedger:
         while self.alone:
             await asyncio.sleep(self._retry_s)
             with contextlib.suppress(Exception):
-                books = await asyncio.to_thread(self._open)
+                books = await asyncio.to_thread(_opened, self._name)
                 async with asyncio.timeout(_START_S):
-                    await books.apply_all.remote([])
+                    await books.take_all.remote([])
                 self._books, self._recovery = books, None
 
 
-def _opened(name: str, own: str, unused_s: float) -> Any:
+def _opened(name: str) -> Any:
     """The actor; a question that may have been heard is not asked twice."""
-    kind: Any = ray.remote(_Books)
-    books = kind.options(
-        name=own,
+    books: Any = ray.remote(_Books)
+    return books.options(
+        name=name,
         namespace=_NAMESPACE,
         get_if_exists=True,
         lifetime="detached",
         num_cpus=0,
         max_restarts=-1,
         max_task_retries=0,
-    ).remote(name, own, unused_s)
-    books.succeed.remote()
-    return books
-
-
-def _others(name: str, own: str) -> list[str]:
-    """Names of the actors of other code."""
-    named = list_named_actors(all_namespaces=True)
-    found = [each["name"] for each in named if each["namespace"] == _NAMESPACE]
-    return [each for each in found if each != own and f"{each}-".startswith(f"{name}-")]
-
-
-@functools.cache
-def _digest() -> str:
-    """Of the code that an actor runs and of what it is asked."""
-    code = inspect.getsource(_Books) + inspect.getsource(quota)
-    return hashlib.sha256(code.encode()).hexdigest()[:12]
+    ).remote()

@@ -61,6 +61,9 @@ class Journal:
             pixels = np.asarray(picture.convert("RGB"))
         self._board().add_image("samples", pixels, step, dataformats="HWC")
 
+    def has_sheet(self, step: int) -> bool:
+        return storage.exists(sheet_uri(self._out, step))
+
     def flush(self) -> None:
         """Write everything logged so far; `metrics.jsonl` is replaced whole, never half."""
         self._flushed_at = time.monotonic()
