@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -17,6 +18,7 @@ from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.growth import described, fits, may_grow
 from aigc.orchestration.ray_errors import reason
+from aigc.orchestration.session_end import nothing_left
 from aigc.specs import Placement
 
 QUIET = {
@@ -67,25 +69,30 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if where:
         where = require_cluster(where)
-    try:
-        if where:
-            ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
-        else:
-            ray.init(
-                address="local",  # else Ray would join whatever cluster runs on this machine
-                num_cpus=usable_cpus(),
-                include_dashboard=False,
-                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-                logging_level=logging.WARNING,
-                log_to_driver=relay,
-            )
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise PlacementError(_unjoined(where, error)) from None
-    try:
-        with _in_one_line():
-            yield
-    finally:
-        ray.shutdown()
+    with contextlib.nullcontext() if where else nothing_left():
+        try:
+            _join(where, relay)
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+            raise PlacementError(_unjoined(where, error)) from None
+        try:
+            with _in_one_line():
+                yield
+        finally:
+            ray.shutdown()
+
+
+def _join(where: str | None, relay: bool) -> None:
+    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": relay}
+    if where:
+        ray.init(address=where, **options)
+        return
+    ray.init(
+        address="local",  # else Ray would join whatever cluster runs on this machine
+        num_cpus=usable_cpus(),
+        include_dashboard=False,
+        object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+        **options,
+    )
 
 
 @contextlib.contextmanager

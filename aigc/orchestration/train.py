@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from typing import Any
 import ray
 import ray.train
 import torch
+from fsspec.implementations.memory import MemoryFileSystem
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
@@ -107,14 +108,8 @@ def _plan(spec: TrainSpec) -> Workers:
 def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> TrainResult:
     mailbox = open_mailbox()
     outcome: list[BaseException | None] = []
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="aigc-ray-train-", ignore_cleanup_errors=True
-        ) as scratch,
-        _environment(spec.placement),
-        _on_sigterm() as stopping,
-    ):
-        trainer = _trainer(spec, workers, mailbox, scratch)
+    with _environment(spec.placement), _on_sigterm() as stopping:
+        trainer = _trainer(spec, workers, mailbox)
         thread = threading.Thread(target=_call, args=(trainer, outcome), daemon=True)
         thread.start()
         try:
@@ -133,7 +128,9 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
     return result
 
 
-def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _Trainer:
+def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any) -> _Trainer:
+    """Ray Train insists on a place for checkpoints. The loop saves its own, so that place is in
+    memory, and nothing is left of it."""
     resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     return _Trainer(
         _work,
@@ -146,7 +143,8 @@ def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _
         ),
         run_config=RunConfig(
             name=spec.name,
-            storage_path=scratch,
+            storage_path="/aigc",
+            storage_filesystem=PyFileSystem(FSSpecHandler(MemoryFileSystem())),
             failure_config=FailureConfig(
                 max_failures=spec.placement.max_retries,
                 controller_failure_limit=spec.placement.max_retries,
