@@ -291,9 +291,7 @@ def s3_account() -> tuple[str, str | None]:
 def remove_unfinished(uri: str, older_than_s: float, names: Collection[str]) -> int:
     """Drop temporaries in `uri`, and those and multipart uploads at or below its `names`, that were
     begun longer ago; returns how many. The rest of `uri`, perhaps a bucket, belongs to others.
-
-    What dead processes of this machine left of files on their way to S3 goes whatever its age.
-    """
+    What dead processes of this machine left of files on their way to S3 goes whatever its age."""
     if not is_s3(uri):
         with _local.errors(uri):
             return _local.remove_temporaries(_path(uri), older_than_s, names)

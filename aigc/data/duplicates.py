@@ -1,7 +1,7 @@
 """Which images of a set say the same thing twice.
 
 Rows come in order of precedence (test rows of a source's own split first, then by id), so who stays
-depends on the rows alone, never on who was read first. State is about 200 bytes an image, and less
+depends on the rows alone, never on who was read first. State is at most 300 bytes an image, and less
 than 512 MiB for what is compared at the time.
 """
 
@@ -74,7 +74,7 @@ def near(rows: Rows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplica
     """Rows close to an earlier row that stays: in hash first, then in pixels.
 
     Candidate pairs are made and judged in the order of their later row, a stretch at a time, and
-    none is made with a row that is known to go: memory stays below 512 MiB and 200 bytes a row,
+    none is made with a row that is known to go: memory stays below 512 MiB and 300 bytes a row,
     however many rows are alike.
     """
     gone = np.ones(len(rows.phash), bool)
