@@ -1,8 +1,8 @@
 """Which images of a set say the same thing twice.
 
 Rows come in order of precedence (test rows of a source's own split first, then by id), so who stays
-depends on the rows alone, never on who was read first. State is at most 300 bytes an image, and less
-than 512 MiB for what is compared at the time.
+depends on the rows alone, never on who was read first. State is at most 300 bytes an image, and
+less than 512 MiB for what is compared at the time.
 """
 
 from __future__ import annotations
