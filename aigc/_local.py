@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -218,10 +218,12 @@ def _unless_gone(error: OSError) -> None:
         raise error
 
 
-def remove_temporaries(root: Path, older_than_s: float) -> int:
+def remove_temporaries(root: Path, older_than_s: float, names: Collection[str]) -> int:
+    """Those in the folder `root`, and those below its folders `names`."""
     now = time.time()
     count = 0
-    for path in root.rglob(f"{TEMP}*"):
+    below = (path for name in names for path in (root / name).rglob(f"{TEMP}*"))
+    for path in (*root.glob(f"{TEMP}*"), *below):
         with contextlib.suppress(FileNotFoundError):
             if now - path.stat().st_mtime >= older_than_s:
                 path.unlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +12,14 @@ from aigc import _local, _s3, _s3_client
 from aigc._s3_errors import status
 
 
-def remove_unfinished(uri: str, older_than_s: float) -> int:
-    """Of uploads, and of probes whether a place can be written to; returns how many there were."""
+def remove_unfinished(uri: str, older_than_s: float, names: Collection[str]) -> int:
+    """Uploads of keys whose first part below the folder `uri` is one of `names`, and probes whether
+    the folder can be written to; returns how many there were."""
     now, count = datetime.now(UTC), 0
+    _, prefix = _s3.folder(uri)
     for upload in _uploads(uri):
-        if (now - upload["Initiated"]).total_seconds() >= older_than_s:
+        ours = upload["Key"].removeprefix(prefix).partition("/")[0] in names
+        if ours and (now - upload["Initiated"]).total_seconds() >= older_than_s:
             _abort(uri, upload)
             count += 1
     bucket, _ = _s3.folder(uri)

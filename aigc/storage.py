@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -288,13 +288,12 @@ def s3_account() -> tuple[str, str | None]:
     return _s3_client.account()
 
 
-def remove_unfinished(uri: str, older_than_s: float) -> int:
-    """Drop temporaries and multipart uploads below `uri` begun longer ago; returns how many.
-
-    What dead processes of this machine left of files on their way to S3 goes whatever its age.
-    """
+def remove_unfinished(uri: str, older_than_s: float, names: Collection[str]) -> int:
+    """Drop temporaries in `uri`, and those and multipart uploads at or below its `names`, that were
+    begun longer ago; returns how many. The rest of `uri`, perhaps a bucket, belongs to others.
+    What dead processes of this machine left of files on their way to S3 goes whatever its age."""
     if not is_s3(uri):
         with _local.errors(uri):
-            return _local.remove_temporaries(_path(uri), older_than_s)
+            return _local.remove_temporaries(_path(uri), older_than_s, names)
     _local.sweep_scratch()
-    return _s3_sweep.remove_unfinished(uri, older_than_s)
+    return _s3_sweep.remove_unfinished(uri, older_than_s, names)

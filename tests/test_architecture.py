@@ -50,6 +50,9 @@ def module_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+STORAGE_PARTS = {
+    module_of(path) for path in PACKAGE.glob("_*.py") if path.stem.startswith(("_s3", "_local"))
+}
 MODULES = {module_of(path) for path in SOURCES}
 
 
@@ -109,8 +112,52 @@ def test_only_storage_knows_s3(path: Path) -> None:
     if names & {"boto3", "botocore"}:
         rooms = ("_s3", "_s3_client", "_s3_create", "_s3_errors", "_s3_sweep", "_s3_update")
         assert module_of(path) in {f"aigc.{room}" for room in rooms}
-    if "aigc._s3" in set(imports_of(path)):
-        assert module_of(path) == "aigc.storage" or module_of(path).startswith("aigc._s3_")
+    if module_of(path) not in {"aigc.storage", *STORAGE_PARTS}:
+        assert not STORAGE_PARTS & set(imports_of(path)), "the parts of storage are its own"
+
+
+def opened_pictures(path: Path) -> list[ast.Call]:
+    """Its calls of `Image.open`, however Pillow's module is named there."""
+    tree = tree_of(path)
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "PIL"
+        for alias in node.names
+        if alias.name == "Image"
+    }
+    assert not {"PIL.Image", "PIL"} & {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }, f"{path}: write `from PIL import Image`, which this test understands"
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func) in {f"{name}.open" for name in names}]
+
+
+def test_pictures_are_opened_in_listed_formats_only() -> None:
+    """Else any plug-in of Pillow may open them, also those that start another program."""
+    calls = {path: opened_pictures(path) for path in SOURCES}
+    found = [(path, call) for path, inside in calls.items() for call in inside]
+    assert len(found) >= 4
+    for path, call in found:
+        listed = [keyword for keyword in call.keywords if keyword.arg == "formats"]
+        assert listed, f"{path}:{call.lineno}: Image.open without formats="
+        assert ast.unparse(listed[0].value) != "None", f"{path}:{call.lineno}"
+
+
+def test_storage_has_parts_to_guard() -> None:
+    siblings = {
+        "_s3",
+        "_s3_client",
+        "_s3_create",
+        "_s3_errors",
+        "_s3_reader",
+        "_s3_sweep",
+        "_s3_upload",
+    }
+    assert {f"aigc.{name}" for name in siblings | {"_local"}} <= STORAGE_PARTS
 
 
 def test_every_room_has_a_layer() -> None:

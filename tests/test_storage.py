@@ -17,6 +17,7 @@ import pytest
 
 from aigc import _local, _s3_client, storage
 from aigc.errors import DamagedError, DiskFullError, StorageError
+from aigc.output import commit
 
 
 @pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.integration)])
@@ -141,7 +142,7 @@ def test_a_large_file_is_moved_whole(root: str) -> None:
         source.seek(1_000_000)
         assert source.read(256) == data[1_000_000:1_000_256]
         assert source.size() == len(data)
-    assert storage.remove_unfinished(root, 0) == 0
+    assert storage.remove_unfinished(root, 0, ["big.bin"]) == 0
 
 
 def test_a_writable_place_is_left_as_it_was(root: str) -> None:
@@ -180,7 +181,10 @@ def test_an_unreadable_folder_is_one_line(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     place.parent.chmod(0o700)
     asks = (storage.exists, storage.require_writable, storage.read_bytes, storage.names)
-    walks = (lambda uri: list(storage.listing(uri)), lambda uri: storage.remove_unfinished(uri, 0))
+    walks = (
+        lambda uri: list(storage.listing(uri)),
+        lambda uri: storage.remove_unfinished(uri, 0, ["a"]),
+    )
     os.seteuid(65534)
     try:
         for ask in (*asks, *walks):
@@ -367,3 +371,33 @@ def test_whether_a_body_is_wanted_is_asked_only_of_large_ones(s3_uri: str, tmp_p
     assert asked.pop("large")
     assert {"none", "small", "written", "created"} <= asked.keys()
     assert not any(asked.values())
+
+
+@pytest.mark.integration
+def test_unfinished_uploads_of_others_in_a_bucket_go_on(s3_uri: str) -> None:
+    """OUT may be a whole bucket, and a job's place may lie around those of others."""
+    bucket = s3_uri.removeprefix("s3://")
+    ours = {"data/part-00000-x.parquet", "data/red/part-1", "place/data/part-2"}
+    others = {"backup.tar", "database/dump", "place/below/data/part-3"}
+    for key in sorted(ours | others):
+        _s3_client.client().create_multipart_upload(Bucket=bucket, Key=key)
+
+    def unfinished() -> set[str]:
+        found = _s3_client.client().list_multipart_uploads(Bucket=bucket)
+        return {upload["Key"] for upload in found.get("Uploads", [])}
+
+    assert unfinished() == ours | others
+    assert commit.remove_unfinished(s3_uri) == 2
+    assert commit.remove_unfinished(storage.join(s3_uri, "place")) == 1
+    assert unfinished() == others
+
+
+def test_temporaries_of_others_below_a_place_stay(tmp_path: Path) -> None:
+    ours = [tmp_path / ".aigc-tmp-1", tmp_path / "data" / "red" / ".aigc-tmp-2"]
+    other = tmp_path / "other" / "data" / ".aigc-tmp-3"
+    for path in (*ours, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    assert commit.remove_unfinished(str(tmp_path)) == 2
+    assert not any(path.exists() for path in ours)
+    assert other.exists()

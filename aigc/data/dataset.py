@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.cpus import usable_cpus
 from aigc.data import layout
+from aigc.data.spool import empty_pixels
 from aigc.errors import DamagedError, DataError
 from aigc.specs import Fit
 from aigc.types import Json, Labels, UInt8Images
@@ -137,12 +139,17 @@ class Dataset:
         return self._blocks[split]
 
     def read(
-        self, split: str, limit: int | None = None, seed: int = 0
+        self,
+        split: str,
+        limit: int | None = None,
+        seed: int = 0,
+        memory_bytes: int = sys.maxsize,
     ) -> tuple[UInt8Images, Labels]:
         """All of a split in stored order, or `limit` images of it drawn at random by `seed`.
 
         Returns (N, H, W, C) pixels and (N,) labels; N is smaller than `limit` if the split is. Only
-        what is drawn is decoded: memory is bounded by the result.
+        what is drawn is decoded: memory is bounded by the result, and that by `memory_bytes`: see
+        `empty_pixels`.
         """
         blocks = self.blocks(split)
         total = self.counts[split]
@@ -150,8 +157,8 @@ class Dataset:
             chosen: Ints = np.arange(total)
         else:
             chosen = np.random.default_rng([seed, total]).permutation(total)[:limit]
-        pixels = np.empty((len(chosen), self.height, self.width, self.channels), np.uint8)
-        labels = np.empty(len(chosen), np.int64)
+        shape = (len(chosen), self.height, self.width, self.channels)
+        pixels, labels = empty_pixels(shape, memory_bytes), np.empty(len(chosen), np.int64)
         order = np.argsort(chosen, kind="stable")
         ranked = chosen[order]
         for block in blocks:
@@ -223,7 +230,9 @@ class Dataset:
                     list(pool.map(lambda part: _fill(pixels[part], encoded[part]), parts))
         except (ValueError, RuntimeError) as error:
             raise DataError(f"{self.uri}: a stored image is damaged ({error})") from None
-        return pixels, table.column("label").to_numpy().astype(np.int64, copy=False)
+        return pixels, table.column("label").to_numpy().astype(
+            np.int64
+        )  # its own, to be written to
 
     def _of(self, files: list[Json]) -> Iterator[Block]:
         start = 0

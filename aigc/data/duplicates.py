@@ -1,7 +1,8 @@
 """Which images of a set say the same thing twice.
 
 Rows come in order of precedence (test rows of a source's own split first, then by id), so who stays
-depends on the rows alone, never on who was read first. State is about 100 bytes an image.
+depends on the rows alone, never on who was read first. State is at most 300 bytes an image, and
+less than 512 MiB for what is compared at the time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ Load = Callable[[Ints], UInt8Images]
 
 _SLAB_BYTES = 256 * 2**20
 _NEIGHBOURS = 4096
-"""How many images of one hash band and nearly one brightness each image is compared with."""
+"""An image is compared with as many images of its hash band just darker and just brighter."""
+_PAIRS, _THUMBNAILS = 2**20, 2**17
+"""Pairs that are made, and pairs whose thumbnails are compared, at a time."""
+_GROUP, _ROUNDING = 1024.0, 1e-6
+"""More than two levels of brightness can differ; and what sums of them are rounded by."""
 
 
 @dataclass(frozen=True)
@@ -66,68 +71,112 @@ def exact(rows: Rows) -> list[Duplicate]:
 
 
 def near(rows: Rows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplicate]:
-    """Rows close to an earlier row that stays: in hash first, then in pixels."""
-    earlier, later = _candidates(rows, alive, spec)
-    close = np.empty(len(earlier))
-    for slab in _slabs(len(earlier), spec):
-        close[slab] = _distances(earlier[slab], later[slab], load)
-    below = (close < spec.near_duplicate_rmse) & (close > 0)
+    """Rows close to an earlier row that stays: in hash first, then in pixels.
+
+    Candidate pairs are made and judged in the order of their later row, a stretch at a time, and
+    none is made with a row that is known to go: memory stays below 512 MiB and 300 bytes a row,
+    however many rows are alike.
+    """
+    gone = np.ones(len(rows.phash), bool)
+    gone[alive] = False
     found: list[Duplicate] = []
-    gone: set[int] = set()
-    pairs = zip(earlier[below].tolist(), later[below].tolist(), close[below].tolist(), strict=True)
-    for kept, dropped, rmse in pairs:
-        if kept not in gone and dropped not in gone:
-            gone.add(dropped)
-            found.append(Duplicate(dropped, kept, "near", rmse))
+    for pairs in _slabs(_candidates(rows, alive, gone, spec), spec):
+        undecided = ~(gone[pairs[0]] | gone[pairs[1]])
+        earlier, later = pairs[0][undecided], pairs[1][undecided]
+        if not len(earlier):
+            continue
+        close = _distances(earlier, later, load)
+        below = (close < spec.near_duplicate_rmse) & (close > 0)
+        alike = (earlier[below].tolist(), later[below].tolist(), close[below].tolist())
+        for kept, dropped, rmse in zip(*alike, strict=True):
+            if not (gone[kept] or gone[dropped]):
+                gone[dropped] = True
+                found.append(Duplicate(dropped, kept, "near", rmse))
     return found
 
 
-def _candidates(rows: Rows, alive: Ints, spec: PrepareSpec) -> Pairs:
-    """Pairs (earlier, later) not ruled out by hash, brightness or thumbnail, in order of later.
+@dataclass(frozen=True)
+class _Band:
+    """Rows in the order of one band of their hashes, then of brightness; for each row of `alive`,
+    between which places of `order` its neighbours stand."""
 
-    Hashes that differ in at most d bits agree wholly in one of d + 1 bands.
-    """
-    bands = spec.near_duplicate_distance + 1
-    edges = np.linspace(0, 64, bands + 1).astype(int)
-    found: set[tuple[int, int]] = set()
-    for low, high in itertools.pairwise(edges):
-        mask = np.uint64((1 << int(high - low)) - 1)
-        band = (rows.phash[alive] >> np.uint64(low)) & mask
-        order = alive[np.lexsort((rows.mean[alive], band))]
-        for left, right in _same_band(rows, order, np.uint64(low), mask, spec):
-            found.update(zip(left.tolist(), right.tolist(), strict=True))
-    pairs = np.array(sorted(found, key=lambda pair: (pair[1], pair[0])), np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    order: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int32]
+    after: npt.NDArray[np.int32]
+
+    def pairs(self, stretch: slice, alive: Ints, gone: npt.NDArray[np.bool_]) -> Pairs:
+        """(earlier, later) of the rows `alive[stretch]` with their neighbours that may stay."""
+        first = self.first[stretch].astype(np.int64)
+        counts = self.after[stretch] - first
+        starts = np.cumsum(counts) - counts
+        places = np.arange(counts.sum()) + np.repeat(first - starts, counts)
+        earlier = self.order[places].astype(np.int64)
+        later = np.repeat(alive[stretch], counts)
+        wanted = (earlier < later) & ~gone[earlier]
+        return earlier[wanted], later[wanted]
 
 
-def _same_band(
-    rows: Rows, order: Ints, low: np.uint64, mask: np.uint64, spec: PrepareSpec
+def _bands(rows: Rows, alive: Ints, spec: PrepareSpec) -> list[_Band]:
+    """Hashes that differ in at most d bits agree wholly in one of d + 1 bands."""
+    edges = np.linspace(0, 64, spec.near_duplicate_distance + 2).astype(int)
+    return [
+        _band(rows, alive, int(low), int(high), spec) for low, high in itertools.pairwise(edges)
+    ]
+
+
+def _band(rows: Rows, alive: Ints, low: int, high: int, spec: PrepareSpec) -> _Band:
+    band = (rows.phash[alive] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+    mean = rows.mean[alive]
+    sorting = np.lexsort((mean, band))
+    band, mean = band[sorting], mean[sorting]
+    group = np.cumsum(np.concatenate([[0], band[1:] != band[:-1]]))
+    place = np.arange(len(alive))
+    key = group * _GROUP + mean
+    reach = spec.near_duplicate_rmse + _ROUNDING
+    first, after = np.empty((2, len(alive)), np.int32)
+    first[sorting] = np.maximum(np.searchsorted(key, key - reach), place - _NEIGHBOURS)
+    after[sorting] = np.minimum(np.searchsorted(key, key + reach), place + _NEIGHBOURS + 1)
+    return _Band(alive[sorting].astype(np.int32), first, after)
+
+
+def _candidates(
+    rows: Rows, alive: Ints, gone: npt.NDArray[np.bool_], spec: PrepareSpec
 ) -> Iterator[Pairs]:
-    """Neighbours at growing distance in `order` while band and brightness still agree."""
-    band = (rows.phash[order] >> low) & mask
-    mean = rows.mean[order]
-    here: Ints = np.arange(len(order), dtype=np.int64)
-    for shift in range(1, _NEIGHBOURS + 1):
-        here = here[here < len(order) - shift]
-        there = here + shift
-        agree = (band[here] == band[there]) & (mean[there] - mean[here] < spec.near_duplicate_rmse)
-        here = here[agree]
-        if not len(here):
-            return
-        left, right = order[here], order[here + shift]
-        hit = _hamming(rows.phash[left], rows.phash[right]) <= spec.near_duplicate_distance
-        left, right = _ordered(rows, left[hit], right[hit])
-        difference = rows.thumbnail[left].astype(np.float32) - rows.thumbnail[right]
+    """Pairs (earlier, later) not ruled out by hash, brightness or thumbnail, in order of later,
+    then of earlier. `gone` may grow meanwhile."""
+    bands = _bands(rows, alive, spec)
+    for start, stop in _stretches(bands, len(alive)):
+        parts = [band.pairs(slice(start, stop), alive, gone) for band in bands]
+        earlier, later = (np.concatenate(side) for side in zip(*parts, strict=True))
+        likely = _hamming(rows.phash[earlier], rows.phash[later]) <= spec.near_duplicate_distance
+        likely &= ~rows.protected[later]
+        pairs = np.unique(later[likely] * len(rows.phash) + earlier[likely])
+        later, earlier = np.divmod(pairs, len(rows.phash))
+        alike = _alike(rows, earlier, later, spec)
+        yield earlier[alike], later[alike]
+
+
+def _stretches(bands: list[_Band], count: int) -> Iterator[tuple[int, int]]:
+    """Stretches of rows that have about `_PAIRS` neighbours together, at least one row each."""
+    sums = np.cumsum(sum((band.after - band.first).astype(np.int64) for band in bands))
+    start = 0
+    while start < count:
+        before = int(sums[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(sums, before + _PAIRS, "right")))
+        yield start, stop
+        start = stop
+
+
+def _alike(rows: Rows, earlier: Ints, later: Ints, spec: PrepareSpec) -> npt.NDArray[np.bool_]:
+    """Whether the thumbnails allow that the pixels are close."""
+    found = np.empty(len(earlier), bool)
+    for start in range(0, len(earlier), _THUMBNAILS):
+        part = slice(start, start + _THUMBNAILS)
+        difference = rows.thumbnail[earlier[part]].astype(np.float32) - rows.thumbnail[later[part]]
         # Each thumbnail value was rounded by at most one half.
-        similar = np.sqrt(np.square(difference).mean(axis=1)) < spec.near_duplicate_rmse + 1
-        yield left[similar], right[similar]
-
-
-def _ordered(rows: Rows, left: Ints, right: Ints) -> Pairs:
-    """Each pair as (earlier, later), without those whose later row is protected."""
-    earlier, later = np.minimum(left, right), np.maximum(left, right)
-    free = ~rows.protected[later]
-    return earlier[free], later[free]
+        root = np.sqrt(np.square(difference).mean(axis=1))
+        found[part] = root < spec.near_duplicate_rmse + 1
+    return found
 
 
 def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
@@ -135,11 +184,18 @@ def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt
     return bits
 
 
-def _slabs(pairs: int, spec: PrepareSpec) -> Iterator[slice]:
-    """Stretches of pairs whose pixels fit into memory together."""
+def _slabs(candidates: Iterator[Pairs], spec: PrepareSpec) -> Iterator[Pairs]:
+    """The same pairs, as many at a time as have pixels that fit into memory together."""
     step = max(1, _SLAB_BYTES // (2 * 16 * spec.image_bytes))
-    for start in range(0, pairs, step):
-        yield slice(start, start + step)
+    earlier, later = np.empty((2, 0), np.int64)
+    for more_earlier, more_later in candidates:
+        earlier = np.concatenate([earlier, more_earlier])
+        later = np.concatenate([later, more_later])
+        while len(earlier) >= step:
+            yield earlier[:step], later[:step]
+            earlier, later = earlier[step:], later[step:]
+    if len(earlier):
+        yield earlier, later
 
 
 def _distances(earlier: Ints, later: Ints, load: Load) -> npt.NDArray[np.float64]:

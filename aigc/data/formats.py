@@ -8,12 +8,8 @@ import importlib
 
 from PIL import Image
 
-_READ = {
-    *("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "ICNS"),
-    *("JPEG2000", "PSD", "PCX", "DCX", "SGI", "DDS", "QOI", "XBM", "XPM", "SUN", "MSP", "CUR"),
-    "HEIF",
-}
-"""By Pillow's names. None of them starts another program, as EPS and WMF do."""
+from aigc.modalities.picture_formats import PREPARED
+
 _HEIF = "pillow_heif"
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -77,7 +73,7 @@ def readable() -> tuple[str, ...]:
     with contextlib.suppress(ImportError):
         importlib.import_module(_HEIF).register_heif_opener()
     Image.init()
-    return tuple(name for name in Image.OPEN if name in _READ)
+    return tuple(name for name in Image.OPEN if name in PREPARED)
 
 
 def _of_boxes(head: bytes) -> str:

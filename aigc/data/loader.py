@@ -22,7 +22,7 @@ from aigc.errors import DataError
 from aigc.types import Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
-GIB = 2**30
+_MEMORY_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Loader:
         seed: int,
         rank: int = 0,
         world: int = 1,
-        memory_bytes: int = 2 * GIB,
+        memory_bytes: int = _MEMORY_BYTES,
         class_balance: float = 0.0,
     ) -> None:
         """`class_balance`: 0 shows each row once an epoch; 1 repeats the rows of smaller classes

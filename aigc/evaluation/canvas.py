@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import io
-import unicodedata
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from aigc.modalities import lettering
 
 Colour = str
 INK, MUTED, FAINT = "#1b1f24", "#68717d", "#e4e7eb"
@@ -41,7 +41,8 @@ class Canvas:
     ) -> float:
         """One line, vertically centred on `y`; returns its width."""
         anchor = {"left": "lm", "right": "rm", "centre": "mm"}[align]
-        font, text = _font(size * _SCALE), _drawable(text)
+        text = _drawable(text)
+        font = lettering.font(text, size * _SCALE)
         at = (x * _SCALE, y * _SCALE)
         self._marks.append(
             lambda _, draw: draw.text(at, text, fill=colour, anchor=anchor, font=font)
@@ -55,7 +56,7 @@ class Canvas:
         line = ""
         for word in text.split():
             longer = f"{line} {word}".strip()
-            if line and _font(size * _SCALE).getlength(longer) > width * _SCALE:
+            if line and _width(longer, size) > width:
                 self.text(x, y, line, size, colour)
                 y, line = y + size * 1.45, word
             else:
@@ -65,8 +66,8 @@ class Canvas:
 
     def shorten(self, text: str, width: float, size: int) -> str:
         """`text`, or as much of it as fits into `width`, and dots."""
-        font, shown = _font(size * _SCALE), _drawable(text)
-        while font.getlength(shown) > width * _SCALE:
+        shown = text
+        while _width(shown, size) > width:
             shown = shown.removesuffix("...")[:-1] + "..."
         return shown
 
@@ -99,13 +100,9 @@ class Canvas:
 
 
 def _drawable(text: str) -> str:
-    """`text` in the characters the built-in font has, which are ASCII."""
-    simple = text.translate(_REPLACED)
-    return unicodedata.normalize("NFKD", simple).encode("ascii", "ignore").decode() or (
-        "?" if text else ""
-    )
+    return lettering.drawable(text.translate(_REPLACED))
 
 
-@functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
+def _width(text: str, size: int) -> float:
+    shown = _drawable(text)
+    return float(lettering.font(shown, size * _SCALE).getlength(shown)) / _SCALE

@@ -157,7 +157,7 @@ class _Run:
         train = self.dataset.counts["train"]
         with self.stages.stage("nearest training images", train):
             near = nearest_training_images(self.pixels, self.dataset, self.stages.seen)
-        floor = neighbours_of_test(self.dataset, self.counts, self.spec.seed, self.stages)
+        floor = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
         with self.stages.stage("closest pairs"):
             rows = near.closest(PAIRS)
             originals, _ = training_images(self.dataset, near.nearest[rows].tolist())
@@ -170,9 +170,15 @@ class _Run:
         return found | {"training_images": train, "closest": closest}, pairs
 
     def _features(self, extractor: Extractor) -> tuple[Real, Real, Features]:
-        counts, seed, stages = self.counts, self.spec.seed, self.stages
-        test = real_features(self.dataset, "test", counts.test, seed, extractor, stages)
-        train = real_features(self.dataset, "train", counts.train_floor, seed, extractor, stages)
+        counts, stages = self.counts, self.stages
+
+        def real(split: str, count: int) -> Real:
+            spec = self.spec
+            return real_features(
+                self.dataset, split, count, spec.seed, extractor, stages, spec.memory_bytes
+            )
+
+        test, train = real("test", counts.test), real("train", counts.train_floor)
         with stages.stage(f"sample {extractor.name}", counts.samples):
             return test, train, extractor(self.pixels, stages.seen)
 

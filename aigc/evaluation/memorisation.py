@@ -57,7 +57,8 @@ class Neighbours:
 def nearest_training_images(
     pixels: UInt8Images, dataset: Dataset, seen: Callable[[int], None] = lambda count: None
 ) -> Neighbours:
-    """Streams the training split once; memory is bounded by the queries and one batch."""
+    """Streams the training split once; memory is bounded by one batch and the queries, each of at
+    most 4 KiB a channel."""
     grid = min(_GRID, dataset.height)
     queries = vectors(pixels, grid)
     best = torch.full((len(queries), NEIGHBOURS), torch.inf)
@@ -72,6 +73,14 @@ def nearest_training_images(
 
 def vectors(pixels: UInt8Images, grid: int) -> torch.Tensor:
     """uint8 (N, H, W, C) to float32 (N, grid² C), such that squared distances are mean squares."""
+    found = torch.empty(len(pixels), grid**2 * pixels.shape[-1])
+    for start in range(0, len(pixels), _BATCH_ITEMS):
+        rows = slice(start, start + _BATCH_ITEMS)
+        found[rows] = _vectors(pixels[rows], grid)
+    return found
+
+
+def _vectors(pixels: UInt8Images, grid: int) -> torch.Tensor:
     images = torch.tensor(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255)
     if images.shape[-2:] != (grid, grid):
         images = F.interpolate(images, size=(grid, grid), mode="area")

@@ -5,6 +5,7 @@ What only the data decides is kept in the data set's cache, so a second evaluati
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,12 +82,19 @@ def planned_images(dataset: Dataset, spec: EvaluateSpec) -> int:
 
 
 def real_features(
-    dataset: Dataset, split: str, count: int, seed: int, extractor: Extractor, stages: Stages
+    dataset: Dataset,
+    split: str,
+    count: int,
+    seed: int,
+    extractor: Extractor,
+    stages: Stages,
+    memory_bytes: int = sys.maxsize,
 ) -> Real:
-    """`count` images of a split, drawn by `seed`, as features; from the cache if they are there."""
+    """`count` images of a split, drawn by `seed`, as features; from the cache if they are there.
+    Images of more than `memory_bytes` lie in a file meanwhile."""
 
     def make() -> dict[str, np.ndarray]:
-        pixels, labels = dataset.read(split, count, seed)
+        pixels, labels = dataset.read(split, count, seed, memory_bytes)
         return {"features": extractor(pixels, stages.seen), "labels": labels}
 
     drawn = seed if count < dataset.counts[split] else None
@@ -96,12 +104,14 @@ def real_features(
     return Real(found["features"], found["labels"])
 
 
-def neighbours_of_test(dataset: Dataset, counts: Counts, seed: int, stages: Stages) -> Neighbours:
+def neighbours_of_test(
+    dataset: Dataset, counts: Counts, spec: EvaluateSpec, stages: Stages
+) -> Neighbours:
     """Nearest training images of some test images: the distances of what nobody copied."""
-    count = counts.test_neighbours
+    count, seed = counts.test_neighbours, spec.seed
 
     def make() -> dict[str, np.ndarray]:
-        pixels, _ = dataset.read("test", count, seed)
+        pixels, _ = dataset.read("test", count, seed, spec.memory_bytes)
         found = nearest_training_images(pixels, dataset, stages.seen)
         return {"distances": found.distances, "nearest": found.nearest}
 

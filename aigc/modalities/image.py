@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from aigc.modalities import png
+from aigc.modalities import lettering, png
+from aigc.modalities.picture_formats import WRITTEN
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 
@@ -91,7 +92,7 @@ def _encode_webp(pixels: UInt8Images, quality: int) -> list[bytes]:
 def decode(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
     """One of our own encoded files as uint8 (H, W, C). Raises ValueError when it is damaged."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=WRITTEN) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (OSError, SyntaxError) as error:
         raise ValueError(f"not a readable image: {error}") from None
@@ -164,8 +165,9 @@ def contact_sheet(
     big = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)
     rows = -(-count // columns)
     gap, step_y, step_x = 2, height * zoom + 2, width * zoom + 2
-    font = ImageFont.load_default(size=max(12, min(18, step_y // 4)))
-    widest = max((font.getlength(caption) for caption in captions or ()), default=-16)
+    size = max(12, min(18, step_y // 4))
+    written = [lettering.drawable(caption) for caption in captions or ()]
+    widest = max((lettering.font(line, size).getlength(line) for line in written), default=-16)
     margin = int(widest) + 16
     sheet = Image.new("RGB", (margin + columns * step_x + gap, rows * step_y + gap), "white")
     for index, image in enumerate(big):
@@ -173,9 +175,10 @@ def contact_sheet(
         picture = Image.fromarray(image[..., 0] if channels == 1 else image)
         sheet.paste(picture, (margin + gap + column * step_x, gap + row * step_y))
     draw = ImageDraw.Draw(sheet)
-    for row, caption in enumerate(captions or ()):
+    for row, line in enumerate(written):
         centre = gap + row * step_y + step_y // 2
-        draw.text((8, centre), caption, fill="black", anchor="lm", font=font)
+        font = lettering.font(line, size)
+        draw.text((8, centre), line, fill="black", anchor="lm", font=font)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()

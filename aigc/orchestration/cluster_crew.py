@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from aigc.orchestration.crew import CLOSING, Event, Kind, Task
+from aigc.orchestration.ray_errors import reason
 from aigc.orchestration.session import plan_workers, room_for
 from aigc.specs import Placement
 from aigc.types import Closing
@@ -127,16 +128,16 @@ class ClusterCrew:
         ray.kill(worker.actor)
 
     def _events(self, worker: Worker, ref: Any) -> list[Event]:
+        """What the answer `ref` of `worker` means. An error that the worker's own code raised is a
+        failure of the unit; any other error of Ray means that the worker is of no more use."""
         kind, unit = worker.awaited.pop(ref)
         try:
             value = ray.get(ref)
-        except RayActorError as error:
-            return [Event(worker, "died", _first_line(error))]
-        except ObjectLostError:
-            return [Event(worker, "died", "its answer went with its node")]
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
             return [Event(worker, "failed", cause, unit)]
+        except RayError as error:
+            return [Event(worker, "died", reason(error))]
         if kind == "items":
             return list(worker.heard(*value))
         if kind == "made":
@@ -144,8 +145,3 @@ class ClusterCrew:
             if kind == "made":
                 worker.awaited[worker.actor.close.remote(unit)] = ("done", unit)
         return [Event(worker, kind, value, unit)]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

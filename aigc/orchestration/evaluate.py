@@ -13,6 +13,7 @@ import torch
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
+from aigc.data.spool import empty_pixels
 from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
@@ -145,7 +146,8 @@ def make_samples(
         labels=asked,
         truncations=np.full(spec.samples, np.inf),
     )
-    pixels = np.empty((spec.samples, config.height, config.width, config.channels), np.uint8)
+    shape = (spec.samples, config.height, config.width, config.channels)
+    pixels = empty_pixels(shape, spec.memory_bytes)
     for start in range(0, spec.samples, passes.micro_batch):
         rows = slice(start, min(start + passes.micro_batch, spec.samples))
         pixels[rows] = engine.render(draws[rows]).pixels

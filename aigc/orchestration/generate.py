@@ -248,5 +248,5 @@ def _left_clean(out: str) -> Iterator[None]:
             commit.withdraw(out)
         raise
     except DiskFullError:
-        storage.remove_unfinished(out, 0)
+        commit.remove_unfinished(out)
         raise

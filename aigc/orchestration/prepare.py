@@ -21,6 +21,7 @@ from aigc.data import decode, opening
 from aigc.data import prepare as core
 from aigc.errors import AigcError, JobError
 from aigc.orchestration.address import named
+from aigc.orchestration.ray_errors import reason
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, PrepareSpec
 from aigc.types import Json, Report, silent
@@ -121,9 +122,9 @@ class OnRay:
             raise cause
         if one.attempt >= self.placement.max_retries:
             limit = f"no result within {self.placement.silence_s:g} s"
-            reason = " ".join(str(cause or error).split())[:300] if error else limit
+            why = reason(error) if error else limit
             raise JobError(
-                f"chunk {one.task} failed {one.attempt + 1} times: {reason}; what is done is kept, "
+                f"chunk {one.task} failed {one.attempt + 1} times: {why}; what is done is kept, "
                 "the same command goes on"
             ) from None
         return one.task, one.attempt + 1

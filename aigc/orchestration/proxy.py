@@ -10,7 +10,6 @@ import random
 import shlex
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,12 @@ from pathlib import Path
 from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 from aigc.orchestration import failover, front, haproxy_guard, haproxy_template
+from aigc.orchestration.session_end import scratch_folder
 from aigc.specs import ServeSpec
 from aigc.types import Notice, unheard
 
+_LONGEST_PLACE = 7
+"""Ray adds 56 characters to the paths of HAProxy's sockets, which may have 97 in all."""
 _HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 _SEPARATE_LOOP = "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD"
 """Not needed by what blocks no event loop. To hand requests from Ray's loop to one of ours took a
@@ -51,11 +53,11 @@ def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) 
         notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="aigc-haproxy-") as folder:
+    with scratch_folder("aigc-haproxy-", _LONGEST_PLACE) as folder:
         metrics, stats, fallback = _free_ports(3)
         replicas = _free_block()
         os.environ |= {
-            **_environment(spec, Path(folder)),
+            **_environment(spec, folder),
             "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replicas.start),
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replicas.stop - 1),
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),

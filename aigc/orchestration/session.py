@@ -8,14 +8,18 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from aigc.cpus import usable_cpus
-from aigc.errors import PlacementError
+from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.address import named, require_cluster
 from aigc.orchestration.bounds import within
 from aigc.orchestration.growth import described, fits, may_grow
+from aigc.orchestration.ray_errors import reason
+from aigc.orchestration.session_end import nothing_left
 from aigc.specs import Placement
 
 QUIET = {
@@ -57,9 +61,11 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
         SpecError: the address is not written as one of a cluster.
         PlacementError: no cluster answers at the address, see `require_cluster`, or it cannot be
             joined within `JOIN_S`.
+        JobError: Ray failed within, in a way that the code that runs there did not expect.
     """
     if ray.is_initialized():
-        yield
+        with _in_one_line():
+            yield
         return
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -67,25 +73,42 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if where:
         where = require_cluster(where)
-    try:
-        if where:
-            with within(JOIN_S, _late(where)):
-                ray.init(address=where, logging_level=logging.WARNING, log_to_driver=relay)
-        else:
-            ray.init(
-                address="local",  # else Ray would join whatever cluster runs on this machine
-                num_cpus=usable_cpus(),
-                include_dashboard=False,
-                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-                logging_level=logging.WARNING,
-                log_to_driver=relay,
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise PlacementError(_unjoined(where, error)) from None
+    with contextlib.nullcontext() if where else nothing_left():
+        try:
+            _join(where, relay)
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+            raise PlacementError(_unjoined(where, error)) from None
+        try:
+            with _in_one_line():
+                yield
+        finally:
+            ray.shutdown()
+
+
+def _join(where: str | None, relay: bool) -> None:
+    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": relay}
+    if where:
+        with within(JOIN_S, _late(where)):
+            ray.init(address=where, **options)
+        return
+    ray.init(
+        address="local",  # else Ray would join whatever cluster runs on this machine
+        num_cpus=usable_cpus(),
+        include_dashboard=False,
+        object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+        **options,
+    )
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """A `RayError` from within as a `JobError`: a full object store, a head that is gone."""
     try:
         yield
-    finally:
-        ray.shutdown()
+    except RayError as error:
+        if isinstance(error, AigcError):  # raised in a worker: Ray adds its own class to ours
+            raise
+        raise JobError(f"Ray failed: {reason(error)}; the same command goes on") from None
 
 
 def _late(where: str) -> str:
@@ -144,11 +167,11 @@ def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[s
 
 
 def _unjoined(where: str | None, error: BaseException) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    why = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if where is None:
-        return f"Ray does not start on this machine: {reason}"
+        return f"Ray does not start on this machine: {why}"
     return (
-        f"the cluster at {where} cannot be joined from here: {reason}; run this on one of its "
+        f"the cluster at {where} cannot be joined from here: {why}; run this on one of its "
         "machines, or submit it: aigc submit VERB SPEC.yaml --address http://HEAD:8265"
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from typing import Any
 import ray
 import ray.train
 import torch
+from fsspec.implementations.memory import MemoryFileSystem
+from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
@@ -28,6 +29,7 @@ from aigc import storage, training
 from aigc.errors import AigcError, JobError, PlacementError
 from aigc.orchestration.mailbox import Line, open_mailbox
 from aigc.orchestration.publish import publish
+from aigc.orchestration.ray_errors import reason
 from aigc.orchestration.session import Workers, connect, plan_workers
 from aigc.specs import Placement, TrainSpec
 from aigc.training import TrainResult
@@ -106,14 +108,8 @@ def _plan(spec: TrainSpec) -> Workers:
 def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> TrainResult:
     mailbox = open_mailbox()
     outcome: list[BaseException | None] = []
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="aigc-ray-train-", ignore_cleanup_errors=True
-        ) as scratch,
-        _environment(spec.placement),
-        _on_sigterm() as stopping,
-    ):
-        trainer = _trainer(spec, workers, mailbox, scratch)
+    with _environment(spec.placement), _on_sigterm() as stopping:
+        trainer = _trainer(spec, workers, mailbox)
         thread = threading.Thread(target=_call, args=(trainer, outcome), daemon=True)
         thread.start()
         try:
@@ -132,7 +128,9 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
     return result
 
 
-def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _Trainer:
+def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any) -> _Trainer:
+    """Ray Train insists on a place for checkpoints. The loop saves its own, so that place is in
+    memory, and nothing is left of it."""
     resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     return _Trainer(
         _work,
@@ -145,7 +143,8 @@ def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any, scratch: str) -> _
         ),
         run_config=RunConfig(
             name=spec.name,
-            storage_path=scratch,
+            storage_path="/aigc",
+            storage_filesystem=PyFileSystem(FSSpecHandler(MemoryFileSystem())),
             failure_config=FailureConfig(
                 max_failures=spec.placement.max_retries,
                 controller_failure_limit=spec.placement.max_retries,
@@ -235,8 +234,9 @@ def _ask(answer: Any) -> Any:
     try:
         return ray.get(answer, timeout=_ANSWER_S)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise JobError(f"the cluster was lost ({reason}); the same command goes on") from None
+        raise JobError(
+            f"the cluster was lost ({reason(error)}); the same command goes on"
+        ) from None
 
 
 def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcError:
@@ -248,19 +248,14 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
                 f"{workers.gpus:g} GPU within placement.wait_s = {spec.placement.wait_s:g} s: the "
                 "cluster is busy; wait, or lower placement.workers"
             )
-        return JobError(f"Ray Train could not start the workers: {_last_line(cause)}")
+        return JobError(f"Ray Train could not start the workers: {reason(cause)}")
     if isinstance(error, ray.train.WorkerGroupError):
         cause = next(iter(error.worker_failures.values()), error)
         return JobError(
             f"training failed {spec.placement.max_retries + 1} times, at last with: "
-            f"{_last_line(cause)}; the same command goes on from the last checkpoint in {spec.out}"
+            f"{reason(cause)}; the same command goes on from the last checkpoint in {spec.out}"
         )
-    return JobError(f"training failed: {_last_line(error)}")
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return JobError(f"training failed: {reason(error)}")
 
 
 @contextlib.contextmanager

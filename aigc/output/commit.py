@@ -49,6 +49,7 @@ __all__ = [
     "read_record",
     "read_records",
     "remove_orphans",
+    "remove_unfinished",
     "require_complete",
     "settle",
     "store_note",
@@ -57,6 +58,8 @@ __all__ = [
 
 LOST_RECORD = "delete manifest.json and run the same command again"
 """What helps a set that was finished and has lost a record since."""
+_OWN = ("data", "images", "_rounds", "_records", "batch_output.jsonl", "batch_errors.jsonl")
+"""Where a job writes files, other than whole ones, at its place."""
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
 
@@ -166,7 +169,7 @@ def open_job(out: str, job: Job) -> Job:
             return job
         found = read_job(out)
     _require_same(out, found, job)
-    storage.remove_unfinished(out, _STALE_S)
+    remove_unfinished(out, _STALE_S)
     taken_up = found.taken_up_by(job)
     if taken_up != found and read_manifest(out) is None:
         storage.write_bytes(job_uri(out), taken_up.to_json())
@@ -209,7 +212,7 @@ def withdraw(out: str) -> bool:
         storage.delete_tree(storage.join(out, folder))
     for uri in (briefs_uri(out), storage.join(out, "rejects.jsonl"), job_uri(out)):
         storage.delete(uri)
-    storage.remove_unfinished(out, 0)
+    remove_unfinished(out)
     return True
 
 
@@ -262,6 +265,15 @@ def remove_orphans(out: str, records: Iterable[ShardRecord]) -> int:
         if f"data/{entry.key}" not in named
     ]
     each(storage.delete, orphans)
-    return len(orphans) + sum(
-        storage.remove_unfinished(storage.join(out, folder), 0) for folder in ("", "_records")
+    return len(orphans) + remove_unfinished(out)
+
+
+def remove_unfinished(out: str, older_than_s: float = 0) -> int:
+    """Drop what attempts at the job at `out` began to write longer ago; returns the number.
+
+    Files of others below `out`, which may be a whole bucket, are left alone.
+    """
+    records = storage.join(out, "_records")
+    return storage.remove_unfinished(out, older_than_s, _OWN) + storage.remove_unfinished(
+        records, older_than_s, ("packed",)
     )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aigc.data import decode
 from aigc.generation.delivery import Format
 from aigc.modalities.image import to_network
+from aigc.modalities.picture_formats import REQUESTED
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded
@@ -30,8 +31,6 @@ from aigc.service.renderer import Latents
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Source, Work
 from aigc.types import Labels, UInt8Images
-
-_READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +119,7 @@ def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt
     shape, fit = (native.height, native.width, loaded.renderer.channels), loaded.version.config.fit
     most = settings.max_input_pixels
     try:
-        return np.array(decode.read(data, shape, fit, max_pixels=most, formats=_READABLE))
+        return np.array(decode.read(data, shape, fit, max_pixels=most, formats=REQUESTED))
     except decode.TooLargeError:
         raise BadRequestError(
             f"image: too large; at most {most:,} pixels", param="image", code="too_large"

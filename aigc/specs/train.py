@@ -181,6 +181,9 @@ class TrainSpec(Spec):
     class_balance: float = Field(0.0, ge=0, le=1)
     """How much more often pictures of small classes are shown: 0 as often as all others, 1 until
     all classes are seen about equally often."""
+    memory_bytes: int = Field(2 * 2**30, ge=0)
+    """Decoded pixels that each worker may hold in memory; a larger train split is read anew each
+    epoch, in another order."""
     batch_size: int = Field(64, ge=2)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)
@@ -243,6 +246,9 @@ class EvaluateSpec(Spec):
     seed: Seed = 0
     neighbours: int = Field(5, ge=1)
     prdc_samples: int = Field(5_000, ge=50)
+    memory_bytes: int = Field(2 * 2**30, ge=0)
+    """Decoded pixels that the samples, and the real images they are compared with, may each hold in
+    memory; above it they lie in a file of the temporary folder (TMPDIR), with the same figures."""
     inception_weights: str | None = None
     """Path of torchvision-format Inception-v3 weights; without it no Inception FID is reported."""
     publish: bool = True

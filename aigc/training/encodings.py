@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -52,13 +53,21 @@ class Encodings:
 
 
 @torch.no_grad()
-def encode(encoder: nn.Module, dataset: Dataset, classes: int, limit: int, seed: int) -> Encodings:
+def encode(
+    encoder: nn.Module,
+    dataset: Dataset,
+    classes: int,
+    limit: int,
+    seed: int,
+    memory_bytes: int = sys.maxsize,
+) -> Encodings:
     """Encodings of at most `limit` training pictures, drawn by `seed`, by `encoder` in eval mode.
 
-    `classes` is the number of labels the model is conditioned on, 0 for none.
+    `classes` is the number of labels the model is conditioned on, 0 for none. Pictures of more than
+    `memory_bytes` lie in a file meanwhile.
     """
     device = next(encoder.parameters()).device
-    pixels, labels = dataset.read("train", limit, seed)
+    pixels, labels = dataset.read("train", limit, seed, memory_bytes)
     means, deviations = [], []
     for start in range(0, len(pixels), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)

@@ -60,9 +60,12 @@ class Journal:
     def sheet(self, step: int, png: bytes) -> None:
         """`png` in OUT/samples and on TensorBoard."""
         storage.write_bytes(sheet_uri(self._out, step), png)
-        with Image.open(io.BytesIO(png)) as picture:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         self._board().add_image("samples", pixels, step, dataformats="HWC")
+
+    def has_sheet(self, step: int) -> bool:
+        return storage.exists(sheet_uri(self._out, step))
 
     def flush(self) -> None:
         """Store everything logged so far. What is sent to S3 each time is bounded."""

@@ -88,6 +88,7 @@ class _Run:
             seed=spec.seed,
             rank=group.rank,
             world=group.world,
+            memory_bytes=spec.memory_bytes,
             class_balance=spec.class_balance,
         )
         self._restore()
@@ -102,6 +103,7 @@ class _Run:
         self.elapsed_s: float = state.get("elapsed_s", 0.0)
         self.train_s: float = state.get("train_s", 0.0)
         self.figures: dict[str, float] = state.get("figures", {})
+        self.hardware: Json = state.get("hardware", {})
         self.saved_step, self.saved_at_s = self.step if found else -1, self.elapsed_s
         self.supervisor = Supervisor(
             self.spec,
@@ -136,6 +138,7 @@ class _Run:
     def _train(self, report: Report, stop: Stop) -> None:
         if self.journal:
             self.journal.open()
+        self.hardware = {"workers": self.group.world, "device": str(self.device)}
         began, before_s, reported_s = time.monotonic(), self.elapsed_s, 0.0
         figures: Figures | None = None
         sheet_s = next_sheet_s(before_s)
@@ -254,6 +257,7 @@ class _Run:
                 "elapsed_s": self.elapsed_s,
                 "train_s": self.train_s,
                 "figures": self.figures,
+                "hardware": self.hardware,
                 "supervisor": self.supervisor.to_json(),
             }
             checkpoint.save(self.spec, self.learner, self.ema, state)
@@ -263,7 +267,8 @@ class _Run:
         self.saved_step, self.saved_at_s = self.step, self.elapsed_s
 
     def result(self) -> TrainResult:
-        if self.journal and self.step > self.first_step:
+        ran = self.step - self.first_step
+        if self.journal and (ran or not self.journal.has_sheet(self.step)):
             self._draw_sheet()
             self.journal.close()
         watch, note = self.supervisor.watch, self.supervisor.note
@@ -278,7 +283,7 @@ class _Run:
         metrics = self._metrics() | finished.metrics | watch_metrics(watch, note, self.step)
         card = recipe_card(self.spec, self.dataset, metrics)
         card += watch_card(self.spec, watch, note, self.step)
-        ran, png = self.step - self.first_step, self.sheet.png(finished.sampler)
+        png = self.sheet.png(finished.sampler)
         return TrainResult(self.config, tensors, metrics, png, card, ran)
 
     def _metrics(self) -> Json:
@@ -288,7 +293,6 @@ class _Run:
             "train_seconds": round(self.elapsed_s, 1),
             "images_per_s": round(self.images / self.train_s, 1) if self.train_s else 0.0,
             "sampler_parameters": parameter_count(self.ema.modules["sampler"]),
-            "workers": self.group.world,
-            "device": str(self.device),
+            **self.hardware,
             **{name: round(value, 5) for name, value in self.figures.items()},
         }

@@ -197,7 +197,9 @@ class VaeLearner:
             return Finished(averages["sampler"])
         began, limit = time.monotonic(), _PREVIEW_ITEMS if preview else _PRIOR_ITEMS
         classes = len(self._config.labels) if self._config.conditional else 0
-        encodings = encode(averages["encoder"], dataset, classes, limit, self._spec.seed)
+        encodings = encode(
+            averages["encoder"], dataset, classes, limit, self._spec.seed, self._spec.memory_bytes
+        )
         if not encodings.finite:  # of a run that diverges there is nothing to fit
             return Finished(averages["sampler"])
         prior = fit_mixture(encodings, self._spec.seed, 1 if preview else MOST_COMPONENTS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,23 @@ def test_bands_find_what_comparing_all_pairs_finds() -> None:
                 close.add((later, earlier, "near"))
     assert close
     assert found(pixels, **wide) == close
+
+
+def test_thousands_of_like_images_take_bounded_memory() -> None:
+    """Frames of a static camera: eight million pairs of like hash, of which 100,000 are made. The
+    bound is that of the docstring; what NumPy allocates is counted."""
+    rng = np.random.default_rng(0)
+    scene = rng.integers(30, 220, (1, 8, 8, 1)).repeat(2, 1).repeat(2, 2)
+    pixels = np.clip(scene + rng.normal(0, 1, (4_000, 16, 16, 1)), 0, 255).astype(np.uint8)
+    rows = rows_of(pixels)
+    tracemalloc.start()
+    try:
+        result = find(rows, SPEC, lambda numbers: pixels[numbers])
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**29 + 300 * len(pixels)
+    kept = set(range(len(pixels))) - {one.dropped for one in result}
+    assert 0 in kept
+    assert len(kept) < 100
+    assert {one.kept for one in result} <= kept

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ import pytest
 from PIL import Image
 
 from aigc.data.dataset import Dataset, open_dataset
+from aigc.data.spool import empty_pixels
 from aigc.errors import DataError, SpecError
 from aigc.evaluation import evaluate, evaluate_samples, planned_images
+from aigc.evaluation.cache import FOLDER
 from aigc.evaluation.reference import count_images
 from aigc.evaluation.table import as_text
 from aigc.specs import EvaluateSpec
@@ -46,6 +50,32 @@ def healthy(digits: Dataset, fresh: tuple[np.ndarray, np.ndarray]) -> Json:
 
 def without_times(found: Json) -> Json:
     return {key: value for key, value in found.items() if key != "seconds"}
+
+
+def test_pixels_in_files_give_the_same_figures(
+    digits: Dataset,
+    fresh: tuple[np.ndarray, np.ndarray],
+    healthy: Json,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Of a copy of the data, which has no features in its cache."""
+    shutil.copytree(digits.uri, tmp_path / "copy", ignore=shutil.ignore_patterns(FOLDER))
+    pixels = empty_pixels(fresh[0].shape, 0)
+    pixels[...] = fresh[0]
+    in_files: list[bool] = []
+    read = Dataset.read
+
+    def watched(self: Dataset, *arguments: Any) -> Any:
+        found = read(self, *arguments)
+        in_files.append(isinstance(found[0], np.memmap))
+        return found
+
+    monkeypatch.setattr(Dataset, "read", watched)
+    copy = open_dataset(str(tmp_path / "copy"))
+    found = evaluate_samples(pixels, fresh[1], copy, spec_for(copy, memory_bytes=0))
+    assert in_files == [True] * 3
+    assert without_times(found) | {"data": None} == without_times(healthy) | {"data": None}
 
 
 def test_a_healthy_set_passes(healthy: Json) -> None:

@@ -75,7 +75,7 @@ def test_large_files_come_through_whole(
         assert source.read(5_000_000) == data[20_000_000:25_000_000]
         source.seek(0)
         assert source.read() == data
-    storage.remove_unfinished(uri, 0)
+    storage.remove_unfinished(uri, 0, ["file"])
     assert proxy.injected.total() >= 3, proxy
 
 

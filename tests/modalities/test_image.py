@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from aigc.modalities import image as images
+from aigc.modalities.picture_formats import PREPARED, REQUESTED, WRITTEN
 from aigc.specs import Codec
 
 RNG = np.random.default_rng(0)
@@ -121,3 +122,13 @@ def test_a_contact_sheet_shows_the_pictures_in_rows() -> None:
     assert np.array_equal(pixels[2:14, left + 2 : left + 12], RGB[0])
     assert np.array_equal(pixels[16:28, left + 14 : left + 24], RGB[3])
     assert (pixels[:, : left - 2] < 128).any()
+
+
+def test_only_formats_that_are_written_here_are_decoded() -> None:
+    """A file that claims to be ours may come from anybody."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "EPS")
+    with pytest.raises(ValueError, match="not a readable image"):
+        images.decode(buffer.getvalue(), 3)
+    assert not {"EPS", "WMF", "IPTC", "MPEG"} & set(PREPARED)
+    assert set(WRITTEN) < set(REQUESTED) < set(PREPARED)

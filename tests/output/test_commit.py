@@ -149,8 +149,8 @@ def test_a_local_listing_passes_over_unfinished_files(tmp_path: Path) -> None:
     (tmp_path / ".aigc-tmp-1").write_bytes(b"x")
     (tmp_path / "a").write_bytes(b"x")
     assert [entry.key for entry in storage.listing(str(tmp_path))] == ["a"]
-    assert storage.remove_unfinished(str(tmp_path), 3600) == 0
-    assert storage.remove_unfinished(str(tmp_path), 0) == 1
+    assert commit.remove_unfinished(str(tmp_path), 3600) == 0
+    assert commit.remove_unfinished(str(tmp_path)) == 1
 
 
 def test_what_comes_late_to_a_finished_set_is_tidied_away(sets, tmp_path: Path) -> None:

@@ -138,13 +138,16 @@ def test_an_alias_first_asked_for_while_it_is_bad_is_the_version_before(store: M
 
 
 def test_the_store_is_not_asked_at_requests_by_alias(store: ModelStore) -> None:
+    """The store is moved away, so a request that asked it would fail."""
     publish_tiny(store=store)
     store.promote("tiny", "v1")
     found = catalogue(store, "tiny")
     get(found, "tiny@production")
     found.refresh()
-    Path(store.uri).rename(f"{store.uri}-gone")
-    assert get(found, "tiny@production") == "tiny@v1"
+    Path(store.uri).rename(Path(store.uri).with_name("elsewhere"))
+    with pytest.raises(AigcError):
+        found.store.resolve("tiny@production")
+    assert [get(found, ref) for ref in ("tiny", "tiny@production")] == ["tiny@v1"] * 2
     with pytest.raises(NotFoundError):
         get(found, "tiny@staging")
 

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from aigc.data import loader
+from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
 from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
 from aigc.training import is_finished, train
@@ -93,6 +94,61 @@ def test_a_finished_run_does_nothing_until_the_limit_is_raised(
     assert train(tiny_spec(digits_data, tmp_path, steps=6)).steps_run == 2
 
 
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("model", [PLAIN_GAN, VAE], ids=["gan", "vae"])
+@pytest.mark.parametrize("looks", [False, True], ids=["unwatched", "watched"])
+def test_a_run_killed_after_its_last_checkpoint_hands_over_the_same(
+    digits_data: str, tmp_path: Path, model: dict[str, Any], looks: bool
+) -> None:
+    def killed_at_the_end(done: float, total: float, **_: Any) -> None:
+        if done == total:
+            raise Killed
+
+    watch = {"samples": 50, "every_images": 64} if looks else {"enabled": False}
+    changes = {"model": model, "steps": 6, "watch": watch}
+    straight = train(tiny_spec(digits_data, tmp_path / "straight", **changes))
+    spec = tiny_spec(digits_data, tmp_path / "killed", **changes)
+    with pytest.raises(Killed):
+        train(spec, report=killed_at_the_end)
+    again = train(spec)
+    assert again.steps_run == 0
+    assert again.samples_png == straight.samples_png
+    assert same(again.tensors, straight.tensors)
+    assert untimed(again.metrics) == untimed(straight.metrics)
+    sheets = [
+        sorted(path.name for path in (tmp_path / name / "samples").iterdir())
+        for name in ("straight", "killed")
+    ]
+    assert sheets[0] == sheets[1] == ["step-000000006.png"]
+
+
+def untimed(metrics: Any) -> Any:
+    """`metrics` without what follows from the clock."""
+    clock = {"train_seconds", "images_per_s", "prior_seconds", "seconds"}
+    if isinstance(metrics, dict):
+        return {key: untimed(value) for key, value in metrics.items() if key not in clock}
+    return metrics
+
+
+def test_a_split_above_memory_bytes_is_streamed(
+    digits_data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same again whenever it is resumed; and, of one row group, in the order of memory."""
+    whole = train(tiny_spec(digits_data, tmp_path / "whole", steps=6))
+    monkeypatch.delattr(loader.Loader, "_everything")
+    small = {"memory_bytes": 1000, "steps": 6}
+    straight = train(tiny_spec(digits_data, tmp_path / "straight", **small))
+    spec = tiny_spec(digits_data, tmp_path / "resumed", **small)
+    with pytest.raises(JobError, match="stopped at step"):
+        train(spec, stop=stop_after(3))
+    assert same(train(spec).tensors, straight.tensors)
+    assert same(whole.tensors, straight.tensors)
+    assert open_dataset(digits_data).blocks("train")[1:] == ()
+
+
 def test_other_settings_on_the_same_folder_are_refused(digits_data: str, tmp_path: Path) -> None:
     train(tiny_spec(digits_data, tmp_path, steps=2))
     with pytest.raises(SpecError, match=r"lr: 0\.0015 there, 0\.001 here"):
@@ -121,12 +177,35 @@ def test_only_the_newest_checkpoints_are_kept(digits_data: str, tmp_path: Path) 
 
 
 def test_accumulated_micro_batches_make_one_step(digits_data: str, tmp_path: Path) -> None:
-    """For a network without BatchNorm in its loss the halves' mean is the whole's: here it is only
-    checked that the step is made of all pictures and stays deterministic."""
-    one = train(tiny_spec(digits_data, tmp_path / "a", accumulate=2))
-    two = train(tiny_spec(digits_data, tmp_path / "b", accumulate=2))
-    assert one.metrics["images"] == 12 * 16
-    assert same(one.tensors, two.tensors)
+    """Networks without BatchNorm learn the same from a batch and from its halves, but for the order
+    of sums; a step of one half alone would be another."""
+    model = PLAIN_GAN | {"generator": "residual", "discriminator": "residual"}
+    options: dict[str, Any] = {
+        "model": model,
+        "steps": 3,
+        "log_every": 1,
+        "ema_half_life_images": 0,
+    }
+    runs = {
+        name: train(tiny_spec(digits_data, tmp_path / name, **options | changes))
+        for name, changes in {
+            "whole": {},
+            "halves": {"accumulate": 2},
+            "half": {"batch_size": 8},
+        }.items()
+    }
+    start = train(tiny_spec(digits_data, tmp_path / "start", **options | {"steps": 1, "lr": 1e-12}))
+
+    def apart(one: str, other: str) -> float:
+        """How far two runs are apart, as a share of the way the first has gone."""
+        a, b, origin = runs[one].tensors, runs[other].tensors, start.tensors
+        gaps = sum(float((a[key] - b[key]).square().sum()) for key in a)
+        way = sum(float((a[key] - origin[key]).square().sum()) for key in a)
+        return (gaps / way) ** 0.5
+
+    assert runs["halves"].metrics["images"] == runs["whole"].metrics["images"] == 3 * 16
+    assert apart("whole", "halves") < 0.01
+    assert apart("whole", "half") > 0.1
 
 
 @pytest.mark.parametrize(
@@ -250,13 +329,18 @@ def test_a_vae_with_the_standard_prior_fits_nothing(digits_data: str, tmp_path: 
 
 
 def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> None:
+    asked = iter(range(10**9))
+
+    def never() -> bool:
+        if next(asked) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
     spec = tiny_spec(digits_data, tmp_path, steps=100_000)
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
     with pytest.raises(JobError, match="same command again goes on") as caught:
-        train(spec)
-    timer.join()
+        train(spec, stop=never)
     step = int(str(caught.value).split("step ")[1].split(";")[0])
+    assert step in (5, 6)
     assert (tmp_path / "checkpoints" / f"step-{step:09d}" / "checkpoint.json").exists()
 
 

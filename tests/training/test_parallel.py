@@ -85,6 +85,25 @@ def test_two_workers_end_with_the_same_weights(digits_data: str, tmp_path: Path)
     assert watched == other_watched
 
 
+def train_and_keep_metrics(rank: int, data: str, out: str) -> None:
+    result = train(tiny_spec(data, out, steps=6), rank=rank, world=2)
+    if rank == 0:
+        Path(f"{out}/result.json").write_text(json.dumps([result.metrics, result.card]))
+
+
+def test_one_process_hands_over_what_two_workers_trained(digits_data: str, tmp_path: Path) -> None:
+    """As when the command is killed before it publishes, and run again: the metrics and the card
+    are those of the run, on its workers."""
+    on_two_workers(train_and_keep_metrics, digits_data, str(tmp_path))
+    metrics, card = json.loads((tmp_path / "result.json").read_text())
+    again = train(tiny_spec(digits_data, tmp_path, steps=6))
+    assert again.steps_run == 0
+    assert metrics["workers"] == 2
+    assert again.metrics == metrics
+    assert again.card == card
+    assert "on 2 worker(s) (cpu)" in card
+
+
 def without_batchnorm(config: ModelConfig) -> nn.Module:
     """The sampler with each BatchNorm replaced by nothing: it normalises over each worker's rows
     alone, as in DistributedDataParallel, so it is no function of the global batch."""

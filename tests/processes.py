@@ -1,0 +1,84 @@
+"""Commands whose processes and temporary files can be told from all others of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+FOREIGN = {"ray", "torchinductor_root"}
+"""What Ray (its logs) and torch leave in the temporary folder of a machine."""
+
+
+@dataclass
+class Command:
+    """`aigc words…`, started on entering, killed on leaving."""
+
+    words: list[str]
+    temporary: Path
+    log: IO[bytes]
+    environment: dict[str, str] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __enter__(self) -> Command:
+        marked = {"AIGC_TEST_MARK": self.mark, "TMPDIR": str(self.temporary)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "aigc", *self.words],
+            env=os.environ | self.environment | marked,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in self.processes():
+            process.kill()
+        self.process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                alive = process.status() != psutil.STATUS_ZOMBIE
+                if alive and process.environ().get("AIGC_TEST_MARK") == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        until = time.monotonic() + 120
+        while not condition():
+            assert self.process.poll() is None, Path(self.log.name).read_text()
+            assert time.monotonic() < until, Path(self.log.name).read_text()
+            time.sleep(0.1)
+
+    def has(self, name: str) -> bool:
+        return any(name in process.name() for process in self.processes())
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        return next(each.environ() for each in self.processes() if name in each.name())
+
+    def said(self, words: str) -> bool:
+        return words in Path(self.log.name).read_text()
+
+    def leaves(self, within_s: float = 0.0) -> list[str]:
+        """Its processes and files of ours that are still there `within_s` seconds after its end."""
+        self.process.wait(280)
+        until = time.monotonic() + within_s
+        while (left := self._left()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return left
+
+    def _left(self) -> list[str]:
+        files = {path.name for path in self.temporary.iterdir()} - FOREIGN
+        return [" ".join(process.cmdline()) for process in self.processes()] + sorted(files)
