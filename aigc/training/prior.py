@@ -18,6 +18,8 @@ from aigc.training.encodings import Encodings
 _RIDGE = 1e-6
 _ENOUGH_LATENTS, _MOST_DRAWS = 10_000, 8
 MOST_COMPONENTS = 32
+_MOST_BYTES = 2**26
+"""Of all components' covariances: with many classes each gets fewer components, at least one."""
 _EM_STEPS, _EM_GAIN_NATS = 10, 0.01
 _LLOYD_STEPS = 5
 
@@ -33,7 +35,9 @@ class Moments:
 
 def fit_mixture(encodings: Encodings, seed: int, most: int = MOST_COMPONENTS) -> MixturePrior:
     """Mixtures of 1, 2, 4 … components a class, until a held-out tenth of the pictures finds the
-    next one no likelier than the one before."""
+    next one no likelier than the one before, or all together would take more than 64 MiB."""
+    each = 4 * encodings.mean.shape[1] ** 2 * encodings.classes
+    most = min(most, max(1, _MOST_BYTES // each))
     generator = torch.Generator().manual_seed(seed)
     fit, held = encodings.split(generator)
     check = held.sample(generator)

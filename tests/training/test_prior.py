@@ -5,6 +5,7 @@ import torch
 
 from aigc.data.dataset import open_dataset
 from aigc.models.encoder import ConvEncoder
+from aigc.training import prior as training_prior
 from aigc.training.encodings import Encodings, encode
 from aigc.training.prior import fit_mixture, moments
 from aigc.training.runs import model_config
@@ -62,6 +63,13 @@ def test_a_known_mixture_is_found_again() -> None:
 
 def test_one_gaussian_needs_one_component() -> None:
     assert fit_mixture(two_clusters(2000, apart=0.0), seed=0).weight.shape[1] == 1
+
+
+def test_many_classes_get_fewer_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    encodings = two_clusters()
+    assert fit_mixture(encodings, seed=0).weight.shape[1] > 1
+    monkeypatch.setattr(training_prior, "_MOST_BYTES", 4 * DIM**2 * 2)
+    assert fit_mixture(encodings, seed=0).weight.shape[1] == 1
 
 
 def test_the_heaviest_components_survive_truncation() -> None:
