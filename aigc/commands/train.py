@@ -86,9 +86,12 @@ def train(
     if made["health"] == "collapsed":
         say(f"the model is collapsed: {made['health_reason']}")
     say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
-    if "prior_components" in made:
-        count, took_s = made["prior_components"], made["prior_seconds"]
-        say(f"prior: {count} component(s) a class, fitted in {took_s:,.1f} s")
+    if "prior_seconds" in made:
+        took_s, known = made["prior_seconds"], made.get("prior_components")
+        kind = (
+            f"{known} component(s) a class" if known else f"{made['prior_encodings']:,} encodings"
+        )
+        say(f"prior: {kind}, fitted in {took_s:,.1f} s")
     typer.echo(made.get("model", spec.out))
     say(f"newest samples: {made['sheet']}")
 

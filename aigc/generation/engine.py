@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -103,11 +104,26 @@ class Engine:
         return self._plain(encoded, labels)
 
     @torch.inference_mode()
-    def noise(self, encoded: Tensor, labels: Labels | None) -> Tensor:
-        """The latents `z` (N, latent_dim), on the CPU, which the decoder sees as `encoded`."""
+    def turned(
+        self, encoded: Tensor, labels: Labels | None, becomes: Labels | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The points, as of `points`, of the classes `becomes` that are most like `encoded` (N,
+        latent_dim), what an encoder gives of pictures of the classes `labels`."""
         if isinstance(self._sampler, PriorInference):
-            return self._sampler.prior.inverse(*self._placed(encoded, labels)).cpu()
-        return encoded
+            latents, label = self._placed(encoded, labels)
+            other = None if becomes is None else torch.from_numpy(becomes).to(latents.device)
+            return _on_cpu(*self._sampler.turned(latents, label, other))
+        return self._plain(encoded, becomes)
+
+    @torch.inference_mode()
+    def near(self, mean: Tensor, noise: Tensor, labels: Labels | None, strength: float) -> Tensor:
+        """Latents `strength` in 0..1 away from `mean`, (1 or N, latent_dim), as `points` and
+        `locate` give them, in the directions of `noise`, as `latents` gives it (N, latent_dim)."""
+        if isinstance(self._sampler, PriorInference):
+            known = None if labels is None else labels.repeat(len(noise))
+            placed, label = self._placed(noise, known)
+            return self._sampler.prior.near(mean.to(placed.device), placed, label, strength).cpu()
+        return math.sqrt(1 - strength**2) * mean + strength * noise
 
     def _plain(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
         z, label = self._placed(z, labels)

@@ -13,7 +13,7 @@ from aigc.models.discriminator import DcganDiscriminator, ProjectionDiscriminato
 from aigc.models.encoder import ConvEncoder, ResidualEncoder
 from aigc.models.generator import ConvSampler
 from aigc.models.residual import ResidualDiscriminator, ResidualSampler
-from aigc.models.sampling import PRIOR_PREFIX, PriorSampler, load_prior
+from aigc.models.sampling import PRIOR_PREFIX, Prior, PriorSampler, load_prior
 from aigc.specs import GanModel, VaeModel
 
 SAMPLERS: dict[str, Callable[[ModelConfig], nn.Module]] = {
@@ -44,6 +44,7 @@ __all__ = [
     "SAMPLERS",
     "SAMPLER_PREFIX",
     "ModelConfig",
+    "Prior",
     "PriorSampler",
     "build_discriminator",
     "build_encoder",

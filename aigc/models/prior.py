@@ -93,6 +93,17 @@ class MixturePrior(nn.Module):
         inner, part = self._located(latents, label)
         return inner, nn.functional.one_hot(part, self.conditions).to(inner.dtype)
 
+    def turned(
+        self, latents: Tensor, label: Tensor | None, becomes: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The point of the class `becomes` whose noise is that of `latents` of class `label`."""
+        return self.points(self.inverse(latents, label), becomes)
+
+    def near(self, point: Tensor, noise: Tensor, label: Tensor | None, strength: float) -> Tensor:
+        """The first part of points near `point`: sqrt(1 - s^2) point + s noise, as normal as the
+        prior is whatever the strength s in 0..1."""
+        return math.sqrt(1 - strength**2) * point + strength * noise
+
     def inverse(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """Noise that is mapped to `latents` by the component which most likely made them; cut
         where that is more than about five standard deviations from its mean."""

@@ -7,16 +7,19 @@ from torch import Tensor, nn
 
 from aigc.errors import StoreError
 from aigc.models.config import ModelConfig
+from aigc.models.neighbours import NeighbourPrior
 from aigc.models.prior import MixturePrior
 from aigc.specs import VaeModel
 
 PRIOR_PREFIX = "sampler.prior."
 
+Prior = MixturePrior | NeighbourPrior
+
 
 class PriorSampler(nn.Module):
     """decoder(prior(z, label), label): a sampler like any other, of standard normal z."""
 
-    def __init__(self, prior: MixturePrior, decoder: nn.Module) -> None:
+    def __init__(self, prior: Prior, decoder: nn.Module) -> None:
         super().__init__()
         self.prior, self.decoder = prior, decoder
 
@@ -30,7 +33,7 @@ class PriorInference(nn.Module):
     """The same function, with the inference form of the decoder. The prior stays in float32: it
     costs little, and the component it picks must not depend on the decoder's precision."""
 
-    def __init__(self, prior: MixturePrior, decoder: nn.Module) -> None:
+    def __init__(self, prior: Prior, decoder: nn.Module) -> None:
         """`decoder` takes float embeddings in the place of labels, as `models.inference` gives."""
         super().__init__()
         self.prior, self.decoder = prior, decoder
@@ -54,6 +57,12 @@ class PriorInference(nn.Module):
         """The point, as of `points`, whose latents are these, (B, latent_dim)."""
         return self._point(*self.prior.locate(latents, label), label)
 
+    def turned(
+        self, latents: Tensor, label: Tensor | None, becomes: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The point of the class `becomes` that is most like `latents` of the class `label`."""
+        return self._point(*self.prior.turned(latents, label, becomes), becomes)
+
     def _point(self, inner: Tensor, shares: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         if label is None:
             return inner, shares
@@ -61,7 +70,7 @@ class PriorInference(nn.Module):
         return inner, torch.cat([known.to(shares.dtype), shares], dim=1)
 
 
-def load_prior(config: ModelConfig, tensors: dict[str, Tensor]) -> MixturePrior | None:
+def load_prior(config: ModelConfig, tensors: dict[str, Tensor]) -> Prior | None:
     """The prior of a model folder, from `sampler.prior.*`; None where it has none.
 
     Raises:
@@ -77,9 +86,18 @@ def load_prior(config: ModelConfig, tensors: dict[str, Tensor]) -> MixturePrior 
         return None
     try:
         classes = len(config.labels) if config.conditional else 1
-        prior = MixturePrior(classes, config.latent_dim, own["weight"].shape[1])
+        prior = _blank(own, classes, config.latent_dim)
         prior.load_state_dict(own)
-    except (RuntimeError, KeyError, IndexError) as error:
+        if isinstance(prior, NeighbourPrior):
+            prior.check()
+    except (RuntimeError, KeyError, IndexError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise StoreError(f"the prior's weights do not fit config.json: {reason}") from None
     return prior.eval().requires_grad_(False)
+
+
+def _blank(own: dict[str, Tensor], classes: int, latent_dim: int) -> Prior:
+    """A prior of the kind and size that the tensors have."""
+    if "neighbour" in own:
+        return NeighbourPrior(classes, latent_dim, *own["neighbour"].shape)
+    return MixturePrior(classes, latent_dim, own["weight"].shape[1])

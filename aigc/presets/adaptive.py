@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
+from aigc.presets.balance import balance_reason, class_balance
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import relativistic, vae
 from aigc.specs import Adversary, GanModel, TrainSpec, VaeModel
@@ -36,16 +37,12 @@ _GAMMA_64 = 4.0
 _VAE_GAMMA_64 = 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
-_RARE_SHARE = 0.4
-"""A class is rare below this share of what it would have if all were equally large."""
 _HALF_LIFE_REASON = "2 % of the images that training will see, at most 10,000"
 _FAMILY_REASONS = {
     True: f"up to {_SMALL_SIDE} pixels a GAN is sharper and as varied at equal time",
     False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part "
     "of the time that a GAN needs",
 }
-_MOST_BALANCE = 0.5
-"""A class of two pictures among thousands would otherwise be shown until it is learnt by heart."""
 
 
 def adaptive(
@@ -117,7 +114,7 @@ def _small_gan(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The recipe `relativistic`, with augmentation where the pictures are few."""
     model = relativistic("n", "d", "o").model.model_copy(update=_augmentation(facts))
-    fields: dict[str, Any] = {"model": model, "class_balance": _class_balance(facts)}
+    fields: dict[str, Any] = {"model": model, "class_balance": class_balance(facts)}
     reasons = {
         "model.generator": f"at {facts.width} x {facts.height} pixels small transposed "
         "convolutions are better at equal time than residual blocks",
@@ -157,7 +154,7 @@ def _large_gan(
         "lr_final": 3e-5,
         "precision": "fp32" if on_cpu else "auto",
         "ema_half_life_images": _half_life(images),
-        "class_balance": _class_balance(facts),
+        "class_balance": class_balance(facts),
     }
     reasons = {
         "model.generator": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
@@ -186,8 +183,8 @@ def _vae(
     flops = _VAE_FLOPS if small else _RESIDUAL_VAE_FLOPS
     costs = {width: flops * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
     width = _widest(costs, budget)
-    images, balance = budget / costs[width], _class_balance(facts)
-    reasons = {"model.width": _width_reason(images, seconds)} | _balance_reason(facts, balance)
+    images, balance = budget / costs[width], class_balance(facts)
+    reasons = {"model.width": _width_reason(images, seconds)} | balance_reason(facts, balance)
     if small:
         model = VaeModel(width=width)
         return {"model": model, "class_balance": balance}, reasons
@@ -197,6 +194,7 @@ def _vae(
             likelihood="pyramid",
             latent_dim=128,
             width=width,
+            prior="neighbours",
             adversary=_adversary(facts),
         ),
         "batch_size": 16 if on_cpu else 64,
@@ -226,6 +224,8 @@ def _vae_reasons(on_cpu: bool) -> dict[str, str]:
         "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "leave no checkerboards",
         "model.likelihood": "outlines and colours weigh more than fine detail",
+        "model.prior": "samples between two alike pictures; the model holds their encodings, from "
+        "which they can be remade approximately: where that must not be, set mixture",
         "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
         "model.latent_dim": "enough for a few thousand pictures to be told apart",
         "batch_size": "on CPUs more steps are worth more than steadier ones"
@@ -263,21 +263,6 @@ def _augmentation(facts: DataFacts) -> dict[str, Any]:
     return {"augment": ("translate", "brightness") if facts.channels == 3 else ("translate",)}
 
 
-def _class_balance(facts: DataFacts) -> float:
-    """The least balance, in steps of 0.05, with which the rarest class gets `_RARE_SHARE` of an
-    equal share, as the loader repeats pictures; at most `_MOST_BALANCE`."""
-    balances = (step / 20 for step in range(21))
-    enough = (b for b in balances if _rarest(facts.per_class, b) >= _RARE_SHARE)
-    return min(next(enough, _MOST_BALANCE), _MOST_BALANCE)
-
-
-def _rarest(per_class: tuple[int, ...], balance: float) -> float:
-    """Share of the rarest class of all pictures shown, over the share if all were equal."""
-    most = max(per_class, default=1)
-    shown = [count * round((most / count) ** balance) for count in per_class] or [1]
-    return float(min(shown) * len(shown) / sum(shown))
-
-
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
     reasons = {
         "model.augment": f"{facts.images:,} pictures: "
@@ -287,15 +272,4 @@ def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
             else "few enough to be learnt by heart by the discriminator"
         )
     }
-    return reasons | _balance_reason(facts, fields["class_balance"])
-
-
-def _balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
-    if not balance:
-        return {}
-    counts = facts.per_class
-    reason = (
-        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures; "
-        "rare classes are shown more often"
-    )
-    return {"class_balance": reason}
+    return reasons | balance_reason(facts, fields["class_balance"])

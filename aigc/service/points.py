@@ -166,11 +166,9 @@ def _vary(
     loaded: Loaded, *, picture: UInt8Images, shown: int | None, becomes: int | None, seed: int,
     index: int, count: int, strength: float,
 ) -> Latents:  # fmt: skip
-    """√(1 - s²) · mean + s · noise: as normal as the prior is, whatever the strength s.
+    """Latents `strength` away from those of the picture, in random directions, see `Engine.near`.
 
-    Both are noise of the fitted prior, where there is one: the encoder's mean is mapped back, and
-    variations stay in the component of the mixture that it belongs to. A class to turn into gets
-    the picture's noise.
+    With a mixture as prior variations stay in the component that the picture belongs to.
     """
     encoder, engine = loaded.encoder, loaded.renderer.engine
     assert encoder is not None
@@ -179,11 +177,12 @@ def _vary(
         shown = _likeliest(loaded, encoder, tensor)
     encoded = _encode(encoder, tensor, _row(shown))
     if becomes is None or becomes == shown:
+        becomes = shown
         mean, known = engine.locate(encoded, _row(shown))
     else:
-        mean, known = engine.points(engine.noise(encoded, _row(shown)), _row(becomes))
+        mean, known = engine.turned(encoded, _row(shown), _row(becomes))
     noise = engine.latents(draws_of(seed, np.arange(index, index + count), None, None))
-    z = math.sqrt(1 - strength**2) * mean + strength * noise
+    z = engine.near(mean, noise, _row(becomes), strength)
     return Latents(z, None if known is None else known.expand(count, -1))
 
 

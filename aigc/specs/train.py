@@ -114,9 +114,11 @@ class VaeModel(Spec):
     kl_warmup_images: int = Field(0, ge=0)
     """Images over which the KL term's weight rises from 0 to `beta`; counted in images because a
     run's limits may be raised later."""
-    prior: Literal["standard", "mixture"] = "mixture"
-    """What samples are drawn from: N(0, 1), or a mixture of Gaussians a class that is fitted to the
-    encodings of the training pictures after training (Ghosh et al. 2020)."""
+    prior: Literal["standard", "mixture", "neighbours"] = "mixture"
+    """What samples are drawn from: N(0, 1); a mixture of Gaussians a class that is fitted to the
+    encodings of the training pictures after training (Ghosh et al. 2020); or points between the
+    encodings of two alike pictures of a class. With `neighbours` the model holds encodings of up to
+    20,000 training pictures, of which it can make pictures much like them."""
     adversary: Adversary | None = None
     """Only with `networks: residual`, `variance: best` and `likelihood: pyramid` or `laplace`."""
     _no_booleans = field_validator(
@@ -132,6 +134,8 @@ class VaeModel(Spec):
                 "model.adversary needs networks residual, likelihood pyramid or laplace, and "
                 "variance best"
             )
+        if self.prior == "neighbours" and self.latent_dim < 2:
+            raise ValueError("model.prior neighbours needs a latent_dim of at least 2")
         if self.networks == "residual" and self.likelihood == "bernoulli":
             raise ValueError(
                 "model.likelihood bernoulli needs outputs in [-1, 1], which networks residual do "

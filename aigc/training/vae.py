@@ -12,6 +12,7 @@ from torch import Tensor, nn, optim
 from aigc.data.dataset import Dataset
 from aigc.models import (
     ModelConfig,
+    Prior,
     PriorSampler,
     build_discriminator,
     build_encoder,
@@ -30,10 +31,12 @@ from aigc.specs import Adversary, TrainSpec, VaeModel
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
-from aigc.training.encodings import encode
+from aigc.training.encodings import Encodings, encode
 from aigc.training.learner import Batch, Figures, Finished
+from aigc.training.neighbours import fit_neighbours
 from aigc.training.parallel import Group
 from aigc.training.prior import MOST_COMPONENTS, fit_mixture
+from aigc.types import Json
 
 _PRIOR_ITEMS, _PREVIEW_ITEMS = 20_000, 1_000
 _DISCRIMINATOR_BETAS = (0.0, 0.99)
@@ -192,7 +195,7 @@ class VaeLearner:
         self, averages: dict[str, nn.Module], dataset: Dataset, *, preview: bool
     ) -> Finished:
         """The averaged decoder behind a prior fitted to the averaged encoder's encodings of at most
-        20,000 training pictures; one Gaussian a class of 1,000 pictures in a preview."""
+        20,000 training pictures; of 1,000, and one Gaussian a class, in a preview."""
         if self._model.prior == "standard":
             return Finished(averages["sampler"])
         began, limit = time.monotonic(), _PREVIEW_ITEMS if preview else _PRIOR_ITEMS
@@ -202,13 +205,16 @@ class VaeLearner:
         )
         if not encodings.finite:  # of a run that diverges there is nothing to fit
             return Finished(averages["sampler"])
-        prior = fit_mixture(encodings, self._spec.seed, 1 if preview else MOST_COMPONENTS)
-        metrics = {
-            "prior_components": prior.weight.shape[1],
-            "prior_seconds": round(time.monotonic() - began, 1),
-        }
+        prior, metrics = self._fitted(encodings, preview)
+        metrics["prior_seconds"] = round(time.monotonic() - began, 1)
         sampler = PriorSampler(prior.to(self._device), averages["sampler"]).eval()
         return Finished(sampler, {"sampler.prior": prior}, metrics)
+
+    def _fitted(self, encodings: Encodings, preview: bool) -> tuple[Prior, Json]:
+        if self._model.prior == "neighbours":
+            return fit_neighbours(encodings), {"prior_encodings": len(encodings)}
+        prior = fit_mixture(encodings, self._spec.seed, 1 if preview else MOST_COMPONENTS)
+        return prior, {"prior_components": prior.weight.shape[1]}
 
     def _terms(self, batch: Batch) -> _Terms:
         pictures, label, draws = batch

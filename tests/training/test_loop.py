@@ -28,7 +28,12 @@ ADVERSARY: dict[str, Any] = {
     "penalty_every": 2,
     "augment": ["translate"],
 }
-VAE_GAN = VAE | {"networks": "residual", "likelihood": "pyramid", "adversary": ADVERSARY}
+VAE_GAN = VAE | {
+    "networks": "residual",
+    "likelihood": "pyramid",
+    "adversary": ADVERSARY,
+    "prior": "neighbours",
+}
 RAMPED = VAE | {"free_bits": 0.05, "kl_warmup_images": 150}
 
 
@@ -271,6 +276,8 @@ def test_an_adversary_joins_a_vae_in_the_middle_and_is_published(
     joined = {line["step"]: "d_loss" in line for line in lines}
     assert joined == {12: False, 24: False, 36: True, 48: True, 60: True}
     assert lines[-1]["loss"] < lines[0]["loss"]
+    assert result.metrics["prior_encodings"] > 100
+    assert isinstance(load_sampler(result.config, result.tensors), PriorSampler)
     judge = load_discriminator(result.config, result.tensors)
     pictures, label = torch.rand(2, 1, 16, 16), torch.tensor([0, 1])
     logits, features = judge.with_features(pictures, label)  # type: ignore[operator]
