@@ -294,8 +294,7 @@ def _balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
     if not balance:
         return {}
     counts = facts.per_class
-    reason = (
-        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures; "
-        "rare classes are shown more often"
+    smallest = (
+        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures"
     )
-    return {"class_balance": reason}
+    return {"class_balance": f"{smallest}; rare classes are shown more often"}
