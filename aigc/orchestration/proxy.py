@@ -27,6 +27,9 @@ _HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 _SEPARATE_LOOP = "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD"
 """Not needed by what blocks no event loop. To hand requests from Ray's loop to one of ours took a
 quarter of a replica's time."""
+_PATIENCE = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
+"""As long as `serve.start` waits for a proxy. Ray's default kills one that has not started within
+three times five seconds, which a busy machine may need."""
 _BLOCK = 200
 """Ports; replicas of one machine, those that go included, take one each."""
 
@@ -40,7 +43,8 @@ def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) 
     Raises:
         SpecError: HAProxy is asked for and not there, or its configuration is not the one we know.
     """
-    os.environ.setdefault(_SEPARATE_LOOP, "0")
+    for name, value in {_SEPARATE_LOOP: "0", **_PATIENCE}.items():
+        os.environ.setdefault(name, value)
     if on_cluster:
         notice(
             "what stands in front is as the cluster's nodes were started: HAProxy by what "
@@ -100,6 +104,7 @@ def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        **_PATIENCE,
         **failover.environment(),
     }
 

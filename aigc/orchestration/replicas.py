@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ray
 from ray import serve
@@ -56,7 +57,8 @@ def wait(spec: ServeSpec, notice: Notice) -> None:
     """Until the application runs and every proxy knows it.
 
     Raises:
-        JobError: a replica failed as it started, or none did so within `wait_s`.
+        JobError: a replica failed as it started, none did so within `wait_s`, or a proxy does not
+            answer.
     """
     begun, told = time.monotonic(), False
     while (found := serve.status().applications[APPLICATION]).status != ApplicationStatus.RUNNING:
@@ -73,7 +75,20 @@ def wait(spec: ServeSpec, notice: Notice) -> None:
         time.sleep(_POLL_S)
     client = _get_global_client()
     if client is not None:
-        client.wait_for_proxies_serving()
+        with proxies_in_time():
+            client.wait_for_proxies_serving()
+
+
+@contextlib.contextmanager
+def proxies_in_time() -> Iterator[None]:
+    """Around what waits for Serve's proxies. Raises JobError where one does not answer in time."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise JobError(
+            f"Ray Serve does not start: {str(error).rstrip('.')}; give its nodes more CPU time, or "
+            "try again when they are less busy"
+        ) from None
 
 
 def reason(told: str) -> str:

@@ -177,7 +177,8 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
         _hear_sigterm()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
-        serve.start(http_options=options, logging_config=_QUIET)
+        with replicas.proxies_in_time():
+            serve.start(http_options=options, logging_config=_QUIET)
         ours = APPLICATION not in serve.status().applications
         if not ours:
             notice("an endpoint runs there already; its replicas are replaced one by one")

@@ -79,7 +79,7 @@ def test_who_hangs_up_frees_the_place(models: Endpoint) -> None:
         raws = [socket.create_connection(place) for _ in range(20)]
         for raw in raws:
             raw.sendall(request)
-        batcher = client.service.batcher  # type: ignore[attr-defined]
+        batcher = client.service.batcher
         wait_for(lambda: batcher.seen.queued >= 20)
         for raw in raws:
             raw.close()

@@ -123,7 +123,7 @@ def rows(count: int, first: int = 0) -> bytes:
     return parquet({"image": images, "label": ["ab"[number % 2] for number in range(count)]})
 
 
-def idx_pair(prefix: str, count: int = 4, first: int = 0) -> dict[str, Content]:
+def idx_pair(prefix: str, count: int = 4, first: int = 0) -> dict[str, bytes]:
     pixels = np.stack([noise(first + number, 16, channels=1) for number in range(count)])
     return {
         f"{prefix}-images-idx3-ubyte": packed(pixels),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from aigc.data import decode
-from aigc.service import points
+from aigc.modalities.picture_formats import REQUESTED
 from tests.data.pictures import encoded, spec
 from tests.front_door import profiles
 
@@ -113,7 +113,7 @@ def test_the_colour_of(name: str, way: str) -> None:
     if way == "prepare":
         pixels = decode.decode_file(data, spec("in", "out"))
     else:
-        formats = points._READABLE if kind in points._READABLE else None
+        formats = REQUESTED if kind in REQUESTED else None
         pixels = decode.read(data, (16, 16, 3), max_pixels=10_000, formats=formats)
     assert np.abs(pixels.astype(int) - right).max() <= 2
     grey = decode.read(data, (16, 16, 1), max_pixels=10_000)

@@ -116,7 +116,7 @@ def test_published_tensors_load_again_and_wrong_ones_are_named() -> None:
 
 @pytest.mark.parametrize("networks", ["dcgan", "residual"])
 def test_the_encoder_gives_a_finite_posterior(networks: str) -> None:
-    architecture = VaeModel(latent_dim=5, width=8, networks=networks)  # type: ignore[arg-type]
+    architecture = VaeModel(latent_dim=5, width=8, networks=networks)
     config = ModelConfig(
         architecture=architecture, height=16, width=16, channels=3, labels=("a", "b")
     )

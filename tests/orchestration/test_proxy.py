@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
 
 from aigc.errors import SpecError
 from aigc.orchestration import failover, front, haproxy_guard, haproxy_template, proxy
@@ -51,6 +52,16 @@ def test_without_haproxy_none_is_inherited(monkeypatch: pytest.MonkeyPatch) -> N
     with proxy.chosen(ServeSpec(proxy="ray")):
         assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
         assert front.metrics_port() is None
+
+
+@pytest.mark.parametrize("kind", ["ray", "haproxy"])
+def test_a_proxy_is_not_killed_while_serve_waits_for_it(kind, monkeypatch) -> None:
+    """By default Ray kills one that has not started within three times five seconds."""
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("RAY_SERVE")}
+    monkeypatch.setattr(os, "environ", environment)
+    with proxy.chosen(ServeSpec(proxy=kind)):
+        check_s = float(os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"])
+        assert check_s >= HTTP_PROXY_TIMEOUT
 
 
 def test_places_are_counted_before_a_replica_is_asked() -> None:

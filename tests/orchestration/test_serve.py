@@ -160,6 +160,11 @@ def test_why_a_replica_did_not_start_is_the_last_error_of_its_report() -> None:
     assert replicas.reason("") == "Ray does not say why"
 
 
+def test_a_proxy_that_does_not_answer_is_one_line() -> None:
+    with pytest.raises(JobError, match="not available after 60s; give"), replicas.proxies_in_time():
+        raise TimeoutError("HTTP proxies not available after 60s.")
+
+
 def test_the_manifest_for_kubernetes_holds_what_is_exported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

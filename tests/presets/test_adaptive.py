@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -22,8 +21,8 @@ def choose(
     return rule("name", "data", "out", facts, hardware, seconds)
 
 
-def choose_gan(facts: DataFacts, *where: Any) -> TrainSpec:
-    return choose(facts, *where, rule=adaptive_gan)
+def choose_gan(facts: DataFacts) -> TrainSpec:
+    return choose(facts, rule=adaptive_gan)
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
