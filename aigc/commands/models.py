@@ -1,4 +1,4 @@
-"""`aigc models list|show|promote|rollback`: what the model store holds and which one is used."""
+"""`aigc models list|show|promote|rollback`: versions in the model store and their aliases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_models(
     store: StoreUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every published version, newest first, with the aliases that stand for it.
+    """List published versions, newest first, with their aliases.
 
     Example: aigc models list fashion
     """
@@ -49,13 +49,13 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "made")
+    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "created")
     print_table(columns, [_cells(row) for row in rows])
 
 
 @app.command()
 def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
-    """One version: what it makes, its figures, where its files are.
+    """Show the labels, metrics and files of one version.
 
     Example: aigc models show fashion@production
     """
@@ -91,7 +91,7 @@ def promote(
     alias: Alias = "production",
     store: StoreUri = None,
 ) -> None:
-    """Let an alias stand for this version from now on.
+    """Point an alias at a version.
 
     Example: aigc models promote fashion@v3
     """
@@ -108,7 +108,7 @@ def rollback(
     alias: Alias = "production",
     store: StoreUri = None,
 ) -> None:
-    """Let an alias stand for what it stood for before its last promotion.
+    """Point an alias at the version it had before its last promotion.
 
     Example: aigc models rollback fashion
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def train(
     spec_file: Annotated[
-        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; flags override it.")
+        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; options override it.")
     ] = None,
     spec_option: SpecFile = None,
     preset: Annotated[
@@ -39,14 +39,16 @@ def train(
     data: Annotated[str | None, typer.Option(help="Data set made by `aigc data prepare`.")] = None,
     name: Annotated[str | None, typer.Option(help="Publish the model under this name.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder; default: runs/NAME.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so much training time.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same start and batches.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this training time.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial weights and the batches.")
+    ] = None,
     workers: Workers = None,
     settings: Settings = None,
     address: Address = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the whole spec as YAML; train nothing.")
+        bool, typer.Option("--show", help="Print the resolved spec as YAML and exit.")
     ] = False,
     presets: Annotated[bool, typer.Option("--presets", help="List the recipes.")] = False,
     as_json: AsJson = False,
@@ -212,4 +214,4 @@ def _list_presets() -> None:
     from aigc.presets import PRESETS, RULES, summary
 
     rows = [(name, (rule.__doc__ or "").splitlines()[0]) for name, rule in RULES.items()]
-    print_table(("preset", "what it is"), [*rows, *((name, summary(name)) for name in PRESETS)])
+    print_table(("preset", "description"), [*rows, *((name, summary(name)) for name in PRESETS)])
