@@ -129,7 +129,7 @@ def test_a_file_that_is_no_spec_is_one_line(tmp_path: Path, text: str) -> None:
 def test_a_field_that_is_there_twice_is_refused(tmp_path: Path, text: str, twice: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(f"model: m\nout: o\n{text}\n")
-    with pytest.raises(SpecError, match=f"{twice} is there twice"):
+    with pytest.raises(SpecError, match=f"{twice} occurs twice"):
         load(GenerateSpec, str(path), {})
 
 

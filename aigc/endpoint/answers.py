@@ -122,7 +122,7 @@ async def events(
     except AigcError as error:
         yield _failed(error)
     except Exception:
-        yield _failed(UnfitError("the pictures could not be made; it is in our log"))
+        yield _failed(UnfitError("internal error; the server's log has the details"))
         raise
     finally:
         leave(ticket)

@@ -19,14 +19,14 @@ _SCHEMAS = "#/components/schemas/"
 _ERRORS = {
     "400": "A field is wrong; `error.param` names it.",
     "401": "No API key, or a wrong one.",
-    "403": "The key has not the scope.",
+    "403": "The key lacks the scope.",
     "404": "No such model, or no such address.",
-    "408": "The body did not come in time.",
+    "408": "The body did not arrive in time.",
     "409": "The Idempotency-Key was used for another request.",
     "413": "The body is too large.",
-    "415": "The body is of a media type not understood here.",
+    "415": "The media type of the body is not supported.",
     "429": "The key's quota is used up; see Retry-After.",
-    "503": "Too much is waiting, or the model cannot be used; see Retry-After.",
+    "503": "The queue is full, or the model is unhealthy; see Retry-After.",
 }
 
 
@@ -64,28 +64,31 @@ _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 def _paths(forms: Json) -> Json:
     return {
         "/v1/images/generations": {
-            "post": _made("Make pictures", _json_body("Generation"), _images())
+            "post": _made("Generate images", _json_body("Generation"), _images())
         },
         **{f"/v1/images/{name}": _of_picture(name, form) for name, form in forms.items()},
         "/v1/latents/walk": {
-            "post": _made("The frames between two", _json_body("Walk"), _ok("Images"))
+            "post": _made("The frames between two items", _json_body("Walk"), _ok("Images"))
         },
         "/v1/images/{ref}/{label}/{seed}/{file}": {
-            "get": _call("One item, for good", None, {"200": _picture(), **_KEPT}, _address())
+            "get": _call("One item, permanently", None, {"200": _picture(), **_KEPT}, _address())
         },
-        "/v1/models": {"get": _call("What is offered", None, {"200": _list_of("Model")})},
+        "/v1/models": {"get": _call("Served models", None, {"200": _list_of("Model")})},
         "/v1/models/{id}": {
             "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", TEXT)])
         },
         **_sets(),
-        "/healthz": {"get": _call("Whether the process lives", None, {"200": _plain()})},
-        "/readyz": {"get": _call("Whether it can answer", None, {"200": _plain()})},
-        "/metrics": {"get": _call("For Prometheus", None, {"200": _plain()})},
+        "/healthz": {"get": _call("Liveness", None, {"200": _plain()})},
+        "/readyz": {"get": _call("Readiness", None, {"200": _plain()})},
+        "/metrics": {"get": _call("Prometheus metrics", None, {"200": _plain()})},
     }
 
 
 def _of_picture(name: str, form: Json) -> Json:
-    told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
+    told = {
+        "variations": "Images near an uploaded image",
+        "edits": "An uploaded image, cleaned or changed",
+    }
     return {"post": _made(told[name], form, _images())}
 
 
@@ -106,7 +109,7 @@ def _sets() -> Json:
     wanted = [which, *_in_query(query)]
     file = _in_path("name", {"type": "string", "enum": list(FILES)})
     found = {
-        "": _call("Content sets, and how far they are", None, {"200": _list_of("Set")}),
+        "": _call("Content sets and their progress", None, {"200": _list_of("Set")}),
         "/{id}": _call("One set", None, {"200": _ok("Set")}, [which]),
         "/{id}/items": _call("Items of a set", None, {"200": _list_of("SetItem")}, wanted),
         "/{id}/items/{index}": _call("One item's file", None, {"200": _picture()}, [which, index]),
@@ -207,7 +210,7 @@ def _in_path(name: str, schema: Json) -> Json:
 _SIGNED = "Of an address that was given by response_format url: it opens without a key."
 _KEPT = {
     "304": {"description": "You have it."},
-    "307": {"description": "What the name stands for now."},
+    "307": {"description": "The version that the name stands for now."},
 }
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",

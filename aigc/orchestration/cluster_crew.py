@@ -133,7 +133,7 @@ class ClusterCrew:
         except RayActorError as error:
             return [Event(worker, "died", _first_line(error))]
         except ObjectLostError:
-            return [Event(worker, "died", "its answer went with its node")]
+            return [Event(worker, "died", "its result was lost with its node")]
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
             return [Event(worker, "failed", cause, unit)]

@@ -123,8 +123,8 @@ class OnRay:
             limit = f"no result within {self.placement.silence_s:g} s"
             reason = " ".join(str(cause or error).split())[:300] if error else limit
             raise JobError(
-                f"chunk {one.task} failed {one.attempt + 1} times: {reason}; what is done is kept, "
-                "the same command goes on"
+                f"chunk {one.task} failed {one.attempt + 1} times: {reason}; finished "
+                "chunks are kept, run the same command again to continue"
             ) from None
         return one.task, one.attempt + 1
 

@@ -93,7 +93,7 @@ def single(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _twice(error: TwiceError) -> BadRequestError:
     name = error.name[:60]
-    return BadRequestError(f"{name}: is there twice; say it once", param=name, code="invalid_value")
+    return BadRequestError(f"{name}: occurs twice; send it once", param=name, code="invalid_value")
 
 
 def _refusal(error: ValidationError, kind: type[BaseModel]) -> BadRequestError:

@@ -42,7 +42,9 @@ def _take(lock: str, mine: bytes) -> None:
         if holder is not None and now - since > _ABANDONED_S:
             storage.delete(lock)
         if now - started > _PATIENCE_S:
-            raise StorageError(f"{lock}: others have it since {_PATIENCE_S:.0f} s; try again")
+            raise StorageError(
+                f"{lock}: held by another process for {_PATIENCE_S:.0f} s; try again"
+            )
         time.sleep(_POLL_S)
 
 

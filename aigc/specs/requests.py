@@ -129,7 +129,7 @@ class TwiceError(ValueError):
     """A name that is there twice where one value is expected."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name[:60]!r} is there twice")
+        super().__init__(f"{name[:60]!r} occurs twice")
         self.name = name
 
 
@@ -153,7 +153,7 @@ def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
     if first["type"] == "json_invalid":
-        return Complaint(f"the body is no JSON: {first['msg']}", None, "invalid_json")
+        return Complaint(f"the body is not JSON: {first['msg']}", None, "invalid_json")
     field = ".".join(part for part in map(str, first["loc"][:2]) if "[" not in part)
     if first["type"] == "extra_forbidden":
         known = _fields(kind, first["loc"][:-1])

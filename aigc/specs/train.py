@@ -50,7 +50,7 @@ class GanModel(Spec):
         if self.discriminator == "dcgan" and (self.r1_gamma or self.r2_gamma):
             raise ValueError(
                 "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
-                "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
+                "penalties do not apply: set r1_gamma and r2_gamma to 0 or use projection"
             )
         return self
 
@@ -139,7 +139,7 @@ class TrainSpec(Spec):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.preset is None and self.steps is None and self.max_seconds is None:
-            raise ValueError("set steps or max_seconds, or both: training must end somewhere")
+            raise ValueError("set steps or max_seconds, or both: training needs a limit")
         workers = self.placement.workers or 1
         chosen = self.preset is None or "batch_size" in self.model_fields_set
         if chosen and self.batch_size % (workers * self.accumulate):

@@ -88,8 +88,8 @@ class Health:
         if self._saturated >= _PATIENCE:
             return Verdict(
                 "collapse",
-                f"the discriminator has won (its loss stayed below {_SATURATED_LOSS:g}), so the "
-                "generator learns nothing",
+                f"the discriminator is too strong (its loss stayed below "
+                f"{_SATURATED_LOSS:g}), so the generator learns nothing",
             )
         if self._collapsed >= _PATIENCE:
             return Verdict(

@@ -28,7 +28,8 @@ def test_sigterm_cleans_up_and_says_how_to_go_on(capsys: pytest.CaptureFixture[s
     before = signal.getsignal(signal.SIGTERM)
     assert exit_code(app(main), []) == 143
     assert cleaned
-    assert capsys.readouterr().err == "aigc: ended by SIGTERM; run the same command again to continue\n"
+    said = "aigc: ended by SIGTERM; run the same command again to continue\n"
+    assert capsys.readouterr().err == said
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -130,4 +130,6 @@ def test_the_process_ends_with_one_line(arguments: str, tmp_path: Path) -> None:
         )
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
     assert done.returncode == 1
-    assert done.stderr == "aigc: standard output: No space left on device; redirect it to another place\n"
+    assert done.stderr == (
+        "aigc: standard output: No space left on device; redirect it to another place\n"
+    )

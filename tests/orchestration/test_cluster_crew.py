@@ -31,4 +31,4 @@ def test_who_has_lost_its_answer_counts_as_dead(ray_session, monkeypatch) -> Non
     monkeypatch.setattr(ray, "get", lost)
     worker = Worker(None, {"ref": ("made", "unit 0")})
     (event,) = ClusterCrew(setup, ONE)._events(worker, "ref")
-    assert (event.kind, event.value) == ("died", "its answer went with its node")
+    assert (event.kind, event.value) == ("died", "its result was lost with its node")

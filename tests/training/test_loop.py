@@ -199,7 +199,7 @@ def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> N
     spec = tiny_spec(digits_data, tmp_path, steps=100_000)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
-    with pytest.raises(JobError, match="same command again goes on") as caught:
+    with pytest.raises(JobError, match="run the same command again to continue from") as caught:
         train(spec)
     timer.join()
     step = int(str(caught.value).split("step ")[1].split(";")[0])
@@ -218,7 +218,7 @@ def test_divergence_stops_with_the_last_good_average_kept(digits_data: str, tmp_
 
 
 def test_a_run_that_never_was_well_keeps_nothing(digits_data: str, tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"diverged at step 1: .*; it never ran well"):
+    with pytest.raises(JobError, match=r"diverged at step 1: .*; it never was healthy"):
         train(tiny_spec(digits_data, tmp_path, lr=1e38, lr_final=None, log_every=1))
     assert not (tmp_path / "last-good").exists()
 

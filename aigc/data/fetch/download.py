@@ -75,7 +75,7 @@ def apt_download(package: str, scratch: Path) -> Path:
     """
     line = f"apt-get download {package}"
     if shutil.which("apt-get") is None:
-        raise UnavailableError("there is no apt-get here")
+        raise UnavailableError("apt-get is not installed")
     call(line.split(), scratch, _APT_TIMEOUT_S)
     packages = list(scratch.glob(f"{package}_*.deb"))
     if len(packages) != 1:
@@ -112,7 +112,7 @@ def read_url(url: str, most_bytes: int) -> Iterator[bytes]:
                 if count > most_bytes:
                     raise UnavailableError(f"more than {most_bytes:,} bytes")
                 if time.monotonic() > deadline:
-                    raise UnavailableError(f"only {count:,} bytes came in time")
+                    raise UnavailableError(f"only {count:,} bytes arrived in time")
                 yield piece
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error

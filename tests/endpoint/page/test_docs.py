@@ -35,7 +35,7 @@ def test_calls_are_read_and_tried(open_studio: Any, secured: Secured) -> None:
     call.get_by_role("button", name="Send").click()
     call.locator("img").nth(2).wait_for()
     assert "200 OK" in call.inner_text() and '"seed": 1' in call.locator("pre").inner_text()
-    item = page.get_by_role("region", name="One item, for good")
+    item = page.get_by_role("region", name="One item, permanently")
     item.get_by_text("Try it").click()
     item.get_by_role("button", name="Send").click()
     item.locator("img").wait_for()
