@@ -72,7 +72,7 @@ def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
     lines = {
         "model": row["ref"],
         "family": row["family"],
-        "images": row["images"],
+        "shape": row["images"],
         "labels": ", ".join(row["labels"]) or "none",
         **({"untrained": ", ".join(row["untrained"])} if row["untrained"] else {}),
         "health": row["health"],
