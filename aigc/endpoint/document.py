@@ -54,9 +54,9 @@ def document(settings: ServiceSettings, *, secured: bool) -> Json:
 
 
 _ABOUT = (
-    "Images from GANs and VAEs. OpenAI's image calls work as they are; `seed`, `index`, `labels` "
-    "and `truncation` are ours. The same (model version, label, seed, index, truncation) gives "
-    "the same bytes as bulk generation, whenever and wherever it is asked for."
+    "Images from GANs and VAEs. OpenAI's image calls work unchanged; `seed`, `index`, `labels` "
+    "and `truncation` are additional fields. The same model version, label, seed, index and truncation "
+    "give the same bytes as bulk generation, at any time and on any replica."
 )
 _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 
@@ -207,9 +207,9 @@ def _in_path(name: str, schema: Json) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-_SIGNED = "Of an address that was given by response_format url: it opens without a key."
+_SIGNED = "Part of an address returned for response_format url, which opens without a key."
 _KEPT = {
-    "304": {"description": "You have it."},
+    "304": {"description": "Not modified."},
     "307": {"description": "The version that the name stands for now."},
 }
 _IDEMPOTENCY = {
@@ -217,9 +217,10 @@ _IDEMPOTENCY = {
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": (
-        "A repeat within an hour gets the same answer, marked Idempotent-Replayed, and is not "
-        "charged; another request under the same key is a 409. Where several replicas answer, a "
-        "repeat may come to another one: it is then made and charged again, unmarked, with the "
-        "same pictures, and a reused key is not noticed. So is a stream, wherever it is repeated."
+        "A repeat within an hour returns the same response with Idempotent-Replayed and is not "
+        "charged; another request with the same key is answered with 409. If several replicas "
+        "serve, a repeat may reach another one: it is then made and charged again, without the "
+        "header, with the same images, and a reused key is not noticed. The same holds for "
+        "streams."
     ),
 }
