@@ -55,8 +55,8 @@ def document(settings: ServiceSettings, *, secured: bool) -> Json:
 
 _ABOUT = (
     "Images from GANs and VAEs. OpenAI's image calls work unchanged; `seed`, `index`, `labels` "
-    "and `truncation` are additional fields. The same model version, label, seed, index and truncation "
-    "give the same bytes as bulk generation, at any time and on any replica."
+    "and `truncation` are additional fields. The same model version, label, seed, index and "
+    "truncation give the same bytes as bulk generation, at any time and on any replica."
 )
 _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 
