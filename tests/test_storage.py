@@ -34,7 +34,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_what_is_no_place_is_refused_and_makes_no_folder(uri: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for use in (storage.absolute, storage.require_writable, storage.read_if_there):
-        with pytest.raises(StorageError, match=r"expected|no such user") as raised:
+        with pytest.raises(StorageError, match=r"expected|unknown user") as raised:
             use(uri)
         assert str(raised.value).startswith(repr(uri))
     if uri.strip():

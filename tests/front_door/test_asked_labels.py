@@ -55,7 +55,7 @@ def test_prepare_tells_of_them(
     for _ in range(2):  # the second time nothing is made
         code, _, told = aigc(capsys, *words)
         assert code == 0
-        assert "no training images of zebra (only in test); a model makes these only" in told
+        assert "no training images of zebra (only in test); a model makes these labels only" in told
     code, printed, _ = aigc(capsys, *words, "--json")
     assert json.loads(printed)["untrained"] == {"zebra": "only in test"}
     assert "- zebra: only in test" in (tmp_path / "out/README.md").read_text()

@@ -315,7 +315,7 @@ BODIES = {
         gzip.compress(b"{}"),
         {"content-encoding": "gzip"},
         415,
-        "content-encoding: gzip is not understood",
+        "content-encoding: gzip is not supported",
     ),
     "said to be by Brotli": (b"{}", {"content-encoding": "br"}, 415, "content-encoding: br"),
     "as it is": (b'{"model": "tiny"}', {"content-encoding": "identity"}, 200, ""),
@@ -323,7 +323,7 @@ BODIES = {
     "UTF-16": ('{"model": "tiny"}'.encode("utf-16"), {}, 400, "text in UTF-16; send it in UTF-8"),
     "a field twice": (b'{"model": "tiny", "n": 1, "n": 2}', {}, 400, "n: occurs twice"),
     "a share twice": (b'{"labels": {"one": 1, "one": 2}}', {}, 400, "one: occurs twice"),
-    "cut": (b'{"model": "ti', {}, 400, "no JSON"),
+    "cut": (b'{"model": "ti', {}, 400, "not JSON"),
     "a form": (b"model=tiny", {"content-type": "application/x-www-form-urlencoded"}, 415, "json"),
 }
 
