@@ -67,7 +67,11 @@ WRONG = [
     (GenerateSpec, GENERATE | {"out": "gs://b/x"}, "^out = 'gs://b/x': expected a path, file:"),
     (GenerateSpec, GENERATE | {"out": "s3://"}, "^out = 's3://': expected s3://BUCKET"),
     (GenerateSpec, GENERATE | {"briefs": ""}, "^briefs = '': expected a path"),
-    (EvaluateSpec, {"model": "m", "data": "d", "out": "~nosuch/x"}, "^out = '~nosuch/x': unknown user"),
+    (
+        EvaluateSpec,
+        {"model": "m", "data": "d", "out": "~nosuch/x"},
+        "^out = '~nosuch/x': unknown",
+    ),
     (TrainSpec, TRAIN | {"seed": 16**5000}, "seed = a number of thousands of digits: .*less"),
     (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
