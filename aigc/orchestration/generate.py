@@ -173,7 +173,7 @@ def _require_same_data(job: Job, out: str) -> None:
         if digest != recorded:
             raise SpecError(
                 f"gates.{gate}.data = {job.gates.data[gate]}: digest {digest[:12]} now, {out} was "
-                f"made with {recorded[:12]}; bring that data set back there"
+                f"made with {recorded[:12]}; restore that data set there"
             )
 
 

@@ -228,7 +228,9 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
         keys.KeyRing(source)
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
-            raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
+            raise SpecError(
+                f"sets = {uri}: not found; name a content set or a folder of content sets"
+            )
     if not on_cluster:
         listening.require_port(spec)
 

@@ -205,11 +205,11 @@ def _rarest(per_class: tuple[int, ...], balance: float) -> float:
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
     reasons = {
-        "model.augment": f"{facts.images:,} pictures: "
+        "model.augment": f"{facts.images:,} images: "
         + (
-            "enough not to be learnt by heart"
+            "enough that the discriminator does not memorise them"
             if not fields["model"].augment
-            else "few enough to be learnt by heart by the discriminator"
+            else "so few that the discriminator can memorise them"
         )
     }
     return reasons | _balance_reason(facts, fields["class_balance"])
@@ -220,7 +220,7 @@ def _balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
         return {}
     counts = facts.per_class
     reason = (
-        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} pictures; "
+        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} images; "
         "rare classes are shown more often"
     )
     return {"class_balance": reason}

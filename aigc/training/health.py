@@ -94,7 +94,7 @@ class Health:
         if self._collapsed >= _PATIENCE:
             return Verdict(
                 "collapse",
-                "the generator has collapsed: pictures of a class vary by less than "
-                f"{_COLLAPSED_SPREAD:.0%} of what real ones do",
+                "the generator has collapsed: the variation within a class is below "
+                f"{_COLLAPSED_SPREAD:.0%} of that of real images",
             )
         return None
