@@ -138,7 +138,7 @@ def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -
     assert all((small / "data" / name).read_bytes() == data for name, data in before.items())
     assert grown["content_digest"] == run(spec(model, whole))["content_digest"]
     assert append(AppendSpec(out=str(small), to=1200))["content_digest"] == grown["content_digest"]
-    with pytest.raises(SpecError, match=r"has 1,200 items already, 600 asked"):
+    with pytest.raises(SpecError, match=r"has 1,200 items, 600 requested"):
         append(AppendSpec(out=str(small), to=600))
 
 
