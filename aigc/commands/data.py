@@ -44,7 +44,7 @@ def fetch(
     ],
     background: Annotated[
         str | None,
-        typer.Option(help="Colour behind transparent pictures: a name or '#rrggbb'."),
+        typer.Option(help="Colour behind transparent images: a name or '#rrggbb'."),
     ] = None,
     archives: Annotated[
         Path | None,
@@ -58,12 +58,14 @@ def fetch(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: aigc data fetch emoji raw/emoji --background '#f4efe6'
+    """Fetch a public data set.
 
-    Fetch a public data set. Each download is checked against a fixed sha256; a rerun checks the
-    files and fetches only if one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT),
-    digits is UCI's (CC BY 4.0), emoji is Microsoft's Fluent design (MIT); each picture of furniture
-    names its creator and its licence (CC0 or CC BY 3.0) in metadata.csv.
+    Example: aigc data fetch emoji raw/emoji --background '#f4efe6'
+
+    Each download is checked against a fixed sha256; a rerun checks the files and fetches only if
+    one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT), digits is UCI's (CC BY
+    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture names its creator and
+    its licence (CC0 or CC BY 3.0) in metadata.csv.
     """
     from aigc.data.fetch import FetchOptions
     from aigc.data.fetch import fetch as fetch_set
@@ -105,10 +107,12 @@ def prepare(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: aigc data prepare photos/ shop64 --size 64
+    """Check, decode, resize, deduplicate, split and shard images.
 
-    Check, decode, resize, deduplicate, split and shard images. Classes are the sub-folders, or the
-    column label of a metadata.csv or metadata.jsonl (file_name, text, label, licence, creator).
+    Example: aigc data prepare photos/ shop64 --size 64
+
+    Classes are the sub-folders, or the column label of a metadata.csv or metadata.jsonl (file_name,
+    text, label, licence, creator).
     """
     from aigc.orchestration.prepare import run
     from aigc.specs import PrepareSpec, load
@@ -137,9 +141,9 @@ def prepare(
 def show(
     uri: Annotated[str, typer.Argument(help="A prepared data set.")], as_json: AsJson = False
 ) -> None:
-    """Example: aigc data show shop64
+    """Show counts, labels, licences and captions of a prepared data set.
 
-    Show counts, labels, licences and captions of a prepared data set.
+    Example: aigc data show shop64
     """
     from aigc.data.dataset import open_dataset
 

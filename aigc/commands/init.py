@@ -33,7 +33,7 @@ def init(
         typer.Option("--force", help="Write into a folder that has files; replaces equal names."),
     ] = False,
 ) -> None:
-    """Write a small commented project: a spec for each verb, a README, a .gitignore.
+    """Write a small commented project: a spec for each command, a README, a .gitignore.
 
     Example: aigc init my-shop
     """

@@ -27,7 +27,9 @@ Scope = Annotated[
 ]
 _DEFAULT = "keys.jsonl"
 
-app = typer.Typer(help="API keys of an endpoint; only hashes are stored.", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, list and revoke API keys; only hashes are stored.", no_args_is_help=True
+)
 
 
 @app.command()

@@ -24,7 +24,7 @@ StoreUri = Annotated[
 Ref = Annotated[str, typer.Argument(help="name, name@version, name@alias, or a folder's URI.")]
 Alias = Annotated[str, typer.Option(help="The alias to move.")]
 
-app = typer.Typer(help="The model store.", no_args_is_help=True)
+app = typer.Typer(help="List, show and promote models of the store.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -23,7 +23,7 @@ JobId = Annotated[
     str, typer.Argument(help="Job id, as printed by `aigc submit` and `aigc jobs list`.")
 ]
 
-jobs = typer.Typer(help="Jobs submitted to a Ray cluster.", no_args_is_help=True)
+jobs = typer.Typer(help="List, follow and stop jobs on a Ray cluster.", no_args_is_help=True)
 
 
 def submit(

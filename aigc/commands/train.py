@@ -53,7 +53,7 @@ def train(
     presets: Annotated[bool, typer.Option("--presets", help="List the recipes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a GAN or VAE and publish it. The same command again resumes.
+    """Train a GAN or VAE and publish it. Run the same command again to resume.
 
     Example: aigc train --data data/shop --name shop --seconds 3600
     """
