@@ -29,7 +29,7 @@ def test_calls_are_read_and_tried(open_studio: Any, secured: Secured) -> None:
     page.get_by_label("API key").fill(secured.generate)
     with page.expect_response("**/v1/models"):
         page.keyboard.press("Enter")
-    call = page.get_by_role("region", name="Make pictures")
+    call = page.get_by_role("region", name="Generate images")
     call.get_by_text("Try it").click()
     call.get_by_label("Body").fill(json.dumps({"model": "tiny", "n": 3, "seed": 1}))
     call.get_by_role("button", name="Send").click()
