@@ -40,7 +40,7 @@ def path_of(uri: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise StorageError(f"{uri!r}: no such user here; write the path in full") from None
+        raise StorageError(f"{uri!r}: unknown user; write the full path") from None
 
 
 def exists(path: Path) -> bool:

@@ -43,7 +43,7 @@ _reached: set[str] = set()
 
 
 class CutShortError(boto_errors.BotoCoreError):
-    fmt = "the object is not as long as it should be"
+    fmt = "the object is shorter or longer than expected"
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -258,7 +258,7 @@ def errors(uri: str) -> Iterator[None]:
             f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from None
     except boto_errors.ParamValidationError:
-        raise StorageError(f"{uri}: {split(uri)[0]!r} is no name of a bucket") from None
+        raise StorageError(f"{uri}: {split(uri)[0]!r} is not a bucket name") from None
     except boto_errors.BotoCoreError as error:
         endpoint = client().meta.endpoint_url
         raise StorageError(

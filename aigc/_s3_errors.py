@@ -14,7 +14,7 @@ _RENEW = "renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 _CLOCK = "set this machine's clock, by NTP"
 _RESTORE = "restore it (aws s3api restore-object), or copy it to another storage class"
 _ROOM = "remove what is not needed, or have the quota raised"
-_ACCOUNT = "ask who runs the account"
+_ACCOUNT = "contact the account's owner"
 _ADVICE = {
     "AccessDenied": "check the bucket's policy and what the key may do",
     "AccountProblem": _ACCOUNT,

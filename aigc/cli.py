@@ -25,7 +25,7 @@ from aigc.commands.common import exit_code, leave
 
 app = typer.Typer(
     name="aigc",
-    help="Prepare images, train a GAN or VAE, evaluate it, generate content sets in bulk.",
+    help="Train a GAN or VAE on images; generate content sets in bulk and serve models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

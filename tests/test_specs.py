@@ -67,7 +67,11 @@ WRONG = [
     (GenerateSpec, GENERATE | {"out": "gs://b/x"}, "^out = 'gs://b/x': expected a path, file:"),
     (GenerateSpec, GENERATE | {"out": "s3://"}, "^out = 's3://': expected s3://BUCKET"),
     (GenerateSpec, GENERATE | {"briefs": ""}, "^briefs = '': expected a path"),
-    (EvaluateSpec, {"model": "m", "data": "d", "out": "~nosuch/x"}, "^out = '~nosuch/x': no such"),
+    (
+        EvaluateSpec,
+        {"model": "m", "data": "d", "out": "~nosuch/x"},
+        "^out = '~nosuch/x': unknown",
+    ),
     (TrainSpec, TRAIN | {"seed": 16**5000}, "seed = a number of thousands of digits: .*less"),
     (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
@@ -129,7 +133,7 @@ def test_a_file_that_is_no_spec_is_one_line(tmp_path: Path, text: str) -> None:
 def test_a_field_that_is_there_twice_is_refused(tmp_path: Path, text: str, twice: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(f"model: m\nout: o\n{text}\n")
-    with pytest.raises(SpecError, match=f"{twice} is there twice"):
+    with pytest.raises(SpecError, match=f"{twice} occurs twice"):
         load(GenerateSpec, str(path), {})
 
 

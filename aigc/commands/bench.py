@@ -1,4 +1,4 @@
-"""`aigc bench`: how fast, compared with what."""
+"""`aigc bench`: speed and quality compared with baselines and other programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aigc.specs import TrainSpec
 
 app = typer.Typer(
-    no_args_is_help=True, help="Measure speed and quality, each figure beside a yardstick."
+    no_args_is_help=True, help="Measure speed and quality against baselines and other programs."
 )
 
 _ROWS = (
@@ -38,19 +38,19 @@ _ROWS = (
 @app.command()
 def generate(
     model: Annotated[str, typer.Argument(help="name, name@version, name@alias or a URI.")],
-    items: Annotated[int, typer.Option(min=1, help="Images a round.")] = 200_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: as generate.")] = None,
+    items: Annotated[int, typer.Option(min=1, help="Images per round.")] = 200_000,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")
+    ] = 3,
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: as `aigc generate`.")] = None,
     out: Annotated[
         str | None,
-        typer.Option(callback=place, help="Where generate writes, for example s3://bucket/bench."),
+        typer.Option(callback=place, help="Output of generate, for example s3://bucket/bench."),
     ] = None,
-    ray_data: Annotated[
-        bool, typer.Option(help="Also run the pipeline a user would write with Ray Data.")
-    ] = True,
+    ray_data: Annotated[bool, typer.Option(help="Also run a plain Ray Data pipeline.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Bulk generation against the machine's limit and a plain Ray Data pipeline.
+    """Compare bulk generation with a roofline and with a plain Ray Data pipeline.
 
     Example: aigc bench generate fashion --items 200000 --rounds 3
     """
@@ -68,7 +68,7 @@ def generate(
         for name, key, ratio in _ROWS
         if key in found
     ]
-    print_table(["what", "items/s", "of the roofline"], rows)
+    print_table(["contender", "items/s", "of the roofline"], rows)
     for name, ratio in found["ratios"].items():
         typer.echo(f"{name.replace('_', ' ')}: {ratio:.2f}")
     typer.echo(
@@ -87,23 +87,27 @@ _FIGURES = ("requests_per_s", "images_per_s", "p50_ms", "p95_ms", "p99_ms", "cpu
 @app.command()
 def serve(
     model: Annotated[str, typer.Argument(help="name, name@version or name@alias.")],
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
-    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 10.0,
-    connections: Annotated[int, typer.Option(min=1, help="With one image a request.")] = 32,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")
+    ] = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each load.")] = 10.0,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections with one image per request.")
+    ] = 32,
     rate: Annotated[
         float | None,
-        typer.Option(min=1, help="Open loop, requests/s; default: 0.8 of what each can."),
+        typer.Option(min=1, help="Open loop, requests/s; default: 0.8 of each capacity."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A server's name; again for more. Default: all.")
+        list[str] | None, typer.Option(help="Name of a server; repeatable. Default: all.")
     ] = None,
     same_network: Annotated[
-        bool, typer.Option(help="Give the others our network for inference, too.")
+        bool, typer.Option(help="Run aigc's inference network in the other servers.")
     ] = False,
-    bulk: Annotated[bool, typer.Option(help="Run `aigc generate` beside them.")] = True,
+    bulk: Annotated[bool, typer.Option(help="Also run `aigc generate`.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """The endpoint against LitServe, FastAPI and Ray Serve, under the load generator wrk.
+    """Compare the endpoint with LitServe, FastAPI and Ray Serve, under the load generator wrk.
 
     Example: aigc bench serve fashion --rounds 3 --json
     """
@@ -153,22 +157,24 @@ _CONTENDERS = (
 @app.command()
 def train(
     spec_file: Annotated[
-        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; flags override it.")
+        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; options override it.")
     ] = None,
     spec_option: SpecFile = None,
     preset: Annotated[str | None, typer.Option(help="A recipe instead of a spec file.")] = None,
     data: Annotated[str | None, typer.Option(help="Data set made by `aigc data prepare`.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Measured steps a round.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians count.")] = 3,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, for all alike.")] = 1,
-    ray: Annotated[bool, typer.Option(help="Also run `aigc train` as it is, on Ray.")] = True,
+    steps: Annotated[int, typer.Option(min=1, help="Measured steps per round.")] = 200,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Interleaved rounds; medians are reported.")
+    ] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of each contender.")] = 1,
+    ray: Annotated[bool, typer.Option(help="Also run the complete `aigc train`, on Ray.")] = True,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Also run the bare loop with torch.compile.")
     ] = False,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Training against a bare PyTorch loop of one file, for several workers under torchrun.
+    """Compare training with a bare PyTorch loop of one file, for several workers under torchrun.
 
     Example: aigc bench train --data data/fashion --preset relativistic --steps 200 --rounds 3
     """
@@ -193,7 +199,14 @@ def train(
         for name, key in _CONTENDERS
         if f"{key}_step_ms" in found
     ]
-    heads = ["what", "ms a step", "images/s", "step to the bare loop", "first steps s", "MiB"]
+    heads = [
+        "contender",
+        "ms per step",
+        "images/s",
+        "step to the bare loop",
+        "first steps s",
+        "MiB",
+    ]
     print_table(heads, rows)
 
 
@@ -205,21 +218,21 @@ def recipes(
     data: Annotated[str, typer.Argument(help="Data set made by `aigc data prepare`.")],
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="Preset or YAML spec; again for more. Default: all GAN presets."),
+        typer.Option(help="Preset or YAML spec; repeatable. Default: all GAN presets."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Training time of each run.")] = 1800.0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each recipe.")] = 3,
     samples: Annotated[int, typer.Option(min=100, help="Images to compare.")] = 10_000,
     pictures: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FOLDER", help="Pictures of another program; again for more."),
+        typer.Option(metavar="NAME=FOLDER", help="Images of another program; repeatable."),
     ] = None,
-    out: Annotated[str, typer.Option(help="Local folder of runs, models and figures.")] = "bench",
+    out: Annotated[str, typer.Option(help="Local folder of runs, models and metrics.")] = "bench",
     settings: Settings = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recipes of training beside each other: same data, time and seeds, medians and ranges.
+    """Compare training recipes on the same data, time and seeds; prints medians and ranges.
 
     Example: aigc bench recipes data/shop --recipe adaptive --recipe dcgan --seconds 1800
     """

@@ -1,4 +1,4 @@
-"""What every verb shares: common options, overrides, progress on a terminal or in a log."""
+"""Shared by all commands: common options, overrides, progress on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Set any field of the spec, dotted."),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Set a field of the spec, such as placement.workers=2."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Address = Annotated[
@@ -35,9 +37,9 @@ Address = Annotated[
     typer.Option(help="Ray cluster, for example auto or 10.0.0.1:6379; default: RAY_ADDRESS."),
 ]
 SpecFile = Annotated[
-    str | None, typer.Option("--spec", metavar="FILE", help="YAML spec; flags override it.")
+    str | None, typer.Option("--spec", metavar="FILE", help="YAML spec; options override it.")
 ]
-Workers = Annotated[int | None, typer.Option(help="Worker processes; default: all that fit.")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes; default: as many as fit.")]
 
 console = Console(stderr=True, emoji=False)
 
@@ -48,9 +50,9 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def exit_code(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run `app` on `arguments`, by default the process's own.
 
-    Returns 0 when done, 1 when the job failed or stdout does not take its result, 2 when the input
-    was wrong, 130 when interrupted, 143 when asked to end by SIGTERM. What a user got wrong is one
-    line on stderr, never a traceback.
+    Returns 0 when done, 1 when the job failed or stdout cannot be written, 2 when the input was
+    wrong, 130 when interrupted, 143 when ended by SIGTERM. A user error is one line on stderr,
+    never a traceback.
     """
     code = _run(app, arguments)
     if broken := streams.unwritten():
@@ -68,7 +70,7 @@ def _run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
     except _UsageError as error:
         return _complain(error.format_message(), 2)
     except _Terminated:
-        return _complain("ended by SIGTERM; the same command again goes on", 143)
+        return _complain("ended by SIGTERM; run the same command again to continue", 143)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except OSError as error:
@@ -76,7 +78,7 @@ def _run(app: typer.Typer, arguments: Sequence[str] | None) -> int:
             return _unwritten(broken)
         raise
     if code == 130:  # typer makes this of a KeyboardInterrupt
-        return _complain("interrupted; the same command again goes on", 130)
+        return _complain("interrupted; run the same command again to continue", 130)
     return code if isinstance(code, int) else 0
 
 
@@ -128,7 +130,7 @@ def _complain(message: str, code: int) -> int:
 def _unwritten(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # `| head` has what it wants
         return 1
-    return _complain(f"stdout: {error.strerror}; send it to where there is room", 1)
+    return _complain(f"standard output: {error.strerror}; redirect it to another place", 1)
 
 
 def overrides(settings: list[str] | None, **flags: Any) -> dict[str, Any]:

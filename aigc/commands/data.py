@@ -1,4 +1,4 @@
-"""`aigc data`: fetch a known data set, prepare your own, show what one holds."""
+"""`aigc data`: fetch a public data set, prepare your own, show one."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def fetch(
     name: Annotated[str, typer.Argument(help="fashion-mnist, digits, emoji or furniture.")],
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", parser=local_folder, help="Folder to put the files into."),
+        typer.Argument(metavar="FOLDER", parser=local_folder, help="Folder for the files."),
     ],
     background: Annotated[
         str | None,
-        typer.Option(help="Colour behind transparent pictures: a name or '#rrggbb'."),
+        typer.Option(help="Colour behind transparent images: a name or '#rrggbb'."),
     ] = None,
     archives: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", parser=local_folder, help="Folder of archives downloaded before."
+            metavar="FOLDER", parser=local_folder, help="Folder with archives downloaded earlier."
         ),
     ] = None,
     turntable: Annotated[
@@ -58,12 +58,14 @@ def fetch(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: aigc data fetch emoji raw/emoji --background '#f4efe6'
+    """Fetch a public data set.
 
-    Fetch a public data set. Each download is checked against a fixed sha256; a rerun checks the
-    files and fetches only if one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT),
-    digits is UCI's (CC BY 4.0), emoji is Microsoft's Fluent design (MIT); each picture of furniture
-    names its creator and its licence (CC0 or CC BY 3.0) in metadata.csv.
+    Example: aigc data fetch emoji raw/emoji --background '#f4efe6'
+
+    Each download is checked against a fixed sha256; a rerun checks the files and fetches only if
+    one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT), digits is UCI's (CC BY
+    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture names its creator and
+    its licence (CC0 or CC BY 3.0) in metadata.csv.
     """
     from aigc.data.fetch import FetchOptions
     from aigc.data.fetch import fetch as fetch_set
@@ -79,35 +81,38 @@ def fetch(
 @app.command()
 def prepare(
     source: Annotated[
-        str | None, typer.Argument(help="Folder of images, IDX folder or Parquet; may be s3://.")
+        str | None,
+        typer.Argument(help="Folder, Parquet, IDX, ZIP, tar or WebDataset; may be s3://."),
     ] = None,
     out: Annotated[
-        str | None, typer.Argument(help="Where the data set goes; may be s3://.")
+        str | None, typer.Argument(help="Folder or s3:// prefix for the data set.")
     ] = None,
     spec_file: SpecFile = None,
     size: Annotated[
-        str | None, typer.Option(help="Pixels: 64, or 64x96 for height x width.")
+        str | None, typer.Option(help="Size in pixels: 64, or 64x96 for height x width.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(help="1 grey or 3 RGB.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 (grey) or 3 (RGB).")] = None,
     fit: Annotated[
-        str | None, typer.Option(help="crop, pad or stretch to the size's shape.")
+        str | None, typer.Option(help="Conversion of other aspect ratios: crop, pad or stretch.")
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option(help="Share held out, if the source has no split.")
+        float | None, typer.Option(help="Share of test images, if the source has no test split.")
     ] = None,
     max_rejects: Annotated[
-        float | None, typer.Option(help="Share (below 1) or number of bad inputs to bear.")
+        float | None, typer.Option(help="Rejected inputs to allow: a share below 1, or a number.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split and the order.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split and the order.")] = None,
     workers: Workers = None,
     address: Address = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: aigc data prepare photos/ shop64 --size 64
+    """Check, decode, resize, deduplicate, split and shard images.
 
-    Check, decode, resize, deduplicate, split and shard images. Classes are the sub-folders, or the
-    column label of a metadata.csv or metadata.jsonl (file_name, text, label, licence, creator).
+    Example: aigc data prepare photos/ shop64 --size 64
+
+    Classes are the sub-folders, or the column label of a metadata.csv or metadata.jsonl (file_name,
+    text, label, licence, creator).
     """
     from aigc.orchestration.prepare import run
     from aigc.specs import PrepareSpec, load
@@ -136,9 +141,9 @@ def prepare(
 def show(
     uri: Annotated[str, typer.Argument(help="A prepared data set.")], as_json: AsJson = False
 ) -> None:
-    """Example: aigc data show shop64
+    """Show counts, labels, licences and captions of a prepared data set.
 
-    What a prepared data set holds.
+    Example: aigc data show shop64
     """
     from aigc.data.dataset import open_dataset
 
@@ -170,10 +175,8 @@ def show(
 
 def _tell(made: Json) -> None:
     if made["reused"]:
-        source = (
-            "a source that is gone, as it was then" if made["source_gone"] else "the same source"
-        )
-        say(f"{made['uri']}: this spec already made it of {source}; nothing to do")
+        kept = ", whose files are gone" if made["source_gone"] else ""
+        say(f"{made['uri']}: already prepared from this source{kept} with this spec; nothing to do")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
     say(
         f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
@@ -187,9 +190,9 @@ def _tell(made: Json) -> None:
         )
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
-        say(f"no training images of {missing}; a model makes these only when asked by name")
+        say(f"no training images of {missing}; a model makes these labels only when they are named")
     if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
-        say("hardly any class has two images: set label_column = '' if those are no classes")
+        say("most classes have one image: set label_column = '' if these are not classes")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`aigc demo`: one real content set the whole way, each step reused when it is already there."""
+"""`aigc demo`: every step on public data; a second run reuses existing results."""
 
 from __future__ import annotations
 
@@ -68,10 +68,11 @@ def demo(
         float | None, typer.Option(min=0.01, help="Training time; default: 5, emoji 30.")
     ] = None,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="Tiny digits instead of Fashion-MNIST, in a minute.")
+        bool,
+        typer.Option("--smoke", help="Use tiny digits instead of Fashion-MNIST; takes a minute."),
     ] = False,
 ) -> None:
-    """Real photos in, a trained model, a labelled content set out. Again: reuses what exists.
+    """Run every step on public data. A second run reuses existing results.
 
     Example: aigc demo --out demo
     """
@@ -190,11 +191,11 @@ def run(plan: Plan, steps: Steps) -> dict[str, Any]:
 
 
 def _print_summary(plan: Plan, steps: Steps, figures: dict[str, Any]) -> None:
-    quality = Table("figure", "model", "floor", title="Quality: real test images are the floor")
+    quality = Table("metric", "model", "floor", title="Quality; the floor is real training images")
     for name in _FIGURES:
         figure = figures["figures"][name]
         quality.add_row(name, f"{figure['model']:.3g}", f"{figure['floor']:.3g}")
-    table = Table("step", "seconds", "result", "where", title="What was made")
+    table = Table("step", "seconds", "result", "where", title="Steps")
     for name, seconds, result, where in steps.rows:
         table.add_row(name, f"{seconds:,.0f}", Text(result), Text(where))
     table.add_row("total", f"{sum(row[1] for row in steps.rows):,.0f}", "", "")

@@ -1,4 +1,4 @@
-"""`aigc doctor`: what is in place, what is not, and what to do about it."""
+"""`aigc doctor`: checks of this machine and its cluster, with advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc.commands.common import AsJson, print_json, print_table
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Python, torch, Ray, the cluster, S3 and the model store. Exit 1 if something fails.
+    """Check Python, torch, Ray, the cluster, S3 and the model store. Exits with 1 if a check fails.
 
     Example: aigc doctor
     """
@@ -21,7 +21,7 @@ def doctor(as_json: AsJson = False) -> None:
         print_json([dataclasses.asdict(finding) for finding in findings])
     else:
         rows = [(each.state, each.subject, _cell(each.found, each.advice)) for each in findings]
-        print_table(("", "what", "found"), rows)
+        print_table(("", "check", "result"), rows)
     if any(finding.state == "fail" for finding in findings):
         raise typer.Exit(1)
 

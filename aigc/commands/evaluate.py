@@ -1,4 +1,4 @@
-"""`aigc evaluate`: how good a model is, beside what real images reach."""
+"""`aigc evaluate`: metrics of a model, next to those of real images."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def evaluate(
     out: Annotated[
         str | None, typer.Option(help="Report folder or s3:// prefix; default: evaluation/MODEL.")
     ] = None,
-    samples: Annotated[int | None, typer.Option(help="Images to make and compare.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same figures.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Number of images to generate and compare.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the samples.")] = None,
     inception_weights: Annotated[
         str | None,
         typer.Option(help="Inception-v3 weights (torchvision's format) for the classic FID."),
     ] = None,
-    publish: Annotated[
-        bool | None, typer.Option(help="Keep figures and page beside the model.")
-    ] = None,
+    publish: Annotated[bool | None, typer.Option(help="Store the report with the model.")] = None,
     spec_file: SpecFile = None,
     settings: Settings = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a model's samples with real test images, each figure beside its floor.
+    """Compare a model's samples with test images; the floor is the metric of real training images.
 
     Example: aigc evaluate fashion --data data/fashion-mnist
     """

@@ -1,4 +1,4 @@
-"""`aigc generate | append | merge`: content sets made, grown and put together."""
+"""`aigc generate | append | merge`: make, extend and combine content sets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MetricsPort = Annotated[
     typer.Option(
         min=0,
         max=65535,
-        help="Serve Prometheus metrics of the job at 127.0.0.1:PORT, where it runs.",
+        help="Serve Prometheus metrics at 127.0.0.1:PORT on the machine that runs the job.",
     ),
 ]
 
@@ -40,25 +40,31 @@ def generate(
             help="name, name@version, name@alias or a model folder's URI; or a file of briefs.",
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model, when briefs come first.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model, if the argument is a file of briefs.")
+    ] = None,
     briefs: Annotated[
         str | None,
-        typer.Option(help="CSV, JSON Lines, Parquet, Excel or OpenAI batch: a row a brief."),
+        typer.Option(help="CSV, JSON Lines, Parquet, Excel or OpenAI batch; one brief per row."),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="How many images to make.")] = None,
+    count: Annotated[int | None, typer.Option(help="Number of images.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same images.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the set; equal seeds give equal images.")
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(help="Comma-separated, 'bag,dress', or with shares, 'bag=3,dress=1'."),
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Cut latents at ± this.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Cut latents at ± this value.")] = None,
     codec: Annotated[str | None, typer.Option(help="png, jpeg, webp or raw.")] = None,
     writer: Annotated[str | None, typer.Option(help="parquet, webdataset or files.")] = None,
     workers: Workers = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what it would take, by a short probe; write nothing."),
+        typer.Option(
+            "--dry-run", help="Estimate time, size and cost by a short probe; write nothing."
+        ),
     ] = False,
     metrics_port: MetricsPort = None,
     spec_file: SpecFile = None,
@@ -66,7 +72,7 @@ def generate(
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a content set. The same command again finishes what is missing.
+    """Generate a content set. Run the same command again to make what is missing.
 
     Example: aigc generate fashion --count 100000 --out out/fashion --seed 7
     Example: aigc generate briefs.csv --model fashion --out out/campaign
@@ -110,18 +116,18 @@ def generate(
 
 def append(
     out: Annotated[str, typer.Argument(help="A finished content set.")],
-    to: Annotated[int, typer.Option(min=1, help="How many images it shall have in all.")],
+    to: Annotated[int, typer.Option(min=1, help="Number of images of the extended set.")],
     workers: Workers = None,
     metrics_port: MetricsPort = None,
     settings: Settings = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add images to a finished set. The same command again finishes what is missing.
+    """Add images to a finished set. Run the same command again to make what is missing.
 
     Example: aigc append out/fashion --to 150000
 
-    Its --set knows `placement` and `budget`, as those of `aigc generate`.
+    --set accepts the fields `placement` and `budget` of `aigc generate`.
     """
     with _engine_loading(address):
         from aigc.orchestration.generate import append as run_append
@@ -139,7 +145,7 @@ def merge(
     sets: Annotated[list[str], typer.Argument(help="Finished content sets.")],
     as_json: AsJson = False,
 ) -> None:
-    """Copy finished sets into one. The same command again copies what is missing.
+    """Copy finished sets into one. Run the same command again to copy what is missing.
 
     Example: aigc merge out/all out/spring out/autumn
     """
@@ -148,7 +154,7 @@ def merge(
     with progress("merge", "files") as report:
         manifest = run_merge(out, sets, report)
     if not manifest.get("same_labels", True):
-        say("the sets number their labels differently: go by label_name, not by label")
+        say("the sets number their labels differently; use label_name, not label")
     _show_manifest(manifest, out, as_json)
 
 

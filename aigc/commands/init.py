@@ -17,9 +17,9 @@ _README = """\
     aigc data fetch fashion-mnist raw/fashion  # or your own images: raw/fashion/CLASS/*.jpg
     aigc data prepare --spec prepare.yaml      # raw images to a clean, split data set
     aigc train --spec train.yaml               # at most 5 minutes, then the model is published
-    aigc evaluate --spec evaluate.yaml         # how good it is, with the floor beside each figure
+    aigc evaluate --spec evaluate.yaml         # metrics, next to those of real images
     aigc generate --spec generate.yaml         # 10,000 labelled images in Parquet
-    aigc serve --spec serve.yaml               # the model behind an HTTP endpoint, with a page
+    aigc serve --spec serve.yaml               # an HTTP API and the studio
 """
 _IGNORED = "/raw/\n/data/\n/runs/\n/evaluation/\n/out/\n/aigc-store/\n"
 
@@ -29,10 +29,11 @@ def init(
         Path, typer.Argument(metavar="DIR", parser=local_folder, help="A new or empty folder.")
     ],
     force: Annotated[
-        bool, typer.Option("--force", help="Write also where files are, replacing same names.")
+        bool,
+        typer.Option("--force", help="Write into a folder that has files; replaces equal names."),
     ] = False,
 ) -> None:
-    """Write a small commented project: a spec for each verb, a README, a .gitignore.
+    """Write a small commented project: a spec for each command, a README, a .gitignore.
 
     Example: aigc init my-shop
     """

@@ -27,19 +27,21 @@ Scope = Annotated[
 ]
 _DEFAULT = "keys.jsonl"
 
-app = typer.Typer(help="API keys of an endpoint; only hashes are stored.", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, list and revoke API keys; only hashes are stored.", no_args_is_help=True
+)
 
 
 @app.command()
 def create(
     scope: Scope = None,
-    images_per_day: Annotated[int | None, typer.Option(help="Quota, by the UTC day.")] = None,
-    rpm: Annotated[int | None, typer.Option(help="Requests a minute, on average.")] = None,
-    note: Annotated[str, typer.Option(help="For whom or what it is.")] = "",
+    images_per_day: Annotated[int | None, typer.Option(help="Image quota per UTC day.")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests per minute, on average.")] = None,
+    note: Annotated[str, typer.Option(help="Free text, such as the user of the key.")] = "",
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it; it cannot be shown again.
+    """Create a key and print it. It cannot be shown again.
 
     Example: aigc keys create --scope generate --images-per-day 10000 --note shop
     """
@@ -62,7 +64,7 @@ def create(
 
 @app.command("list")
 def list_keys(file: File = None, as_json: AsJson = False) -> None:
-    """The keys of a file, without their secrets, which nobody has.
+    """List the keys of a file. Their secrets are not stored.
 
     Example: aigc keys list
     """
@@ -83,7 +85,7 @@ def list_keys(file: File = None, as_json: AsJson = False) -> None:
 def revoke(
     key: Annotated[str, typer.Argument(help="The key's id, as listed.")], file: File = None
 ) -> None:
-    """Revoke a key; endpoints that run notice within seconds.
+    """Revoke a key. Running endpoints notice within seconds.
 
     Example: aigc keys revoke 1f2e3d4c
     """
@@ -91,7 +93,7 @@ def revoke(
 
     where = _file(file)
     found = keys.revoke(where, key)
-    typer.echo(f"{found.id} is revoked since {found.revoked}")
+    typer.echo(f"{found.id} was revoked at {found.revoked}")
 
 
 def _cells(key: Key) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`aigc models list|show|promote|rollback`: what the model store holds and which one is used."""
+"""`aigc models list|show|promote|rollback`: versions in the model store and their aliases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ StoreUri = Annotated[
 Ref = Annotated[str, typer.Argument(help="name, name@version, name@alias, or a folder's URI.")]
 Alias = Annotated[str, typer.Option(help="The alias to move.")]
 
-app = typer.Typer(help="The model store.", no_args_is_help=True)
+app = typer.Typer(help="List, show and promote models of the store.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -33,7 +33,7 @@ def list_models(
     store: StoreUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every published version, newest first, with the aliases that stand for it.
+    """List published versions, newest first, with their aliases.
 
     Example: aigc models list fashion
     """
@@ -49,13 +49,13 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "made")
+    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "created")
     print_table(columns, [_cells(row) for row in rows])
 
 
 @app.command()
 def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
-    """One version: what it makes, its figures, where its files are.
+    """Show the labels, metrics and files of one version.
 
     Example: aigc models show fashion@production
     """
@@ -72,7 +72,7 @@ def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
     lines = {
         "model": row["ref"],
         "family": row["family"],
-        "images": row["images"],
+        "shape": row["images"],
         "labels": ", ".join(row["labels"]) or "none",
         **({"untrained": ", ".join(row["untrained"])} if row["untrained"] else {}),
         "health": row["health"],
@@ -91,7 +91,7 @@ def promote(
     alias: Alias = "production",
     store: StoreUri = None,
 ) -> None:
-    """Let an alias stand for this version from now on.
+    """Point an alias at a version.
 
     Example: aigc models promote fashion@v3
     """
@@ -108,7 +108,7 @@ def rollback(
     alias: Alias = "production",
     store: StoreUri = None,
 ) -> None:
-    """Let an alias stand for what it stood for before its last promotion.
+    """Point an alias at the version it had before its last promotion.
 
     Example: aigc models rollback fashion
     """

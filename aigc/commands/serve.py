@@ -1,4 +1,4 @@
-"""`aigc serve`: models behind an HTTP endpoint that speaks OpenAI's API, and a page to look at."""
+"""`aigc serve`: models behind an HTTP endpoint with OpenAI's image API, and the studio."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ def serve(
     models: Annotated[
         list[str] | None, typer.Argument(help="name, name@alias or name@version; default: all.")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Where to listen; default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default 8000.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; default: 127.0.0.1.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: 8000.")] = None,
     keys: Annotated[str | None, typer.Option(help="Key file made by `aigc keys create`.")] = None,
     insecure: Annotated[
         bool | None, typer.Option("--insecure", help="Listen beyond this machine without keys.")
     ] = None,
     export_config: Annotated[
-        bool, typer.Option("--export-config", help="Print the config for `serve deploy` and end.")
+        bool, typer.Option("--export-config", help="Print the config for `serve deploy` and exit.")
     ] = False,
     export_environment: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Print what a cluster's node has to set before `ray start`, and end; "
-            "FOLDER gets what it names.",
+            help="Print the environment that a cluster's node needs before `ray start` and exit; "
+            "the files it refers to are written to FOLDER.",
         ),
     ] = None,
     spec_file: SpecFile = None,
@@ -66,5 +68,5 @@ def serve(
             say(f"Studio     {url}/")
             say(f"API        {url}/v1   (OpenAPI: {url}/docs)")
             say(f"Access log {serving.access_logs()}/aigc-access-*.jsonl")
-            say("Ctrl-C ends it; requests under way are finished first.")
+            say("Ctrl-C stops it once the requests in progress are answered.")
             threading.Event().wait()

@@ -1,4 +1,4 @@
-"""`aigc status | verify | regenerate | view`: content sets, looked at and checked."""
+"""`aigc status | verify | regenerate | view`: inspect and check content sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Out = Annotated[str, typer.Argument(callback=place, help="A content set: folder 
 
 
 def status(out: Out, as_json: AsJson = False) -> None:
-    """How far a job is. Needs no cluster: the committed shards say it.
+    """Show the progress of a job from its committed shards. Needs no cluster.
 
     Example: aigc status out/fashion
     """
@@ -35,7 +35,7 @@ def status(out: Out, as_json: AsJson = False) -> None:
     if found["rounds"]:
         typer.echo(_rounds(found["rounds"], found["count"]))
     if not found["complete"]:
-        typer.echo("the command that began it, given again, goes on")
+        typer.echo("run the command that started it again to continue")
         age = found["last_commit_age_s"]
         typer.echo(f"last commit {age:,.0f} s ago" if age is not None else "no commit yet")
 
@@ -63,9 +63,12 @@ def _show_merged(out: str, parts: list[dict[str, Any]], as_json: bool) -> None:
 
 def verify(
     out: Out,
-    decode: Annotated[int, typer.Option(min=0, help="Images to decode as well.")] = 1000,
+    decode: Annotated[int, typer.Option(min=0, help="Number of images to decode as well.")] = 1000,
     regenerate_items: Annotated[
-        int, typer.Option("--regenerate", min=0, help="Random items to make again and compare.")
+        int,
+        typer.Option(
+            "--regenerate", min=0, help="Number of random items to make again and compare."
+        ),
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -107,12 +110,15 @@ def regenerate(
     to: Annotated[
         str | None, typer.Option(callback=place, help="Folder or s3:// prefix for the images.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Where the model is now, if moved.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Current location of the model, if it was moved.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make single items of a set again and compare them with what is stored.
+    """Make single items of a set again and compare them with the stored ones.
 
-    A set made on a GPU is made again on the CPU where there is none: how far items differ is said.
+    A set made on a GPU is regenerated on the CPU of a machine without one; the command then reports
+    by how much items differ.
 
     Example: aigc regenerate out/fashion --item 123456 --to /tmp/again
     """
@@ -127,9 +133,9 @@ def regenerate(
 
 def view(
     out: Out,
-    each: Annotated[int, typer.Option(min=1, max=1000, help="Images a label.")] = 24,
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Images per label.")] = 24,
     to: Annotated[
-        str | None, typer.Option(callback=place, help="Folder or s3:// prefix; else into OUT.")
+        str | None, typer.Option(callback=place, help="Folder or s3:// prefix; default: OUT.")
     ] = None,
 ) -> None:
     """Write gallery.html, a self-contained page, and preview.png, a contact sheet.

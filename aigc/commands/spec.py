@@ -1,4 +1,4 @@
-"""`aigc spec VERB`: what can be written into a verb's spec."""
+"""`aigc spec COMMAND`: the fields of a command's spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from aigc.errors import SpecError
 
-Verb = Annotated[str, typer.Argument(help="prepare, train, evaluate or generate.")]
+Verb = Annotated[str, typer.Argument(help="prepare, train, evaluate, generate or serve.")]
 
 
 def spec(
@@ -18,7 +18,7 @@ def spec(
     schema: Annotated[bool, typer.Option("--schema", help="JSON Schema, for editors.")] = False,
     default: Annotated[bool, typer.Option("--default", help="A commented YAML to edit.")] = False,
 ) -> None:
-    """Every field of a verb's spec, or its JSON Schema, or an example to start from.
+    """Show the fields of a command's spec, its JSON Schema or an example.
 
     Example: aigc spec train --default > train.yaml
     """

@@ -1,4 +1,4 @@
-"""`aigc submit` and `aigc jobs list|logs|stop`: verbs as jobs on a running Ray cluster."""
+"""`aigc submit` and `aigc jobs list|logs|stop`: commands as jobs on a running Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ Dashboard = Annotated[
     str | None,
     typer.Option(help="The cluster's dashboard, http://HEAD:8265; default: RAY_ADDRESS."),
 ]
-JobId = Annotated[str, typer.Argument(help="As `aigc submit` and `aigc jobs list` print it.")]
+JobId = Annotated[
+    str, typer.Argument(help="Job id, as printed by `aigc submit` and `aigc jobs list`.")
+]
 
-jobs = typer.Typer(help="Jobs submitted to a Ray cluster.", no_args_is_help=True)
+jobs = typer.Typer(help="List, follow and stop jobs on a Ray cluster.", no_args_is_help=True)
 
 
 def submit(
     verb: Annotated[str, typer.Argument(help="prepare, train, evaluate or generate.")],
-    spec_file: Annotated[str, typer.Argument(metavar="SPEC", help="Its YAML spec.")],
+    spec_file: Annotated[str, typer.Argument(metavar="SPEC", help="YAML spec of the command.")],
     address: Dashboard = None,
     settings: Settings = None,
-    follow: Annotated[bool, typer.Option(help="Show the log and wait for the end.")] = True,
+    follow: Annotated[bool, typer.Option(help="Stream the log until the job ends.")] = True,
     ship: Annotated[
-        bool, typer.Option("--ship", help="Send this aigc along, if the cluster has none.")
+        bool,
+        typer.Option(
+            "--ship", help="Send this version of aigc with the job, if the cluster has none."
+        ),
     ] = False,
     metrics_port: MetricsPort = None,
     forward_aws_credentials: Annotated[
@@ -39,11 +44,11 @@ def submit(
         typer.Option(
             "--forward-aws-credentials",
             help="Pass AWS keys to the job. Everyone who may list the cluster's jobs can then "
-            "read them; a role on the cluster's machines is better.",
+            "read them; prefer a role on the cluster's machines.",
         ),
     ] = False,
 ) -> None:
-    """Run a verb as a job on a Ray cluster. Ctrl-C leaves the job running.
+    """Run a command as a job on a Ray cluster. Ctrl-C leaves the job running.
 
     Example: aigc submit generate generate.yaml --address http://10.0.0.1:8265
     """
@@ -72,7 +77,7 @@ def submit(
 
 @jobs.command("list")
 def list_jobs(address: Dashboard = None, as_json: AsJson = False) -> None:
-    """Every job submitted to the cluster, newest first.
+    """List the jobs submitted to the cluster, newest first.
 
     Example: aigc jobs list --address http://10.0.0.1:8265
     """
@@ -91,9 +96,11 @@ def list_jobs(address: Dashboard = None, as_json: AsJson = False) -> None:
 def show_logs(
     job: JobId,
     address: Dashboard = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stream the log until the job ends.")
+    ] = False,
 ) -> None:
-    """What a job has printed; with --follow until it ends, with its exit code.
+    """Print the log of a job; with --follow until it ends, then exit with its exit code.
 
     Example: aigc jobs logs generate-20260301-120000-ab12 --follow
     """
@@ -109,7 +116,7 @@ def show_logs(
 
 @jobs.command("stop")
 def stop(job: JobId, address: Dashboard = None) -> None:
-    """End a job. What it has committed stays; the same spec submitted again goes on from there.
+    """Stop a job. Committed work stays; submit the same spec again to continue.
 
     Example: aigc jobs stop generate-20260301-120000-ab12
     """
@@ -130,7 +137,7 @@ def _follow(cluster: Cluster, job: str) -> None:
     try:
         code = cluster.follow(job, _write, say)
     except KeyboardInterrupt:
-        say(f"\ndetached; job {job} goes on")
+        say(f"\ndetached; job {job} keeps running")
         _say_how_to_go_on(cluster, job)
         sys.exit(130)  # the job was not interrupted, so nothing more is said
     if code:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def train(
     spec_file: Annotated[
-        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; flags override it.")
+        str | None, typer.Argument(metavar="[SPEC.yaml]", help="YAML spec; options override it.")
     ] = None,
     spec_option: SpecFile = None,
     preset: Annotated[
@@ -39,19 +39,21 @@ def train(
     data: Annotated[str | None, typer.Option(help="Data set made by `aigc data prepare`.")] = None,
     name: Annotated[str | None, typer.Option(help="Publish the model under this name.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder; default: runs/NAME.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so much training time.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same start and batches.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this training time.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial weights and the batches.")
+    ] = None,
     workers: Workers = None,
     settings: Settings = None,
     address: Address = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the whole spec as YAML; train nothing.")
+        bool, typer.Option("--show", help="Print the resolved spec as YAML and exit.")
     ] = False,
     presets: Annotated[bool, typer.Option("--presets", help="List the recipes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a GAN or VAE and publish it. The same command again resumes.
+    """Train a GAN or VAE and publish it. Run the same command again to resume.
 
     Example: aigc train --data data/shop --name shop --seconds 3600
     """
@@ -229,4 +231,4 @@ def _list_presets() -> None:
     from aigc.presets import PRESETS, RULE_TITLES, summary
 
     fixed = ((name, summary(name)) for name in PRESETS)
-    print_table(("preset", "what it is"), [*RULE_TITLES.items(), *fixed])
+    print_table(("preset", "description"), [*RULE_TITLES.items(), *fixed])

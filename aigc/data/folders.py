@@ -26,7 +26,7 @@ _ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
-_NO_FILE = "listed in the metadata, but there is no such picture"
+_NO_FILE = "listed in the metadata, but the image does not exist"
 _READ_THREADS = 4
 
 
@@ -91,7 +91,9 @@ def open_folder(
     files = placing.numbered(names)
     sides = {file.test for file in files if not file.reason}
     if sides == {True}:
-        raise DataError(f"{uri}: all pictures are to test on; say with splits which to train on")
+        raise DataError(
+            f"{uri}: all images are test images; set splits to name the training images"
+        )
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
     chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]

@@ -162,7 +162,7 @@ def _clean(
         raise _too_many(spec, source.total, rejects, uris)
     selection = select(spec, source, tuple(uris))
     if not selection.counts["train"]:
-        raise DataError(f"{spec.source}: no image is left to train on, of {source.total:,} inputs")
+        raise DataError(f"{spec.source}: no training image is left of {source.total:,} inputs")
     return selection
 
 

@@ -127,7 +127,7 @@ async def events(
         yield _failed(error)
     except Exception:
         await charge.refund()
-        yield _failed(UnfitError("the pictures could not be made; it is in our log"))
+        yield _failed(UnfitError("internal error; the server's log has the details"))
         raise
     finally:
         leave(ticket)

@@ -19,14 +19,14 @@ _SCHEMAS = "#/components/schemas/"
 _ERRORS = {
     "400": "A field is wrong; `error.param` names it.",
     "401": "No API key, or a wrong one.",
-    "403": "The key has not the scope.",
+    "403": "The key lacks the scope.",
     "404": "No such model, or no such address.",
-    "408": "The body did not come in time.",
+    "408": "The body did not arrive in time.",
     "409": "The Idempotency-Key was used for another request.",
     "413": "The body is too large.",
-    "415": "The body is of a media type not understood here.",
-    "429": "The key's quota is used up for now; see Retry-After.",
-    "503": "Too much is waiting, or the model cannot be used; see Retry-After.",
+    "415": "The media type of the body is not supported.",
+    "429": "The key's quota is used up; see Retry-After.",
+    "503": "The queue is full, or the model is unhealthy; see Retry-After.",
 }
 
 
@@ -54,9 +54,9 @@ def document(settings: ServiceSettings, *, secured: bool) -> Json:
 
 
 _ABOUT = (
-    "Images from GANs and VAEs. OpenAI's image calls work as they are; `seed`, `index`, `labels` "
-    "and `truncation` are ours. The same (model version, label, seed, index, truncation) gives "
-    "the same bytes as bulk generation, whenever and wherever it is asked for."
+    "Images from GANs and VAEs. OpenAI's image calls work unchanged; `seed`, `index`, `labels` "
+    "and `truncation` are additional fields. The same model version, label, seed, index and "
+    "truncation give the same bytes as bulk generation, at any time and on any replica."
 )
 _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 
@@ -64,28 +64,31 @@ _FORMS: dict[str, type[BaseModel]] = {"variations": Variation, "edits": Edit}
 def _paths(forms: Json) -> Json:
     return {
         "/v1/images/generations": {
-            "post": _made("Make pictures", _json_body("Generation"), _images())
+            "post": _made("Generate images", _json_body("Generation"), _images())
         },
         **{f"/v1/images/{name}": _of_picture(name, form) for name, form in forms.items()},
         "/v1/latents/walk": {
-            "post": _made("The frames between two", _json_body("Walk"), _ok("Images"))
+            "post": _made("The frames between two items", _json_body("Walk"), _ok("Images"))
         },
         "/v1/images/{ref}/{label}/{seed}/{file}": {
-            "get": _call("One item, for good", None, {"200": _picture(), **_KEPT}, _address())
+            "get": _call("One item, permanently", None, {"200": _picture(), **_KEPT}, _address())
         },
-        "/v1/models": {"get": _call("What is offered", None, {"200": _list_of("Model")})},
+        "/v1/models": {"get": _call("Served models", None, {"200": _list_of("Model")})},
         "/v1/models/{id}": {
             "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", TEXT)])
         },
         **_sets(),
-        "/healthz": {"get": _call("Whether the process lives", None, {"200": _plain()})},
-        "/readyz": {"get": _call("Whether it can answer", None, {"200": _plain()})},
-        "/metrics": {"get": _call("For Prometheus", None, {"200": _plain()})},
+        "/healthz": {"get": _call("Liveness", None, {"200": _plain()})},
+        "/readyz": {"get": _call("Readiness", None, {"200": _plain()})},
+        "/metrics": {"get": _call("Prometheus metrics", None, {"200": _plain()})},
     }
 
 
 def _of_picture(name: str, form: Json) -> Json:
-    told = {"variations": "Pictures near a picture", "edits": "A picture, cleaned or changed"}
+    told = {
+        "variations": "Images near an uploaded image",
+        "edits": "An uploaded image, cleaned or changed",
+    }
     return {"post": _made(told[name], form, _images())}
 
 
@@ -106,7 +109,7 @@ def _sets() -> Json:
     wanted = [which, *_in_query(query)]
     file = _in_path("name", {"type": "string", "enum": list(FILES)})
     found = {
-        "": _call("Content sets, and how far they are", None, {"200": _list_of("Set")}),
+        "": _call("Content sets and their progress", None, {"200": _list_of("Set")}),
         "/{id}": _call("One set", None, {"200": _ok("Set")}, [which]),
         "/{id}/items": _call("Items of a set", None, {"200": _list_of("SetItem")}, wanted),
         "/{id}/items/{index}": _call("One item's file", None, {"200": _picture()}, [which, index]),
@@ -204,19 +207,20 @@ def _in_path(name: str, schema: Json) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-_SIGNED = "Of an address that was given by response_format url: it opens without a key."
+_SIGNED = "Part of an address returned for response_format url, which opens without a key."
 _KEPT = {
-    "304": {"description": "You have it."},
-    "307": {"description": "What the name stands for now."},
+    "304": {"description": "Not modified."},
+    "307": {"description": "The version that the name stands for now."},
 }
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": (
-        "A repeat within an hour gets the same answer, marked Idempotent-Replayed, and is not "
-        "charged; another request under the same key is a 409. Where several replicas answer, a "
-        "repeat may come to another one: it is then made and charged again, unmarked, with the "
-        "same pictures, and a reused key is not noticed. So is a stream, wherever it is repeated."
+        "A repeat within an hour returns the same response with Idempotent-Replayed and is not "
+        "charged; another request with the same key is answered with 409. If several replicas "
+        "serve, a repeat may reach another one: it is then made and charged again, without the "
+        "header, with the same images, and a reused key is not noticed. The same holds for "
+        "streams."
     ),
 }

@@ -120,7 +120,8 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 def unexpected() -> Response:
-    body = _body("this is our fault, and it is in our log", "server_error", None, _CODES[500])
+    message = "internal error; the server's log has the details under this answer's X-Request-ID"
+    body = _body(message, "server_error", None, _CODES[500])
     return _answer(500, body, {})
 
 

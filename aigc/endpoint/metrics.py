@@ -113,13 +113,19 @@ class _ServiceCollector(Collector):
         counts = (
             ("aigc_images", "Pictures rendered.", seen.images),
             ("aigc_render_busy_seconds", "Time spent in rendering and encoding.", seen.busy_s),
-            ("aigc_requests_cancelled", "Requests whose client had gone.", seen.cancelled),
-            ("aigc_queue_refusals", "Requests that found no place in the queue.", seen.refused),
+            ("aigc_requests_cancelled", "Requests whose client disconnected.", seen.cancelled),
+            ("aigc_queue_refusals", "Requests refused because the queue was full.", seen.refused),
         )
         for name, text, value in counts:
             yield CounterMetricFamily(name, text, value)
-        yield GaugeMetricFamily("aigc_queue_images", "Small pictures' work waiting.", seen.queued)
-        yield GaugeMetricFamily("aigc_queue_wait_seconds", "Of one entering.", batcher.wait_s())
+        yield GaugeMetricFamily(
+            "aigc_queue_images", "Images waiting, in units of small ones.", seen.queued
+        )
+        yield GaugeMetricFamily(
+            "aigc_queue_wait_seconds",
+            "Expected wait of a request that enters now.",
+            batcher.wait_s(),
+        )
         yield _batch_sizes(dict(seen.rows))
         degenerate = CounterMetricFamily(
             "aigc_degenerate_images",
@@ -133,13 +139,19 @@ class _ServiceCollector(Collector):
     def _models(self) -> Iterator[Metric]:
         catalogue = self._service.catalogue
         names = ("model", "version")
-        offered = GaugeMetricFamily("aigc_model_version", "What a name is.", labels=names)
+        offered = GaugeMetricFamily(
+            "aigc_model_version", "Version that a name stands for.", labels=names
+        )
         for offer in catalogue.offers():
             offered.add_metric([offer.name, offer.version.version], 1)
-        loaded = GaugeMetricFamily("aigc_model_loaded_bytes", "In memory.", labels=names)
+        loaded = GaugeMetricFamily(
+            "aigc_model_loaded_bytes", "Bytes of the model in memory.", labels=names
+        )
         for model in catalogue.loaded():
             loaded.add_metric([model.version.name, model.version.version], model.size_bytes)
-        unfit = GaugeMetricFamily("aigc_model_unfit", "Failed its check.", labels=names)
+        unfit = GaugeMetricFamily(
+            "aigc_model_unfit", "1 if the version failed its check.", labels=names
+        )
         for failure in catalogue.failures():
             name, _, version = failure.ref.partition("@")
             unfit.add_metric([name, version or LATEST], 1)

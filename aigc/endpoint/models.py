@@ -37,7 +37,7 @@ class Models:
             return _answer(described(self._service, named))
         offer = catalogue.offer(loaded.version.name)
         if offer is None:
-            raise NotFoundError(f"model {wanted[:80]!r} is not offered here", param="model")
+            raise NotFoundError(f"model {wanted[:80]!r} is not served here", param="model")
         mine = described(self._service, offer)
         if wanted != offer.name:
             mine = _row(loaded.version, loaded, self._service.settings)

@@ -44,7 +44,7 @@ async def json_body(request: Request, settings: EndpointSettings) -> bytes:
         data += await _within(rest.all(), settings)
     if data.startswith(_GZIP):
         raise WrongTypeError(
-            "the body is compressed by gzip; send it as it is", code="unsupported_media_type"
+            "the body is compressed by gzip; send it uncompressed", code="unsupported_media_type"
         )
     return data
 
@@ -61,7 +61,7 @@ class Form:
             return await self.image.read()
         except ValueError:
             raise OverloadedError(
-                "image: who sent it first has hung up; send it again",
+                "image: the request that uploaded it was closed; send it again",
                 retry_after_s=1,
                 code="unavailable",
             ) from None
@@ -104,7 +104,7 @@ def _require_plain(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise WrongTypeError(
-            f"content-encoding: {encoding[:60]} is not understood here; send the body as it is",
+            f"content-encoding: {encoding[:60]} is not supported; send the body uncompressed",
             code="unsupported_media_type",
         )
 
@@ -174,7 +174,7 @@ async def _within(work: Awaitable[Read], settings: EndpointSettings) -> Read:
             return await work
     except TimeoutError:
         raise TooSlowError(
-            f"the request's body did not come within {settings.body_timeout_s:g} s",
+            f"the request's body did not arrive within {settings.body_timeout_s:g} s",
             code="request_timeout",
         ) from None
 

@@ -1,4 +1,4 @@
-"""What answers look like, for the OpenAPI document."""
+"""Schemas of responses, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR = {
 }
 _OF_ITEM = {
     "type": ["integer", "null"],
-    "description": "Null where a picture is no item: between the ends of a walk.",
+    "description": "Null for images that are not items: between the ends of a walk.",
 }
 IMAGES = {
     "type": "object",
@@ -69,7 +69,7 @@ SET = {
         "seed": {"type": ["integer", "null"]},
         "seed_text": _SEED_TEXT,
         "items": _COUNT | {"description": "Made so far."},
-        "count": _COUNT | {"description": "Asked for."},
+        "count": _COUNT | {"description": "Requested."},
         "items_per_s": {"type": ["number", "null"]},
         "left_s": {"type": ["number", "null"]},
         "labels": {"type": "object", "additionalProperties": _COUNT},
@@ -85,18 +85,18 @@ ITEM = {
         "label": _NULLABLE,
         "seed": _COUNT,
         "seed_text": _SEED_TEXT,
-        "candidate": _COUNT | {"description": "The index to ask /v1/images for."},
+        "candidate": _COUNT | {"description": "The index of the item at /v1/images."},
         "url": TEXT,
         "b64_json": TEXT,
     },
 }
 _LIMITS = {
     "type": "object",
-    "description": "What one request may ask for.",
+    "description": "Limits of one request.",
     "required": ["max_n", "max_side", "max_pixels", "max_steps"],
     "properties": {
-        "max_n": _COUNT | {"description": "Pictures."},
-        "max_side": _COUNT | {"description": "Width or height of a picture."},
+        "max_n": _COUNT | {"description": "Images."},
+        "max_side": _COUNT | {"description": "Width or height of an image."},
         "max_pixels": _COUNT | {"description": "n * width * height, unless n is 1."},
         "max_steps": _COUNT | {"description": "Frames of a walk."},
     },
@@ -112,12 +112,12 @@ MODEL = {
         "created": {"type": "integer"},
         "health": {
             "enum": ["ok", "collapsed", "unknown"],
-            "description": "How training judged the model; a collapsed one was asked for.",
+            "description": "Verdict of training; a collapsed model was published on request.",
         },
         "untrained": {
             "type": "array",
             "items": TEXT,
-            "description": "Labels without training pictures, made only when asked for by name.",
+            "description": "Labels without training images, made only when requested by name.",
         },
         "limits": _LIMITS,
     },

@@ -82,7 +82,7 @@ class Sets:
     async def item(self, request: Request) -> Response:
         index = request.path_params["index"]
         if not (index.isdecimal() and index.isascii() and len(index) < 16):
-            raise NotFoundError(f"item {index[:40]!r}: expected its number in the set")
+            raise NotFoundError(f"item {index[:40]!r}: expected the index of an item")
         found = await self._run(self._shelf.item, request.path_params["id"], int(index))
         return _file(request, found.file or b"", found.media_type)
 
@@ -94,7 +94,7 @@ class Sets:
     async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         if self._waiting >= _MOST_WAITING:
             raise OverloadedError(
-                "too many look at content sets; try again in a second",
+                "too many requests for content sets; try again in a second",
                 retry_after_s=1,
                 code="overloaded",
             )

@@ -54,7 +54,7 @@ def collapse_figures(figures: Mapping[str, Any], alike: Json, missing: list[str]
         signs.append(f"{repeated:.0%} of samples are near copies of each other")
     if missing:
         more = f" and {len(missing) - 5} other classes" if len(missing) > 5 else ""
-        signs.append(f"hardly any {', '.join(missing[:5])}{more}")
+        signs.append(f"almost no samples of {', '.join(missing[:5])}{more}")
     reasons = [sign for sign in signs if sign]
     return {
         "verdict": f"suspected: {'; '.join(reasons)}" if reasons else "none",

@@ -288,7 +288,7 @@ def _read_record(out: str, number: int, shard: int) -> Json | None:
 
 def _record(out: str, number: int, shard: int) -> Json:
     if (record := _read_record(out, number, shard)) is None:
-        raise StorageError(f"{_record_uri(out, number, shard)}: gone; who deleted it?")
+        raise StorageError(f"{_record_uri(out, number, shard)}: deleted; run the job again")
     return record
 
 

@@ -102,7 +102,7 @@ def decode(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
 def decode_raw(data: bytes, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     """Raw values as uint8 (H, W, C). Raises ValueError when they are too many or too few."""
     if len(data) != math.prod(shape):
-        raise ValueError(f"{len(data)} raw values are no {' x '.join(map(str, shape))} image")
+        raise ValueError(f"{len(data)} raw values are not a {' x '.join(map(str, shape))} image")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 

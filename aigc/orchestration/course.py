@@ -61,13 +61,13 @@ class Course:
         if limit is None:
             return None
         if self.gained:
-            return f"{limit} is reached; the same command goes on from here"
-        reason = f"{limit} is reached before one shard was finished, so this run brought nothing"
+            return f"{limit} is reached; run the same command again to continue"
+        reason = f"{limit} is reached before a shard was finished, so nothing was kept"
         unit_s = self.pool.unit_s
         if unit_s is None:
-            return f"{reason}; raise it, or begin elsewhere with a smaller shard_items"
+            return f"{reason}; raise it, or start in another out with smaller shard_items"
         needed = self.limits.enough(self.limits.elapsed_s + unit_s)
         return (
             f"{reason}: a shard of up to {self.job.shard_items:,} images takes about {unit_s:,.0f} "
-            f"s; raise {needed}, or begin elsewhere with a smaller shard_items"
+            f"s; raise {needed}, or start in another out with smaller shard_items"
         )

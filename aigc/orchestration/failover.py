@@ -34,14 +34,14 @@ _LEAVING_S = 3
 """How long a replica that goes still takes requests of proxies that have not heard of it."""
 
 _GONE = {
-    "message": "the replica that had this request is gone; send it again",
+    "message": "the replica that handled this request stopped; send it again",
     "type": "server_error",
     "param": None,
     "code": "unavailable",
 }
-_CLOSED = _GONE | {"message": "the endpoint is starting or ending; try again in a second"}
+_CLOSED = _GONE | {"message": "the endpoint is starting or stopping; try again in a second"}
 _MALFORMED = {
-    "message": "this is no HTTP request, or its headers are larger than 15 KiB",
+    "message": "not an HTTP request, or its headers are larger than 15 KiB",
     "type": "invalid_request_error",
     "param": None,
     "code": "bad_request",

@@ -68,7 +68,7 @@ _FULL = {
     "code": "overloaded",
 }
 _SLOW = {
-    "message": f"the body did not come within {_BODY_S} s",
+    "message": f"the body did not arrive within {_BODY_S} s",
     "type": "invalid_request_error",
     "param": None,
     "code": "request_timeout",

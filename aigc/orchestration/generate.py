@@ -173,7 +173,7 @@ def _require_same_data(job: Job, out: str) -> None:
         if digest != recorded:
             raise SpecError(
                 f"gates.{gate}.data = {job.gates.data[gate]}: digest {digest[:12]} now, {out} was "
-                f"made with {recorded[:12]}; bring that data set back there"
+                f"made with {recorded[:12]}; restore that data set there"
             )
 
 
@@ -239,7 +239,7 @@ def _left_clean(out: str) -> Iterator[None]:
         yield
     except GatesError as error:
         if staged(out, 0):
-            raise GatesError(f"{error}. What is made is kept for a rerun of this job") from None
+            raise GatesError(f"{error}. Finished work is kept for a rerun of this job") from None
         if not commit.withdraw(out):
             raise
         raise GatesError(f"{error}. Nothing was committed yet, so {out} is free again") from None

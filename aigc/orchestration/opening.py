@@ -127,12 +127,13 @@ class JobRequest:
         made = [name for name in config.untrained if name in asked]
         if made:
             self.notice(
-                f"labels: {listed(made)} had no training pictures, so the model never saw any"
+                f"labels: {listed(made)} have no training images; their items will not "
+                "resemble the label"
             )
         elif not self.spec.labels:
             self.notice(
-                f"labels: {listed(config.untrained)} had no training pictures and are left out "
-                "where none is named"
+                f"labels: {listed(config.untrained)} have no training images and are left out "
+                "unless they are named"
             )
 
     def _say_rejects(self, rejects: Sequence[Reject]) -> None:

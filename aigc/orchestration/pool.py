@@ -171,7 +171,7 @@ class Pool:
         """A unit that takes suspiciously long and runs only once; the first result will count."""
         slow = straggler(self._attempts(), self._took, time.monotonic())
         if slow is not None:
-            self._notice(f"{slow.unit}: slow; begun a second time elsewhere")
+            self._notice(f"{slow.unit}: slow; started a second time on another worker")
         return slow and slow.unit
 
     def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
@@ -271,7 +271,7 @@ class Pool:
         hopeless = len(self._given_up) >= min(_HOPELESS, self._count) and not self._done
         if unit is None or hopeless:
             raise error if isinstance(error, AigcError) else JobError(self._summary())
-        self._notice(f"{name}: given up after {failed} failures, last because {reason}")
+        self._notice(f"{name}: given up after {failed} failures, the last: {reason}")
 
     def _check_times(self) -> None:
         now = time.monotonic()
@@ -288,7 +288,7 @@ class Pool:
         self._none_since = now if self._none_since is None else self._none_since
         if now - self._none_since <= self._placement.wait_s:
             return
-        why = "the cluster is busy" if self._room else "no node came that holds one"
+        why = "the cluster is busy" if self._room else "no node is large enough"
         raise PlacementError(
             f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: {why}; "
             "try later, ask for smaller workers, or raise placement.wait_s"
@@ -297,4 +297,4 @@ class Pool:
     def _summary(self) -> str:
         shown = [f"{name}: {why}" for name, why in list(self._given_up.items())[:_SHOWN_FAILURES]]
         tail = f"; and {more} more" if (more := len(self._given_up) - len(shown)) else ""
-        return f"given up: {'; '.join(shown)}{tail}. The same command again tries what is missing"
+        return f"given up: {'; '.join(shown)}{tail}. Run the same command again to retry them"

@@ -124,8 +124,8 @@ class OnRay:
             limit = f"no result within {self.placement.silence_s:g} s"
             why = reason(error) if error else limit
             raise JobError(
-                f"chunk {one.task} failed {one.attempt + 1} times: {why}; what is done is kept, "
-                "the same command goes on"
+                f"chunk {one.task} failed {one.attempt + 1} times: {why}; finished "
+                "chunks are kept, run the same command again to continue"
             ) from None
         return one.task, one.attempt + 1
 

@@ -47,14 +47,14 @@ def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) 
         os.environ.setdefault(name, value)
     if on_cluster:
         notice(
-            "what stands in front is as the cluster's nodes were started: HAProxy by what "
-            "`aigc serve --export-environment` prints, else Ray's own proxy, which takes less"
+            "the proxy is the one the cluster's nodes were started with: HAProxy after "
+            "`aigc serve --export-environment`, else Ray's own, which handles fewer requests"
         )
         yield
         return
     if not _there(spec):
         os.environ[_HAPROXY] = "0"  # a node's environment, inherited, would say otherwise
-        notice("Ray's own proxy stands in front, which takes fewer requests a second than HAProxy")
+        notice("using Ray's own proxy, which handles fewer requests per second than HAProxy")
         yield
         return
     with scratch_folder("aigc-haproxy-", _LONGEST_PLACE) as folder:
@@ -81,7 +81,7 @@ def export_environment(spec: ServeSpec, folder: Path) -> str:
         SpecError: HAProxy is not there, or not wanted, or its configuration is not the one we know.
     """
     if not _there(spec):
-        raise SpecError("proxy: without HAProxy a node needs nothing to be set")
+        raise SpecError("proxy: without HAProxy a node needs no environment")
     folder.mkdir(parents=True, exist_ok=True)
     lines = _environment(spec, folder.absolute()).items()
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in lines)

@@ -30,7 +30,7 @@ def publish(spec: TrainSpec, result: TrainResult) -> Json:
         raise JobError(
             f"not published, the model is collapsed: {summary['health_reason']}; the run is kept "
             f"in {spec.out} (newest samples: {summary['sheet']}); change lr, r1_gamma or the time, "
-            "or publish it as it is with --set watch.publish_collapsed=true"
+            "or publish it with --set watch.publish_collapsed=true"
         )
     note = storage.join(spec.out, "published.json")
     earlier = training.read_json(note)

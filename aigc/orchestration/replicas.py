@@ -94,7 +94,7 @@ def proxies_in_time() -> Iterator[None]:
 def reason(told: str) -> str:
     """The line of an exception's report that says why."""
     errors = _ERROR.findall(told)
-    lines = told.strip().splitlines() or ["Ray does not say why"]
+    lines = told.strip().splitlines() or ["Ray gives no reason"]
     return str(errors[-1] if errors else lines[-1]).strip()
 
 

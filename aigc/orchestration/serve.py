@@ -70,7 +70,10 @@ class Endpoint:
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""
         if not self._service.ready:
-            raise RuntimeError("no pictures are made any more")
+            raise RuntimeError(
+                "rendering has stopped: a batch exceeded its time limit or the service failed; "
+                "the replica is replaced"
+            )
 
 
 def access_logs() -> str:
@@ -181,7 +184,7 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
             serve.start(http_options=options, logging_config=_QUIET)
         ours = APPLICATION not in serve.status().applications
         if not ours:
-            notice("an endpoint runs there already; its replicas are replaced one by one")
+            notice("an endpoint is already running there; its replicas are replaced one by one")
         host, port = listening.require_closed(spec, notice)
         try:
             _run(application(spec, ModelStore().uri), _blocking=False, name=APPLICATION)
@@ -228,7 +231,9 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
         keys.KeyRing(source)
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
-            raise SpecError(f"sets = {uri}: not there; name a content set or a folder of some")
+            raise SpecError(
+                f"sets = {uri}: not found; name a content set or a folder of content sets"
+            )
     if not on_cluster:
         listening.require_port(spec)
 

@@ -35,7 +35,7 @@ from aigc.store import named_store
 
 _CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
 """Bounds on connecting, on the first answer, and between two packets of any later one."""
-_NOT_RAY = "{}: what answers there is not a Ray dashboard; give http://HEAD:8265"
+_NOT_RAY = "{}: the server there is not a Ray dashboard; give http://HEAD:8265"
 _MAX_SPEC_BYTES = 100_000
 _PATHS = ("source", "data", "out", "model", "briefs", "inception_weights")
 _ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")

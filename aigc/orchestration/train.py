@@ -80,7 +80,7 @@ def run(
     if training.is_finished(spec):
         ended = training.stop_reason(spec)
         more = f"ended at {ended}; train on" if ended else "raise steps or max_seconds to train on"
-        notice(f"{spec.out} is finished already; {more}" + (" in another out" if ended else ""))
+        notice(f"{spec.out} is already finished; {more}" + (" in another out" if ended else ""))
         return publish(spec, training.train(spec))
     with connect(address):
         workers = _plan(spec)
@@ -210,7 +210,7 @@ def _follow(
         _pass_on(mailbox, notice)
         latest, started = _ask(mailbox.latest.remote())
         if started > max(1, starts):
-            notice("a worker was lost; going on from the last checkpoint")
+            notice("a worker was lost; continuing from the last checkpoint")
         starts = started
         if latest is not None and latest != shown:
             done, total, figures = shown = latest
@@ -235,7 +235,7 @@ def _ask(answer: Any) -> Any:
         return ray.get(answer, timeout=_ANSWER_S)
     except ray.exceptions.RayError as error:
         raise JobError(
-            f"the cluster was lost ({reason(error)}); the same command goes on"
+            f"the cluster was lost ({reason(error)}); run the same command again to continue"
         ) from None
 
 
@@ -252,8 +252,9 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
     if isinstance(error, ray.train.WorkerGroupError):
         cause = next(iter(error.worker_failures.values()), error)
         return JobError(
-            f"training failed {spec.placement.max_retries + 1} times, at last with: "
-            f"{reason(cause)}; the same command goes on from the last checkpoint in {spec.out}"
+            f"training failed {spec.placement.max_retries + 1} times, last with: "
+            f"{reason(cause)}; run the same command again to continue from the last checkpoint "
+            f"in {spec.out}"
         )
     return JobError(f"training failed: {reason(error)}")
 

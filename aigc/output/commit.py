@@ -108,13 +108,13 @@ def grow(out: str, total: int) -> Job:
     if total < job.count:
         return _shrink(out, job, total)
     if _is_whole(job):
-        why = (
-            "is made from briefs" if job.briefs_digest else "was compared as a whole for duplicates"
+        why = "made from briefs" if job.briefs_digest else "made with gates.duplicates"
+        raise SpecError(
+            f"{out}: {why}, so it cannot be appended to; make another set and `aigc merge` them"
         )
-        raise SpecError(f"{out}: {why}, it cannot grow; make another set and `aigc merge` them")
     if len(read_records(out)) != job.shards:
         lost = read_manifest(out) is not None
-        advice = LOST_RECORD if lost else "finish it before it grows"
+        advice = LOST_RECORD if lost else "finish it before you append to it"
         raise SpecError(f"{out}: not finished; {advice}")
     ranges = (*job.ranges, Range(start=job.count, stop=total))
     larger = Job.model_validate(job.model_dump() | {"count": total, "ranges": ranges})
@@ -126,12 +126,13 @@ def grow(out: str, total: int) -> Job:
 def _shrink(out: str, job: Job, total: int) -> Job:
     """Back to what the set had before it began to grow, which it has not finished."""
     if read_manifest(out) is not None:
-        raise SpecError(f"{out}: has {job.count:,} items already, {total:,} asked; ask for more")
+        raise SpecError(f"{out}: has {job.count:,} items, {total:,} requested; request more")
     earlier = [found.stop for found in job.ranges[:-1]]
     if total not in earlier:
-        back = "".join(f", or for {stop:,} to take that back" for stop in earlier[-1:])
+        back = "".join(f", or {stop:,} to give that up" for stop in earlier[-1:])
         raise SpecError(
-            f"{out}: is to have {job.count:,} items, {total:,} asked; ask for more{back}"
+            f"{out}: an append to {job.count:,} items is unfinished, {total:,} requested; request "
+            f"more{back}"
         )
     ranges = job.ranges[: earlier.index(total) + 1]
     smaller = Job.model_validate(job.model_dump() | {"count": total, "ranges": ranges})
@@ -148,7 +149,9 @@ def _is_whole(job: Job) -> bool:
 def _require_not_begun_by_generate(out: str, job: Job) -> None:
     """An unfinished set that cannot have grown needs what only its first command knows."""
     if _is_whole(job) and read_manifest(out) is None:
-        raise SpecError(f"{out}: not finished; finish it by the `aigc generate` that began it")
+        raise SpecError(
+            f"{out}: not finished; finish it with the `aigc generate` command that started it"
+        )
 
 
 def data_file(job: Job, shard: Shard, attempt: str) -> str:

@@ -64,7 +64,7 @@ def _there(out: str) -> dict[int, str]:
 def _finished(uri: str) -> Job:
     job = commit.read_job(uri)
     if commit.read_manifest(uri) is None:
-        raise SpecError(f"{uri}: not finished (no manifest.json); finish it before it is merged")
+        raise SpecError(f"{uri}: not finished (no manifest.json); finish it before you merge it")
     return job
 
 
@@ -73,8 +73,8 @@ def _require_different(sources: Sequence[str], jobs: Sequence[Job]) -> None:
         if collisions.share_items(uri, job, other_uri, other):
             alike = "seed and labels" if job.briefs_digest is None else "seeds, labels and briefs"
             raise SpecError(
-                f"{other_uri}: has the model, {alike} of {uri}, so the same items; leave one out, "
-                "or make it with another seed"
+                f"{other_uri}: has the same model, {alike} as {uri} and so the same items; leave "
+                "one out, or make it with another seed"
             )
 
 
@@ -84,11 +84,13 @@ def _require_ours(out: str, jobs: Sequence[Job], finished: Json | None) -> None:
     if foreign and not there:
         raise SpecError(f"out = {out}: not empty ({foreign}); choose an empty place")
     if len(there) > len(jobs) or any(number >= len(jobs) for number in there):
-        raise SpecError(f"out = {out}: holds {len(there)} sets, {len(jobs)} asked")
+        raise SpecError(
+            f"out = {out}: holds {len(there)} sets, {len(jobs)} requested; choose another out"
+        )
     for number, uri in there.items():
         found = commit.find_job(uri)
         if found is not None and found != jobs[number]:
-            raise SpecError(f"out = {out}: {uri} is another set than asked; choose another out")
+            raise SpecError(f"out = {out}: {uri} is not the set to be merged; choose another out")
 
 
 def _missing(out: str, sources: Sequence[str]) -> list[Copies]:
@@ -128,7 +130,7 @@ def _manifest(out: str, sources: Sequence[str], jobs: Sequence[Job]) -> Json:
     for uri, source, job in zip(merged_sets(out), sources, jobs, strict=True):
         found = commit.read_manifest(uri)
         if found is None:
-            raise JobError(f"{uri}: its copy is not complete; run the same command again")
+            raise JobError(f"{uri}: the copy is incomplete; run the same command again")
         labels.update(found["labels"])
         parts.append(
             {

@@ -75,7 +75,10 @@ def read_records(out: str) -> Records:
         found = _read_all(out, _loose_names(out))
         if found is not None:
             return found
-    raise StorageError(f"{_folder(out)}: records vanish while they are read; who deletes them?")
+    raise StorageError(
+        f"{_folder(out)}: records were deleted while they were read; stop jobs or clean-up "
+        "rules that write to this location, then run the same command again"
+    )
 
 
 def _read_all(out: str, names: list[str]) -> Records | None:

@@ -53,9 +53,11 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     step = max(1, job.count // decode_items) if decode_items else 0
     _verify_shards(out, job, briefs, records, step, report)
     if list(shard_list.read(out, manifest)) != list(records.values()):
-        raise JobError(f"{out}/manifest.json: its shards are not the records'")
+        raise JobError(
+            f"{out}/manifest.json: shards differ from the records; delete it and run the job again"
+        )
     digest = add_digests([record.content for record in records.values()])
-    _require_said(out, manifest, totals(records.values()) | {"content_digest": digest}, "records'")
+    _require_said(out, manifest, totals(records.values()) | {"content_digest": digest}, "records")
     return {
         "out": out,
         "items": job.count,
@@ -69,7 +71,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
 def _require_said(out: str, manifest: Json, found: Json, whose: str) -> None:
     for name, value in found.items():
         if manifest[name] != value:
-            raise JobError(f"{out}/manifest.json: its {name} is not the {whose}")
+            raise JobError(f"{out}/manifest.json: {name} differs from that of the {whose}")
 
 
 def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report) -> Json:
@@ -87,7 +89,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
     for one in found:
         labels.update(one["labels"])
     whole = {"items": items, "labels": dict(sorted(labels.items())), "content_digest": digest}
-    _require_said(out, manifest, whole, "sets'")
+    _require_said(out, manifest, whole, "sets")
     return {
         "out": out,
         "items": items,

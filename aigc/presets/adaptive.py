@@ -265,11 +265,11 @@ def _augmentation(facts: DataFacts) -> dict[str, Any]:
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
     reasons = {
-        "model.augment": f"{facts.images:,} pictures: "
+        "model.augment": f"{facts.images:,} images: "
         + (
-            "enough not to be learnt by heart"
+            "enough that the discriminator does not memorise them"
             if not fields["model"].augment
-            else "few enough to be learnt by heart by the discriminator"
+            else "so few that the discriminator can memorise them"
         )
     }
     return reasons | balance_reason(facts, fields["class_balance"])

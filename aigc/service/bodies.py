@@ -17,25 +17,25 @@ B = TypeVar("B", bound=BaseModel)
 
 
 class Variation(Asked):
-    """The fields of POST /v1/images/variations beside the picture."""
+    """The fields of POST /v1/images/variations, without the image."""
 
     strength: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
-    """How far from the picture: 0 is its reconstruction, 1 an unrelated picture."""
+    """Distance from the uploaded image: 0 is its reconstruction, 1 an unrelated image."""
     label: str | None = Field(None, max_length=200)
-    """What the picture shows; found by trying when left out."""
+    """The label of the uploaded image; determined by trying all labels if left out."""
 
 
 class Edit(Variation):
-    """The fields of POST /v1/images/edits beside the picture."""
+    """The fields of POST /v1/images/edits, without the image."""
 
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*Asked.WITHOUT_EFFECT, "input_fidelity")
 
     strength: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
-    """How far from the picture: 0 brings it as close as the model can, without its noise."""
+    """Distance from the uploaded image: 0 is the closest the model can make, without noise."""
     prompt: str | None = Field(None, max_length=4000)
-    """Names the label to turn the picture into; none, or no label's name, leaves it what it is."""
+    """Names the label to change the image to; otherwise the label stays."""
     input_fidelity: Literal["high", "low"] | None = None
-    """Without effect, and named under `ignored` in the answer."""
+    """Without effect, and named under `ignored` in the response."""
 
 
 class Item(Body):
@@ -53,7 +53,7 @@ class Walk(Body):
     start: Item = Field(alias="from")
     end: Item = Field(alias="to")
     steps: int = Field(9, ge=2)
-    """Frames, both ends among them."""
+    """Number of frames, including both ends."""
     size: Size = "auto"
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: int = Field(90, ge=0, le=100)
@@ -93,7 +93,7 @@ def single(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _twice(error: TwiceError) -> BadRequestError:
     name = error.name[:60]
-    return BadRequestError(f"{name}: is there twice; say it once", param=name, code="invalid_value")
+    return BadRequestError(f"{name}: occurs twice; send it once", param=name, code="invalid_value")
 
 
 def _refusal(error: ValidationError, kind: type[BaseModel]) -> BadRequestError:

@@ -59,7 +59,7 @@ class Catalogue:
         for asked in self._settings.models:
             version = self.store.named(asked)
             if version.name in self._offers:
-                raise StoreError(f"{asked}: {version.name} is offered already; name each once")
+                raise StoreError(f"{asked}: {version.name} is named more than once; name each once")
             self._offers[version.name] = self._first_offer(asked, version)
         if not self._settings.models:
             self._offer_new()
@@ -111,7 +111,7 @@ class Catalogue:
             except Exception as error:  # the others shall be followed, and this be told
                 found = dataclasses.replace(self._offers[name], failure=failed(name, error))
                 self._offers[name] = found
-                self._notice(f"{name}: the store cannot be asked: {error or repr(error)}")
+                self._notice(f"{name}: the store cannot be read: {error or repr(error)}")
         self._refs = {ref: known for ref, known in self._refs.items() if ref in self._loaded}
         known = {failure.ref for failure in self.failures()}
         for failure in list(self._failures.values()):
@@ -132,7 +132,7 @@ class Catalogue:
         failure = self._failures[wanted.ref]
         for version in before(self.store, asked, wanted):
             if self._is_fit(version):
-                self._notice(f"{asked}: {wanted.ref} is unfit, {version.ref} stands in")
+                self._notice(f"{asked}: {wanted.ref} is unhealthy, {version.ref} is served instead")
                 return dataclasses.replace(offer, version=version, failure=failure)
         self._notice(f"{asked}: {failure.error()}")
         return offer
@@ -181,7 +181,7 @@ class Catalogue:
             elif moved and standing.ref not in self._failures:
                 failure, version = self._failures.get(version.ref), standing
                 if failure and offer.failure != failure:
-                    self._notice(f"{offer.asked} stays {standing.ref}: {failure.error()}")
+                    self._notice(f"{offer.asked} remains {standing.ref}: {failure.error()}")
         return dataclasses.replace(offer, version=version, failure=failure)
 
     def _offer_new(self) -> None:
@@ -202,7 +202,7 @@ class Catalogue:
             if name in self._unread:
                 raise self._unread[name].error()
             raise NotFoundError(
-                f"model {ref[:80]!r} is not offered here; there is: {listed(self._offers)}",
+                f"model {ref[:80]!r} is not served here; available: {listed(self._offers)}",
                 param="model",
                 code="model_not_found",
             )
@@ -228,7 +228,7 @@ class Catalogue:
                 self._aliased[ref] = found = self._fit(found)
                 return found.version
         raise NotFoundError(
-            f"there is no {ref[:80]!r}; GET /v1/models lists what there is",
+            f"model {ref[:80]!r} does not exist; GET /v1/models lists the available ones",
             param="model",
             code="model_not_found",
         )

@@ -84,12 +84,12 @@ class KeyRing:
         same = hmac.compare_digest(_hash(presented), expected)
         if key is None or not same or key.revoked:
             raise KeyRefusedError(
-                "this API key is not valid (any more); ask who runs the service for one",
+                "this API key is invalid or revoked; request one from the operator of the service",
                 code="invalid_api_key",
             )
         if scope is not None and scope not in key.scopes:
             raise KeyRefusedError(
-                f"this API key has the scopes {', '.join(key.scopes)}; {scope} is needed here",
+                f"this API key has the scopes {', '.join(key.scopes)}; this call requires {scope}",
                 code="insufficient_scope",
                 forbidden=True,
             )

@@ -160,7 +160,9 @@ def _warm_up(loaded: Loaded, beside: Held | None) -> None:
     made = loaded.renderer.make(draws, [(rows, loaded.native)])
     loaded.pace_s = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
-        raise StoreError(f"{loaded.version.ref}: makes the same picture whatever it is given")
+        raise StoreError(
+            f"{loaded.version.ref}: makes the same picture for every input; publish another version"
+        )
     if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
         loaded.beside = beside
         loaded.size_bytes += loaded.renderer.engine.size_bytes

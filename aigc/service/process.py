@@ -113,7 +113,9 @@ class RenderProcess:
                 answered.set()
         except (OSError, EOFError):
             self._process.kill()
-            raise JobError("the process that renders is gone") from None
+            raise JobError(
+                "the render process has died or does not answer; it was stopped"
+            ) from None
         if failed:
             raise RuntimeError(answer)
         return answer

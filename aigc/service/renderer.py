@@ -111,7 +111,9 @@ def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
     probe = probe_latents(engine, config, rows)
     expected = engine.outputs(probe.z, probe.label)
     if not torch.isfinite(expected).all():
-        raise StoreError("the model gives values that are no numbers; publish a sound one")
+        raise StoreError(
+            "the model's output is not finite (NaN or infinite); publish another version"
+        )
     narrow = [engine.narrower(width) for width in _widths(rows)]
     return [found for found in narrow if _agrees(found, probe, expected)]
 

@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise yaml.MarkedYAMLError(problem=f"{twice[0]} is there twice")
+            raise yaml.MarkedYAMLError(problem=f"{twice[0]} occurs twice")
         return super().construct_mapping(node, deep)
 
 

@@ -198,7 +198,7 @@ class GenerateSpec(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.count is None and self.briefs is None:
-            raise ValueError("count is missing; set it, or give briefs that say it")
+            raise ValueError("count is missing; set it, or give briefs that have a count")
         for field in ("partition_by", "own_columns", "briefs_sheet", "columns"):
             given = getattr(self, field) != type(self).model_fields[field].default
             if given and self.briefs is None:

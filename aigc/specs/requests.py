@@ -1,5 +1,5 @@
-"""What a request for pictures may say, to the endpoint and in a batch file alike. The fields are
-OpenAI's and ours; every other one is refused by name.
+"""The fields of an image request, at the endpoint and in batch files: OpenAI's, and additional
+ones. Unknown fields are refused by name.
 
 https://platform.openai.com/docs/api-reference/images
 """
@@ -60,44 +60,44 @@ class Body(Exact):
 
 
 class Asked(Body):
-    """What every request for pictures may say."""
+    """Fields of every image request."""
 
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("quality", "partial_images", "moderation")
 
     model: str | None = Field(None, max_length=200)
-    """name, name@version or name@alias; may be left out where one model is offered."""
+    """name, name@version or name@alias; optional if one model is served."""
     n: int = Field(1, ge=1)
-    """How many pictures."""
+    """Number of images."""
     size: Size = "auto"
-    """WIDTHxHEIGHT, resampled from what the model makes; auto is the model's own."""
+    """WIDTHxHEIGHT, resampled from the model's size; auto is the model's size."""
     response_format: Literal["b64_json", "url"] | None = None
-    """b64_json unless said otherwise; url gives each picture's permanent address, which opens
-    without a key for an hour (or what the service sets) where keys are asked for."""
+    """Default: b64_json. url returns each image's permanent address. If keys are required, the
+    address opens without a key for an hour, or as long as the service sets."""
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: int = Field(90, ge=0, le=100)
     """Quality of jpeg and webp; webp at 100 is lossless."""
     user: str | None = Field(None, max_length=512)
-    """Of your own; it decides nothing."""
+    """Your own value, without effect."""
     safety_identifier: str | None = Field(None, max_length=512)
-    """Of your own; it decides nothing."""
+    """Your own value, without effect."""
     seed: Seed | None = None
-    """Decides the pictures, with `index` and the label; drawn and told when left out."""
+    """Determines the images, with `index` and the label; random and returned if left out."""
     index: Index = 0
-    """Of the first picture among those of the seed; the others follow."""
+    """Index of the first image within the seed; the others follow."""
     stream: bool | None = None
-    """One server-sent event a picture; a batch file cannot have it."""
+    """One server-sent event per image; not allowed in a batch file."""
     background: Background | None = None
-    """Pictures are opaque; transparent is refused."""
+    """Images are opaque; transparent is refused."""
     quality: Literal["auto", "standard", "hd", "low", "medium", "high"] | None = None
-    """Without effect, and named under `ignored` in the answer unless it is auto."""
+    """Without effect, and named under `ignored` in the response unless it is auto."""
     partial_images: Annotated[int, Field(ge=0, le=3)] | None = None
-    """Without effect, and named under `ignored` in the answer unless it is 0."""
+    """Without effect, and named under `ignored` in the response unless it is 0."""
     moderation: Literal["auto", "low"] | None = None
-    """Without effect, and named under `ignored` in the answer unless it is auto."""
+    """Without effect, and named under `ignored` in the response unless it is auto."""
 
     @property
     def ignored(self) -> list[str]:
-        """Fields that ask for what the answer cannot have."""
+        """Fields that were given and have no effect."""
         said = ((name, getattr(self, name)) for name in self.WITHOUT_EFFECT)
         return [name for name, value in said if value not in (None, "auto", 0)]
 
@@ -108,14 +108,15 @@ class Generation(Asked):
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*Asked.WITHOUT_EFFECT, "style")
 
     prompt: str | None = Field(None, max_length=4000)
-    """Names labels of the model, in any case, singular or plural; left out, it is every label. A
-    model without labels makes what it makes, whatever the prompt."""
+    """Names labels of the model, in any case, singular or plural; default: every label. A model
+    without labels ignores the prompt."""
     labels: Labels = None
-    """Labels in equal shares, or a share for each. Instead of a prompt."""
+    """Labels in equal shares, or a share for each; used instead of a prompt."""
     truncation: Truncation | None = None
-    """Latents are drawn from the normal cut at ± this value: less variety, fewer misses."""
+    """Latents are drawn from the normal distribution cut at ± this value: less variety, fewer
+    outliers."""
     style: Literal["vivid", "natural"] | None = None
-    """Without effect, and named under `ignored` in the answer."""
+    """Without effect, and named under `ignored` in the response."""
 
     @field_validator("labels")
     @classmethod
@@ -129,7 +130,7 @@ class TwiceError(ValueError):
     """A name that is there twice where one value is expected."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name[:60]!r} is there twice")
+        super().__init__(f"{name[:60]!r} occurs twice")
         self.name = name
 
 
@@ -153,7 +154,7 @@ def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
     if first["type"] == "json_invalid":
-        return Complaint(f"the body is no JSON: {first['msg']}", None, "invalid_json")
+        return Complaint(f"the body is not JSON: {first['msg']}", None, "invalid_json")
     field = ".".join(part for part in map(str, first["loc"][:2]) if "[" not in part)
     if first["type"] == "extra_forbidden":
         known = _fields(kind, first["loc"][:-1])

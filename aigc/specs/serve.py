@@ -37,7 +37,7 @@ class Scaling(Spec):
         if min(self.upscale_delay_s, self.downscale_delay_s) < self.look_back_period_s:
             raise ValueError(
                 "upscale_delay_s and downscale_delay_s must not be below look_back_period_s = "
-                f"{self.look_back_period_s:g}: replicas would come and go for nothing"
+                f"{self.look_back_period_s:g}: replicas would start and stop needlessly"
             )
         return self
 
@@ -126,8 +126,8 @@ class ServeSpec(Spec):
         if self.key_source or self.insecure or _is_loopback(host):
             return None
         return (
-            f"host {host} can be reached from elsewhere and there are no keys; set keys "
-            f"or {KEYS_VARIABLE} (aigc keys create), or insecure if everybody may use it"
+            f"host {host} can be reached from other machines and there are no keys; set keys "
+            f"or {KEYS_VARIABLE} (aigc keys create), or insecure to let everyone use it"
         )
 
     @property

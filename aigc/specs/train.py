@@ -63,7 +63,7 @@ class GanModel(Adversarial):
         if self.discriminator == "dcgan" and (self.r1_gamma or self.r2_gamma):
             raise ValueError(
                 "discriminator dcgan has BatchNorm, which mixes a batch's pictures, so gradient "
-                "penalties mean nothing: set r1_gamma and r2_gamma to 0 or use projection"
+                "penalties do not apply: set r1_gamma and r2_gamma to 0 or use projection"
             )
         return self
 
@@ -227,7 +227,7 @@ class TrainSpec(Spec):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.preset is None and self.steps is None and self.max_seconds is None:
-            raise ValueError("set steps or max_seconds, or both: training must end somewhere")
+            raise ValueError("set steps or max_seconds, or both: training needs a limit")
         complete = self.preset is None or "networks" in self.model.model_fields_set
         if complete and isinstance(self.model, VaeModel):
             self.model.check()

@@ -88,13 +88,13 @@ class Health:
         if self._saturated >= _PATIENCE:
             return Verdict(
                 "collapse",
-                f"the discriminator has won (its loss stayed below {_SATURATED_LOSS:g}), so the "
-                "generator learns nothing",
+                f"the discriminator is too strong (its loss stayed below "
+                f"{_SATURATED_LOSS:g}), so the generator learns nothing",
             )
         if self._collapsed >= _PATIENCE:
             return Verdict(
                 "collapse",
-                "the generator has collapsed: pictures of a class vary by less than "
-                f"{_COLLAPSED_SPREAD:.0%} of what real ones do",
+                "the generator has collapsed: the variation within a class is below "
+                f"{_COLLAPSED_SPREAD:.0%} of that of real images",
             )
         return None

@@ -128,8 +128,8 @@ class Looker:
         """What the user has to know about the pictures that are compared with."""
         if self._split == "train":
             self.note = (
-                f"{held_out} held-out pictures are fewer than {MIN_IMAGES}, so looks compare with "
-                "training pictures and a model that repeats them seems good"
+                f"{held_out} held-out images are fewer than {MIN_IMAGES}, so samples are compared "
+                "with training images and a model that copies them seems good"
             )
 
     @torch.no_grad()

@@ -151,7 +151,7 @@ class _Run:
             if stopping:
                 self._check_and_save(figures)
                 raise JobError(
-                    f"stopped at step {self.step}; the same command again goes on from "
+                    f"stopped at step {self.step}; run the same command again to continue from "
                     f"{checkpoint.latest_uri(self.spec)}"
                 )
             if self.supervisor.due(self.step, self.elapsed_s):
@@ -239,7 +239,7 @@ class _Run:
         if self.journal:
             self.journal.close()
         if self.good is None:
-            return "it never ran well, so nothing was kept; lower lr or raise r1_gamma"
+            return "it never was healthy, so nothing was kept; lower lr or raise r1_gamma"
         step, tensors = self.good
         uri = storage.join(self.spec.out, "last-good")
         if self.group.rank == 0:

@@ -66,10 +66,10 @@ def watch_card(spec: TrainSpec, watch: Watch, note: str, last_step: int) -> str:
     elif health == "unknown":
         text += f"Its health is unknown: {reason}.\n\n"
     text += (
-        f"Published is the averaged model of step {look.step:,} of {last_step:,}, that of the "
-        f"lowest KID among the looks taken during training. They all compare up to "
-        f"{spec.watch.samples} samples with the same pictures, so the best is slightly better here "
-        f"than it is on others; `aigc evaluate` takes more.\n"
+        f"The published model is the average at step {look.step:,} of {last_step:,}, which had the "
+        f"lowest KID of all looks during training. All looks compare up to {spec.watch.samples} "
+        f"samples with the same images, so this KID is slightly optimistic; `aigc evaluate` uses "
+        f"more images.\n"
     )
     text += f"\n{note[:1].upper()}{note[1:]}.\n" if note else ""
     text += "\n" + _table(look, state.last)

@@ -42,8 +42,8 @@ def untrained_note(config: ModelConfig) -> str:
     if not (config.conditional and config.untrained):
         return ""
     return (
-        f"no training pictures of {listed(config.untrained)}: they stay labels of the model, but "
-        "are made only when they are asked for by name"
+        f"no training images of {listed(config.untrained)}: they remain labels of the model, but "
+        "are made only when they are named"
     )
 
 

@@ -165,7 +165,7 @@ class Supervisor:
             parts.append(f"augmentation + {now.augment:g}")
         if response.stop:
             many = "remedy" if response.number == 1 else "remedies"
-            parts.append(f"training ends here after {response.number} {many}")
+            parts.append(f"training stops after {response.number} {many}")
         else:
             parts[-1] += f" (remedy {response.number} of {self._spec.watch.max_remedies})"
         kind = {"overfitting": "the discriminator overfits"}.get(verdict.kind, verdict.kind)

@@ -38,7 +38,7 @@ def collapse(
         return None
     reasons = []
     if figures.kid >= _LEARNED * opening_kid:
-        reasons.append(f"KID {figures.kid:.3g} is that of the run's beginning")
+        reasons.append(f"KID {figures.kid:.3g} is no lower than at the start of the run")
     elif _alike(look) and figures.kid >= _FALLING * best.figures.kid:
         reasons.append(f"KID {figures.kid:.3g} has not fallen below {best.figures.kid:.3g}")
     if figures.coverage < _FALLEN * peak_coverage:
@@ -53,7 +53,7 @@ def collapsed_at_the_end(look: Look, opening_kid: float, generative: bool) -> st
     if not signs:
         return None
     if figures.kid >= _LEARNED * opening_kid:
-        signs.append(f"KID {figures.kid:.3g} is that of the run's beginning")
+        signs.append(f"KID {figures.kid:.3g} is no lower than at the start of the run")
         return "; ".join(signs)
     nothing = figures.coverage < _NOTHING * floor.coverage and figures.recall < _NOTHING
     return "; ".join(signs) if _alike(look) or (generative and nothing) else None
@@ -68,7 +68,7 @@ def _signs(look: Look, generative: bool) -> list[str]:
         return _same(look)
     covered = look.figures.coverage, look.floor.coverage
     return [
-        f"coverage {covered[0]:.3f} where training pictures reach {covered[1]:.2f}",
+        f"coverage {covered[0]:.3f}, of training images {covered[1]:.2f}",
         *_alike(look),
     ]
 
@@ -84,8 +84,8 @@ def _alike(look: Look) -> list[str]:
     signs = []
     if figures.neighbour_spread < SPREAD_LIMIT * floor.neighbour_spread:
         signs.append(
-            f"samples differ by {figures.neighbour_spread:.0%} of what real pictures do in their "
-            "features"
+            f"the spread of samples in features is {figures.neighbour_spread:.0%} of that of real "
+            "images"
         )
     if figures.repeated > max(REPEATED_LIMIT, 5 * floor.repeated):
         signs.append(f"{figures.repeated:.0%} of samples are near copies of each other")
@@ -97,7 +97,7 @@ def _same(look: Look) -> list[str]:
     ratio = look.figures.class_spread
     if not ratio < _CLASS_SPREAD:
         return []
-    return [f"pictures of a class vary by {ratio:.1%} of what real ones do"]
+    return [f"the variation within a class is {ratio:.1%} of that of real images"]
 
 
 def overfitting(look: Look, limit: float) -> str | None:
@@ -105,7 +105,7 @@ def overfitting(look: Look, limit: float) -> str | None:
     figures = look.figures
     if figures.overfitting > limit and figures.overfitting_low > limit / 2:
         return (
-            f"held-out pictures look {figures.overfitting:.0%} as fake to the discriminator as "
-            f"samples do, the limit is {limit:.0%}"
+            f"the discriminator rates held-out images {figures.overfitting:.0%} as fake as "
+            f"samples, the limit is {limit:.0%}"
         )
     return None

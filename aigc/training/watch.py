@@ -132,9 +132,9 @@ class Watch:
         """`ok`, `collapsed` or `unknown`, and why, of the model that is published."""
         look = self.published
         if look is None:
-            return "unknown", "no look was taken at it"
+            return "unknown", "it was not compared with held-out images"
         if not math.isfinite(look.floor.coverage):
-            return "unknown", "there are too few pictures to compare with"
+            return "unknown", "there are too few images to compare with"
         reason = collapsed_at_the_end(look, self.state.opening_kid, self._generative)
         return ("collapsed", reason) if reason else ("ok", "")
 

@@ -89,7 +89,7 @@ PLACES = {
     "gs://b/x": "expected",
     "s3://": "expected",
     "": "expected",
-    "~nosuch/x": "no such user here",
+    "~nosuch/x": "unknown user",
 }
 TAKEN = [
     "generate tiny-cli --count 3 --out AT",

@@ -28,7 +28,8 @@ def test_sigterm_cleans_up_and_says_how_to_go_on(capsys: pytest.CaptureFixture[s
     before = signal.getsignal(signal.SIGTERM)
     assert exit_code(app(main), []) == 143
     assert cleaned
-    assert capsys.readouterr().err == "aigc: ended by SIGTERM; the same command again goes on\n"
+    said = "aigc: ended by SIGTERM; run the same command again to continue\n"
+    assert capsys.readouterr().err == said
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -37,9 +38,9 @@ def test_rays_own_handler_says_the_same(capsys: pytest.CaptureFixture[str]) -> N
         raise SystemExit(signal.SIGTERM)
 
     assert exit_code(app(main), []) == 143
-    assert "the same command again goes on" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(app(lambda: os.kill(os.getpid(), signal.SIGINT)), []) == 130
-    assert capsys.readouterr().err == "aigc: interrupted; the same command again goes on\n"
+    assert capsys.readouterr().err == "aigc: interrupted; run the same command again to continue\n"

@@ -211,7 +211,7 @@ def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> Non
     with models.running() as client:
         refused = client.post(GENERATIONS, json={"model": "bad", "prompt": "one"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unfit")
-        assert "no numbers" in refused.json()["error"]["message"]
+        assert "not finite" in refused.json()["error"]["message"]
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         listed = {row["id"]: row.get("unfit") for row in client.get("/v1/models").json()["data"]}
         assert listed.pop("bad")["version"] == "bad@v1"

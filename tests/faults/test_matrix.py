@@ -86,7 +86,7 @@ def test_the_machine_is_taken_back(
     job.wait_for(process, moment.randrange(1, jobs.SHARDS // 2))
     said = jobs.terminate(process)
     assert process.returncode == 143
-    assert "the same command again goes on" in said
+    assert "run the same command again to continue" in said
     assert "resuming" in job.again()
     check(job, digest)
 

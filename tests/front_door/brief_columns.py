@@ -207,7 +207,7 @@ COLUMNS = [
         "a key twice",
         "b.jsonl",
         json_lines('{"count": 1, "count": 5}', {"count": 2}),
-        rejects={1: "'count' is there twice"},
+        rejects={1: "'count' occurs twice"},
         made=[(2, "zero")],
     ),
 ]

@@ -57,7 +57,7 @@ def test_prepare_tells_of_them(
     for _ in range(2):  # the second time nothing is made
         code, _, told = aigc(capsys, *words)
         assert code == 0
-        assert "no training images of zebra (only in test); a model makes these only" in told
+        assert "no training images of zebra (only in test); a model makes these labels only" in told
     code, printed, _ = aigc(capsys, *words, "--json")
     assert json.loads(printed)["untrained"] == {"zebra": "only in test"}
     assert "- zebra: only in test" in (tmp_path / "out/README.md").read_text()
@@ -72,7 +72,7 @@ def test_training_tells_of_them_and_keeps_them(family: str, raw: Path, tmp_path:
     made = train(asked, notice=told.append)
     assert made.config.labels == ("a", "b", "zebra")
     assert made.config.untrained == ("zebra",)
-    assert [line for line in told if "no training pictures of zebra" in line]
+    assert [line for line in told if "no training images of zebra" in line]
     dataset = open_dataset(data)
     assert set(asked_labels(made.config, dataset, 60, 0).tolist()) == {1}
     sheet = Sheet(made.config, 0, torch.device("cpu"))
@@ -82,9 +82,9 @@ def test_training_tells_of_them_and_keeps_them(family: str, raw: Path, tmp_path:
 @pytest.mark.parametrize(
     ("labels", "made", "told"),
     [
-        (None, {"zero", "one", "three"}, "labels: two had no training pictures and are left out"),
-        (["two"], {"two"}, "labels: two had no training pictures, so the model never saw any"),
-        (["one", "TWO"], {"one", "two"}, "the model never saw any"),
+        (None, {"zero", "one", "three"}, "labels: two have no training images and are left out"),
+        (["two"], {"two"}, "labels: two have no training images; their items will not resemble"),
+        (["one", "TWO"], {"one", "two"}, "their items will not resemble"),
         (["one"], {"one"}, ""),
     ],
 )
@@ -99,7 +99,7 @@ def test_generation_makes_them_only_by_name(
     assert [line for line in lines if line.startswith("labels: ")] == (
         [line for line in lines if told in line] if told else []
     )
-    assert bool(told) == any("no training pictures" in line for line in lines)
+    assert bool(told) == any("no training images" in line for line in lines)
 
 
 def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:

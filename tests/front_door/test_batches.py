@@ -222,7 +222,7 @@ LINES = {
     "another model": (line("x", {"model": "dall-e-3"}), None, "this job has 'tiny'"),
     "the same name": (line("good", {}), None, "row 1 has it already"),
     "an index beyond": (line("x", {"index": 2**50}), None, "index = 1125899906842624"),
-    "a name twice": ('{"custom_id": "x", "custom_id": "y", "body": {}}', None, "is there twice"),
+    "a name twice": ('{"custom_id": "x", "custom_id": "y", "body": {}}', None, "occurs twice"),
 }
 
 
@@ -316,15 +316,15 @@ BODIES = {
         gzip.compress(b"{}"),
         {"content-encoding": "gzip"},
         415,
-        "content-encoding: gzip is not understood",
+        "content-encoding: gzip is not supported",
     ),
     "said to be by Brotli": (b"{}", {"content-encoding": "br"}, 415, "content-encoding: br"),
     "as it is": (b'{"model": "tiny"}', {"content-encoding": "identity"}, 200, ""),
     "with a mark": (b'\xef\xbb\xbf{"model": "tiny"}', {}, 200, ""),
     "UTF-16": ('{"model": "tiny"}'.encode("utf-16"), {}, 400, "text in UTF-16; send it in UTF-8"),
-    "a field twice": (b'{"model": "tiny", "n": 1, "n": 2}', {}, 400, "n: is there twice"),
-    "a share twice": (b'{"labels": {"one": 1, "one": 2}}', {}, 400, "one: is there twice"),
-    "cut": (b'{"model": "ti', {}, 400, "no JSON"),
+    "a field twice": (b'{"model": "tiny", "n": 1, "n": 2}', {}, 400, "n: occurs twice"),
+    "a share twice": (b'{"labels": {"one": 1, "one": 2}}', {}, 400, "one: occurs twice"),
+    "cut": (b'{"model": "ti', {}, 400, "not JSON"),
     "a form": (b"model=tiny", {"content-type": "application/x-www-form-urlencoded"}, 415, "json"),
 }
 
@@ -349,7 +349,7 @@ def test_a_field_of_a_form_or_a_query_is_said_once(client: httpx.Client) -> None
         client.get(f"{address}?size=16x16&size=32x32"),
     ):
         assert answer.status_code == 400
-        assert "is there twice" in answer.json()["error"]["message"]
+        assert "occurs twice" in answer.json()["error"]["message"]
 
 
 def test_a_stream_and_an_edit_say_what_had_no_effect(client: httpx.Client) -> None:

@@ -55,7 +55,7 @@ def test_a_full_device_is_one_line(printer: str, monkeypatch, capsys) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", full)
         assert run(PRINTERS[printer], "text") == 1
-    line = "aigc: stdout: No space left on device; send it to where there is room\n"
+    line = "aigc: standard output: No space left on device; redirect it to another place\n"
     assert capsys.readouterr().err == line
 
 
@@ -130,4 +130,6 @@ def test_the_process_ends_with_one_line(arguments: str, tmp_path: Path) -> None:
         )
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
     assert done.returncode == 1
-    assert done.stderr == "aigc: stdout: No space left on device; send it to where there is room\n"
+    assert done.stderr == (
+        "aigc: standard output: No space left on device; redirect it to another place\n"
+    )

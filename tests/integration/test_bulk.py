@@ -139,7 +139,7 @@ def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -
     assert all((small / "data" / name).read_bytes() == data for name, data in before.items())
     assert grown["content_digest"] == run(spec(model, whole))["content_digest"]
     assert append(AppendSpec(out=str(small), to=1200))["content_digest"] == grown["content_digest"]
-    with pytest.raises(SpecError, match=r"has 1,200 items already, 600 asked"):
+    with pytest.raises(SpecError, match=r"has 1,200 items, 600 requested"):
         append(AppendSpec(out=str(small), to=600))
 
 
@@ -147,7 +147,7 @@ def test_growing_has_a_budget(model, tmp_path, late) -> None:
     out = str(tmp_path / "set")
     run(spec(model, out, count=500))
     asked = AppendSpec(out=out, to=1200, budget={"max_wall_s": 5}, placement={"workers": 2})
-    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; the same command"):
+    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; run the same command"):
         append(asked, report=late(820))
     assert commit.read_manifest(out) is None
     assert append(AppendSpec(out=out, to=1200))["items"] == 1200
@@ -213,7 +213,7 @@ def late(monkeypatch) -> Callable[[float], Report]:
 
 def test_a_limit_stops_a_job_cleanly_and_it_goes_on(model, tmp_path, late) -> None:
     out, two_shards = str(tmp_path / "set"), 320
-    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; the same command"):
+    with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; run the same command"):
         run(
             spec(model, out, budget={"max_wall_s": 5}, placement={"workers": 2}),
             report=late(two_shards),
@@ -228,7 +228,7 @@ def test_a_limit_stops_a_job_cleanly_and_it_goes_on(model, tmp_path, late) -> No
 def test_a_limit_below_one_shard_says_what_one_takes(model, tmp_path, late) -> None:
     asked = {"count": 400_000, "shard_items": 200_000, "micro_batch": 1}
     budget = {"max_wall_s": 5, "max_cost": 1, "price_per_node_hour": 2}
-    said = r"before one shard was finished.*about [\d,]+ s; raise budget.max_wall_s to \d+ or"
+    said = r"before a shard was finished.*about [\d,]+ s; raise budget.max_wall_s to \d+ or"
     with pytest.raises(pool.StoppedError, match=said):
         run(spec(model, tmp_path / "set", budget=budget, **asked), report=late(0))
 

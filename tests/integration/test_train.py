@@ -66,7 +66,7 @@ def test_two_workers_train_and_publish(ray_session: None, digits_data: str, tmp_
     again = run(spec, notice=notes.append)
     assert again["model"] == made["model"]
     assert again["steps_run"] == 0
-    assert "finished already" in notes[0]
+    assert "already finished" in notes[0]
 
 
 def test_a_killed_worker_is_replaced_and_training_resumes(
@@ -159,7 +159,7 @@ def test_remedies_reach_the_user_from_two_workers(
     assert "back to step 0" in notes[0]
     with pytest.raises(JobError, match="not published, the model is collapsed"):
         run(spec, notice=notes.append)
-    assert "is finished already" in notes[-1]
+    assert "is already finished" in notes[-1]
 
 
 def wait_until(condition: Callable[[], Any], limit_s: float = 300) -> None:

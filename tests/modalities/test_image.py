@@ -49,7 +49,7 @@ def test_raw_keeps_every_value(pixels: np.ndarray) -> None:
     shape = pixels.shape[1:]
     for data, image in zip(images.encode(pixels, "raw"), pixels, strict=True):
         assert np.array_equal(images.decode_raw(data, shape), image)
-    with pytest.raises(ValueError, match="raw values are no 12 x 11"):
+    with pytest.raises(ValueError, match="raw values are not a 12 x 11"):
         images.decode_raw(images.encode(pixels, "raw")[0], (12, 11, shape[-1]))
 
 

@@ -147,7 +147,7 @@ def test_a_result_lost_with_its_node_counts_as_the_workers_death(
 
 
 def test_an_error_of_ray_anywhere_in_a_session_is_one_line(ray_session: None) -> None:
-    with pytest.raises(JobError, match=r"^Ray failed: no answer in time; the"), connect():
+    with pytest.raises(JobError, match=r"^Ray failed: no answer in time; run"), connect():
         raise GetTimeoutError("Get timed out: some object(s) not ready.\nmore")
     with pytest.raises(SpecError, match=r"^labels: no 'cat'$"), connect():
         raise SpecError("labels: no 'cat'")

@@ -212,7 +212,7 @@ def test_a_straggler_is_begun_a_second_time_and_counts_once(tmp_path, monkeypatc
     results, notices, _ = run_units(units)
     assert sorted(results) == list(range(5))
     assert units[0].attempts() == 2
-    assert notices == ["unit 0: slow; begun a second time elsewhere"]
+    assert notices == ["unit 0: slow; started a second time on another worker"]
 
 
 def test_items_under_way_are_heard_of(tmp_path) -> None:
@@ -342,7 +342,7 @@ def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatc
 def test_when_the_last_node_goes_another_is_waited_for_and_then_said(monkeypatch) -> None:
     run_on_paper(PaperCrew(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
     gone = PaperCrew(iter([2, 2, 2, 0]))
-    with pytest.raises(PlacementError, match=r"within placement.wait_s = 0.2: no node came"):
+    with pytest.raises(PlacementError, match=r"wait_s = 0.2: no node is large enough"):
         run_on_paper(gone, 20, monkeypatch, wait_s=0.2)
 
 

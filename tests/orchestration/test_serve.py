@@ -53,7 +53,7 @@ def test_serve_that_runs_already_is_no_way_to_listen_without_keys(
     monkeypatch.setattr(listening, "_get_global_client", lambda **_: client)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     _, args = exported()
-    with pytest.raises(SpecError, match=r"host 0\.0\.0\.0 can be reached from elsewhere"):
+    with pytest.raises(SpecError, match=r"host 0\.0\.0\.0 can be reached from other machines"):
         serve.from_config(args)
     assert serve.from_config(args | {"insecure": True}) is not None
     assert serve.from_config(args | {"keys": "s3://bucket/keys.jsonl"}) is not None
@@ -157,7 +157,7 @@ def test_why_a_replica_did_not_start_is_the_last_error_of_its_report() -> None:
     )
     assert replicas.reason(told) == "m@v1 is damaged; restore it"
     assert replicas.reason("Failed to update the deployments") == "Failed to update the deployments"
-    assert replicas.reason("") == "Ray does not say why"
+    assert replicas.reason("") == "Ray gives no reason"
 
 
 def test_a_proxy_that_does_not_answer_is_one_line() -> None:

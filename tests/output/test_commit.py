@@ -207,7 +207,9 @@ def test_only_a_set_that_can_grow_is_finished_by_append(sets, tmp_path: Path) ->
     sets.shards(whole, job, [0, 1])
     briefs = job.model_copy(update={"briefs_digest": "0" * 64})
     storage.write_bytes(commit.job_uri(whole), briefs.to_json())
-    with pytest.raises(SpecError, match="not finished; finish it by the `aigc generate` that"):
+    with pytest.raises(
+        SpecError, match="not finished; finish it with the `aigc generate` command that"
+    ):
         commit.grow(whole, 100)
     storage.write_bytes(commit.manifest_uri(whole), b"{}")
     assert commit.grow(whole, 100) == briefs
@@ -223,7 +225,9 @@ def test_growing_may_be_given_up(sets, tmp_path: Path, packed: bool) -> None:
     if packed:
         assert commit.compact(out, 1) == 7
         sets.shards(out, larger, [7])
-    with pytest.raises(SpecError, match=r"is to have 500 items, 50 asked.* for 100 to take that"):
+    with pytest.raises(
+        SpecError, match=r"an append to 500 items is unfinished, 50 requested.* 100 to give that up"
+    ):
         commit.grow(out, 50)
     job = commit.grow(out, 100)
     assert (job.count, sorted(commit.read_records(out))) == (100, [0, 1, 2, 3])

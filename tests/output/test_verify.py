@@ -116,7 +116,7 @@ def test_swapped_images_are_found(made: Path) -> None:
 def test_a_changed_manifest_is_found(made: Path, change: dict) -> None:
     manifest = json.loads((made / "manifest.json").read_text())
     (made / "manifest.json").write_text(json.dumps(manifest | change))
-    with pytest.raises(JobError, match=f"its {next(iter(change))} is not the records'"):
+    with pytest.raises(JobError, match=f"{next(iter(change))} differs from that of the records"):
         verify(str(made))
 
 

@@ -44,7 +44,7 @@ def test_a_model_without_numbers_is_refused() -> None:
     config = tiny_config()
     tensors = tiny_tensors(config)
     tensors["sampler.root.weight"][0, 0] = torch.nan
-    with pytest.raises(StoreError, match="no numbers"):
+    with pytest.raises(StoreError, match="not finite"):
         Renderer(Engine(config, tensors, Passes(8)), config)
 
 

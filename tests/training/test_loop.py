@@ -344,7 +344,7 @@ def test_sigterm_saves_a_checkpoint_first(digits_data: str, tmp_path: Path) -> N
         return False
 
     spec = tiny_spec(digits_data, tmp_path, steps=100_000)
-    with pytest.raises(JobError, match="same command again goes on") as caught:
+    with pytest.raises(JobError, match="run the same command again to continue from") as caught:
         train(spec, stop=never)
     step = int(str(caught.value).split("step ")[1].split(";")[0])
     assert step in (5, 6)
@@ -363,7 +363,7 @@ def test_divergence_stops_with_the_last_good_average_kept(digits_data: str, tmp_
 
 
 def test_a_run_that_never_was_well_keeps_nothing(digits_data: str, tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"diverged at step 1: .*; it never ran well"):
+    with pytest.raises(JobError, match=r"diverged at step 1: .*; it never was healthy"):
         train(tiny_spec(digits_data, tmp_path, lr=1e38, lr_final=None, log_every=1))
     assert not (tmp_path / "last-good").exists()
 

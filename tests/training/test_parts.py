@@ -119,7 +119,7 @@ def test_not_a_number_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "words"), [({"d_loss": 1e-5}, "has won"), ({"spread": 0.001}, "has collapsed")]
+    ("figure", "words"), [({"d_loss": 1e-5}, "is too strong"), ({"spread": 0.001}, "has collapsed")]
 )
 def test_saturation_and_collapse_must_last(figure: dict[str, float], words: str) -> None:
     health = Health(spec_of())

@@ -65,7 +65,7 @@ def test_a_planted_collapse_is_seen_remedied_and_stopped(digits_data: str, tmp_p
     assert result.metrics["watch"]["adjustments"] == {"lr": 0.5, "penalty": 2.0, "augment": 0.0}
     assert len(notes) == 2
     assert "learning rate x 0.5, penalties x 2 (remedy 1 of 1)" in notes[0]
-    assert "training ends here after 1 remedy" in notes[1]
+    assert "training stops after 1 remedy" in notes[1]
     assert all("\n" not in note for note in notes)
     assert result.metrics["steps"] < 2000
     assert result.metrics["health"] == "collapsed"
@@ -139,7 +139,7 @@ def test_a_discriminator_that_overfits_is_noticed(
     assert event["remedies"] == ["raise_augment", "raise_penalty"]
     assert event["back_to_step"] is None
     assert result.metrics["watch"]["adjustments"]["augment"] == 0.25
-    assert "the discriminator overfits: held-out pictures look" in notes[1]
+    assert "the discriminator overfits: the discriminator rates held-out images" in notes[1]
     assert "augmentation + 0.25 (remedy 1 of 1)" in notes[1]
     assert result.metrics["health"] == "ok"
 
@@ -240,10 +240,10 @@ def test_without_held_out_pictures_training_ones_stand_in(tmp_path: Path) -> Non
     data = some_digits(tmp_path, 2, 0.0)
     notes: list[str] = []
     result = train(watched(data, tmp_path / "run", 5, {}, steps=5, model=GAN), notice=notes.append)
-    assert "0 held-out pictures are fewer than 50, so looks compare with training" in notes[0]
+    assert "0 held-out images are fewer than 50, so samples are compared with training" in notes[0]
     assert result.metrics["watch"]["published"]["floor"]["coverage"] == 1
     assert result.metrics["watch"]["published"]["figures"]["overfitting"] is None
-    assert "compare with training pictures" in result.card
+    assert "compared with training images" in result.card
 
 
 def test_three_pictures_are_watched_too(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_first_shapes_farther_from_real_pictures_than_blank_ones_are_no_collapse
     first, second = [watch.take(look, 0.7) for look in again]
     assert first is None
     assert second is not None
-    assert "KID 22 is that of the run's beginning" in second.reason
+    assert "KID 22 is no lower than at the start of the run" in second.reason
 
 
 def test_overfitting_ends_a_run_only_where_nothing_improves() -> None:

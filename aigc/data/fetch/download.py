@@ -79,7 +79,7 @@ def apt_download(package: str, scratch: Path) -> Path:
     """
     line = f"apt-get download {package}"
     if shutil.which("apt-get") is None:
-        raise UnavailableError("there is no apt-get here")
+        raise UnavailableError("apt-get is not installed")
     call(line.split(), scratch, _APT_TIMEOUT_S)
     packages = list(scratch.glob(f"{package}_*.deb"))
     if len(packages) != 1:

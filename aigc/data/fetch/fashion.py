@@ -94,8 +94,8 @@ def _debian_package(scratch: Path) -> Path:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise DataError(
-                f"Fashion-MNIST cannot be fetched: {URL} does not answer and there is no "
-                f"{tool} here; put the four IDX files into the folder yourself"
+                f"Fashion-MNIST cannot be fetched: {URL} does not answer and {tool} "
+                "is not installed; put the four IDX files into the folder yourself"
             )
     try:
         package = apt_download(PACKAGE, scratch)

@@ -92,4 +92,4 @@ def _object(number: int, text: str) -> dict[str, Any] | Reject:
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")

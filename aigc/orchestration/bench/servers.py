@@ -88,8 +88,8 @@ def _await(name: str, url: str, body: bytes, process: subprocess.Popen[bytes], l
     while not _answers(url, body):
         if process.poll() is not None or time.monotonic() > until:
             lines = log.read_text(errors="replace").strip().splitlines()
-            said = lines[-1] if lines else "nothing was said"
-            raise JobError(f"{name}: it does not answer: {said[:300]}")
+            said = lines[-1] if lines else "it printed nothing"
+            raise JobError(f"{name}: does not answer: {said[:300]}")
         time.sleep(0.2)
 
 

@@ -122,5 +122,5 @@ def test_without_apt_get_it_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     packed = dataclasses.replace(archive, urls=(NOWHERE,), debian="pack")
-    with pytest.raises(DataError, match="there is no apt-get here"):
+    with pytest.raises(DataError, match="apt-get is not installed"):
         obtain(packed, scratch, lambda line: None)

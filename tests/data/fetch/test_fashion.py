@@ -118,7 +118,7 @@ def test_without_any_source_it_says_so(
     with pytest.raises(DataError, match=r"apt-get download .*Unable to locate package"):
         fetch("fashion-mnist", str(tmp_path / "raw"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DataError, match="there is no apt-get here"):
+    with pytest.raises(DataError, match="apt-get is not installed"):
         fetch("fashion-mnist", str(tmp_path / "raw"))
 
 

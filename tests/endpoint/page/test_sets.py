@@ -99,7 +99,7 @@ def test_a_key_without_the_scope_is_told(open_studio: Any, secured: Secured) -> 
     page.evaluate("key => sessionStorage.setItem('aigc-studio-key', key)", secured.generate)
     page.reload()
     page.get_by_role("tab", name="Sets").click()
-    page.get_by_role("alert").get_by_text("batch is needed here").wait_for()
+    page.get_by_role("alert").get_by_text("this call requires batch").wait_for()
     page.get_by_role("button", name="Enter an API key").click()
     page.get_by_label("Key", exact=True).fill(secured.batch)
     page.keyboard.press("Enter")

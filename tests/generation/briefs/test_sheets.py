@@ -66,7 +66,13 @@ def test_bad_json_lines_are_rejects_by_line_number(tmp_path: Path) -> None:
     briefs, rejects = read_file(write_lines(tmp_path / "b.jsonl", rows))
     assert len(briefs.table) == 1
     assert [reject.row for reject in rejects] == [3, 4, 5, 6, 7, 8]
-    reasons = ["not JSON", "expected an object", "NaN is no number", "surrogates", "count = True"]
+    reasons = [
+        "not JSON",
+        "expected an object",
+        "NaN is not a JSON number",
+        "surrogates",
+        "count = True",
+    ]
     for reject, reason in zip(rejects, reasons, strict=False):
         assert reason in reject.reason
 
