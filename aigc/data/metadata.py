@@ -83,7 +83,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
         _require_header(entry.key, table, pictures, where)
         chosen = notes.choose(spec, table.header, where)
         label = label_column(where, table, spec)
-        split = split_column(table, spec)
+        split = split_column(table.header, spec)
         columns, labelled = columns | set(chosen), labelled or bool(label)
         for number, line in table.lines:
             at = f"{where}, line {number}"
