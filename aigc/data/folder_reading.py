@@ -57,6 +57,9 @@ def line(
     if len(names) < 2 and unread:
         tables = listed([shown(key) for key in unread], 3)
         parts.append(f"{tables} not read: if it holds labels, name it as label_file")
+    if len(names) < 2 and known.unread:
+        told = f"{listed([shown(name) for name in known.unread], 5)} of the table not read"
+        parts.append(f"{told}: if one holds the classes, name it as label_column")
     return "; ".join([*parts, *filter(None, [read_as.told]), *spelled])
 
 

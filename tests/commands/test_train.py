@@ -126,7 +126,7 @@ def test_an_adversary_is_never_left_out_in_silence(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     place = {"name": "n", "data": "nowhere", "out": str(tmp_path / "run")}
-    with pytest.raises(SpecError, match=r"needs networks residual.* or set model.adversary to null"):
+    with pytest.raises(SpecError, match=r"needs networks residual.* model.adversary to null"):
         resolve(None, "vae", place | settings)
     fitting = {"model.networks": "residual", "model.likelihood": "laplace"}
     model = resolve(None, "vae", place | fitting | settings).model
