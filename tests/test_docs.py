@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -50,7 +51,7 @@ def _joined(block: str) -> list[str]:
     return block.replace("\\\n", " ").splitlines()
 
 
-def named(words: list[str]) -> typer.core.TyperGroup | typer.core.TyperCommand | None:
+def named(words: list[str]) -> Any:
     """The command that `words` name; None where one of them is no command."""
     found = typer.main.get_command(app)
     for word in words:
@@ -103,7 +104,7 @@ def test_settings_are_fields_of_a_spec(page: Path) -> None:
     assert unknown == []
 
 
-def _found(spec: type, parents: list[str]) -> list[type]:
+def _found(spec: Any, parents: list[str]) -> list[type]:
     return list(_models(spec, parents))
 
 

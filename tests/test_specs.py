@@ -82,7 +82,11 @@ WRONG = [
         TRAIN | {"model": {"family": "gan", "depth": 3}},
         "model.depth; .* family, generator",
     ),
-    (TrainSpec, TRAIN | {"model": {"family": "vae", "loss": "hinge"}}, "model are: .*likelihood"),
+    (
+        TrainSpec,
+        TRAIN | {"model": {"family": "vae", "loss": "hinge"}},
+        "model.loss: a field of family gan",
+    ),
     (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),
     (ServeSpec, {"models": ["s3://b/models/a/v1"]}, "models: s3://b/models/a/v1 is a folder"),
     (ServeSpec, {"models": ["./a"]}, "models: ./a is a folder; .* AIGC_STORE"),

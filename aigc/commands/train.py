@@ -79,7 +79,7 @@ def train(
     from aigc.orchestration.train import run
 
     for field, reason in spec.reasons.items():
-        say(f"{field} = {_shown(spec, field)}: {reason}")
+        say(f"{field}{_shown(spec, field)}: {reason}")
     with progress("train", "images") as report:
         made = run(spec, address, report, say)
     if as_json:
@@ -99,13 +99,16 @@ def train(
 
 
 def _shown(spec: TrainSpec, field: str) -> str:
-    """The value of a dotted field, as YAML shows it on one line."""
+    """' = ' and the value of a dotted field, as YAML shows it on one line; empty where the spec has
+    no such field, for a reason may be the user's."""
     value: Any = spec
     for part in field.split("."):
+        if not hasattr(value, part):
+            return ""
         value = getattr(value, part)
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return f" = {', '.join(map(str, value)) or 'none'}"
+    return f" = {value:g}" if isinstance(value, float) else f" = {value}"
 
 
 def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -> TrainSpec:
@@ -129,7 +132,8 @@ def resolve(spec_file: str | None, preset: str | None, values: dict[str, Any]) -
     fields = {"preset": preset or ADAPTIVE, "out": default_out(str(values["name"]))}
     for key, value in values.items():
         set_dotted(fields, key, value)
-    return _complete(build(TrainSpec, fields))
+    given = build(TrainSpec, fields)
+    return _complete(given) if given.preset else given
 
 
 def _complete(given: TrainSpec) -> TrainSpec:
@@ -148,9 +152,21 @@ def _complete(given: TrainSpec) -> TrainSpec:
         fields["max_seconds"] = None
     if "max_seconds" in values and "steps" not in values:
         fields["steps"] = None
+    fields["reasons"] = _standing(recipe.reasons, values)
+    if getattr(given.model, "adversary", None) and not fields["model"].get("adversary"):
+        fields["model"]["adversary"] = {}
     for key, value in values.items():
         set_dotted(fields, key, value)
     return build(TrainSpec, fields)
+
+
+def _standing(reasons: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """Those of a recipe's `reasons` whose field, and what it is a part of, is not set otherwise."""
+    return {
+        field: reason
+        for field, reason in reasons.items()
+        if not any(f"{field}.".startswith(f"{key}.") for key in values)
+    }
 
 
 def _dotted(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:

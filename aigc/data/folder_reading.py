@@ -50,20 +50,23 @@ def line(
         splits = [f"{shown(name)} to {_VERBS[role]}" for name, role in folders]
         parts.append(f"splits: {listed(splits, 6)}")
     if known.splits:
-        parts.append(_split_cells(known.splits, read_as))
+        parts.append(split_cells(known.splits, read_as.split_level is not None))
     if side_files.unread and not known.labelled:
         hint = "class_level = 0 reads it" if names else "name a table of labels as label_file"
         parts.append(f"{side_files.unread} not read: {hint}")
     if len(names) < 2 and unread:
         tables = listed([shown(key) for key in unread], 3)
         parts.append(f"{tables} not read: if it holds labels, name it as label_file")
+    if len(names) < 2 and known.unread:
+        told = f"{listed([shown(name) for name in known.unread], 5)} of the table not read"
+        parts.append(f"{told}: if one holds the classes, name it as label_column")
     return "; ".join([*parts, *filter(None, [read_as.told]), *spelled])
 
 
-def _split_cells(cells: Mapping[str, Role | None], read_as: Structure) -> str:
-    """What the cells of a column of splits became; an empty one leaves it to the folder."""
+def split_cells(cells: Mapping[str, Role | None], by_folder: bool) -> str:
+    """What the cells of a column of splits became; an empty one leaves it to the folder or file."""
     told = [f"{shown(cell)} to {_VERBS[role]}" for cell, role in sorted(cells.items()) if role]
-    empty = "as their folders" if read_as.split_level is not None else "to train on"
+    empty = "as their folders" if by_folder else "to train on"
     known = listed(told, 6) if told else ""
     return "splits by column: " + ", ".join(
         filter(None, [known, f"empty cells {empty}" if "" in cells else ""])

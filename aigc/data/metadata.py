@@ -52,6 +52,8 @@ class Metadata:
     splits: Mapping[str, Role | None] = field(default_factory=dict)
     """What each cell of a column of splits means; "" stands for empty cells."""
     spellings: Spellings = field(default_factory=Spellings)
+    unread: tuple[str, ...] = ()
+    """Columns that are not read, where no column holds classes."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -71,6 +73,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
     places: dict[str, tuple[str, int]] = {}
     splits: dict[str, Role | None] = {}
     columns: set[str] = set()
+    unread: dict[str, None] = {}
     labelled = unlabelled = False
     pictures = PictureNames([entry.key for entry in entries])
     for entry in tables:
@@ -83,8 +86,10 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
         _require_header(entry.key, table, pictures, where)
         chosen = notes.choose(spec, table.header, where)
         label = label_column(where, table, spec)
-        split = split_column(table, spec)
+        split = split_column(table.header, spec)
         columns, labelled = columns | set(chosen), labelled or bool(label)
+        read_here = {table.file_column, *chosen.values(), label, split}
+        unread |= dict.fromkeys(name for name in table.header if name not in read_here)
         for number, line in table.lines:
             at = f"{where}, line {number}"
             key = pictures.find(posixpath.dirname(entry.key), line.get(table.file_column), at)
@@ -101,7 +106,8 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
     named = tuple(name for name in notes.COLUMNS if name in columns)
     rows, spellings = _named(rows, f"{uri}: the table of labels")
     files = frozenset(entry.key for entry in tables)
-    return Metadata(rows, labelled, named, files, unlabelled, splits, spellings)
+    others = () if labelled or not spec.label_column else tuple(filter(None, unread))
+    return Metadata(rows, labelled, named, files, unlabelled, splits, spellings, others)
 
 
 def _named(rows: dict[str, Row], where: str) -> tuple[dict[str, Row], Spellings]:

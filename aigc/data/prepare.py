@@ -162,7 +162,8 @@ def _clean(
         raise _too_many(spec, source.total, rejects, uris)
     selection = select(spec, source, tuple(uris))
     if not selection.counts["train"]:
-        raise DataError(f"{spec.source}: no training image is left of {source.total:,} inputs")
+        left = f"{spec.source}: no training image is left of {source.total:,} inputs"
+        raise DataError(f"{left}, {rejects:,} rejected{_examples(uris) if rejects else ''}")
     return selection
 
 
@@ -171,14 +172,18 @@ def allowed_rejects(spec: PrepareSpec, total: int) -> float:
 
 
 def _too_many(spec: PrepareSpec, total: int, rejects: int, uris: list[str]) -> DataError:
+    return DataError(
+        f"{spec.source}: {rejects:,} of {total:,} inputs rejected, more than max_rejects = "
+        f"{spec.max_rejects:g}{_examples(uris)}; remove them or raise max_rejects"
+    )
+
+
+def _examples(uris: list[str]) -> str:
+    """The first two rejects and their reasons, in brackets."""
     table = work.read_index([uri for uri in uris if storage.exists(uri)])
     bad = table.filter(table.column("reason").is_valid()).sort_by("id")
     first = zip(bad["id"].to_pylist()[:2], bad["reason"].to_pylist()[:2], strict=True)
-    examples = "; ".join(f"{shown(id)}: {shown(reason)}" for id, reason in first)
-    return DataError(
-        f"{spec.source}: {rejects:,} of {total:,} inputs rejected, more than max_rejects = "
-        f"{spec.max_rejects:g} ({examples}); remove them or raise max_rejects"
-    )
+    return f" ({'; '.join(f'{shown(id)}: {shown(reason)}' for id, reason in first)})"
 
 
 def _begin(spec: PrepareSpec, source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from aigc.data.label_cells import is_missing
@@ -61,11 +62,13 @@ def label_column(where: str, table: Table, spec: PrepareSpec) -> str:
     return ""
 
 
-def split_column(table: Table, spec: PrepareSpec) -> str:
-    """The column of splits; empty when there is none, or the spec leaves it unread."""
+def split_column(names: Iterable[str], spec: PrepareSpec) -> str:
+    """Which of a table's columns holds splits; empty when none does, or the spec leaves it unread
+    or names it as the column of classes."""
     if spec.splits is not None and not spec.splits:
         return ""
-    return next((name for name in table.header if name.lower() in _SPLIT_COLUMNS), "")
+    others = (name for name in names if name != spec.label_column)
+    return next((name for name in others if name.lower() in _SPLIT_COLUMNS), "")
 
 
 def split_cell(value: Any) -> str:

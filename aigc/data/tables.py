@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import archives, label_columns, notes
+from aigc.data import archives, label_columns, notes, split_columns
 from aigc.data.classes import counted
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import Entries
+from aigc.data.folder_reading import split_cells
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.label_tables import named_as_files
 from aigc.data.layout import parquet_errors
@@ -25,6 +27,7 @@ from aigc.data.sources import (
     Source,
     chunk_items,
 )
+from aigc.data.split_columns import SplitColumn
 from aigc.data.structure import UNUSED, file_roles
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
@@ -47,15 +50,15 @@ class TableChunk:
     key: str
     groups: tuple[int, ...]
     first_row: int
-    test: bool
+    split: SplitColumn
     names: tuple[str, ...]
     labels: LabelColumn | None
     texts: dict[str, str]
     """Which column holds a caption, a licence, a creator."""
 
     def items(self, spec: PrepareSpec) -> Iterator[Item]:
-        columns = [spec.image_column] + ([spec.label_column] if spec.label_column else [])
-        columns = list(dict.fromkeys([*columns, *self.texts.values()]))
+        columns = [spec.image_column, spec.label_column, self.split.name, *self.texts.values()]
+        columns = list(dict.fromkeys(filter(None, columns)))
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
         with parquet_errors(self.uri), archives.open_input(self.uri) as stream:
@@ -67,12 +70,20 @@ class TableChunk:
                 labels: list[Any] = [0] * len(batch)
                 if spec.label_column:
                     labels = batch.column(spec.label_column).to_pylist()
+                roles = self._roles(batch)
                 images = batch.column(spec.image_column)
-                for at, (value, label) in enumerate(zip(images, labels, strict=True)):
-                    number = self._number(label, index)
-                    said = {name: texts[column][at] for name, column in self.texts.items()}
-                    yield _item(f"{self.key}:{row:08d}", value, number, said, self, spec)
-                    row += 1
+                for at, (value, label, role) in enumerate(zip(images, labels, roles, strict=True)):
+                    if role != "ignore":
+                        number = self._number(label, index)
+                        said = {name: texts[column][at] for name, column in self.texts.items()}
+                        id = f"{self.key}:{row + at:08d}"
+                        yield _item(id, value, number, said, role == "test", spec)
+                row += len(batch)
+
+    def _roles(self, batch: pa.RecordBatch) -> list[Role]:
+        if not self.split.name:
+            return [self.split.file_role] * len(batch)
+        return [self.split.role(cell) for cell in batch.column(self.split.name).to_pylist()]
 
     def _number(self, label: Any, index: dict[str, int]) -> int | str:
         """The class of a cell, or the reason why it has none."""
@@ -93,16 +104,16 @@ def _item(
     value: Any,
     label: int | str,
     said: dict[str, Any],
-    chunk: TableChunk,
+    test: bool,
     spec: PrepareSpec,
 ) -> Item:
     try:
         if isinstance(label, str):
             raise UnfitError(label)
         texts = notes.of_row(said, {name: name for name in said})
-        return Item(id, label, chunk.test, decode_file(_encoded(value), spec), notes=texts)
+        return Item(id, label, test, decode_file(_encoded(value), spec), notes=texts)
     except UnfitError as reason:
-        return Item(id, label if isinstance(label, int) else 0, chunk.test, None, str(reason))
+        return Item(id, label if isinstance(label, int) else 0, test, None, str(reason))
 
 
 def _encoded(value: Any) -> bytes:
@@ -127,43 +138,52 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
             found.ignored.add(UNUSED, entry.key)
     used = [pair for pair in zip(files, roles, strict=True) if pair[1] != "ignore"]
     files, sides = [entry for entry, _ in used], [role for _, role in used]
-    own_split = set(sides) == {"train", "test"}
     heads = [_head(entry.uri, spec) for entry in files]
     uris, schemas = [e.uri for e in files], [head.schema.to_arrow_schema() for head in heads]
+    if set(sides) == {"test"}:  # one file alone that is named as a split
+        sides = ["train"] * len(sides)
+    splits = split_columns.read(uris, heads, sides, spec)
     labels = label_columns.read(uris, schemas, spec)
     texts = [_texts(entry.uri, head, spec) for entry, head in zip(files, heads, strict=True)]
     chunks: list[Chunk] = []
-    for at, (entry, side, head, said) in enumerate(zip(files, sides, heads, texts, strict=True)):
-        test = own_split and side == "test"
+    for at, (entry, split, head, said) in enumerate(zip(files, splits, heads, texts, strict=True)):
+        found.ignored.entries += [(entry.key, UNUSED)] * split.rows.get("ignore", 0)
         column = labels.columns[at] if labels.columns else None
         for first_row, groups in _groups(head, spec):
             place = (entry.uri, entry.key, groups, first_row)
-            chunks.append(TableChunk(*place, test, labels.names, column, said))
-    total = sum(head.num_rows for head in heads)
+            chunks.append(TableChunk(*place, split, labels.names, column, said))
+    rows = sum((Counter(split.rows) for split in splits), Counter[Role]())
+    total = rows["train"] + rows["test"]
     if files and not total:
         raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
     return Source(
         labels.names,
-        own_split,
+        rows["test"] > 0,
         total,
         size_bytes,
         chunks,
         columns=columns,
-        reading="; ".join([_reading(files, sides, labels.names, spec), *labels.spellings.told]),
+        reading="; ".join([_reading(files, splits, labels.names, spec), *labels.spellings.told]),
     )
 
 
 def _reading(
-    files: list[storage.Entry], sides: list[Role], labels: tuple[str, ...], spec: PrepareSpec
+    files: list[storage.Entry],
+    splits: list[SplitColumn],
+    labels: tuple[str, ...],
+    spec: PrepareSpec,
 ) -> str:
     names = [shown(name) for name in labels]
     parts = [f"{counted(len(names))} ({listed(names, 5)}) from column {spec.label_column!r}"]
     parts = parts if names else ["no classes"]
+    sides = [split.file_role for split in splits]
     if "test" in sides:
         tested = [entry.key for entry, side in zip(files, sides, strict=True) if side == "test"]
         parts.append(f"splits: {listed([shown(key) for key in tested], 3)} to test on")
+    if cells := split_columns.cells(splits):
+        parts.append(split_cells(cells, by_folder="test" in sides))
     count = "1 Parquet file" if len(files) == 1 else f"{len(files):,} Parquet files"
     return "; ".join([count, *parts])
 

@@ -161,11 +161,16 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     prefix = f"{where}: " if where else ""
     match first["type"]:
         case "extra_forbidden":
+            if family := _other_family(spec, parts):
+                return f"{prefix}{field}: {family}"
             whose = f"the fields of {'.'.join(path[:-1])}" if path[1:] else "the fields"
             known = ", ".join(_models(spec, parts[:-1])[0].model_fields)
             return f"{prefix}unknown field {field}; {whose} are: {known}"
         case "missing":
             return f"{prefix}field {field} is missing"
+        case "union_tag_invalid":
+            tag, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
+            return f"{prefix}{field}.family = {tag!r}: input should be one of {expected}"
     given = first["input"]
     message = _PLAINER.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -210,6 +215,17 @@ def _models(spec: type[BaseModel], path: list[str]) -> list[type[BaseModel]]:
         annotations = (m.model_fields[part].annotation for m in found if part in m.model_fields)
         found = named or [inner for kind in annotations for inner in _inside(kind)]
     return found
+
+
+def _other_family(spec: type[BaseModel], parts: list[str]) -> str:
+    """That the field at `parts` belongs to another alternative than the one that was chosen; empty
+    when it belongs to none."""
+    *path, chosen, name = ["", *parts]
+    others = [model for model in _models(spec, path[1:]) if name in model.model_fields]
+    families = [family for model in others for family in _families(model)]
+    if chosen not in ("gan", "vae") or not families:
+        return ""
+    return f"a field of family {families[0]}, while the rest makes a model of family {chosen}"
 
 
 def _families(model: type[BaseModel]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -132,7 +132,7 @@ class VaeModel(Spec):
         if self.adversary and not (self.networks == "residual" and absolute):
             raise ValueError(
                 "model.adversary needs networks residual, likelihood pyramid or laplace, and "
-                "variance best"
+                "variance best: choose these, or set model.adversary to null"
             )
         if self.prior == "neighbours" and self.latent_dim < 2:
             raise ValueError("model.prior neighbours needs a latent_dim of at least 2")
@@ -222,6 +222,12 @@ class TrainSpec(Spec):
         if values.get("preset") in (None, "adaptive"):
             return values
         family = "vae" if values["preset"] in ("vae", "adaptive-vae") else "gan"
+        named = values["model"].get("family", family)
+        if values["preset"] in get_args(Preset) and named in {"gan", "vae"} - {family}:
+            raise ValueError(
+                f"preset {values['preset']} makes a model of family {family}, not model.family = "
+                f"{named}: leave the family out, or choose preset adaptive-{named}"
+            )
         return values | {"model": {"family": family} | values["model"]}
 
     @model_validator(mode="after")

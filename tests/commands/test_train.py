@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc.commands.train import resolve
+from aigc.commands.train import _shown, resolve
 from aigc.errors import SpecError
-from aigc.specs import PrepareSpec
+from aigc.specs import GanModel, PrepareSpec, VaeModel
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,77 @@ def test_fields_of_two_families_are_refused_in_one_line(large_data: str, tmp_pat
         resolve(None, None, values | {"model.r1_gamma": 1, "model.beta": 2})
     assert "\n" not in str(caught.value)
     assert "r1_gamma" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "gone"),
+    [
+        ({"model.adversary": None}, "model.adversary.start"),
+        ({"model.width": 8}, "model.width"),
+        ({"batch_size": 8}, "batch_size"),
+        ({"model.family": "gan", "model.r1_gamma": 1}, "model.r1_gamma"),
+    ],
+)
+def test_a_field_that_is_set_has_no_reason_of_the_recipe(
+    large_data: str, tmp_path: Path, settings: dict[str, Any], gone: str
+) -> None:
+    place = {"name": "n", "data": large_data, "out": str(tmp_path / "run"), "max_seconds": 9}
+    family = {key: value for key, value in settings.items() if key == "model.family"}
+    assert gone in resolve(None, None, place | family).reasons
+    chosen = resolve(None, None, place | settings)
+    assert gone not in chosen.reasons
+    assert chosen.reasons
+    assert all(_shown(chosen, field) for field in chosen.reasons)
+
+
+def test_a_reason_of_ones_own_may_be_about_anything(large_data: str, tmp_path: Path) -> None:
+    place = {"name": "n", "data": large_data, "out": str(tmp_path / "run")}
+    spec = resolve(None, None, place | {"reasons": {"colour": "ours", "model.beta.x": "no field"}})
+    assert [_shown(spec, field) for field in spec.reasons] == ["", ""]
+
+
+def test_no_recipe_at_all_is_the_defaults(large_data: str, tmp_path: Path) -> None:
+    place = {"name": "n", "data": large_data, "out": str(tmp_path / "run"), "preset": None}
+    assert resolve(None, None, place | {"steps": 3}).model == GanModel()
+    with pytest.raises(SpecError, match="set steps or max_seconds"):
+        resolve(None, None, place)
+
+
+@pytest.mark.parametrize("settings", [{"model.adversary": {}}, {"model.adversary.start": 0.2}])
+def test_an_adversary_is_never_left_out_in_silence(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    place = {"name": "n", "data": "nowhere", "out": str(tmp_path / "run")}
+    with pytest.raises(SpecError, match=r"needs networks residual.* model.adversary to null"):
+        resolve(None, "vae", place | settings)
+    fitting = {"model.networks": "residual", "model.likelihood": "laplace"}
+    model = resolve(None, "vae", place | fitting | settings).model
+    assert isinstance(model, VaeModel)
+    assert model.adversary is not None
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "told"),
+    [
+        ("adaptive", {"model.family": "diffusion"}, "model.family = 'diffusion': .* 'gan', 'vae'"),
+        ("vae", {"model.family": "GAN"}, "model.family = 'GAN': .* 'gan', 'vae'"),
+        ("adaptive", {"model.family": None}, "model.family = 'None'"),
+        ("adaptive-vae", {"model.family": "gan"}, "makes a model of family vae.* adaptive-gan"),
+        ("dcgan", {"model.family": "vae"}, "makes a model of family gan.* adaptive-vae"),
+        (
+            "adaptive",
+            {"model.r1_gamma": 1, "model.beta": 2},
+            "model.r1_gamma: a field of family gan, while the rest makes a model of family vae",
+        ),
+        ("adaptive-gan", {"model.beta": 2}, "model.beta: a field of family vae"),
+        ("adaptive", {"model.bete": 2}, "unknown field model.bete; the fields of model are"),
+        ("adaptive", {"model.adversary.bete": 2}, "unknown field model.adversary.bete"),
+    ],
+)
+def test_a_family_that_does_not_fit_is_named(
+    tmp_path: Path, preset: str, settings: dict[str, Any], told: str
+) -> None:
+    place = {"name": "n", "data": "nowhere", "out": str(tmp_path / "run")}
+    with pytest.raises(SpecError, match=told) as caught:
+        resolve(None, preset, place | settings)
+    assert "\n" not in str(caught.value)

@@ -173,6 +173,24 @@ SPELLINGS = [
     Case("a split that is a number, asked about", pictures("0.png")
          | {"metadata.csv": "file_name,split\n0.png,1\n"},
          refused="say --set 'splits={\"1\": train}'"),
+    _folders("folders with marks that cannot be seen", ["cat", "cat\u200b", "\u202acat", "dog"],
+             "cat dog", "class cat is spelled in 3 ways ('cat', 'cat\\u200b', '\\u202acat')"),
+    _csv("a CSV with soft hyphens and marks", ["ca\xadt", "cat", "\u2060cat", "cat\u200e"], "cat",
+         "class cat is spelled in 4 ways"),
+    _table("Parquet with blanks of no width", ["cat\u200b", "cat"], "cat",
+           "class cat is spelled in 2 ways ('cat', 'cat\\u200b')"),
+    _folders("joiners that are seen", ["\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u062e"],
+             "\u0645\u06cc\u062e \u0645\u06cc\u200c\u062e", "2 classes"),
+    Case("a table with a column a class", pictures("0.png 1.png")
+         | {"metadata.csv": "file_name,cat,dog\n0.png,1,0\n1.png,0,1\n"}, items=2,
+         ignored={_DESCRIBES: 1}, told="no classes; cat, dog of the table not read: if one holds"),
+    Case("a table of captions and of something else", pictures("0.png 1.png")
+         | {"metadata.jsonl": lines({"file_name": "0.png", "text": "x", "breed": "pug"},
+                                    {"file_name": "1.png", "text": "y", "breed": "lab"})},
+         items=2, ignored={_DESCRIBES: 1}, captions={"0.png": "x"}, told="breed of the table not"),
+    Case("a table of something else, without classes", pictures("0.png")
+         | {"metadata.csv": "file_name,breed\n0.png,pug\n"}, fields={"label_column": ""}, items=1,
+         ignored={_DESCRIBES: 1}, told="no classes"),
     _table("Parquet of text that is numbers", ["1", "1.0", "2"], "1 2",
            "class 1 is spelled in 2 ways ('1', '1.0')"),
     _table("Parquet of text that stands for none", ["x", "nan", "N/A", "N/A"], "x",

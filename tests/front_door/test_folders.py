@@ -21,8 +21,12 @@ from tests.front_door.folders import Case, link, pictures, plant, raw_name, tarr
 from tests.front_door.label_cases import LABELS
 from tests.front_door.source_cases import ARCHIVES, FORMATS, NAMES, TABLES
 from tests.front_door.spelling_cases import SPELLINGS
+from tests.front_door.split_cases import SPLIT_COLUMNS
 
-CASES = [*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS, *LABELS, *SPELLINGS]
+CASES = [
+    *(*LAYOUTS, *ENTRIES, *IGNORED, *TABLES, *ARCHIVES, *NAMES, *FORMATS),
+    *(*LABELS, *SPELLINGS, *SPLIT_COLUMNS),
+]
 
 
 @pytest.mark.timeout(60)
