@@ -104,7 +104,7 @@ def test_settings_are_fields_of_a_spec(page: Path) -> None:
     assert unknown == []
 
 
-def _found(spec: Any, parents: list[str]) -> list[type]:
+def _found(spec: Any, parents: list[str]) -> list[Any]:
     return list(_models(spec, parents))
 
 

@@ -5,8 +5,9 @@ import torch
 
 from aigc.errors import StoreError
 from aigc.models import ModelConfig, PriorSampler, build_sampler, load_sampler
-from aigc.models.inference import PriorInference, for_inference
+from aigc.models.inference import for_inference
 from aigc.models.neighbours import NeighbourPrior
+from aigc.models.sampling import PriorInference
 from aigc.specs import VaeModel
 from aigc.training.encodings import Encodings
 from aigc.training.neighbours import fit_neighbours

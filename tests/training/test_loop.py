@@ -16,6 +16,7 @@ from aigc.data import loader
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
 from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
+from aigc.models.prior import MixturePrior
 from aigc.training import is_finished, train
 from aigc.training.sheets import Sheet
 from tests.training.helpers import tiny_spec
@@ -321,6 +322,7 @@ def test_a_vae_publishes_the_sampler_of_its_sheet(digits_data: str, tmp_path: Pa
     result = train(tiny_spec(digits_data, tmp_path, model=model, steps=6))
     sampler = load_sampler(result.config, result.tensors)
     assert isinstance(sampler, PriorSampler)
+    assert isinstance(sampler.prior, MixturePrior)
     assert result.metrics["prior_components"] == sampler.prior.weight.shape[1]
     assert result.metrics["prior_seconds"] >= 0
     sheet = Sheet(result.config, 0, torch.device("cpu"))
