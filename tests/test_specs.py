@@ -75,6 +75,7 @@ WRONG = [
     (TrainSpec, TRAIN | {"seed": 16**5000}, "seed = a number of thousands of digits: .*less"),
     (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
+    (TrainSpec, TRAIN | {"batch_size": 10**8}, "batch_size = 100000000: .*65536"),
     (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
     (TrainSpec, TRAIN | {"model": {"family": "flow"}}, "model.*'gan'"),
     (

@@ -46,6 +46,8 @@ def label_pattern(
     at = {name: index for index, name in reversed(list(enumerate(known)))}
     for name, weight in zip(shares, integer_weights(list(shares.values())), strict=True):
         index = at[name] if name in at else find_label(known, name)
+        if index in weights and not isinstance(asked, Mapping):
+            continue  # in a list, another spelling of a label is no second share
         weights[index] = weights.get(index, 0) + weight
     return _interleave(weights)
 

@@ -188,7 +188,7 @@ class TrainSpec(Spec):
     memory_bytes: int = Field(2 * 2**30, ge=0)
     """Decoded pixels that each worker may hold in memory; a larger train split is read anew each
     epoch, in another order."""
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(64, ge=2, le=65_536)
     """Images per step over all workers."""
     accumulate: int = Field(1, ge=1)
     """Micro-batches whose gradients are summed into one step."""

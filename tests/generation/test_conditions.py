@@ -29,6 +29,12 @@ def test_labels_match_whatever_their_case() -> None:
     assert label_pattern(KNOWN, ("bag", "TROUSER")).tolist() == [2, 1]
 
 
+def test_a_label_that_is_listed_twice_has_one_share_whatever_its_spelling() -> None:
+    for twice in (["a", "a", "b"], ["a", "A", "b"], ["A", "b", "a"]):
+        assert sorted(label_pattern(("a", "b"), twice).tolist()) == [0, 1]
+    assert sorted(label_pattern(("a", "b"), {"a": 1, "A": 1, "b": 1}).tolist()) == [0, 0, 1]
+
+
 def test_an_unknown_label_is_named_with_a_suggestion_and_the_list() -> None:
     with pytest.raises(SpecError, match=r"no 'trousers'; did you mean 'Trouser'\?.*Dress"):
         find_label(KNOWN, "trousers")
