@@ -108,7 +108,9 @@ def _in_one_line() -> Iterator[None]:
     except RayError as error:
         if isinstance(error, AigcError):  # raised in a worker: Ray adds its own class to ours
             raise
-        raise JobError(f"Ray failed: {reason(error)}; run the same command again to continue") from None
+        raise JobError(
+            f"Ray failed: {reason(error)}; run the same command again to continue"
+        ) from None
 
 
 def _late(where: str) -> str:

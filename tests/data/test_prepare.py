@@ -92,7 +92,9 @@ def test_past_max_rejects_it_stops_and_leaves_nothing(
 def test_a_folder_of_nothing_but_rubbish_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "raw/a").mkdir(parents=True)
     (tmp_path / "raw/a/x.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"no training image is left.* 1 rejected \(a/x.png: not an image"):
+    with pytest.raises(
+        DataError, match=r"no training image is left.* 1 rejected \(a/x.png: not an image"
+    ):
         run(spec(tmp_path / "raw", tmp_path / "out", max_rejects=9))
     assert not (tmp_path / "out").exists()
 
