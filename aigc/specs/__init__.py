@@ -18,7 +18,7 @@ from aigc.specs.generate import (
 from aigc.specs.prepare import PrepareSpec
 from aigc.specs.serve import Scaling, ServeSpec
 from aigc.specs.train import (
-    Adversarial,
+    AdversarialTerms,
     Adversary,
     EvaluateSpec,
     GanModel,
@@ -37,7 +37,7 @@ SPECS: dict[str, type[Spec]] = {
 
 __all__ = [
     "SPECS",
-    "Adversarial",
+    "AdversarialTerms",
     "Adversary",
     "AppendSpec",
     "BriefColumns",

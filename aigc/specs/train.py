@@ -10,7 +10,7 @@ from aigc.specs.base import ModelName, Place, Placement, Seed, Spec, no_booleans
 from aigc.specs.watch import TrainingWatch
 
 
-class Adversarial(Spec):
+class AdversarialTerms(Spec):
     """How a discriminator judges and is kept smooth."""
 
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
@@ -36,7 +36,7 @@ class Adversarial(Spec):
     )(classmethod(no_booleans))
 
 
-class GanModel(Adversarial):
+class GanModel(AdversarialTerms):
     """Generator and discriminator, trained in turn."""
 
     family: Literal["gan"] = "gan"
@@ -68,7 +68,7 @@ class GanModel(Adversarial):
         return self
 
 
-class Adversary(Adversarial):
+class Adversary(AdversarialTerms):
     """A discriminator that joins a VAE in the later part of its training (VAE/GAN, Larsen et al.
     2016): it sharpens the pictures, and its features say how alike two pictures are.
 

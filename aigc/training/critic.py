@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import AUGMENTATIONS, augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
-from aigc.specs import Adversarial, TrainSpec
+from aigc.specs import AdversarialTerms, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
 from aigc.training.draws import Draws
@@ -25,7 +25,7 @@ class Critic:
     def __init__(
         self,
         spec: TrainSpec,
-        terms: Adversarial,
+        terms: AdversarialTerms,
         discriminator: nn.Module,
         optimizer: optim.Optimizer,
         device: torch.device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aigc.specs import Adversarial, TrainSpec
+from aigc.specs import AdversarialTerms, TrainSpec
 
 
 def progress(spec: TrainSpec, step: int, elapsed_s: float) -> float:
@@ -28,7 +28,7 @@ def learning_rate(spec: TrainSpec, step: int, done: float) -> float:
     return rate
 
 
-def gamma_factor(terms: Adversarial, done: float) -> float:
+def gamma_factor(terms: AdversarialTerms, done: float) -> float:
     """Factor of both gammas: from 1 to `gamma_final`, geometrically along the learning rate's
     cosine, as R3GAN lets them fall (Huang et al. 2024, appendix)."""
     if terms.gamma_final is None:
