@@ -206,7 +206,7 @@ def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
         replica.kill()
         load.until(1000)
     assert load.failures == []
-    assert load.slowest_s < 40
+    assert load.slowest_s < 150, "more than a replica needs to start on a busy machine"
 
 
 def test_others_are_answered_while_some_clients_hold_on(url) -> None:
