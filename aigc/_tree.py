@@ -1,4 +1,4 @@
-"""Every entry of a folder on this machine, links followed. Used by storage only."""
+"""Every entry of a folder on this machine, links followed."""
 
 from __future__ import annotations
 

@@ -17,11 +17,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from aigc.endpoint import access_log, errors, metrics, page
+from aigc.endpoint import access_log, errors, metrics
 from aigc.endpoint.document import document
 from aigc.endpoint.gate import Gate
 from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
+from aigc.endpoint.page import routes as page_routes
 from aigc.endpoint.routes import Images
 from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EXPOSED, EndpointSettings
@@ -51,7 +52,7 @@ def create_app(
             *_calls(service, images, ledger),
             *sets.routes(),
             *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
-            *page.routes(),
+            *page_routes(),
         ],
         lifespan=lambda app: _running(service, sets, keys, chosen),
         exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},

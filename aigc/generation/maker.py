@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,34 +11,14 @@ import numpy.typing as npt
 from aigc.errors import GatesError
 from aigc.generation.briefs import Briefs
 from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
-from aigc.generation.draws import Draws, Ints
+from aigc.generation.draws import Ints
 from aigc.generation.engine import Engine
 from aigc.generation.gates import Judge
+from aigc.generation.made import Made
 from aigc.generation.plan import Job, draws_of
-from aigc.types import UInt8Images
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
-
-
-@dataclass
-class Made:
-    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their candidates, native
-    pixels (N, H, W, C), the realism scores float32 (N,) if any, and why others were refused."""
-
-    slots: Ints
-    draw: Ints
-    draws: Draws
-    pixels: UInt8Images
-    scores: npt.NDArray[np.float32] | None = None
-    refused: Counter[str] = field(default_factory=Counter)
-
-    def __getitem__(self, rows: slice) -> Made:
-        """Some of the items; what was refused on the way stays with the first."""
-        scores = None if self.scores is None else self.scores[rows]
-        refused = Counter() if rows.start else self.refused
-        parts = self.slots[rows], self.draw[rows], self.draws[rows], self.pixels[rows]
-        return Made(*parts, scores, refused)
 
 
 class Maker:

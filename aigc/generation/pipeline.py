@@ -18,7 +18,8 @@ import pyarrow as pa
 from aigc import storage
 from aigc.generation.ahead import ahead
 from aigc.generation.draws import Ints
-from aigc.generation.maker import Made, Maker
+from aigc.generation.made import Made
+from aigc.generation.maker import Maker
 from aigc.generation.plan import Job
 from aigc.output import commit, schema
 from aigc.output.parquet import file_sha256

@@ -31,7 +31,8 @@ from aigc.errors import StorageError
 from aigc.generation import duplicates
 from aigc.generation.ahead import ahead
 from aigc.generation.draws import DRAW, Ints
-from aigc.generation.maker import Made, Maker
+from aigc.generation.made import Made
+from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures, schema
@@ -39,8 +40,7 @@ from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 
 REASON = "duplicate"
-_READERS = 4
-"""So many shards' signatures, of 97 bytes an item, are read ahead."""
+_READERS = 4  # shards whose signatures, 97 bytes an item, are read ahead
 
 
 def folder(out: str, number: int) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from aigc.generation.briefs import Briefs
 from aigc.generation.draws import Ints
-from aigc.generation.maker import Made
+from aigc.generation.made import Made
 from aigc.generation.plan import Job
 from aigc.output import arrow, pictures
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE

@@ -11,6 +11,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.generation.plan import Job
 from aigc.service.keys import create
 from tests.endpoint.conftest import Endpoint
+from tests.endpoint.conftest import models as models  # noqa: PLC0414
 from tests.endpoint.page.chromium import Studio, chromium
 from tests.output.conftest import SetMaker
 
