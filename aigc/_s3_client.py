@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions as boto_errors
-import pyarrow.fs as pafs
 
 from aigc.errors import StorageError
 
@@ -102,25 +101,6 @@ def _send_at_once(params: dict[str, Any], **_: object) -> None:
     length = determine_content_length(params["body"])
     if length is not None and length <= _SMALL_BYTES:
         params["headers"].pop("Expect", None)
-
-
-@functools.cache
-def arrow_filesystem() -> pafs.S3FileSystem:
-    """Arrow's own S3 reader, pointed at the endpoint and credentials boto3 resolved."""
-    endpoint = client().meta.endpoint_url
-    options: dict[str, Any] = {"region": client().meta.region_name or "us-east-1"}
-    if ".amazonaws.com" not in endpoint:
-        scheme, _, host = endpoint.partition("://")
-        options |= {"endpoint_override": host, "scheme": scheme}
-    credentials = _session().get_credentials()
-    if credentials is not None and credentials.method in ("env", "shared-credentials-file"):
-        frozen = credentials.get_frozen_credentials()
-        options |= {
-            "access_key": frozen.access_key,
-            "secret_key": frozen.secret_key,
-            "session_token": frozen.token,
-        }
-    return pafs.S3FileSystem(connect_timeout=10, request_timeout=60, **options)
 
 
 def account() -> tuple[str, str | None]:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
 from aigc import _local, _s3, _s3_client, _s3_create, _s3_reader, _s3_sweep, _s3_upload, _tree
 from aigc._local import path_of as _path
@@ -263,13 +262,6 @@ def open_input(uri: str) -> pa.NativeFile:
         return pa.PythonFile(io.BufferedReader(_s3_reader.Reader(uri), _READ_AHEAD_BYTES), "r")
     with _local.errors(uri):
         return _local.open_input(_path(uri).absolute())
-
-
-def arrow(uri: str) -> tuple[pafs.FileSystem, str]:
-    """`uri` as pyarrow and Ray Data take it: (file system, path)."""
-    if is_s3(uri):
-        return _s3_client.arrow_filesystem(), uri.removeprefix("s3://").rstrip("/")
-    return pafs.LocalFileSystem(), str(_path(uri).absolute())
 
 
 def require_writable(uri: str) -> None:

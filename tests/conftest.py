@@ -49,10 +49,8 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     _s3_client.client.cache_clear()
-    _s3_client.arrow_filesystem.cache_clear()
     yield make_bucket(s3_server, f"test-{uuid.uuid4().hex[:12]}")
     _s3_client.client.cache_clear()
-    _s3_client.arrow_filesystem.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -83,13 +83,14 @@ def test_regenerated_items_equal_the_stored_bytes(model, ray_session, tmp_path) 
 def test_s3_gives_the_same_set_as_a_disk(model, ray_session, undisturbed, s3_uri, tmp_path) -> None:
     import duckdb
     import pyarrow.dataset as ds
+    import pyarrow.fs as pafs
     from datasets import load_dataset
 
     out = storage.join(s3_uri, "sets", "one")
     made = run(spec(model, out))
     assert made["content_digest"] == undisturbed
     assert verify(out)["content_digest"] == undisturbed
-    filesystem, path = storage.arrow(out)
+    filesystem, path = pafs.FileSystem.from_uri(out)
     rows = ds.dataset(f"{path}/data", filesystem=filesystem).to_table()  # noqa: F841
     counts = duckdb.sql("select label, count(*) from rows group by 1 order by 1").fetchall()
     assert counts == [(0, 500), (1, 500), (2, 500), (3, 500)]

@@ -137,7 +137,7 @@ def test_from_s3_to_s3_is_the_same_as_on_disk(
     assert (data.read("train")[0] == local.read("train")[0]).all()
     streamed = Loader(data, "train", 8, seed=0, memory_bytes=1)
     assert next(streamed.batches(0))[0].shape == (8, 16, 16, 3)
-    filesystem, path = storage.arrow(storage.join(out, "train"))
+    filesystem, path = pafs.FileSystem.from_uri(storage.join(out, "train"))
     assert isinstance(filesystem, pafs.S3FileSystem)
     assert pq.read_table(path, filesystem=filesystem).num_rows == there["train"]
 
