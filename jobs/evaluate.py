@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
-from aigc.orchestration.evaluate import run
+from aigc.distributed.evaluate import run
 from aigc.specs import EvaluateSpec, load
 
 

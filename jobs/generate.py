@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
 from aigc.commands.generate import MetricsPort
-from aigc.orchestration.generate import run
+from aigc.distributed.generate import run
 from aigc.specs import GenerateSpec, load
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress
-from aigc.orchestration.prepare import run
+from aigc.distributed.prepare import run
 from aigc.specs import PrepareSpec, load
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc.commands.common import Address, Settings, job, overrides, print_json, progress, say
 from aigc.commands.train import resolve
-from aigc.orchestration.train import run
+from aigc.distributed.train import run
 
 
 def main(spec_file: str, settings: Settings = None, address: Address = None) -> None:

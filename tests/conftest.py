@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3_client
+from aigc.storage import _s3_client
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 pytest_plugins = ["tests.flaky"]
@@ -58,7 +58,7 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
     """One two-CPU Ray session for the whole run; its workers can reach the S3 server."""
     import ray
 
-    from aigc.orchestration.session import QUIET
+    from aigc.distributed.session import QUIET
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**QUIET, **s3_server.environment}.items():
@@ -78,7 +78,7 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
 def digits_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prepared data set of scikit-learn's digits at 16×16 grey."""
     from aigc.data.fetch import fetch
-    from aigc.orchestration.prepare import run
+    from aigc.distributed.prepare import run
     from aigc.specs import PrepareSpec
 
     folder: Path = tmp_path_factory.mktemp("digits")

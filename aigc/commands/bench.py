@@ -54,8 +54,8 @@ def generate(
 
     Example: aigc bench generate fashion --items 200000 --rounds 3
     """
-    from aigc.orchestration.bench.generate import Bench, run
-    from aigc.orchestration.local import local_room
+    from aigc.bench.generate import Bench, run
+    from aigc.execution.local import local_room
     from aigc.specs import Placement
 
     workers = workers or local_room(Placement())
@@ -111,7 +111,7 @@ def serve(
 
     Example: aigc bench serve fashion --rounds 3 --json
     """
-    from aigc.orchestration.bench import serve as serving
+    from aigc.bench import serve as serving
 
     bench = serving.Bench(
         model,
@@ -178,8 +178,8 @@ def train(
 
     Example: aigc bench train --data data/fashion --preset relativistic --steps 200 --rounds 3
     """
+    from aigc.bench.train import Bench, run
     from aigc.commands.train import resolve
-    from aigc.orchestration.bench.train import Bench, run
 
     values = overrides(settings, data=data, name="bench")
     spec = resolve(spec_file or spec_option, preset, values)
@@ -236,7 +236,7 @@ def recipes(
 
     Example: aigc bench recipes data/shop --recipe adaptive --recipe dcgan --seconds 1800
     """
-    from aigc.orchestration.bench.recipes import FIGURES, Bench, run
+    from aigc.bench.recipes import FIGURES, Bench, run
 
     names = recipe or ["adaptive", "relativistic", "dcgan"]
     specs = {

@@ -114,7 +114,7 @@ def prepare(
     Classes are the sub-folders, or the column label of a metadata.csv or metadata.jsonl (file_name,
     text, label, licence, creator).
     """
-    from aigc.orchestration.prepare import run
+    from aigc.distributed.prepare import run
     from aigc.specs import PrepareSpec, load
 
     flags = {

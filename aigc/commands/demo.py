@@ -161,8 +161,8 @@ def run(plan: Plan, steps: Steps) -> dict[str, Any]:
     """Every step in turn; returns the evaluation's report."""
     from aigc.data.dataset import open_dataset
     from aigc.data.fetch import fetch
-    from aigc.orchestration import evaluate, generate, prepare, train
-    from aigc.output.verify import verify
+    from aigc.distributed import evaluate, generate, prepare, train
+    from aigc.sets.verify import verify
 
     with steps.step("fetch", plan.raw):
         fetch(plan.fetch, plan.raw, say)

@@ -14,7 +14,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: aigc doctor
     """
-    from aigc.orchestration.doctor import examine
+    from aigc.distributed.doctor import examine
 
     findings = examine()
     if as_json:

@@ -46,7 +46,7 @@ def evaluate(
 
     Example: aigc evaluate fashion --data data/fashion-mnist
     """
-    from aigc.orchestration.evaluate import run
+    from aigc.distributed.evaluate import run
     from aigc.specs import EvaluateSpec, load
 
     values = overrides(

@@ -20,7 +20,7 @@ from aigc.commands.common import (
     say,
 )
 from aigc.errors import SpecError
-from aigc.loading import loading
+from aigc.execution.loading import loading
 
 MetricsPort = Annotated[
     int | None,
@@ -80,9 +80,9 @@ def generate(
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
     with _engine_loading(address):
-        from aigc.generation.briefs import looks_like_briefs
-        from aigc.orchestration.generate import dry_run as estimate
-        from aigc.orchestration.generate import run
+        from aigc.distributed.generate import dry_run as estimate
+        from aigc.distributed.generate import run
+        from aigc.job.briefs import looks_like_briefs
         from aigc.specs import GenerateSpec, load
 
     if what is not None and looks_like_briefs(what):
@@ -130,7 +130,7 @@ def append(
     --set accepts the fields `placement` and `budget` of `aigc generate`.
     """
     with _engine_loading(address):
-        from aigc.orchestration.generate import append as run_append
+        from aigc.distributed.generate import append as run_append
         from aigc.specs import AppendSpec, load
 
     values = overrides(settings, out=out, to=to, placement__workers=workers)
@@ -149,7 +149,7 @@ def merge(
 
     Example: aigc merge out/all out/spring out/autumn
     """
-    from aigc.output.merge import merge as run_merge
+    from aigc.sets.merge import merge as run_merge
 
     with progress("merge", "files") as report:
         manifest = run_merge(out, sets, report)
@@ -161,7 +161,7 @@ def merge(
 @contextlib.contextmanager
 def _engine_loading(address: str | None) -> Iterator[None]:
     """For imports of what makes images: workers of this machine import it at the same time."""
-    from aigc.orchestration.forking import warm
+    from aigc.execution.forking import warm
 
     if address is None:
         warm()

@@ -42,8 +42,8 @@ def serve(
 
     Example: aigc serve fashion --port 8000
     """
-    from aigc.orchestration import proxy
-    from aigc.orchestration.place import is_on_cluster
+    from aigc.distributed import proxy
+    from aigc.distributed.place import is_on_cluster
     from aigc.specs import ServeSpec, load
 
     values = overrides(
@@ -59,7 +59,7 @@ def serve(
         typer.echo(proxy.export_environment(spec, Path(export_environment)), nl=False)
         return
     with proxy.chosen(spec, say, is_on_cluster(address)):
-        from aigc.orchestration import serve as serving
+        from aigc.distributed import serve as serving
 
         if export_config:
             typer.echo(serving.export_config(spec, say), nl=False)

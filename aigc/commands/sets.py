@@ -17,8 +17,8 @@ def status(out: Out, as_json: AsJson = False) -> None:
 
     Example: aigc status out/fashion
     """
-    from aigc.output.manifest import status as read_status
-    from aigc.output.merge import merged_sets
+    from aigc.sets.manifest import status as read_status
+    from aigc.sets.merge import merged_sets
 
     if parts := merged_sets(out):
         _show_merged(out, [read_status(part) for part in parts], as_json)
@@ -76,7 +76,7 @@ def verify(
 
     Example: aigc verify out/fashion --regenerate 20
     """
-    from aigc.output.verify import verify as run_verify
+    from aigc.sets.verify import verify as run_verify
 
     with progress("verify", "images") as report:
         result = run_verify(out, decode, report)
@@ -144,8 +144,9 @@ def view(
     """
     from aigc import storage
     from aigc.modalities.image import contact_sheet
-    from aigc.output import commit, gallery, read
-    from aigc.output.manifest import status as read_status
+    from aigc.output import commit
+    from aigc.sets import gallery, read
+    from aigc.sets.manifest import status as read_status
 
     where = to or out
     job, records = commit.read_job(out), commit.read_records(out)
@@ -162,7 +163,7 @@ def view(
 def _compare_some(out: str, items: int) -> dict[str, Any]:
     """Random items of a set, or of each set in a merged one. Raises as `_compare`."""
     from aigc.output import commit
-    from aigc.output.merge import merged_sets
+    from aigc.sets.merge import merged_sets
 
     found = {
         part: _compare(part, _sample(commit.read_job(part).count, items), None)
@@ -192,11 +193,12 @@ def _compare(
         JobError: one differs although it was made again on the kind of device that made the set.
     """
     from aigc import storage
+    from aigc.distributed.generate import regenerate as run_regenerate
+    from aigc.execution.shard_work import device_here
     from aigc.modalities.image import SUFFIX
-    from aigc.orchestration.generate import regenerate as run_regenerate
-    from aigc.orchestration.shard_work import device_here
-    from aigc.output import commit, read
-    from aigc.output.verify import difference
+    from aigc.output import commit
+    from aigc.sets import read
+    from aigc.sets.verify import difference
 
     made = run_regenerate(out, indices, model, say)
     job = commit.read_job(out)

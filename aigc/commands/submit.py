@@ -13,7 +13,7 @@ from aigc.commands.generate import MetricsPort
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
-    from aigc.orchestration.submit import Cluster
+    from aigc.distributed.submit import Cluster
 
 Dashboard = Annotated[
     str | None,
@@ -52,7 +52,7 @@ def submit(
 
     Example: aigc submit generate generate.yaml --address http://10.0.0.1:8265
     """
-    from aigc.orchestration.submit import VERBS, Cluster
+    from aigc.distributed.submit import VERBS, Cluster
     from aigc.specs import SPECS, load
 
     if verb not in VERBS:
@@ -81,7 +81,7 @@ def list_jobs(address: Dashboard = None, as_json: AsJson = False) -> None:
 
     Example: aigc jobs list --address http://10.0.0.1:8265
     """
-    from aigc.orchestration.submit import Cluster
+    from aigc.distributed.submit import Cluster
 
     found = Cluster(address).submitted()
     if as_json:
@@ -104,7 +104,7 @@ def show_logs(
 
     Example: aigc jobs logs generate-20260301-120000-ab12 --follow
     """
-    from aigc.orchestration.submit import Cluster
+    from aigc.distributed.submit import Cluster
 
     cluster = Cluster(address)
     cluster.details(job)
@@ -120,7 +120,7 @@ def stop(job: JobId, address: Dashboard = None) -> None:
 
     Example: aigc jobs stop generate-20260301-120000-ab12
     """
-    from aigc.orchestration.submit import Cluster
+    from aigc.distributed.submit import Cluster
 
     stopped = Cluster(address).stop(job)
     typer.echo(f"{job}: {'stopping' if stopped else 'had already ended'}")

@@ -76,7 +76,7 @@ def train(
     if show:
         print_yaml(dump(spec))
         return
-    from aigc.orchestration.train import run
+    from aigc.distributed.train import run
 
     for field, reason in spec.reasons.items():
         say(f"{field}{_shown(spec, field)}: {reason}")

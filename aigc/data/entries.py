@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from aigc import _tree, storage
+from aigc import storage
 from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
+from aigc.storage import tree
 
 HIDDEN = "hidden"
 MACHINE_MADE = "made by a system or program"
@@ -21,7 +22,7 @@ MATCHES = "matches ignore"
 DOCUMENT = "not a picture"
 DESCRIBES = "describes pictures"
 TWICE = "replaced by a later member of the archive"
-_NO_PICTURES = {_tree.LOOP, _tree.AGAIN, _tree.EMPTY, TWICE}
+_NO_PICTURES = {tree.LOOP, tree.AGAIN, tree.EMPTY, TWICE}
 """Problems of entries that hide no picture: what they lead to is read elsewhere or is nothing."""
 
 _MACHINE_MADE = re.compile(
@@ -156,7 +157,7 @@ def read(uri: str, spec: PrepareSpec, found: Sequence[storage.Entry]) -> Entries
     for entry in ignored.keep(found, lambda key: reason_to_ignore(key, spec.ignore)):
         if entry.problem in _NO_PICTURES:
             ignored.add(entry.problem, entry.key)
-        elif entry.problem == _tree.UNREADABLE:
+        elif entry.problem == tree.UNREADABLE:
             raise DataError(
                 f"{shown(storage.join(uri, entry.key))}: permission denied; change the folder's "
                 "rights, or name it in ignore"

@@ -22,7 +22,6 @@ from aigc.endpoint.document import document
 from aigc.endpoint.gate import Gate
 from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
-from aigc.endpoint.page import routes as page_routes
 from aigc.endpoint.routes import Images
 from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EXPOSED, EndpointSettings
@@ -30,6 +29,7 @@ from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
 from aigc.service.quota import Ledger, LocalLedger
 from aigc.service.service import Service
+from aigc.studio import routes as page_routes
 
 
 def create_app(

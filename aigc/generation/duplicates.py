@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
-from aigc.generation.draws import Ints
 from aigc.generation.leaders import Likeness, starts, walk
+from aigc.job.draws import Ints
 from aigc.specs import DuplicateGate
 from aigc.types import UInt8Images
 

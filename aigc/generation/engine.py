@@ -17,8 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aigc.generation.draws import Draws, Pictures
 from aigc.generation.latents import latents
+from aigc.job.draws import Draws, Pictures
 from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.errors import GatesError
-from aigc.generation.briefs import Briefs
 from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
-from aigc.generation.draws import Ints
 from aigc.generation.engine import Engine
 from aigc.generation.gates import Judge
-from aigc.generation.made import Made
-from aigc.generation.plan import Job, draws_of
+from aigc.job.briefs import Briefs
+from aigc.job.draws import Ints
+from aigc.job.plan import Job, draws_of
+from aigc.output.made import Made
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from aigc import storage
 from aigc.generation.ahead import ahead
-from aigc.generation.draws import Ints
-from aigc.generation.made import Made
 from aigc.generation.maker import Maker
-from aigc.generation.plan import Job
+from aigc.job.draws import Ints
+from aigc.job.plan import Job
 from aigc.output import commit, schema
+from aigc.output.made import Made
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
 from aigc.types import Closing, Labels, OnBytes, Shard, ShardRecord, Span

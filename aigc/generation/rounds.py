@@ -30,12 +30,12 @@ from aigc import storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
 from aigc.generation.ahead import ahead
-from aigc.generation.draws import DRAW, Ints
-from aigc.generation.made import Made
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
-from aigc.generation.plan import Job
+from aigc.job.draws import DRAW, Ints
+from aigc.job.plan import Job
 from aigc.output import arrow, pictures, schema
+from aigc.output.made import Made
 from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 

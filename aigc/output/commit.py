@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from aigc import storage
 from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError, StorageError
-from aigc.generation.briefs import Briefs
-from aigc.generation.plan import Job, Range
+from aigc.job.briefs import Briefs
+from aigc.job.plan import Job, Range
 from aigc.output.records import (
     COMPACT_AT,
     commit,

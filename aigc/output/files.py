@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from aigc import storage
 from aigc.errors import SpecError, StorageError
-from aigc.generation.briefs import Briefs
-from aigc.generation.plan import Job
+from aigc.job.briefs import Briefs
+from aigc.job.plan import Job
 from aigc.output import parquet, pictures
 from aigc.threads import each
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from aigc.generation.briefs import Briefs
-from aigc.generation.draws import Ints
-from aigc.generation.made import Made
-from aigc.generation.plan import Job
+from aigc.job.briefs import Briefs
+from aigc.job.draws import Ints
+from aigc.job.plan import Job
 from aigc.output import arrow, pictures
+from aigc.output.made import Made
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.specs import Codec
 from aigc.types import Labels

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from aigc import __version__
 from aigc.errors import JobError, StoreError
 from aigc.generation.delivery import Format
-from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes, Precision, best_precision
+from aigc.job.draws import Draws
 from aigc.models import ENCODER_PREFIX, load_encoder
 from aigc.service.process import Held, RenderProcess
 from aigc.service.renderer import Renderer

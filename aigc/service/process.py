@@ -26,8 +26,8 @@ import safetensors.torch
 import torch
 
 from aigc.errors import JobError
-from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
+from aigc.job.draws import Draws
 from aigc.models.config import ModelConfig
 from aigc.service.renderer import Rendered, Renderer, Run
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aigc.generation.plan import Job
+from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.types import Json, ShardRecord
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from aigc.errors import StoreError
 from aigc.generation.delivery import Format, to_files_each
-from aigc.generation.draws import Draws, Pictures
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
+from aigc.job.draws import Draws, Pictures
 from aigc.models.config import ModelConfig
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images

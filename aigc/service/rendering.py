@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.generation.draws import Draws
+from aigc.job.draws import Draws
 from aigc.service.loaded import Loaded
 from aigc.service.renderer import Latents, Rendered, Run
 from aigc.service.tickets import Share

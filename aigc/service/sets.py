@@ -19,15 +19,16 @@ import numpy as np
 
 from aigc import storage
 from aigc.errors import AigcError, SpecError, StorageError, listed
-from aigc.generation.briefs import Briefs
-from aigc.generation.conditions import find_label
-from aigc.generation.draws import DRAW, Ints
-from aigc.generation.plan import Job, draws_of
+from aigc.job.briefs import Briefs
+from aigc.job.conditions import find_label
+from aigc.job.draws import DRAW, Ints
+from aigc.job.plan import Job, draws_of
 from aigc.modalities.image import MIME, encode
-from aigc.output import commit, read
-from aigc.output.merge import merged_sets
+from aigc.output import commit
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.progress import Progress, progress_of
+from aigc.sets import read
+from aigc.sets.merge import merged_sets
 from aigc.types import Json, ShardRecord
 
 FILES = {

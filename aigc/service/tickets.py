@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from aigc.generation.delivery import Format
-from aigc.generation.draws import Draws
+from aigc.job.draws import Draws
 from aigc.service.loaded import Loaded
 from aigc.service.renderer import Latents
 

@@ -14,7 +14,7 @@ from aigc.commands.common import exit_code
 from aigc.output import commit
 from aigc.store import ModelStore
 from tests.models_for_tests import publish_tiny
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 Run = Callable[..., tuple[int, str]]
 
@@ -146,7 +146,7 @@ def test_an_output_that_cannot_be_written(run: Run, model: str, tmp_path: Path) 
 def test_s3_places_and_keys(run: Run, model: str, s3_uri: str, monkeypatch) -> None:
     code, line = run("generate", model, "--count", 5, "--out", "s3://no-such-bucket/set")
     assert (code, "no bucket 'no-such-bucket'" in line) == (2, True)
-    from aigc import _s3_client
+    from aigc.storage import _s3_client
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-and-secret")
     _s3_client.client.cache_clear()

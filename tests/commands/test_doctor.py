@@ -40,7 +40,7 @@ def test_what_is_missing_fails_and_says_what_to_do(
 
 
 def test_a_bucket_without_credentials(aigc: Aigc, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc import _s3_client
+    from aigc.storage import _s3_client
 
     monkeypatch.setenv("AIGC_STORE", "s3://bucket/store")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")

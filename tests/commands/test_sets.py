@@ -10,7 +10,7 @@ import torch
 
 from aigc.cli import app
 from aigc.commands.common import exit_code
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 
 @pytest.fixture(scope="module")

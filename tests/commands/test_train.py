@@ -17,7 +17,7 @@ from aigc.specs import GanModel, PrepareSpec, VaeModel
 @pytest.fixture(scope="module")
 def large_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prepared data set of 24 noisy colour pictures at 40 x 40, in two classes."""
-    from aigc.orchestration.prepare import run
+    from aigc.distributed.prepare import run
 
     folder = tmp_path_factory.mktemp("large")
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 40, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.orchestration.prepare import run
+from aigc.distributed.prepare import run
 from tests.data.pictures import encoded, spec
 
 

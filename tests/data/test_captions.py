@@ -16,8 +16,8 @@ import yaml
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.data.loader import Loader
 from aigc.data.opening import open_source
+from aigc.distributed.prepare import run
 from aigc.errors import DataError
-from aigc.orchestration.prepare import run
 from tests.data.pictures import encoded, noise, spec
 
 COUNT = 300

@@ -18,8 +18,8 @@ from aigc.data.opening import open_source
 from aigc.data.prepare import R as Result
 from aigc.data.prepare import T, in_process
 from aigc.data.prepare import prepare as prepare_with
+from aigc.distributed.prepare import run
 from aigc.errors import DataError, SpecError, StorageError
-from aigc.orchestration.prepare import run
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed

@@ -12,10 +12,10 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aigc.orchestration.metrics import JobMetrics
+from aigc.execution.metrics import JobMetrics
 from aigc.types import ShardRecord
 from tests.endpoint.conftest import Endpoint, behind_haproxy
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 FOLDER = Path(__file__).parents[2] / "cluster/grafana"
 DASHBOARD = json.loads((FOLDER / "aigc.json").read_text())

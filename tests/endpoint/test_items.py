@@ -17,7 +17,7 @@ from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from tests.endpoint.conftest import Endpoint, serving
 from tests.models_for_tests import publish_tiny
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 ITEM = "/v1/images/tiny@v1/two/7/3.png"
 

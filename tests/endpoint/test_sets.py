@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from aigc.endpoint.settings import EndpointSettings
-from aigc.output import commit, read
+from aigc.output import commit
+from aigc.sets import read
 from tests.endpoint.conftest import Endpoint
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 
 @pytest.fixture(scope="module")

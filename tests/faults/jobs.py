@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.output import commit
-from aigc.output.verify import verify
+from aigc.sets.verify import verify
 from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server
 
 SHARDS = 40

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
+from aigc.bench.open_loop import Figures, drive, saturate
+from aigc.bench.processes import Family
 from aigc.models.config import ModelConfig
-from aigc.orchestration.bench.open_loop import Figures, drive, saturate
-from aigc.orchestration.bench.processes import Family
 from aigc.specs import GanModel
 from aigc.store import ModelStore
 from tests.models_for_tests import LABELS, tiny_tensors

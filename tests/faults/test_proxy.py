@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3_client, _s3_create, _s3_upload, storage
+from aigc import storage
 from aigc.errors import StorageError
 from aigc.output import records
+from aigc.storage import _s3_client, _s3_create, _s3_upload
 from tests.faults.proxy import KINDS, FaultProxy, fault_proxy
 from tests.output.test_records import record
 from tests.servers import S3Server, make_bucket

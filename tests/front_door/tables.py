@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc.generation.briefs import Reading
+from aigc.job.briefs import Reading
 
 Rows = list[list[Any]]
 

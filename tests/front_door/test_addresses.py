@@ -15,9 +15,9 @@ import pytest
 
 from aigc.cli import app
 from aigc.commands.common import exit_code
+from aigc.distributed import address
+from aigc.distributed.submit import Cluster
 from aigc.errors import AigcError, PlacementError, SpecError
-from aigc.orchestration import address
-from aigc.orchestration.submit import Cluster
 
 NAMED = [  # --address, RAY_ADDRESS, what is meant
     (None, "", None),
@@ -105,7 +105,7 @@ def test_what_is_not_an_address_says_what_to_write(given: str, line: str) -> Non
 
 @pytest.mark.parametrize(("given", "url"), DASHBOARDS)
 def test_a_dashboard_is_read(given: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aigc.orchestration.submit._connect", lambda url: None)
+    monkeypatch.setattr("aigc.distributed.submit._connect", lambda url: None)
     assert Cluster(given).address == url
     monkeypatch.setenv("RAY_ADDRESS", given)
     assert Cluster(None).address == url
@@ -261,7 +261,7 @@ def test_no_such_host() -> None:
 
 @pytest.mark.parametrize("variable", ["http://10.0.0.1:8265", "ray://10.0.0.1:10001\r"])
 def test_every_verb_asks_the_same_check(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc.orchestration import session
+    from aigc.distributed import session
 
     monkeypatch.setenv("RAY_ADDRESS", variable)
     monkeypatch.setattr("ray.is_initialized", lambda: False)
@@ -305,8 +305,8 @@ def test_a_proxy_that_answers_itself_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_doctor_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc import _s3_client
-    from aigc.orchestration import doctor
+    from aigc.distributed import doctor
+    from aigc.storage import _s3_client
 
     for name in ("AWS_EC2_METADATA_DISABLED", "http_proxy", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -334,7 +334,7 @@ BROKEN = [
 def test_a_check_that_breaks_says_the_right_thing(
     error: Exception, found: str, advice: str
 ) -> None:
-    from aigc.orchestration import doctor
+    from aigc.distributed import doctor
 
     def _broken() -> doctor.Finding:
         raise error
@@ -363,7 +363,7 @@ def test_a_verb_is_refused_in_one_line(
 
 
 def test_a_dashboard_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aigc.orchestration.submit._HELLO_S", 0.5)
+    monkeypatch.setattr("aigc.distributed.submit._HELLO_S", 0.5)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with _silent() as port, pytest.raises(PlacementError, match="no Ray dashboard answers"):

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from aigc.errors import SpecError
-from aigc.generation.briefs import Reading, read
-from aigc.generation.plan import Job
-from aigc.output.openai_batch import _refusal
+from aigc.job.briefs import Reading, read
+from aigc.job.plan import Job
+from aigc.sets.openai_batch import _refusal
 from aigc.specs.requests import Generation
 from tests.endpoint.conftest import client as client  # noqa: PLC0414
 from tests.endpoint.conftest import models as models  # noqa: PLC0414
 from tests.front_door.tables import csv, json_lines, packed
-from tests.generation.briefs.helpers import spec
+from tests.job.briefs.helpers import spec
 from tests.models_for_tests import LABELS, tiny_config
 
 GENERATIONS = "/v1/images/generations"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aigc.errors import AigcError, SpecError, StorageError
-from aigc.generation.briefs import Reading, looks_like_briefs, read
+from aigc.job.briefs import Reading, looks_like_briefs, read
 from aigc.specs import GenerateSpec, build
 from tests.front_door.brief_columns import COLUMNS, PROMPTS, SEVERAL
 from tests.front_door.brief_files import KINDS
@@ -24,7 +24,7 @@ from tests.front_door.tables import (
     csv,
     first_labels,
 )
-from tests.generation.briefs.helpers import spec
+from tests.job.briefs.helpers import spec
 from tests.models_for_tests import tiny_config
 
 NAMES = ("zero", "one", "two", "Café", "[/sale]", "shoes [men]", "7")

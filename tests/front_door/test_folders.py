@@ -12,8 +12,8 @@ import pytest
 
 from aigc.data import packed_tars
 from aigc.data.opening import open_source
+from aigc.distributed.prepare import run
 from aigc.errors import AigcError
-from aigc.orchestration.prepare import run
 from aigc.specs import PrepareSpec, build
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
@@ -83,8 +83,10 @@ def _forbid(patch: pytest.MonkeyPatch, name: str) -> None:
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
-    patch.setattr("aigc._tree.os.scandir", refuse)
-    patch.setattr("aigc._tree.os.access", lambda p, mode: Path(p).name != name and access(p, mode))
+    patch.setattr("aigc.storage.tree.os.scandir", refuse)
+    patch.setattr(
+        "aigc.storage.tree.os.access", lambda p, mode: Path(p).name != name and access(p, mode)
+    )
 
 
 def test_a_file_that_may_not_be_read_is_rejected(

@@ -15,7 +15,7 @@ from PIL import Image
 from aigc.data import decode
 from aigc.data.decode import UnfitError
 from aigc.data.formats import readable
-from aigc.orchestration.prepare import run
+from aigc.distributed.prepare import run
 from tests.data.pictures import noise, spec
 
 DARK, NEAR = (0x1234,) * 3, (0x1235,) * 3

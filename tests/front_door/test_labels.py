@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc.data.dataset import open_dataset
+from aigc.distributed.prepare import run
 from aigc.errors import AigcError
-from aigc.orchestration.prepare import run
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from aigc.errors import SpecError
-from aigc.orchestration.planning import plan_job, read_briefs
+from aigc.execution.planning import plan_job, read_briefs
 from aigc.output import files
 from aigc.specs import GenerateSpec
 from tests.commands.conftest import Aigc

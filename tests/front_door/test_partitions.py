@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from aigc.generation.briefs import read
+from aigc.job.briefs import read
 from aigc.output import schema
 from aigc.specs import GenerateSpec
 from tests.models_for_tests import tiny_config

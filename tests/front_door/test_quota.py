@@ -10,7 +10,7 @@ import pytest
 from aigc import cpus
 from aigc.commands.train import hardware_here
 from aigc.errors import PlacementError
-from aigc.orchestration.local import local_room, machine
+from aigc.execution.local import local_room, machine
 from aigc.specs import Placement
 
 V1 = "12:pids:/\n4:cpu,cpuacct:{}\n1:name=systemd:/\n"
@@ -128,7 +128,7 @@ def test_workers_and_recipes_go_by_the_same_number(
 
 
 def test_ray_is_started_with_as_many(container, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc.orchestration import session
+    from aigc.distributed import session
 
     started = {}
     monkeypatch.setattr("ray.is_initialized", lambda: False)
@@ -140,7 +140,7 @@ def test_ray_is_started_with_as_many(container, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_doctor_says_why_there_are_fewer(container, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aigc.orchestration import doctor
+    from aigc.distributed import doctor
 
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     container("0::/\n", {"cpu.max": "250000 100000"})

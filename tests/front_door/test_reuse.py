@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc import storage
+from aigc.distributed import evaluate
+from aigc.distributed.prepare import run
 from aigc.errors import AigcError
-from aigc.orchestration import evaluate
-from aigc.orchestration.prepare import run
 from aigc.specs import EvaluateSpec
 from tests.command_line import aigc
 from tests.data.pictures import encoded, folder, noise, spec

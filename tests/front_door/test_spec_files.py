@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from aigc.distributed import address
 from aigc.errors import AigcError, SpecError
-from aigc.orchestration import address
 from aigc.service.bodies import Variation, Walk
 from aigc.specs import (
     AppendSpec,

@@ -14,8 +14,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from aigc import _s3_client, storage
+from aigc import storage
 from aigc.errors import StorageError
+from aigc.storage import _s3_client
 from aigc.store import ModelStore
 
 REFUSALS = [  # status, code, sentence, what to do

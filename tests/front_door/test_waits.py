@@ -14,11 +14,12 @@ from collections.abc import Iterator
 import pytest
 import ray
 
-from aigc import _s3, _s3_client, storage
+from aigc import storage
 from aigc.data.fetch import download
 from aigc.data.fetch.download import UnavailableError, read_url
 from aigc.errors import PlacementError, StorageError
-from aigc.orchestration.bounds import within
+from aigc.execution.bounds import within
+from aigc.storage import _s3, _s3_client
 from tests.front_door.test_addresses import _control_store
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 9999\r\n\r\n"
@@ -115,7 +116,7 @@ def test_a_block_in_python_is_interrupted() -> None:
 
 _BLOCKED = """
 import ctypes
-from aigc.orchestration import bounds
+from aigc.execution import bounds
 bounds.GRACE_S = 0.2
 with bounds.within(0.2, "too late"):
     ctypes.CDLL(None).sleep(60)
@@ -133,7 +134,7 @@ def test_a_block_in_c_ends_the_process_with_the_line() -> None:
 _JOIN = """
 import sys
 from aigc.errors import AigcError
-from aigc.orchestration import session
+from aigc.distributed import session
 session.JOIN_S = 2
 try:
     with session.connect(sys.argv[1]):

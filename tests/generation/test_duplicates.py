@@ -5,7 +5,6 @@ import pytest
 
 from aigc.errors import StorageError
 from aigc.generation import leaders
-from aigc.generation.draws import DRAW, Ints
 from aigc.generation.duplicates import (
     Part,
     Signatures,
@@ -14,6 +13,7 @@ from aigc.generation.duplicates import (
     parts,
     signatures,
 )
+from aigc.job.draws import DRAW, Ints
 from aigc.specs import DuplicateGate
 from tests.data.pictures import noise
 

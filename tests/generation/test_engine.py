@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
+from aigc.job.draws import Draws
 from tests.models_for_tests import LABELS, tiny_config, tiny_tensors, tiny_vae
 
 

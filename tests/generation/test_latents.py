@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aigc.generation.draws import Draws
 from aigc.generation.latents import latents, philox4x32, uniforms
+from aigc.job.draws import Draws
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
 KNOWN_ANSWERS = [

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aigc.generation.briefs import Briefs
-from aigc.generation.briefs import read as read_briefs
+from aigc.execution.estimate import Probe
+from aigc.execution.planning import plan_job
+from aigc.execution.shard_work import make_maker
 from aigc.generation.pipeline import MakeShard
-from aigc.orchestration.estimate import Probe
-from aigc.orchestration.planning import plan_job
-from aigc.orchestration.shard_work import make_maker
+from aigc.job.briefs import Briefs
+from aigc.job.briefs import read as read_briefs
 from aigc.specs import GenerateSpec
 from aigc.types import Shard
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 
 MIB = 2**20
 HUGE = {"width": 1024, "height": 1024, "colour": "rgb", "codec": "raw", "resampling": "nearest"}

@@ -17,19 +17,20 @@ import torch
 from PIL import Image
 
 from aigc.data.fingerprints import fingerprint
+from aigc.distributed import generate, opening, prepare
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
-from aigc.generation.draws import Draws
+from aigc.execution.crew import Event
 from aigc.generation.engine import Engine, Passes
 from aigc.generation.latents import latents
+from aigc.job.draws import Draws
 from aigc.models.sampling import load_prior
-from aigc.orchestration import generate, opening, prepare
-from aigc.orchestration.crew import Event
-from aigc.output import commit, read
-from aigc.output.merge import merge
-from aigc.output.verify import verify
+from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
+from aigc.sets import read
+from aigc.sets.merge import merge
+from aigc.sets.verify import verify
 from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Closing

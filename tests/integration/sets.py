@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aigc.generation.plan import Job
+from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.specs import GenerateSpec, build
 from aigc.types import Shard

@@ -17,13 +17,14 @@ import pytest
 import torch
 
 from aigc import storage
+from aigc.distributed.generate import append, dry_run, regenerate, run
 from aigc.errors import JobError, PlacementError, SpecError
+from aigc.execution import estimate, limits, pool
 from aigc.modalities.image import decode
-from aigc.orchestration import estimate, limits, pool
-from aigc.orchestration.generate import append, dry_run, regenerate, run
-from aigc.output import commit, read
-from aigc.output.merge import merge
-from aigc.output.verify import verify
+from aigc.output import commit
+from aigc.sets import read
+from aigc.sets.merge import merge
+from aigc.sets.verify import verify
 from aigc.specs import AppendSpec
 from aigc.types import Report
 from tests.integration.sets import rows, spec
@@ -117,7 +118,7 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
 
 DIES = """
 import os, signal, sys
-from aigc.orchestration.generate import append
+from aigc.distributed.generate import append
 from aigc.specs import AppendSpec
 def die(done, total, **_):
     if done >= 700:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc.output.verify import verify
+from aigc.sets.verify import verify
 from tests.processes import Command
 
 pytestmark = pytest.mark.integration

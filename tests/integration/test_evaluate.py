@@ -14,8 +14,8 @@ from aigc import storage
 from aigc.cli import app
 from aigc.commands.common import exit_code
 from aigc.data.dataset import open_dataset
+from aigc.distributed.evaluate import METRICS, PAGE, REPORT, asked_labels, run
 from aigc.evaluation.cache import FOLDER
-from aigc.orchestration.evaluate import METRICS, PAGE, REPORT, asked_labels, run
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json

@@ -19,15 +19,16 @@ from PIL import Image
 
 from aigc import storage
 from aigc.data.fingerprints import fingerprint
+from aigc.distributed.generate import append, regenerate, run
+from aigc.distributed.prepare import run as prepare
 from aigc.errors import GatesError, SpecError
+from aigc.execution import rounds
+from aigc.execution.course import Course
 from aigc.modalities.image import decode
-from aigc.orchestration import rounds
-from aigc.orchestration.course import Course
-from aigc.orchestration.generate import append, regenerate, run
-from aigc.orchestration.prepare import run as prepare
-from aigc.output import commit, read
-from aigc.output.manifest import status
-from aigc.output.verify import verify
+from aigc.output import commit
+from aigc.sets import read
+from aigc.sets.manifest import status
+from aigc.sets.verify import verify
 from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec

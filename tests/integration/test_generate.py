@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from aigc import storage
+from aigc.distributed.generate import regenerate, run
 from aigc.errors import PlacementError, SpecError, StorageError
-from aigc.orchestration.generate import regenerate, run
 from aigc.output import commit
-from aigc.output.verify import verify
+from aigc.sets.verify import verify
 from aigc.specs import GenerateSpec, Placement
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, shuffled
@@ -71,7 +71,7 @@ def test_a_rerun_does_nothing_and_another_seed_is_refused(model, ray_session, tm
 
 
 def test_regenerated_items_equal_the_stored_bytes(model, ray_session, tmp_path) -> None:
-    from aigc.output import read
+    from aigc.sets import read
 
     out = str(tmp_path / "set")
     run(spec(model, out))
@@ -110,7 +110,7 @@ def test_bad_places_are_one_line_each(model, s3_uri, tmp_path, monkeypatch) -> N
         run(spec(model, str(blocked / "set")))
     with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'"):
         run(spec(model, "s3://no-such-bucket/set"))
-    from aigc import _s3_client
+    from aigc.storage import _s3_client
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     _s3_client.client.cache_clear()

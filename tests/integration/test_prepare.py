@@ -15,9 +15,9 @@ import pytest
 from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
+from aigc.distributed.prepare import OnRay, run
+from aigc.distributed.session import Workers
 from aigc.errors import DataError, JobError, PlacementError, SpecError, StorageError
-from aigc.orchestration.prepare import OnRay, run
-from aigc.orchestration.session import Workers
 from aigc.specs import Placement
 from tests.data.pictures import folder, spec
 from tests.front_door.folders import pictures, rows, tarred, zipped

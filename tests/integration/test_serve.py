@@ -21,8 +21,9 @@ import psutil
 import pytest
 import yaml
 
-from aigc.orchestration.generate import run
-from aigc.output import commit, read
+from aigc.distributed.generate import run
+from aigc.output import commit
+from aigc.sets import read
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
 from tests import hostile
@@ -181,9 +182,9 @@ def test_the_exported_config_is_what_serve_deploy_takes(model, environment) -> N
     )
     config = yaml.safe_load(done.stdout)
     [application] = config["applications"]
-    assert application["import_path"] == "aigc.orchestration.serve:from_config"
+    assert application["import_path"] == "aigc.distributed.serve:from_config"
     assert application["args"]["scaling"]["max_replicas"] == 4
-    from aigc.orchestration.serve import from_config
+    from aigc.distributed.serve import from_config
 
     assert from_config(application["args"]) is not None
 

@@ -16,8 +16,8 @@ import pytest
 import ray
 
 from aigc import storage
+from aigc.distributed.train import run
 from aigc.errors import DataError, JobError, PlacementError, SpecError
-from aigc.orchestration.train import run
 from aigc.specs import TrainSpec
 from aigc.store import ModelStore
 from tests.training.helpers import tiny_spec

@@ -41,7 +41,7 @@ def test_a_set_is_made_and_closed_without_pandas(tmp_path) -> None:
     """It takes half a second to import, in every worker and at the end again."""
     program = f"""
 import sys
-from tests.output.conftest import SetMaker
+from tests.sets.conftest import SetMaker
 SetMaker().finished({str(tmp_path / "set")!r})
 assert "pandas" not in sys.modules
 """

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _local, storage
+from aigc import storage
 from aigc.errors import JobError, SpecError
-from aigc.output import commit, manifest, read, shard_list
-from aigc.output.verify import verify
+from aigc.output import commit
+from aigc.sets import manifest, read, shard_list
+from aigc.sets.verify import verify
+from aigc.storage import _local
 from aigc.types import ShardRecord
 
 CASES = [(32, None), (32, [3, 1, 0, 2]), (8, None), (104, [0])]
@@ -96,8 +98,8 @@ def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypa
     def stop(count: int) -> None:
         raise RuntimeError("power cut")
 
+    from aigc.execution.shard_work import make_maker
     from aigc.generation.pipeline import MakeShard
-    from aigc.orchestration.shard_work import make_maker
 
     maker = make_maker(job, sets.config, sets.tensors, None)
     with pytest.raises(RuntimeError, match="power cut"):

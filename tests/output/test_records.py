@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _s3, _s3_client, _s3_create, storage
+from aigc import storage
 from aigc.errors import StorageError
 from aigc.output import records
+from aigc.storage import _s3, _s3_client, _s3_create
 from aigc.types import ShardRecord
 
 

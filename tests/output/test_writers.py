@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from aigc.errors import JobError, StorageError
-from aigc.output import pictures, read
+from aigc.output import pictures
+from aigc.sets import read
 from aigc.specs import Codec
 from tests.output.handmade import COUNT, START, batch, write
 

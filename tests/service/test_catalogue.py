@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from aigc import _s3_client
 from aigc.errors import AigcError, StoreError
 from aigc.service.catalogue import Catalogue
 from aigc.service.errors import NotFoundError, UnfitError
 from aigc.service.settings import ServiceSettings
+from aigc.storage import _s3_client
 from aigc.store import ModelStore, ModelVersion
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
 

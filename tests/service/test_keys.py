@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from aigc import _local_update, _s3_update, storage
+from aigc import storage
 from aigc.errors import SpecError, StorageError
 from aigc.service import keys
 from aigc.service.errors import KeyRefusedError
 from aigc.service.keys import KeyRing
+from aigc.storage import _local_update, _s3_update
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aigc.generation.draws import Draws
+from aigc.job.draws import Draws
 from aigc.service import orders
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError

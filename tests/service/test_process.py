@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
-from aigc.generation.draws import Draws
+from aigc.job.draws import Draws
 from aigc.service import orders
 from aigc.service.process import RenderProcess
 from aigc.service.service import Service

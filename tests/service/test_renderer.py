@@ -6,8 +6,8 @@ import torch
 
 from aigc.errors import StoreError
 from aigc.generation.delivery import Format
-from aigc.generation.draws import Draws
 from aigc.generation.engine import Engine, Passes
+from aigc.job.draws import Draws
 from aigc.service.renderer import Renderer, probe_latents
 from tests.models_for_tests import tiny_config, tiny_tensors
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aigc import _s3_client, storage
+from aigc import storage
 from aigc.modalities.image import encode
+from aigc.storage import _s3_client
 from aigc.training import journal as journals
 from aigc.training.journal import Journal
 

@@ -18,9 +18,9 @@ from torch import nn
 
 from aigc.data.dataset import open_dataset
 from aigc.data.fetch import fetch
+from aigc.distributed.prepare import run as prepare
 from aigc.errors import JobError
 from aigc.modalities.image import to_network
-from aigc.orchestration.prepare import run as prepare
 from aigc.specs import PrepareSpec, TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
 from aigc.training.looks import Figures, Look

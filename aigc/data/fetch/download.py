@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aigc import proxies
 from aigc.data.fetch.options import Say
 from aigc.errors import DataError
+from aigc.storage import proxies
 
 _TIMEOUT_S = 30
 _SLOWEST_BYTES_PER_S = 50_000

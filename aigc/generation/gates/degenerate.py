@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aigc.generation.draws import Pictures
+from aigc.job.draws import Pictures
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from aigc.data.dataset import open_dataset
 from aigc.data.fetch import FetchOptions, emoji, fetch
+from aigc.distributed.prepare import run
 from aigc.errors import DataError, SpecError
-from aigc.orchestration.prepare import run
 from tests.data.fetch.packs import emoji_table, pinned, see_through, tar
 from tests.data.pictures import encoded, spec
 

@@ -15,8 +15,8 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.data.fetch import FetchOptions, fashion, fetch
+from aigc.distributed.prepare import run
 from aigc.errors import DataError, SpecError
-from aigc.orchestration.prepare import run
 from tests.data.pictures import spec
 from tests.data.test_idx import packed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aigc.generation.draws import Pictures
+from aigc.job.draws import Pictures
 from aigc.types import Labels, UInt8Images
 
 

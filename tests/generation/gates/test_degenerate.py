@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aigc.data.dataset import open_dataset
-from aigc.generation.draws import Pictures
 from aigc.generation.gates.degenerate import degenerate
+from aigc.job.draws import Pictures
 from aigc.specs import DegenerateGate
 from tests.generation.gates.pictures import pictures, some
 

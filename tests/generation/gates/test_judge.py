@@ -7,8 +7,8 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
-from aigc.generation.draws import Pictures
 from aigc.generation.gates import Judge, load_judge, require, resolve
+from aigc.job.draws import Pictures
 from aigc.models import ModelConfig
 from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate, VaeModel
 from tests.generation.gates.pictures import chosen, pictures, some

@@ -7,9 +7,9 @@ import torch
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError
 from aigc.evaluation.features import efficientnet_lite0
-from aigc.generation.draws import Pictures
 from aigc.generation.gates import realism
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator
+from aigc.job.draws import Pictures
 from aigc.modalities.image import to_network
 from aigc.models import load_discriminator
 from tests.generation.gates.pictures import chosen, pictures, some

@@ -1,0 +1,253 @@
+"""Bulk generation: plan, place shards, close the job. A rerun does what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aigc import storage
+from aigc.distributed.opening import JobRequest
+from aigc.distributed.place import make_crew, place, require_room
+from aigc.errors import (
+    DiskFullError,
+    GatesError,
+    JobError,
+    SpecError,
+    StorageError,
+    StoreError,
+)
+from aigc.execution import rounds
+from aigc.execution.course import Course, Watch
+from aigc.execution.estimate import estimate
+from aigc.execution.limits import Limits
+from aigc.execution.metrics import JobMetrics
+from aigc.execution.pool import Pool
+from aigc.execution.shard_work import ShardSetup, device_here, make_maker
+from aigc.generation.gates import data_digests
+from aigc.generation.pipeline import MakeShard
+from aigc.generation.rounds import staged
+from aigc.job.briefs import Briefs, Reject
+from aigc.job.plan import Job
+from aigc.output import commit
+from aigc.sets import manifest, openai_batch, read
+from aigc.specs import AppendSpec, Budget, GenerateSpec, Placement
+from aigc.store import ModelStore, ModelVersion
+from aigc.types import Json, Notice, Report, silent, unheard
+
+
+def run(
+    spec: GenerateSpec,
+    address: str | None = None,
+    report: Report = silent,
+    notice: Notice = unheard,
+    metrics_port: int | None = None,
+) -> Json:
+    """Make the content set `spec` asks for, or finish it; returns its manifest.
+
+    On the cluster at `address` or RAY_ADDRESS, else in processes of this machine. Prometheus
+    finds the job's metrics at 127.0.0.1:`metrics_port`.
+
+    Raises:
+        SpecError: `out` holds another job, or a label is unknown. StoreError, StorageError,
+            PlacementError, JobError: as their names say.
+    """
+    out = storage.absolute(spec.out)
+    with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
+        version = ModelStore().resolve(spec.model)
+        storage.require_writable(out)
+        setup, rejects = JobRequest(spec, version, out, on_cluster, notice).open()
+        finished = commit.read_manifest(out)
+        if finished is not None:
+            manifest.tidy(out, setup.job)
+            notice(f"{out} is already complete: {setup.job.count:,} items; nothing to do")
+            return finished
+        means = _Means(spec.placement, spec.budget, on_cluster)
+        _make_missing(setup, means, Watch(report, notice, metrics))
+    return close(out, setup.job, setup.briefs, rejects)
+
+
+def append(
+    spec: AppendSpec,
+    address: str | None = None,
+    report: Report = silent,
+    notice: Notice = unheard,
+    metrics_port: int | None = None,
+) -> Json:
+    """Let a finished set grow as `spec` asks; returns its manifest.
+
+    Raises:
+        SpecError: `to` is less than there is, the set cannot grow, or what its gates compare
+            with is gone or another.
+    """
+    out = storage.absolute(spec.out)
+    with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
+        job = commit.read_job(out)
+        version = _same_model(job, None)
+        _require_same_data(job, out)
+        require_room(job, spec.placement, on_cluster)  # while the set is whole
+        job = commit.grow(out, spec.to)
+        means = _Means(spec.placement, spec.budget, on_cluster)
+        setup = ShardSetup(job, version, out)
+        _make_missing(setup, means, Watch(report, notice, metrics))
+    return close(out, job)
+
+
+def dry_run(
+    spec: GenerateSpec,
+    address: str | None = None,
+    notice: Notice = unheard,
+    since: float | None = None,
+) -> Json:
+    """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
+    What is made there already takes no time.
+
+    What the job will take to start is what this took since the time `since` (in seconds since
+    1970), by default since the call.
+
+    Raises:
+        As `run`.
+    """
+    since = time.time() if since is None else since
+    version = ModelStore().resolve(spec.model)
+    out = storage.absolute(spec.out)
+    storage.require_writable(out)
+    with (
+        place(address) as on_cluster,
+        tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
+    ):
+        setup, _ = JobRequest(spec, version, scratch, on_cluster, notice).open()
+        made = commit.made_of(out, setup.job)
+        crew = make_crew(setup, spec.placement, on_cluster)
+        return estimate(setup.job, made, crew, spec, since, notice)
+
+
+def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
+    """What is left when every shard is committed: answers to a batch file, clean-up, manifest."""
+    if briefs is not None and briefs.openai:
+        openai_batch.write(out, job, briefs, commit.read_records(out), rejects)
+    storage.delete_tree(storage.join(out, "_rounds"))
+    return manifest.finish(out, job)
+
+
+def regenerate(
+    out: str, indices: list[int], model: str | None = None, notice: Notice = unheard
+) -> dict[int, bytes]:
+    """Items of the set at `out`, made again alone, as image files by index.
+
+    Without the kind of device that the set was made on, they are made on the CPU.
+
+    Raises:
+        StoreError: the model is gone, or is not the one the set was made with.
+    """
+    out = storage.absolute(out)
+    job = commit.read_job(out)
+    read.require_items(job, indices)
+    version = _same_model(job, model)
+    tensors, briefs = ModelStore().load(version), commit.read_briefs(out, job)
+    here = job.model_copy(update={"device": device_here(job)})
+    if here.device != job.device:
+        told = f"made on {job.device}, made again on {here.device}"
+        notice(f"{out}: {told}: bytes may differ by rounding")
+    maker = make_maker(here, version.config, tensors, briefs, judged=False)
+    slots, draw = read.draws(out, job, commit.read_records(out), indices)
+    files = maker.files(maker.make(slots, draw))
+    return dict(zip(slots.tolist(), files, strict=True))
+
+
+def _same_model(job: Job, where: str | None) -> ModelVersion:
+    """The model `job` was made with, at `where` or as the job names it. Raises StoreError."""
+    version = ModelStore().resolve(where or job.model_uri)
+    if version.digest != job.model_digest:
+        raise StoreError(
+            f"{where or job.model_uri}: digest {version.digest[:12]}, the set was made with "
+            f"{job.model_digest[:12]}; name that model by --model"
+        )
+    return version
+
+
+def _require_same_data(job: Job, out: str) -> None:
+    for gate, digest in data_digests(job.gates).items():
+        recorded = getattr(job.data_digests, gate) or digest
+        if digest != recorded:
+            raise SpecError(
+                f"gates.{gate}.data = {job.gates.data[gate]}: digest {digest[:12]} now, {out} was "
+                f"made with {recorded[:12]}; restore that data set there"
+            )
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What a job may use."""
+
+    placement: Placement
+    budget: Budget
+    on_cluster: bool
+
+
+def _make_missing(setup: ShardSetup, means: _Means, watch: Watch) -> None:
+    """Until every shard is committed. Gates that stop a job which has brought nothing leave its
+    place as it was."""
+    job, out, placement = setup.job, setup.out, means.placement
+    records = commit.read_records(out)
+    if records:
+        done = sum(record.rows for record in records.values())
+        watch.notice(f"resuming: {done:,} of {job.count:,} items are already made")
+    if len(records) == job.shards:
+        return
+    if note := commit.store_note(out):
+        watch.notice(note)
+    watch.metrics.begin(job, records.values())
+    crew = make_crew(setup, placement, means.on_cluster)
+    with _left_clean(out), Pool(crew, placement, watch.notice) as pool:
+        limits = Limits(means.budget, crew.nodes)
+        course = Course(job, out, records, pool, limits, watch)
+        if job.gates.duplicates:
+            _make_in_rounds(course)
+        else:
+            _make_shards(course)
+    if storage.is_s3(out):
+        pool.let_requests_end()
+
+
+def _make_in_rounds(course: Course) -> None:
+    """Who finishes a set deletes its rounds, from under another command that does the same."""
+    try:
+        rounds.run(course)
+    except (JobError, StorageError):
+        if len(commit.read_records(course.out)) != course.job.shards:
+            raise
+
+
+def _make_shards(course: Course) -> None:
+    job, records = course.job, course.records
+    todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
+
+    def tick(under_way: float) -> None:
+        course.tell(course.committed + under_way)
+
+    course.pool.run(todo, job.shards - len(records), course.add, tick, course.stop)
+
+
+@contextlib.contextmanager
+def _left_clean(out: str) -> Iterator[None]:
+    """When gates stop a job that has brought nothing, or what it asks for cannot be, its place is
+    free for another; what rounds have staged is kept for a rerun of more patience. When the disk
+    is full, what stopped workers had begun does not take up room any longer."""
+    try:
+        yield
+    except GatesError as error:
+        if staged(out, 0):
+            raise GatesError(f"{error}. Finished work is kept for a rerun of this job") from None
+        if not commit.withdraw(out):
+            raise
+        raise GatesError(f"{error}. Nothing was committed yet, so {out} is free again") from None
+    except SpecError:  # which only a worker can find
+        if not staged(out, 0):
+            commit.withdraw(out)
+        raise
+    except DiskFullError:
+        commit.remove_unfinished(out)
+        raise

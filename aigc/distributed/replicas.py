@@ -1,0 +1,108 @@
+"""Waiting for an endpoint's first replicas: not where none can come, and not for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+import ray
+from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
+
+from aigc.distributed.front import APPLICATION
+from aigc.distributed.growth import Amounts, described, fits, may_grow
+from aigc.errors import JobError, PlacementError
+from aigc.execution.local import machine
+from aigc.specs import ServeSpec
+from aigc.types import Notice
+
+_POLL_S = 0.2
+_SILENT_S = 10.0
+_ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE)
+
+
+def require_room(spec: ServeSpec) -> None:
+    """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    refused = _refused(spec, [node["Resources"] for node in nodes])
+    if refused and not may_grow(nodes, _needs(spec)):
+        raise refused
+
+
+def require_room_here(spec: ServeSpec) -> None:
+    """The same of this machine, before Ray has started on it, which takes its time."""
+    if refused := _refused(spec, [machine()]):
+        raise refused
+
+
+def _refused(spec: ServeSpec, nodes: Sequence[Amounts]) -> PlacementError | None:
+    needs, wanted = _needs(spec), max(1, spec.scaling.min_replicas)
+    if sum(fits(node, needs) for node in nodes) >= wanted:
+        return None
+    there = "; ".join(map(described, nodes)) or "none"
+    return PlacementError(
+        f"no room for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
+        "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
+    )
+
+
+def _needs(spec: ServeSpec) -> Amounts:
+    return {"CPU": spec.cpus_per_replica, "GPU": spec.gpus_per_replica}
+
+
+def wait(spec: ServeSpec, notice: Notice) -> None:
+    """Until the application runs and every proxy knows it.
+
+    Raises:
+        JobError: a replica failed as it started, none did so within `wait_s`, or a proxy does not
+            answer.
+    """
+    begun, told = time.monotonic(), False
+    while (found := serve.status().applications[APPLICATION]).status != ApplicationStatus.RUNNING:
+        waited_s = time.monotonic() - begun
+        if found.status == ApplicationStatus.DEPLOY_FAILED:
+            raise JobError(f"no replica could start: {reason(_told(found))}")
+        if waited_s > spec.wait_s:
+            raise JobError(
+                f"no replica started within wait_s = {spec.wait_s:g} s; {_missing(spec)}"
+            )
+        if waited_s > _SILENT_S and not told:
+            notice(f"waiting for replicas, up to wait_s = {spec.wait_s:g} s; {_missing(spec)}")
+            told = True
+        time.sleep(_POLL_S)
+    client = _get_global_client()
+    if client is not None:
+        with proxies_in_time():
+            client.wait_for_proxies_serving()
+
+
+@contextlib.contextmanager
+def proxies_in_time() -> Iterator[None]:
+    """Around what waits for Serve's proxies. Raises JobError where one does not answer in time."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise JobError(
+            f"Ray Serve does not start: {str(error).rstrip('.')}; give its nodes more CPU time, or "
+            "try again when they are less busy"
+        ) from None
+
+
+def reason(told: str) -> str:
+    """The line of an exception's report that says why."""
+    errors = _ERROR.findall(told)
+    lines = told.strip().splitlines() or ["Ray gives no reason"]
+    return str(errors[-1] if errors else lines[-1]).strip()
+
+
+def _told(found: ApplicationStatusOverview) -> str:
+    parts = [found.message, *(each.message for each in found.deployments.values())]
+    return "\n".join(part for part in parts if part)
+
+
+def _missing(spec: ServeSpec) -> str:
+    free = described(ray.available_resources())  # type: ignore[no-untyped-call]
+    return f"each needs {described(_needs(spec))} of one node, the whole cluster has {free} free"

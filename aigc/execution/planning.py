@@ -1,0 +1,134 @@
+"""A spec with every default resolved: all that decides a set's content."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, cast
+
+import numpy as np
+
+from aigc import storage
+from aigc.errors import SpecError, StoreError
+from aigc.generation.engine import Device
+from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
+from aigc.job.briefs import read as read_brief_file
+from aigc.job.conditions import label_pattern, labels_of
+from aigc.job.draws import Draws, Ints
+from aigc.job.plan import Job, Range, shard_items
+from aigc.models.config import ModelConfig
+from aigc.output import commit
+from aigc.specs import GenerateSpec
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.models import LATEST
+
+_PROBE_ITEMS = 2048
+_PROBE_SEED = 2**63 + 1
+"""Beyond every seed a user can give: the probe's candidates are never delivered."""
+
+
+def plan_job(
+    spec: GenerateSpec,
+    version: ModelVersion,
+    device: Device,
+    precision: str,
+    briefs: Briefs | None = None,
+) -> Job:
+    """The job that `spec` asks for, its gates as they are asked: percentiles are still open.
+
+    Raises:
+        SpecError: a label the model has not, or what else cannot be.
+    """
+    config = version.config
+    known = config.labels if config.conditional else ()
+    count = briefs.count if briefs else spec.count
+    assert count is not None
+    return Job(
+        model=version.ref,
+        model_uri=version.uri,
+        model_digest=version.digest,
+        count=count,
+        seed=spec.seed,
+        pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
+        labels=known,
+        truncation=spec.truncation,
+        codec=spec.codec,
+        quality=spec.quality,
+        precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
+        device=device,
+        micro_batch=spec.micro_batch,
+        shard_items=shard_items(spec, config, count, briefs),
+        embed_provenance=spec.embed_provenance,
+        height=spec.height or config.height,
+        width=spec.width or config.width,
+        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
+        latent_dim=config.latent_dim,
+        resampling=spec.resampling,
+        writer=spec.writer,
+        include=spec.include,
+        asked_gates=spec.gates,
+        gates=spec.gates,
+        partition_by=spec.partition_by,
+        briefs_digest=briefs.digest if briefs else None,
+        ranges=_ranges(spec, count, briefs),
+    )
+
+
+def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Range, ...]:
+    if briefs is None or not spec.partition_by:
+        return (Range(start=0, stop=count),)
+    parts = briefs.partitions(spec.partition_by)
+    if len(parts) > _MAX_PARTITIONS:
+        raise SpecError(
+            f"partition_by = {', '.join(spec.partition_by)}: gives {len(parts):,} folders, at most "
+            f"{_MAX_PARTITIONS:,} make sense; choose columns with fewer values"
+        )
+    return tuple(Range(start=start, stop=stop, folder=folder) for start, stop, folder in parts)
+
+
+_MAX_PARTITIONS = 10_000
+
+
+def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
+    """What the file of briefs holds that `spec` names. Raises SpecError, StorageError."""
+    if spec.briefs is None:
+        return None
+    return read_brief_file(spec, version.config, _names_of(version))
+
+
+def _names_of(version: ModelVersion) -> tuple[str, ...]:
+    """What a request may call the model, as at the endpoint: with its version or an alias."""
+    store, name = ModelStore(), version.name
+    standing = store.aliases(name)
+    with contextlib.suppress(StoreError):  # a model by its place need not be in the store
+        standing[LATEST] = store.resolve(f"{name}@{LATEST}").version
+    aliases = (alias for alias, found in standing.items() if found == version.version)
+    return name, version.ref, *(f"{name}@{alias}" for alias in aliases)
+
+
+def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:
+    """The set's own copy, once: what it was made from, and what was refused."""
+    if briefs is None or storage.exists(commit.briefs_uri(out)):
+        return
+    if rejects:
+        storage.write_bytes(storage.join(out, "rejects.jsonl"), rejects_bytes(rejects))
+    storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
+
+
+def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> Draws:
+    """Candidates like the job's own, from a seed nobody has: what percentiles are measured on."""
+    seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+    numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
+    if briefs is not None:
+        asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
+        return Draws(seeds, numbers, asked.labels, asked.truncations)
+    known = config.labels if config.conditional else ()
+    pattern = label_pattern(known, spec.labels, config.usual)
+    cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
+    return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
+
+
+def spread(count: int, items: int, seed: int = 0) -> Ints:
+    """So many of a job's slots, (items,) in order, each brief's share of them, the same every time.
+    At random within steps, for labels repeat in steps, too."""
+    steps = np.arange(items) + np.random.default_rng(seed).random(items)
+    return np.minimum(steps * count / items, count - 1).astype(np.int64)

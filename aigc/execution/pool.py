@@ -1,0 +1,300 @@
+"""Units of work over a crew of workers: bounded waits, bounded retries, and no unit lost.
+
+Why not Ray Data: a unit here commits itself, so the scheduler needs no output, no ordering and no
+object store; and an actor pool that holds every CPU starves Ray Data's own tasks on small machines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
+from aigc.execution.attempts import Attempt, Place, straggler
+from aigc.execution.crew import Crew, Event, most_workers
+from aigc.specs import Placement
+from aigc.types import Notice
+
+_POLL_S = 0.5
+_ROOM_S = 5.0
+"""Between two looks at how much room the cluster has."""
+_STARTING = "a worker that was starting"
+_HOPELESS = 3
+"""So many units given up before any succeeded, and the rest is not tried."""
+_SHOWN_FAILURES = 3
+_CLOSING_S = 10.0
+"""A job that is stopped waits for so long for what is being closed."""
+_ENDING_S = 2.0
+"""A server may go on for so long with a request whose sender was stopped."""
+
+
+class StoppedError(JobError):
+    """The job was stopped on purpose."""
+
+
+class Pool:
+    """Runs every unit on some worker, and keeps the workers until it is left.
+
+    A worker makes its next unit while it closes those before. A unit that fails, times out or loses
+    its worker is run again, up to `max_retries` times; then it is given up and the rest goes on.
+    Whatever is run again has a worker for itself, so it is known which unit to blame.
+    """
+
+    def __init__(self, crew: Crew, placement: Placement, notice: Notice) -> None:
+        self._crew, self._placement, self._notice = crew, placement, notice
+        self._again: deque[Any] = deque()
+        self._failures: dict[str, int] = {}
+        """Of a unit; 0 when its worker was lost and it is not known to be to blame."""
+        self.failures = 0
+        """Of attempts at units and at starting workers."""
+        self._given_up: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._count = 0
+        self._took: deque[float] = deque(maxlen=1000)
+        self._places: list[Place] = []
+        self._looked_at, self._room = -_ROOM_S, 1
+        self._none_since: float | None = None
+        self._cut_at = -_ENDING_S
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for place in self._places:
+            self._crew.stop(place.worker)
+        self._places = []
+
+    def let_requests_end(self) -> None:
+        """What stopped workers had just sent to a server is there afterwards, or never will be."""
+        time.sleep(max(0.0, self._cut_at + _ENDING_S - time.monotonic()))
+
+    @property
+    def workers(self) -> int:
+        """How many are at work or ready for it."""
+        return sum(place.ready for place in self._places)
+
+    @property
+    def unit_s(self) -> float | None:
+        """How long the units under way take by their pace so far; None when it cannot be told."""
+        told = [a for a in self._attempts() if hasattr(a.unit, "items") and a.items]
+        return max(((a.beat - a.since) * a.unit.items / a.items for a in told), default=None)
+
+    def run(
+        self,
+        units: Iterable[Any],
+        count: int,
+        on_result: Callable[[Any], None],
+        on_tick: Callable[[float], None] = lambda items: None,
+        stop: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Until each of the `count` units has a result.
+
+        `on_tick` hears the items of units still under way; `stop` may give a reason to stop.
+
+        Raises:
+            JobError: units were given up; which, and why. StoppedError: `stop` said so.
+            PlacementError: no worker could start within `wait_s`.
+        """
+        self._units: Iterator[Any] = iter(units)
+        self._count = count
+        self._done, self._given_up, self._none_since = set(), {}, None
+        while self._left:
+            self._tend()
+            self._listen(_POLL_S, on_result)
+            self._check_times()
+            on_tick(sum(attempt.items for attempt in self._attempts()))
+            if self._left and stop():
+                self._let_close(on_result)
+                if self._left and (reason := stop()):
+                    raise StoppedError(reason)
+        if self._given_up:
+            raise JobError(self._summary())
+
+    def _listen(self, timeout_s: float, on_result: Callable[[Any], None]) -> None:
+        for event in self._crew.wait([place.worker for place in self._places], timeout_s):
+            self._hear(event, on_result)
+
+    def _let_close(self, on_result: Callable[[Any], None]) -> None:
+        """What is made, and closed within some seconds, counts; it may be all that was left."""
+        self._units, self._again = iter(()), deque()
+        until = time.monotonic() + _CLOSING_S
+        self._listen(0, on_result)
+        while time.monotonic() < until and any(attempt.made for attempt in self._attempts()):
+            self._listen(_POLL_S, on_result)
+
+    @property
+    def _left(self) -> int:
+        return self._count - len(self._done) - len(self._given_up)
+
+    def _attempts(self) -> list[Attempt]:
+        return [attempt for place in self._places for attempt in place.attempts]
+
+    def _tend(self) -> None:
+        """Hand out what is left, and keep the crew as large as is useful."""
+        for place in self._places:
+            self._hand(place)
+        now = time.monotonic()
+        if now - self._looked_at > _ROOM_S:
+            self._look(now)
+        wanted = most_workers(self._crew, self._placement, self._room)
+        for _ in range(min(wanted, self._left) - len(self._places)):
+            self._places.append(Place(self._crew.start()))
+
+    def _look(self, now: float) -> None:
+        """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
+        before, self._room, self._looked_at = self._room, self._crew.room(), now
+        if before and not self._room:
+            wait_s = self._placement.wait_s
+            self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
+
+    def _hand(self, place: Place) -> None:
+        """The next unit, if the worker may have one."""
+        if not place.has_room():
+            return
+        unit = self._beside(place) if place.attempts else self._next() or self._straggler()
+        if unit is not None:
+            now = time.monotonic()
+            place.attempts.append(Attempt(unit, now, now))
+            self._crew.hand(place.worker, unit)
+
+    def _next(self) -> Any:
+        return self._again.popleft() if self._again else next(self._units, None)
+
+    def _beside(self, place: Place) -> Any:
+        """A unit to make beside some that are being closed; None when any was lost before."""
+        lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
+        return None if self._again or lost_before else next(self._units, None)
+
+    def _straggler(self) -> Any:
+        """A unit that takes suspiciously long and runs only once; the first result will count."""
+        slow = straggler(self._attempts(), self._took, time.monotonic())
+        if slow is not None:
+            self._notice(f"{slow.unit}: slow; started a second time on another worker")
+        return slow and slow.unit
+
+    def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
+        place = next((p for p in self._places if p.worker is event.worker), None)
+        if place is None:
+            return
+        if event.kind == "ready":
+            place.ready = True
+            self._failures.pop(_STARTING, None)  # on spot nodes some fail now and then
+        elif event.kind == "died":
+            self._lose(place, f"its worker died ({event.value})")
+        elif event.kind == "failed" and event.unit is None:
+            self._fail(place, None, event.value)
+        elif attempt := place.at(event.unit):
+            self._hear_of(place, attempt, event, on_result)
+
+    def _hear_of(
+        self, place: Place, attempt: Attempt, event: Event, on_result: Callable[[Any], None]
+    ) -> None:
+        if event.kind != "items" or event.value != attempt.items:
+            attempt.beat = time.monotonic()
+        match event.kind:
+            case "items":
+                attempt.items = float(event.value)
+            case "made":
+                attempt.made = True
+                self._hand(place)
+            case "done":
+                self._finish(place, attempt, event.value, on_result)
+            case "failed":
+                self._fail(place, attempt, event.value)
+
+    def _finish(
+        self, place: Place, attempt: Attempt, result: Any, on_result: Callable[[Any], None]
+    ) -> None:
+        place.attempts.remove(attempt)
+        name = str(attempt.unit)
+        if name in self._done:
+            return
+        self._done.add(name)
+        self._took.append(time.monotonic() - attempt.since)
+        for other in list(self._places):
+            if copy := other.at(name):
+                self._drop(other, copy)
+        self._hand(place)  # what is left to do here, it need not wait for
+        on_result(result)
+
+    def _fail(self, place: Place, attempt: Attempt | None, error: Exception) -> None:
+        passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
+        if isinstance(error, AigcError) and not passing:
+            raise error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if attempt is None:
+            self._drop(place)
+        else:
+            place.attempts.remove(attempt)
+        self._count_failure(attempt and attempt.unit, reason, error)
+
+    def _lose(self, place: Place, reason: str, blamed: Attempt | None = None) -> None:
+        """Which of several units a worker died of is not known: none is counted a failure."""
+        if blamed is None and len(place.attempts) > 1:
+            self.failures += 1
+            names = " and ".join(str(attempt.unit) for attempt in place.attempts)
+            self._notice(f"{names}: {reason}; trying again, one at a time")
+            self._drop(place)
+            return
+        blamed = blamed or next(iter(place.attempts), None)
+        self._drop(place, blamed)
+        self._count_failure(blamed and blamed.unit, reason, None)
+
+    def _drop(self, place: Place, attempt: Attempt | None = None) -> None:
+        """Stop the worker; what it was at is to be run again, all but `attempt`."""
+        self._crew.stop(place.worker)
+        self._places.remove(place)
+        self._cut_at = time.monotonic()
+        for lost in place.attempts:
+            if lost is not attempt and not self._runs_elsewhere(str(lost.unit)):
+                self._failures.setdefault(str(lost.unit), 0)
+                self._again.append(lost.unit)
+
+    def _runs_elsewhere(self, name: str) -> bool:
+        return any(place.at(name) for place in self._places)
+
+    def _count_failure(self, unit: Any, reason: str, error: Exception | None) -> None:
+        name = _STARTING if unit is None else str(unit)
+        if self._runs_elsewhere(name):
+            return
+        self.failures += 1
+        failed = self._failures[name] = self._failures.get(name, 0) + 1
+        allowed = self._placement.max_retries
+        if failed <= allowed:
+            self._notice(f"{name}: {reason}; trying again ({failed} of {allowed})")
+            if unit is not None:
+                self._again.append(unit)
+            return
+        self._given_up[name] = reason
+        hopeless = len(self._given_up) >= min(_HOPELESS, self._count) and not self._done
+        if unit is None or hopeless:
+            raise error if isinstance(error, AigcError) else JobError(self._summary())
+        self._notice(f"{name}: given up after {failed} failures, the last: {reason}")
+
+    def _check_times(self) -> None:
+        now = time.monotonic()
+        for place in list(self._places):
+            if late := place.overdue(now, self._placement):
+                self._lose(place, late[1], late[0])
+        self._check_wait(now)
+
+    def _check_wait(self, now: float) -> None:
+        """Raises PlacementError when there has been no worker for longer than `wait_s`."""
+        if self.workers:
+            self._none_since = None
+            return
+        self._none_since = now if self._none_since is None else self._none_since
+        if now - self._none_since <= self._placement.wait_s:
+            return
+        why = "the cluster is busy" if self._room else "no node is large enough"
+        raise PlacementError(
+            f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: {why}; "
+            "try later, ask for smaller workers, or raise placement.wait_s"
+        )
+
+    def _summary(self) -> str:
+        shown = [f"{name}: {why}" for name, why in list(self._given_up.items())[:_SHOWN_FAILURES]]
+        tail = f"; and {more} more" if (more := len(self._given_up) - len(shown)) else ""
+        return f"given up: {'; '.join(shown)}{tail}. Run the same command again to retry them"

@@ -1,0 +1,89 @@
+"""What a generation worker is, on whatever it runs: a model loaded once, and units to call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from aigc.generation import gates as gating
+from aigc.generation.engine import Device, Engine, Passes
+from aigc.generation.gates import load_judge
+from aigc.generation.maker import Maker
+from aigc.generation.pipeline import OnItems
+from aigc.job.briefs import Briefs
+from aigc.job.draws import Draws
+from aigc.job.plan import Job
+from aigc.models.config import ModelConfig
+from aigc.specs import Gates
+from aigc.store import ModelStore, ModelVersion
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class ShardSetup:
+    """Made by the driver, called by each worker."""
+
+    job: Job
+    version: ModelVersion
+    out: str
+    briefs: Briefs | None = None
+    tensors: Tensors | None = None
+    """Sent along on a cluster, whose nodes may not see the store; else each worker loads them."""
+
+    def portable(self) -> ShardSetup:
+        """With the tensors."""
+        return replace(self, tensors=self.tensors or ModelStore().load(self.version))
+
+    def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
+        torch.set_num_threads(threads)
+        tensors = self.tensors or ModelStore().load(self.version)
+        maker = make_maker(self.job, self.version.config, tensors, self.briefs, threads=threads)
+        return lambda unit, on_items: unit(maker, self.out, on_items)
+
+
+@dataclass(frozen=True)
+class MeasureGates:
+    """The unit that resolves what gates leave open (percentiles) on the candidates `draws`."""
+
+    gates: Gates
+    draws: Draws
+    config: ModelConfig
+    tensors: Tensors
+
+    def __str__(self) -> str:
+        return "measuring the gates' thresholds"
+
+    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
+        probe = maker.engine.render(self.draws)
+        return gating.resolve(self.gates, self.config, self.tensors, probe, maker.job.device)
+
+
+def device_here(job: Job) -> Device:
+    """Where items of a finished `job` are made again: on what made them, else on the CPU."""
+    return "cuda" if job.device == "cuda" and torch.cuda.is_available() else "cpu"
+
+
+def make_maker(
+    job: Job,
+    config: ModelConfig,
+    tensors: Tensors,
+    briefs: Briefs | None,
+    *,
+    judged: bool = True,
+    threads: int = 1,
+) -> Maker:
+    """`judged=False` leaves the gates out, to make candidates that are known to have passed.
+
+    A GPU renders while at least two threads encode. Cores that render do one after the other: side
+    by side it measured slower.
+    """
+    engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
+    scores = "scores" in job.include
+    wanted = judged and (job.gates.local or scores)
+    judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
+    encoders = 1 if job.device == "cpu" else max(2, threads)
+    return Maker(job, briefs, engine, judge, encoders)

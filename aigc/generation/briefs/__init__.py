@@ -1,8 +1,0 @@
-"""Briefs: a table of what to make, one row an order, and the items each row stands for."""
-
-from aigc.generation.briefs.fields import Reject, rejects_bytes
-from aigc.generation.briefs.files import looks_like_briefs
-from aigc.generation.briefs.reading import Reading, read
-from aigc.generation.briefs.table import Briefs
-
-__all__ = ["Briefs", "Reading", "Reject", "looks_like_briefs", "read", "rejects_bytes"]

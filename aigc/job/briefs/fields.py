@@ -1,0 +1,273 @@
+"""One row's fields: what it says, what the spec says for it, and why it cannot be made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aigc.errors import SpecError, listed
+from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
+from aigc.job.conditions import fold, label_pattern
+from aigc.job.draws import DRAW
+from aigc.job.prompts import labels_in
+from aigc.models.config import ModelConfig
+from aigc.specs import GenerateSpec
+from aigc.types import Labels
+
+FIELDS = (
+    *("brief_id", "label", "prompt", "count", "seed", "first_index"),
+    *("width", "height", "codec", "quality", "truncation"),
+)
+"""What a row can say, in the order in which `Parser.parse` takes it: the names of `BriefColumns`,
+and `first_index`, which only requests to the endpoint have, as `index`."""
+_CODECS = ("png", "jpeg", "webp", "raw")
+_SIDE = 8192
+_SEEDS = 2**63
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that is no brief.
+
+    `row` counts from 1: rows of data in CSV (the header is none) and Parquet, lines in JSON Lines.
+    `code` is a word for programs, as OpenAI's errors have one.
+    """
+
+    row: int
+    brief_id: str | None
+    reason: str
+    code: str = "invalid_value"
+
+
+def rejects_bytes(rejects: Iterable[Reject]) -> bytes:
+    """JSON Lines of row, brief_id and reason."""
+    lines = []
+    for reject in rejects:
+        values = dataclasses.asdict(reject)
+        del values["code"]
+        lines.append(json.dumps(values, ensure_ascii=False) + "\n")
+    return "".join(lines).encode()
+
+
+class BadBriefError(Exception):
+    def __init__(self, reason: str, code: str = "invalid_value") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Brief(NamedTuple):
+    """One row of the table of briefs, in the order of its columns."""
+
+    brief_id: str
+    items: int
+    seed: int
+    first_index: int
+    label_pattern: int
+    truncation: float | None
+    width: int
+    height: int
+    codec: str
+    quality: int
+
+
+class Parser:
+    """Rows of one job into briefs. `names` says what the user calls each field.
+
+    Two briefs may have the same seed if the user gives it to both: they asked for the same
+    latents, say in two sizes. Seeds nobody gives differ. `comma` says that numbers may be written
+    with a decimal comma.
+    """
+
+    def __init__(
+        self,
+        spec: GenerateSpec,
+        config: ModelConfig,
+        names: Mapping[str, str],
+        comma: bool = False,
+    ) -> None:
+        self.names = names
+        self._comma = comma
+        self._synonyms = config.synonyms
+        self._spec = spec
+        self._known = config.labels if config.conditional else ()
+        self._width = spec.width or config.width
+        self._height = spec.height or config.height
+        self._numbers: dict[bytes, int] = {}
+        self._patterns: list[Labels] = []
+        self._by_label: dict[str, int | BadBriefError] = {}
+        self._default = self._number(label_pattern(self._known, spec.labels, config.usual))
+
+    @property
+    def patterns(self) -> tuple[Labels, ...]:
+        return tuple(self._patterns) if self._known else ()
+
+    def parse(self, row: int, values: Iterable[Any]) -> Brief:
+        """The brief of row `row`, which names it if nothing else does; `values` are in the order
+        of `FIELDS`, None where not given.
+
+        Raises:
+            BadBriefError: why it is none.
+        """
+        said = [given(value) for value in values]
+        name, label, prompt, count, seed, first, width, height, codec, quality, truncation = said
+        brief_id = str(row) if name is None else text_of(name)
+        if count is None and self._spec.count is None:
+            raise BadBriefError(
+                f"{self.names['count']}: missing; fill it in or set count in the spec"
+            )
+        return Brief(
+            brief_id,
+            self._whole("count", count, 1, DRAW - 1) or self._spec.count or 0,
+            self._seed(nfc(brief_id), seed),
+            self._whole("first_index", first, 0, DRAW - 1) or 0,
+            self._labels(label, prompt),
+            self._spec.truncation if truncation is None else self._truncation(truncation),
+            self._whole("width", width, 1, _SIDE) or self._width,
+            self._whole("height", height, 1, _SIDE) or self._height,
+            self._spec.codec if codec is None else self._codec(codec),
+            self._whole("quality", quality, 1, 100) or self._spec.quality,
+        )
+
+    def _seed(self, brief_id: str, seed: Any) -> int:
+        """As given, or else its own: whatever other briefs stand beside it."""
+        found = self._whole("seed", seed, 0, _SEEDS - 1)
+        if found is not None:
+            return found
+        digest = hashlib.sha256(f"{self._spec.seed}:{brief_id}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+    def _whole(self, field: str, value: Any, low: int, high: int) -> int | None:
+        if value is None:
+            return None
+        number = whole(value, self._comma)
+        if number is None or not low <= number <= high:
+            raise BadBriefError(
+                f"{self.names[field]} = {shown(value)}: expected a whole number from {low} to "
+                f"{high}{hint(value)}"
+            )
+        return number
+
+    def _truncation(self, value: Any) -> float:
+        number = real(value, self._comma)
+        if number is None or not 0 < number < math.inf:
+            raise BadBriefError(
+                f"{self.names['truncation']} = {shown(value)}: expected a number above 0"
+                f"{hint(value)}"
+            )
+        return number
+
+    def _codec(self, value: Any) -> str:
+        codec = {"jpg": "jpeg"}.get(str(value).strip().lower(), str(value).strip().lower())
+        if codec not in _CODECS:
+            raise BadBriefError(
+                f"{self.names['codec']} = {shown(value)}: expected one of {', '.join(_CODECS)}"
+            )
+        if codec == "raw" and self._spec.writer == "files":
+            raise BadBriefError(
+                f"{self.names['codec']} = 'raw': has no file format, which the writer files needs"
+            )
+        return codec
+
+    def _labels(self, label: Any, prompt: Any) -> int:
+        """Labels win over the prompt; without either it is what the spec says."""
+        if label is not None:
+            return self._pattern(label)
+        if prompt is None:
+            return self._default
+        if not isinstance(prompt, str):
+            raise BadBriefError(f"{self.names['prompt']} = {shown(prompt)}: expected text")
+        found = labels_in(prompt, self._known, self._synonyms)
+        if self._known and not found:
+            raise BadBriefError(
+                f"{self.names['prompt']} = {shown(prompt)}: names none of the model's labels: "
+                f"{listed(self._known)}",
+                "unknown_label",
+            )
+        return self._number(label_pattern(self._known, found or None))
+
+    def _pattern(self, label: Any) -> int:
+        key = label if isinstance(label, str) else json.dumps(label, default=str)
+        found = self._by_label.get(key)
+        if found is None:
+            found = self._by_label[key] = self._new_pattern(label)
+        if isinstance(found, BadBriefError):
+            raise BadBriefError(str(found), found.code)
+        return found
+
+    def _new_pattern(self, label: Any) -> int | BadBriefError:
+        name = self.names["label"]
+        if not self._known:
+            return BadBriefError(f"{name} = {shown(label)}: the model has no labels; leave it out")
+        try:
+            return self._number(
+                label_pattern(self._known, shares_of(label, self._known, self._comma))
+            )
+        except SpecError as error:
+            reason = str(error).removeprefix("labels: ") + self._several(label)
+            return BadBriefError(f"{name} = {shown(label)}: {reason}", "unknown_label")
+
+    def _several(self, label: Any) -> str:
+        """How several labels are written, where they are divided by another sign."""
+        if not isinstance(label, str):
+            return ""
+        parts = [part.strip() for part in re.split("[,;/+&]", label)]
+        known = {fold(name) for name in self._known}
+        several = len(parts) > 1 and all(fold(part) in known for part in parts)
+        return f"; write several as {'|'.join(parts)[:60]!r}" if several else ""
+
+    def _number(self, pattern: Labels) -> int:
+        number = self._numbers.setdefault(pattern.tobytes(), len(self._numbers))
+        if number == len(self._patterns):
+            self._patterns.append(pattern)
+        return number
+
+
+def brief_id_of(value: Any) -> str | None:
+    """As text, just as it is written; None where nothing is."""
+    found = given(value)
+    return None if found is None else text_of(found)
+
+
+def shares_of(label: Any, known: Iterable[str], comma: bool = False) -> dict[str, float]:
+    """`a`, `a|b`, `a:3|b:1`, a list of labels or an object of shares, as shares.
+
+    Raises:
+        SpecError: it is none of these.
+    """
+    if isinstance(label, list) and label and all(isinstance(part, tuple) for part in label):
+        label = dict(label)  # an Arrow map
+    if isinstance(label, Mapping):
+        pairs = [(text_of(name), share) for name, share in label.items() if share is not None]
+    elif isinstance(label, list):
+        pairs = [(text_of(name), 1) for name in label]
+    else:
+        pairs = _pairs(text_of(label).strip(), {fold(name) for name in known})
+    shares: dict[str, float] = {}
+    for name, share in pairs:
+        number = real(share, comma)
+        if not name or number is None or not 0 < number < math.inf:
+            percent = "; leave the % out" if str(share).strip().endswith("%") else ""
+            raise SpecError(
+                f"expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0{percent}"
+            )
+        shares[name] = shares.get(name, 0.0) + number
+        if shares[name] == math.inf:
+            raise SpecError(f"the shares of {name!r} are too large together; use ratios like 3:1")
+    return shares
+
+
+def _pairs(text: str, known: set[str]) -> list[tuple[str, Any]]:
+    if fold(text) in known:
+        return [(text, 1)]
+    return [_pair(part.strip(), known) for part in text.split("|")]
+
+
+def _pair(part: str, known: set[str]) -> tuple[str, Any]:
+    name, colon, share = part.rpartition(":")
+    return (part, 1) if not colon or fold(part) in known else (name.strip(), share)

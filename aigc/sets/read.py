@@ -1,0 +1,291 @@
+"""Reading a content set back, whatever its form: single items, or all rows as a stream."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aigc import storage
+from aigc.errors import JobError, SpecError
+from aigc.job.draws import DRAW, Ints
+from aigc.job.plan import Job
+from aigc.modalities.image import decode, decode_raw, fit
+from aigc.output import arrow, files, pictures, webdataset
+from aigc.output.writers import SUFFIX
+from aigc.specs import Codec
+from aigc.types import Json, Labels, ShardRecord, UInt8Images
+
+_COLUMNS = ["id", "index", "candidate", "seed", "label", "codec", "height", "width"]
+_BUFFER_BYTES = 2**20
+_TAR_ITEMS, _TAR_BYTES = 1024, 8 * 2**20
+_LOOSE_ITEMS = 32
+"""Pictures with a file each that are held at a time."""
+_CELL = 256
+"""Pixels a side that a picture has at most on a sheet."""
+_SHEET_LABELS, _SHEET_BYTES = 100, 64 * 2**20
+"""Rows at most, and pixels of all pictures together, whatever the number of labels."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One stored item: its file, or its values if raw."""
+
+    file: bytes
+    codec: Codec
+    height: int
+    width: int
+
+    def pixels(self, channels: int) -> npt.NDArray[np.uint8]:
+        """uint8 (H, W, C). Raises ValueError when it is damaged."""
+        if self.codec == "raw":
+            return decode_raw(self.file, (self.height, self.width, channels))
+        return decode(self.file, channels)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one shard in order: ids, indices, candidates and seeds (N,), pictures' files, class
+    indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None. `files`
+    is empty where pictures were not asked for."""
+
+    ids: list[str]
+    indices: Ints
+    candidates: Ints
+    seeds: Ints
+    files: list[bytes]
+    labels: Labels | None
+    codecs: list[Codec] | None
+    heights: Ints | None
+    widths: Ints | None
+
+    def codec(self, at: int, job: Job) -> Codec:
+        return job.codec if self.codecs is None else self.codecs[at]
+
+    def picture(self, at: int, job: Job) -> Picture:
+        """Row `at`; codec and size are the job's where the set tells no other."""
+        return Picture(
+            self.files[at],
+            self.codec(at, job),
+            job.height if self.heights is None else int(self.heights[at]),
+            job.width if self.widths is None else int(self.widths[at]),
+        )
+
+
+def rows(
+    out: str, record: ShardRecord, wanted: Set[int] | None = None, *, with_pictures: bool = True
+) -> Iterator[Rows]:
+    """One committed shard, some megabytes at a time; of `wanted` indices only, if given.
+
+    Raises:
+        JobError: the file cannot be read as what its name says.
+        StorageError: the file, or a picture that it names, is gone.
+    """
+    uri = storage.join(out, record.file)
+    is_tar = uri.endswith(SUFFIX["webdataset"])
+    try:
+        with storage.open_input(uri) as source:
+            if is_tar:
+                yield from _tar(source, wanted, with_pictures)
+            else:
+                yield from _parquet(source, out, wanted, with_pictures)
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        form = "a tar file" if is_tar else "Parquet"
+        raise JobError(f"{uri}: not readable as {form}: {error}") from None
+
+
+def items(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> dict[int, bytes]:
+    """The stored files of some item indices; errors as of `stored`."""
+    found = stored(out, job, records, wanted)
+    return {index: picture.file for index, picture in found.items()}
+
+
+def stored(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> dict[int, Picture]:
+    """Some items of the set, by index.
+
+    Raises:
+        SpecError: an index outside the job. JobError: its shard is not made yet.
+    """
+    return dict(_each_stored(out, job, records, wanted))
+
+
+def _each_stored(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> Iterator[tuple[int, Picture]]:
+    """`stored`, one after the other, in order."""
+    indices = list(wanted)
+    require_items(job, indices)
+    by_shard: dict[int, set[int]] = {}
+    for index in indices:
+        by_shard.setdefault(job.shard_of(index), set()).add(index)
+    for shard, inside in sorted(by_shard.items()):
+        if shard not in records:
+            raise JobError(f"item {min(inside)}: not generated yet; finish the job first")
+        for part in rows(out, records[shard], inside):
+            for at, index in enumerate(part.indices.tolist()):
+                yield index, part.picture(at, job)
+
+
+def draws(
+    out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
+) -> tuple[Ints, Ints]:
+    """Some item indices, sorted (N,), and the number (N,) of the draw each was accepted in.
+
+    Raises:
+        As `stored`.
+    """
+    indices = sorted(set(wanted))
+    require_items(job, indices)
+    found = dict.fromkeys(indices, 0)
+    if job.gates.any:
+        for shard in {job.shard_of(index) for index in indices}:
+            if shard not in records:
+                raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
+            for part in rows(out, records[shard], set(indices)):
+                number = (part.candidates // DRAW).tolist()
+                found.update(zip(part.indices.tolist(), number, strict=True))
+    return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
+
+
+def require_items(job: Job, indices: Iterable[int]) -> None:
+    """Raises SpecError when an index is not the job's."""
+    for index in indices:
+        if not 0 <= index < job.count:
+            raise SpecError(f"item {index}: the set has items 0 to {job.count - 1}")
+
+
+def first_of_each_label(job: Job, each: int) -> list[tuple[str, list[int]]]:
+    """(label name, its first `each` item indices) for every label the job makes.
+
+    An unconditional job gives ten groups without a name. Made from briefs, the groups are up to
+    ten stretches spread evenly over the set, named by their first item.
+    """
+    if job.briefs_digest is not None:
+        starts = dict.fromkeys(job.count * part // 10 for part in range(10))
+        ends = [*itertools.islice(starts, 1, None), job.count]
+        return [
+            (f"from {start:,}", list(range(start, min(start + each, end))))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    if not job.pattern:
+        runs = range(0, min(10 * each, job.count), each)
+        return [("", list(range(start, min(start + each, job.count)))) for start in runs]
+    groups = []
+    for label in dict.fromkeys(job.pattern):
+        places = [at for at, found in enumerate(job.pattern) if found == label]
+        rounds = range(-(-each // len(places)))
+        indices = [turn * len(job.pattern) + at for turn in rounds for at in places][:each]
+        groups.append((job.labels[label], [index for index in indices if index < job.count]))
+    return groups
+
+
+def sample_by_label(
+    out: str, job: Job, records: Mapping[int, ShardRecord], each: int
+) -> tuple[UInt8Images, list[str]]:
+    """Pixels of `first_of_each_label`, `each` a row, and the rows' names.
+
+    Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones, and
+    what is not made yet is blank. When there are too many labels to show, a last, blank row says
+    so.
+
+    Raises:
+        JobError: none of them is made.
+    """
+    groups = first_of_each_label(job, each)
+    shown = groups[:_SHEET_LABELS]
+    names = [name for name, _ in shown]
+    if len(groups) > len(shown):
+        names.append(f"the first {len(shown)} of {len(groups):,} labels")
+    most = min(_CELL, max(1, math.isqrt(_SHEET_BYTES // (len(names) * each * job.channels))))
+    wanted = [index for _, indices in shown for index in indices if job.shard_of(index) in records]
+    if not wanted:
+        raise JobError(f"{out}: nothing to show is made yet; finish the job first")
+    small = {
+        index: fit(
+            picture.pixels(job.channels), min(most, picture.height), min(most, picture.width)
+        )
+        for index, picture in _each_stored(out, job, records, wanted)
+    }
+    height, width = (max(cell.shape[axis] for cell in small.values()) for axis in (0, 1))
+    sheet = np.full((len(names) * each, height, width, job.channels), 255, dtype=np.uint8)
+    for row, (_, indices) in enumerate(shown):
+        for column, index in enumerate(indices):
+            if index in small:
+                sheet[row * each + column] = fit(small[index], height, width)
+    return sheet, names
+
+
+def _parquet(
+    source: pa.NativeFile, out: str, wanted: Set[int] | None, with_pictures: bool
+) -> Iterator[Rows]:
+    parquet = pq.ParquetFile(source, pre_buffer=True)
+    names = parquet.schema_arrow.names
+    needed = (*_COLUMNS, *pictures.COLUMNS, files.FILE) if with_pictures else _COLUMNS
+    columns = [name for name in needed if name in names]
+    for group in range(parquet.num_row_groups):
+        if wanted is not None and not _may_hold(parquet.metadata.row_group(group), wanted):
+            continue
+        table = parquet.read_row_group(group, columns=columns)
+        if wanted is not None:
+            table = table.filter(arrow.flags([at in wanted for at in table["index"].to_pylist()]))
+        if files.FILE not in columns:
+            yield _rows(table, pictures.files(table) if with_pictures else [])
+            continue
+        for at in range(0, len(table), _LOOSE_ITEMS):
+            part = table.slice(at, _LOOSE_ITEMS)
+            yield _rows(part, files.read_files(out, part[files.FILE].to_pylist()))
+
+
+def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
+    chunks = (group.column(at) for at in range(group.num_columns))
+    known = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == "index")
+    return known is None or any(known.min <= index <= known.max for index in wanted)
+
+
+def _tar(source: pa.NativeFile, wanted: Set[int] | None, with_pictures: bool) -> Iterator[Rows]:
+    file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
+    found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
+    while part := list(_some(found)):
+        documents: list[Json] = [document for document, _, _ in part]
+        names = [name for name in _COLUMNS if name in documents[0]]
+        table = pa.table({name: [document[name] for document in documents] for name in names})
+        yield _rows(table, [data for _, data, _ in part if with_pictures])
+
+
+def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, bytes, Any]]:
+    """The next of `items`, until they are many or large together."""
+    size_bytes = 0
+    for item in itertools.islice(items, _TAR_ITEMS):
+        yield item
+        size_bytes += len(item[1])
+        if size_bytes >= _TAR_BYTES:
+            return
+
+
+def _rows(table: pa.Table, found: list[bytes]) -> Rows:
+    def numbers(name: str) -> Any:
+        return arrow.values(table[name]) if name in table.column_names else None
+
+    return Rows(
+        ids=table["id"].to_pylist(),
+        indices=numbers("index"),
+        candidates=numbers("candidate"),
+        seeds=numbers("seed"),
+        files=found,
+        labels=None if table["label"].null_count else numbers("label"),
+        codecs=table["codec"].to_pylist() if "codec" in table.column_names else None,
+        heights=numbers("height"),
+        widths=numbers("width"),
+    )
