@@ -39,4 +39,4 @@ def test_a_few_modes_are_flagged_with_their_reasons() -> None:
 
 def test_a_missing_class_is_flagged() -> None:
     found = verdict(RNG.normal(size=(600, 16)).astype(np.float32), missing=["bag"])
-    assert found["verdict"] == "suspected: hardly any bag"
+    assert found["verdict"] == "suspected: almost no samples of bag"

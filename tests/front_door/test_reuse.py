@@ -196,7 +196,7 @@ def test_a_set_whose_source_is_gone_is_reused_with_a_remark(
     shutil.rmtree(tmp_path / "raw")
     code, _, told = aigc(capsys, *words, "--size", "16")
     assert code == 0
-    assert "made it of a source that is gone, as it was then; nothing to do" in told
+    assert "whose files are gone with this spec; nothing to do" in told
     code, _, told = aigc(capsys, *words, "--size", "24")
     assert code == 2
     assert "choose another out or delete it" in told

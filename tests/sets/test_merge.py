@@ -153,7 +153,7 @@ def test_only_sets_with_the_same_items_are_refused(
     ids = [pq.read_table(f"{part}/data")["id"].to_pylist() for part in parts]
     assert bool(set(ids[0]) & set(ids[1])) is shared
     if shared:
-        with pytest.raises(SpecError, match=r"seed and labels of .* so the same items"):
+        with pytest.raises(SpecError, match=r"seed and labels as .* so the same items"):
             merge(str(tmp_path / "all"), parts)
     else:
         assert merge(str(tmp_path / "all"), parts)["items"] == 60

@@ -11,6 +11,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.job.plan import Job
 from aigc.service.keys import create
 from tests.endpoint.conftest import Endpoint
+from tests.endpoint.conftest import client as client  # noqa: PLC0414
 from tests.endpoint.conftest import models as models  # noqa: PLC0414
 from tests.sets.conftest import SetMaker
 from tests.studio.chromium import Studio, chromium
