@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import psutil
 
+T = TypeVar("T")
 FOREIGN = {"ray", "torchinductor_root"}
 """What Ray (its logs) and torch leave in the temporary folder of a machine."""
 
@@ -63,7 +65,7 @@ class Command:
             time.sleep(0.1)
 
     def has(self, name: str) -> bool:
-        return any(name in process.name() for process in self.processes())
+        return any(name in each for each in _read(self.processes(), psutil.Process.name))
 
     def environment_of(self, name: str) -> dict[str, str]:
         return next(each.environ() for each in self.processes() if name in each.name())
@@ -81,4 +83,14 @@ class Command:
 
     def _left(self) -> list[str]:
         files = {path.name for path in self.temporary.iterdir()} - FOREIGN
-        return [" ".join(process.cmdline()) for process in self.processes()] + sorted(files)
+        lines = _read(self.processes(), psutil.Process.cmdline)
+        return [" ".join(line) for line in lines] + sorted(files)
+
+
+def _read(processes: list[psutil.Process], value: Callable[[psutil.Process], T]) -> list[T]:
+    """A field of those that have not ended since they were listed."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found.append(value(process))
+    return found
