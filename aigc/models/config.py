@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, ValidationInfo, field_validator
 
 from aigc.errors import listed
-from aigc.specs import Fit, GanModel, Spec, VaeModel
+from aigc.specs import Fit, Models, Spec, named_family
 
 
 class ModelConfig(Spec):
@@ -15,7 +15,7 @@ class ModelConfig(Spec):
 
     format: Literal[1] = 1
     modality: Literal["image"] = "image"
-    architecture: Annotated[GanModel | VaeModel, Field(discriminator="family")]
+    architecture: Annotated[Models, Discriminator(named_family)]
     height: int = Field(ge=8)
     width: int = Field(ge=8)
     channels: Literal[1, 3]

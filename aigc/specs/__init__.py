@@ -22,8 +22,10 @@ from aigc.specs.train import (
     Adversary,
     EvaluateSpec,
     GanModel,
+    Models,
     TrainSpec,
     VaeModel,
+    named_family,
 )
 from aigc.specs.watch import Remedy, TrainingWatch
 
@@ -53,6 +55,7 @@ __all__ = [
     "GenerateSpec",
     "MemorisationGate",
     "ModelName",
+    "Models",
     "Placement",
     "PrepareSpec",
     "RealismGate",
@@ -67,6 +70,7 @@ __all__ = [
     "build",
     "dump",
     "load",
+    "named_family",
     "parse_setting",
     "read",
     "set_dotted",

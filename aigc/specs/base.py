@@ -46,18 +46,16 @@ Place = Annotated[str, AfterValidator(_require_place)]
 """A path or an s3:// URI."""
 
 
-def no_booleans(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
-    """Before a field is read: refuses yes and no for numbers, which would be 1 and 0."""
-    texts = _numeric(cls).get(info.field_name or "")
-    if texts is not None and _has_boolean(value, texts):
-        raise PydanticCustomError("boolean", "expected a number, not true or false")
-    return value
-
-
 class Exact(BaseModel):
-    """Takes no yes and no for numbers."""
+    """Takes no yes and no for numbers, which would be 1 and 0."""
 
-    _no_booleans = field_validator("*", mode="before")(classmethod(no_booleans))
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        texts = _numeric(cls).get(info.field_name or "")
+        if texts is not None and _has_boolean(value, texts):
+            raise PydanticCustomError("boolean", "expected a number, not true or false")
+        return value
 
 
 @functools.cache

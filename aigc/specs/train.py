@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from aigc.specs.base import ModelName, Place, Placement, Seed, Spec, no_booleans
+from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
 from aigc.specs.watch import TrainingWatch
 
 
@@ -29,11 +29,6 @@ class AdversarialTerms(Spec):
     """DiffAugment policies (Zhao et al. 2020) for small data sets."""
     augment_probability: float = Field(1.0, ge=0, le=1)
     """Share of the pictures that are augmented."""
-    _no_booleans = field_validator(
-        *("r1_gamma", "r2_gamma", "gamma_final"),
-        *("penalty_sigma", "penalty_every", "augment_probability"),
-        mode="before",
-    )(classmethod(no_booleans))
 
 
 class GanModel(AdversarialTerms):
@@ -54,9 +49,6 @@ class GanModel(AdversarialTerms):
     """Residual blocks at each level of the `residual` networks."""
     conditional: bool = True
     spectral_norm: bool = False
-    _no_booleans_here = field_validator("latent_dim", "width", "blocks", mode="before")(
-        classmethod(no_booleans)
-    )  # each by name: a union told apart by `family` takes no "*"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -84,9 +76,6 @@ class Adversary(AdversarialTerms):
     reconstruction, relative to the size of the features."""
     reconstruction_weight: float = Field(3.0, gt=0)
     """Of the VAE's own loss, in units of the mean error of pixels in [-1, 1]."""
-    _no_booleans_here = field_validator(
-        *("start", "weight", "feature_weight", "reconstruction_weight"), mode="before"
-    )(classmethod(no_booleans))
 
 
 class VaeModel(Spec):
@@ -121,10 +110,6 @@ class VaeModel(Spec):
     20,000 training pictures, of which it can make pictures much like them."""
     adversary: Adversary | None = None
     """Only with `networks: residual`, `variance: best` and `likelihood: pyramid` or `laplace`."""
-    _no_booleans = field_validator(
-        *("latent_dim", "width", "blocks", "beta", "variance", "free_bits", "kl_warmup_images"),
-        mode="before",
-    )(classmethod(no_booleans))
 
     def check(self) -> None:
         """Raises ValueError where fields do not go together."""
@@ -144,6 +129,11 @@ class VaeModel(Spec):
             )
 
 
+def named_family(value: Any) -> Any:
+    """The family that a model, or its fields, name; None where they name none."""
+    return value.get("family") if isinstance(value, dict) else getattr(value, "family", None)
+
+
 def _family(value: Any) -> str:
     """The family that a model's fields belong to: the one they name, or the one that has them."""
     if not isinstance(value, dict):
@@ -154,9 +144,10 @@ def _family(value: Any) -> str:
     return "vae" if only_vae & value.keys() else "gan"
 
 
-AnyModel = Annotated[
-    Annotated[GanModel, Tag("gan")] | Annotated[VaeModel, Tag("vae")], Discriminator(_family)
-]
+Models = Annotated[GanModel, Tag("gan")] | Annotated[VaeModel, Tag("vae")]
+"""To be told apart by a function: a field that tells them apart by its name takes no validators,
+and `Spec` has one for all fields."""
+AnyModel = Annotated[Models, Discriminator(_family)]
 
 Preset = Literal[
     "adaptive", "adaptive-gan", "adaptive-vae", "relativistic", "dcgan", "vae", "smoke"
