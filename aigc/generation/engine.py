@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +22,7 @@ from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
+from aigc.models.prior import blended
 from aigc.models.sampling import PriorInference
 from aigc.types import Labels
 
@@ -123,7 +123,7 @@ class Engine:
             known = None if labels is None else labels.repeat(len(noise))
             placed, label = self._placed(noise, known)
             return self._sampler.prior.near(mean.to(placed.device), placed, label, strength).cpu()
-        return math.sqrt(1 - strength**2) * mean + strength * noise
+        return blended(mean, noise, strength)
 
     def _plain(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
         z, label = self._placed(z, labels)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aigc.models.prior import class_of
+
 _EDGE = 1e-12
 _NEAREST, _FARTHEST = 0.25, 0.75
 """Where between the two encodings a sample may lie: never at one of them."""
@@ -63,7 +65,7 @@ class NeighbourPrior(nn.Module):
         """Latents of noise and labels; `noise` itself where `label` is float, as `points` gives."""
         if label is not None and label.is_floating_point():
             return noise
-        at = noise.new_zeros(len(noise), dtype=torch.int64) if label is None else label
+        at = class_of(noise, label)
         first, length = self.start[at], self.start[at + 1] - self.start[at]
         row, rest = _pick(noise[:, 0], length)
         row = first + row

@@ -100,15 +100,14 @@ class MixturePrior(nn.Module):
         return self.points(self.inverse(latents, label), becomes)
 
     def near(self, point: Tensor, noise: Tensor, label: Tensor | None, strength: float) -> Tensor:
-        """The first part of points near `point`: sqrt(1 - s^2) point + s noise, as normal as the
-        prior is whatever the strength s in 0..1."""
-        return math.sqrt(1 - strength**2) * point + strength * noise
+        """The first part of points near `point`, see `blended`."""
+        return blended(point, noise, strength)
 
     def inverse(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """Noise that is mapped to `latents` by the component which most likely made them; cut
         where that is more than about five standard deviations from its mean."""
         inner, part = self._located(latents, label)
-        at = _indices(latents, label)
+        at = class_of(latents, label)
         low, high = self._stretch(at, (part - at * self.weight.shape[1])[:, None])
         uniform = low + (high - low) * torch.special.ndtr(inner[:, :1].double())
         first = torch.special.ndtri(uniform.clamp(_EDGE, 1 - _EDGE))
@@ -116,11 +115,11 @@ class MixturePrior(nn.Module):
 
     def log_density(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """log p(latents | label) in nats, (B,)."""
-        return self._log_joint(latents, _indices(latents, label)).logsumexp(1)
+        return self._log_joint(latents, class_of(latents, label)).logsumexp(1)
 
     def _inner(self, noise: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Noise within the component, (B, latent_dim), and the component's number, int64 (B,)."""
-        at = _indices(noise, label)
+        at = class_of(noise, label)
         uniform = torch.special.ndtr(noise[:, :1].double())
         picked = (uniform >= self._edges()[at][:, 1:-1]).sum(1, keepdim=True)
         low, high = self._stretch(at, picked)
@@ -129,7 +128,7 @@ class MixturePrior(nn.Module):
         return torch.cat([first, noise[:, 1:]], 1), self._part(at, picked)
 
     def _located(self, latents: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        at = _indices(latents, label)
+        at = class_of(latents, label)
         part = self._part(at, self._log_joint(latents, at).argmax(1, keepdim=True))
         return self.parts.inverse(latents, part), part
 
@@ -152,13 +151,18 @@ class MixturePrior(nn.Module):
         return torch.cat([torch.zeros_like(summed[:, :1]), summed / summed[:, -1:]], 1)
 
 
+def blended(point: Tensor, noise: Tensor, strength: float) -> Tensor:
+    """sqrt(1 - s^2) point + s noise: N(0, 1) where both are, whatever the strength s in 0..1."""
+    return math.sqrt(1 - strength**2) * point + strength * noise
+
+
 def standard_normal(noise: Tensor) -> Tensor:
     """log N(noise; 0, 1) summed over float (B, D), (B,)."""
     return -0.5 * (noise.square() + _LOG_2PI).sum(1)
 
 
-def _indices(rows: Tensor, label: Tensor | None) -> Tensor:
-    """`label`, or zeros for as many `rows`."""
+def class_of(rows: Tensor, label: Tensor | None) -> Tensor:
+    """`label`, or zeros for as many `rows` of a model without classes: int64 (B,)."""
     if label is None:
         return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     return label

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from aigc.presets.balance import balance_reason, class_balance
@@ -37,7 +37,6 @@ _GAMMA_64 = 4.0
 _VAE_GAMMA_64 = 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
-_HALF_LIFE_REASON = "2 % of the images that training will see, at most 10,000"
 _FAMILY_REASONS = {
     True: f"up to {_SMALL_SIDE} pixels a GAN is sharper and as varied at equal time",
     False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part "
@@ -127,15 +126,9 @@ def _large_gan(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Residual networks, as wide as the time allows."""
-    on_cpu = hardware.device == "cpu"
-    if on_cpu:
-        hardware = dataclasses.replace(hardware, bf16=False)
-    budget = hardware.flops * seconds
-    pixels = facts.height * facts.width
-    costs = {width: _WIDE_FLOPS * pixels / 64**2 * (width / 64) ** 1.4 for width in _WIDTHS}
-    width = _widest(costs, budget)
-    images = budget / costs[width]
-    gamma = _GAMMA_64 * pixels / 64**2
+    budget = _residual_flops(hardware) * seconds
+    width, images = _widest(_WIDE_FLOPS, _WIDTHS, facts, budget)
+    gamma = _GAMMA_64 * facts.height * facts.width / 64**2
     model = GanModel(
         generator="residual",
         discriminator="residual",
@@ -146,14 +139,11 @@ def _large_gan(
         penalty_every=4,
         **_augmentation(facts),
     )
-    batch = 16 if on_cpu else 64
+    shared, shared_reasons = _residual_training(hardware, images)
     fields: dict[str, Any] = {
         "model": model,
-        "batch_size": batch,
         "lr": 1e-3,
         "lr_final": 3e-5,
-        "precision": "fp32" if on_cpu else "auto",
-        "ema_half_life_images": _half_life(images),
         "class_balance": class_balance(facts),
     }
     reasons = {
@@ -162,13 +152,8 @@ def _large_gan(
         "model.width": _width_reason(images, seconds),
         "model.r1_gamma": f"{_GAMMA_64:g} at 64 x 64, in proportion to the number of pixels",
         "model.penalty": "costs half of differentiating twice",
-        "batch_size": "on CPUs more steps are worth more than steadier ones"
-        if on_cpu
-        else "fills a GPU",
-        "precision": _precision_reason(on_cpu),
-        "ema_half_life_images": _HALF_LIFE_REASON,
     }
-    return fields, reasons | _shared_reasons(facts, fields)
+    return fields | shared, reasons | shared_reasons | _shared_reasons(facts, fields)
 
 
 def _vae(
@@ -176,18 +161,26 @@ def _vae(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Above 32 pixels residual networks in small batches; else the recipe `vae`, as wide as the
     time allows."""
-    on_cpu, small = hardware.device == "cpu", _is_small(facts)
-    if on_cpu and not small:
-        hardware = dataclasses.replace(hardware, bf16=False)
-    budget, pixels = hardware.flops * seconds, facts.height * facts.width
-    flops = _VAE_FLOPS if small else _RESIDUAL_VAE_FLOPS
-    costs = {width: flops * pixels / 64**2 * (width / 64) ** 1.4 for width in _VAE_WIDTHS}
-    width = _widest(costs, budget)
-    images, balance = budget / costs[width], class_balance(facts)
+    rule = _small_vae if _is_small(facts) else _large_vae
+    return rule(facts, hardware, seconds)
+
+
+def _small_vae(
+    facts: DataFacts, hardware: Hardware, seconds: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    width, images = _widest(_VAE_FLOPS, _VAE_WIDTHS, facts, hardware.flops * seconds)
+    balance = class_balance(facts)
     reasons = {"model.width": _width_reason(images, seconds)} | balance_reason(facts, balance)
-    if small:
-        model = VaeModel(width=width)
-        return {"model": model, "class_balance": balance}, reasons
+    return {"model": VaeModel(width=width), "class_balance": balance}, reasons
+
+
+def _large_vae(
+    facts: DataFacts, hardware: Hardware, seconds: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    budget = _residual_flops(hardware) * seconds
+    width, images = _widest(_RESIDUAL_VAE_FLOPS, _VAE_WIDTHS, facts, budget)
+    balance = class_balance(facts)
+    shared, shared_reasons = _residual_training(hardware, images)
     fields: dict[str, Any] = {
         "model": VaeModel(
             networks="residual",
@@ -197,15 +190,23 @@ def _vae(
             prior="neighbours",
             adversary=_adversary(facts),
         ),
-        "batch_size": 16 if on_cpu else 64,
         "lr": 2e-3,
         "lr_final": 1e-4,
         "betas": (0.5, 0.99),
-        "precision": "fp32" if on_cpu else "auto",
-        "ema_half_life_images": _half_life(images),
         "class_balance": balance,
     }
-    return fields, reasons | _vae_reasons(on_cpu)
+    reasons = {
+        "model.width": _width_reason(images, seconds),
+        **balance_reason(facts, balance),
+        "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
+        "leave no checkerboards",
+        "model.likelihood": "outlines and colours weigh more than fine detail",
+        "model.prior": "samples between two alike pictures; the model holds their encodings, from "
+        "which they can be remade approximately: where that must not be, set mixture",
+        "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
+        "model.latent_dim": "enough for a few thousand pictures to be told apart",
+    }
+    return fields | shared, reasons | shared_reasons
 
 
 def _adversary(facts: DataFacts) -> Adversary:
@@ -219,38 +220,44 @@ def _adversary(facts: DataFacts) -> Adversary:
     )
 
 
-def _vae_reasons(on_cpu: bool) -> dict[str, str]:
-    return {
-        "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
-        "leave no checkerboards",
-        "model.likelihood": "outlines and colours weigh more than fine detail",
-        "model.prior": "samples between two alike pictures; the model holds their encodings, from "
-        "which they can be remade approximately: where that must not be, set mixture",
-        "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
-        "model.latent_dim": "enough for a few thousand pictures to be told apart",
+def _residual_flops(hardware: Hardware) -> float:
+    """Operations a second of residual networks: on CPUs bfloat16 does not speed them up."""
+    on_cpu = hardware.device == "cpu"
+    return (dataclasses.replace(hardware, bf16=False) if on_cpu else hardware).flops
+
+
+def _residual_training(hardware: Hardware, images: float) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the residual networks of both families share, and why; `images` that training sees."""
+    on_cpu = hardware.device == "cpu"
+    fields = {
+        "batch_size": 16 if on_cpu else 64,
+        "precision": "fp32" if on_cpu else "auto",
+        "ema_half_life_images": int(min(10_000, max(500, 0.02 * images))),
+    }
+    reasons = {
         "batch_size": "on CPUs more steps are worth more than steadier ones"
         if on_cpu
         else "fills a GPU",
-        "precision": _precision_reason(on_cpu),
-        "ema_half_life_images": _HALF_LIFE_REASON,
+        "precision": "grouped convolutions are slower in bfloat16 on CPUs, even native"
+        if on_cpu
+        else "bfloat16 where it is native",
+        "ema_half_life_images": "2 % of the images that training will see, at most 10,000",
     }
+    return fields, reasons
 
 
-def _half_life(images: float) -> int:
-    return int(min(10_000, max(500, 0.02 * images)))
+def _widest(
+    flops: float, widths: Sequence[int], facts: DataFacts, budget: float
+) -> tuple[int, float]:
+    """The widest network that sees enough images in `budget` operations, and how many it sees.
 
-
-def _precision_reason(on_cpu: bool) -> str:
-    if on_cpu:
-        return "grouped convolutions are slower in bfloat16 on CPUs, even native"
-    return "bfloat16 where it is native"
-
-
-def _widest(costs: dict[int, float], budget: float) -> int:
-    """The widest network that sees enough images; `costs`: operations an image by width. Grouped
-    convolutions make the cost grow less than with the square of the width."""
+    `flops` are the operations that one image costs at 64 x 64 and width 64. Grouped convolutions
+    make the cost grow less than with the square of the width."""
+    pixels = facts.height * facts.width
+    costs = {width: flops * pixels / 64**2 * (width / 64) ** 1.4 for width in widths}
     fitting = [width for width, cost in costs.items() if budget / cost >= _LEAST_IMAGES]
-    return max(fitting, default=min(costs))
+    width = max(fitting, default=min(costs))
+    return width, budget / costs[width]
 
 
 def _width_reason(images: float, seconds: float) -> str:

@@ -35,7 +35,6 @@ class Critic:
         self.discriminator = discriminator
         self.optimizer = optimizer
         self.loss = ADVERSARIAL[terms.loss]
-        self._gamma_factor = 1.0
         self._adjustments = Adjustments()
         self._mixed = is_mixed(spec, device)
 
@@ -51,16 +50,16 @@ class Critic:
     ) -> tuple[Figures, list[Tensor]]:
         """One step on real pictures and `fakes` (of the micro-batch of that number, without
         gradient); what is logged, and the logits of the real pictures, a tensor a micro-batch."""
-        self._gamma_factor = gamma_factor(self._terms, done) * self._adjustments.penalty
+        factor = gamma_factor(self._terms, done) * self._adjustments.penalty
+        factor *= lazy_weight(step, self._terms.penalty_every)
         self.discriminator.requires_grad_(True)
         self.discriminator.zero_grad(set_to_none=True)
         of_real: list[Tensor] = []
         losses: list[Tensor] = []
         of_fakes: list[Tensor] = []
-        weight = lazy_weight(step, self._terms.penalty_every)
         for number, (real, label, draws) in enumerate(batches):
             real_logits, fake_logits, penalty = self._judge(
-                real, fakes(number), label, draws, weight
+                real, fakes(number), label, draws, factor
             )
             loss = self.loss.discriminator(real_logits, fake_logits)
             ((loss + penalty) / len(batches)).backward()  # type: ignore[no-untyped-call]
@@ -102,10 +101,9 @@ class Critic:
         return augment(pictures, self._terms.augment or AUGMENTATIONS, uniform, probability)
 
     def _judge(
-        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, weight: int
+        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, factor: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of both, and the penalties as due at this step."""
-        factor = weight * self._gamma_factor
+        """Logits of both, and the penalties, `factor` times the gammas."""
         r1_gamma, r2_gamma = factor * self._terms.r1_gamma, factor * self._terms.r2_gamma
         exact = self._terms.penalty == "exact"
         real = self.augment(real, draws, "augment real").requires_grad_(exact and r1_gamma > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
 from aigc.models import ModelConfig, build_discriminator, build_sampler
@@ -15,7 +15,7 @@ from aigc.training.critic import Critic
 from aigc.training.device import autocast
 from aigc.training.draws import Draws
 from aigc.training.health import spread
-from aigc.training.learner import Batch, Figures, Finished
+from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.parallel import Group
 
 
@@ -38,7 +38,9 @@ class GanLearner:
         self.modules = {"generator": self.generator, "discriminator": self.discriminator}
         self.published = {"sampler": self.generator}
         self.published_raw = {"discriminator": self.discriminator}
-        self.optimizers = {name: adam(module, spec) for name, module in self.modules.items()}
+        self.optimizers = {
+            name: adam(module.parameters(), spec) for name, module in self.modules.items()
+        }
         judge = self.discriminator, self.optimizers["discriminator"]
         self._critic = Critic(spec, spec.model, *judge, device, group)
 
@@ -86,7 +88,3 @@ class GanLearner:
         with autocast(self._spec, self._device):
             pictures: Tensor = self.generator(z, label)
         return pictures
-
-
-def adam(module: nn.Module, spec: TrainSpec) -> optim.Optimizer:
-    return optim.Adam(module.parameters(), lr=spec.lr, betas=spec.betas, fused=True)

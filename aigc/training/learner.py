@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor, nn, optim
 
 from aigc.data.dataset import Dataset
+from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.draws import Draws
 from aigc.types import Json
@@ -62,3 +63,10 @@ class Learner(Protocol):
         after training; the same again for the same averages. Training is not touched. A `preview`
         takes seconds at most."""
         ...
+
+
+def adam(
+    parameters: Iterable[nn.Parameter], spec: TrainSpec, betas: tuple[float, float] | None = None
+) -> optim.Optimizer:
+    """Adam at `spec.lr`, which the loop changes at each step; `betas` in place of `spec.betas`."""
+    return optim.Adam(parameters, lr=spec.lr, betas=betas or spec.betas, fused=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from aigc.models.neighbours import NeighbourPrior
 from aigc.training.encodings import Encodings
+from aigc.training.prior import largest_in_the_middle
 
 NEIGHBOURS = 8
 _AT_ONCE = 1_000
@@ -38,8 +39,7 @@ def _sorted(mean: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
     """`members` with those that are closest to others in the middle, and the places of each one's
     neighbours among them, (M, NEIGHBOURS)."""
     nearest, distance = _nearest(mean[members])
-    rising = distance.argsort(descending=True, stable=True)
-    order = torch.cat([rising[0::2], rising[1::2].flip(0)])
+    order = largest_in_the_middle(-distance)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     return members[order], place[nearest[order]]

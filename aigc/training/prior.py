@@ -111,7 +111,7 @@ def _em(
         if score - before < _EM_GAIN_NATS:
             break
         before = score
-    order = _heaviest_in_the_middle(weight)
+    order = largest_in_the_middle(weight)
     return weight[order], means[order], factors[order]
 
 
@@ -136,9 +136,9 @@ def _log_normal(latents: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     return standard_normal(noise) - factor.diagonal().log().sum()
 
 
-def _heaviest_in_the_middle(weight: Tensor) -> Tensor:
-    """An order of (K,) components in which the weights rise, then fall."""
-    rising = weight.argsort(stable=True)
+def largest_in_the_middle(values: Tensor) -> Tensor:
+    """An order of (K,) values in which they rise, then fall."""
+    rising = values.argsort(stable=True)
     return torch.cat([rising[0::2], rising[1::2].flip(0)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
 from aigc.models import (
@@ -32,7 +32,7 @@ from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
 from aigc.training.encodings import Encodings, encode
-from aigc.training.learner import Batch, Figures, Finished
+from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.neighbours import fit_neighbours
 from aigc.training.parallel import Group
 from aigc.training.prior import MOST_COMPONENTS, fit_mixture
@@ -79,18 +79,14 @@ class VaeLearner:
         self.published = {"sampler": self.decoder, "encoder": self.encoder}
         self.published_raw: dict[str, nn.Module] = {}
         both = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.optimizers: dict[str, optim.Optimizer] = {
-            "both": optim.Adam(both, lr=spec.lr, betas=spec.betas, fused=True)
-        }
+        self.optimizers = {"both": adam(both, spec)}
         self._critic: Critic | None = None
         if spec.model.adversary:
             self._critic = self._adversary(spec.model.adversary)
 
     def _adversary(self, adversary: Adversary) -> Critic:
         judge = build_discriminator(self._config).to(self._device).requires_grad_(False)
-        optimizer = optim.Adam(
-            judge.parameters(), lr=self._spec.lr, betas=_DISCRIMINATOR_BETAS, fused=True
-        )
+        optimizer = adam(judge.parameters(), self._spec, _DISCRIMINATOR_BETAS)
         self.modules["discriminator"] = self.published_raw["discriminator"] = judge
         self.optimizers["discriminator"] = optimizer
         return Critic(self._spec, adversary, judge, optimizer, self._device, self._group)
