@@ -64,7 +64,8 @@ def line(
 
 
 def split_cells(cells: Mapping[str, Role | None], by_folder: bool) -> str:
-    """What the cells of a column of splits became; an empty one leaves it to the folder or file."""
+    """The role of each cell in a column of splits, as text. For an empty cell the folder or file
+    decides."""
     told = [f"{shown(cell)} to {_VERBS[role]}" for cell, role in sorted(cells.items()) if role]
     empty = "as their folders" if by_folder else "to train on"
     known = listed(told, 6) if told else ""

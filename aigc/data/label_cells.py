@@ -1,4 +1,4 @@
-"""What the cells of a label column name, and how the names of a source's classes were spelled.
+"""The classes that the cells of a label column name, and the spellings of these classes.
 
 A column of numbers is one kind of number, however each is written: `1` is `1.0`. Cells such as
 `nan` stand for no label.

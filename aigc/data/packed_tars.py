@@ -29,7 +29,7 @@ _OPEN: dict[str, Callable[[Any], Any]] = {
     "xz": lzma.LZMAFile,
 }
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, OSError)
-"""What decompressors raise on what is damaged, cut off or of another kind."""
+"""Errors of decompressors on a file that is damaged, cut off or of another kind."""
 _PIECE_BYTES = 2**20
 _FREE_BYTES = 2**30
 _MOST_TIMES = 100

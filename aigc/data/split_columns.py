@@ -25,11 +25,11 @@ class SplitColumn:
     """Of one file: the role of each row."""
 
     file_role: Role
-    """Where there is no column, or its cell is empty."""
+    """The role of a row if the file has no column of splits, or the cell is empty."""
     name: str = ""
     """Of the column; empty when there is none."""
     cells: Mapping[str, Role | None] = field(default_factory=dict)
-    """What each cell means; None for an empty one."""
+    """The role that each cell means; None for an empty cell."""
     rows: Mapping[Role, int] = field(default_factory=dict)
     """How many rows have each role."""
 
@@ -91,5 +91,5 @@ def _counts(uri: str, name: str) -> Counter[str]:
 
 
 def cells(splits: Sequence[SplitColumn]) -> dict[str, Role | None]:
-    """What each cell of all files means."""
+    """The role that each cell means, over all files."""
     return {cell: role for one in splits for cell, role in one.cells.items()}

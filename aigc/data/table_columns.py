@@ -82,7 +82,7 @@ def split_cell(value: Any) -> str:
 
 
 def split_role(value: str, where: str, spec: PrepareSpec) -> Role | None:
-    """What a cell means; None for an empty one. Raises DataError for an unknown word."""
+    """The role that a cell means; None for an empty cell. Raises DataError for an unknown word."""
     if not value:
         return None
     role = role_of(value, spec.splits)
