@@ -21,6 +21,7 @@ ROOMS = [
     "types",
     "cpus",
     "threads",
+    "isolated",
     "storage",
     "specs",
     "presets",
