@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from aigc.models import build_discriminator, build_encoder, build_sampler
-from aigc.models.config import ModelConfig
-from aigc.models.prior import MixturePrior
-from aigc.specs import GanModel, VaeModel
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
+from aigc.families.networks import build_discriminator, build_encoder, build_sampler
+from aigc.families.networks.prior import MixturePrior
+from aigc.families.vae import VaeModel
 from aigc.store import ModelStore, ModelVersion
 
 LABELS = ("zero", "one", "two", "three")

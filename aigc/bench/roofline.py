@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from aigc import arrow
+from aigc.families.config import ModelConfig
+from aigc.families.networks import load_sampler
+from aigc.families.networks.inference import for_inference
 from aigc.generation.ahead import ahead
 from aigc.generation.engine import DTYPES, Device, Precision
 from aigc.modalities.image import encode, to_pixels
-from aigc.models import load_sampler
-from aigc.models.config import ModelConfig
-from aigc.models.inference import for_inference
-from aigc.output import arrow
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 

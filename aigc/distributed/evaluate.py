@@ -21,9 +21,9 @@ from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
 from aigc.execution.pool import Pool
+from aigc.families.config import ModelConfig
 from aigc.generation.engine import Device, Engine, Passes
 from aigc.job.draws import Draws
-from aigc.models.config import ModelConfig
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard

@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 
 from aigc import storage
+from aigc.conditions.labels import label_pattern, labels_of
 from aigc.errors import SpecError, StoreError
+from aigc.families.config import ModelConfig
 from aigc.generation.engine import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
-from aigc.job.conditions import label_pattern, labels_of
 from aigc.job.draws import Draws, Ints
 from aigc.job.plan import Job, Range, shard_items
-from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from aigc.families.config import ModelConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import Device, Engine, Passes
 from aigc.generation.gates import load_judge
@@ -16,7 +17,6 @@ from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
 from aigc.job.draws import Draws
 from aigc.job.plan import Job
-from aigc.models.config import ModelConfig
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
 

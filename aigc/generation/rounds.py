@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aigc import storage
+from aigc import arrow, storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
 from aigc.generation.ahead import ahead
@@ -34,7 +34,7 @@ from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
 from aigc.job.draws import DRAW, Ints
 from aigc.job.plan import Job
-from aigc.output import arrow, pictures, schema
+from aigc.output import pictures, schema
 from aigc.output.made import Made
 from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from aigc.conditions.labels import labels_of
 from aigc.errors import JobError
+from aigc.families.config import ModelConfig
 from aigc.job.briefs import Briefs
-from aigc.job.conditions import labels_of
 from aigc.job.draws import DRAW, Draws, Ints
-from aigc.models.config import ModelConfig
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 

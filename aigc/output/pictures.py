@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aigc import arrow
 from aigc.modalities.image import SUFFIX
-from aigc.output import arrow
 from aigc.specs import Codec
 
 IMAGE, PIXELS = "image", "pixels"

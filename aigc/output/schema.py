@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from aigc import arrow
 from aigc.job.briefs import Briefs
 from aigc.job.draws import Ints
 from aigc.job.plan import Job
-from aigc.output import arrow, pictures
+from aigc.output import pictures
 from aigc.output.made import Made
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.specs import Codec

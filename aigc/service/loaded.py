@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from aigc import __version__
 from aigc.errors import JobError, StoreError
+from aigc.families.networks import ENCODER_PREFIX, load_encoder
 from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, Passes, Precision, best_precision
 from aigc.job.draws import Draws
-from aigc.models import ENCODER_PREFIX, load_encoder
 from aigc.service.process import Held, RenderProcess
 from aigc.service.renderer import Renderer
 from aigc.service.settings import ServiceSettings

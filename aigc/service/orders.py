@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import numpy as np
 
+from aigc.conditions.labels import find_label, integer_weights, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.errors import SpecError, listed
 from aigc.generation.delivery import Format
-from aigc.job.conditions import find_label, integer_weights, label_pattern
 from aigc.job.draws import Draws
-from aigc.job.prompts import labels_in
 from aigc.modalities.image import SUFFIX
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded import Loaded

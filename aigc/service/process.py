@@ -26,9 +26,9 @@ import safetensors.torch
 import torch
 
 from aigc.errors import JobError
+from aigc.families.config import ModelConfig
 from aigc.generation.engine import Engine, Passes
 from aigc.job.draws import Draws
-from aigc.models.config import ModelConfig
 from aigc.service.renderer import Rendered, Renderer, Run
 
 _ANSWER_S = 300.0

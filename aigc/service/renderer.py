@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from aigc.errors import StoreError
+from aigc.families.config import ModelConfig
 from aigc.generation.delivery import Format, to_files_each
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
 from aigc.job.draws import Draws, Pictures
-from aigc.models.config import ModelConfig
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc import storage
+from aigc.conditions.labels import find_label
 from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.job.briefs import Briefs
-from aigc.job.conditions import find_label
 from aigc.job.draws import DRAW, Ints
 from aigc.job.plan import Job, draws_of
 from aigc.modalities.image import MIME, encode

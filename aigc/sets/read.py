@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aigc import storage
+from aigc import arrow, storage
 from aigc.errors import JobError, SpecError
 from aigc.job.draws import DRAW, Ints
 from aigc.job.plan import Job
 from aigc.modalities.image import decode, decode_raw, fit
-from aigc.output import arrow, files, pictures, webdataset
+from aigc.output import files, pictures, webdataset
 from aigc.output.writers import SUFFIX
 from aigc.specs import Codec
 from aigc.types import Json, Labels, ShardRecord, UInt8Images

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import Codec, Fraction, Items, Place, Placement, Seed, Spec
+from aigc.strict import Codec, Fraction, Items, Place, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]

@@ -19,8 +19,8 @@ from aigc.evaluation.kid import squared_mmd
 from aigc.evaluation.prdc import Prdc, prdc
 from aigc.evaluation.reference import MIN_IMAGES, real_features
 from aigc.evaluation.stages import Stages
+from aigc.families.networks import ModelConfig
 from aigc.modalities.image import to_network, to_pixels
-from aigc.models import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training.draws import Draws
 from aigc.training.health import spread

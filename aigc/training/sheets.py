@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aigc.families.networks import ModelConfig
 from aigc.modalities.image import contact_sheet, to_pixels
-from aigc.models import ModelConfig
 from aigc.training.draws import Draws
 
 _COLUMNS = 10

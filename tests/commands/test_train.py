@@ -11,7 +11,9 @@ from PIL import Image
 
 from aigc.commands.train import _shown, resolve
 from aigc.errors import SpecError
-from aigc.specs import GanModel, PrepareSpec, VaeModel
+from aigc.families.gan import GanModel
+from aigc.families.vae import VaeModel
+from aigc.specs import PrepareSpec
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from aigc.commands.generate import parse_labels
+from aigc.conditions.labels import find_label, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.data.dataset import open_dataset
 from aigc.distributed.evaluate import asked_labels
 from aigc.distributed.generate import run as generate
 from aigc.distributed.prepare import run as prepare
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.briefs import read
-from aigc.job.conditions import find_label, label_pattern
-from aigc.job.prompts import labels_in
-from aigc.models.config import ModelConfig
 from aigc.service.orders import _pattern
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion

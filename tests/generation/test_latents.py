@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from aigc.generation.latents import latents, philox4x32, uniforms
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aigc.generation.latents import latents, philox4x32, uniforms
 from aigc.job.draws import Draws
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import torch
+from aigc.generation.latents import latents
 from PIL import Image
 
 from aigc.data.fingerprints import fingerprint
@@ -21,10 +22,9 @@ from aigc.distributed import generate, opening, prepare
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.execution.crew import Event
+from aigc.families.networks.sampling import load_prior
 from aigc.generation.engine import Engine, Passes
-from aigc.generation.latents import latents
 from aigc.job.draws import Draws
-from aigc.models.sampling import load_prior
 from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from aigc.data.decode import decode_file
+from aigc.families.networks import PriorSampler, load_sampler
 from aigc.modalities.image import decode, to_network, to_pixels
-from aigc.models import PriorSampler, load_sampler
 from aigc.service import points
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from aigc.models import load_sampler
-from aigc.models.inference import for_inference
+from aigc.families.networks import load_sampler
+from aigc.families.networks.inference import for_inference
 from aigc.store import ModelStore
 from aigc.types import Json
 

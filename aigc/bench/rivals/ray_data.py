@@ -18,7 +18,7 @@ import ray
 import torch
 from PIL import Image
 
-from aigc.models import load_sampler
+from aigc.families.networks import load_sampler
 from aigc.store import ModelStore
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import DataError, JobError, SpecError, StoreError
+from aigc.families.networks import DISCRIMINATOR_PREFIX, ModelConfig
 from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator, Scorer, Scores
 from aigc.job.draws import Pictures
-from aigc.models import DISCRIMINATOR_PREFIX, ModelConfig
 from aigc.specs import Gates, RealismGate
 
 Mask = npt.NDArray[np.bool_]

@@ -19,9 +19,9 @@ from aigc.evaluation.features import Extractor, efficientnet_lite0
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
 from aigc.evaluation.stages import Stages
+from aigc.families.networks import ModelConfig, load_discriminator
 from aigc.job.draws import Pictures
 from aigc.modalities.image import to_network
-from aigc.models import ModelConfig, load_discriminator
 from aigc.types import silent
 
 Scores = npt.NDArray[np.float32]

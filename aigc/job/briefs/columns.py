@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from aigc.conditions.labels import fold
 from aigc.errors import SpecError, listed
 from aigc.job.briefs.table import COLUMNS
 from aigc.job.briefs.values import header_name
-from aigc.job.conditions import fold
 from aigc.specs import BriefColumns, GenerateSpec
 
 _OURS = {

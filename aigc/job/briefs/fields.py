@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from aigc.conditions.labels import fold, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
-from aigc.job.conditions import fold, label_pattern
 from aigc.job.draws import DRAW
-from aigc.job.prompts import labels_in
-from aigc.models.config import ModelConfig
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 

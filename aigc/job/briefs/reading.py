@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.errors import SpecError
+from aigc.families.config import ModelConfig
 from aigc.job.briefs import openai, unlike
 from aigc.job.briefs.columns import Columns, sort_columns
 from aigc.job.briefs.delimited import read_csv
@@ -24,7 +25,6 @@ from aigc.job.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
 from aigc.job.draws import DRAW
-from aigc.models.config import ModelConfig
 from aigc.specs import BriefColumns, GenerateSpec
 
 

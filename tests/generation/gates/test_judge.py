@@ -7,10 +7,11 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
+from aigc.families.networks import ModelConfig
+from aigc.families.vae import VaeModel
 from aigc.generation.gates import Judge, load_judge, require, resolve
 from aigc.job.draws import Pictures
-from aigc.models import ModelConfig
-from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate, VaeModel
+from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate
 from tests.generation.gates.pictures import chosen, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
 

@@ -7,11 +7,11 @@ import torch
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError
 from aigc.evaluation.features import efficientnet_lite0
+from aigc.families.networks import load_discriminator
 from aigc.generation.gates import realism
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator
 from aigc.job.draws import Pictures
 from aigc.modalities.image import to_network
-from aigc.models import load_discriminator
 from tests.generation.gates.pictures import chosen, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
 
