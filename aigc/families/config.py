@@ -13,6 +13,7 @@ from aigc.families.protocol import Family
 from aigc.strict import Fit, Spec
 
 if TYPE_CHECKING:
+    from aigc.families.origin import Origin
     from aigc.modalities.base import ItemType
 
 
@@ -72,6 +73,12 @@ class ModelConfig(Spec):
     def latent_dim(self) -> int | None:
         """Numbers of a latent vector; None where the family has none."""
         found: int | None = getattr(self.architecture, "latent_dim", None)
+        return found
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it comes from, if it was imported."""
+        found: Origin | None = getattr(self.architecture, "imported", None)
         return found
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aigc.errors import SpecError, listed
-from aigc.specs import Spec
+from aigc.strict import Spec
 
 _LABEL = re.compile(r"(^|_)(label|labels|class|classes|cls|category|cond|target|y|c)(_|$|\d|id)")
 _TEXT = re.compile(r"(text|prompt|embed|context|caption|hidden_states|clip)")
@@ -32,6 +33,11 @@ class NoiseInput(Spec):
     dtype: Literal["float32", "float64", "float16"] = "float32"
     distribution: Literal["normal", "uniform"] = "normal"
     """`normal` has mean 0 and standard deviation 1, `uniform` lies in -1..1."""
+
+    @property
+    def size(self) -> int:
+        """Numbers of one row."""
+        return math.prod(self.shape)
 
 
 class LabelInput(Spec):
@@ -108,6 +114,12 @@ def deduced(
     for part in ("label", "text"):
         if len(of[part]) > 1:
             raise SpecError(f"inputs {listed(of[part])}: only one can be the {part}; give --{part}")
+    if of["label"] and of["text"]:
+        both = listed([*of["label"], *of["text"]])
+        raise SpecError(
+            f"inputs {both}: a graph takes a label or a text embedding, not both; "
+            "give one of them a fixed value with --fix"
+        )
     if not of["noise"]:
         raise SpecError(f"no input is noise; give --noise with one of {_all(found)}")
     return GraphInputs(
@@ -155,10 +167,7 @@ def _noise(one: Mapping[str, Any], distribution: Literal["normal", "uniform"]) -
     if one["dtype"] not in _FLOATS:
         raise SpecError(f"noise {_form(one)}: expected floating point numbers")
     shape = _row_shape(one)
-    size = 1
-    for axis in shape:
-        size *= axis
-    if not 1 <= size <= MAX_NOISE:
+    if not 1 <= math.prod(shape) <= MAX_NOISE:
         raise SpecError(f"noise {_form(one)}: expected 1 to {MAX_NOISE:,} numbers an item")
     return NoiseInput(name=one["name"], shape=shape, dtype=one["dtype"], distribution=distribution)
 

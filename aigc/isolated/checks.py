@@ -6,6 +6,7 @@ call code that the runtime loads (custom domains), loop for ever (Loop, Scan).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -59,7 +60,7 @@ def describe(model: ModelProto) -> dict[str, Any]:
         "outputs": [_form(each) for each in model.graph.output],
         "operators": dict(Counter(node.op_type for node in _nodes(model.graph)).most_common()),
         "opset": max((o.version for o in model.opset_import if o.domain in _STANDARD), default=0),
-        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "producer": _plain(f"{model.producer_name} {model.producer_version}"),
     }
 
 
@@ -145,6 +146,11 @@ def _form(value: ValueInfoProto) -> dict[str, Any]:
         for axis in tensor.shape.dim
     ]
     return {"name": value.name, "dtype": dtype, "shape": axes}
+
+
+def _plain(text: str) -> str:
+    """What a stranger wrote, fit to be shown: letters, digits and a few signs."""
+    return re.sub(r"[^\w .+-]", "", text).strip()[:60]
 
 
 def one_line(error: Exception) -> str:

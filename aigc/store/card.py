@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from aigc.families.config import ModelConfig
+from aigc.families.origin import UNKNOWN
 from aigc.types import Json
 
 _USE = """\
@@ -19,6 +22,11 @@ and is to be labelled as such wherever it is published; `aigc generate` marks ev
 It knows only what its training data shows, at {height} × {width} pixels, and repeats that data's \
 gaps and biases. It may reproduce training images closely; `aigc evaluate` measures how closely. \
 Do not use its output as evidence of anything real.
+"""
+_IMPORTED = """\
+## Origin
+
+It was made elsewhere and imported. {licence} Of its training data is known what its source says.
 """
 
 
@@ -42,6 +50,7 @@ def model_card(
         "![samples](samples.png)\n" if has_samples else "",
         _identity(digest, config),
         about.strip() + "\n" if about else _recipe(config),
+        _origin(config),
         _figures(metrics),
         _USE.format(height=config.height, width=config.width),
     ]
@@ -49,44 +58,60 @@ def model_card(
 
 
 def _front_matter(config: ModelConfig) -> str:
+    licence = "" if config.origin is None else f"license: {json.dumps(config.origin.licence)}\n"
     return (
         "---\nlibrary_name: aigc\npipeline_tag: unconditional-image-generation\n"
-        f"tags: [image-generation, {config.architecture.family}, ai-generated]\n---\n"
+        f"{licence}tags: [image-generation, {config.architecture.family}, ai-generated]\n---\n"
     )
 
 
+def _origin(config: ModelConfig) -> str:
+    if config.origin is None:
+        return ""
+    licence = f"Its licence: {config.origin.licence}."
+    if config.origin.licence == UNKNOWN:
+        licence = "**Its licence is unknown**: ask its author before you use what it makes."
+    rows = [
+        ("imported", f"`{config.origin.name}`"),
+        ("licence", config.origin.licence),
+        ("source", config.origin.source),
+        ("sha256", f"`{config.origin.sha256}`"),
+    ]
+    return _IMPORTED.format(licence=licence) + "\n" + table(rows)
+
+
 def _identity(digest: str, config: ModelConfig) -> str:
-    family = {"gan": "Generative adversarial network", "vae": "Variational autoencoder"}
     colour = "grey" if config.channels == 1 else "RGB"
     labels = ", ".join(config.labels) or "none"
     untrained = [("labels without training pictures", ", ".join(config.untrained))]
     rows = [
-        ("kind", family[config.architecture.family] + (", by class" if config.conditional else "")),
+        ("kind", config.family.title + (", by class" if config.conditional else "")),
         ("images", f"{config.height} × {config.width}, {colour}"),
         ("labels", labels),
         *(untrained if config.untrained else []),
         ("model digest", f"`{digest}`"),
         ("training data digest", f"`{config.data_digest}`" if config.data_digest else "not given"),
     ]
-    return _table(rows)
+    return table(rows)
 
 
 def _recipe(config: ModelConfig) -> str:
-    return "## Recipe\n\n" + _table(list(config.architecture.model_dump(mode="json").items()))
+    return "## Recipe\n\n" + table(list(config.architecture.model_dump(mode="json").items()))
 
 
 def _figures(metrics: Json | None) -> str:
     plain = [(key, value) for key, value in (metrics or {}).items() if _is_plain(value)]
     if not plain:
         return "## Figures\n\nSee `metrics.json` once `aigc evaluate` has run.\n"
-    return "## Figures at publication\n\n" + _table(plain)
+    return "## Figures at publication\n\n" + table(plain)
 
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, int | float | str)
 
 
-def _table(rows: list[tuple[str, Any]]) -> str:
+def table(rows: Sequence[tuple[str, Any]]) -> str:
+    """Markdown, two columns without a heading."""
     lines = [f"| {key} | {_cell(value)} |" for key, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines]) + "\n"
 
