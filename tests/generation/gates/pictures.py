@@ -1,4 +1,4 @@
-"""Pictures as the engine hands them over."""
+"""Samples as the engine hands them over."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from aigc.job.draws import Pictures
+from aigc.job.keys import Samples
 from aigc.types import Labels, UInt8Images
 
 
 def pictures(pixels: UInt8Images, labels: Labels | None = None) -> Pictures:
-    return Pictures(pixels, labels, np.ones(len(pixels), bool))
+    return Samples(pixels, labels, np.ones(len(pixels), bool))
 
 
 def some(count: int, size: int = 16, channels: int = 1, seed: int = 0) -> Pictures:
@@ -21,6 +21,6 @@ def some(count: int, size: int = 16, channels: int = 1, seed: int = 0) -> Pictur
     return pictures(pixels, np.arange(count, dtype=np.int64) % 4)
 
 
-def chosen(from_: Pictures, rows: Any) -> Pictures:
+def chosen(from_: Samples, rows: Any) -> Pictures:
     labels = None if from_.labels is None else from_.labels[rows]
-    return Pictures(from_.pixels[rows], labels, from_.finite[rows])
+    return Samples(from_.pixels[rows], labels, from_.finite[rows])

@@ -7,10 +7,10 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
-from aigc.families.networks import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.families.vae import VaeModel
 from aigc.generation.gates import Judge, load_judge, require, resolve
-from aigc.job.draws import Pictures
+from aigc.job.keys import Samples
 from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate
 from tests.generation.gates.pictures import chosen, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
@@ -31,7 +31,7 @@ def judge(include_scores: bool = False, **fields: Any) -> Judge:
 def test_the_first_gate_that_refuses_gives_the_reason(digits_data: str) -> None:
     copies = open_dataset(digits_data).read("train", 3)[0]
     pixels = np.concatenate([copies, some(2).pixels, np.zeros((1, 16, 16, 1), np.uint8)])
-    batch = Pictures(pixels, np.zeros(6, np.int64), np.array([True] * 5 + [False]))
+    batch = Samples(pixels, np.zeros(6, np.int64), np.array([True] * 5 + [False]))
     memorised = MemorisationGate(data=digits_data)
     verdict = judge(degenerate=DegenerateGate(), memorisation=memorised)(batch)
     assert verdict.reasons == ["memorised"] * 3 + [None, None, "not_finite"]
@@ -116,7 +116,7 @@ def test_a_data_set_that_is_not_there_is_named_with_its_field() -> None:
 
 
 def test_a_model_that_makes_no_numbers_has_no_percentile() -> None:
-    broken = Pictures(some(3).pixels, None, np.zeros(3, bool))
+    broken = Samples(some(3).pixels, None, np.zeros(3, bool))
     with pytest.raises(JobError, match="none of the model's images has a finite score"):
         resolve(Gates(realism=RealismGate(percentile=5)), CONFIG, TENSORS, broken)
 
