@@ -10,7 +10,7 @@ from aigc.families.latent import LatentSampling
 from aigc.families.onnx_inputs import GraphInputs
 from aigc.families.onnx_output import Layout
 from aigc.families.origin import Origin
-from aigc.families.protocol import Family, InferenceConfig, ModelSpec, Tensors
+from aigc.families.protocol import Decodes, Family, InferenceConfig, ModelSpec, Tensors
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
@@ -68,4 +68,5 @@ ONNX = Family(
     takes=takes,
     load=load,
     sampling=LatentSampling,
+    able=lambda config: () if config.latent_dim is None else (Decodes,),
 )

@@ -12,11 +12,21 @@ from pydantic import Field
 
 from aigc.families.latent import LatentSampling
 from aigc.families.origin import Origin
-from aigc.families.protocol import Family, Generator, InferenceConfig, ModelSpec, Tensors
+from aigc.families.protocol import (
+    Decodes,
+    Encodes,
+    Family,
+    Generator,
+    InferenceConfig,
+    ModelSpec,
+    Scores,
+    Tensors,
+)
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
 
+PROTOCOLS: dict[str, type] = {"decodes": Decodes, "encodes": Encodes, "scores": Scores}
 NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 
@@ -31,11 +41,18 @@ class PackageModel(ModelSpec):
     """Whether it takes one of the labels."""
     latent_dim: int | None = None
     """Numbers of a latent vector, where it has a latent space."""
+    able: tuple[Literal["decodes", "encodes", "scores"], ...] = ()
+    """What it can do besides making items, as found at the import."""
 
 
 def takes(config: ModelConfig) -> tuple[str, ...]:
     assert isinstance(config.architecture, PackageModel)
     return ("label",) if config.architecture.conditional else ()
+
+
+def able(config: ModelConfig) -> tuple[type, ...]:
+    assert isinstance(config.architecture, PackageModel)
+    return tuple(PROTOCOLS[name] for name in config.architecture.able)
 
 
 def load(config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> Generator:
@@ -50,4 +67,5 @@ PACKAGE = Family(
     takes=takes,
     load=load,
     sampling=LatentSampling,
+    able=able,
 )

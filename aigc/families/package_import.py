@@ -10,7 +10,7 @@ from aigc.families.imported import ImportNotes, checked_config, require_rows
 from aigc.families.independence import RoundingRowsError
 from aigc.families.installed import digest, distribution, instance, require_allowed
 from aigc.families.origin import UNKNOWN, Origin
-from aigc.families.package import PackageModel
+from aigc.families.package import PROTOCOLS, PackageModel
 from aigc.families.protocol import Decodes, Generator, InferenceConfig
 from aigc.modalities.base import ItemType
 
@@ -43,6 +43,7 @@ def import_package(
         generator=name,
         conditional=_conditional(name, generator, labels),
         latent_dim=generator.latent_dim if isinstance(generator, Decodes) else None,
+        able=tuple(key for key, kind in PROTOCOLS.items() if isinstance(generator, kind)),
     )
     config = checked_config(architecture=model, labels=labels, **_size(name, item))
     try:

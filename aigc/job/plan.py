@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
 from aigc.families.config import ModelConfig
+from aigc.families.origin import Origin
 from aigc.job.briefs import Briefs
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
@@ -60,6 +61,8 @@ class Job(Spec):
     """name@version."""
     model_uri: str
     model_digest: str
+    origin: Origin | None = None
+    """Of an imported model; left out of what is written for all others."""
     count: int = Field(ge=1)
     seed: Seed
     schedules: dict[str, Schedule]
@@ -91,6 +94,13 @@ class Job(Spec):
     briefs_digest: str | None = None
     """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
     ranges: tuple[Range, ...]
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if written.get("origin") is None:
+            written.pop("origin", None)
+        return written
 
     @model_validator(mode="before")
     @classmethod

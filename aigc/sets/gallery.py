@@ -47,6 +47,7 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
     size = f"{job.width}×{job.height}, {job.codec}"
     facts = {
         "Model": f"{job.model} ({job.model_digest[:12]})",
+        **({"Licence of the model": job.origin.licence} if job.origin else {}),
         "Items": f"{status['items']:,} of {job.count:,}",
         "Seed": job.seed,
         "Size": size if job.briefs_digest is None else "as each brief asks",

@@ -117,6 +117,17 @@ def _as_made(job: Job) -> str:
     )
 
 
+def _origin(job: Job) -> str:
+    """A line for models that were imported."""
+    if job.origin is None:
+        return ""
+    found = job.origin
+    return (
+        f"- The model was imported: `{found.name}`, licence {found.licence}, source "
+        f"{found.source}, sha256 `{found.sha256}`\n"
+    )
+
+
 def card(job: Job, manifest: Json) -> str:
     """The data set card: a README that the Hugging Face hub and people can read."""
     counts = "\n".join(f"| {name} | {count:,} |" for name, count in manifest["labels"].items())
@@ -135,7 +146,7 @@ the column `digital_source_type`{" and each image file" if job.embed_provenance 
 ![preview](preview.png)
 
 - Model: `{job.model}`, digest `{job.model_digest}`
-{_as_made(job)}
+{_origin(job)}{_as_made(job)}
 - Content digest: `{manifest["content_digest"]}`
 {table}
 {_READ[job.writer]} `aigc verify` checks it; `aigc regenerate --item N` makes any item again.

@@ -138,6 +138,7 @@ def _manifest(out: str, sources: Sequence[str], jobs: Sequence[Job]) -> Json:
                 "folder": uri.removeprefix(f"{out}/"),
                 "source": source,
                 "model": job.model,
+                **({"origin": job.origin.model_dump()} if job.origin else {}),
                 "items": found["items"],
                 "size_bytes": found["size_bytes"],
                 "content_digest": found["content_digest"],
