@@ -20,8 +20,8 @@ from aigc.families.onnx_import import OnnxOptions, import_onnx
 from aigc.families.package import NAME
 from aigc.families.package_import import import_package
 from aigc.families.protocol import Tensors
-from aigc.isolated.checks import MAX_BYTES
 from aigc.isolated.frames import Array
+from aigc.isolated.kinds import MAX_BYTES
 from aigc.modalities.image import contact_sheet, to_pixels
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.card import table

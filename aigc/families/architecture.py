@@ -16,7 +16,7 @@ from pydantic_core import (
 )
 
 from aigc.families import FAMILIES
-from aigc.families.protocol import ModelSpec
+from aigc.families.protocol import Family, ModelSpec
 
 
 class _OneOfFamilies:
@@ -26,8 +26,13 @@ class _OneOfFamilies:
     those of a pydantic union do.
     """
 
-    def __init__(self, choose: Callable[[Any], str | None]) -> None:
-        self._choose = choose
+    def __init__(self, choose: Callable[[Any], str | None], *, trained: bool = False) -> None:
+        """`trained` leaves out the families that are imported only."""
+        self._choose, self._trained = choose, trained
+
+    def _families(self) -> dict[str, Family]:
+        found = FAMILIES.items()
+        return {name: family for name, family in found if family.learner or not self._trained}
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -37,21 +42,22 @@ class _OneOfFamilies:
         )
 
     def _json_schema(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        kinds = [handler(family.spec.__pydantic_core_schema__) for family in FAMILIES.values()]
+        kinds = [handler(each.spec.__pydantic_core_schema__) for each in self._families().values()]
         return {"oneOf": kinds}
 
     def _validated(self, value: Any) -> ModelSpec:
         name = self._choose(value)
         if name is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "family"})
-        if name not in FAMILIES:
-            expected = ", ".join(map(repr, FAMILIES))
+        known = self._families()
+        if name not in known:
+            expected = ", ".join(map(repr, known))
             raise PydanticKnownError(
                 "union_tag_invalid",
                 {"discriminator": "family", "tag": name, "expected_tags": expected},
             )
         try:
-            return FAMILIES[name].spec.model_validate(value)
+            return known[name].spec.model_validate(value)
         except ValidationError as error:
             raise _placed(error, name) from None
 
@@ -84,6 +90,7 @@ def meant_family(value: Any) -> str:
         known = {
             name: len(family.spec.model_fields.keys() & value.keys())
             for name, family in FAMILIES.items()
+            if family.learner
         }
         return max(known, key=lambda name: known[name])
     given = value.get("family") if isinstance(value, dict) else getattr(value, "family", None)
@@ -92,5 +99,5 @@ def meant_family(value: Any) -> str:
 
 Architecture = Annotated[ModelSpec, _OneOfFamilies(named_family)]
 """Of a model folder: the family must be named."""
-AnyModel = Annotated[ModelSpec, _OneOfFamilies(meant_family)]
+AnyModel = Annotated[ModelSpec, _OneOfFamilies(meant_family, trained=True)]
 """Of a training spec: fields that only one family has name it, too."""

@@ -15,10 +15,9 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from aigc.errors import listed
+from aigc.isolated.kinds import MAX_BYTES
 from aigc.isolated.operators import ALLOWED, RANDOM
 
-MAX_BYTES = 2**31 - 1
-"""The largest message of protobuf."""
 MAX_NODES = 50_000
 _STANDARD = ("", "ai.onnx")
 

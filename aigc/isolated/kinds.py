@@ -6,6 +6,8 @@ import io
 import zipfile
 from pathlib import PurePosixPath
 
+MAX_BYTES = 2**31 - 1
+"""Of an ONNX file: the largest message of protobuf."""
 _PICKLE = "Python pickles, which run code when they are opened"
 _ONNX = "export the network as one ONNX file (torch.onnx.export) and import that"
 _WEIGHTS_ONLY = "holds weights without the network they belong to"

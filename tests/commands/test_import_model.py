@@ -110,7 +110,12 @@ def test_any_workers_and_the_endpoint_give_the_same_bytes(aigc: Aigc, tmp_path: 
         assert listed["id"].startswith("cats")
         assert listed["can"] == ["generate"]
         assert "CC0-1.0" in client.get("/v1/models/cats").json()["card"]
-        walk = {"model": "cats", "from": {"label": "cat"}, "to": {"label": "dog"}, "steps": 4}
+        walk = {
+            "model": "cats",
+            "from": {"label": "cat", "seed": 1},
+            "to": {"label": "dog", "seed": 2},
+            "steps": 4,
+        }
         refused = client.post("/v1/latents/walk", json=walk)
         assert refused.status_code == 400
         print(refused.text)

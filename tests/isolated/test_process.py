@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from aigc.errors import JobError, StoreError
+from aigc.isolated import child, process
 from aigc.isolated.process import GraphProcess, as_array
 from tests import onnx_for_tests as nets
 from tests.onnx_for_tests import CLASSES, DIM, Leaking, Pictures, Plain, exported, graph, node
@@ -141,8 +143,6 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         "p = GraphProcess(as_array(open(sys.argv[1], 'rb').read()), 'm'); p.describe()\n"
         "print(p._running._process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "m.onnx")],
         capture_output=True,
@@ -156,6 +156,25 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         time.sleep(0.05)
     else:
         assert not psutil.pid_exists(child)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(self: object, message: object, arrays: object) -> None:
+        raise ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
+
+    monkeypatch.setattr(child.Graph, "open", without)
+    answer, _ = child._answer(child.Graph(), {"act": "open"}, {})
+    assert str(process._error("m.onnx", answer)) == (
+        "m.onnx: running ONNX files needs the package onnxruntime: pip install 'aigc[onnx]'"
+    )
+
+
+def test_the_parent_needs_neither_package() -> None:
+    script = (
+        "import sys, aigc.execution.imports, aigc.families.onnx_generator\n"
+        "assert not {'onnx', 'onnxruntime'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_external_data_is_refused(tmp_path: Path) -> None:
