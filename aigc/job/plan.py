@@ -115,6 +115,10 @@ class Job(Spec):
         knobs = {"sampling": {"truncation": cut}, "latents": latents}
         return values | {"schedules": schedules} | knobs
 
+    def __hash__(self) -> int:
+        """Of some fields, for dicts have none: services keep what they read of a job."""
+        return hash((self.model_digest, self.seed, self.count, self.ranges))
+
     @functools.cached_property
     def _first_shards(self) -> list[int]:
         """Number of each range's first shard, and at the end that of all shards."""
