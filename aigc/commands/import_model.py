@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -92,7 +92,7 @@ def import_model(
 
     if distribution not in ("normal", "uniform"):
         raise SpecError(f"--distribution {distribution}: expected normal or uniform")
-    roles = InputRoles(tuple(noise or ()), label, text, _values(fixed), distribution)
+    roles = InputRoles(tuple(noise or ()), label, text, _values(fixed), cast("Any", distribution))
     options = OnnxOptions(
         roles=roles, output=output, layout=layout, scale=scale, licence=licence, source=origin
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ class ImportNotes:
 
     sample: Array
     """float32 (N, C, …), network tensors of the first items."""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
     """For the card, by name."""
     remarks: tuple[str, ...] = ()
     """What the user should know, a line each."""

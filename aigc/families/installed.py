@@ -29,7 +29,7 @@ _BLOCK = 2**20
 def allowed() -> dict[str, str]:
     """Every generator on this machine's list: `package.module:Class` by the names that mean it, its
     own and that of its entry point."""
-    found = {}
+    found: dict[str, str] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
         if re.match(NAME, point.value):
             found |= {point.name: point.value, point.value: point.value}

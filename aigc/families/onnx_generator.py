@@ -165,7 +165,7 @@ def _graph(model: OnnxModel, tensors: Tensors) -> Array:
     if GRAPH not in tensors:
         raise StoreError(f"the model folder has no {GRAPH}")
     graph: Array = tensors[GRAPH].numpy()
-    if hashlib.sha256(graph).hexdigest() != model.imported.sha256:
+    if hashlib.sha256(graph.data).hexdigest() != model.imported.sha256:
         raise StoreError(f"{GRAPH} is not the file that was imported: its sha256 differs")
     return graph
 
