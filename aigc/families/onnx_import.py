@@ -23,7 +23,7 @@ from aigc.families.independence import RoundingRowsError
 from aigc.families.onnx import GRAPH, TEXT, OnnxModel
 from aigc.families.onnx_generator import drawn_for, feeds_of, load_generator
 from aigc.families.onnx_inputs import GraphInputs, InputRoles, deduced
-from aigc.families.onnx_output import RANGES, chosen, deduced_range, image_layout
+from aigc.families.onnx_output import RANGES, chosen, layout_of, range_of
 from aigc.families.origin import UNKNOWN, Origin
 from aigc.families.protocol import InferenceConfig, Tensors
 from aigc.isolated.frames import Array
@@ -77,8 +77,8 @@ def _imported(
         source=options.source,
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    layout = image_layout(probe.values.shape, options.layout)
-    black, white = deduced_range(probe.values, options.scale)
+    layout = layout_of(probe.values.shape, options.layout)
+    black, white = range_of(probe.values, options.scale)
     axes = dict(zip(layout, probe.values.shape, strict=True))
     model = OnnxModel(
         imported=origin,

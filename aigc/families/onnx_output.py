@@ -13,9 +13,19 @@ from aigc.isolated.frames import Array
 
 Layout = Literal["NCHW", "NHWC", "NHW", "NCT", "NTC", "NT"]
 RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
-"""Of images; what stands first is black."""
-_AXES: dict[int, tuple[Layout, ...]] = {4: ("NCHW", "NHWC"), 3: ("NHW",), 2: ()}
-_CHANNELS = (1, 3)
+"""Of images: black and white."""
+SOUND_RANGES = {"-1..1": (-1.0, 1.0), "int16": (-32767.0, 32767.0)}
+"""Of sounds: the largest swings."""
+_LAYOUTS: dict[bool, dict[int, tuple[Layout, ...]]] = {
+    False: {4: ("NCHW", "NHWC"), 3: ("NHW",)},
+    True: {3: ("NCT", "NTC"), 2: ("NT",)},
+}
+"""Of images and of sounds, by the number of axes."""
+_CHANNELS = {False: (1, 3), True: (1, 2)}
+_EXPECTED = {
+    False: "images N×C×H×W or N×H×W×C with 1 or 3 channels, or N×H×W",
+    True: "sounds N×C×T or N×T×C with 1 or 2 channels, or N×T",
+}
 _SLACK = 0.02
 """Of the range: networks end a little beyond what they were trained to give."""
 _FILLED = 0.05
@@ -34,30 +44,28 @@ def chosen(found: Sequence[Mapping[str, Any]], name: str | None) -> str:
     return name
 
 
-def image_layout(shape: tuple[int, ...], asked: str | None) -> Layout:
-    """The layout of an image output of this shape (rows first).
+def layout_of(shape: tuple[int, ...], asked: str | None, *, sounds: bool = False) -> Layout:
+    """The layout of an output of this shape (rows first).
 
     Raises:
-        SpecError: it is no batch of images, or not of the layout that was asked for.
+        SpecError: it is no batch of images or sounds, or not of the layout that was asked for.
     """
-    fits = [layout for layout in _AXES.get(len(shape), ()) if _channels(shape, layout)]
+    known = _LAYOUTS[sounds].get(len(shape), ())
+    fits = [layout for layout in known if _has_channels(shape, layout, _CHANNELS[sounds])]
     shown = " × ".join(map(str, shape))
     if asked is not None and asked not in fits:
         raise SpecError(f"--layout {asked}: the output has the shape {shown}, which does not fit")
     if not fits:
-        raise SpecError(
-            f"the output has the shape {shown}; expected images N×C×H×W or N×H×W×C with 1 or 3 "
-            "channels, or N×H×W"
-        )
+        raise SpecError(f"the output has the shape {shown}; expected {_EXPECTED[sounds]}")
     return next(layout for layout in fits if asked in (None, layout))
 
 
-def _channels(shape: tuple[int, ...], layout: Layout) -> bool:
-    return "C" not in layout or shape[layout.index("C")] in _CHANNELS
+def _has_channels(shape: tuple[int, ...], layout: Layout, channels: tuple[int, ...]) -> bool:
+    return "C" not in layout or shape[layout.index("C")] in channels
 
 
-def deduced_range(values: Array, asked: str | None) -> tuple[float, float]:
-    """Which values are black and white, from what some items hold.
+def range_of(values: Array, asked: str | None, *, sounds: bool = False) -> tuple[float, float]:
+    """Which values network tensors have as -1 and 1, from what some items hold.
 
     Raises:
         SpecError: they are not finite, fit no range, or not the one that was asked for.
@@ -69,31 +77,35 @@ def deduced_range(values: Array, asked: str | None) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise SpecError(f"the output is {low:g} everywhere, whatever the noise")
+    ranges = SOUND_RANGES if sounds else RANGES
     if asked is not None:
-        _require_inside(low, high, asked)
-        return RANGES[asked]
+        _require_inside(low, high, asked, ranges)
+        return ranges[asked]
     if values.dtype.kind in "ui":
-        return RANGES["0..255"]
-    fits = [name for name in RANGES if _inside(low, high, *RANGES[name])]
+        return ranges["int16" if sounds else "0..255"]
+    least = 0.0 if sounds else _FILLED  # sounds may be quiet
+    fits = [found for found in ranges.values() if _inside(low, high, *found, least)]
     if not fits:
         raise SpecError(
-            f"the output lies in {low:.3g}..{high:.3g}, which is none of {listed(list(RANGES))}; "
+            f"the output lies in {low:.3g}..{high:.3g}, which is none of {listed(list(ranges))}; "
             "values outside are cut off where --range names one"
         )
-    return RANGES[fits[0]]
+    return fits[0]
 
 
-def _inside(low: float, high: float, black: float, white: float) -> bool:
-    slack = _SLACK * (white - black)
-    filled = high - low >= _FILLED * (white - black)
-    return filled and black - slack <= low and high <= white + slack
+def _inside(low: float, high: float, first: float, last: float, least: float) -> bool:
+    slack = _SLACK * (last - first)
+    filled = high - low >= least * (last - first)
+    return filled and first - slack <= low and high <= last + slack
 
 
-def _require_inside(low: float, high: float, asked: str) -> None:
+def _require_inside(
+    low: float, high: float, asked: str, ranges: Mapping[str, tuple[float, float]]
+) -> None:
     """A range that is asked for may be left, but not missed."""
-    if asked not in RANGES:
-        raise SpecError(f"--range {asked}: expected one of {listed(list(RANGES))}")
-    black, white = RANGES[asked]
+    if asked not in ranges:
+        raise SpecError(f"--range {asked}: expected one of {listed(list(ranges))}")
+    black, white = ranges[asked]
     if high <= black or low >= white:
         raise SpecError(
             f"--range {asked}: the output lies in {low:.3g}..{high:.3g}, all of it outside"

@@ -9,8 +9,8 @@ from aigc.errors import SpecError
 from aigc.families.onnx_output import (
     RANGES,
     chosen,
-    deduced_range,
-    image_layout,
+    layout_of,
+    range_of,
     to_unit,
 )
 
@@ -27,18 +27,18 @@ from aigc.families.onnx_output import (
     ],
 )
 def test_layouts(shape: tuple[int, ...], asked: str | None, layout: str) -> None:
-    assert image_layout(shape, asked) == layout
+    assert layout_of(shape, asked) == layout
 
 
 @pytest.mark.parametrize("shape", [(4, 16, 16, 16), (4, 4, 16, 16), (4, 10), (4,)])
 def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(SpecError, match=r"expected images N×C×H×W or N×H×W×C"):
-        image_layout(shape, None)
+        layout_of(shape, None)
 
 
 def test_a_layout_that_does_not_fit_is_refused() -> None:
     with pytest.raises(SpecError, match="--layout NHWC: the output has the shape 4 × 3 × 16 × 16"):
-        image_layout((4, 3, 16, 16), "NHWC")
+        layout_of((4, 3, 16, 16), "NHWC")
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,39 @@ def test_a_layout_that_does_not_fit_is_refused() -> None:
     ],
 )
 def test_ranges(values: object, name: str) -> None:
-    assert deduced_range(np.asarray(values), None) == RANGES[name]
+    assert range_of(np.asarray(values), None) == RANGES[name]
 
 
 def test_ranges_that_cannot_be_right() -> None:
     with pytest.raises(SpecError, match=r"lies in -2.5..3, which is none of 0..1, -1..1, 0..255"):
-        deduced_range(np.array([-2.5, 3]), None)
-    assert deduced_range(np.array([-2.5, 3]), "-1..1") == (-1, 1)
+        range_of(np.array([-2.5, 3]), None)
+    assert range_of(np.array([-2.5, 3]), "-1..1") == (-1, 1)
     with pytest.raises(SpecError, match=r"--range 0..1: .* all of it outside"):
-        deduced_range(np.array([-2.5, -1]), "0..1")
+        range_of(np.array([-2.5, -1]), "0..1")
     with pytest.raises(SpecError, match="expected one of"):
-        deduced_range(np.array([0, 0.5]), "0..2")
+        range_of(np.array([0, 0.5]), "0..2")
     for unfit in ([0.0, np.nan], [0.0, np.inf]):
         with pytest.raises(SpecError, match="not finite"):
-            deduced_range(np.array(unfit), None)
+            range_of(np.array(unfit), None)
     with pytest.raises(SpecError, match="everywhere"):
-        deduced_range(np.zeros(4), None)
+        range_of(np.zeros(4), None)
     with pytest.raises(SpecError, match="expected numbers"):
-        deduced_range(np.array([True, False]), None)
+        range_of(np.array([True, False]), None)
+
+
+def test_sounds() -> None:
+    assert layout_of((4, 1, 16000), None, sounds=True) == "NCT"
+    assert layout_of((4, 16000, 2), None, sounds=True) == "NTC"
+    assert layout_of((4, 16000), None, sounds=True) == "NT"
+    with pytest.raises(SpecError, match="expected sounds N×C×T or N×T×C with 1 or 2 channels"):
+        layout_of((4, 3, 16000), None, sounds=True)
+    assert range_of(np.array([-0.01, 0.02]), None, sounds=True) == (-1, 1)
+    whole = np.array([-32767, 0, 32767], np.int16)
+    scale = range_of(whole, None, sounds=True)
+    np.testing.assert_array_equal(to_unit(whole[None], "NT", scale), [[[-1, 0, 1]]])
+    with pytest.raises(SpecError, match=r"which is none of -1\.\.1, int16"):
+        range_of(np.array([-1e6, 1e6]), None, sounds=True)
+    assert to_unit(np.zeros((4, 16000, 2), np.float32), "NTC", (-1, 1)).shape == (4, 2, 16000)
 
 
 def test_network_values_have_channels_first_and_lie_in_minus_one_to_one() -> None:
