@@ -14,6 +14,7 @@ from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
 from aigc.job.conditions import label_pattern, labels_of
 from aigc.job.draws import Draws, Ints
+from aigc.job.form import form_of
 from aigc.job.plan import Job, Range, shard_items
 from aigc.models.config import ModelConfig
 from aigc.output import commit
@@ -51,18 +52,14 @@ def plan_job(
         pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
         labels=known,
         truncation=spec.truncation,
-        codec=spec.codec,
-        quality=spec.quality,
+        modality=config.modality,
+        form=form_of(spec, config),
         precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
         device=device,
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
-        height=spec.height or config.height,
-        width=spec.width or config.width,
-        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
         latent_dim=config.latent_dim,
-        resampling=spec.resampling,
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,

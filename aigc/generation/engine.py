@@ -18,7 +18,7 @@ from torch import Tensor
 
 from aigc.generation.latents import latents
 from aigc.job.draws import Draws, Pictures
-from aigc.modalities.image import to_levels
+from aigc.modalities import MODALITIES
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
 from aigc.models.inference import for_inference
@@ -46,8 +46,9 @@ class Engine:
 
     def __init__(self, config: ModelConfig, tensors: dict[str, Tensor], passes: Passes) -> None:
         self._dim, self.passes = config.latent_dim, passes
-        self.shape = (config.height, config.width, config.channels)
-        """Of one picture as the model makes it."""
+        self.item = config.item
+        """One item as the model makes it."""
+        self._delivery = MODALITIES[config.modality].delivery
         sampler = load_sampler(config, tensors)
         self._sampler = for_inference(sampler, DTYPES[passes.precision], passes.device)
 
@@ -74,9 +75,15 @@ class Engine:
         On a GPU every pass is queued before the first result is waited for.
         """
         label = None if draws.labels is None else torch.from_numpy(draws.labels)
-        parts = [levels(output) for output in self._passes(self.latents(draws), label)]
+        parts = [self.values(output) for output in self._passes(self.latents(draws), label)]
         pixels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         return Pictures(pixels, draws.labels, finite)
+
+    def values(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives (N, …) as items (N, *shape) and bool (N,), finite or not, where
+        `output` is."""
+        finite = torch.isfinite(output.sum(dim=tuple(range(1, output.ndim))))
+        return self._delivery.items(output), finite
 
     @torch.inference_mode()
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -155,12 +162,6 @@ class Engine:
 
 def _on_cpu(z: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return z.cpu(), known.cpu()
-
-
-def levels(output: Tensor) -> tuple[Tensor, Tensor]:
-    """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C) and bool (N,), finite or not, where
-    `output` is."""
-    return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
 
 
 def best_precision(device: Device) -> Precision:

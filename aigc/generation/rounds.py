@@ -34,8 +34,8 @@ from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
 from aigc.job.draws import DRAW, Ints
 from aigc.job.plan import Job
-from aigc.output import arrow, pictures, schema
-from aigc.output.made import Made
+from aigc.output import arrow, items, schema
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 
@@ -132,9 +132,9 @@ class Stage:
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(maker.job, maker.briefs)
 
-        def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
+        def finished(made: GeneratedBatch) -> tuple[Rows, duplicates.Signatures]:
             orders = made.draw * DRAW + made.slots
-            return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
+            return rows_of(maker, columns, made), duplicates.signatures(orders, made.items)
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
@@ -272,7 +272,7 @@ def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
     return Rows(
         batch,
         arrow.values(batch.column("index")),
-        pictures.files(batch),
+        items.files(batch),
         None if labels.null_count else arrow.values(labels),
         refused,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aigc.modalities.base import Delivery, ItemType, Learning, Modality, Source
+from aigc.modalities.base import Delivery, Ingestion, ItemType, Learning, Modality
 from aigc.modalities.image.modality import IMAGE
 
-__all__ = ["MODALITIES", "Delivery", "ItemType", "Learning", "Modality", "Source"]
+__all__ = ["MODALITIES", "Delivery", "Ingestion", "ItemType", "Learning", "Modality"]
 
 MODALITIES = {"image": IMAGE}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, ValidationInfo, field_validator
 
 from aigc.errors import listed
+from aigc.modalities import ItemType
 from aigc.specs import Fit, Models, Spec, named_family
 
 
@@ -48,6 +49,11 @@ class ModelConfig(Spec):
     def usual(self) -> tuple[str, ...]:
         """The labels that are made when none is asked for."""
         return tuple(name for name in self.labels if name not in self.untrained) or self.labels
+
+    @property
+    def item(self) -> ItemType:
+        """One item as the model makes it."""
+        return ItemType((self.height, self.width, self.channels), "uint8")
 
     @property
     def latent_dim(self) -> int:

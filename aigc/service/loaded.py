@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from aigc import __version__
 from aigc.errors import JobError, StoreError
-from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, Passes, Precision, best_precision
 from aigc.job.draws import Draws
+from aigc.modalities.base import ItemFormat
 from aigc.models import ENCODER_PREFIX, load_encoder
 from aigc.service.process import Held, RenderProcess
 from aigc.service.renderer import Renderer
@@ -61,9 +61,9 @@ class Loaded:
         return ["generate", "walk"] + ([] if self.encoder is None else ["vary", "edit"])
 
     @property
-    def native(self) -> Format:
-        config = self.version.config
-        return Format(config.width, config.height)
+    def native(self) -> ItemFormat:
+        """How its items are delivered when nothing is asked of that."""
+        return self.renderer.delivery.format_of(self.renderer.form)
 
     def note_pace(self, rows: int, weight: float, took_s: float) -> None:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""
@@ -161,7 +161,7 @@ def _warm_up(loaded: Loaded, beside: Held | None) -> None:
     loaded.pace_s = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
-            f"{loaded.version.ref}: makes the same picture for every input; publish another version"
+            f"{loaded.version.ref}: makes the same item for every input; publish another version"
         )
     if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
         loaded.beside = beside

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data import decode
-from aigc.generation.delivery import Format
 from aigc.modalities.image import to_network
+from aigc.modalities.image.delivery import Format
 from aigc.modalities.picture_formats import REQUESTED
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError
@@ -115,8 +115,8 @@ def read_picture(data: bytes, loaded: Loaded, settings: ServiceSettings) -> UInt
     Raises:
         BadRequestError: not a picture, damaged, or more pixels than the service reads.
     """
-    native: Format = loaded.native
-    shape, fit = (native.height, native.width, loaded.renderer.channels), loaded.version.config.fit
+    height, width, channels = loaded.version.config.item.shape
+    shape, fit = (height, width, channels), loaded.version.config.fit
     most = settings.max_input_pixels
     try:
         return np.array(decode.read(data, shape, fit, max_pixels=most, formats=REQUESTED))

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from aigc.generation.delivery import Format
 from aigc.job.draws import Draws
+from aigc.modalities.base import ItemFormat
 from aigc.service.loaded import Loaded
 from aigc.service.renderer import Latents
 
@@ -25,7 +25,7 @@ class Work:
     model: Loaded
     source: Source
     count: int
-    format: Format
+    format: ItemFormat
     kind: str = ""
     """Of what starts from points, and so has each batch to itself."""
     extra: float = 0.0

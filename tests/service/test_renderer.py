@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from aigc.errors import StoreError
-from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, Passes
 from aigc.job.draws import Draws
+from aigc.modalities.image.delivery import Format
 from aigc.service.renderer import Renderer, probe_latents
 from tests.models_for_tests import tiny_config, tiny_tensors
 

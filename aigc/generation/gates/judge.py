@@ -15,6 +15,7 @@ from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator, Scorer, Scores
 from aigc.job.draws import Pictures
+from aigc.modalities import MODALITIES
 from aigc.models import DISCRIMINATOR_PREFIX, ModelConfig
 from aigc.specs import Gates, RealismGate
 
@@ -64,8 +65,8 @@ def load_judge(
     """
     asked: list[Refuse] = []
     if gates.degenerate is not None:
-        flat = gates.degenerate
-        asked.append(lambda pictures, scores: degenerate(pictures, flat))
+        flat, delivery = gates.degenerate, MODALITIES[config.modality].delivery
+        asked.append(lambda pictures, scores: degenerate(pictures, flat, delivery))
     if gates.realism is not None:
         least = gates.realism.threshold
         if least is None:

@@ -1,7 +1,7 @@
-"""`Source` of images."""
+"""`Ingestion` of images."""
 
 from __future__ import annotations
 
 
-class ImageSource:
+class ImageIngestion:
     """Pixels, uint8 (H, W, C)."""
