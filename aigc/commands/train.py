@@ -199,12 +199,13 @@ def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
 
 def _wanted_family(given: TrainSpec) -> str | None:
     """The family that is named, or whose fields alone are set; None leaves the choice open."""
-    from aigc.specs import GanModel, VaeModel
+    from aigc.families import FAMILIES
 
     if "model" not in given.model_fields_set:
         return None
     fields = given.model.model_fields_set
-    shared = GanModel.model_fields.keys() & VaeModel.model_fields.keys() - {"family"}
+    each = (set(family.spec.model_fields) for family in FAMILIES.values())
+    shared = set.intersection(*each) - {"family"}
     return given.model.family if fields - shared else None
 
 

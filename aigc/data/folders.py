@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from aigc import storage
+from aigc.conditions.names import class_name
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural, require_few
+from aigc.data.classes import natural, require_few
 from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.label_cells import Spellings

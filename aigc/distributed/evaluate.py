@@ -21,9 +21,10 @@ from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
 from aigc.execution.pool import Pool
-from aigc.generation.engine import Device, Engine, Passes
-from aigc.job.draws import Draws
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device, InferenceConfig
+from aigc.generation.engine import Engine
+from aigc.job.keys import keys_of
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
@@ -138,19 +139,15 @@ def make_samples(
     """
     asked = asked_labels(config, dataset, spec.samples, spec.seed)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    passes = Passes(device=device)
-    engine = Engine(config, tensors, passes)
-    draws = Draws(
-        seeds=np.full(spec.samples, spec.seed, np.uint64),
-        candidates=np.arange(spec.samples, dtype=np.int64),
-        labels=asked,
-        truncations=np.full(spec.samples, np.inf),
-    )
+    inference = InferenceConfig(device=device)
+    engine = Engine(config, tensors, inference)
+    conditions = {} if asked is None else {"label": asked}
+    keys = keys_of(spec.seed, np.arange(spec.samples, dtype=np.int64), conditions)
     shape = (spec.samples, config.height, config.width, config.channels)
     pixels = empty_pixels(shape, spec.memory_bytes)
-    for start in range(0, spec.samples, passes.micro_batch):
-        rows = slice(start, min(start + passes.micro_batch, spec.samples))
-        pixels[rows] = engine.render(draws[rows]).pixels
+    for start in range(0, spec.samples, inference.micro_batch):
+        rows = slice(start, min(start + inference.micro_batch, spec.samples))
+        pixels[rows] = engine.render(keys[rows]).items
         seen(rows.stop)
     if asked is None or not dataset.labels:
         return pixels, None

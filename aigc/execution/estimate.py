@@ -15,8 +15,8 @@ from aigc.execution.planning import spread
 from aigc.execution.pool import Pool
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
-from aigc.job.draws import Ints
 from aigc.job.formats import mean_item
+from aigc.job.keys import Ints
 from aigc.job.plan import Job, Range
 from aigc.output import commit, schema
 from aigc.output.writers import SUFFIX, open_writer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.modalities.base import Delivery, Form, ItemFormat, Items
 
 AT_ONCE_BYTES = 16 * 2**20

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aigc.families.config import ModelConfig
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Form
-from aigc.models.config import ModelConfig
 from aigc.specs import GenerateSpec
 
 

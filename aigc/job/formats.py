@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.modalities import Delivery
 from aigc.modalities.base import Form, ItemFormat
 

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from aigc.errors import SpecError
-from aigc.specs import Spec, build
+from aigc.strict import Spec
 from aigc.types import Json, UInt8Images
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from aigc.specs import DegenerateGate
 
 Items: TypeAlias = npt.NDArray[Any]
 """(N, *shape) in the dtype of the modality: uint8 (N, H, W, C), int16 (N, T, C)."""
@@ -158,8 +157,9 @@ class Delivery(Protocol):
     reasons: tuple[str, ...]
     """Why `degenerate` may refuse an item."""
 
-    def degenerate(self, items: Items, gate: DegenerateGate) -> dict[str, Mask]:
-        """Reason to the items (N, *shape) it refuses, bool (N,): those that hold nothing."""
+    def degenerate(self, items: Items, limits: Mapping[str, Any]) -> dict[str, Mask]:
+        """Reason to the items (N, *shape) it refuses, bool (N,): those that hold nothing.
+        `limits` are the fields of `DegenerateGate`."""
 
     def look(self, item: Items, form: Form, most: int) -> UInt8Images:
         """One item as a picture, uint8 (h, w, C), at most `most` pixels a side; C is the same for
@@ -214,7 +214,14 @@ def built_form(
             raise SpecError(
                 f"{name} = {value}: {title} have no {name}; set one of {', '.join(known)}"
             )
-    return build(kind, {**own, **asked})
+    try:
+        return kind.model_validate({**own, **asked})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field, message = ".".join(map(str, first["loc"])), first["msg"]
+        raise SpecError(
+            f"{field} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+        ) from None
 
 
 def require_codec(codecs: Mapping[str, FileKind], codec: str, title: str) -> None:

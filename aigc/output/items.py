@@ -6,11 +6,12 @@ which items differ are null, and stand in columns of their own). As Arrow lists 
 would be written and read several times more slowly, because Parquet stores a byte as 32 bits. A
 set with both columns has one of them null in each row.
 
-Both stand between `candidate` and `label`, and nothing else does.
+They stand directly behind the column `candidate`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
@@ -19,16 +20,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aigc import arrow
 from aigc.modalities import Delivery
 from aigc.modalities.base import RAW, Form, ItemFormat
-from aigc.output import arrow
 from aigc.types import Json
-
-BEFORE, AFTER = "candidate", "label"
-"""The columns between which the items stand."""
 
 _FILE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _SHAPE = b"shape"
+_BEFORE = "candidate"
 
 Rows: TypeAlias = "pa.RecordBatch | pa.Table"
 
@@ -63,9 +62,8 @@ def features(delivery: Delivery, form: Form, formats: Collection[ItemFormat]) ->
 
 def names(schema: pa.Schema) -> list[str]:
     """The columns of a set that hold items; none where these are files of their own."""
-    columns = schema.names
-    found: list[str] = columns[columns.index(BEFORE) + 1 : columns.index(AFTER)]
-    return found
+    behind = itertools.islice(schema, schema.get_field_index(_BEFORE) + 1, None)
+    return [field.name for field in itertools.takewhile(_holds_items, behind)]
 
 
 def arrays(
@@ -118,6 +116,11 @@ def raw_shapes(rows: Rows, side_columns: Sequence[str]) -> list[tuple[int, ...]]
         return [tuple(shape)] * rows.num_rows
     sides = [rows[column].to_pylist() for column in side_columns]
     return [(*found, *shape[len(sides) :]) for found in zip(*sides, strict=True)]
+
+
+def _holds_items(field: pa.Field) -> bool:
+    is_raw = pa.types.is_binary(field.type) and _SHAPE in (field.metadata or {})
+    return is_raw or field.type == _FILE_TYPE
 
 
 def _kinds(schema: pa.Schema, columns: Sequence[str] | None = None) -> tuple[list[str], list[str]]:

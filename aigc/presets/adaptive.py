@@ -10,12 +10,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from aigc.families.gan import GanModel
+from aigc.families.vae import Adversary, VaeModel
 from aigc.presets.balance import balance_reason, class_balance
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import relativistic, vae
-from aigc.specs import Adversary, GanModel, TrainSpec, VaeModel
+from aigc.specs import TrainSpec
+from aigc.specs.train import ADAPTIVE
 
-ADAPTIVE = "adaptive"
 """The rule that is used where no preset is named."""
 Family = Literal["gan", "vae"]
 

@@ -104,12 +104,16 @@ def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Jso
     }
 
 
+def _knobs(job: Job) -> list[str]:
+    return [f"{name}: {value or 'none'}" for name, value in job.sampling.items()]
+
+
 def _as_made(job: Job, title: str) -> str:
     if job.briefs_digest is not None:
         said = job.delivery.described(job.form, by_briefs=True)
         return f"- Made from briefs: each row says its seed, {said}"
     return (
-        f"- Seed: {job.seed}; truncation: {job.truncation or 'none'}\n"
+        f"- Seed: {'; '.join([str(job.seed), *_knobs(job)])}\n"
         f"- {title.capitalize()}: {job.delivery.described(job.form)}"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.modalities.base import ItemFormat, Items
 from aigc.types import Labels, UInt8Images

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import Fraction, Items, Place, Placement, Seed, Spec
+from aigc.families import FAMILIES
+from aigc.strict import Fraction, Items, Place, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -150,6 +151,14 @@ class BriefColumns(Spec):
     rate: str = "rate"
 
 
+KNOBS = {
+    name: field
+    for family in FAMILIES.values()
+    for name, field in family.sampling.model_fields.items()
+}
+"""The sampling knobs of all families."""
+
+
 class GenerateSpec(Spec):
     model: str
     """name, name@version, name@alias or the URI of a model folder."""
@@ -172,8 +181,11 @@ class GenerateSpec(Spec):
     seed: Seed = 0
     labels: tuple[str, ...] | dict[str, Share] | None = None
     """Labels to make in equal shares, or a share for each; none means every label the model has."""
-    truncation: float | None = Field(None, gt=0)
-    """Latents are drawn from the normal cut at ± this value (Brock et al. 2019)."""
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    """What else items are asked to be, by condition."""
+    sampling: dict[str, float] = Field(default_factory=dict)
+    """Settings of the model's family, such as `truncation`, which may also stand beside the other
+    fields."""
     codec: str | None = None
     """Images: png, jpeg, webp or raw; sounds: wav, flac or ogg. None means the first of these."""
     quality: int = Field(90, ge=1, le=100)
@@ -207,6 +219,21 @@ class GenerateSpec(Spec):
         fields = type(self).model_fields
         said = {name: getattr(self, name) for name in names}
         return {name: value for name, value in said.items() if value != fields[name].default}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_by_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        named = {name: values[name] for name in KNOBS if name in values}
+        rest = {name: value for name, value in values.items() if name not in named}
+        named = {name: value for name, value in named.items() if value is not None}
+        return rest | {"sampling": {**rest.get("sampling", {}), **named}} if named else rest
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What items are asked to be, by condition."""
+        return ({} if self.labels is None else {"label": self.labels}) | self.conditions
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
+from aigc.strict import Fit, Fraction, Place, Placement, Seed, Spec
 
 _SIDES = (8, 1024)
 _HEIGHT_X_WIDTH = re.compile(r"(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?", re.ASCII)

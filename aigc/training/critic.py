@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn, optim
 
+from aigc.families.adversarial import AdversarialTerms
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import AUGMENTATIONS, augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
-from aigc.specs import AdversarialTerms, TrainSpec
+from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
 from aigc.training.draws import Draws

@@ -12,8 +12,9 @@ from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
-from aigc.models import parameter_count
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.gan import GanModel
+from aigc.families.networks import parameter_count
+from aigc.specs import TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.batches import micro_batches
 from aigc.training.device import training_device

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aigc import storage
-from aigc.data.classes import class_name
+from aigc.conditions.names import class_name
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import DataError, listed
-from aigc.models import ModelConfig
-from aigc.models.shapes import pyramid
+from aigc.families.config import ModelConfig
+from aigc.families.networks.shapes import pyramid
 from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress

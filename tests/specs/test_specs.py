@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError
+from aigc.families.gan import GanModel
 from aigc.specs import (
     SPECS,
     AppendSpec,
     EvaluateSpec,
-    GanModel,
     GenerateSpec,
     PrepareSpec,
     ServeSpec,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from aigc.job.draws import Pictures
+from aigc.job.keys import Samples
 from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.base import Mask
 from aigc.specs import DegenerateGate
@@ -18,6 +18,7 @@ def reasons() -> list[str]:
     return list(dict.fromkeys([_NOT_FINITE, *itertools.chain(*found)]))
 
 
-def degenerate(pictures: Pictures, gate: DegenerateGate, delivery: Delivery) -> dict[str, Mask]:
+def degenerate(samples: Samples, gate: DegenerateGate, delivery: Delivery) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
-    return {_NOT_FINITE: ~pictures.finite} | delivery.degenerate(pictures.pixels, gate)
+    found = delivery.degenerate(samples.items, gate.model_dump())
+    return {_NOT_FINITE: ~samples.finite} | found

@@ -12,12 +12,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aigc.conditions.labels import fold
 from aigc.errors import SpecError, listed
 from aigc.job.briefs.fields import BRIEF_FIELDS
 from aigc.job.briefs.table import COMMON
 from aigc.job.briefs.values import header_name
 from aigc.job.briefs.words import COUNTED, COUNTING, FILLING, MEANT, OTHER_WORDS, SURE
-from aigc.job.conditions import fold
 from aigc.modalities import Delivery
 from aigc.specs import BriefColumns, GenerateSpec
 

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from aigc.conditions.labels import fold, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
-from aigc.job.conditions import fold, label_pattern
-from aigc.job.draws import DRAW
 from aigc.job.form import form_of
-from aigc.job.prompts import labels_in
+from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.base import CODEC, RAW, BriefColumn
-from aigc.models.config import ModelConfig
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
@@ -103,6 +103,7 @@ class Parser:
         self._delivery = MODALITIES[config.modality].delivery
         form = form_of(spec, config)
         self._format = [getattr(form, column.name) for column in self._delivery.columns]
+        self._default_cut = spec.sampling.get("truncation")
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
@@ -128,11 +129,13 @@ class Parser:
             )
         return Brief(
             brief_id,
-            self._whole("count", count, 1, DRAW - 1) or self._spec.count or 0,
+            self._whole("count", count, 1, ATTEMPT - 1) or self._spec.count or 0,
             self._seed(nfc(brief_id), seed),
-            self._whole("first_index", first, 0, DRAW - 1) or 0,
+            self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
-            self._spec.truncation if truncation is None else self._truncation(truncation),
+            self._spec.sampling.get("truncation")
+            if truncation is None
+            else self._truncation(truncation),
             tuple(
                 self._of_format(column, value, usual)
                 for column, value, usual in zip(

@@ -39,7 +39,7 @@ from aigc.modalities.image import (
     to_levels,
 )
 from aigc.modalities.image.marking import encode_marked
-from aigc.specs import Codec, DegenerateGate
+from aigc.strict import Codec
 from aigc.types import Json, UInt8Images
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ class ImageDelivery:
             return f"size and codec; {_colour(form)}"
         return f"{form.width}×{form.height}, {_colour(form)}, {form.codec}"
 
-    def degenerate(self, items: Items, gate: DegenerateGate) -> dict[str, Mask]:
+    def degenerate(self, items: Items, limits: Mapping[str, Any]) -> dict[str, Mask]:
         """One flat tone, or burnt out."""
         refused = (
-            _variance(items) < gate.min_std**2,
-            _saturated(items) > gate.max_saturated,
+            _variance(items) < limits["min_std"] ** 2,
+            _saturated(items) > limits["max_saturated"],
         )
         return dict(zip(self.reasons, refused, strict=True))
 

@@ -13,7 +13,7 @@ import struct
 from aigc.modalities import png
 from aigc.modalities.image import encode
 from aigc.provenance.label import XMP
-from aigc.specs import Codec
+from aigc.strict import Codec
 from aigc.types import UInt8Images
 
 _JPEG_HEADER_BYTES = 2  # start of image

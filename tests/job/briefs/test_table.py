@@ -13,6 +13,7 @@ from aigc.errors import SpecError
 from aigc.job.briefs import Briefs
 from aigc.job.briefs.table import columns_of, sort_for
 from aigc.modalities import MODALITIES
+from tests.keys_for_tests import cuts_of
 
 SHARED = {"first_index": 0, "width": 8, "height": 8, "codec": "png", "quality": 90}
 FORMATS = MODALITIES["image"].delivery.columns
@@ -62,12 +63,12 @@ def test_draws_agree_with_a_slow_reference(rows: list[dict], draw: int) -> None:
     ]
     made = make(rows)
     slots = np.random.default_rng(0).permutation(made.count)
-    draws = made.draws(slots, np.full(len(slots), draw))
-    columns = (draws.seeds, draws.candidates, draws.labels, draws.truncations)
+    keys = made.keys(slots, np.full(len(slots), draw))
+    columns = (keys.seeds, keys.counters, keys.conditions["label"], cuts_of(keys))
     found = list(zip(*(column.tolist() for column in columns), strict=True))
     assert found == [expected[slot] for slot in slots]
-    assert draws.seeds.dtype == np.uint64
-    assert made.draws(slots, draw).candidates.tolist() == draws.candidates.tolist()
+    assert keys.seeds.dtype == np.uint64
+    assert made.keys(slots, draw).counters.tolist() == keys.counters.tolist()
 
 
 def test_a_slot_no_brief_has_is_an_error() -> None:
@@ -88,7 +89,10 @@ def test_parquet_brings_back_the_same() -> None:
     assert back.own == ("name", "tags", "price")
     assert [pattern.tolist() for pattern in back.patterns] == [p.tolist() for p in PATTERNS]
     slots = np.arange(5)
-    assert back.draws(slots).labels.tolist() == made.draws(slots).labels.tolist()
+    assert (
+        back.keys(slots).conditions["label"].tolist()
+        == made.keys(slots).conditions["label"].tolist()
+    )
     with pytest.raises(SpecError, match="damaged"):
         Briefs.from_parquet(b"other", FORMATS)
 
