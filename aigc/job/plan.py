@@ -138,6 +138,10 @@ class Job(Spec):
         """Of each item, unless its brief says another."""
         return self.delivery.format_of(self.form)
 
+    def __hash__(self) -> int:
+        """Of some fields, for dicts have none: services keep what they read of a job."""
+        return hash((self.model_digest, self.seed, self.count, self.ranges))
+
     @functools.cached_property
     def _first_shards(self) -> list[int]:
         """Number of each range's first shard, and at the end that of all shards."""

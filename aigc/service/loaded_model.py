@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -150,7 +151,7 @@ def _precision(settings: ServiceSettings) -> Precision:
 
 
 def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
-    parts = (version.digest, inference, __version__)
+    parts = (version.digest, dataclasses.astuple(inference), __version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

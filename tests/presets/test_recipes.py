@@ -45,7 +45,7 @@ def test_settings_reach_into_the_model_and_leave_the_placement_open() -> None:
         (
             "best",
             {"name": "n", "data": "d"},
-            "preset = 'best': input should be 'adaptive', 'adaptive-gan', 'adaptive-vae'",
+            "preset = 'best': input should be 'adaptive', 'adaptive-gan', 'relativistic'",
         ),
         (None, {"data": "d"}, "--name is missing"),
         (None, {"name": "n"}, "--data is missing"),
