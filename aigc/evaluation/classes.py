@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc.evaluation.classifier import Classifier, entropy_bits, shares
-from aigc.evaluation.features import Features
+from aigc.modalities.learning import Features
 from aigc.evaluation.frechet import frechet_distance_of_few
 from aigc.evaluation.reference import Real
 from aigc.types import Json, Labels

@@ -13,7 +13,7 @@ import numpy as np
 from aigc.data.dataset import Dataset
 from aigc.errors import DataError, SpecError
 from aigc.evaluation.cache import cached
-from aigc.evaluation.features import Extractor, Features
+from aigc.modalities.learning import Extractor, Features
 from aigc.evaluation.memorisation import Neighbours, nearest_training_images
 from aigc.evaluation.stages import Stages
 from aigc.specs import EvaluateSpec

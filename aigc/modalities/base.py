@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aigc.modalities.learning import Learning
+
 
 @dataclass(frozen=True)
 class ItemType:
@@ -40,10 +42,6 @@ class Delivery(Protocol):
 
 class Source(Protocol):
     """How raw files become the items of a data set."""
-
-
-class Learning(Protocol):
-    """How stored items become what networks train on, and are measured."""
 
 
 @dataclass(frozen=True)
