@@ -13,7 +13,7 @@ import torch
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.spool import empty_pixels
+from aigc.data.spool import empty_items
 from aigc.distributed.address import named
 from aigc.distributed.cluster_crew import ClusterCrew
 from aigc.distributed.session import connect
@@ -147,7 +147,7 @@ def make_samples(
         truncations=np.full(spec.samples, np.inf),
     )
     shape = (spec.samples, config.height, config.width, config.channels)
-    pixels = empty_pixels(shape, spec.memory_bytes)
+    pixels = empty_items(shape, spec.memory_bytes)
     for start in range(0, spec.samples, passes.micro_batch):
         rows = slice(start, min(start + passes.micro_batch, spec.samples))
         pixels[rows] = engine.render(draws[rows]).pixels

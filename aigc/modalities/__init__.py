@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from aigc.modalities.audio.modality import AUDIO
 from aigc.modalities.base import Delivery, ItemType, Learning, Modality, Source
 from aigc.modalities.image.modality import IMAGE
 
 __all__ = ["MODALITIES", "Delivery", "ItemType", "Learning", "Modality", "Source"]
 
-MODALITIES = {"image": IMAGE}
+MODALITIES = {"image": IMAGE, "audio": AUDIO}
