@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aigc.strict import Spec
 from aigc.types import Labels, UInt8Images
 
 if TYPE_CHECKING:
@@ -26,6 +27,19 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """What an extractor has learnt from a data set, by name; empty where it learns nothing."""
 Seen: TypeAlias = Callable[[int], None]
 """Is told how many items each step has done."""
+
+
+class Sizes(Spec):
+    """What a model folder's `config.json` says of an item's shape, in fields of the modality."""
+
+    @property
+    def item(self) -> ItemType:
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, item: ItemType) -> Sizes:
+        """Raises ValueError when the modality has no such item."""
+        raise NotImplementedError
 
 
 class Representation(Protocol):
@@ -66,9 +80,9 @@ class Extractor(Protocol):
 class Learning(Protocol):
     """How stored items become what networks train on, and how sets of them are compared."""
 
+    sizes: type[Sizes]
     augmentations: tuple[str, ...]
-    """Which of `objectives.augment` leave an item what it is; the first ones, up to
-    `usual_augmentations`, are used where the data are few."""
+    """Which of `objectives.augment` leave an item what it is."""
     mirrors: bool
     """Whether an item mirrored left to right can be an item of the same kind."""
     picture: str

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from aigc.errors import SpecError
 from aigc.modalities.base import ItemType
-from aigc.modalities.learning import Extractor, Representation, Weights
+from aigc.modalities.learning import Extractor, Representation, Sizes, Weights
 from aigc.types import Labels, UInt8Images
 
 if TYPE_CHECKING:
@@ -20,9 +21,27 @@ _FULL_SCALE = 32768
 _AT_ONCE = 256
 
 
+class SoundSizes(Sizes):
+    samples: int = Field(ge=256)
+    """Of each channel."""
+    rate_hz: int = Field(ge=4_000, le=96_000)
+    channels: Literal[1, 2]
+
+    @property
+    def item(self) -> ItemType:
+        return ItemType((self.samples, self.channels), "int16", self.rate_hz)
+
+    @classmethod
+    def of(cls, item: ItemType) -> SoundSizes:
+        samples, channels = item.shape
+        values = {"samples": samples, "rate_hz": item.rate_hz, "channels": channels}
+        return cls.model_validate(values)
+
+
 class AudioLearning:
     """Samples, int16 (T, C); network tensors are float32 (N, C, T) in [-1, 1]."""
 
+    sizes = SoundSizes
     augmentations = ("delay", "level", "mute")
     mirrors = False
     picture = "spectrogram"

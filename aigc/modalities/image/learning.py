@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from aigc.modalities.base import ItemType
 from aigc.modalities.image import to_network, to_pixels
-from aigc.modalities.learning import Extractor, Weights
+from aigc.modalities.learning import Extractor, Sizes, Weights
 from aigc.types import Labels, UInt8Images
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class ImageSizes(Sizes):
+    height: int = Field(ge=8)
+    width: int = Field(ge=8)
+    channels: Literal[1, 3]
+
+    @property
+    def item(self) -> ItemType:
+        return ItemType((self.height, self.width, self.channels), "uint8")
+
+    @classmethod
+    def of(cls, item: ItemType) -> ImageSizes:
+        height, width, channels = item.shape
+        return cls.model_validate({"height": height, "width": width, "channels": channels})
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,7 @@ class Pixels:
 class ImageLearning:
     """Pixels, uint8 (H, W, C)."""
 
+    sizes = ImageSizes
     augmentations = ("translate", "cutout", "brightness")
     mirrors = True
     picture = "image"
