@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -57,7 +58,11 @@ class Schedule(Spec):
 
     def at(self, numbers: npt.NDArray[np.int64]) -> Values:
         """The values (N,) of the items `numbers` (N,)."""
-        return np.asarray(self.pattern)[numbers % len(self.pattern)]
+        return self._values[numbers % len(self.pattern)]
+
+    @functools.cached_property
+    def _values(self) -> Values:
+        return np.asarray(self.pattern)
 
 
 class Facts(Protocol):
@@ -88,6 +93,18 @@ class Condition(Protocol):
         Raises:
             SpecError: the model cannot make that; names the value and what would be right.
         """
+        ...
+
+    def prompted(self, prompt: str, model: Facts) -> Schedule:
+        """What the words of a prompt ask for. Raises SpecError, with `prompt: ` in front."""
+        ...
+
+    def value(self, text: str, model: Facts) -> int | str:
+        """One value as it stands in an address. Raises SpecError."""
+        ...
+
+    def shown(self, values: Values, model: Facts) -> list[str]:
+        """Each of `values` (N,) for people, and as `value` reads it."""
         ...
 
     def tensor(self, values: Values) -> Tensor:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.conditions.base import Facts, Schedule, Values
-from aigc.conditions.labels import label_pattern
+from aigc.conditions.labels import find_label, label_pattern
+from aigc.conditions.prompts import labels_in
+from aigc.errors import SpecError, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,21 @@ class Label:
         """`asked` are labels in equal shares, or a share for each; None means the usual ones."""
         pattern = label_pattern(model.labels, asked, model.usual)
         return Schedule(pattern=tuple(pattern.tolist()), names=model.labels)
+
+    def prompted(self, prompt: str, model: Facts) -> Schedule:
+        """The labels that `prompt` names, in equal shares."""
+        found = labels_in(prompt, model.labels, model.synonyms)
+        if not found:
+            raise SpecError(
+                f"prompt: {prompt[:60]!r} names none of the model's labels: {listed(model.labels)}"
+            )
+        return self.schedule(found, model)
+
+    def value(self, text: str, model: Facts) -> int:
+        return find_label(model.labels, text)
+
+    def shown(self, values: Values, model: Facts) -> list[str]:
+        return [model.labels[at] for at in values.tolist()]
 
     def tensor(self, values: Values) -> Tensor:
         """int64 (N,)."""

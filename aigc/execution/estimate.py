@@ -15,7 +15,7 @@ from aigc.execution.planning import spread
 from aigc.execution.pool import Pool
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.job.plan import Job, Range
 from aigc.output import commit, schema
 from aigc.output.writers import SUFFIX, open_writer

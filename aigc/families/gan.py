@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aigc.families.adversarial import AdversarialTerms
 from aigc.families.latent import LatentSampling, label_if_conditional
-from aigc.families.protocol import Family, InferenceConfig, ModelSpec, Tensors
+from aigc.families.protocol import Decodes, Family, InferenceConfig, ModelSpec, Tensors
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
@@ -56,6 +56,7 @@ GAN = Family(
     takes=label_if_conditional,
     load=load,
     sampling=LatentSampling,
+    able=lambda config: (Decodes,),
     learner="aigc.training.gan:GanLearner",
     recipes=("adaptive-gan", "relativistic", "dcgan", "smoke"),
 )

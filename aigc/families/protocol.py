@@ -186,6 +186,9 @@ class Family:
     sampling: type[Spec] = Spec
     """The sampling knobs, numbers or none each. They reach the generator in `given`, float64 (N,)
     by name, NaN where a row has none, and not at all where no row has one."""
+    able: Callable[[ModelConfig], tuple[type, ...]] = lambda config: ()
+    """The protocols that its generators are expected to have, from the configuration alone: for
+    listings of models that are not loaded."""
     learner: str | None = None
     """`package.module:Class` of the `Learner` that trains it; None for families that are imported
     only. A name, because training stands above this room."""

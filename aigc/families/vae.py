@@ -8,7 +8,7 @@ from pydantic import Field
 
 from aigc.families.adversarial import AdversarialTerms
 from aigc.families.latent import LatentSampling, label_if_conditional
-from aigc.families.protocol import Family, InferenceConfig, ModelSpec, Tensors
+from aigc.families.protocol import Decodes, Encodes, Family, InferenceConfig, ModelSpec, Tensors
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
@@ -97,6 +97,7 @@ VAE = Family(
     takes=label_if_conditional,
     load=load,
     sampling=LatentSampling,
+    able=lambda config: (Decodes, Encodes),
     learner="aigc.training.vae:VaeLearner",
     recipes=("adaptive-vae", "vae"),
 )

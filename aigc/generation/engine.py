@@ -118,7 +118,7 @@ class Engine:
 
 
 def levels(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Network tensors (N, ...) to items (N, ...) and bool (N,), finite or not, where `output` is."""
+    """Network tensors (N, ...) to items and bool (N,), finite or not, where `output` is."""
     return to_levels(output), torch.isfinite(output.sum(dim=tuple(range(1, output.ndim))))
 
 

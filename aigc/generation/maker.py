@@ -11,10 +11,10 @@ import numpy.typing as npt
 from aigc.errors import GatesError
 from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
 from aigc.generation.engine import Engine
-from aigc.generation.gates import Judge
+from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Ints
-from aigc.job.plan import Job, draws_of
+from aigc.job.keys import Ints
+from aigc.job.plan import Job, keys_at
 from aigc.output.made import Made
 
 _ENOUGH_CANDIDATES = 1000
@@ -29,11 +29,11 @@ class Maker:
         job: Job,
         briefs: Briefs | None,
         engine: Engine,
-        judge: Judge | None,
+        gates: GateSet | None,
         encoders: int = 1,
     ) -> None:
         self.job, self.briefs, self.engine = job, briefs, engine
-        self._judge, self.encoders = judge, encoders
+        self._gates, self.encoders = gates, encoders
         self._tried, self._kept = 0, 0
         self._formats, self._format_of = _formats(job, briefs)
 
@@ -43,10 +43,10 @@ class Maker:
         Raises:
             GatesError: gates refused nearly everything, or one slot's every draw.
         """
-        if self._judge is not None:
-            return self._accepted(self._judge, slots, draw.copy())
-        draws = draws_of(self.job, self.briefs, slots, draw)
-        return Made(slots, draw, draws, self.engine.render(draws).pixels)
+        if self._gates is not None:
+            return self._accepted(self._gates, slots, draw.copy())
+        keys = keys_at(self.job, self.briefs, slots, draw)
+        return Made(slots, draw, keys, self.engine.render(keys).items)
 
     def parts(self, made: Made) -> Iterator[Made]:
         """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
@@ -65,8 +65,11 @@ class Maker:
         )
 
     def latents(self, made: Made) -> npt.NDArray[np.float32] | None:
-        """(N, latent_dim), if the job includes them."""
-        return self.engine.latents(made.draws).numpy() if "latents" in self.job.include else None
+        """(N, latents), if the job includes them."""
+        if "latents" not in self.job.include:
+            return None
+        vectors: npt.NDArray[np.float32] = self.engine.points(made.keys).vectors.numpy()
+        return vectors
 
     def _formats_of(self, made: Made) -> Ints:
         """(N,) numbers of the items' formats."""
@@ -74,26 +77,26 @@ class Maker:
             return np.zeros(len(made.slots), np.int64)
         return self._format_of[self.briefs.rows(made.slots)]
 
-    def _accepted(self, judge: Judge, slots: Ints, draw: Ints) -> Made:
+    def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> Made:
         shape = (len(slots), *self.engine.shape)
-        draws = draws_of(self.job, self.briefs, slots, draw)
-        made = Made(slots, draw, draws, np.empty(shape, np.uint8))
+        keys = keys_at(self.job, self.briefs, slots, draw)
+        made = Made(slots, draw, keys, np.empty(shape, self.engine.generator.item.dtype))
         rows = np.arange(len(slots))
         while len(rows):
-            pictures = self.engine.render(draws_of(self.job, self.briefs, slots[rows], draw[rows]))
-            verdict = judge(pictures)
-            kept = rows[verdict.keep]
-            made.pixels[kept] = pictures.pixels[verdict.keep]
-            if "realism" in verdict.scores:
+            samples = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
+            result = gates(samples)
+            kept = rows[result.keep]
+            made.pixels[kept] = samples.items[result.keep]
+            if "realism" in result.scores:
                 if made.scores is None:
                     made.scores = np.empty(len(slots), np.float32)
-                made.scores[kept] = verdict.scores["realism"][verdict.keep]
-            made.refused.update(reason for reason in verdict.reasons if reason is not None)
+                made.scores[kept] = result.scores["realism"][result.keep]
+            made.refused.update(reason for reason in result.reasons if reason is not None)
             self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
-            rows = rows[~verdict.keep]
+            rows = rows[~result.keep]
             draw[rows] += 1
             self._require_progress(made, draw[rows], rows)
-        made.draws = draws_of(self.job, self.briefs, slots, draw)
+        made.keys = keys_at(self.job, self.briefs, slots, draw)
         return made
 
     def _require_progress(self, made: Made, draw: Ints, rows: Ints) -> None:

@@ -18,13 +18,13 @@ import pyarrow as pa
 from aigc import storage
 from aigc.generation.ahead import ahead
 from aigc.generation.maker import Maker
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.output import commit, schema
 from aigc.output.made import Made
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Closing, Labels, OnBytes, Shard, ShardRecord, Span
+from aigc.types import Closing, OnBytes, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
@@ -37,12 +37,13 @@ passes to reach its speed (matrix units are clocked up, caches filled): many fol
 
 @dataclass(frozen=True)
 class Rows:
-    """Consecutive finished items: as Arrow, their slots (N,), files and class indices (N,)."""
+    """Consecutive finished items: as Arrow, their slots (N,), files and the codes (N,) of what they
+    were asked to be, see `Job.codes`."""
 
     batch: pa.RecordBatch
     slots: Ints
     files: list[bytes]
-    labels: Labels | None
+    codes: Ints | None
     refused: Counter[str] = field(default_factory=Counter)
     """Candidates that gates refused on the way, by reason."""
 
@@ -86,7 +87,7 @@ def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[Made]:
 def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
     files = maker.files(made)
     batch = schema.batch(maker.job, columns, made, files, maker.briefs, maker.latents(made))
-    return Rows(batch, made.slots, files, made.draws.labels, made.refused)
+    return Rows(batch, made.slots, files, maker.job.codes(made.keys), made.refused)
 
 
 def write_shard(
@@ -115,9 +116,9 @@ def write_shard(
         with open_writer(job.writer, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.slots, rows.files, rows.labels)
+                content += schema.content_digest(rows.slots, rows.files, rows.codes)
                 refused.update(rows.refused)
-                labels.update(counted(job, rows.labels))
+                labels.update(counted(job, rows.codes))
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
@@ -150,9 +151,9 @@ def write_shard(
     return Closing(close)
 
 
-def counted(job: Job, labels: Labels | None) -> dict[str, int]:
-    """Items by label name; none where there are no labels."""
-    if labels is None:
+def counted(job: Job, codes: Ints | None) -> dict[str, int]:
+    """Items by the name of what they were asked to be; none where that has no names."""
+    if codes is None or not job.names:
         return {}
-    counts = np.bincount(labels, minlength=len(job.labels))
-    return {job.labels[at]: int(counts[at]) for at in counts.nonzero()[0]}
+    counts = np.bincount(codes, minlength=len(job.names))
+    return {job.names[at]: int(counts[at]) for at in counts.nonzero()[0]}

@@ -15,8 +15,8 @@ from aigc.types import MAX_ITEMS
 Ints = npt.NDArray[np.int64]
 
 ATTEMPT = MAX_ITEMS
-"""An item's n-th attempt has the random counter n * ATTEMPT + (the item's place in its brief): what
-gates refuse is replaced by the next attempt of the same item, whatever happens to its neighbours."""
+"""An item's n-th attempt has the random counter n * ATTEMPT + (the item's place in its brief): a
+refused one is replaced by the item's next attempt, whatever happens to its neighbours."""
 
 
 @dataclass(frozen=True)

@@ -80,15 +80,21 @@ class Extractor(Protocol):
 class Learning(Protocol):
     """How stored items become what networks train on, and how sets of them are compared."""
 
-    sizes: type[Sizes]
-    augmentations: tuple[str, ...]
-    """Which of `objectives.augment` leave an item what it is."""
     mirrors: bool
     """Whether an item mirrored left to right can be an item of the same kind."""
     picture: str
     """What people are shown of an item: `image`, `spectrogram`."""
     level: str
-    """What one of the 255 steps of a picture's value means, for distances."""
+    """What one of the 255 steps of a picture's values is: `grey level`."""
+    learns: bool
+    """Whether the extractor learns from the data."""
+
+    @property
+    def sizes(self) -> type[Sizes]: ...
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """Which of `objectives.augment` leave an item what it is."""
 
     def usual_augmentations(self, channels: int) -> tuple[str, ...]:
         """Those for few items of so many channels."""
@@ -111,11 +117,12 @@ class Learning(Protocol):
         """What the extractor learns from training items (N, *shape) and labels (N,); empty where it
         comes with its weights, and `items` are not looked at."""
 
-    learns: bool
-    """Whether `learnt` has to be called at all."""
-
     def extractor(self, weights: Weights, item: ItemType, device: str | None = None) -> Extractor:
         """The standing extractor. Without a `device` it runs on the GPU if there is one."""
+
+    def unlike(self, made: ItemType, stored: ItemType) -> tuple[str, str, str] | None:
+        """Why items that were `made` cannot be compared with `stored` ones: what the first are,
+        what the others are, and how to prepare data that fit. None where they can."""
 
     def inception(self, path: str) -> Extractor:
         """Inception-v3, from weights on disk, for the classic FID.

@@ -73,13 +73,13 @@ def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> It
 
 def require_names(out: str, job: Job, briefs: Briefs | None) -> None:
     """Raises SpecError when a picture of `job` would have a name that no disk or store takes."""
-    if job.writer != "files":
+    if job.writer != "files" or not job.names:
         return
-    used = (np.array(job.pattern, np.int64),) if briefs is None else briefs.asked_patterns
+    used = (job.pattern,) if briefs is None else briefs.asked_patterns
     longest = max((len(found.folder) for found in job.ranges), default=0)
     around = storage.join(out, "images", "000000", "0" * 12)
     most = min(_MOST_NAME_BYTES, _MOST_KEY_BYTES - longest - len(around.encode()))
-    for label in (job.labels[at] for at in sorted({*np.concatenate(used).tolist()})):
+    for label in (job.names[at] for at in sorted({*np.concatenate(used).tolist()})):
         size = len(_folder(label).encode())
         if size > most:
             raise SpecError(

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aigc.job.draws import Draws, Ints
+from aigc.job.keys import Ints, SampleKeys
 from aigc.types import UInt8Images
 
 
 @dataclass
 class Made:
-    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their candidates, native
+    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their sample keys, native
     pixels (N, H, W, C), the realism scores float32 (N,) if any, and why others were refused."""
 
     slots: Ints
     draw: Ints
-    draws: Draws
+    keys: SampleKeys
     pixels: UInt8Images
     scores: npt.NDArray[np.float32] | None = None
     refused: Counter[str] = field(default_factory=Counter)
@@ -28,5 +28,5 @@ class Made:
         """Some of the items; what was refused on the way stays with the first."""
         scores = None if self.scores is None else self.scores[rows]
         refused = Counter() if rows.start else self.refused
-        parts = self.slots[rows], self.draw[rows], self.draws[rows], self.pixels[rows]
+        parts = self.slots[rows], self.draw[rows], self.keys[rows], self.pixels[rows]
         return Made(*parts, scores, refused)

@@ -15,21 +15,19 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import arrow
+from aigc.conditions import CONDITIONS
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints, SampleKeys
 from aigc.job.plan import Job
 from aigc.output import pictures
 from aigc.output.made import Made
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.specs import Codec
-from aigc.types import Labels
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _MODULUS = 1 << 256
 _BEFORE = [("id", pa.string()), ("index", pa.int64()), ("candidate", pa.int64())]
 _AFTER = [
-    ("label", pa.int64()),
-    ("label_name", _NAMES),
     ("seed", pa.int64()),
     ("model", _NAMES),
     ("model_digest", _NAMES),
@@ -39,11 +37,13 @@ _BRIEF_COLUMNS = [("width", pa.int32()), ("height", pa.int32()), ("codec", pa.st
 
 
 def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
-    """id, index, candidate, the picture, label and where it came from; with briefs also width,
+    """id, index, candidate, the picture, conditions and where it came from; with briefs also width,
     height, codec, brief_id and the user's own columns; last `score` and `latent` if included."""
+    conditions = _condition_fields(job)
     codecs, shape = _forms(job, briefs)
     fields = [pa.field(name, kind) for name, kind in _BEFORE]
     fields += pictures.fields(codecs, shape)
+    fields += [field for field, _ in conditions]
     fields += [pa.field(name, kind) for name, kind in _AFTER]
     if briefs is not None:
         fields += [pa.field(name, kind) for name, kind in _BRIEF_COLUMNS]
@@ -51,10 +51,9 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
     if "scores" in job.include:
         fields.append(pa.field("score", pa.float32()))
     if "latents" in job.include:
-        fields.append(pa.field("latent", pa.list_(pa.float32(), job.latent_dim)))
+        fields.append(pa.field("latent", pa.list_(pa.float32(), job.latents)))
     features = pictures.features(codecs)
-    if job.labels:
-        features["label"] = {"names": list(job.labels), "_type": "ClassLabel"}
+    features |= {field.name: feature for field, feature in conditions if feature is not None}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(fields, metadata=metadata)
 
@@ -68,15 +67,14 @@ def batch(
     latents: np.ndarray[Any, np.dtype[np.float32]] | None = None,
 ) -> pa.RecordBatch:
     """Items as rows; `columns` is `schema(job, briefs)`, built once."""
-    count, draws = len(files), made.draws
+    count, keys = len(files), made.keys
     arrays = [
-        arrow.texts(job.item_ids(draws, made.slots, briefs)),
+        arrow.texts(job.item_ids(keys, made.slots, briefs)),
         arrow.numbers(made.slots),
-        arrow.numbers(draws.candidates),
+        arrow.numbers(keys.counters),
         *pictures.arrays(files, made.slots.tolist(), _codecs(job, made, briefs), columns),
-        pa.nulls(count, pa.int64()) if draws.labels is None else arrow.numbers(draws.labels),
-        _label_names(job, draws.labels, count),
-        arrow.numbers(draws.seeds.astype(np.int64)),
+        *_condition_arrays(job, keys, count),
+        arrow.numbers(keys.seeds.astype(np.int64)),
         _constant(job.model, count),
         _constant(job.model_digest, count),
         _constant(DIGITAL_SOURCE_TYPE, count),
@@ -90,19 +88,20 @@ def batch(
         arrays.append(pa.nulls(count, pa.float32()) if scores is None else arrow.numbers(scores))
     if latents is not None:
         flat = arrow.numbers(latents.reshape(-1))
-        arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latent_dim))
+        arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latents))
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
-def content_digest(slots: Ints, images: Sequence[bytes], labels: Labels | None) -> int:
-    """Order-free digest of items: Σ SHA-256(index ‖ label ‖ file) mod 2²⁵⁶.
+def content_digest(slots: Ints, images: Sequence[bytes], codes: Ints | None) -> int:
+    """Order-free digest of items: Σ SHA-256(index ‖ code ‖ file) mod 2²⁵⁶, where `codes` (N,)
+    stand for their conditions, see `Job.codes`.
 
     Sums of parts add up to the sum of the whole (AdHash; Bellare & Micciancio 1997), so the digest
     of a set does not depend on shard borders, shard order or who made which. It guards against
     accidents; against forgery the SHA-256 of each file stands in its record.
     """
     sha256, join = hashlib.sha256, int.from_bytes
-    known = np.full(len(slots), -1) if labels is None else labels
+    known = np.full(len(slots), -1) if codes is None else codes
     keys = np.stack([slots, known], axis=1).astype("<i8").tobytes()
     return (
         sum(
@@ -147,12 +146,18 @@ def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:
     return codecs
 
 
-def _label_names(job: Job, labels: Labels | None, count: int) -> pa.Array:
-    if labels is None:
-        return pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), arrow.texts([]))
-    return pa.DictionaryArray.from_arrays(
-        arrow.numbers(labels.astype(np.int32)), arrow.texts(job.labels)
-    )
+def _condition_fields(job: Job) -> list[tuple[pa.Field, Any]]:
+    """Columns of all conditions with their Hugging Face features."""
+    each = (found.fields(job.schedules.get(name)) for name, found in CONDITIONS.items())
+    return [field for fields in each for field in fields]
+
+
+def _condition_arrays(job: Job, keys: SampleKeys, count: int) -> list[pa.Array]:
+    return [
+        array
+        for name, condition in CONDITIONS.items()
+        for array in condition.arrays(keys.conditions.get(name), job.schedules.get(name), count)
+    ]
 
 
 def _constant(text: str, count: int) -> pa.Array:

@@ -103,12 +103,16 @@ def _manifest(job: Job, records: Mapping[int, ShardRecord], orphans: int) -> Jso
     }
 
 
+def _knobs(job: Job) -> list[str]:
+    return [f"{name}: {value or 'none'}" for name, value in job.sampling.items()]
+
+
 def _as_made(job: Job) -> str:
     colour = "grey" if job.channels == 1 else "RGB"
     if job.briefs_digest is not None:
         return f"- Made from briefs: each row says its seed, size and codec; {colour}"
     return (
-        f"- Seed: {job.seed}; truncation: {job.truncation or 'none'}\n"
+        f"- Seed: {'; '.join([str(job.seed), *_knobs(job)])}\n"
         f"- Images: {job.width}×{job.height}, {colour}, {job.codec}"
     )
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from aigc import arrow, storage
 from aigc.errors import JobError, SpecError
-from aigc.job.draws import DRAW, Ints
+from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job
 from aigc.modalities.image import decode, decode_raw, fit
 from aigc.output import files, pictures, webdataset
@@ -154,7 +154,7 @@ def draws(
             if shard not in records:
                 raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
             for part in rows(out, records[shard], set(indices)):
-                number = (part.candidates // DRAW).tolist()
+                number = (part.candidates // ATTEMPT).tolist()
                 found.update(zip(part.indices.tolist(), number, strict=True))
     return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
 
@@ -179,15 +179,16 @@ def first_of_each_label(job: Job, each: int) -> list[tuple[str, list[int]]]:
             (f"from {start:,}", list(range(start, min(start + each, end))))
             for start, end in zip(starts, ends, strict=True)
         ]
-    if not job.pattern:
+    if not job.names:
         runs = range(0, min(10 * each, job.count), each)
         return [("", list(range(start, min(start + each, job.count)))) for start in runs]
     groups = []
-    for label in dict.fromkeys(job.pattern):
-        places = [at for at, found in enumerate(job.pattern) if found == label]
+    pattern = job.pattern.tolist()
+    for label in dict.fromkeys(pattern):
+        places = [at for at, found in enumerate(pattern) if found == label]
         rounds = range(-(-each // len(places)))
-        indices = [turn * len(job.pattern) + at for turn in rounds for at in places][:each]
-        groups.append((job.labels[label], [index for index in indices if index < job.count]))
+        indices = [turn * len(pattern) + at for turn in rounds for at in places][:each]
+        groups.append((job.names[label], [index for index in indices if index < job.count]))
     return groups
 
 

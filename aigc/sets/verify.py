@@ -17,15 +17,15 @@ from aigc.data.entries import reason_to_ignore
 from aigc.errors import JobError
 from aigc.generation.pipeline import counted
 from aigc.job.briefs import Briefs
-from aigc.job.draws import DRAW
-from aigc.job.plan import Job, draws_of
+from aigc.job.keys import ATTEMPT, Ints
+from aigc.job.plan import Job, keys_at
 from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.output.records import totals
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.sets import read, shard_list
 from aigc.sets.merge import merged_sets
-from aigc.types import Json, Labels, Report, ShardRecord, silent
+from aigc.types import Json, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
 _THREADS = 4
@@ -147,10 +147,10 @@ def _verify_shard(
         stop = expected + len(part.files)
         if not np.array_equal(part.indices, np.arange(expected, stop)):
             raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
-        _require_planned(where, job, briefs, part)
-        content += content_digest(part.indices, part.files, part.labels)
+        codes = _require_planned(where, job, briefs, part)
+        content += content_digest(part.indices, part.files, codes)
         _decode_some(where, job, part, decode_step)
-        labels.update(counted(job, part.labels))
+        labels.update(counted(job, codes))
         expected = stop
     if expected != record.stop:
         raise JobError(f"{where}: ends at item {expected - 1}, planned {record.stop - 1}")
@@ -160,30 +160,27 @@ def _verify_shard(
         raise JobError(f"{where}: its record counts other labels than it holds")
 
 
-def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> None:
-    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it."""
-    draw = part.candidates // DRAW
-    asked = draws_of(job, briefs, part.indices, draw)
+def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> Ints | None:
+    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it.
+    Returns the codes of what the items were asked to be."""
+    draw = part.candidates // ATTEMPT
+    asked = keys_at(job, briefs, part.indices, draw)
     span = f"items {part.indices[0]} to {part.indices[-1]}"
-    if not np.array_equal(asked.candidates, part.candidates) or not (draw < _draws(job)).all():
+    if not np.array_equal(asked.counters, part.candidates) or not (draw < _draws(job)).all():
         raise JobError(f"{where}: candidates of {span} are not their own")
     if not np.array_equal(asked.seeds.astype(np.int64), part.seeds):
         raise JobError(f"{where}: seeds of {span} are not as planned")
-    if not _same_labels(asked.labels, part.labels):
+    codes = job.codes(asked)
+    if part.labels is not None and (codes is None or not np.array_equal(part.labels, codes)):
         raise JobError(f"{where}: labels of {span} are not as planned")
     if part.ids != job.item_ids(asked, part.indices, briefs):
         raise JobError(f"{where}: ids of {span} are not the job's")
+    return codes
 
 
 def _draws(job: Job) -> int:
     """How many candidates a slot may have used up."""
     return job.gates.max_draws if job.gates.any else 1
-
-
-def _same_labels(asked: Labels | None, stored: Labels | None) -> bool:
-    if asked is None or stored is None:
-        return asked is stored
-    return np.array_equal(asked, stored)
 
 
 def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aigc.families import FAMILIES
 from aigc.strict import Codec, Fraction, Items, Place, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
@@ -149,6 +150,14 @@ class BriefColumns(Spec):
     truncation: str = "truncation"
 
 
+KNOBS = {
+    name: field
+    for family in FAMILIES.values()
+    for name, field in family.sampling.model_fields.items()
+}
+"""The sampling knobs of all families."""
+
+
 class GenerateSpec(Spec):
     model: str
     """name, name@version, name@alias or the URI of a model folder."""
@@ -171,8 +180,11 @@ class GenerateSpec(Spec):
     seed: Seed = 0
     labels: tuple[str, ...] | dict[str, Share] | None = None
     """Labels to make in equal shares, or a share for each; none means every label the model has."""
-    truncation: float | None = Field(None, gt=0)
-    """Latents are drawn from the normal cut at ± this value (Brock et al. 2019)."""
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    """What else items are asked to be, by condition."""
+    sampling: dict[str, float] = Field(default_factory=dict)
+    """Settings of the model's family, such as `truncation`, which may also stand beside the other
+    fields."""
     codec: Codec = "png"
     quality: int = Field(90, ge=1, le=100)
     """For jpeg and webp; webp at 100 is lossless."""
@@ -194,6 +206,21 @@ class GenerateSpec(Spec):
     embed_provenance: bool = True
     """Put the AI-generated label (IPTC digital source type) into each image file as well."""
     placement: Placement = Placement()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_by_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        named = {name: values[name] for name in KNOBS if name in values}
+        rest = {name: value for name, value in values.items() if name not in named}
+        named = {name: value for name, value in named.items() if value is not None}
+        return rest | {"sampling": {**rest.get("sampling", {}), **named}} if named else rest
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What items are asked to be, by condition."""
+        return ({} if self.labels is None else {"label": self.labels}) | self.conditions
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
+from aigc.families.config import ModelConfig
 from aigc.families.gan import GanModel
-from aigc.families.networks import ModelConfig, build_discriminator, build_sampler
+from aigc.families.networks import build_discriminator, build_sampler
 from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic

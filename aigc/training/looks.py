@@ -19,7 +19,7 @@ from aigc.evaluation.kid import squared_mmd
 from aigc.evaluation.prdc import Prdc, prdc
 from aigc.evaluation.reference import MIN_IMAGES, real_features
 from aigc.evaluation.stages import Stages
-from aigc.families.networks import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.modalities.learning import Extractor, Features
 from aigc.specs import TrainSpec
 from aigc.training.draws import Draws
@@ -156,7 +156,7 @@ class Looker:
 
     def _draw(self, sampler: nn.Module, labels: Tensor) -> Tensor:
         """float (N, C, H, W) on the CPU."""
-        z = Draws(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim)
+        z = Draws(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim or 0)
         parts = []
         for start in range(0, len(labels), _BATCH):
             rows = slice(start, start + _BATCH)

@@ -6,7 +6,7 @@ from aigc import storage
 from aigc.conditions.names import class_name
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import DataError, SpecError, listed
-from aigc.families.networks import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.families.networks.shapes import pyramid
 from aigc.modalities import MODALITIES
 from aigc.modalities.learning import Sizes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aigc.families.networks import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.modalities.image import contact_sheet
 from aigc.training.draws import Draws
 
@@ -22,7 +22,7 @@ class Sheet:
         self._captions = config.usual[:_MAX_ROWS] if config.conditional else None
         rows = len(self._captions) if self._captions else 8
         draws = Draws(seed, step=0, device=str(device))
-        self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim)
+        self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim or 0)
         self._label: Tensor | None = None
         if self._captions:
             shown = torch.tensor([config.labels.index(name) for name in self._captions])

@@ -91,9 +91,7 @@ class VaeLearner:
         self.modules["discriminator"] = self.published_raw["discriminator"] = judge
         self.optimizers["discriminator"] = optimizer
         usable = self._config.learning.augmentations
-        return Critic(
-            self._spec, adversary, judge, optimizer, self._device, self._group, usable
-        )
+        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group, usable)
 
     def adjust(self, adjustments: Adjustments) -> None:
         if self._critic:

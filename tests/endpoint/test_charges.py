@@ -17,7 +17,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.service import batcher, keys, rendering
 from aigc.service.errors import OverloadedError, UnfitError
 from aigc.service.keys import Key
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
 from aigc.service.quota import LocalLedger
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
@@ -38,7 +38,7 @@ class Crowded(LocalLedger):
         super().__init__(lambda: now)
         self._service, self._freed, self.crowd = service, threading.Event(), False
 
-    def _blocked(self, loaded: Loaded) -> Latents:
+    def _blocked(self, loaded: LoadedModel) -> Latents:
         self._freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 

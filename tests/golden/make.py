@@ -23,8 +23,9 @@ from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.execution.crew import Event
 from aigc.families.networks.sampling import load_prior
-from aigc.generation.engine import Engine, Passes
-from aigc.job.draws import Draws
+from aigc.families.protocol import InferenceConfig
+from aigc.generation.engine import Engine
+from aigc.job.keys import SampleKeys
 from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
@@ -160,7 +161,7 @@ class Golden:
 
     def _engine(self, model: Model, precision: Any) -> Engine:
         version = self._version(model)
-        passes = Passes(8, precision, "cpu")
+        passes = InferenceConfig(8, precision, "cpu")
         return Engine(version.config, ModelStore().load(version), passes)
 
     def _write_data(self) -> None:
@@ -209,7 +210,7 @@ def regenerated(out: Path, indices: Sequence[int], model: str | None = None) -> 
     return generate.regenerate(str(out), list(indices), model)
 
 
-def _draws(model: Model, count: int) -> Draws:
+def _draws(model: Model, count: int) -> SampleKeys:
     numbers = np.arange(count, dtype=np.int64)
     labels = numbers % model.size.classes if model.size.classes else None
-    return Draws(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))
+    return SampleKeys(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))

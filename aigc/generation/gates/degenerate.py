@@ -1,11 +1,11 @@
-"""Pictures that hold nothing: not finite, one flat tone, or burnt out."""
+"""Items that hold nothing: not finite, one flat tone, or burnt out."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from aigc.job.draws import Pictures
+from aigc.job.keys import Samples
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
@@ -14,12 +14,12 @@ REASONS = ("not_finite", "blank", "saturated")
 Mask = npt.NDArray[np.bool_]
 
 
-def degenerate(pictures: Pictures, gate: DegenerateGate) -> dict[str, Mask]:
+def degenerate(samples: Samples, gate: DegenerateGate) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
     refused = (
-        ~pictures.finite,
-        _variance(pictures.pixels) < gate.min_std**2,
-        _saturated(pictures.pixels) > gate.max_saturated,
+        ~samples.finite,
+        _variance(samples.items) < gate.min_std**2,
+        _saturated(samples.items) > gate.max_saturated,
     )
     return dict(zip(REASONS, refused, strict=True))
 

@@ -16,7 +16,7 @@ from aigc.conditions.prompts import labels_in
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
-from aigc.job.draws import DRAW
+from aigc.job.keys import ATTEMPT
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
@@ -98,6 +98,7 @@ class Parser:
         self._known = config.labels if config.conditional else ()
         self._width = spec.width or config.width
         self._height = spec.height or config.height
+        self._default_cut = spec.sampling.get("truncation")
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
@@ -123,11 +124,13 @@ class Parser:
             )
         return Brief(
             brief_id,
-            self._whole("count", count, 1, DRAW - 1) or self._spec.count or 0,
+            self._whole("count", count, 1, ATTEMPT - 1) or self._spec.count or 0,
             self._seed(nfc(brief_id), seed),
-            self._whole("first_index", first, 0, DRAW - 1) or 0,
+            self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
-            self._spec.truncation if truncation is None else self._truncation(truncation),
+            self._spec.sampling.get("truncation")
+            if truncation is None
+            else self._truncation(truncation),
             self._whole("width", width, 1, _SIDE) or self._width,
             self._whole("height", height, 1, _SIDE) or self._height,
             self._spec.codec if codec is None else self._codec(codec),

@@ -24,7 +24,7 @@ from aigc.job.briefs.sheets import Sheet
 from aigc.job.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
-from aigc.job.draws import DRAW
+from aigc.job.keys import ATTEMPT
 from aigc.specs import BriefColumns, GenerateSpec
 
 
@@ -159,13 +159,13 @@ class _Parsed:
             raise BadBriefError(
                 f"{name} = {brief.brief_id!r}: row {first} has it already", "duplicate"
             )
-        if brief.first_index + brief.items > DRAW:
+        if brief.first_index + brief.items > ATTEMPT:
             index, count = parser.names["first_index"], parser.names["count"]
             raise BadBriefError(
                 f"{index} = {brief.first_index}: with {count} = {brief.items} at most "
-                f"{DRAW - brief.items:,}"
+                f"{ATTEMPT - brief.items:,}"
             )
-        if self._items + brief.items >= DRAW:
+        if self._items + brief.items >= ATTEMPT:
             raise BadBriefError(f"{parser.names['count']} = {brief.items}: too many items in all")
 
     def table(self, own: pa.Table) -> pa.Table:

@@ -12,12 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
-from aigc.job.draws import DRAW, Draws, Ints
+from aigc.job.keys import ATTEMPT, Ints, SampleKeys
+from aigc.specs.generate import KNOBS
 from aigc.types import Labels
 
 COLUMNS = pa.schema(
@@ -95,18 +97,19 @@ class Briefs:
             raise IndexError(f"slots {slots.min()} to {slots.max()} of {self.count}")
         return np.searchsorted(self.starts, slots, side="right") - 1
 
-    def draws(self, slots: Ints, draw: Ints | int = 0) -> Draws:
-        """The candidates that `slots` (N,) have in their draws number `draw`, (N,) or one for all.
+    def keys(self, slots: Ints, attempt: Ints | int = 0) -> SampleKeys:
+        """The samples that `slots` (N,) have in their attempts number `attempt`, (N,) or one for
+        all.
 
-        A candidate depends on its own brief alone: others may come, go or change places.
+        A sample depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
         local = slots - self.starts[rows] + self._integers["first_index"][rows]
-        return Draws(
+        return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
-            candidates=draw * DRAW + local,
-            labels=self._labels(rows, local) if self.patterns else None,
-            truncations=self._truncations[rows],
+            counters=attempt * ATTEMPT + local,
+            conditions={"label": self._labels(rows, local)} if self.patterns else {},
+            sampling={name: values[rows] for name, values in self._knobs.items()},
         )
 
     def partitions(self, names: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -167,9 +170,14 @@ class Briefs:
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
     @functools.cached_property
-    def _truncations(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        cut = pc.fill_null(self.table["truncation"], np.inf)
-        return np.asarray(cut.to_numpy(), dtype=np.float64)
+    def _knobs(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The knobs that some brief sets, NaN where a brief does not."""
+        columns = {name: self.table[name] for name in KNOBS if name in self.table.column_names}
+        return {
+            name: np.asarray(pc.fill_null(column, np.nan).to_numpy(), dtype=np.float64)
+            for name, column in columns.items()
+            if column.null_count < len(column)
+        }
 
     @functools.cached_property
     def _flat_patterns(self) -> tuple[Labels, Ints, Ints]:

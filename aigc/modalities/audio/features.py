@@ -108,8 +108,8 @@ class SoundExtractor:
     def of_pictures(self, pictures: Tensor) -> Features:
         """float (N, C, H, W) in [-1, 1] to float32 (N, 64)."""
         grids = _grid(pictures.float().clamp(-1, 1)).to(self._device)
-        features: Features = ((_features(self._network, grids).cpu() - self._mean)
-                              / self._deviation).numpy()  # fmt: skip
+        plain = _features(self._network, grids).cpu()
+        features: Features = ((plain - self._mean) / self._deviation).numpy()
         return features
 
 
@@ -142,7 +142,7 @@ def _changed(grids: Tensor) -> Tensor:
 def _features(network: Classifier | None, grids: Tensor) -> Tensor:
     if network is None:
         return F.adaptive_avg_pool2d(grids, _FIELDS).flatten(1)
-    parts = [network.features(rows) for rows in grids.split(_AT_ONCE)]
+    parts = [network.features(rows) for rows in torch.split(grids, _AT_ONCE)]
     return torch.cat(parts)
 
 

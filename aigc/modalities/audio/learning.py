@@ -97,10 +97,23 @@ class AudioLearning:
         pictures = functools.partial(_pictures, self, representation)
         return SoundExtractor(weights, pictures, device)
 
+    def unlike(self, made: ItemType, stored: ItemType) -> tuple[str, str, str] | None:
+        if made == stored:
+            return None
+        samples, channels = made.shape
+        rate = made.rate_hz or 1
+        how = f"seconds: {samples / rate:g}, rate: {rate}, channels: {channels}"
+        return _in_words(made), _in_words(stored), how
+
     def inception(self, path: str) -> Extractor:
         raise SpecError(
             f"inception_weights = {path!r}: Inception sees images, not sounds; leave it out"
         )
+
+
+def _in_words(item: ItemType) -> str:
+    samples, channels = item.shape
+    return f"{samples:,} samples of {channels} channel(s) at {item.rate_hz:,} Hz"
 
 
 def _pictures(

@@ -110,7 +110,7 @@ class MelPictures:
         """Some rows at a time, so that memory is bounded."""
         each = self.channels * (self.window // 2 + 1) * self.columns
         rows = max(1, _AT_ONCE // each)
-        return iter(tensors.split(rows)) if len(tensors) else iter([tensors])
+        return iter(torch.split(tensors, rows)) if len(tensors) else iter([tensors])
 
 
 def _with_phases(magnitudes: Tensor, sizes: MelPictures) -> Tensor:

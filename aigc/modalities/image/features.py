@@ -40,11 +40,11 @@ class ImageExtractor:
     batch_items: int = 64
 
     @torch.inference_mode()
-    def __call__(self, pixels: UInt8Images, seen: Seen | None = None) -> Features:
+    def __call__(self, items: UInt8Images, seen: Seen | None = None) -> Features:
         """uint8 (N, H, W, 1 or 3) to float32 (N, D); `seen` hears how many images each step did."""
         parts = []
-        for start in range(0, len(pixels), self.batch_items):
-            batch = np.ascontiguousarray(pixels[start : start + self.batch_items])
+        for start in range(0, len(items), self.batch_items):
+            batch = np.ascontiguousarray(items[start : start + self.batch_items])
             parts.append(self.network(self._prepare(batch)).float().cpu())
             if seen is not None:
                 seen(len(batch))
@@ -92,7 +92,8 @@ def efficientnet_lite0(device: str | None = None) -> ImageExtractor:
         maps: Tensor = network.extract_features(images)
         return maps.mean((2, 3))
 
-    return ImageExtractor("efficientnet-lite0-57934424@64", averages, 64, _LITE0_MEAN, _LITE0_STD, place)
+    name = "efficientnet-lite0-57934424@64"
+    return ImageExtractor(name, averages, 64, _LITE0_MEAN, _LITE0_STD, place)
 
 
 def inception_v3(path: str) -> ImageExtractor:

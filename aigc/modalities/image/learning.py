@@ -79,6 +79,13 @@ class ImageLearning:
 
         return efficientnet_lite0(device)
 
+    def unlike(self, made: ItemType, stored: ItemType) -> tuple[str, str, str] | None:
+        """Of other sizes they can."""
+        channels, others = made.shape[-1], stored.shape[-1]
+        if channels == others:
+            return None
+        return f"{channels} channel(s)", str(others), f"channels: {channels}"
+
     def inception(self, path: str) -> Extractor:
         from aigc.modalities.image.features import inception_v3  # noqa: PLC0415
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from aigc.errors import StoreError
-from aigc.families.networks import ModelConfig, PriorSampler, build_sampler, load_sampler
+from aigc.families.config import ModelConfig
+from aigc.families.networks import PriorSampler, build_sampler, load_sampler
 from aigc.families.networks.inference import for_inference
 from aigc.families.networks.neighbours import NeighbourPrior
 from aigc.families.networks.sampling import PriorInference

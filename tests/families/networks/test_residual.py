@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from aigc.families.config import ModelConfig
 from aigc.families.gan import GanModel
-from aigc.families.networks import ModelConfig, build_discriminator, build_sampler
+from aigc.families.networks import build_discriminator, build_sampler
 from aigc.families.networks.inference import for_inference
 from aigc.families.networks.residual import Downsample, Upsample
 

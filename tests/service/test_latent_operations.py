@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from aigc.data.decode import decode_file
 from PIL import Image
 
-from aigc.data.decode import decode_file
 from aigc.families.networks import PriorSampler, load_sampler
 from aigc.modalities.image import decode, to_network, to_pixels
 from aigc.service import points
