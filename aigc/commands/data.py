@@ -37,7 +37,7 @@ app = typer.Typer(help="Fetch, prepare and show data sets.", no_args_is_help=Tru
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="fashion-mnist, digits, emoji or furniture.")],
+    name: Annotated[str, typer.Argument(help="fashion-mnist, digits, emoji, furniture or drums.")],
     folder: Annotated[
         Path,
         typer.Argument(metavar="FOLDER", parser=local_folder, help="Folder for the files."),
@@ -56,6 +56,10 @@ def fetch(
         int | None,
         typer.Option(metavar="N", help="furniture: render N views of each 3D model by VTK."),
     ] = None,
+    licences: Annotated[
+        str | None,
+        typer.Option(help="drums: free (CC0, CC BY, MIT) or all (CC BY-SA and GPL, too)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a public data set.
@@ -64,13 +68,14 @@ def fetch(
 
     Each download is checked against a fixed sha256; a rerun checks the files and fetches only if
     one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT), digits is UCI's (CC BY
-    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture names its creator and
-    its licence (CC0 or CC BY 3.0) in metadata.csv.
+    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture and each sound of drums
+    names its creator and its licence in metadata.csv.
     """
     from aigc.data.fetch import FetchOptions
     from aigc.data.fetch import fetch as fetch_set
 
-    fetched = fetch_set(name, str(folder), say, FetchOptions(background, archives, turntable))
+    options = FetchOptions(background, archives, turntable, licences)
+    fetched = fetch_set(name, str(folder), say, options)
     if as_json:
         print_json({"name": name, "folder": str(folder), "fetched": fetched})
     else:

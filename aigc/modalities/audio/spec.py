@@ -36,7 +36,7 @@ class PrepareSounds(PrepareSpec):
     start of all others, for which it is relative to their highest sample."""
     audio_column: str = "audio"
     """Encoded sounds in Parquet."""
-    max_clipped: float = Field(0.02, ge=0, le=1)
+    max_clipped: float = Field(0.1, ge=0, le=1)
     """A sound is rejected when more than this share of its loudest 50 ms is clipped: three or more
     equal samples in a row at its highest level."""
     max_seconds: float = Field(60.0, gt=0, le=3600)
