@@ -62,7 +62,7 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><style>{_STYLE}</style></head>
 <body><h1>{html.escape(title)}</h1>
-<p class="note">Every {modality.one} on this page is AI-generated.</p>
+<p class="note">Every {modality.source.noun} on this page is AI-generated.</p>
 <dl>{rows}</dl><nav aria-label="Labels">{links}</nav><main>{sections}</main></body></html>
 """
 

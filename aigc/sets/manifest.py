@@ -121,7 +121,7 @@ def _as_made(job: Job, title: str) -> str:
 def card(job: Job, manifest: Json) -> str:
     """The data set card: a README that the Hugging Face hub and people can read."""
     counts = "\n".join(f"| {name} | {count:,} |" for name, count in manifest["labels"].items())
-    title, one = MODALITIES[job.modality].title, MODALITIES[job.modality].one
+    title, one = MODALITIES[job.modality].title, MODALITIES[job.modality].source.noun
     how = _READ[job.writer].format(title=title, folder=job.delivery.folder)
     table = f"\n| label | items |\n|---|---|\n{counts}\n" if counts else ""
     return f"""---

@@ -15,7 +15,7 @@ from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByModel, Realism, Scorer
 from aigc.job.keys import Samples
-from aigc.modalities import Delivery
+from aigc.modalities import Delivery, modality_of
 from aigc.specs import Gates, RealismGate
 
 Mask = npt.NDArray[np.bool_]
@@ -143,7 +143,7 @@ def _own_scores(generator: Generator) -> Scorer:
             "gates.realism.score = discriminator: the model was published without a "
             "discriminator; train and publish it anew, or use realism score: density"
         )
-    return ByModel(generator)
+    return ByModel(generator, modality_of(generator.item).learning)
 
 
 def _open(gate: str, uri: str) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc.modalities.base import Modality
 from aigc.modalities.image.delivery import ImageDelivery
-from aigc.modalities.image.ingestion import ImageIngestion
 from aigc.modalities.image.learning import ImageLearning
+from aigc.modalities.image.source import ImageSource
 
-IMAGE = Modality("images", "image", ImageDelivery(), ImageIngestion(), ImageLearning())
+IMAGE = Modality("images", ImageDelivery(), ImageSource(), ImageLearning())

@@ -1,7 +1,0 @@
-"""`Ingestion` of images."""
-
-from __future__ import annotations
-
-
-class ImageIngestion:
-    """Pixels, uint8 (H, W, C)."""
