@@ -18,11 +18,12 @@ import numpy as np
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.decode import UnfitError, read
 from aigc.distributed.evaluate import reuse_or_run
 from aigc.distributed.train import run as train
 from aigc.errors import DataError
 from aigc.evaluation import evaluate_samples
+from aigc.modalities.base import RejectError
+from aigc.modalities.image.reading import read
 from aigc.specs import EvaluateSpec, TrainSpec
 from aigc.types import Json, Notice, UInt8Images, unheard
 
@@ -104,7 +105,7 @@ def _pictures(folder: str, dataset: Dataset, samples: int) -> UInt8Images:
     shape = (dataset.height, dataset.width, dataset.channels)
     pixels = []
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-        with contextlib.suppress(UnfitError):
+        with contextlib.suppress(RejectError):
             pixels.append(read(path.read_bytes(), shape, dataset.fit, max_pixels=_MAX_PIXELS))
         if len(pixels) == samples:
             break

@@ -90,7 +90,8 @@ def demo(
 def fashion_plan(out: str, count: int, minutes: float) -> Plan:
     """70,000 product photos, 28×28 grey, ten classes."""
     from aigc import presets
-    from aigc.specs import EvaluateSpec, GenerateSpec, PrepareSpec
+    from aigc.modalities.image.spec import PrepareImages
+    from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
     train = presets.relativistic(name="fashion", data=data, out=run_folder)
@@ -98,7 +99,7 @@ def fashion_plan(out: str, count: int, minutes: float) -> Plan:
     return Plan(
         fetch="fashion-mnist",
         raw=raw,
-        prepare=PrepareSpec(source=raw, out=data, size=28, channels=1),
+        prepare=PrepareImages(source=raw, out=data, size=28, channels=1),
         run=run_folder,
         train=lambda: train.model_copy(update=limits),
         evaluate=EvaluateSpec(model="fashion", data=data, out=f"{out}/evaluation"),
@@ -109,14 +110,15 @@ def fashion_plan(out: str, count: int, minutes: float) -> Plan:
 def emoji_plan(out: str, count: int, minutes: float) -> Plan:
     """3,354 emoji, 64x64 in colour, nine classes; the default recipe of `aigc train`."""
     from aigc.commands.train import resolve
-    from aigc.specs import EvaluateSpec, GenerateSpec, PrepareSpec
+    from aigc.modalities.image.spec import PrepareImages
+    from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
     values = {"name": "emoji", "data": data, "out": run_folder, "max_seconds": minutes * 60}
     return Plan(
         fetch="emoji",
         raw=raw,
-        prepare=PrepareSpec(source=raw, out=data, size=64),
+        prepare=PrepareImages(source=raw, out=data, size=64),
         run=run_folder,
         train=lambda: resolve(None, None, values),
         evaluate=EvaluateSpec(
@@ -139,7 +141,8 @@ def _training_workers() -> Placement:
 def smoke_plan(out: str, count: int, minutes: float) -> Plan:
     """1,797 digits, 16×16 grey: does everything work here?"""
     from aigc import presets
-    from aigc.specs import EvaluateSpec, GenerateSpec, PrepareSpec
+    from aigc.modalities.image.spec import PrepareImages
+    from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
     train = presets.smoke(name="digits", data=data, out=run_folder)
@@ -147,7 +150,7 @@ def smoke_plan(out: str, count: int, minutes: float) -> Plan:
     return Plan(
         fetch="digits",
         raw=raw,
-        prepare=PrepareSpec(source=raw, out=data, size=16, channels=1, test_fraction=0.2),
+        prepare=PrepareImages(source=raw, out=data, size=16, channels=1, test_fraction=0.2),
         run=run_folder,
         train=lambda: train.model_copy(update=limits),
         evaluate=EvaluateSpec(

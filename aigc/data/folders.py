@@ -10,17 +10,18 @@ from aigc import storage
 from aigc.conditions.names import class_name
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
 from aigc.data.classes import natural, require_few
-from aigc.data.decode import UnfitError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
+from aigc.data.kinds import source_of
 from aigc.data.label_cells import Spellings
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Input, RawSource, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
+from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of pictures without labels"
 _ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
@@ -32,7 +33,7 @@ _READ_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile:
+class RawFile:
     """One file to read. With a `reason` it is rejected unread."""
 
     uri: str
@@ -50,20 +51,22 @@ class PictureFile:
 class FileChunk:
     """Files of a folder source, read and decoded by a few threads."""
 
-    files: tuple[PictureFile, ...]
+    files: tuple[RawFile, ...]
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
-        def load(file: PictureFile) -> Item:
+    def items(self, spec: PrepareSpec) -> Iterator[Input]:
+        source = source_of(spec)
+
+        def load(file: RawFile) -> Input:
             try:
                 if file.reason:
-                    raise UnfitError(file.reason)
-                if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
-                    raise UnfitError(f"file of {file.size_bytes:,} bytes, left unread")
+                    raise RejectError(file.reason)
+                if file.size_bytes > source.most_file_bytes(spec):
+                    raise RejectError(f"file of {file.size_bytes:,} bytes, left unread")
                 said = _joined(file.notes, sidecars.read(file.side_files, spec))
-                pixels = decode_file(archives.read_bytes(file.uri), spec)
-                return Item(file.id, file.label, file.test, pixels, notes=said)
-            except UnfitError as reason:
-                return Item(file.id, file.label, file.test, None, str(reason))
+                item = source.read(archives.read_bytes(file.uri), spec)
+                return Input(file.id, file.label, file.test, item, notes=said)
+            except RejectError as reason:
+                return Input(file.id, file.label, file.test, None, str(reason))
 
         with ThreadPoolExecutor(_READ_THREADS) as pool:
             yield from pool.map(load, self.files)
@@ -71,7 +74,7 @@ class FileChunk:
 
 def open_folder(
     uri: str, found: Entries, spec: PrepareSpec, shards: dict[str, Role] | None = None
-) -> Source:
+) -> RawSource:
     """SRC/<class>/…, or SRC/train/<class>/… with SRC/test/<class>/…, and what else
     `structure.recognise` knows; bare files have no class. Tables and side files name captions,
     licences, creators and classes. `shards` are top folders that stand for one file of a set each.
@@ -98,7 +101,7 @@ def open_folder(
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
     chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]
-    return Source(
+    return RawSource(
         names,
         len(sides) == 2,
         len(files),
@@ -180,7 +183,7 @@ class _Placing:
     read_as: Structure
     labelled: bool
     """A table or side files name the classes, not folders."""
-    files: list[PictureFile] = field(default_factory=list)
+    files: list[RawFile] = field(default_factory=list)
     classes: dict[str, str] = field(default_factory=dict)
     """By the picture's key."""
     spellings: Spellings = field(default_factory=Spellings)
@@ -209,7 +212,7 @@ class _Placing:
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
         reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
-        self.files.append(PictureFile(*place, self.side_files.of.get(entry.key, ())))
+        self.files.append(RawFile(*place, self.side_files.of.get(entry.key, ())))
 
     def _place_unreadable(self) -> None:
         """What is there but cannot be read, and what a table lists but is not there."""
@@ -223,7 +226,7 @@ class _Placing:
             if key not in there and row.role != "ignore":
                 self.files.append(_rejected(key, _NO_FILE, row.notes))
 
-    def numbered(self, names: tuple[str, ...]) -> list[PictureFile]:
+    def numbered(self, names: tuple[str, ...]) -> list[RawFile]:
         """The files with their classes as numbers; where there are classes, one without is
         rejected."""
         number = {name: index for index, name in enumerate(names)}
@@ -247,8 +250,8 @@ class _Placing:
         return name
 
 
-def _rejected(key: str, reason: str, said: Notes = NOTHING) -> PictureFile:
-    return PictureFile("", key, 0, False, 0, said, reason)
+def _rejected(key: str, reason: str, said: Notes = NOTHING) -> RawFile:
+    return RawFile("", key, 0, False, 0, said, reason)
 
 
 def _folder_name(entry: storage.Entry, level: int) -> str:
@@ -269,8 +272,8 @@ def _joined(first: Notes, second: Notes) -> Notes:
     return Notes(**{name: getattr(first, name) or getattr(second, name) for name in COLUMNS})
 
 
-def _cut(described: list[PictureFile], limit: int) -> Iterator[list[PictureFile]]:
-    part: list[PictureFile] = []
+def _cut(described: list[RawFile], limit: int) -> Iterator[list[RawFile]]:
+    part: list[RawFile] = []
     size_bytes = 0
     for one in described:
         if part and (len(part) >= limit or size_bytes + one.size_bytes > CHUNK_BYTES):

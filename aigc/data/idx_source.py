@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from aigc import storage
 from aigc.data import archives, classes, idx
-from aigc.data.decode import from_array
 from aigc.data.entries import Entries
-from aigc.data.sources import Chunk, Item, Source, chunk_items
+from aigc.data.sources import Chunk, Input, RawSource, chunk_items
 from aigc.errors import DataError, listed, shown
+from aigc.modalities.image.reading import from_array
+from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import PrepareSpec
 
 _NOT_IDX = "not an IDX file"
@@ -37,23 +38,24 @@ class IdxChunk:
     """Sorted: the label of each class in the file."""
     transposed: bool = False
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
+    def items(self, spec: PrepareSpec) -> Iterator[Input]:
         pixels, labels = _load(self.images, 3), _load(self.labels, 1)
         pixels = pixels.transpose(0, 2, 1) if self.transposed else pixels
         known = np.searchsorted(self.values, labels)
         for number in self.numbers:
             id = f"{self.split}-{number:08d}"
             test = self.split != "train"
-            yield Item(id, int(known[number]), test, from_array(pixels[number], spec))
+            yield Input(id, int(known[number]), test, from_array(pixels[number], _images(spec)))
 
 
-def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
+def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
     """train-* and t10k-* or test-* pairs of image and label files; class names from `labels.txt`,
     else the numbers that occur.
 
     Raises:
         DataError: a damaged file, one without its partner, or files of several sets.
     """
+    _images(spec)
     files = _files(uri, found)
     name = {match["set"] or "" for match, _ in files.values()}.pop()
     splits = sorted({split for split, _ in files}, reverse=True)
@@ -76,7 +78,7 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
             for start in range(0, len(order), step)
         ]
     turned = "; pictures are turned, as EMNIST stores them" if transposed else ""
-    return Source(
+    return RawSource(
         names,
         len(splits) > 1,
         total,
@@ -85,6 +87,16 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         reading=f"IDX: {listed(splits)}; {classes.counted(len(names))} ({listed(names, 5)})"
         + turned,
     )
+
+
+def _images(spec: PrepareSpec) -> PrepareImages:
+    """Raises DataError when the spec is of another kind of content."""
+    if not isinstance(spec, PrepareImages):
+        raise DataError(
+            f"modality = {spec.modality!r}: {spec.source} holds IDX files, which are pictures; "
+            "set modality = image"
+        )
+    return spec
 
 
 def _files(uri: str, found: Entries) -> dict[tuple[str, str], tuple[dict[str, str], storage.Entry]]:

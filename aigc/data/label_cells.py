@@ -40,7 +40,7 @@ def text_of(cell: Any) -> str:
     pandas writes them as floats where some are missing; true and false are in small letters.
 
     Raises:
-        UnfitError: a list or other structure, or not valid Unicode.
+        RejectError: a list or other structure, or not valid Unicode.
     """
     if isinstance(cell, str):
         notes.text(cell, "label")

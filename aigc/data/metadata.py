@@ -11,15 +11,15 @@ from typing import Any
 
 from aigc import storage
 from aigc.data import archives, label_cells, label_tables, notes
-from aigc.data.decode import UnfitError
 from aigc.data.label_cells import Spellings
 from aigc.data.label_tables import Table
 from aigc.data.notes import NOTHING, Notes
 from aigc.data.picture_names import PictureNames
 from aigc.data.table_columns import label_column, split_cell, split_column, split_role
 from aigc.errors import DataError, listed
+from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
@@ -189,5 +189,5 @@ def _row(
     try:
         label = label_cells.text_of(line.get(label_column)) if label_column else None
         return Row(label or None, notes.of_row(line, columns), role=role)
-    except UnfitError as reason:
+    except RejectError as reason:
         return Row(reason=str(reason), role=role)

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from aigc.data.decode import UnfitError
 from aigc.errors import DataError, listed
+from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 
 COLUMNS = ("caption", "licence", "creator")
@@ -61,7 +61,7 @@ def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str,
 
 
 def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:
-    """The notes in a table's row. Raises UnfitError: one cannot be read as text."""
+    """The notes in a table's row. Raises RejectError: one cannot be read as text."""
     return Notes(**{name: text(row.get(column), name) for name, column in columns.items()})
 
 
@@ -69,19 +69,19 @@ def text(value: Any, name: str) -> str | None:
     """A cell as text without blanks around it and in one spelling (NFC), None when that is empty.
 
     Raises:
-        UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
+        RejectError: a list or other structure, not valid Unicode, or above 10,000 characters.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # 2.0 is what 2 becomes next to an empty cell
     if not isinstance(value, str | int | float):
-        raise UnfitError(f"{name} is a {type(value).__name__}, expected text")
+        raise RejectError(f"{name} is a {type(value).__name__}, expected text")
     found = unicodedata.normalize("NFC", str(value).strip())
     if len(found) > _MOST_CHARACTERS:
-        raise UnfitError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
+        raise RejectError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
     try:
         found.encode()
     except UnicodeEncodeError:
-        raise UnfitError(f"{name} is not valid Unicode") from None
+        raise RejectError(f"{name} is not valid Unicode") from None
     return found or None

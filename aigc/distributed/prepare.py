@@ -1,6 +1,6 @@
 """`prepare` on this machine or over a cluster.
 
-Ray tasks rather than Ray Data: a chunk's images go straight from its reader to its work file, so
+Ray tasks rather than Ray Data: a chunk's items go straight from its reader to its work file, so
 nothing passes through the object store, memory stays that of one chunk a worker, a chunk whose file
 exists is done, and each task has its own time limit and retries. On two CPUs a Ray Data pipeline
 has to leave CPUs to its own reads and writes; here at most as many tasks as fit are ever submitted.
@@ -17,7 +17,7 @@ import ray
 import ray.exceptions
 
 from aigc import storage
-from aigc.data import decode, opening
+from aigc.data import kinds, opening
 from aigc.data import prepare as core
 from aigc.distributed.address import named
 from aigc.distributed.ray_errors import reason
@@ -41,7 +41,7 @@ def run(
     tell: Callable[[str], None] = lambda line: None,
 ) -> Json:
     """Make the set at `spec.out`; a finished one of the same spec is left as it is. `tell` is given
-    a line on how the source is read before any picture is.
+    a line on how the source is read before any file is.
 
     Small sources are prepared in this process; larger ones, and all when a cluster is named, by Ray
     tasks. Source and out must then be reachable from every node.
@@ -131,5 +131,5 @@ class OnRay:
 
 
 def _call(function: Callable[[T], R], task: T) -> R:
-    with decode.quiet():
+    with kinds.quiet():
         return function(task)

@@ -24,7 +24,8 @@ class AdversarialTerms(Spec):
     """Length of that difference's step, a standard deviation of pixels in [-1, 1]."""
     penalty_every: int = Field(8, ge=1)
     """Lazy regularisation: the penalties are applied once in this many steps, scaled to match."""
-    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ()
-    """DiffAugment policies (Zhao et al. 2020) for small data sets."""
+    augment: tuple[Literal["translate", "cutout", "brightness", "delay", "level", "mute"], ...] = ()
+    """DiffAugment policies (Zhao et al. 2020) for small data sets: the first three for images, the
+    others for sounds."""
     augment_probability: float = Field(1.0, ge=0, le=1)
     """Share of the pictures that are augmented."""

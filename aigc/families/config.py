@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from aigc.errors import listed
 from aigc.families import FAMILIES
 from aigc.families.architecture import Architecture
 from aigc.families.protocol import Family
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import ItemType
+from aigc.modalities.learning import Learning, Representation
 from aigc.strict import Fit, Spec
 
 if TYPE_CHECKING:
     from aigc.families.origin import Origin
-    from aigc.modalities.base import ItemType
+
+_SIZES = ("height", "width", "samples", "rate_hz", "channels")
 
 
 class ModelConfig(Spec):
     """Enough to build the network, feed it and name what it makes."""
 
     format: Literal[1] = 1
-    modality: Literal["image"] = "image"
+    modality: str = "image"
+    """A key of `MODALITIES`, whose `sizes` say which of the next fields there are."""
     architecture: Architecture
-    height: int = Field(ge=8)
-    width: int = Field(ge=8)
-    channels: Literal[1, 3]
+    height: int = 0
+    width: int = 0
+    samples: int = 0
+    rate_hz: int = 0
+    channels: int
     labels: tuple[str, ...] = ()
     """Class names, in the order of the indices the network was trained with; empty when the data
     had none. An unconditional network ignores them."""
@@ -49,6 +64,27 @@ class ModelConfig(Spec):
                 there = listed(labels) or "none"
                 raise ValueError(f"{word!r} means {label!r}, expected one of the labels: {there}")
         return synonyms
+
+    @model_validator(mode="after")
+    def _of_its_modality(self) -> Self:
+        if self.modality not in MODALITIES:
+            known = ", ".join(MODALITIES)
+            raise ValueError(f"modality {self.modality!r} is not one of those known: {known}")
+        given = {name: getattr(self, name) for name in _SIZES if name in self.model_fields_set}
+        try:
+            self.learning.sizes.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            reason = first["msg"][:1].lower() + first["msg"][1:]
+            raise ValueError(f"{name} of {MODALITIES[self.modality].title}: {reason}") from None
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_other_sizes(self, every: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        own = self.learning.sizes.model_fields
+        return {name: value for name, value in every(self).items()
+                if name in own or name not in _SIZES}  # fmt: skip
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -82,8 +118,23 @@ class ModelConfig(Spec):
         return found
 
     @property
+    def learning(self) -> Learning:
+        """What training and evaluation ask of its kind of content."""
+        return MODALITIES[self.modality].learning
+
+    @property
     def item(self) -> ItemType:
         """One item as the model makes it."""
-        from aigc.modalities.base import ItemType  # noqa: PLC0415
+        sizes = self.learning.sizes
+        values = {name: getattr(self, name) for name in sizes.model_fields}
+        return sizes.model_validate(values).item
 
-        return ItemType((self.height, self.width, self.channels), "uint8")
+    @property
+    def representation(self) -> Representation:
+        """What its networks see of an item."""
+        return self.learning.representation(self.item)
+
+    @property
+    def picture(self) -> tuple[int, int, int]:
+        """(C, H, W) of what its networks take and make."""
+        return self.representation.shape

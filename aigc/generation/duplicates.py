@@ -24,6 +24,7 @@ from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
 from aigc.generation.leaders import Likeness, starts, walk
 from aigc.job.keys import Ints
+from aigc.modalities import MODALITIES
 from aigc.specs import DuplicateGate
 from aigc.types import UInt8Images
 
@@ -91,7 +92,7 @@ class Signatures:
 
 def signatures(order: Ints, pixels: UInt8Images) -> Signatures:
     """Of candidates `order` (N,) and their uint8 (N, H, W, C), each image by itself."""
-    found = fingerprint(pixels)
+    found = fingerprint(pixels, MODALITIES["image"].source)
     content = np.frombuffer(b"".join(found.content), np.uint8).reshape(-1, 16)
     settled = np.zeros(len(order), bool)
     return Signatures(order, found.phash, found.thumbnail, content, settled)

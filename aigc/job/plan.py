@@ -11,20 +11,32 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
 from aigc.families.config import ModelConfig
 from aigc.families.origin import Origin
 from aigc.job.briefs import Briefs
+from aigc.job.form import form_of
+from aigc.job.formats import mean_item
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
-from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.base import Form, ItemFormat
+from aigc.specs import Gates, GenerateSpec, Seed, Spec
+from aigc.specs.generate import KNOBS
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
 _MIN_SHARDS = 64
 _MIN_BATCHES = 8
+_FIRST_CONDITION = next(iter(CONDITIONS))
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
 _PATIENCE = ("max_draws", "min_accepted")
@@ -61,28 +73,26 @@ class Job(Spec):
     """name@version."""
     model_uri: str
     model_digest: str
-    origin: Origin | None = None
-    """Of an imported model; left out of what is written for all others."""
+    origin: Origin | None = Field(None, exclude_if=lambda found: found is None)
+    """Of an imported model. Not written for others."""
     count: int = Field(ge=1)
     seed: Seed
     schedules: dict[str, Schedule]
     """What each item is asked to be, by condition; of a job with briefs, what those are asked that
     do not say it."""
     sampling: dict[str, float | None]
-    """The knobs of the model's family."""
-    codec: Codec
-    quality: int
+    """The knobs of the model's family; they stand among the fields of the job."""
+    modality: str = Field("image", exclude_if=lambda found: found == "image")
+    """Of `MODALITIES`. Not written for images, as it was not when there were no others."""
+    form: SerializeAsAny[Form]
+    """How its items are delivered; its fields stand among those of the job."""
     precision: Literal["bf16", "fp32"]
     device: Literal["cpu", "cuda"]
     micro_batch: int
     shard_items: int
     embed_provenance: bool
-    height: int
-    width: int
-    channels: Literal[1, 3]
-    latents: int | None
+    latent_dim: int | None
     """Numbers of the column `latent`; None where the model has no latent space."""
-    resampling: Literal["lanczos", "bicubic", "nearest"]
     writer: Literal["parquet", "webdataset", "files"]
     include: tuple[Literal["latents", "scores"], ...]
     asked_gates: Gates
@@ -95,29 +105,48 @@ class Job(Spec):
     """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
     ranges: tuple[Range, ...]
 
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        if written.get("origin") is None:
-            written.pop("origin", None)
-        return written
-
     @model_validator(mode="before")
     @classmethod
-    def _as_written_before(cls, values: Any) -> Any:
-        """Jobs of before conditions and knobs had names: one list of labels, one truncation."""
-        if not isinstance(values, dict) or "schedules" in values:
-            return values
-        values = dict(values)
-        pattern, names = values.pop("pattern", ()), values.pop("labels", ())
-        cut, latents = values.pop("truncation", None), values.pop("latent_dim", None)
-        schedules = {"label": {"pattern": pattern, "names": names}} if pattern else {}
-        knobs = {"sampling": {"truncation": cut}, "latents": latents}
-        return values | {"schedules": schedules} | knobs
+    def _with_parts(cls, said: Any) -> Any:
+        """From the fields as they stand in the file."""
+        if not isinstance(said, dict) or "form" in said:
+            return said
+        delivery = MODALITIES[said.get("modality", "image")].delivery
+        inside = {name: said[name] for name in delivery.form.model_fields if name in said}
+        sampling = {name: said[name] for name in KNOBS if name in said}
+        schedules = said.get("schedules", {})
+        if said.get("pattern"):
+            named = {"pattern": said["pattern"], "names": said.get("labels", ())}
+            schedules = {_FIRST_CONDITION: named}
+        gone = {*inside, *sampling, "pattern", "labels"}
+        rest = {name: value for name, value in said.items() if name not in gone}
+        parts = {"schedules": schedules, "sampling": sampling}
+        return {**rest, **parts, "form": delivery.form.model_validate(inside)}
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A job of the first condition alone, or of none, is written as it was when there were no
+        others."""
+        found: dict[str, Any] = handler(self)
+        form: dict[str, Any] = found.pop("form", {})
+        found |= found.pop("sampling", {})
+        if "schedules" in found and self.schedules.keys() <= {_FIRST_CONDITION}:
+            one: dict[str, Any] = found.pop("schedules").get(_FIRST_CONDITION, {})
+            found |= {"pattern": one.get("pattern", ()), "labels": one.get("names", ())}
+        return found | form
 
     def __hash__(self) -> int:
         """Of some fields, for dicts have none: services keep what they read of a job."""
         return hash((self.model_digest, self.seed, self.count, self.ranges))
+
+    @property
+    def delivery(self) -> Delivery:
+        return MODALITIES[self.modality].delivery
+
+    @functools.cached_property
+    def item_format(self) -> ItemFormat:
+        """Of each item, unless its brief says another."""
+        return self.delivery.format_of(self.form)
 
     @functools.cached_property
     def _first_shards(self) -> list[int]:
@@ -205,7 +234,7 @@ class Job(Spec):
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude=set(_RESOLVED))
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
-        values |= values.pop("sampling") | dict(_dotted("conditions", values.pop("schedules")))
+        values |= dict(_dotted("conditions", values.pop("schedules", {})))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
         data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(_dotted("gates", decisive)) | data
@@ -251,10 +280,8 @@ def shard_items(
     for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
     if spec.shard_items:
         return _whole(spec.shard_items, spec.micro_batch)
-    channels = {"grey": 1, "rgb": 3, None: config.channels}[spec.colour]
-    height, width = spec.height or config.height, spec.width or config.width
-    pixels = height * width if briefs is None else briefs.mean_pixels
-    item_bytes = max(256, int(pixels * channels * 3 / 4))
+    delivery, form = MODALITIES[config.modality].delivery, form_of(spec, config)
+    item_bytes = delivery.file_bytes(form, mean_item(delivery, form, briefs)[0])
     fitting = max(1, _TARGET_FILE_BYTES // item_bytes)
     if spec.micro_batch * item_bytes > _MAX_FILE_BYTES:
         return fitting

@@ -44,7 +44,8 @@ class GanLearner:
             name: adam(module.parameters(), spec) for name, module in self.modules.items()
         }
         judge = self.discriminator, self.optimizers["discriminator"]
-        self._critic = Critic(spec, spec.model, *judge, device, group)
+        usable = config.learning.augmentations
+        self._critic = Critic(spec, spec.model, *judge, device, group, usable)
 
     def adjust(self, adjustments: Adjustments) -> None:
         self._critic.adjust(adjustments)

@@ -90,7 +90,8 @@ class VaeLearner:
         optimizer = adam(judge.parameters(), self._spec, _DISCRIMINATOR_BETAS)
         self.modules["discriminator"] = self.published_raw["discriminator"] = judge
         self.optimizers["discriminator"] = optimizer
-        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group)
+        usable = self._config.learning.augmentations
+        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group, usable)
 
     def adjust(self, adjustments: Adjustments) -> None:
         if self._critic:

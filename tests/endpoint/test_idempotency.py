@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from aigc.endpoint.errors import ConflictError
 from aigc.endpoint.idempotency import Idempotency
-from aigc.endpoint.reading import Form
+from aigc.endpoint.reading import UploadForm
 from aigc.endpoint.settings import EndpointSettings
 from aigc.families.protocol import Points
 from aigc.service import keys
@@ -96,7 +96,7 @@ def test_a_picture_goes_with_the_request_it_came_with() -> None:
 
     async def read() -> None:
         image = UploadFile(io.BytesIO(b"picture"))
-        form = Form({}, image)
+        form = UploadForm({}, image)
         await form.digest()
         assert await form.read() == b"picture"
         await image.close()

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from aigc.data.decode import UnfitError
+from aigc.data.formats import readable
 from PIL import Image
 
 from aigc.data import decode
-from aigc.data.decode import UnfitError
-from aigc.data.formats import readable
 from aigc.distributed.prepare import run
 from tests.data.pictures import noise, spec
 

@@ -188,7 +188,7 @@ def pixels_of(out: Path) -> list[Pixels]:
     """Every item of a finished set, decoded, uint8 (H, W, C)."""
     job, records = commit.read_job(str(out)), commit.read_records(str(out))
     found = read.stored(str(out), job, records, range(job.count))
-    return [found[index].pixels(job.channels) for index in range(job.count)]
+    return [found[index].values() for index in range(job.count)]
 
 
 def files_of(out: Path) -> list[bytes]:

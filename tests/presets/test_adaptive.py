@@ -29,7 +29,12 @@ def choose_gan(facts: DataFacts) -> TrainSpec:
 @pytest.mark.parametrize("rule", list(RULES.values()))
 @pytest.mark.parametrize("hardware", [LAPTOP, GPU])
 @pytest.mark.parametrize(
-    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10), DataFacts(100, 256, 128, 3)]
+    "facts",
+    [
+        EMOJI,
+        DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",)),
+        DataFacts(100, 256, 128, 3),
+    ],
 )
 def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
     rule, facts, hardware
@@ -43,7 +48,7 @@ def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
             value = value[part]
 
 
-FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10)
+FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))
 
 
 def test_the_size_decides_the_family_and_the_time() -> None:
@@ -117,7 +122,9 @@ def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) 
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
-@pytest.mark.parametrize("facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10)])
+@pytest.mark.parametrize(
+    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))]
+)
 @pytest.mark.parametrize("shares", [1, 3, 5, 7])
 def test_every_rule_shares_out_its_batch(rule, facts: DataFacts, shares: int) -> None:
     assert rule("name", "data", "out", facts, LAPTOP, None, shares).batch_size % shares == 0

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from aigc.data.decode import decode_file
 from PIL import Image
 
 from aigc.conditions import conditions_of
-from aigc.data.decode import decode_file
 from aigc.families.networks import PriorSampler, load_sampler
 from aigc.families.protocol import Encodes
 from aigc.modalities.image import decode, to_network, to_pixels

@@ -6,9 +6,9 @@ import torch
 
 from aigc.errors import StoreError
 from aigc.families.protocol import InferenceConfig, Points
-from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
+from aigc.modalities.image.delivery import Format
 from aigc.service.renderer import Renderer, sample_keys
 from tests.keys_for_tests import keys
 from tests.models_for_tests import tiny_config, tiny_tensors

@@ -25,12 +25,13 @@ class DcganDiscriminator(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        grid = pyramid(config.height, config.width)
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
         widths = grid.channels(settings_of(config).width)[::-1]
-        self.shape = (config.height, config.width)
-        pixels = config.height * config.width
+        self.shape = (height, width)
+        pixels = height * width
         self.embed = nn.Embedding(len(config.labels), pixels) if config.conditional else None
-        inputs = config.channels + (1 if config.conditional else 0)
+        inputs = channels + (1 if config.conditional else 0)
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(zip([inputs, *widths], widths, strict=False)):
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=index == 0))
@@ -60,9 +61,10 @@ class ProjectionDiscriminator(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         assert isinstance(config.architecture, GanModel)
-        grid = pyramid(config.height, config.width)
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
         width = config.architecture.width
-        widths = [config.channels, *grid.channels(width)[::-1]]
+        widths = [channels, *grid.channels(width)[::-1]]
         norm = spectral_norm if config.architecture.spectral_norm else _identity
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):

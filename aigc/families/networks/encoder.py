@@ -26,8 +26,9 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        grid = pyramid(config.height, config.width)
-        widths = [config.channels, *grid.channels(settings_of(config).width)[::-1]]
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
+        widths = [channels, *grid.channels(settings_of(config).width)[::-1]]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             layers += [

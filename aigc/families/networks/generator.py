@@ -39,7 +39,8 @@ class ConvSampler(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        grid = pyramid(config.height, config.width)
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
         levels = grid.channels(settings_of(config).width)
         self.latent_dim = settings_of(config).latent_dim
         self.embed = nn.Embedding(len(config.labels), EMBEDDING) if config.conditional else None
@@ -52,7 +53,7 @@ class ConvSampler(nn.Module):
                 nn.BatchNorm2d(fine),
                 nn.ReLU(inplace=True),
             ]
-        layers += [nn.ConvTranspose2d(levels[-1], config.channels, 4, 2, 1)]
+        layers += [nn.ConvTranspose2d(levels[-1], channels, 4, 2, 1)]
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
 

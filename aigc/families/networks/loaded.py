@@ -34,6 +34,7 @@ class LatentGenerator:
 
     def __init__(self, config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> None:
         self.config, self.item, self.takes = config, config.item, config.takes
+        self.representation = config.representation
         self.latent_dim = settings_of(config).latent_dim
         self.device = inference.device
         sampler = load_sampler(config, tensors)
@@ -53,8 +54,8 @@ class LatentGenerator:
 
     def decode(self, points: Points) -> Tensor:
         vectors = points.vectors.to(self.device, non_blocking=True)
-        items: Tensor = self.network(vectors, self._placed(points.context))
-        return items
+        pictures: Tensor = self.network(vectors, self._placed(points.context))
+        return self.representation.restored(pictures)
 
     def between(self, points: Points) -> Points:
         vectors, label = points.vectors.to(self.device), self._placed(points.context)
@@ -86,9 +87,9 @@ class EncodingGenerator(LatentGenerator):
 
     def encode(self, items: Tensor, given: Conditions) -> Tensor:
         """Posterior means."""
-        mean: Tensor = self._encoder.on(self.device)(
-            items.to(self.device), self._placed(given.get("label"))
-        )[0]
+        pictures = self.representation.pictures(items.to(self.device))
+        label = self._placed(given.get("label"))
+        mean: Tensor = self._encoder.on(self.device)(pictures, label)[0]
         return mean.float().cpu()
 
     def locate(self, encoded: Tensor, given: Conditions) -> Points:
@@ -131,7 +132,8 @@ class _Scoring(LatentGenerator):
     def score(self, items: Tensor, given: Conditions) -> Tensor:
         """The discriminator's logits."""
         label = self._placed(given.get("label"))
-        logits: Tensor = self._discriminator.on(self.device)(items.to(self.device), label)
+        pictures = self.representation.pictures(items.to(self.device))
+        logits: Tensor = self._discriminator.on(self.device)(pictures, label)
         return logits.float().cpu()
 
 

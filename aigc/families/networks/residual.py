@@ -85,7 +85,8 @@ class ResidualSampler(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         architecture = settings_of(config)
-        grid = pyramid(config.height, config.width)
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
         finest = 8 * math.ceil(architecture.width / 32)
         widths = [*_levels(architecture.width, grid.doublings), finest]
         depth = architecture.blocks * len(widths)
@@ -99,7 +100,7 @@ class ResidualSampler(nn.Module):
             layers += [*_joint(coarse, fine), Upsample()]
             layers += _blocks(fine, architecture.blocks, depth)
         layers.append(nn.LeakyReLU(SLOPE))
-        layers.append(initialise(nn.Conv2d(widths[-1], config.channels, 3, 1, 1), 0.5))
+        layers.append(initialise(nn.Conv2d(widths[-1], channels, 3, 1, 1), 0.5))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -129,10 +130,11 @@ class ResidualTrunk(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         architecture = settings_of(config)
-        grid = pyramid(config.height, config.width)
+        channels, height, width = config.picture
+        grid = pyramid(height, width)
         widths = _levels(architecture.width, grid.doublings)[::-1]
         depth = architecture.blocks * len(widths)
-        stem = nn.Conv2d(config.channels, widths[0], _STEM, 2, _STEM // 2 - 1)
+        stem = nn.Conv2d(channels, widths[0], _STEM, 2, _STEM // 2 - 1)
         layers: list[nn.Module] = [initialise(stem)]
         for fine, coarse in itertools.pairwise(widths):
             layers += _blocks(fine, architecture.blocks, depth)

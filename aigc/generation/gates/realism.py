@@ -16,13 +16,13 @@ from torch import Tensor
 from aigc.conditions import conditions_of
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
-from aigc.evaluation.features import Extractor, efficientnet_lite0
+from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
 from aigc.evaluation.stages import Stages
 from aigc.families.protocol import Scores
 from aigc.job.keys import Samples
-from aigc.modalities.image import to_network
+from aigc.modalities.learning import Extractor, Learning
 from aigc.types import silent
 
 Realism = npt.NDArray[np.float32]
@@ -39,14 +39,14 @@ _PASS = 64
 class ByModel:
     """The model's own score, given what each sample was asked to be."""
 
-    def __init__(self, model: Scores) -> None:
-        self._model = model
+    def __init__(self, model: Scores, learning: Learning) -> None:
+        self._model, self._learning = model, learning
 
     @torch.inference_mode()
     def __call__(self, samples: Samples) -> Realism:
         scores = np.empty(len(samples), np.float32)
         for rows, filled in _passes(len(samples)):
-            seen = to_network(samples.items[filled])
+            seen = self._learning.tensors(samples.items[filled])
             asked = {name: values[filled] for name, values in samples.conditions.items()}
             found = self._model.score(seen, conditions_of(asked, len(seen)))
             scores[rows] = found.numpy()[: len(scores[rows])]
@@ -66,7 +66,7 @@ class ByDensity:
                 f"gates.realism.data = {dataset.uri}: density needs more than {NEIGHBOURS} "
                 "training images"
             )
-        self._extractor = efficientnet_lite0(device)
+        self._extractor = extractor_for(dataset, device)
         known = _reference(dataset, self._extractor)
         self._centre = known.mean(axis=0)
         reference = torch.from_numpy(known - self._centre)

@@ -6,12 +6,13 @@ import pytest
 from aigc.data.dataset import open_dataset
 from aigc.generation.gates.degenerate import degenerate
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES
 from aigc.specs import DegenerateGate
 from tests.generation.gates.pictures import pictures, some
 
 
 def refused(batch: Samples, **fields: float) -> dict[str, list[int]]:
-    found = degenerate(batch, DegenerateGate(**fields))
+    found = degenerate(batch, DegenerateGate(**fields), MODALITIES["image"].delivery)
     return {reason: np.flatnonzero(rows).tolist() for reason, rows in found.items()}
 
 

@@ -11,6 +11,7 @@ from aigc.errors import JobError, SpecError
 from aigc.families.config import ModelConfig
 from aigc.generation.gates import GateSet, load_gates, require, resolve
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES
 from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate
 from tests.generation.gates.pictures import chosen, loaded, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors, tiny_vae
@@ -18,10 +19,11 @@ from tests.models_for_tests import tiny_config, tiny_tensors, tiny_vae
 CONFIG = tiny_config()
 TENSORS = tiny_tensors(CONFIG)
 GENERATOR = loaded(CONFIG, TENSORS)
+DELIVERY = MODALITIES["image"].delivery
 
 
 def gate_set(include_scores: bool = False, **fields: Any) -> GateSet:
-    return load_gates(Gates(**fields), include_scores, GENERATOR)
+    return load_gates(Gates(**fields), include_scores, GENERATOR, DELIVERY)
 
 
 def test_the_first_gate_that_refuses_gives_the_reason(digits_data: str) -> None:
@@ -46,7 +48,7 @@ def test_a_percentile_becomes_a_threshold_that_refuses_that_share() -> None:
     assert resolved.realism is not None
     assert resolved.realism.percentile is None
     assert Gates.model_validate_json(resolved.model_dump_json()) == resolved
-    found = load_gates(resolved, False, GENERATOR)
+    found = load_gates(resolved, False, GENERATOR, DELIVERY)
     assert found(some(500, seed=1)).keep.mean() == pytest.approx(0.8, abs=0.002)
     fresh = found(some(1000, seed=2))
     assert fresh.keep.mean() == pytest.approx(0.8, abs=0.05)
@@ -62,7 +64,7 @@ def test_the_result_does_not_depend_on_the_batch(digits_data: str) -> None:
         memorisation=MemorisationGate(data=digits_data, rmse=30),
     )
     batch = pictures(open_dataset(digits_data).read("test")[0][:100], np.arange(100) % 4)
-    found = load_gates(resolve(asked, GENERATOR, batch), False, GENERATOR)
+    found = load_gates(resolve(asked, GENERATOR, batch), False, GENERATOR, DELIVERY)
     together = found(batch)
     assert set(together.reasons) >= {"realism", "memorised"}
     order = np.random.default_rng(1).permutation(100)
@@ -91,11 +93,11 @@ def test_a_model_without_discriminator_has_no_scores(
     config: ModelConfig, tensors: dict[str, Tensor]
 ) -> None:
     generator = loaded(config, {n: t for n, t in tensors.items() if n.startswith("sampler.")})
-    assert load_gates(Gates(), True, generator)(some(2)).scores == {}
+    assert load_gates(Gates(), True, generator, DELIVERY)(some(2)).scores == {}
     asked = Gates(realism=RealismGate(threshold=0))
     expected = r"gates\.realism\.score = discriminator: .*density"
     with pytest.raises(SpecError, match=expected):
-        load_gates(asked, False, generator)
+        load_gates(asked, False, generator, DELIVERY)
     with pytest.raises(SpecError, match=expected):
         require(asked, False, lambda: generator)
     with pytest.raises(SpecError, match="include = scores: the model has no discriminator"):
@@ -106,7 +108,7 @@ def test_density_serves_a_vae(digits_data: str) -> None:
     asked = Gates(realism=RealismGate(score="density", data=digits_data, threshold=0.5))
     generator = loaded(*tiny_vae())
     require(asked, False, lambda: generator)
-    found = load_gates(asked, False, generator)
+    found = load_gates(asked, False, generator, DELIVERY)
     assert found(pictures(open_dataset(digits_data).read("test")[0][:5])).keep.all()
     assert not found(some(5)).keep.any()
 
@@ -117,7 +119,7 @@ def test_a_data_set_that_is_not_there_is_named_with_its_field() -> None:
     for asked, field in ((memorisation, "memorisation"), (density, "realism")):
         expected = rf"^gates\.{field}\.data = /nowhere: no prepared data set here"
         with pytest.raises(SpecError, match=expected) as caught:
-            load_gates(asked, False, GENERATOR)
+            load_gates(asked, False, GENERATOR, DELIVERY)
         assert "\n" not in str(caught.value)
         with pytest.raises(SpecError, match=expected):
             require(asked, False, lambda: GENERATOR)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from aigc.evaluation.features import efficientnet_lite0
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError
-from aigc.evaluation.features import efficientnet_lite0
 from aigc.families.config import ModelConfig
 from aigc.families.networks import load_discriminator
 from aigc.families.protocol import Scores, Tensors

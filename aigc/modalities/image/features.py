@@ -10,24 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from aigc.evaluation.inception import load_inception
+from aigc.modalities.image import to_pixels
+from aigc.modalities.image.inception import load_inception
+from aigc.modalities.learning import Features, Seen
 from aigc.types import UInt8Images
-
-Features = npt.NDArray[np.float32]
-"""(N, D) feature vectors, one row an image."""
 
 _LITE0_MEAN, _LITE0_STD = 0.498, 0.502
 """The mean and standard deviation lite0 was trained with, on pixels in 0..1 (127/255, 128/255)."""
 
 
 @dataclass(frozen=True)
-class Extractor:
+class ImageExtractor:
     """Images to features. `name` identifies weights and preprocessing: equal names, equal figures.
 
     `network` takes float32 (B, 3, size, size) scaled by (x - mean) / std from 0..1.
@@ -42,15 +40,19 @@ class Extractor:
     batch_items: int = 64
 
     @torch.inference_mode()
-    def __call__(self, pixels: UInt8Images, seen: Callable[[int], None] | None = None) -> Features:
+    def __call__(self, items: UInt8Images, seen: Seen | None = None) -> Features:
         """uint8 (N, H, W, 1 or 3) to float32 (N, D); `seen` hears how many images each step did."""
         parts = []
-        for start in range(0, len(pixels), self.batch_items):
-            batch = np.ascontiguousarray(pixels[start : start + self.batch_items])
+        for start in range(0, len(items), self.batch_items):
+            batch = np.ascontiguousarray(items[start : start + self.batch_items])
             parts.append(self.network(self._prepare(batch)).float().cpu())
             if seen is not None:
                 seen(len(batch))
         return torch.cat(parts).numpy()
+
+    def of_pictures(self, pictures: Tensor) -> Features:
+        """float (N, C, H, W) in [-1, 1] to float32 (N, D), by way of levels 0..255."""
+        return self(to_pixels(pictures))
 
     def _prepare(self, pixels: UInt8Images) -> Tensor:
         images = torch.tensor(pixels).to(self.device).permute(0, 3, 1, 2).float().div_(255)
@@ -70,7 +72,7 @@ def resize(images: Tensor, size: int) -> Tensor:
     )
 
 
-def efficientnet_lite0(device: str | None = None) -> Extractor:
+def efficientnet_lite0(device: str | None = None) -> ImageExtractor:
     """Global averages of lite0's last feature map, 1,280 numbers, from images at 64×64.
 
     Without a `device` it runs on the GPU if there is one.
@@ -90,10 +92,11 @@ def efficientnet_lite0(device: str | None = None) -> Extractor:
         maps: Tensor = network.extract_features(images)
         return maps.mean((2, 3))
 
-    return Extractor("efficientnet-lite0-57934424@64", averages, 64, _LITE0_MEAN, _LITE0_STD, place)
+    name = "efficientnet-lite0-57934424@64"
+    return ImageExtractor(name, averages, 64, _LITE0_MEAN, _LITE0_STD, place)
 
 
-def inception_v3(path: str) -> Extractor:
+def inception_v3(path: str) -> ImageExtractor:
     """Inception-v3's 2,048 pooled features of images at 299×299, from weights on disk.
 
     Raises:
@@ -102,7 +105,7 @@ def inception_v3(path: str) -> Extractor:
     network, name = load_inception(path)
     device = _device()
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Extractor(name, network, 299, 0.5, 0.5, device, batch_items=32)
+    return ImageExtractor(name, network, 299, 0.5, 0.5, device, batch_items=32)
 
 
 def _device() -> torch.device:

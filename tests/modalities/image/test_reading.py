@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from aigc.data.decode import UnfitError, decode_file, from_array
 from PIL import Image, ImageCms
 
-from aigc.data.decode import UnfitError, decode_file, from_array
 from tests.data.pictures import bomb, encoded, noise, spec
 
 RGB = spec("in", "out")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from aigc.errors import DataError
-from aigc.evaluation.features import inception_v3
-from aigc.evaluation.inception import InceptionV3, load_inception
+from aigc.modalities.image.features import inception_v3
+from aigc.modalities.image.inception import InceptionV3, load_inception
 
 
 @pytest.fixture(scope="module")
