@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import typer
@@ -47,10 +48,13 @@ Distribution = Annotated[
 Output = Annotated[
     str | None, typer.Option(metavar="OUTPUT", help="The output, if there are several.")
 ]
-Layout = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW; default: by its shape.")]
+Layout = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW; of sounds NCT, NTC or NT.")]
 Range = Annotated[
     str | None,
-    typer.Option("--range", help="0..1, -1..1 or 0..255; default: by the values it gives."),
+    typer.Option("--range", help="0..1, -1..1 or 0..255; of sounds -1..1 or int16."),
+]
+Rate = Annotated[
+    int | None, typer.Option(metavar="HZ", help="The items are sounds of so many samples a second.")
 ]
 StoreUri = Annotated[
     str | None,
@@ -77,6 +81,7 @@ def import_model(
     output: Output = None,
     layout: Layout = None,
     scale: Range = None,
+    rate: Rate = None,
     store: StoreUri = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,9 +98,8 @@ def import_model(
     if distribution not in ("normal", "uniform"):
         raise SpecError(f"--distribution {distribution}: expected normal or uniform")
     roles = InputRoles(tuple(noise or ()), label, text, _values(fixed), cast("Any", distribution))
-    options = OnnxOptions(
-        roles=roles, output=output, layout=layout, scale=scale, licence=licence, source=origin
-    )
+    options = OnnxOptions(roles=roles, output=output, layout=layout, scale=scale, rate_hz=rate)
+    options = replace(options, licence=licence, source=origin)
     request = ImportRequest(source, name, labels, embeddings, options)
     version, notes = run(request, ModelStore(store))
     for remark in notes.remarks:

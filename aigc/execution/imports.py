@@ -22,11 +22,11 @@ from aigc.families.package_import import import_package
 from aigc.families.protocol import Tensors
 from aigc.isolated.frames import Array
 from aigc.isolated.kinds import MAX_BYTES
-from aigc.modalities.image import contact_sheet, to_pixels
+from aigc.modalities.image import contact_sheet
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.card import table
 
-_COLUMNS = 8
+_COLUMNS, _SHOWN = 8, 32
 _MAX_EMBEDDINGS_BYTES = 2**30
 
 
@@ -62,10 +62,15 @@ def import_model(request: ImportRequest, store: ModelStore) -> tuple[ModelVersio
         request.name,
         config,
         tensors,
-        samples_png=contact_sheet(to_pixels(torch.from_numpy(notes.sample[:32])), _COLUMNS),
+        samples_png=_sheet(config, notes),
         card=_about(notes),
     )
     return version, notes
+
+
+def _sheet(config: ModelConfig, notes: ImportNotes) -> bytes:
+    pictures = config.representation.pictures(torch.from_numpy(notes.sample[:_SHOWN]))
+    return contact_sheet(config.learning.shown(pictures), _COLUMNS)
 
 
 def names_a_class(source: str) -> bool:

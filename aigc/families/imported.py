@@ -21,8 +21,10 @@ from aigc.families.independence import (
 )
 from aigc.families.noise import Noise
 from aigc.families.onnx_generator import network_shape
-from aigc.families.protocol import Generator
+from aigc.families.protocol import Generator, ModelSpec
 from aigc.isolated.frames import Array
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import ItemType
 
 CHECKED_ROWS = 16
 _SEED = 2**63 + 5
@@ -41,14 +43,24 @@ class ImportNotes:
     """What the user should know, a line each."""
 
 
-def checked_config(**fields: Any) -> ModelConfig:
-    """Raises SpecError where a field is not one of a model's."""
-    try:
-        return ModelConfig(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SpecError(f"{place} = {first['input']!r}: {first['msg']}") from None
+def config_of(item: ItemType, model: ModelSpec, labels: tuple[str, ...]) -> ModelConfig:
+    """Raises SpecError where no modality has such an item."""
+    reasons = []
+    for name, modality in MODALITIES.items():
+        try:
+            sizes = modality.learning.sizes.of(item)
+            if sizes.item == item:
+                own = {**sizes.model_dump(), "modality": name}
+                return ModelConfig(architecture=model, labels=labels, **own)
+            reasons.append(f"{modality.title}: are {sizes.item.dtype}")
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            reasons.append(f"{modality.title}: {place} = {first['input']!r}: {first['msg']}")
+        except ValueError:
+            reasons.append(f"{modality.title}: have another number of axes")
+    why = "; ".join(reasons)
+    raise SpecError(f"items are {item.dtype} of {item.shape}, which is no content ({why})")
 
 
 def candidates(numbers: Sequence[int], labels: int) -> tuple[Noise, Conditions]:

@@ -16,19 +16,20 @@ from aigc.families.imported import (
     CHECKED_ROWS,
     ImportNotes,
     candidates,
-    checked_config,
+    config_of,
     require_rows,
 )
 from aigc.families.independence import RoundingRowsError
 from aigc.families.onnx import GRAPH, TEXT, OnnxModel
 from aigc.families.onnx_generator import drawn_for, feeds_of, load_generator
 from aigc.families.onnx_inputs import GraphInputs, InputRoles, deduced
-from aigc.families.onnx_output import RANGES, chosen, layout_of, range_of
+from aigc.families.onnx_output import RANGES, SOUND_RANGES, Layout, chosen, layout_of, range_of
 from aigc.families.origin import UNKNOWN, Origin
 from aigc.families.protocol import InferenceConfig, Tensors
 from aigc.isolated.frames import Array
 from aigc.isolated.kinds import refusal
 from aigc.isolated.process import GraphProcess, as_array
+from aigc.modalities.base import ItemType
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class OnnxOptions:
     output: str | None = None
     layout: str | None = None
     scale: str | None = None
-    """One of `onnx_output.RANGES`."""
+    """One of `onnx_output.RANGES`, or of `SOUND_RANGES`."""
+    rate_hz: int | None = None
+    """Of sounds; None for images."""
     licence: str = UNKNOWN
     source: str = UNKNOWN
 
@@ -77,9 +80,9 @@ def _imported(
         source=options.source,
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    layout = layout_of(probe.values.shape, options.layout)
-    black, white = range_of(probe.values, options.scale)
-    axes = dict(zip(layout, probe.values.shape, strict=True))
+    sounds = options.rate_hz is not None
+    layout = layout_of(probe.values.shape, options.layout, sounds=sounds)
+    black, white = range_of(probe.values, options.scale, sounds=sounds)
     model = OnnxModel(
         imported=origin,
         inputs=probe.inputs,
@@ -89,13 +92,13 @@ def _imported(
         white=white,
         freed=probe.freed,
     )
-    size = {"height": axes["H"], "width": axes["W"], "channels": axes.get("C", 1)}
-    config = checked_config(architecture=model, labels=options.labels, **size)
+    item = _item(layout, probe.values.shape, options.rate_hz)
+    config = config_of(item, model, options.labels)
     tensors = {GRAPH: torch.from_numpy(graph.copy())}
     if probe.embeddings is not None:
         tensors[TEXT] = probe.embeddings
     config, notes = _proved(config, tensors, name)
-    ranges = {value: key for key, value in RANGES.items()}
+    ranges = {value: key for key, value in (RANGES | SOUND_RANGES).items()}
     facts = notes.facts | {
         "inputs": _shown(probe.inputs),
         "output": f"{probe.output}: {layout}, {ranges[black, white]}",
@@ -103,6 +106,14 @@ def _imported(
         "made with": f"{probe.found['producer'] or 'unknown'}, opset {probe.found['opset']}",
     }
     return config, tensors, ImportNotes(notes.sample, facts, notes.remarks)
+
+
+def _item(layout: Layout, shape: tuple[int, ...], rate_hz: int | None) -> ItemType:
+    axes = dict(zip(layout, shape, strict=True))
+    channels = axes.get("C", 1)
+    if rate_hz is None:
+        return ItemType((axes["H"], axes["W"], channels), "uint8")
+    return ItemType((axes["T"], channels), "int16", rate_hz)
 
 
 @dataclass(frozen=True)

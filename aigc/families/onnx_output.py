@@ -14,7 +14,7 @@ from aigc.isolated.frames import Array
 Layout = Literal["NCHW", "NHWC", "NHW", "NCT", "NTC", "NT"]
 RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
 """Of images: black and white."""
-SOUND_RANGES = {"-1..1": (-1.0, 1.0), "int16": (-32767.0, 32767.0)}
+SOUND_RANGES = {"-1..1": (-1.0, 1.0), "int16": (-32768.0, 32768.0)}
 """Of sounds: the largest swings."""
 _LAYOUTS: dict[bool, dict[int, tuple[Layout, ...]]] = {
     False: {4: ("NCHW", "NHWC"), 3: ("NHW",)},

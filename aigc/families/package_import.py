@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aigc.errors import SpecError, StoreError, listed
 from aigc.families.config import ModelConfig
-from aigc.families.imported import ImportNotes, checked_config, require_rows
+from aigc.families.imported import ImportNotes, config_of, require_rows
 from aigc.families.independence import RoundingRowsError
 from aigc.families.installed import digest, distribution, instance, require_allowed
 from aigc.families.origin import UNKNOWN, Origin
@@ -45,7 +43,10 @@ def import_package(
         latent_dim=generator.latent_dim if isinstance(generator, Decodes) else None,
         able=tuple(key for key, kind in PROTOCOLS.items() if isinstance(generator, kind)),
     )
-    config = checked_config(architecture=model, labels=labels, **_size(name, item))
+    try:
+        config = config_of(item, model, labels)
+    except SpecError as error:
+        raise SpecError(f"{name}: {error}") from None
     try:
         notes = require_rows(generator, config, name, inference.micro_batch)
     except RoundingRowsError as error:
@@ -66,12 +67,3 @@ def _conditional(name: str, generator: Generator, labels: tuple[str, ...]) -> bo
     if labels and not takes:
         raise SpecError(f"{name}: takes no label; leave --labels out")
     return bool(takes)
-
-
-def _size(name: str, item: ItemType) -> dict[str, Any]:
-    if len(item.shape) != 3 or item.dtype != "uint8":
-        raise StoreError(
-            f"{name}: its item is {item.dtype} of {item.shape}; expected uint8 of "
-            "(height, width, channels)"
-        )
-    return dict(zip(("height", "width", "channels"), item.shape, strict=True))

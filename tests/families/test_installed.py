@@ -192,6 +192,8 @@ def test_labels_and_takes_have_to_agree(site: Site) -> None:
     assert "takes no label; leave --labels out" in refusal("good:Made", ("cat",))
     assert "--labels cat,dog" in refusal("labelled:Made")
     assert "takes text, which this version cannot give it" in refusal("texts:Made")
-    assert "expected uint8 of (height, width, channels)" in refusal("sized:Made")
+    assert "items are uint8 of (16, 16), which is no content (images: have another" in refusal(
+        "sized:Made"
+    )
     config, _ = import_package("good:Made", ())
     assert config.takes == ()

@@ -80,9 +80,9 @@ def test_sounds() -> None:
     with pytest.raises(SpecError, match="expected sounds N×C×T or N×T×C with 1 or 2 channels"):
         layout_of((4, 3, 16000), None, sounds=True)
     assert range_of(np.array([-0.01, 0.02]), None, sounds=True) == (-1, 1)
-    whole = np.array([-32767, 0, 32767], np.int16)
+    whole = np.array([-32768, 0, 16384], np.int16)
     scale = range_of(whole, None, sounds=True)
-    np.testing.assert_array_equal(to_unit(whole[None], "NT", scale), [[[-1, 0, 1]]])
+    np.testing.assert_array_equal(to_unit(whole[None], "NT", scale), [[[-1, 0, 0.5]]])
     with pytest.raises(SpecError, match=r"which is none of -1\.\.1, int16"):
         range_of(np.array([-1e6, 1e6]), None, sounds=True)
     assert to_unit(np.zeros((4, 16000, 2), np.float32), "NTC", (-1, 1)).shape == (4, 2, 16000)
