@@ -42,6 +42,8 @@ def plan_job(
     config = version.config
     count = briefs.count if briefs else spec.count
     assert count is not None
+    if "latents" in spec.include and config.latent_dim is None:
+        raise SpecError("include = latents: the model has no latent space; leave latents out")
     return Job(
         model=version.ref,
         model_uri=version.uri,

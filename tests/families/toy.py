@@ -91,7 +91,7 @@ class Text:
         return [str(text) for text in values.tolist()]
 
     def tensor(self, values: Values) -> Tensor:
-        rows = [[ord(letter) % 13 for letter in f"{text:8.8}"] for text in values.tolist()]
+        rows = [[ord(letter) % 13 + 1 for letter in f"{text:8.8}"] for text in values.tolist()]
         return torch.tensor(rows)
 
     def marks(self, values: Values) -> list[str]:
