@@ -36,8 +36,8 @@ _RATES = (4_000, 192_000)
 _FULL_SCALE = 32768
 _LEAST_FILE_BYTES = 1024
 _VORBIS_SHARE = 0.3
-"""Of 16-bit samples, the size of an Ogg file of a sound of a second at quality 90 (measured on tones
-and noise: 0.24 to 0.36; of four seconds 0.11)."""
+"""The size of an Ogg file of a second at quality 90, against 16-bit samples (measured on tones and
+noise: 0.24 to 0.36; of four seconds 0.11)."""
 
 
 @dataclass(frozen=True)
