@@ -11,7 +11,8 @@ from PIL import Image
 
 from aigc.commands.train import _shown, resolve
 from aigc.errors import SpecError
-from aigc.specs import GanModel, PrepareSpec, VaeModel
+from aigc.modalities.image.spec import PrepareImages
+from aigc.specs import GanModel, VaeModel
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = folder / "raw" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path)
-    run(PrepareSpec(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
+    run(PrepareImages(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
     return str(folder / "data")
 
 

@@ -41,7 +41,7 @@ class PrepareSounds(PrepareSpec):
     equal samples in a row at its highest level."""
     max_seconds: float = Field(60.0, gt=0, le=3600)
     """A file that lasts longer is rejected unread."""
-    near_duplicate_distance: int = Field(4, ge=0, le=16)
+    near_duplicate_distance: int = Field(6, ge=0, le=16)
     """Bits in which the 64-bit hashes of the spectrograms of two near duplicates may differ."""
     near_duplicate_rmse: float = Field(8.0, ge=0, le=255)
     """Root mean squared difference of spectrograms below which a hash match counts, in levels of
