@@ -98,7 +98,7 @@ TABLES = [
          refused="split 'fold7' is not known; say --set"),
     Case("a column of splits that are all to test on", pictures(_FLAT)
          | {"metadata.csv": "file_name,label,split\n1.png,x,test\n2.png,y,val\n"},
-         refused="all files are to test on; set splits to name the training images"),
+         refused="all files are to test on; set splits to name those to train on"),
     Case("a column of splits, unread", pictures(_FLAT)
          | {"metadata.csv": "file_name,label,split\n1.png,x,1\n2.png,y,2\n"},
          fields={"splits": {}}, labels="x y", ignored={_DESCRIBES: 1}),

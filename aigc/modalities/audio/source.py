@@ -87,7 +87,8 @@ class AudioSource:
         }
         return (
             f"cut before it comes to {spec.start_db:g} dB of its peak, resampled by soxr, cut or "
-            f"filled with silence to {spec.seconds:g} s, {loudness[spec.loudness]}, stored as 16-bit WAV"
+            f"filled with silence to {spec.seconds:g} s, {loudness[spec.loudness]}, stored as "
+            "16-bit WAV"
         )
 
     def changes(self) -> str:
