@@ -28,7 +28,12 @@ def choose_gan(facts: DataFacts) -> TrainSpec:
 @pytest.mark.parametrize("rule", list(RULES.values()))
 @pytest.mark.parametrize("hardware", [LAPTOP, GPU])
 @pytest.mark.parametrize(
-    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",)), DataFacts(100, 256, 128, 3)]
+    "facts",
+    [
+        EMOJI,
+        DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",)),
+        DataFacts(100, 256, 128, 3),
+    ],
 )
 def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
     rule, facts, hardware
@@ -116,7 +121,9 @@ def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) 
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
-@pytest.mark.parametrize("facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))])
+@pytest.mark.parametrize(
+    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))]
+)
 @pytest.mark.parametrize("shares", [1, 3, 5, 7])
 def test_every_rule_shares_out_its_batch(rule, facts: DataFacts, shares: int) -> None:
     assert rule("name", "data", "out", facts, LAPTOP, None, shares).batch_size % shares == 0

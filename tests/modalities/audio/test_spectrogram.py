@@ -21,11 +21,13 @@ def sounds(count: int, samples: int = RATE, channels: int = 1) -> Tensor:
     rng = np.random.default_rng(0)
     time = np.arange(samples) / RATE
     made = np.zeros((count, channels, samples))
-    for row in made:
+    for row in range(count):
         for _ in range(3):
             pitch, decay = rng.uniform(80, 3000), rng.uniform(5, 40)
-            row += rng.uniform(0.1, 0.3) * np.sin(2 * np.pi * pitch * time) * np.exp(-decay * time)
-        row += 0.1 * rng.standard_normal(samples) * np.exp(-rng.uniform(5, 40) * time)
+            sine = np.sin(2 * np.pi * pitch * time) * np.exp(-decay * time)
+            made[row] += rng.uniform(0.1, 0.3) * sine
+        noise = rng.standard_normal((channels, samples))
+        made[row] += 0.1 * noise * np.exp(-rng.uniform(5, 40) * time)
     return torch.from_numpy(made).float().clamp(-1, 1)
 
 
