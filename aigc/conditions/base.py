@@ -58,10 +58,11 @@ class Schedule(Spec):
 
     def at(self, numbers: npt.NDArray[np.int64]) -> Values:
         """The values (N,) of the items `numbers` (N,)."""
-        return self._values[numbers % len(self.pattern)]
+        return self.values[numbers % len(self.pattern)]
 
     @functools.cached_property
-    def _values(self) -> Values:
+    def values(self) -> Values:
+        """`pattern` as an array."""
         return np.asarray(self.pattern)
 
 

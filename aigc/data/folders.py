@@ -20,8 +20,8 @@ from aigc.data.sources import CHUNK_BYTES, Chunk, Input, RawSource, chunk_items,
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
 from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of pictures without labels"
 _ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"

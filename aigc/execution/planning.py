@@ -14,6 +14,7 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
+from aigc.job.form import form_of
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range, shard_items
 from aigc.output import commit
@@ -49,18 +50,14 @@ def plan_job(
         seed=spec.seed,
         schedules=schedules_of(spec, config),
         sampling=sampling_of(spec, config),
-        codec=spec.codec,
-        quality=spec.quality,
+        modality=config.modality,
+        form=form_of(spec, config),
         precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
         device=device,
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
-        height=spec.height or config.height,
-        width=spec.width or config.width,
-        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
         latents=config.latent_dim,
-        resampling=spec.resampling,
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,

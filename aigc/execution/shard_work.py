@@ -83,6 +83,10 @@ def make_maker(
     engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
-    gates = load_gates(job.gates, scores, engine.generator, job.device) if wanted else None
+    gates = (
+        load_gates(job.gates, scores, engine.generator, job.delivery, job.device)
+        if wanted
+        else None
+    )
     encoders = 1 if job.device == "cpu" else max(2, threads)
     return Maker(job, briefs, engine, gates, encoders)

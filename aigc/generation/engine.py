@@ -27,7 +27,7 @@ from aigc.families.protocol import (
     Tensors,
 )
 from aigc.job.keys import SampleKeys, Samples
-from aigc.modalities.image import to_levels
+from aigc.modalities import MODALITIES, ItemType
 
 
 class Engine:
@@ -37,11 +37,12 @@ class Engine:
         self.inference = inference
         self.generator: Generator = config.family.load(config, tensors, inference)
         self._decoder = self.generator if isinstance(self.generator, Decodes) else None
+        self._delivery = MODALITIES[config.modality].delivery
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one item as the model makes it."""
-        return self.generator.item.shape
+    def item(self) -> ItemType:
+        """One item as the model makes it."""
+        return self.generator.item
 
     @property
     def size_bytes(self) -> int:
@@ -73,9 +74,15 @@ class Engine:
 
         On a GPU every pass is queued before the first result is waited for.
         """
-        parts = [levels(output) for output in self._passes(keys)]
+        parts = [self.values(output) for output in self._passes(keys)]
         items, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         return Samples(items, keys.conditions, finite)
+
+    def values(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives (N, …) as items (N, *shape) and bool (N,), finite or not, where
+        `output` is."""
+        finite = torch.isfinite(output.sum(dim=tuple(range(1, output.ndim))))
+        return self._delivery.items(output), finite
 
     @torch.inference_mode()
     def outputs(self, source: SampleKeys | Points) -> Tensor:
@@ -115,11 +122,6 @@ class Engine:
     def _batches(self, count: int) -> Iterator[slice]:
         size = self.inference.micro_batch
         return (slice(at, min(at + size, count)) for at in range(0, count, size))
-
-
-def levels(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Network tensors (N, ...) to items and bool (N,), finite or not, where `output` is."""
-    return to_levels(output), torch.isfinite(output.sum(dim=tuple(range(1, output.ndim))))
 
 
 def best_precision(device: Device) -> Precision:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc.errors import GatesError
-from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
+from aigc.generation.delivery import AT_ONCE_BYTES, to_files_each
 from aigc.generation.engine import Engine
 from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
+from aigc.job.formats import formats_of
 from aigc.job.keys import Ints
 from aigc.job.plan import Job, keys_at
-from aigc.output.made import Made
+from aigc.output.generated import GeneratedBatch
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
@@ -35,9 +36,9 @@ class Maker:
         self.job, self.briefs, self.engine = job, briefs, engine
         self._gates, self.encoders = gates, encoders
         self._tried, self._kept = 0, 0
-        self._formats, self._format_of = _formats(job, briefs)
+        self._formats, self._format_of = formats_of(job.delivery, job.form, briefs)
 
-    def make(self, slots: Ints, draw: Ints) -> Made:
+    def make(self, slots: Ints, draw: Ints) -> GeneratedBatch:
         """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
 
         Raises:
@@ -46,47 +47,48 @@ class Maker:
         if self._gates is not None:
             return self._accepted(self._gates, slots, draw.copy())
         keys = keys_at(self.job, self.briefs, slots, draw)
-        return Made(slots, draw, keys, self.engine.render(keys).items)
+        return GeneratedBatch(slots, draw, keys, self.engine.render(keys).items)
 
-    def parts(self, made: Made) -> Iterator[Made]:
-        """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
+    def parts(self, made: GeneratedBatch) -> Iterator[GeneratedBatch]:
+        """`made` in parts of a bounded delivered size, one item at least: items may be asked for
         many times as large as the model makes them."""
-        sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
+        job = self.job
+        items = [job.delivery.delivered(job.form, wanted) for wanted in self._formats]
+        sizes = np.array([item.size_bytes for item in items])
         part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.slots)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
-    def files(self, made: Made) -> list[bytes]:
+    def files(self, made: GeneratedBatch) -> list[bytes]:
         """The items as they are delivered: resized, encoded, labelled as AI-generated."""
         job, of = self.job, self._formats_of(made)
-        labelled, shaped = job.embed_provenance, job.resampling
+        labelled = job.embed_provenance
         return to_files_each(
-            made.pixels, job.channels, self._formats, of, shaped, labelled=labelled
+            job.delivery, made.items, job.form, self._formats, of, labelled=labelled
         )
 
-    def latents(self, made: Made) -> npt.NDArray[np.float32] | None:
+    def latents(self, made: GeneratedBatch) -> npt.NDArray[np.float32] | None:
         """(N, latents), if the job includes them."""
         if "latents" not in self.job.include:
             return None
         vectors: npt.NDArray[np.float32] = self.engine.points(made.keys).vectors.numpy()
         return vectors
 
-    def _formats_of(self, made: Made) -> Ints:
+    def _formats_of(self, made: GeneratedBatch) -> Ints:
         """(N,) numbers of the items' formats."""
         if self.briefs is None or len(self._formats) == 1:
             return np.zeros(len(made.slots), np.int64)
         return self._format_of[self.briefs.rows(made.slots)]
 
-    def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> Made:
-        shape = (len(slots), *self.engine.shape)
+    def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
         keys = keys_at(self.job, self.briefs, slots, draw)
-        made = Made(slots, draw, keys, np.empty(shape, self.engine.generator.item.dtype))
+        made = GeneratedBatch(slots, draw, keys, self.engine.item.empty(len(slots)))
         rows = np.arange(len(slots))
         while len(rows):
             samples = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
             result = gates(samples)
             kept = rows[result.keep]
-            made.pixels[kept] = samples.items[result.keep]
+            made.items[kept] = samples.items[result.keep]
             if "realism" in result.scores:
                 if made.scores is None:
                     made.scores = np.empty(len(slots), np.float32)
@@ -99,7 +101,7 @@ class Maker:
         made.keys = keys_at(self.job, self.briefs, slots, draw)
         return made
 
-    def _require_progress(self, made: Made, draw: Ints, rows: Ints) -> None:
+    def _require_progress(self, made: GeneratedBatch, draw: Ints, rows: Ints) -> None:
         gates = self.job.gates
         counts = ", ".join(f"{reason} {count:,}" for reason, count in made.refused.most_common())
         if self._tried >= _ENOUGH_CANDIDATES and self._kept < gates.min_accepted * self._tried:
@@ -114,13 +116,3 @@ class Maker:
                 f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
             )
-
-
-def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:
-    """The distinct formats of a job, and which of them each brief (row of the table) asks for."""
-    if briefs is None:
-        return [Format(job.width, job.height, job.codec, job.quality)], np.zeros(0, np.int64)
-    columns = [briefs.table[name].to_pylist() for name in ("width", "height", "codec", "quality")]
-    rows = [Format(*values) for values in zip(*columns, strict=True)]
-    distinct = {found: number for number, found in enumerate(dict.fromkeys(rows))}
-    return list(distinct), np.array([distinct[row] for row in rows], dtype=np.int64)

@@ -21,7 +21,7 @@ from aigc.generation.maker import Maker
 from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.output import commit, schema
-from aigc.output.made import Made
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
 from aigc.types import Closing, OnBytes, Shard, ShardRecord, Span
@@ -31,7 +31,7 @@ OnItems = Callable[[int], None]
 
 _BLOCK_BATCHES = 16
 _BLOCK_BYTES = 32 * 2**20
-"""Pixels held at a time, or a micro-batch as the model makes it. After other work a core needs some
+"""Items held at a time, or a micro-batch as the model makes it. After other work a core needs some
 passes to reach its speed (matrix units are clocked up, caches filled): many follow each other."""
 
 
@@ -70,21 +70,23 @@ class MakeShard:
         return write_shard(maker, self.shard, out, rows, on_items)
 
 
-def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
-    """Some thousand slots at a time; what is made does not depend on where they end."""
-    image_bytes = max(1, job.height * job.width * job.channels)
-    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
+def blocks(job: Job, slots: Ints, item_bytes: int | None = None) -> Iterator[Ints]:
+    """Some thousand slots at a time; what is made does not depend on where they end. `item_bytes`
+    is the size of an item in memory, where it is not that of the job's form."""
+    if item_bytes is None:
+        item_bytes = job.delivery.delivered(job.form, job.item_format).size_bytes
+    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (item_bytes * job.micro_batch)))
     step = batches * job.micro_batch
     return (slots[start : start + step] for start in range(0, len(slots), step))
 
 
-def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[Made]:
+def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[GeneratedBatch]:
     """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
     for places in blocks(maker.job, np.arange(len(slots))):
         yield from maker.parts(maker.make(slots[places], draw[places]))
 
 
-def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
+def rows_of(maker: Maker, columns: pa.Schema, made: GeneratedBatch) -> Rows:
     files = maker.files(made)
     batch = schema.batch(maker.job, columns, made, files, maker.briefs, maker.latents(made))
     return Rows(batch, made.slots, files, maker.job.codes(made.keys), made.refused)
@@ -113,7 +115,7 @@ def write_shard(
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
         columns = schema.schema(job, maker.briefs)
-        with open_writer(job.writer, local, columns, out, shard.folder) as writer:
+        with open_writer(job.writer, job.delivery, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
                 content += schema.content_digest(rows.slots, rows.files, rows.codes)

@@ -34,8 +34,8 @@ from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
-from aigc.output import pictures, schema
-from aigc.output.made import Made
+from aigc.output import items, schema
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 
@@ -132,9 +132,9 @@ class Stage:
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(maker.job, maker.briefs)
 
-        def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
+        def finished(made: GeneratedBatch) -> tuple[Rows, duplicates.Signatures]:
             orders = made.draw * ATTEMPT + made.slots
-            return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
+            return rows_of(maker, columns, made), duplicates.signatures(orders, made.items)
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
@@ -270,7 +270,7 @@ def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dt
 def _as_rows(maker: Maker, batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
     slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
     keys = keys_at(maker.job, maker.briefs, slots, attempt // ATTEMPT)
-    return Rows(batch, slots, pictures.files(batch), maker.job.codes(keys), refused)
+    return Rows(batch, slots, items.files(batch), maker.job.codes(keys), refused)
 
 
 def _record_uri(out: str, number: int, shard: int) -> str:

@@ -11,14 +11,24 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
 from aigc.families.config import ModelConfig
 from aigc.job.briefs import Briefs
+from aigc.job.form import form_of
+from aigc.job.formats import mean_item
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
-from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.base import Form, ItemFormat
+from aigc.specs import Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
@@ -67,19 +77,17 @@ class Job(Spec):
     do not say it."""
     sampling: dict[str, float | None]
     """The knobs of the model's family."""
-    codec: Codec
-    quality: int
+    modality: str = Field("image", exclude_if=lambda found: found == "image")
+    """Of `MODALITIES`. Not written for images, as it was not when there were no others."""
+    form: SerializeAsAny[Form]
+    """How its items are delivered; its fields stand among those of the job."""
     precision: Literal["bf16", "fp32"]
     device: Literal["cpu", "cuda"]
     micro_batch: int
     shard_items: int
     embed_provenance: bool
-    height: int
-    width: int
-    channels: Literal[1, 3]
     latents: int | None
     """Numbers of the column `latent`; None where the model has no latent space."""
-    resampling: Literal["lanczos", "bicubic", "nearest"]
     writer: Literal["parquet", "webdataset", "files"]
     include: tuple[Literal["latents", "scores"], ...]
     asked_gates: Gates
@@ -104,6 +112,35 @@ class Job(Spec):
         schedules = {"label": {"pattern": pattern, "names": names}} if pattern else {}
         knobs = {"sampling": {"truncation": cut}, "latents": latents}
         return values | {"schedules": schedules} | knobs
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_form(cls, said: Any) -> Any:
+        if not isinstance(said, dict) or "form" in said:
+            return said
+        delivery = MODALITIES[said.get("modality", "image")].delivery
+        inside = {name: said[name] for name in delivery.form.model_fields if name in said}
+        rest = {name: value for name, value in said.items() if name not in inside}
+        return {**rest, "form": delivery.form.model_validate(inside)}
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        form: dict[str, Any] = found.pop("form", {})
+        return found | form
+
+    @property
+    def delivery(self) -> Delivery:
+        return MODALITIES[self.modality].delivery
+
+    @functools.cached_property
+    def item_format(self) -> ItemFormat:
+        """Of each item, unless its brief says another."""
+        return self.delivery.format_of(self.form)
+
+    def __hash__(self) -> int:
+        """Of some fields, for dicts have none: services keep what they read of a job."""
+        return hash((self.model_digest, self.seed, self.count, self.ranges))
 
     @functools.cached_property
     def _first_shards(self) -> list[int]:
@@ -237,10 +274,8 @@ def shard_items(
     for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
     if spec.shard_items:
         return _whole(spec.shard_items, spec.micro_batch)
-    channels = {"grey": 1, "rgb": 3, None: config.channels}[spec.colour]
-    height, width = spec.height or config.height, spec.width or config.width
-    pixels = height * width if briefs is None else briefs.mean_pixels
-    item_bytes = max(256, int(pixels * channels * 3 / 4))
+    delivery, form = MODALITIES[config.modality].delivery, form_of(spec, config)
+    item_bytes = delivery.file_bytes(form, mean_item(delivery, form, briefs)[0])
     fitting = max(1, _TARGET_FILE_BYTES // item_bytes)
     if spec.micro_batch * item_bytes > _MAX_FILE_BYTES:
         return fitting

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from aigc.conditions import CONDITIONS, Values, conditions_of
 from aigc.families.protocol import Decodes, Encodes, Points
-from aigc.generation.delivery import Format
 from aigc.job.keys import SampleKeys, joined, keys_of
 from aigc.modalities.base import RejectError
 from aigc.modalities.image import reading, to_network
+from aigc.modalities.image.delivery import Format
 from aigc.modalities.picture_formats import REQUESTED
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError
@@ -118,8 +118,8 @@ def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) ->
     Raises:
         BadRequestError: not a picture, damaged, or more pixels than the service reads.
     """
-    native: Format = loaded.native
-    shape, fit = (native.height, native.width, loaded.renderer.channels), loaded.version.config.fit
+    height, width, channels = loaded.version.config.item.shape
+    shape, fit = (height, width, channels), loaded.version.config.fit
     most = settings.max_input_pixels
     try:
         return np.array(reading.read(data, shape, fit, max_pixels=most, formats=REQUESTED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -17,8 +18,8 @@ from aigc import __version__
 from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
-from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, best_precision
+from aigc.modalities.base import ItemFormat
 from aigc.service.process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, sample_keys
 from aigc.service.settings import ServiceSettings
@@ -64,9 +65,9 @@ class LoadedModel:
         return abilities(isinstance(generator, Decodes), isinstance(generator, Encodes))
 
     @property
-    def native(self) -> Format:
-        config = self.version.config
-        return Format(config.width, config.height)
+    def native(self) -> ItemFormat:
+        """How its items are delivered when nothing is asked of that."""
+        return self.renderer.delivery.format_of(self.renderer.form)
 
     def note_pace(self, rows: int, weight: float, took_s: float) -> None:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""
@@ -150,7 +151,7 @@ def _precision(settings: ServiceSettings) -> Precision:
 
 
 def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
-    parts = (version.digest, inference, __version__)
+    parts = (version.digest, dataclasses.astuple(inference), __version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -163,7 +164,7 @@ def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     loaded.pace_s = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
-            f"{loaded.version.ref}: makes the same picture for every input; publish another version"
+            f"{loaded.version.ref}: makes the same item for every input; publish another version"
         )
     if remote is not None and remote.make(keys, [(rows, loaded.native)], behind=math.inf) == made:
         loaded.remote = remote

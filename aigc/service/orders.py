@@ -6,14 +6,17 @@ import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import quote
 
 import numpy as np
 from pydantic import BaseModel
 
-from aigc.generation.delivery import Format
 from aigc.job.keys import keys_of
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import ItemFormat
 from aigc.modalities.image import SUFFIX
+from aigc.modalities.image.delivery import Format
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.settings import ServiceSettings
@@ -62,7 +65,7 @@ def generation(
 
 
 def item(
-    loaded: LoadedModel, wish: str | None, seed: int, index: int, asked: BaseModel, as_: Format
+    loaded: LoadedModel, wish: str | None, seed: int, index: int, asked: BaseModel, as_: ItemFormat
 ) -> Order:
     """One sample as the permanent address names it: `wish` is its condition, `asked` may set
     knobs. Raises BadRequestError."""
@@ -82,17 +85,33 @@ def draw_seed(repeatable: bytes | None = None) -> int:
 def format_of(
     loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
 ) -> Format:
-    """Raises BadRequestError when the size is beyond what the service allows."""
-    width, height = loaded.native.width, loaded.native.height
+    """Raises BadRequestError when the model makes no images, or when the size is beyond what the
+    service allows."""
+    native = native_image(loaded)
+    width, height = native.width, native.height
     if size != "auto":
         width, height = (int(side) for side in size.split("x"))
-        most = max(settings.max_side, loaded.native.width, loaded.native.height)
+        most = max(settings.max_side, native.width, native.height)
         if max(width, height) > most:
             raise BadRequestError(
                 f"size: {size} is too large; at most {most}x{most}", param="size", code="too_large"
             )
     # Codecs count from 1; OpenAI's least is 0.
     return Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+
+
+def native_image(loaded: LoadedModel) -> Format:
+    """As the model makes it. Raises BadRequestError when it makes something else than images."""
+    native = loaded.native
+    if not isinstance(native, Format):
+        title = MODALITIES[loaded.version.config.modality].title
+        raise BadRequestError(
+            f"model: {loaded.version.ref} makes {title}, this is an address of images; use "
+            "GET /v1/items/{model}/{condition}/{seed}/{index}{suffix}",
+            param="model",
+            code="not_supported",
+        )
+    return native
 
 
 def require_count(
@@ -112,13 +131,14 @@ def require_count(
 
 def address(order: Order, at: int) -> str:
     """Path and query of picture number `at`'s permanent address."""
-    wanted, loaded = order.work.format, order.work.model
+    wanted, loaded = cast("Format", order.work.format), order.work.model
+    native = native_image(loaded)
     label = quote(order.labels[at] or NOTHING, safe="")
     suffix = SUFFIX[wanted.codec]
     path = f"/v1/images/{loaded.version.ref}/{label}/{order.seed}/{order.index + at}{suffix}"
     query = []
     query += [f"{name}={value!r}" for name, value in order.sampling.items() if value is not None]
-    if (wanted.width, wanted.height) != (loaded.native.width, loaded.native.height):
+    if (wanted.width, wanted.height) != (native.width, native.height):
         query.append(f"size={wanted.width}x{wanted.height}")
     if wanted.codec != "png" and wanted.quality != 90:
         query.append(f"quality={wanted.quality}")

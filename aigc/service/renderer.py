@@ -14,12 +14,13 @@ from aigc.conditions import CONDITIONS
 from aigc.errors import StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Points
-from aigc.generation.delivery import Format, to_files_each
-from aigc.generation.engine import Engine, levels
+from aigc.generation.delivery import to_files_each
+from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
 from aigc.job.keys import SampleKeys, Samples, keys_of
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import ItemFormat, Items
 from aigc.specs import DegenerateGate
-from aigc.types import UInt8Images
 
 _PROBE_SEED = 2**63 + 2
 """Beyond every seed a user can give."""
@@ -27,7 +28,7 @@ _NARROWEST = 4
 _GATE = DegenerateGate()
 
 
-Run = tuple[int, Format]
+Run = tuple[int, ItemFormat]
 """So many rows of one format."""
 
 
@@ -58,7 +59,8 @@ class Renderer:
         Raises StoreError when the model gives something that is no number.
         """
         self.engine, self.config = engine, config
-        self.channels = config.channels
+        self.delivery = MODALITIES[config.modality].delivery
+        self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
         self.engines = [*probed, engine]
         """Narrowest first; the last has the full micro-batch."""
@@ -74,24 +76,23 @@ class Renderer:
     def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
         """The files of all rows; `runs` say the format of each."""
         samples = self.samples(source)
-        found = degenerate(samples, _GATE)
+        found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         return Rendered(self._files(samples.items, runs), counts)
 
-    def _files(self, pixels: UInt8Images, runs: Sequence[Run]) -> list[bytes]:
-        """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
+    def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
+        """(N, *shape) as bulk generation delivers them: brought into shape, encoded, marked."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
-        return to_files_each(
-            pixels, self.channels, formats, np.repeat(of, [rows for rows, _ in runs])
-        )
+        rows = np.repeat(of, [rows for rows, _ in runs])
+        return to_files_each(self.delivery, items, self.form, formats, rows)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
         """As the model makes them, at most micro_batch of them."""
         engine = self._fitting(len(source))
         if isinstance(source, SampleKeys):
             return engine.render(source)
-        items, finite = levels(engine.outputs(source))
+        items, finite = engine.values(engine.outputs(source))
         return Samples(items.numpy(), {}, finite.numpy())
 
     def _fitting(self, count: int) -> Engine:

@@ -24,12 +24,12 @@ from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.job.briefs import Briefs
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys
 from aigc.job.plan import Job, keys_at
-from aigc.modalities.image import MIME, encode
 from aigc.output import commit
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.progress import Progress, progress_of
 from aigc.sets import read
 from aigc.sets.merge import merged_sets
+from aigc.sets.stored import StoredRows
 from aigc.types import Json, ShardRecord
 
 FILES = {
@@ -217,7 +217,7 @@ def _read(
         wanted.setdefault(job.shard_of(index), set()).add(index)
     for shard, inside in sorted(wanted.items()):
         record = _inside(commit.read_record(out, shard))
-        for rows in read.rows(out, record, inside, with_pictures=pictures):
+        for rows in read.rows(out, job, record, inside, with_files=pictures):
             yield from _items(job, briefs, rows, pictures)
 
 
@@ -232,10 +232,10 @@ def _page(items: Iterator[SetItem]) -> list[SetItem]:
     return found
 
 
-def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> Iterator[SetItem]:
+def _items(job: Job, briefs: Briefs | None, rows: StoredRows, pictures: bool) -> Iterator[SetItem]:
     keys = keys_at(job, briefs, rows.indices, rows.candidates // ATTEMPT)
     for at, index in enumerate(rows.indices.tolist()):
-        codec = rows.codec(at, job)
+        file, media_type = _shown(rows, at, job) if pictures else (None, _media_type(rows, at, job))
         yield SetItem(
             index,
             rows.ids[at],
@@ -243,8 +243,8 @@ def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> 
             int(rows.candidates[at]),
             None if rows.labels is None else job.names[int(rows.labels[at])],
             _knobs(job, keys, at),
-            _shown(rows.picture(at, job), job) if pictures else None,
-            MIME["png" if codec == "raw" else codec],
+            file,
+            media_type,
         )
 
 
@@ -255,11 +255,13 @@ def _knobs(job: Job, keys: SampleKeys, at: int) -> dict[str, float | None]:
     }
 
 
-def _shown(picture: read.Picture, job: Job) -> bytes:
-    """A file; raw values as PNG."""
-    if picture.codec != "raw":
-        return picture.file
-    return encode(picture.pixels(job.channels)[None], "png")[0]
+def _shown(rows: StoredRows, at: int, job: Job) -> tuple[bytes, str]:
+    return rows.item(at, job).shown()
+
+
+def _media_type(rows: StoredRows, at: int, job: Job) -> str:
+    """What `_shown` gives, without the file."""
+    return job.delivery.shown_as(rows.format(at, job).codec)
 
 
 def _inside(record: ShardRecord) -> ShardRecord:

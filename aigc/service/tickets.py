@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from aigc.families.protocol import Points
-from aigc.generation.delivery import Format
 from aigc.job.keys import SampleKeys
+from aigc.modalities.base import ItemFormat
 from aigc.service.loaded_model import LoadedModel
 
 Source = SampleKeys | Callable[[LoadedModel], Points]
@@ -25,7 +25,7 @@ class Work:
     model: LoadedModel
     source: Source
     count: int
-    format: Format
+    format: ItemFormat
     kind: str = ""
     """Of what starts from points, and so has each batch to itself."""
     extra: float = 0.0

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel
 
-from aigc.conditions import CONDITIONS, Schedule, Values
+from aigc.conditions import CONDITIONS, Values
 from aigc.conditions.labels import integer_weights
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
@@ -23,14 +24,14 @@ NOTHING = "_"
 
 _LONGEST_PATTERN = 50_000
 """Values of a schedule times its shares; of two labels, 25,000 values or 200 KB."""
-_SCHEDULES = 256
+_PATTERNS = 256
 """Kept: some 50 MB if all are as long as can be."""
 
 Shares = tuple[str, ...] | tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
-class _Facts:
+class KnownFacts:
     """Of a model's config.json; equal where the facts are."""
 
     takes: tuple[str, ...]
@@ -42,6 +43,11 @@ class _Facts:
     @property
     def synonyms(self) -> Mapping[str, str]:
         return dict(self.words)
+
+
+def facts_of(config: ModelConfig) -> KnownFacts:
+    words = tuple(config.synonyms.items())
+    return KnownFacts(config.takes, config.architecture, config.labels, config.usual, words)
 
 
 def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> dict[str, Values]:
@@ -57,11 +63,9 @@ def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> d
         raise BadRequestError(
             "labels: this model has none; leave labels out", param="labels", code="unknown_label"
         )
-    words = tuple(config.synonyms.items())
-    facts = _Facts(config.takes, config.architecture, config.labels, config.usual, words)
-    return {
-        name: _schedule(name, facts, key or None, asked.prompt).at(numbers) for name in config.takes
-    }
+    facts = facts_of(config)
+    patterns = {name: pattern(name, facts, key or None, asked.prompt) for name in config.takes}
+    return {name: values[numbers % len(values)] for name, values in patterns.items()}
 
 
 def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str, Values]:
@@ -138,19 +142,20 @@ def _require_short(shares: Mapping[str, float]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=_SCHEDULES)
-def _schedule(name: str, facts: _Facts, shares: Shares | None, prompt: str | None) -> Schedule:
-    """Shares win over the prompt; without either it is what the model makes of itself."""
+@functools.lru_cache(maxsize=_PATTERNS)
+def pattern(name: str, facts: KnownFacts, shares: Shares | None, prompt: str | None) -> Values:
+    """Values to repeat. Shares win over the prompt; without either it is what the model makes when
+    nothing is asked for."""
     condition = CONDITIONS[name]
     try:
         if shares is not None:
             named = dict(shares) if isinstance(shares[0], tuple) else list(shares)
             if isinstance(named, dict):
                 _require_short(named)
-            return condition.schedule(named, facts)
+            return condition.schedule(named, facts).values
         if prompt is None or not prompt.strip():
-            return condition.schedule(None, facts)
-        return condition.prompted(prompt, facts)
+            return condition.schedule(None, facts).values
+        return condition.prompted(prompt, facts).values
     except SpecError as error:
         param = "prompt" if str(error).startswith("prompt: ") else "labels"
         raise BadRequestError(str(error), param=param, code="unknown_label") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections import Counter
@@ -10,7 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from aigc import storage
 from aigc.data.entries import reason_to_ignore
@@ -19,12 +19,12 @@ from aigc.generation.pipeline import counted
 from aigc.job.briefs import Briefs
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
-from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.output.records import totals
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.sets import read, shard_list
 from aigc.sets.merge import merged_sets
+from aigc.sets.stored import StoredItem, StoredRows
 from aigc.types import Json, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
@@ -34,7 +34,7 @@ _THREADS = 4
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     """Read every file and compare it with the plan, its record and the manifest.
 
-    `decode_items` images, spread evenly over the set, are decoded as well.
+    `decode_items` items, spread evenly over the set, are decoded as well.
 
     Raises:
         JobError: the first thing that is not as it should be.
@@ -143,7 +143,7 @@ def _verify_shard(
     if _sha256(where) != record.sha256:
         raise JobError(f"{where}: SHA-256 differs from its record; the file was changed or damaged")
     content, expected, labels = 0, record.start, Counter[str]()
-    for part in read.rows(out, record):
+    for part in read.rows(out, job, record):
         stop = expected + len(part.files)
         if not np.array_equal(part.indices, np.arange(expected, stop)):
             raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
@@ -160,7 +160,7 @@ def _verify_shard(
         raise JobError(f"{where}: its record counts other labels than it holds")
 
 
-def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> Ints | None:
+def _require_planned(where: str, job: Job, briefs: Briefs | None, part: StoredRows) -> Ints | None:
     """Each row is a candidate of its own slot: its counter, seed, label and id follow from it.
     Returns the codes of what the items were asked to be."""
     draw = part.candidates // ATTEMPT
@@ -183,19 +183,19 @@ def _draws(job: Job) -> int:
     return job.gates.max_draws if job.gates.any else 1
 
 
-def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:
+def _decode_some(where: str, job: Job, part: StoredRows, step: int) -> None:
     if not step:
         return
     for position, index in enumerate(part.indices.tolist()):
         if index % step:
             continue
         try:
-            picture = part.picture(position, job)
-            pixels = picture.pixels(job.channels)
+            item = part.item(position, job)
+            shape = item.values().shape
         except ValueError as error:
             raise JobError(f"{where}: item {index}: {error}") from None
-        if pixels.shape != (picture.height, picture.width, job.channels):
-            raise JobError(f"{where}: item {index} is {pixels.shape}, not the size it was asked in")
+        if shape != item.shape:
+            raise JobError(f"{where}: item {index} is {shape}, not the size it was asked in")
 
 
 def _stray_files(out: str, records: Iterable[ShardRecord]) -> list[str]:
@@ -213,21 +213,16 @@ def _sha256(uri: str) -> str:
     return digest.hexdigest()
 
 
-def difference(made: bytes, stored: bytes, job: Job) -> str:
-    """How far two files of one item are apart, in grey levels of 0..255."""
-    a, b = _levels(made, job.channels), _levels(stored, job.channels)
+def difference(made: bytes, stored: StoredItem) -> str:
+    """How far two files of one item are apart, for people."""
+    job = stored.job
+    try:
+        a, b = dataclasses.replace(stored, file=made).values(), stored.values()
+    except ValueError as error:
+        return f"one of the two cannot be compared: {error}"
     if a.shape != b.shape:
         return f"made again it is {a.shape}, stored {b.shape}"
-    gap = np.abs(a - b)
     return (
-        f"made again it differs in {np.mean(gap > 0):.1%} of its values, by at most {gap.max()}; "
-        f"the set was made on {job.device} in {job.precision}"
+        f"made again it differs {job.delivery.gap(a, b)}; the set was made on {job.device} in "
+        f"{job.precision}"
     )
-
-
-def _levels(file: bytes, channels: int) -> npt.NDArray[np.int64]:
-    """(H, W, C) of an image file, (H * W * C,) of raw values."""
-    try:
-        return decode(file, channels).astype(np.int64)
-    except ValueError:
-        return np.frombuffer(file, np.uint8).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc.modalities.prepare_spec import PrepareSpec
 from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
 from aigc.specs.generate import (
     AppendSpec,
@@ -14,7 +15,6 @@ from aigc.specs.generate import (
     MemorisationGate,
     RealismGate,
 )
-from aigc.specs.prepare import PrepareSpec
 from aigc.specs.serve import Scaling, ServeSpec
 from aigc.specs.train import EvaluateSpec, TrainSpec
 from aigc.specs.watch import Remedy, TrainingWatch

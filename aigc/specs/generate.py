@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from aigc.families import FAMILIES
-from aigc.strict import Codec, Fraction, Items, Place, Placement, Seed, Spec
+from aigc.strict import Fraction, Items, Place, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -148,6 +148,7 @@ class BriefColumns(Spec):
     codec: str = "codec"
     quality: str = "quality"
     truncation: str = "truncation"
+    rate: str = "rate"
 
 
 KNOBS = {
@@ -185,15 +186,19 @@ class GenerateSpec(Spec):
     sampling: dict[str, float] = Field(default_factory=dict)
     """Settings of the model's family, such as `truncation`, which may also stand beside the other
     fields."""
-    codec: Codec = "png"
+    codec: str | None = None
+    """Images: png, jpeg, webp or raw; sounds: wav, flac or ogg. None means the first of these."""
     quality: int = Field(90, ge=1, le=100)
-    """For jpeg and webp; webp at 100 is lossless."""
+    """For jpeg, webp and ogg; webp at 100 is lossless."""
     width: Side | None = None
     """Of the delivered images; none means the model's. Other sizes are resampled."""
     height: Side | None = None
     colour: Literal["grey", "rgb"] | None = None
-    """None means as the model makes them."""
+    """Of images; none means as the model makes them."""
     resampling: Literal["lanczos", "bicubic", "nearest"] = "lanczos"
+    """Of images."""
+    rate: int | None = Field(None, ge=1)
+    """Of sounds, in samples a second; none means the model's. Other rates are resampled."""
     writer: Literal["parquet", "webdataset", "files"] = "parquet"
     include: tuple[Literal["latents", "scores"], ...] = ()
     """Optional columns."""
@@ -206,6 +211,14 @@ class GenerateSpec(Spec):
     embed_provenance: bool = True
     """Put the AI-generated label (IPTC digital source type) into each image file as well."""
     placement: Placement = Placement()
+
+    @property
+    def delivered(self) -> dict[str, Any]:
+        """What is asked for of the form of delivered items; a modality knows which it has."""
+        names = ("codec", "quality", "width", "height", "colour", "resampling", "rate")
+        fields = type(self).model_fields
+        said = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in said.items() if value != fields[name].default}
 
     @model_validator(mode="before")
     @classmethod

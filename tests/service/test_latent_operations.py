@@ -10,9 +10,11 @@ import torch
 from aigc.data.decode import decode_file
 from PIL import Image
 
+from aigc.conditions import conditions_of
 from aigc.families.networks import PriorSampler, load_sampler
+from aigc.families.protocol import Encodes
 from aigc.modalities.image import decode, to_network, to_pixels
-from aigc.service import points
+from aigc.service import latent_operations
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
@@ -90,13 +92,15 @@ def test_without_noise_a_variation_is_what_the_decoder_makes_of_the_encoding(
     service: Service,
 ) -> None:
     [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
-    assert loaded.encoder is not None
+    generator = loaded.generator
+    assert isinstance(generator, Encodes)
     pixels = decode(picture(), 1).copy()
     sampler = load_sampler(
         loaded.version.config, ModelStore(service.settings.store).load(loaded.version)
     )
     assert isinstance(sampler, PriorSampler)
-    mean, _ = loaded.encoder(to_network(pixels[None]), torch.tensor([1]))
+    asked_for = conditions_of({"label": np.array([1])}, 1)
+    mean = generator.encode(to_network(pixels[None]), asked_for)
     expected = to_pixels(sampler.decoder(mean, torch.tensor([1])))[0].astype(float)
     asked = Variation(model="vae", label="one", strength=0.0)
     made = decode(vary(service, asked)[0], 1).astype(float)
@@ -155,7 +159,7 @@ def test_a_picture_is_made_ready_as_the_training_data_were(
     config = loaded.version.config.model_copy(update={"fit": fit})
     fitted = replace(loaded, version=replace(loaded.version, config=config))
     spec = PrepareSpec(source="in", out="out", size=16, channels=1, fit=fit)
-    read = points.read_picture(data, fitted, service.settings)
+    read = latent_operations.read_picture(data, fitted, service.settings)
     assert np.array_equal(read, decode_file(data, spec))
 
 
@@ -163,7 +167,7 @@ def test_what_is_no_picture_is_refused(service: Service) -> None:
     loaded = service.catalogue.loaded()[-1]
     for data in (b"", b"GIF89a", b"%PDF-1.4", picture()[:60]):
         with pytest.raises(BadRequestError, match="not a readable"):
-            points.read_picture(data, loaded, service.settings)
+            latent_operations.read_picture(data, loaded, service.settings)
 
 
 def test_a_bomb_is_refused_by_its_header(service: Service) -> None:
@@ -199,12 +203,12 @@ def test_few_pictures_wait_to_be_read(service: Service) -> None:
 def test_what_starts_from_points_counts_as_what_it_costs(service: Service) -> None:
     asked = Variation(model="vae", n=3)
     [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
-    order = points.variations(loaded, asked, service.settings, 0)
+    order = latent_operations.variations(loaded, asked, service.settings, 0)
     assert order.work.weight > 3 + 16
     kind = order.work.kind
     for _ in range(50):
         loaded.note_extra(kind, weight=3, took_s=203 * loaded.pace_s)
-    assert points.variations(loaded, asked, service.settings, 0).work.weight == 203
+    assert latent_operations.variations(loaded, asked, service.settings, 0).work.weight == 203
     vary(service, asked)
     assert loaded.extra(kind) != 200
     assert service.batcher.seen.queued == 0

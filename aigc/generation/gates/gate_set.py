@@ -15,7 +15,7 @@ from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByModel, Realism, Scorer
 from aigc.job.keys import Samples
-from aigc.modalities import modality_of
+from aigc.modalities import Delivery, modality_of
 from aigc.specs import Gates, RealismGate
 
 Mask = npt.NDArray[np.bool_]
@@ -53,7 +53,11 @@ class GateSet:
 
 
 def load_gates(
-    gates: Gates, include_scores: bool, generator: Generator, device: str = "cpu"
+    gates: Gates,
+    include_scores: bool,
+    generator: Generator,
+    delivery: Delivery,
+    device: str = "cpu",
 ) -> GateSet:
     """The gate set of a job. `include_scores` without a realism gate takes the model's own scores
     if it has any.
@@ -64,7 +68,7 @@ def load_gates(
     asked: list[Refuse] = []
     if gates.degenerate is not None:
         flat = gates.degenerate
-        asked.append(lambda samples, scores: degenerate(samples, flat))
+        asked.append(lambda samples, scores: degenerate(samples, flat, delivery))
     if gates.realism is not None:
         least = gates.realism.threshold
         if least is None:

@@ -152,11 +152,3 @@ def test_a_published_discriminator_judges_as_it_did(spectral_norm: bool) -> None
     pictures, label = torch.randn(6, 1, 16, 16), torch.arange(6) % 3
     assert torch.equal(loaded(pictures, label), judge(pictures, label))
     assert not loaded.training
-
-
-def test_a_model_without_discriminator_says_what_to_do() -> None:
-    with pytest.raises(StoreError, match="publish it anew, or use realism score: density"):
-        load_discriminator(config_of(), {})
-    vae = config_of().model_copy(update={"architecture": VaeModel(latent_dim=8, width=8)})
-    with pytest.raises(StoreError, match="a vae has no discriminator"):
-        load_discriminator(vae, {})

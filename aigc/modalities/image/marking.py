@@ -1,9 +1,7 @@
 """The AI-generated label inside each image file, as other tools read it.
 
-An XMP packet states IPTC's digital source type "trained algorithmic media" (IPTC Photo Metadata
-Standard 2023.2, property Iptc4xmpExt:DigitalSourceType; controlled vocabulary
-http://cv.iptc.org/newscodes/digitalsourcetype/). It is placed where the XMP specification
-(Part 3, "Storage in files") puts it: PNG in an iTXt chunk, JPEG in an APP1 segment, WebP in an
+Its XMP packet, see `provenance.label`, is placed where the XMP specification (Part 3, "Storage in
+files") puts it: PNG in an iTXt chunk, JPEG in an APP1 segment, WebP in an
 "XMP " chunk of the extended format. Pixels are not touched.
 """
 
@@ -14,19 +12,9 @@ import struct
 
 from aigc.modalities import png
 from aigc.modalities.image import encode
-from aigc.specs import Codec
+from aigc.provenance.label import XMP
+from aigc.strict import Codec
 from aigc.types import UInt8Images
-
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-
-_XMP = (
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" '
-    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    f'Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"/>'
-    "</rdf:RDF></x:xmpmeta>"
-).encode()
 
 _JPEG_HEADER_BYTES = 2  # start of image
 _JPEG_XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
@@ -48,12 +36,12 @@ def encode_marked(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[
 
 @functools.cache
 def _png_chunk() -> bytes:
-    return png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + _XMP)
+    return png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
 
 
 @functools.cache
 def _jpeg_segment() -> bytes:
-    body = _JPEG_XMP_NAME + _XMP
+    body = _JPEG_XMP_NAME + XMP
     return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
 
 
@@ -68,7 +56,7 @@ def _webp(image: bytes) -> bytes:
     has_xmp = 0x04
     size = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     header = b"VP8X" + struct.pack("<I", 10) + bytes([has_xmp, 0, 0, 0]) + size
-    xmp = b"XMP " + struct.pack("<I", len(_XMP)) + _XMP + b"\0" * (len(_XMP) % 2)
+    xmp = b"XMP " + struct.pack("<I", len(XMP)) + XMP + b"\0" * (len(XMP) % 2)
     body = b"WEBP" + header + chunk + xmp
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

@@ -3,12 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from aigc.generation.latents import latents, philox4x32, uniforms
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from aigc.job.draws import Draws
+from aigc.families.noise import Noise, philox4x32
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
 KNOWN_ANSWERS = [
@@ -40,18 +39,13 @@ def test_philox_gives_the_published_answers(counter, key, expected) -> None:
 
 
 def drawn(seed: int, start: int, stop: int, dim: int, truncation: float = np.inf):
-    """Latents of consecutive candidates of one seed."""
-    return latents(consecutive(seed, start, stop, truncation), dim)
+    """Latents of consecutive samples of one seed."""
+    cut = torch.full((stop - start,), truncation, dtype=torch.float64)
+    return consecutive(seed, start, stop).normal((dim,), cut=cut)
 
 
-def consecutive(seed: int, start: int, stop: int, truncation: float = np.inf) -> Draws:
-    count = stop - start
-    return Draws(
-        seeds=np.full(count, seed, np.uint64),
-        candidates=np.arange(start, stop, dtype=np.int64),
-        labels=None,
-        truncations=np.full(count, truncation),
-    )
+def consecutive(seed: int, start: int, stop: int) -> Noise:
+    return Noise(np.full(stop - start, seed, np.uint64), np.arange(start, stop, dtype=np.int64))
 
 
 @given(
@@ -81,7 +75,7 @@ def test_seeds_and_items_differ() -> None:
 
 
 def test_uniforms_stay_inside_the_open_interval() -> None:
-    u = uniforms(consecutive(11, 0, 5000), 16)
+    u = consecutive(11, 0, 5000).uniform((16,)).numpy()
     assert 0 < u.min() < u.max() < 1
     assert stats.kstest(u.ravel(), "uniform").pvalue > 0.001
 
@@ -104,14 +98,43 @@ def test_truncation_gives_the_truncated_normal_from_the_same_words() -> None:
 
 
 def test_rows_of_mixed_seeds_and_cuts_are_those_of_each_alone() -> None:
-    mixed = Draws(
-        seeds=np.array([5, 2**62, 5], np.uint64),
-        candidates=np.array([9, 2**40 + 3, 2**41], np.int64),
-        labels=None,
-        truncations=np.array([np.inf, 0.5, 1.5]),
-    )
-    together = latents(mixed, 33)
+    seeds = np.array([5, 2**62, 5], np.uint64)
+    counters = np.array([9, 2**40 + 3, 2**41], np.int64)
+    cut = torch.tensor([torch.nan, 0.5, 1.5], dtype=torch.float64)
+    together = Noise(seeds, counters).normal((33,), cut=cut)
     for row in range(3):
-        assert torch.equal(together[row], latents(mixed[[row]], 33)[0])
+        one = slice(row, row + 1)
+        alone = Noise(seeds[one], counters[one]).normal((33,), cut=cut[one])
+        assert torch.equal(together[row], alone[0])
     assert torch.equal(together[0], drawn(5, 9, 10, 33)[0])
     assert together[1].abs().max() <= 0.5
+
+
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    start=st.integers(0, 30),
+    stream=st.integers(0, 3),
+)
+def test_a_place_has_the_same_number_whatever_is_asked_for_around_it(shape, start, stream) -> None:
+    noise, count = consecutive(5, 2**33, 2**33 + 3), int(np.prod(shape))
+    all_of_it = noise.normal((start + count,), stream)
+    assert torch.equal(noise.normal(tuple(shape), stream, start).flatten(1), all_of_it[:, start:])
+    assert torch.equal(
+        noise.uniform((count,), stream, start), noise.uniform((start + count,), stream)[:, start:]
+    )
+
+
+def test_streams_differ() -> None:
+    noise = consecutive(5, 0, 10)
+    numbers = torch.cat([noise.uniform((8,), stream) for stream in range(4)])
+    assert len(torch.unique(numbers)) == numbers.numel()
+
+
+def test_padding_repeats_the_last_row() -> None:
+    noise = consecutive(5, 0, 10)
+    padded = noise.padded(slice(2, 5), 8)
+    expected = noise.normal((3, 2))[[2, 3, 4, 4, 4, 4, 4, 4]]
+    assert len(padded) == 8
+    assert torch.equal(padded.normal((3, 2)), expected)
+    cut = torch.full((8,), 0.5, dtype=torch.float64)
+    assert padded.normal((3, 2), cut=cut).abs().max() <= 0.5

@@ -9,24 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.job.keys import Ints, SampleKeys
-from aigc.types import UInt8Images
+from aigc.modalities.base import Items
 
 
 @dataclass
-class Made:
-    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their sample keys, native
-    pixels (N, H, W, C), the realism scores float32 (N,) if any, and why others were refused."""
+class GeneratedBatch:
+    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their sample keys, the
+    `items` (N, *shape) as the model makes them, the realism scores float32 (N,) if any, and why
+    others were refused."""
 
     slots: Ints
     draw: Ints
     keys: SampleKeys
-    pixels: UInt8Images
+    items: Items
     scores: npt.NDArray[np.float32] | None = None
     refused: Counter[str] = field(default_factory=Counter)
 
-    def __getitem__(self, rows: slice) -> Made:
+    def __getitem__(self, rows: slice) -> GeneratedBatch:
         """Some of the items; what was refused on the way stays with the first."""
         scores = None if self.scores is None else self.scores[rows]
         refused = Counter() if rows.start else self.refused
-        parts = self.slots[rows], self.draw[rows], self.keys[rows], self.pixels[rows]
-        return Made(*parts, scores, refused)
+        parts = self.slots[rows], self.draw[rows], self.keys[rows], self.items[rows]
+        return GeneratedBatch(*parts, scores, refused)

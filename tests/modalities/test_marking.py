@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from aigc.modalities.image import encode
-from aigc.provenance.marking import DIGITAL_SOURCE_TYPE, encode_marked
+from aigc.modalities.image.marking import encode_marked
+from aigc.provenance.label import DIGITAL_SOURCE_TYPE
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 CASES = [("png", 90), ("jpeg", 90), ("webp", 90), ("webp", 100)]
