@@ -61,7 +61,7 @@ def learnt(pictures: Iterable[Tensor], labels: Labels, classes: int) -> Weights:
     (N, C, H, W), given in parts; the same ones for the same data."""
     grids = torch.cat([_grid(part) for part in pictures])
     weights: dict[str, npt.NDArray[np.float32]] = {}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(_SEED)
         if classes > 1:
             network = _trained(grids, torch.from_numpy(labels), classes)
