@@ -28,7 +28,7 @@ from aigc.job.form import form_of
 from aigc.job.formats import mean_item
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import Form, ItemFormat
+from aigc.modalities.delivery import Form, ItemFormat
 from aigc.specs import Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 

@@ -15,12 +15,17 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 class DegenerateGate(Spec):
-    """Refuses pictures that hold nothing: one flat tone, burnt out, or not finite."""
+    """Refuses items that hold nothing: images of one flat tone or burnt out, sounds that are
+    silent or clipped; and whatever is not finite."""
 
     min_std: float = Field(2.0, ge=0)
     """Least standard deviation of the grey levels (0..255); below it an image is `blank`."""
     max_saturated: Fraction = 0.98
     """Largest share of values that are 0 or 255, both counted together; above: `saturated`."""
+    silence_db: float = Field(-60.0, ge=-96, le=0, exclude_if=lambda found: found == -60.0)
+    """Of sounds, in decibels of full scale: one whose highest sample lies below is `silent`."""
+    max_clipped: Fraction = Field(0.01, exclude_if=lambda found: found == 0.01)
+    """Of sounds: largest share of samples at full scale; above it a sound is `clipped`."""
 
 
 class RealismGate(Spec):

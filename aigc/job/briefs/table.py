@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys
-from aigc.modalities.base import CODEC, BriefColumn
+from aigc.modalities.delivery import CODEC, BriefColumn
 from aigc.specs.generate import knobs
 from aigc.types import Labels
 
