@@ -26,7 +26,7 @@ from aigc.strict import Fit, Spec
 if TYPE_CHECKING:
     from aigc.families.origin import Origin
 
-_SIZES = ("height", "width", "samples", "rate_hz", "channels")
+_SIZES = ("height", "width", "samples", "rate_hz", "channels", "fit")
 
 
 class ModelConfig(Spec):

@@ -21,6 +21,7 @@ from pydantic import (
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
+from aigc.families import FAMILIES
 from aigc.families.config import ModelConfig
 from aigc.families.origin import Origin
 from aigc.job.briefs import Briefs
@@ -28,9 +29,8 @@ from aigc.job.form import form_of
 from aigc.job.formats import mean_item
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import Form, ItemFormat
+from aigc.modalities.delivery import Form, ItemFormat
 from aigc.specs import Gates, GenerateSpec, Seed, Spec
-from aigc.specs.generate import KNOBS
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
@@ -113,23 +113,24 @@ class Job(Spec):
             return said
         delivery = MODALITIES[said.get("modality", "image")].delivery
         inside = {name: said[name] for name in delivery.form.model_fields if name in said}
-        sampling = {name: said[name] for name in KNOBS if name in said}
+        knobs = {name: said[name] for name in _first_knobs() if name in said}
         schedules = said.get("schedules", {})
         if said.get("pattern"):
             named = {"pattern": said["pattern"], "names": said.get("labels", ())}
             schedules = {_FIRST_CONDITION: named}
-        gone = {*inside, *sampling, "pattern", "labels"}
+        gone = {*inside, *knobs, "pattern", "labels"}
         rest = {name: value for name, value in said.items() if name not in gone}
-        parts = {"schedules": schedules, "sampling": sampling}
+        parts = {"schedules": schedules, "sampling": said.get("sampling", knobs)}
         return {**rest, **parts, "form": delivery.form.model_validate(inside)}
 
     @model_serializer(mode="wrap")
     def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A job of the first condition alone, or of none, is written as it was when there were no
-        others."""
+        """What there was before conditions and families had names of their own stands among the
+        other fields, as it did: the first condition, and the knobs of the first family."""
         found: dict[str, Any] = handler(self)
         form: dict[str, Any] = found.pop("form", {})
-        found |= found.pop("sampling", {})
+        if self.sampling.keys() == _first_knobs():
+            found |= found.pop("sampling", {})
         if "schedules" in found and self.schedules.keys() <= {_FIRST_CONDITION}:
             one: dict[str, Any] = found.pop("schedules").get(_FIRST_CONDITION, {})
             found |= {"pattern": one.get("pattern", ()), "labels": one.get("names", ())}
@@ -250,6 +251,10 @@ class Job(Spec):
         now = {name: getattr(self, name).with_data(gates.data) for name in _GATES}
         same = {name: asked.model_copy(update=patience) for name, asked in now.items()}
         return self.model_copy(update=same)
+
+
+def _first_knobs() -> set[str]:
+    return {*next(iter(FAMILIES.values())).sampling.model_fields}
 
 
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:

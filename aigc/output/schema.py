@@ -20,7 +20,7 @@ from aigc.job.briefs import Briefs
 from aigc.job.formats import formats_of
 from aigc.job.keys import Ints, SampleKeys
 from aigc.job.plan import Job
-from aigc.modalities.base import CODEC
+from aigc.modalities.delivery import CODEC
 from aigc.output import items
 from aigc.output.generated import GeneratedBatch
 from aigc.provenance.label import DIGITAL_SOURCE_TYPE

@@ -19,7 +19,7 @@ from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import CODEC, RAW, BriefColumn
+from aigc.modalities.delivery import CODEC, RAW, BriefColumn
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
