@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from aigc import storage
+from aigc.conditions.names import class_name
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural, require_few
+from aigc.data.classes import natural, require_few
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.kinds import source_of
 from aigc.data.label_cells import Spellings
@@ -19,8 +20,8 @@ from aigc.data.sources import CHUNK_BYTES, Chunk, Input, RawSource, chunk_items,
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
 from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _UNLABELLED = "in a folder of files without labels"
 _ARCHIVE = "an archive among other files; unpack it, or make it a source of its own"

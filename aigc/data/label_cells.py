@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from aigc.conditions.names import class_name
 from aigc.data import notes
-from aigc.data.classes import class_name
 from aigc.errors import DataError, listed
 
 _MISSING = {

@@ -18,8 +18,8 @@ from aigc.data.notes import NOTHING, Notes
 from aigc.data.table_columns import label_column, split_cell, split_column, split_role
 from aigc.errors import DataError, listed
 from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"

@@ -20,8 +20,8 @@ from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
 from aigc.modalities import MODALITIES
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _LICENCE = "LICENSE"
 _OF_MEANING = {ABOUT, _LICENCE, "labels.txt", metadata.STYLEGAN, *metadata.NAMES}

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from aigc.data.class_folders import FILLERS, Path, class_level
 from aigc.errors import DataError, shown
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _USUAL: dict[Role, str] = {
     "train": "train training trn trainset",

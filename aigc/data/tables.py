@@ -31,8 +31,8 @@ from aigc.data.split_columns import SplitColumn
 from aigc.data.structure import UNUSED, file_roles
 from aigc.errors import DataError, listed, shown
 from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"

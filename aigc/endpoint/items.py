@@ -19,7 +19,7 @@ from aigc.modalities.image import MIME
 from aigc.service import orders, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
 from aigc.service.orders import Order
 from aigc.service.quota import Ledger
 from aigc.service.service import Service
@@ -67,7 +67,7 @@ class Items:
                 files = await answers.made(request, ticket)
         return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
 
-    def _order(self, request: Request, loaded: Loaded) -> Order:
+    def _order(self, request: Request, loaded: LoadedModel) -> Order:
         index, codec = _file(request.path_params["file"])
         said = single(request.query_params.multi_items())
         query = parse_form(
@@ -76,14 +76,14 @@ class Items:
         settings = self._service.settings
         wanted = orders.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
-        return orders.item(loaded, label, seed, index, query.truncation, wanted)
+        return orders.item(loaded, label, seed, index, query, wanted)
 
 
 def _tag(order: Order) -> str:
     """Strong, and known before anything is rendered: the same tag means the same bytes."""
     work = order.work
     parts = (
-        *(work.model.identity, order.labels[0], order.seed, order.index, order.truncation),
+        *(work.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
         work.format,
     )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'

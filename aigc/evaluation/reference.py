@@ -13,9 +13,10 @@ import numpy as np
 from aigc.data.dataset import Dataset
 from aigc.errors import DataError, SpecError
 from aigc.evaluation.cache import cached
-from aigc.evaluation.features import Extractor, Features
 from aigc.evaluation.memorisation import Neighbours, nearest_training_images
 from aigc.evaluation.stages import Stages
+from aigc.modalities import MODALITIES
+from aigc.modalities.learning import Extractor, Features
 from aigc.specs import EvaluateSpec
 from aigc.types import Labels
 
@@ -94,8 +95,8 @@ def real_features(
     Images of more than `memory_bytes` lie in a file meanwhile."""
 
     def make() -> dict[str, np.ndarray]:
-        pixels, labels = dataset.read(split, count, seed, memory_bytes)
-        return {"features": extractor(pixels, stages.seen), "labels": labels}
+        items, labels = dataset.read(split, count, seed, memory_bytes)
+        return {"features": extractor(items, stages.seen), "labels": labels}
 
     drawn = seed if count < dataset.counts[split] else None
     key = {"data": dataset.digest, "extractor": extractor.name, "split": split}
@@ -111,8 +112,9 @@ def neighbours_of_test(
     count, seed = counts.test_neighbours, spec.seed
 
     def make() -> dict[str, np.ndarray]:
-        pixels, _ = dataset.read("test", count, seed, spec.memory_bytes)
-        found = nearest_training_images(pixels, dataset, stages.seen)
+        items, _ = dataset.read("test", count, seed, spec.memory_bytes)
+        pictures = MODALITIES[dataset.modality].learning.drawn(items, dataset.item)
+        found = nearest_training_images(pictures, dataset, stages.seen)
         return {"distances": found.distances, "nearest": found.nearest}
 
     drawn = seed if count < dataset.counts["test"] else None

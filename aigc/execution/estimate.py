@@ -15,7 +15,8 @@ from aigc.execution.planning import spread
 from aigc.execution.pool import Pool
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
-from aigc.job.draws import Ints
+from aigc.job.formats import mean_item
+from aigc.job.keys import Ints
 from aigc.job.plan import Job, Range
 from aigc.output import commit, schema
 from aigc.output.writers import SUFFIX, open_writer
@@ -50,13 +51,14 @@ class Probe:
         return found | {"closing_s": closing_s, "all_s": time.perf_counter() - began}
 
     def _rate(self, maker: Maker, folder: str, on_items: OnItems) -> Json:
-        columns = schema.schema(maker.job, maker.briefs)
-        slots = _sample(maker.job, self.number)
+        job = maker.job
+        columns = schema.schema(job, maker.briefs)
+        slots = _sample(job, self.number)
         made, measured, refused = 0, 0, 0
-        path = Path(folder) / f"probe{SUFFIX[maker.job.writer]}"
-        with open_writer(maker.job.writer, path, columns, folder) as writer:
+        path = Path(folder) / f"probe{SUFFIX[job.writer]}"
+        with open_writer(job.writer, job.delivery, path, columns, folder) as writer:
             started = time.perf_counter()
-            for chosen in blocks(_mean(maker), slots):
+            for chosen in blocks(job, slots, _mean_bytes(maker)):
                 block = np.sort(chosen)
                 for part in maker.parts(maker.make(block, np.zeros_like(block))):
                     rows = rows_of(maker, columns, part)
@@ -86,12 +88,11 @@ def _sample(job: Job, number: int) -> Ints:
     return np.random.default_rng(number).permutation(slots)
 
 
-def _mean(maker: Maker) -> Job:
-    """The job, for the length of its blocks, with items as large as briefs ask for on average: a
-    probe looks at the time after each block."""
-    if maker.briefs is None:
-        return maker.job
-    return maker.job.model_copy(update={"height": 1, "width": int(maker.briefs.mean_pixels)})
+def _mean_bytes(maker: Maker) -> int:
+    """Of an item in memory, as large as briefs ask for on average: a probe looks at the time after
+    each block."""
+    job = maker.job
+    return int(mean_item(job.delivery, job.form, maker.briefs)[1])
 
 
 def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:

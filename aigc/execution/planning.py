@@ -8,16 +8,17 @@ from typing import Any, cast
 import numpy as np
 
 from aigc import storage
-from aigc.errors import SpecError, StoreError
-from aigc.generation.engine import Device
+from aigc.conditions import CONDITIONS, Schedule
+from aigc.errors import SpecError, StoreError, listed
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
-from aigc.job.conditions import label_pattern, labels_of
-from aigc.job.draws import Draws, Ints
+from aigc.job.form import form_of
+from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range, shard_items
-from aigc.models.config import ModelConfig
 from aigc.output import commit
-from aigc.specs import GenerateSpec
+from aigc.specs import GenerateSpec, build
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 
@@ -39,7 +40,6 @@ def plan_job(
         SpecError: a label the model has not, or what else cannot be.
     """
     config = version.config
-    known = config.labels if config.conditional else ()
     count = briefs.count if briefs else spec.count
     assert count is not None
     return Job(
@@ -48,21 +48,16 @@ def plan_job(
         model_digest=version.digest,
         count=count,
         seed=spec.seed,
-        pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
-        labels=known,
-        truncation=spec.truncation,
-        codec=spec.codec,
-        quality=spec.quality,
+        schedules=schedules_of(spec, config),
+        sampling=sampling_of(spec, config),
+        modality=config.modality,
+        form=form_of(spec, config),
         precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
         device=device,
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
-        height=spec.height or config.height,
-        width=spec.width or config.width,
-        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
-        latent_dim=config.latent_dim,
-        resampling=spec.resampling,
+        latents=config.latent_dim,
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,
@@ -114,17 +109,32 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
     storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
 
 
-def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> Draws:
-    """Candidates like the job's own, from a seed nobody has: what percentiles are measured on."""
-    seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+def schedules_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, Schedule]:
+    """What items are asked to be, by condition. Raises SpecError."""
+    asked = spec.asked
+    for name in asked:
+        if name not in config.takes:
+            there = listed([CONDITIONS[taken].title for taken in config.takes]) or "none"
+            title = CONDITIONS[name].title if name in CONDITIONS else f"conditions.{name}"
+            raise SpecError(f"{title}: this model has none; leave {title} out (it takes: {there})")
+    return {name: CONDITIONS[name].schedule(asked.get(name), config) for name in config.takes}
+
+
+def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:
+    """The knobs of the model's family. Raises SpecError."""
+    return build(config.family.sampling, dict(spec.sampling)).model_dump()
+
+
+def probe_keys(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:
+    """Samples like the job's own, from a seed nobody has: what percentiles are measured on."""
     numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
     if briefs is not None:
-        asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
-        return Draws(seeds, numbers, asked.labels, asked.truncations)
-    known = config.labels if config.conditional else ()
-    pattern = label_pattern(known, spec.labels, config.usual)
-    cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
-    return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
+        asked = briefs.keys(spread(briefs.count, _PROBE_ITEMS))
+        seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+        return SampleKeys(seeds, numbers, asked.conditions, asked.sampling)
+    schedules = schedules_of(spec, config)
+    conditions = {name: schedule.at(numbers) for name, schedule in schedules.items()}
+    return keys_of(_PROBE_SEED, numbers, conditions, sampling_of(spec, config))
 
 
 def spread(count: int, items: int, seed: int = 0) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 from aigc.errors import GatesError
 from aigc.execution.course import Course
 from aigc.generation import duplicates, rounds
-from aigc.job.draws import DRAW, Ints
+from aigc.job.keys import ATTEMPT, Ints
 
 _ENOUGH_CANDIDATES = 1000
 
@@ -96,9 +96,9 @@ def _require_progress(course: Course, number: int, rows: int, orders: Ints) -> N
             "repeats itself: train it further, ask for fewer items or loosen gates.duplicates"
         )
     last = int(orders.max())
-    if last // DRAW + 1 >= limits.max_draws:
+    if last // ATTEMPT + 1 >= limits.max_draws:
         raise GatesError(
-            f"item {last % DRAW}: all of gates.max_draws = {limits.max_draws} candidates were "
+            f"item {last % ATTEMPT}: all of gates.max_draws = {limits.max_draws} candidates were "
             f"refused, the last as a duplicate ({said}); ask for fewer items, loosen "
             "gates.duplicates or raise gates.max_draws"
         )

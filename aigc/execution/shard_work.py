@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device, InferenceConfig
 from aigc.generation import gates as gating
-from aigc.generation.engine import Device, Engine, Passes
-from aigc.generation.gates import load_judge
+from aigc.generation.engine import Engine
+from aigc.generation.gates import load_gates
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Draws
+from aigc.job.keys import SampleKeys
 from aigc.job.plan import Job
-from aigc.models.config import ModelConfig
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
 
@@ -47,19 +48,17 @@ class ShardSetup:
 
 @dataclass(frozen=True)
 class MeasureGates:
-    """The unit that resolves what gates leave open (percentiles) on the candidates `draws`."""
+    """The unit that resolves what gates leave open (percentiles) on the samples `keys`."""
 
     gates: Gates
-    draws: Draws
-    config: ModelConfig
-    tensors: Tensors
+    keys: SampleKeys
 
     def __str__(self) -> str:
         return "measuring the gates' thresholds"
 
     def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
-        probe = maker.engine.render(self.draws)
-        return gating.resolve(self.gates, self.config, self.tensors, probe, maker.job.device)
+        probe = maker.engine.render(self.keys)
+        return gating.resolve(self.gates, maker.engine.generator, probe, maker.job.device)
 
 
 def device_here(job: Job) -> Device:
@@ -81,9 +80,13 @@ def make_maker(
     A GPU renders while at least two threads encode. Cores that render do one after the other: side
     by side it measured slower.
     """
-    engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
+    engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
-    judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
+    gates = (
+        load_gates(job.gates, scores, engine.generator, job.delivery, job.device)
+        if wanted
+        else None
+    )
     encoders = 1 if job.device == "cpu" else max(2, threads)
-    return Maker(job, briefs, engine, judge, encoders)
+    return Maker(job, briefs, engine, gates, encoders)

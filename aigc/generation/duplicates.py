@@ -23,7 +23,7 @@ import numpy.typing as npt
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
 from aigc.generation.leaders import Likeness, starts, walk
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.modalities import MODALITIES
 from aigc.specs import DuplicateGate
 from aigc.types import UInt8Images

@@ -18,31 +18,32 @@ import pyarrow as pa
 from aigc import storage
 from aigc.generation.ahead import ahead
 from aigc.generation.maker import Maker
-from aigc.job.draws import Ints
+from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.output import commit, schema
-from aigc.output.made import Made
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Closing, Labels, OnBytes, Shard, ShardRecord, Span
+from aigc.types import Closing, OnBytes, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
 
 _BLOCK_BATCHES = 16
 _BLOCK_BYTES = 32 * 2**20
-"""Pixels held at a time, or a micro-batch as the model makes it. After other work a core needs some
+"""Items held at a time, or a micro-batch as the model makes it. After other work a core needs some
 passes to reach its speed (matrix units are clocked up, caches filled): many follow each other."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Consecutive finished items: as Arrow, their slots (N,), files and class indices (N,)."""
+    """Consecutive finished items: as Arrow, their slots (N,), files and the codes (N,) of what they
+    were asked to be, see `Job.codes`."""
 
     batch: pa.RecordBatch
     slots: Ints
     files: list[bytes]
-    labels: Labels | None
+    codes: Ints | None
     refused: Counter[str] = field(default_factory=Counter)
     """Candidates that gates refused on the way, by reason."""
 
@@ -69,24 +70,26 @@ class MakeShard:
         return write_shard(maker, self.shard, out, rows, on_items)
 
 
-def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
-    """Some thousand slots at a time; what is made does not depend on where they end."""
-    image_bytes = max(1, job.height * job.width * job.channels)
-    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
+def blocks(job: Job, slots: Ints, item_bytes: int | None = None) -> Iterator[Ints]:
+    """Some thousand slots at a time; what is made does not depend on where they end. `item_bytes`
+    is the size of an item in memory, where it is not that of the job's form."""
+    if item_bytes is None:
+        item_bytes = job.delivery.delivered(job.form, job.item_format).size_bytes
+    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (item_bytes * job.micro_batch)))
     step = batches * job.micro_batch
     return (slots[start : start + step] for start in range(0, len(slots), step))
 
 
-def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[Made]:
+def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[GeneratedBatch]:
     """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
     for places in blocks(maker.job, np.arange(len(slots))):
         yield from maker.parts(maker.make(slots[places], draw[places]))
 
 
-def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
+def rows_of(maker: Maker, columns: pa.Schema, made: GeneratedBatch) -> Rows:
     files = maker.files(made)
     batch = schema.batch(maker.job, columns, made, files, maker.briefs, maker.latents(made))
-    return Rows(batch, made.slots, files, made.draws.labels, made.refused)
+    return Rows(batch, made.slots, files, maker.job.codes(made.keys), made.refused)
 
 
 def write_shard(
@@ -112,12 +115,12 @@ def write_shard(
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
         columns = schema.schema(job, maker.briefs)
-        with open_writer(job.writer, local, columns, out, shard.folder) as writer:
+        with open_writer(job.writer, job.delivery, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.slots, rows.files, rows.labels)
+                content += schema.content_digest(rows.slots, rows.files, rows.codes)
                 refused.update(rows.refused)
-                labels.update(counted(job, rows.labels))
+                labels.update(counted(job, rows.codes))
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
@@ -150,9 +153,9 @@ def write_shard(
     return Closing(close)
 
 
-def counted(job: Job, labels: Labels | None) -> dict[str, int]:
-    """Items by label name; none where there are no labels."""
-    if labels is None:
+def counted(job: Job, codes: Ints | None) -> dict[str, int]:
+    """Items by the name of what they were asked to be; none where that has no names."""
+    if codes is None or not job.names:
         return {}
-    counts = np.bincount(labels, minlength=len(job.labels))
-    return {job.labels[at]: int(counts[at]) for at in counts.nonzero()[0]}
+    counts = np.bincount(codes, minlength=len(job.names))
+    return {job.names[at]: int(counts[at]) for at in counts.nonzero()[0]}

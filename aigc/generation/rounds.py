@@ -26,16 +26,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aigc import storage
+from aigc import arrow, storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
 from aigc.generation.ahead import ahead
 from aigc.generation.maker import Maker
 from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
-from aigc.job.draws import DRAW, Ints
-from aigc.job.plan import Job
-from aigc.output import arrow, pictures, schema
-from aigc.output.made import Made
+from aigc.job.keys import ATTEMPT, Ints
+from aigc.job.plan import Job, keys_at
+from aigc.output import items, schema
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
 from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
 
@@ -52,7 +52,7 @@ def refused_uri(out: str, number: int) -> str:
 
 
 def read_refused(out: str, number: int) -> Ints | None:
-    """Orders (draw * DRAW + slot) refused in a round, sorted; None while it is not judged."""
+    """Orders (draw * ATTEMPT + slot) refused in a round, sorted; None while it is not judged."""
     data = storage.read_if_there(refused_uri(out, number))
     if data is None:
         return None
@@ -76,7 +76,7 @@ def pending(job: Job, orders: Ints | None) -> list[Shard]:
     """Shards with slots still to fill: all in round 0, then those with refused candidates."""
     if orders is None:
         return list(job.plan())
-    numbers = {job.shard_of(slot) for slot in np.unique(orders % DRAW).tolist()}
+    numbers = {job.shard_of(slot) for slot in np.unique(orders % ATTEMPT).tolist()}
     return [job.shard(number) for number in sorted(numbers)]
 
 
@@ -84,7 +84,7 @@ def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
     """How many a round has in some of its shards; `orders` were refused before, None in round 0."""
     if orders is None:
         return sum(job.shard(number).items for number in shards)
-    return sum(job.shard_of(slot) in shards for slot in (orders % DRAW).tolist())
+    return sum(job.shard_of(slot) in shards for slot in (orders % ATTEMPT).tolist())
 
 
 def how_far(job: Job, out: str) -> Json | None:
@@ -132,9 +132,9 @@ class Stage:
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(maker.job, maker.briefs)
 
-        def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
-            orders = made.draw * DRAW + made.slots
-            return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
+        def finished(made: GeneratedBatch) -> tuple[Rows, duplicates.Signatures]:
+            orders = made.draw * ATTEMPT + made.slots
+            return rows_of(maker, columns, made), duplicates.signatures(orders, made.items)
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
@@ -218,7 +218,7 @@ class Assemble:
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
         for block in blocks(maker.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
-            yield _as_rows(batch.cast(columns), refused)
+            yield _as_rows(maker, batch.cast(columns), refused)
             refused = Counter()
 
 
@@ -254,28 +254,23 @@ def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
         return slots, np.zeros(len(slots), np.int64)
     orders = read_refused(out, number - 1)
     assert orders is not None
-    slots = orders % DRAW
+    slots = orders % ATTEMPT
     inside = (slots >= shard.start) & (slots < shard.stop)
     order = np.argsort(slots[inside])
-    return slots[inside][order], orders[inside][order] // DRAW + 1
+    return slots[inside][order], orders[inside][order] // ATTEMPT + 1
 
 
 def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if refused is None:
         return np.ones(table.num_rows, bool)
-    draw = arrow.values(table["candidate"]) // DRAW
-    return ~np.isin(draw * DRAW + arrow.values(table["index"]), refused)
+    draw = arrow.values(table["candidate"]) // ATTEMPT
+    return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
 
 
-def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
-    labels = batch.column("label")
-    return Rows(
-        batch,
-        arrow.values(batch.column("index")),
-        pictures.files(batch),
-        None if labels.null_count else arrow.values(labels),
-        refused,
-    )
+def _as_rows(maker: Maker, batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
+    slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
+    keys = keys_at(maker.job, maker.briefs, slots, attempt // ATTEMPT)
+    return Rows(batch, slots, items.files(batch), maker.job.codes(keys), refused)
 
 
 def _record_uri(out: str, number: int, shard: int) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import torch
 
 from aigc.service.errors import OverloadedError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
 from aigc.service.rendering import render
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import BATCH_WEIGHT, Share, Ticket, Work, fair_shares
@@ -123,7 +123,7 @@ class Batcher:
 
     def wait_s(self) -> float:
         """How long a request entering now would wait, about."""
-        weights: dict[Loaded, float] = {}
+        weights: dict[LoadedModel, float] = {}
         for ticket in self._queue:
             weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + ticket.weight_left
         return sum(model.pace_s * weight for model, weight in weights.items())

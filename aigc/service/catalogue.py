@@ -16,7 +16,7 @@ import time
 
 from aigc.errors import StorageError, StoreError, listed
 from aigc.service.errors import NotFoundError, UnfitError
-from aigc.service.loaded import Loaded, load
+from aigc.service.loaded_model import LoadedModel, load
 from aigc.service.offers import Failure, Missing, Offer, before, failed
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
@@ -38,7 +38,7 @@ class Catalogue:
         """Other references that move and were asked for: `name@alias`."""
         self._refs: dict[str, ModelVersion] = {}
         """Those that do not: `name@version`."""
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedModel] = {}
         self._missing = Missing()
         self._failures: dict[str, Failure] = {}
         self._unread: dict[str, Failure] = {}
@@ -79,7 +79,7 @@ class Catalogue:
         offer = self._offers.get(name)
         return offer and self._told(offer)
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[LoadedModel]:
         return list(self._loaded.values())
 
     def failures(self) -> list[Failure]:
@@ -88,7 +88,7 @@ class Catalogue:
         found = (*(self._told(offer).failure for offer in offers), *self._unread.values())
         return list({failure.ref: failure for failure in found if failure is not None}.values())
 
-    async def get(self, ref: str) -> Loaded:
+    async def get(self, ref: str) -> LoadedModel:
         """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
 
         Raises:
@@ -195,7 +195,7 @@ class Catalogue:
                     self._notice(f"{name}: {error}")
         self._unread = unread
 
-    def _fetch(self, ref: str) -> Loaded:
+    def _fetch(self, ref: str) -> LoadedModel:
         name = ref.partition("@")[0]
         offer = self._offers.get(name)
         if offer is None:
@@ -233,7 +233,7 @@ class Catalogue:
             code="model_not_found",
         )
 
-    def _load(self, version: ModelVersion) -> Loaded:
+    def _load(self, version: ModelVersion) -> LoadedModel:
         """From memory or the store; of several callers one loads. Raises UnfitError."""
         with self._loading:
             if version.ref in self._loaded:

@@ -26,9 +26,10 @@ import safetensors.torch
 import torch
 
 from aigc.errors import JobError
-from aigc.generation.engine import Engine, Passes
-from aigc.job.draws import Draws
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import InferenceConfig
+from aigc.generation.engine import Engine
+from aigc.job.keys import SampleKeys
 from aigc.service.renderer import Rendered, Renderer, Run
 
 _ANSWER_S = 300.0
@@ -63,16 +64,16 @@ class RenderProcess:
     def alive(self) -> bool:
         return not self._pipe.closed and self._process.poll() is None
 
-    def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> Held:
+    def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Let it have a model. Raises JobError when it is gone, RuntimeError when it cannot."""
-        known = (renderer.config, renderer.engine.passes, renderer.widths)
-        held = Held(self, next(self._keys))
+        known = (renderer.config, renderer.engine.inference, renderer.widths)
+        held = RemoteModel(self, next(self._keys))
         self._ask("hold", held.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(held, self._dropped.append, held.key)
         return held
 
     def make(
-        self, key: int, draws: Draws, runs: Sequence[Run], behind: float = 0
+        self, key: int, keys: SampleKeys, runs: Sequence[Run], behind: float = 0
     ) -> Rendered | None:
         """As `Renderer.make`; None when more than `behind` batches are under way. Raises JobError
         when it is gone."""
@@ -84,7 +85,7 @@ class RenderProcess:
             with contextlib.suppress(IndexError):  # there are no more
                 while True:
                     self._ask("drop", self._dropped.popleft())
-            made: Rendered = self._ask("make", key, draws, list(runs))
+            made: Rendered = self._ask("make", key, keys, list(runs))
             return made
         finally:
             with self._counting:
@@ -121,19 +122,19 @@ class RenderProcess:
         return answer
 
 
-class Held:
+class RemoteModel:
     """A model in a `RenderProcess`, for as long as this object lives."""
 
     def __init__(self, process: RenderProcess, key: int) -> None:
         self._process, self.key = process, key
 
-    def make(self, draws: Draws, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
+    def make(self, keys: SampleKeys, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
         """None when it has to be done here: the process is gone, or has more than `behind` batches
         to make."""
         if not self._process.alive:
             return None
         try:
-            return self._process.make(self.key, draws, runs, behind)
+            return self._process.make(self.key, keys, runs, behind)
         except JobError:
             return None
 
@@ -164,8 +165,10 @@ def _done(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -> 
     return None
 
 
-def _renderer(config: ModelConfig, passes: Passes, widths: list[int], weights: bytes) -> Renderer:
-    engine = Engine(config, safetensors.torch.load(weights), passes)
+def _renderer(
+    config: ModelConfig, inference: InferenceConfig, widths: list[int], weights: bytes
+) -> Renderer:
+    engine = Engine(config, safetensors.torch.load(weights), inference)
     return Renderer(engine, config, widths)
 
 

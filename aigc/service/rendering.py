@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.job.draws import Draws
-from aigc.service.loaded import Loaded
-from aigc.service.renderer import Latents, Rendered, Run
+from aigc.families.protocol import Points
+from aigc.job.keys import SampleKeys, joined
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.renderer import Rendered, Run
 from aigc.service.tickets import Share
 
 
@@ -30,10 +31,10 @@ def render(batch: Sequence[Share], here: threading.Lock) -> tuple[list[list[byte
 
 
 def _made(
-    model: Loaded, source: Draws | Latents, runs: Sequence[Run], here: threading.Lock
+    model: LoadedModel, source: SampleKeys | Points, runs: Sequence[Run], here: threading.Lock
 ) -> Rendered:
-    beside = model.beside
-    if beside is None or not isinstance(source, Draws):
+    beside = model.remote
+    if beside is None or not isinstance(source, SampleKeys):
         return model.renderer.make(source, runs)
     if made := beside.make(source, runs):
         return made
@@ -45,27 +46,20 @@ def _made(
     return beside.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
-def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:
+def _joined(model: LoadedModel, batch: Sequence[Share]) -> SampleKeys | Points:
     """The rows of all shares, one after the other."""
     if len(batch) == 1:
         return _rows(model, batch[0])
-    parts = [part for part in (_rows(model, each) for each in batch) if isinstance(part, Draws)]
-    labels = [part.labels for part in parts if part.labels is not None]
-    return Draws(
-        np.concatenate([part.seeds for part in parts]),
-        np.concatenate([part.candidates for part in parts]),
-        np.concatenate(labels) if labels else None,
-        np.concatenate([part.truncations for part in parts]),
-    )
+    parts = (_rows(model, each) for each in batch)
+    return joined([part for part in parts if isinstance(part, SampleKeys)])
 
 
-def _rows(model: Loaded, share: Share) -> Draws | Latents:
+def _rows(model: LoadedModel, share: Share) -> SampleKeys | Points:
     ticket, rows = share.ticket, slice(share.start, share.start + share.rows)
     source = ticket.work.source
-    if isinstance(source, Draws):
+    if isinstance(source, SampleKeys):
         return source if share.rows == ticket.work.count else source[rows]
     with ticket.preparing:
-        if ticket.latents is None:
-            ticket.latents = source(model)
-    label = ticket.latents.label
-    return Latents(ticket.latents.z[rows], None if label is None else label[rows])
+        if ticket.points is None:
+            ticket.points = source(model)
+    return ticket.points[rows]

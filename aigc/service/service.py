@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import torch
 
 from aigc.errors import listed
-from aigc.service import bodies, orders, points
+from aigc.service import bodies, latent_operations, orders
 from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
 from aigc.service.errors import BadRequestError, OverloadedError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
 from aigc.service.orders import Order
 from aigc.service.process import RenderProcess
 from aigc.service.settings import ServiceSettings
@@ -74,7 +74,7 @@ class Service:
         assert self._batcher is not None, "start() first"
         return self._batcher
 
-    async def model(self, ref: str | None) -> Loaded:
+    async def model(self, ref: str | None) -> LoadedModel:
         """The model `ref` stands for; without one, the only model offered.
 
         Raises:
@@ -108,14 +108,16 @@ class Service:
         """
         loaded = await self.model(asked.model)
         seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
-        order = points.variations(loaded, asked, self.settings, seed)
+        order = latent_operations.variations(loaded, asked, self.settings, seed)
         with self._place_to_read():
             if admit is not None:
                 await admit(order)
             async with self._reading:
                 file = await read()
-                picture = await asyncio.to_thread(points.read_picture, file, loaded, self.settings)
-        return points.near(order, picture)
+                picture = await asyncio.to_thread(
+                    latent_operations.read_picture, file, loaded, self.settings
+                )
+        return latent_operations.near(order, picture)
 
     @contextlib.contextmanager
     def _place_to_read(self) -> Iterator[None]:
@@ -132,7 +134,7 @@ class Service:
             self._readers -= 1
 
     async def walk(self, asked: bodies.Walk) -> Order:
-        return points.walk(await self.model(asked.model), asked, self.settings)
+        return latent_operations.walk(await self.model(asked.model), asked, self.settings)
 
     @contextlib.contextmanager
     def ticket(self, order: Order) -> Iterator[Ticket]:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from aigc.generation.delivery import Format
-from aigc.job.draws import Draws
-from aigc.service.loaded import Loaded
-from aigc.service.renderer import Latents
+from aigc.families.protocol import Points
+from aigc.job.keys import SampleKeys
+from aigc.modalities.base import ItemFormat
+from aigc.service.loaded_model import LoadedModel
 
-Source = Draws | Callable[[Loaded], Latents]
+Source = SampleKeys | Callable[[LoadedModel], Points]
 """What to render; a call is made by the rendering thread, for it may use the network."""
 
 
@@ -22,10 +22,10 @@ Source = Draws | Callable[[Loaded], Latents]
 class Work:
     """`count` pictures of one model in one format."""
 
-    model: Loaded
+    model: LoadedModel
     source: Source
     count: int
-    format: Format
+    format: ItemFormat
     kind: str = ""
     """Of what starts from points, and so has each batch to itself."""
     extra: float = 0.0
@@ -44,9 +44,9 @@ class Ticket:
         self.taken = 0
         self.entered = time.perf_counter()
         self.cancelled = False
-        self.latents: Latents | None = None
+        self.points: Points | None = None
         self.preparing = threading.Lock()
-        """Held while `latents` are made."""
+        """Held while `points` are made."""
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self._files: list[bytes | None] = [None] * work.count
@@ -65,7 +65,7 @@ class Ticket:
     @property
     def key(self) -> tuple[int, int]:
         """Tickets of one key may share a batch."""
-        alone = 0 if isinstance(self.work.source, Draws) else id(self)
+        alone = 0 if isinstance(self.work.source, SampleKeys) else id(self)
         return id(self.work.model), alone
 
     async def files(self) -> list[bytes]:

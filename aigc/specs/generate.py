@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import Codec, Fraction, Items, Place, Placement, Seed, Spec
+from aigc.families import FAMILIES
+from aigc.strict import Fraction, Items, Place, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -147,6 +148,15 @@ class BriefColumns(Spec):
     codec: str = "codec"
     quality: str = "quality"
     truncation: str = "truncation"
+    rate: str = "rate"
+
+
+KNOBS = {
+    name: field
+    for family in FAMILIES.values()
+    for name, field in family.sampling.model_fields.items()
+}
+"""The sampling knobs of all families."""
 
 
 class GenerateSpec(Spec):
@@ -171,17 +181,24 @@ class GenerateSpec(Spec):
     seed: Seed = 0
     labels: tuple[str, ...] | dict[str, Share] | None = None
     """Labels to make in equal shares, or a share for each; none means every label the model has."""
-    truncation: float | None = Field(None, gt=0)
-    """Latents are drawn from the normal cut at ± this value (Brock et al. 2019)."""
-    codec: Codec = "png"
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    """What else items are asked to be, by condition."""
+    sampling: dict[str, float] = Field(default_factory=dict)
+    """Settings of the model's family, such as `truncation`, which may also stand beside the other
+    fields."""
+    codec: str | None = None
+    """Images: png, jpeg, webp or raw; sounds: wav, flac or ogg. None means the first of these."""
     quality: int = Field(90, ge=1, le=100)
-    """For jpeg and webp; webp at 100 is lossless."""
+    """For jpeg, webp and ogg; webp at 100 is lossless."""
     width: Side | None = None
     """Of the delivered images; none means the model's. Other sizes are resampled."""
     height: Side | None = None
     colour: Literal["grey", "rgb"] | None = None
-    """None means as the model makes them."""
+    """Of images; none means as the model makes them."""
     resampling: Literal["lanczos", "bicubic", "nearest"] = "lanczos"
+    """Of images."""
+    rate: int | None = Field(None, ge=1)
+    """Of sounds, in samples a second; none means the model's. Other rates are resampled."""
     writer: Literal["parquet", "webdataset", "files"] = "parquet"
     include: tuple[Literal["latents", "scores"], ...] = ()
     """Optional columns."""
@@ -194,6 +211,29 @@ class GenerateSpec(Spec):
     embed_provenance: bool = True
     """Put the AI-generated label (IPTC digital source type) into each image file as well."""
     placement: Placement = Placement()
+
+    @property
+    def delivered(self) -> dict[str, Any]:
+        """What is asked for of the form of delivered items; a modality knows which it has."""
+        names = ("codec", "quality", "width", "height", "colour", "resampling", "rate")
+        fields = type(self).model_fields
+        said = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in said.items() if value != fields[name].default}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_by_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        named = {name: values[name] for name in KNOBS if name in values}
+        rest = {name: value for name, value in values.items() if name not in named}
+        named = {name: value for name, value in named.items() if value is not None}
+        return rest | {"sampling": {**rest.get("sampling", {}), **named}} if named else rest
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What items are asked to be, by condition."""
+        return ({} if self.labels is None else {"label": self.labels}) | self.conditions
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc.specs.base import Spec
+from aigc.strict import Spec
 
 Remedy = Literal["restore", "lower_lr", "raise_penalty", "raise_augment", "stop"]
 """`restore`: weights, averages and optimisers go back to the best look. `lower_lr`: the learning

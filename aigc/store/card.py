@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.types import Json
 
 _USE = """\

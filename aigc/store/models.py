@@ -29,7 +29,7 @@ from torch import Tensor
 
 from aigc import storage
 from aigc.errors import StoreError, listed
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.store.aliases import (
     AliasMove,
     alias_history,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from aigc import storage
 from aigc.errors import StorageError, StoreError
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.types import Json
 
 CONFIG, WEIGHTS, SAMPLES = "config.json", "model.safetensors", "samples.png"

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.gan import GanModel
+from aigc.specs import TrainSpec
 from aigc.types import Json
 
 Kind = Literal["diverged", "collapse", "overfitting"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from aigc.models import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training.looks import FIGURES, Look
 from aigc.training.watch import Watch

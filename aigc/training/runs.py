@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from aigc import storage
-from aigc.data.classes import class_name
+from aigc.conditions.names import class_name
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError, listed
-from aigc.models import ModelConfig
-from aigc.models.shapes import pyramid
+from aigc.errors import DataError, SpecError, listed
+from aigc.families.config import ModelConfig
+from aigc.families.networks.shapes import pyramid
+from aigc.modalities import MODALITIES
+from aigc.modalities.learning import Sizes
 from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress
@@ -21,13 +23,14 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
     """What the run's model folder will say of itself.
 
     Raises:
-        SpecError: a synonym means none of the data's labels.
+        SpecError: a synonym means none of the data's labels, or a field of `spec` is not for this
+            kind of content.
     """
+    check_fitting(spec, dataset)
     values = {
+        "modality": dataset.modality,
         "architecture": spec.model,
-        "height": dataset.height,
-        "width": dataset.width,
-        "channels": 1 if dataset.channels == 1 else 3,
+        **_sizes(dataset).model_dump(),
         "labels": dataset.labels,
         "untrained": dataset.untrained,
         "synonyms": {word: class_name(label) for word, label in spec.synonyms.items()},
@@ -35,6 +38,26 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
         "data_digest": dataset.digest,
     }
     return build(ModelConfig, values)
+
+
+def _sizes(dataset: Dataset) -> Sizes:
+    return MODALITIES[dataset.modality].learning.sizes.of(dataset.item)
+
+
+def check_fitting(spec: TrainSpec, dataset: Dataset) -> None:
+    """Raises SpecError when `spec` changes items in a way that this kind of content does not
+    take."""
+    kind = MODALITIES[dataset.modality]
+    if spec.flip and not kind.learning.mirrors:
+        raise SpecError(f"flip = true: {kind.title} cannot be mirrored; leave it out")
+    adversary = getattr(spec.model, "adversary", None)
+    for field, terms in (("model", spec.model), ("model.adversary", adversary)):
+        for policy in getattr(terms, "augment", ()):
+            if policy not in kind.learning.augmentations:
+                known = ", ".join(kind.learning.augmentations)
+                raise SpecError(
+                    f"{field}.augment = {policy}: not for {kind.title}; choose from {known}"
+                )
 
 
 def untrained_note(config: ModelConfig) -> str:
@@ -66,8 +89,7 @@ def is_finished(spec: TrainSpec) -> bool:
     """
     dataset = open_dataset(spec.data)
     check_enough(dataset)
-    pyramid(dataset.height, dataset.width)
-    model_config(spec, dataset)
+    pyramid(*model_config(spec, dataset).picture[1:])
     checkpoint.claim(spec, dataset.digest)
     state = checkpoint.newest_state(spec)
     if state is None:

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from aigc.specs import GanModel, Remedy, TrainingWatch, TrainSpec
+from aigc.families.gan import GanModel
+from aigc.specs import Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.health import Verdict
 from aigc.training.looks import Look

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from aigc.job.draws import DRAW, Ints
 
 from aigc.errors import StorageError
 from aigc.generation import leaders
@@ -13,7 +14,6 @@ from aigc.generation.duplicates import (
     parts,
     signatures,
 )
-from aigc.job.draws import DRAW, Ints
 from aigc.specs import DuplicateGate
 from tests.data.pictures import noise
 

@@ -21,12 +21,13 @@ from aigc.distributed import generate, opening, prepare
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.execution.crew import Event
-from aigc.generation.engine import Engine, Passes
-from aigc.generation.latents import latents
-from aigc.job.draws import Draws
+from aigc.families.networks.sampling import load_prior
+from aigc.families.noise import Noise
+from aigc.families.protocol import InferenceConfig
+from aigc.generation.engine import Engine
+from aigc.job.keys import SampleKeys
 from aigc.modalities import MODALITIES
 from aigc.modalities.image.spec import PrepareImages
-from aigc.models.sampling import load_prior
 from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
@@ -40,6 +41,7 @@ from tests.endpoint.conftest import serving
 from tests.golden import cases
 from tests.golden.cases import Case
 from tests.golden.models import EXACT, Model, write_store
+from tests.keys_for_tests import keys, labels_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -128,19 +130,20 @@ class Golden:
         """The first `count` items of seed 7, labels in turn, uint8 (N, H, W, C)."""
         engine = self._engine(model, precision)
         torch.set_num_threads(threads)
-        return engine.render(_draws(model, count)).pixels
+        return engine.render(_keys(model, count)).items
 
     def noise_of(
         self, model: Model, count: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
         """What the network sees of those items: noise (N, latent_dim), mapped by the prior where
         there is one, and classes (N,)."""
-        draws, version = _draws(model, count), self._version(model)
-        noise = latents(draws, model.size.latent_dim)
+        asked, version = _keys(model, count), self._version(model)
+        noise, labels = Noise(asked.seeds, asked.counters), labels_of(asked)
+        vectors = noise.normal((model.size.latent_dim,))
         prior = load_prior(version.config, ModelStore().load(version))
-        if prior is not None and draws.labels is not None:
-            noise = prior(noise, torch.from_numpy(draws.labels))
-        return noise.numpy(), draws.labels
+        if prior is not None and labels is not None:
+            vectors = prior(vectors, torch.from_numpy(labels))
+        return vectors.numpy(), labels
 
     @contextlib.contextmanager
     def endpoint(self) -> Iterator[httpx.Client]:
@@ -162,7 +165,7 @@ class Golden:
 
     def _engine(self, model: Model, precision: Any) -> Engine:
         version = self._version(model)
-        passes = Passes(8, precision, "cpu")
+        passes = InferenceConfig(8, precision, "cpu")
         return Engine(version.config, ModelStore().load(version), passes)
 
     def _write_data(self) -> None:
@@ -187,7 +190,7 @@ def pixels_of(out: Path) -> list[Pixels]:
     """Every item of a finished set, decoded, uint8 (H, W, C)."""
     job, records = commit.read_job(str(out)), commit.read_records(str(out))
     found = read.stored(str(out), job, records, range(job.count))
-    return [found[index].pixels(job.channels) for index in range(job.count)]
+    return [found[index].values() for index in range(job.count)]
 
 
 def files_of(out: Path) -> list[bytes]:
@@ -214,7 +217,6 @@ def regenerated(out: Path, indices: Sequence[int], model: str | None = None) -> 
     return generate.regenerate(str(out), list(indices), model)
 
 
-def _draws(model: Model, count: int) -> Draws:
+def _keys(model: Model, count: int) -> SampleKeys:
     numbers = np.arange(count, dtype=np.int64)
-    labels = numbers % model.size.classes if model.size.classes else None
-    return Draws(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))
+    return keys(numbers, numbers % model.size.classes if model.size.classes else None, seed=7)

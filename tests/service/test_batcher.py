@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from aigc.families.protocol import Points
 from aigc.service import orders
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
 from aigc.service.orders import Order
-from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.service.tickets import Ticket, Work, fair_shares
 from aigc.specs.requests import Generation
+from tests.service.points import one_point
 
 
 def order(service: Service, n: int, seed: int = 1, **fields: Any) -> Order:
@@ -185,7 +186,7 @@ def test_who_would_wait_too_long_is_refused(service: Service) -> None:
 def test_a_failing_request_harms_no_other(service: Service) -> None:
     good = order(service, 3).work
 
-    def broken(loaded: Loaded) -> None:
+    def broken(loaded: LoadedModel) -> None:
         raise ValueError("not this one")
 
     async def both() -> list[bytes]:
@@ -213,9 +214,9 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
     work = order(service, 32).work
     pace_s, work.model.pace_s = work.model.pace_s, 0.001
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     def room() -> list[Ticket]:
         tickets = []
@@ -253,9 +254,9 @@ def test_a_batch_that_never_ends_is_noticed(service: Service) -> None:
     batcher = Batcher(ServiceSettings(micro_batch=32, max_batch_s=300), clock=lambda: now[0])
     work = order(service, 1).work
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def stuck() -> list[bool]:
         held = batcher.enter(Work(work.model, blocking, 1, work.format))
@@ -284,9 +285,9 @@ def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) ->
     batcher = Batcher(ServiceSettings(micro_batch=32))
     few, many = order(service, 8).work, order(service, 64, seed=2).work
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def crowd() -> tuple[list[bytes], list[bytes]]:
         held = batcher.enter(Work(few.model, blocking, 1, few.format))

@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 
-from aigc.job.draws import Draws
-from aigc.service import orders
+from aigc.job.keys import SampleKeys
+from aigc.service import orders, wishes
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.orders import Order
@@ -40,8 +39,8 @@ def test_the_index_continues_the_pattern(service: Service) -> None:
     whole = ordered(service, n=9, seed=4).labels
     assert ordered(service, n=4, seed=4, index=5).labels == whole[5:]
     source = ordered(service, n=4, seed=4, index=5).work.source
-    assert isinstance(source, Draws)
-    assert source.candidates.tolist() == [5, 6, 7, 8]
+    assert isinstance(source, SampleKeys)
+    assert source.counters.tolist() == [5, 6, 7, 8]
 
 
 def test_labels_win_over_the_prompt(service: Service) -> None:
@@ -132,10 +131,10 @@ def test_addresses_say_only_what_differs(service: Service) -> None:
 
 
 def test_patterns_take_bounded_memory(service: Service) -> None:
-    asked = Generation(labels={"one": 0.999, "two": 0.001})
-    found = orders._pattern_of(asyncio.run(service.model("tiny")), asked)
-    longest = orders._LONGEST_PATTERN // 2 * found.itemsize
-    most = orders._pattern.cache_info().maxsize
+    facts = wishes.facts_of(asyncio.run(service.model("tiny")).version.config)
+    found = wishes.pattern("label", facts, (("one", 0.999), ("two", 0.001)), None)
+    longest = wishes._LONGEST_PATTERN // 2 * found.itemsize
+    most = wishes.pattern.cache_info().maxsize
     assert most is not None
     assert most * longest < 64 * 2**20
 
@@ -145,5 +144,5 @@ def test_patterns_are_not_mixed_up(service: Service) -> None:
     even = Counter(ordered(service, labels=["one", "two"], n=8).labels)
     uneven = Counter(ordered(service, labels={"one": 1, "two": 3}, n=8).labels)
     assert (even["two"], uneven["two"]) == (4, 6)
-    assert isinstance(ordered(service, n=1).work.source, Draws)
-    assert np.isinf(ordered(service, n=1).work.source.truncations).all()
+    assert isinstance(ordered(service, n=1).work.source, SampleKeys)
+    assert ordered(service, n=1).work.source.sampling == {}

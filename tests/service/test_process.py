@@ -17,13 +17,14 @@ import numpy as np
 import psutil
 import pytest
 
-from aigc.job.draws import Draws
+from aigc.job.keys import SampleKeys
 from aigc.service import orders
 from aigc.service.process import RenderProcess
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
+from tests.keys_for_tests import keys
 
 
 @contextlib.contextmanager
@@ -65,13 +66,13 @@ def test_memory_counts_what_the_process_beside_holds(service: Service, beside: S
 
 
 def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Service) -> None:
-    assert all(loaded.beside is not None for loaded in beside.catalogue.loaded())
+    assert all(loaded.remote is not None for loaded in beside.catalogue.loaded())
     for n, fields in ((1, {}), (7, {"output_format": "jpeg"}), (60, {"size": "24x8"})):
         assert files(beside, n, **fields) == files(service, n, **fields)
 
 
-def draws(number: int) -> Draws:
-    return orders.draws_of(0, np.array([number]), np.zeros(1, np.int64), None)
+def draws(number: int) -> SampleKeys:
+    return keys([number], np.zeros(1, np.int64))
 
 
 @contextlib.contextmanager
@@ -92,21 +93,21 @@ def under_way(process: RenderProcess, count: int) -> None:
 
 def test_who_finds_it_busy_renders_where_he_is(beside: Service) -> None:
     loaded, process = beside.catalogue.loaded()[0], beside._process
-    assert loaded.beside is not None and process is not None
+    assert loaded.remote is not None and process is not None
     run = [(1, loaded.native)]
     with ThreadPoolExecutor() as pool:
         with stopped(process):
-            first = pool.submit(loaded.beside.make, draws(1), run)
+            first = pool.submit(loaded.remote.make, draws(1), run)
             under_way(process, 1)
-            assert loaded.beside.make(draws(2), run) is None
+            assert loaded.remote.make(draws(2), run) is None
             assert files(beside, 5)
         assert first.result(20) == loaded.renderer.make(draws(1), run)
 
 
 def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service) -> None:
     loaded, process = beside.catalogue.loaded()[0], beside._process
-    assert loaded.beside is not None and process is not None
-    make = functools.partial(loaded.beside.make, runs=[(1, loaded.native)], behind=math.inf)
+    assert loaded.remote is not None and process is not None
+    make = functools.partial(loaded.remote.make, runs=[(1, loaded.native)], behind=math.inf)
     with ThreadPoolExecutor(24) as pool:
         with stopped(process):
             asked = [pool.submit(make, draws(number)) for number in range(24)]
@@ -117,8 +118,8 @@ def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service
 
 def test_who_waits_there_when_it_dies_renders_where_he_is(mortal: Service) -> None:
     loaded, process = mortal.catalogue.loaded()[0], mortal._process
-    assert loaded.beside is not None and process is not None
-    make = functools.partial(loaded.beside.make, runs=[(1, loaded.native)], behind=math.inf)
+    assert loaded.remote is not None and process is not None
+    make = functools.partial(loaded.remote.make, runs=[(1, loaded.native)], behind=math.inf)
     with ThreadPoolExecutor() as pool, stopped(process):
         asked = [pool.submit(make, draws(number)) for number in range(3)]
         under_way(process, 3)

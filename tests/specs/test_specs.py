@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError
+from aigc.families.gan import GanModel
 from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import (
     SPECS,
     AppendSpec,
     EvaluateSpec,
-    GanModel,
     GenerateSpec,
     ServeSpec,
     TrainSpec,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aigc.specs import PrepareSpec
+from aigc.modalities.prepare_spec import PrepareSpec
 
 _MOST_VALUES = 2**22
 Decibels = Annotated[float, Field(ge=-96, le=0)]

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from aigc.modalities import lettering, png
 from aigc.modalities.picture_formats import WRITTEN
-from aigc.specs import Codec
+from aigc.strict import Codec
 from aigc.types import UInt8Images
 
 if TYPE_CHECKING:  # most users of this module only encode and decode: torch is loaded when needed

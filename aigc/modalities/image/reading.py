@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from aigc.modalities.base import RejectError
 from aigc.modalities.image.formats import looks_like, readable
 from aigc.modalities.image.spec import PrepareImages
-from aigc.specs import Fit
+from aigc.strict import Fit
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, C) in 0..255."""

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from aigc.specs import Fit, PrepareSpec
+from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.strict import Fit
 
 _SIDES = (8, 1024)
 _HEIGHT_X_WIDTH = re.compile(r"(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?", re.ASCII)
