@@ -104,8 +104,8 @@ class Dataset:
 
     @property
     def fit(self) -> Fit:
-        """How images of other aspect ratios were brought into shape."""
-        fit: Fit = self.info["spec"]["fit"]
+        """How images of other aspect ratios were brought into shape; sounds have none."""
+        fit: Fit = self.info["spec"].get("fit", "crop")
         return fit
 
     @property

@@ -23,7 +23,7 @@ from aigc.modalities.base import ItemType
 from aigc.modalities.learning import Learning, Representation
 from aigc.strict import Fit, Spec
 
-_SIZES = ("height", "width", "samples", "rate_hz", "channels")
+_SIZES = ("height", "width", "samples", "rate_hz", "channels", "fit")
 
 
 class ModelConfig(Spec):

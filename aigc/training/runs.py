@@ -9,7 +9,6 @@ from aigc.errors import DataError, SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.families.networks.shapes import pyramid
 from aigc.modalities import MODALITIES
-from aigc.modalities.learning import Sizes
 from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress
@@ -30,18 +29,19 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
     values = {
         "modality": dataset.modality,
         "architecture": spec.model,
-        **_sizes(dataset).model_dump(),
+        **_sizes(dataset),
         "labels": dataset.labels,
         "untrained": dataset.untrained,
         "synonyms": {word: class_name(label) for word, label in spec.synonyms.items()},
-        "fit": dataset.fit,
         "data_digest": dataset.digest,
     }
     return build(ModelConfig, values)
 
 
-def _sizes(dataset: Dataset) -> Sizes:
-    return MODALITIES[dataset.modality].learning.sizes.of(dataset.item)
+def _sizes(dataset: Dataset) -> Json:
+    """What a model folder says of the shape of its items."""
+    own = MODALITIES[dataset.modality].learning.sizes.of(dataset.item).model_dump()
+    return own | {"fit": dataset.fit} if "fit" in own else own
 
 
 def check_fitting(spec: TrainSpec, dataset: Dataset) -> None:

@@ -23,7 +23,8 @@ _GRID = 64
 _FIELDS = 8
 _WIDTHS = (24, 48, 64, 64)
 _GROUPS = 4
-_STEPS, _BATCH, _RATE, _DECAY = 1200, 32, 4e-3, 1e-2
+_BATCH, _RATE, _DECAY = 32, 4e-3, 1e-2
+_EPOCHS, _LEAST_STEPS, _MOST_STEPS = 40, 100, 1000
 _SMOOTHING, _DROPPED = 0.05, 0.2
 _QUIETER, _LATER = 0.3, 1 / 16
 """While it learns: lower by up to 12 dB, later by up to so much of the clip."""
@@ -60,7 +61,7 @@ def learnt(pictures: Iterable[Tensor], labels: Labels, classes: int) -> Weights:
     (N, C, H, W), given in parts; the same ones for the same data."""
     grids = torch.cat([_grid(part) for part in pictures])
     weights: dict[str, npt.NDArray[np.float32]] = {}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(_SEED)
         if classes > 1:
             network = _trained(grids, torch.from_numpy(labels), classes)
@@ -118,9 +119,10 @@ def _trained(grids: Tensor, labels: Tensor, classes: int) -> Classifier:
     network = Classifier(grids.shape[1], classes)
     counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
     weight = (counts.mean() / counts).sqrt()
+    steps = min(max(_EPOCHS * len(grids) // _BATCH, _LEAST_STEPS), _MOST_STEPS)
     optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_STEPS)
-    for _ in range(_STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
+    for _ in range(steps):
         rows = torch.randint(len(grids), (min(_BATCH, len(grids)),))
         logits = network(_changed(grids[rows]))
         loss = F.cross_entropy(logits, labels[rows], weight, label_smoothing=_SMOOTHING)

@@ -2,8 +2,8 @@
 
 A picture holds the logarithm of the magnitude in mel bands (Stevens et al. 1937), 64 from low to
 high and a column every 16 ms. Phases are not kept: they are found again by the fast Griffin-Lim
-algorithm (Perraudin et al. 2013), which begins with the phases of a click at the start of the
-clip, where one-shot sounds begin, and always takes the same number of steps.
+algorithm (Perraudin et al. 2013), which begins with the same random phases for every sound, as
+noise has them, and always takes the same number of steps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _FLOOR = 1e-4
 """The magnitude that is drawn as -1; 1 is drawn as 1, and is what a sine of full scale has in its
 band if that is one bin wide. So 80 dB."""
 _DECADES = 4
-_ONSET_S = 0.002
+_PHASES = 0
+"""Key of the random numbers that phases begin with."""
 _STEPS = 24
 _MOMENTUM = 0.99
 _AT_ONCE = 2**22
@@ -119,7 +120,7 @@ def _with_phases(magnitudes: Tensor, sizes: MelPictures) -> Tensor:
     Each step keeps the phases of the spectrum of what the last one sounds like, and goes on in the
     same direction (Perraudin et al. 2013, algorithm 2).
     """
-    spectrum = magnitudes * _click(magnitudes, sizes)
+    spectrum = magnitudes * _first_phases(*magnitudes.shape[1:]).to(magnitudes.device)
     before = torch.zeros_like(spectrum)
     for _ in range(_STEPS):
         consistent = sizes._spectrum(sizes._sounds(spectrum))
@@ -129,13 +130,12 @@ def _with_phases(magnitudes: Tensor, sizes: MelPictures) -> Tensor:
     return spectrum
 
 
-def _click(magnitudes: Tensor, sizes: MelPictures) -> Tensor:
-    """Complex (bins, columns) of length 1: the phases of a click at the start of the clip."""
-    bins, columns = magnitudes.shape[1:]
-    turns = torch.arange(bins, device=magnitudes.device, dtype=torch.float64) / sizes.window
-    ahead = torch.arange(columns, device=magnitudes.device, dtype=torch.float64) * sizes.hop
-    angle = 2 * math.pi * turns[:, None] * (ahead - round(_ONSET_S * sizes.rate_hz))
-    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
+@functools.lru_cache(maxsize=8)
+def _first_phases(bins: int, columns: int) -> Tensor:
+    """Complex (bins, columns) of length 1 and any phase, the same ones always."""
+    words = np.random.Philox(key=_PHASES).random_raw(bins * columns)
+    angle = torch.from_numpy(words.astype(np.float64) * (2 * math.pi / 2**64))
+    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64).view(bins, columns)
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,6 +10,7 @@ from pydantic import Field
 from aigc.modalities.base import ItemType
 from aigc.modalities.image import to_network, to_pixels
 from aigc.modalities.learning import Extractor, Sizes, Weights
+from aigc.strict import Fit
 from aigc.types import Labels, UInt8Images
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class ImageSizes(Sizes):
     height: int = Field(ge=8)
     width: int = Field(ge=8)
     channels: Literal[1, 3]
+    fit: Fit = "crop"
+    """How images of other aspect ratios were brought into shape."""
 
     @property
     def item(self) -> ItemType:
