@@ -19,8 +19,8 @@ from aigc.data.sources import RawSource, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
-from aigc.modalities.prepare_spec import Role
 from aigc.modalities import MODALITIES
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
 
 _LICENCE = "LICENSE"

@@ -26,7 +26,7 @@ TEXTS = ["hello", "grüße", "hello world"]
 @pytest.fixture(scope="module")
 def toy() -> Iterator[ModelVersion]:
     before = dict(FAMILIES), dict(CONDITIONS)
-    from tests.families import toy as module  # noqa: PLC0415
+    from tests.families import toy as module
 
     FAMILIES["stripes"], CONDITIONS["text"] = module.STRIPES, module.Text()
     try:
@@ -41,7 +41,9 @@ def made(out: Path, version: ModelVersion, **fields: Any) -> list[bytes]:
     asked = {"model": version.ref, "out": str(out), "count": 40, "micro_batch": 8, "seed": 3}
     asked |= {"conditions": {"text": TEXTS}, "tilt": 0.5, "shard_items": 8}
     generate.run(GenerateSpec.model_validate(asked | fields))
-    found = read.items(str(out), commit.read_job(str(out)), commit.read_records(str(out)), range(40))
+    found = read.items(
+        str(out), commit.read_job(str(out)), commit.read_records(str(out)), range(40)
+    )
     return [found[at] for at in range(40)]
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from aigc.data.decode import UnfitError
-from aigc.data.formats import readable
 from PIL import Image
 
 from aigc.distributed.prepare import run

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from aigc.data.decode import decode_file
 from PIL import Image
 
 from aigc.conditions import conditions_of

@@ -30,7 +30,7 @@ def hit(seed: int, seconds: float = 0.4, rate: int = RATE, channels: int = 1) ->
     return stacked
 
 
-def encoded(wave: Wave, kind: str = "wav", rate: int = RATE, **options: Any) -> bytes:
+def encoded(wave: npt.NDArray[Any], kind: str = "wav", rate: int = RATE, **options: Any) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, rate, format=kind.upper(), **options)
     return buffer.getvalue()

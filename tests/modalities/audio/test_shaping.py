@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,6 +158,6 @@ def test_sounds_of_eight_bits_have_flat_tops_that_are_not_clipped() -> None:
         ({"seconds": True}, "seconds"),
     ],
 )
-def test_a_spec_that_cannot_be_right_is_refused(fields: dict[str, object], message: str) -> None:
+def test_a_spec_that_cannot_be_right_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spec(**fields)

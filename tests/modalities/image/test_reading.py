@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from aigc.data.decode import UnfitError, decode_file, from_array
 from PIL import Image, ImageCms
 
 from aigc.modalities.base import RejectError
