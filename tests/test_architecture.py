@@ -232,7 +232,6 @@ SHARED_NAMES = {
     "Block": 2,
     "Figures": 3,
     "Generations": 2,
-    "Item": 2,
     "Load": 2,
     "Moments": 2,
     "Rows": 3,
@@ -241,7 +240,6 @@ SHARED_NAMES = {
     "Stage": 2,
     "Stages": 2,
     "TooLargeError": 2,
-    "UnfitError": 2,
     "Watch": 2,
     "Worker": 2,
 }

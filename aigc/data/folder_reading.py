@@ -1,4 +1,4 @@
-"""How a folder of pictures was read, in one line."""
+"""How a folder of inputs was read, in one line."""
 
 from __future__ import annotations
 

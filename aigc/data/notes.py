@@ -1,4 +1,4 @@
-"""Free text that travels with a picture: its caption, its licence, its creator."""
+"""Free text that travels with an input: its caption, its licence, its creator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Caption, licence and creator of one picture; None where its source has none."""
+    """Caption, licence and creator of one input; None where its source has none."""
 
     caption: str | None = None
     licence: str | None = None

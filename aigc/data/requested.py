@@ -37,7 +37,8 @@ def load(path: str | None, overrides: dict[str, Any]) -> PrepareSpec:
     values = read(path) if path else {}
     for key, value in overrides.items():
         set_dotted(values, key, value)
-    return build(spec_of(modality_of(values)), values, where=path or "")
+    modality = modality_of(values)
+    return build(spec_of(modality), values | {"modality": modality}, where=path or "")
 
 
 def spec_of(modality: Any) -> type[PrepareSpec]:

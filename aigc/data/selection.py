@@ -71,7 +71,7 @@ class Selection:
             if test[at]
             else "all duplicates"
             if doubles[at]
-            else "no good pictures"
+            else "no good files"
             for at, name in enumerate(labels)
             if not train[at]
         }

@@ -38,7 +38,7 @@ NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"
 _PATHS = (
     "; of paths alone, put the table as metadata.parquet, with columns file_name and label, above "
-    "the picture files: their folder is then the source"
+    "the files: their folder is then the source"
 )
 REPORTS = {"rejects.parquet", "duplicates.parquet"}
 

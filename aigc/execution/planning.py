@@ -57,7 +57,7 @@ def plan_job(
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
-        latents=config.latent_dim,
+        latent_dim=config.latent_dim,
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,

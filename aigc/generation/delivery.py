@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc.job.keys import Ints
-from aigc.modalities.base import Delivery, Form, ItemFormat, Items
+from aigc.modalities.base import Delivery, Items
+from aigc.modalities.delivery import Form, ItemFormat
 
 AT_ONCE_BYTES = 16 * 2**20
 """Items in delivered size brought into shape at a time. Results wait for each other, one an

@@ -68,7 +68,7 @@ class Maker:
         )
 
     def latents(self, made: GeneratedBatch) -> npt.NDArray[np.float32] | None:
-        """(N, latents), if the job includes them."""
+        """(N, latent_dim), if the job includes them."""
         if "latents" not in self.job.include:
             return None
         vectors: npt.NDArray[np.float32] = self.engine.points(made.keys).vectors.numpy()

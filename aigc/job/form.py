@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc.families.config import ModelConfig
 from aigc.modalities import MODALITIES
-from aigc.modalities.base import Form
+from aigc.modalities.delivery import Form
 from aigc.specs import GenerateSpec
 
 

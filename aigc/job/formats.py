@@ -9,7 +9,7 @@ import numpy as np
 from aigc.job.briefs import Briefs
 from aigc.job.keys import Ints
 from aigc.modalities import Delivery
-from aigc.modalities.base import Form, ItemFormat
+from aigc.modalities.delivery import Form, ItemFormat
 
 
 def formats_of(

@@ -21,19 +21,21 @@ from pydantic import (
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
+from aigc.families import FAMILIES
 from aigc.families.config import ModelConfig
 from aigc.job.briefs import Briefs
 from aigc.job.form import form_of
 from aigc.job.formats import mean_item
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import Form, ItemFormat
+from aigc.modalities.delivery import Form, ItemFormat
 from aigc.specs import Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
 
 _TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
 _MIN_SHARDS = 64
 _MIN_BATCHES = 8
+_FIRST_CONDITION = next(iter(CONDITIONS))
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
 _PATIENCE = ("max_draws", "min_accepted")
@@ -76,7 +78,7 @@ class Job(Spec):
     """What each item is asked to be, by condition; of a job with briefs, what those are asked that
     do not say it."""
     sampling: dict[str, float | None]
-    """The knobs of the model's family."""
+    """The knobs of the model's family; they stand among the fields of the job."""
     modality: str = Field("image", exclude_if=lambda found: found == "image")
     """Of `MODALITIES`. Not written for images, as it was not when there were no others."""
     form: SerializeAsAny[Form]
@@ -86,7 +88,7 @@ class Job(Spec):
     micro_batch: int
     shard_items: int
     embed_provenance: bool
-    latents: int | None
+    latent_dim: int | None
     """Numbers of the column `latent`; None where the model has no latent space."""
     writer: Literal["parquet", "webdataset", "files"]
     include: tuple[Literal["latents", "scores"], ...]
@@ -102,32 +104,38 @@ class Job(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_written_before(cls, values: Any) -> Any:
-        """Jobs of before conditions and knobs had names: one list of labels, one truncation."""
-        if not isinstance(values, dict) or "schedules" in values:
-            return values
-        values = dict(values)
-        pattern, names = values.pop("pattern", ()), values.pop("labels", ())
-        cut, latents = values.pop("truncation", None), values.pop("latent_dim", None)
-        schedules = {"label": {"pattern": pattern, "names": names}} if pattern else {}
-        knobs = {"sampling": {"truncation": cut}, "latents": latents}
-        return values | {"schedules": schedules} | knobs
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_form(cls, said: Any) -> Any:
+    def _with_parts(cls, said: Any) -> Any:
+        """From the fields as they stand in the file."""
         if not isinstance(said, dict) or "form" in said:
             return said
         delivery = MODALITIES[said.get("modality", "image")].delivery
         inside = {name: said[name] for name in delivery.form.model_fields if name in said}
-        rest = {name: value for name, value in said.items() if name not in inside}
-        return {**rest, "form": delivery.form.model_validate(inside)}
+        knobs = {name: said[name] for name in _first_knobs() if name in said}
+        schedules = said.get("schedules", {})
+        if said.get("pattern"):
+            named = {"pattern": said["pattern"], "names": said.get("labels", ())}
+            schedules = {_FIRST_CONDITION: named}
+        gone = {*inside, *knobs, "pattern", "labels"}
+        rest = {name: value for name, value in said.items() if name not in gone}
+        parts = {"schedules": schedules, "sampling": said.get("sampling", knobs)}
+        return {**rest, **parts, "form": delivery.form.model_validate(inside)}
 
     @model_serializer(mode="wrap")
     def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What there was before conditions and families had names of their own stands among the
+        other fields, as it did: the first condition, and the knobs of the first family."""
         found: dict[str, Any] = handler(self)
         form: dict[str, Any] = found.pop("form", {})
+        if self.sampling.keys() == _first_knobs():
+            found |= found.pop("sampling", {})
+        if "schedules" in found and self.schedules.keys() <= {_FIRST_CONDITION}:
+            one: dict[str, Any] = found.pop("schedules").get(_FIRST_CONDITION, {})
+            found |= {"pattern": one.get("pattern", ()), "labels": one.get("names", ())}
         return found | form
+
+    def __hash__(self) -> int:
+        """Of some fields, for dicts have none: services keep what they read of a job."""
+        return hash((self.model_digest, self.seed, self.count, self.ranges))
 
     @property
     def delivery(self) -> Delivery:
@@ -137,10 +145,6 @@ class Job(Spec):
     def item_format(self) -> ItemFormat:
         """Of each item, unless its brief says another."""
         return self.delivery.format_of(self.form)
-
-    def __hash__(self) -> int:
-        """Of some fields, for dicts have none: services keep what they read of a job."""
-        return hash((self.model_digest, self.seed, self.count, self.ranges))
 
     @functools.cached_property
     def _first_shards(self) -> list[int]:
@@ -228,7 +232,7 @@ class Job(Spec):
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude=set(_RESOLVED))
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
-        values |= values.pop("sampling") | dict(_dotted("conditions", values.pop("schedules")))
+        values |= dict(_dotted("conditions", values.pop("schedules", {})))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
         data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(_dotted("gates", decisive)) | data
@@ -244,6 +248,10 @@ class Job(Spec):
         now = {name: getattr(self, name).with_data(gates.data) for name in _GATES}
         same = {name: asked.model_copy(update=patience) for name, asked in now.items()}
         return self.model_copy(update=same)
+
+
+def _first_knobs() -> set[str]:
+    return {*next(iter(FAMILIES.values())).sampling.model_fields}
 
 
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:

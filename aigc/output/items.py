@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from aigc import arrow
 from aigc.modalities import Delivery
-from aigc.modalities.base import RAW, Form, ItemFormat
+from aigc.modalities.delivery import RAW, Form, ItemFormat
 from aigc.types import Json
 
 _FILE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

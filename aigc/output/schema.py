@@ -20,7 +20,7 @@ from aigc.job.briefs import Briefs
 from aigc.job.formats import formats_of
 from aigc.job.keys import Ints, SampleKeys
 from aigc.job.plan import Job
-from aigc.modalities.base import CODEC
+from aigc.modalities.delivery import CODEC
 from aigc.output import items
 from aigc.output.generated import GeneratedBatch
 from aigc.provenance.label import DIGITAL_SOURCE_TYPE
@@ -51,7 +51,7 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
     if "scores" in job.include:
         fields.append(pa.field("score", pa.float32()))
     if "latents" in job.include:
-        fields.append(pa.field("latent", pa.list_(pa.float32(), job.latents)))
+        fields.append(pa.field("latent", pa.list_(pa.float32(), job.latent_dim)))
     features = items.features(job.delivery, job.form, formats)
     features |= {field.name: feature for field, feature in conditions if feature is not None}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
@@ -93,7 +93,7 @@ def batch(
         arrays.append(pa.nulls(count, pa.float32()) if scores is None else arrow.numbers(scores))
     if latents is not None:
         flat = arrow.numbers(latents.reshape(-1))
-        arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latents))
+        arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latent_dim))
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.modalities import Delivery
-from aigc.modalities.base import RAW
+from aigc.modalities.delivery import RAW
 from aigc.output import items
 from aigc.types import Json
 

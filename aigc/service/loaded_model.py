@@ -19,7 +19,7 @@ from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
-from aigc.modalities.base import ItemFormat
+from aigc.modalities.delivery import ItemFormat
 from aigc.service.process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, sample_keys
 from aigc.service.settings import ServiceSettings

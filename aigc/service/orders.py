@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from aigc.job.keys import keys_of
 from aigc.modalities import MODALITIES
-from aigc.modalities.base import ItemFormat
+from aigc.modalities.delivery import ItemFormat
 from aigc.modalities.image import SUFFIX
 from aigc.modalities.image.delivery import Format
 from aigc.service.errors import BadRequestError

@@ -19,7 +19,8 @@ from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
 from aigc.job.keys import SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
-from aigc.modalities.base import ItemFormat, Items
+from aigc.modalities.base import Items
+from aigc.modalities.delivery import ItemFormat
 from aigc.specs import DegenerateGate
 
 _PROBE_SEED = 2**63 + 2

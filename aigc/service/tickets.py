@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys
-from aigc.modalities.base import ItemFormat
+from aigc.modalities.delivery import ItemFormat
 from aigc.service.loaded_model import LoadedModel
 
 Source = SampleKeys | Callable[[LoadedModel], Points]

@@ -12,7 +12,7 @@ from aigc.sets.stored import StoredItem
 from aigc.types import Json, ShardRecord
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --muted: #767676; --cell: 84px; }
+:root { color-scheme: light dark; --line: #8884; --muted: #767676; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 0 auto; padding: 24px; }
 h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 16px; margin: 28px 0 8px; }
@@ -26,6 +26,8 @@ ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px;
   grid-template-columns: repeat(auto-fill, minmax(var(--cell), 1fr)); }
 img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border: 1px solid var(--line); border-radius: 6px; background: #fff; display: block; }
+img.sound { aspect-ratio: auto; image-rendering: auto; }
+audio { width: 100%; height: 36px; margin-top: 4px; }
 li span { font-size: 11px; color: var(--muted); }
 """
 
@@ -60,7 +62,8 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><style>{_STYLE}</style></head>
+<title>{html.escape(title)}</title>
+<style>{_STYLE}:root {{ --cell: {job.delivery.cell_px}px; }}</style></head>
 <body><h1>{html.escape(title)}</h1>
 <p class="note">Every {modality.source.noun} on this page is AI-generated.</p>
 <dl>{rows}</dl><nav aria-label="Labels">{links}</nav><main>{sections}</main></body></html>

@@ -7,7 +7,8 @@ from typing import Any
 
 from aigc.job.keys import Ints
 from aigc.job.plan import Job
-from aigc.modalities.base import ItemFormat, Items
+from aigc.modalities.base import Items
+from aigc.modalities.delivery import ItemFormat
 from aigc.types import Labels, UInt8Images
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aigc.families import FAMILIES
 from aigc.strict import Fraction, Items, Place, Placement, Seed, Spec
@@ -15,12 +15,17 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 class DegenerateGate(Spec):
-    """Refuses pictures that hold nothing: one flat tone, burnt out, or not finite."""
+    """Refuses items that hold nothing: images of one flat tone or burnt out, sounds that are
+    silent or clipped; and whatever is not finite."""
 
     min_std: float = Field(2.0, ge=0)
     """Least standard deviation of the grey levels (0..255); below it an image is `blank`."""
     max_saturated: Fraction = 0.98
     """Largest share of values that are 0 or 255, both counted together; above: `saturated`."""
+    silence_db: float = Field(-60.0, ge=-96, le=0, exclude_if=lambda found: found == -60.0)
+    """Of sounds, in decibels of full scale: one whose highest sample lies below is `silent`."""
+    max_clipped: Fraction = Field(0.01, exclude_if=lambda found: found == 0.01)
+    """Of sounds: largest share of samples at full scale; above it a sound is `clipped`."""
 
 
 class RealismGate(Spec):
@@ -151,15 +156,20 @@ class BriefColumns(Spec):
     rate: str = "rate"
 
 
-KNOBS = {
-    name: field
-    for family in FAMILIES.values()
-    for name, field in family.sampling.model_fields.items()
-}
-"""The sampling knobs of all families."""
+def knobs() -> set[str]:
+    """The names of the sampling knobs of all families."""
+    return {name for family in FAMILIES.values() for name in family.sampling.model_fields}
+
+
+def _with_knobs(schema: dict[str, Any]) -> None:
+    """Adds the knobs to the JSON Schema, where they may stand beside the other fields."""
+    for family in FAMILIES.values():
+        schema["properties"] |= family.sampling.model_json_schema().get("properties", {})
 
 
 class GenerateSpec(Spec):
+    model_config = ConfigDict(json_schema_extra=_with_knobs)
+
     model: str
     """name, name@version, name@alias or the URI of a model folder."""
     out: Place
@@ -225,7 +235,7 @@ class GenerateSpec(Spec):
     def _knobs_by_name(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        named = {name: values[name] for name in KNOBS if name in values}
+        named = {name: values[name] for name in knobs() & values.keys()}
         rest = {name: value for name, value in values.items() if name not in named}
         named = {name: value for name, value in named.items() if value is not None}
         return rest | {"sampling": {**rest.get("sampling", {}), **named}} if named else rest

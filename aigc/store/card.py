@@ -56,12 +56,11 @@ def _front_matter(config: ModelConfig) -> str:
 
 
 def _identity(digest: str, config: ModelConfig) -> str:
-    family = {"gan": "Generative adversarial network", "vae": "Variational autoencoder"}
     colour = "grey" if config.channels == 1 else "RGB"
     labels = ", ".join(config.labels) or "none"
     untrained = [("labels without training pictures", ", ".join(config.untrained))]
     rows = [
-        ("kind", family[config.architecture.family] + (", by class" if config.conditional else "")),
+        ("kind", config.family.title + (", by class" if config.conditional else "")),
         ("images", f"{config.height} × {config.width}, {colour}"),
         ("labels", labels),
         *(untrained if config.untrained else []),

@@ -12,7 +12,6 @@ from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
-from aigc.families.gan import GanModel
 from aigc.families.networks import parameter_count
 from aigc.modalities.base import Items
 from aigc.specs import TrainSpec
@@ -20,10 +19,9 @@ from aigc.training import best, checkpoint
 from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
 from aigc.training.ema import Ema, loaded, named_tensors
-from aigc.training.gan import GanLearner
 from aigc.training.health import Verdict
 from aigc.training.journal import Journal
-from aigc.training.learner import Figures, Learner
+from aigc.training.learner import Figures, Learner, learner_of
 from aigc.training.moments import next_sheet_s
 from aigc.training.parallel import Group
 from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
@@ -32,7 +30,6 @@ from aigc.training.schedule import learning_rate, progress
 from aigc.training.sheets import Sheet
 from aigc.training.stopping import Stop, on_sigterm
 from aigc.training.supervisor import Supervisor
-from aigc.training.vae import VaeLearner
 from aigc.training.view import view_of
 from aigc.types import Json, Labels, Notice, Report, silent, unheard
 
@@ -78,10 +75,10 @@ class _Run:
         self.notice = notice
         self.dataset, self.config = dataset, model_config(spec, dataset)
         self.view = view_of(dataset)
+        make_learner = learner_of(spec)
         checkpoint.claim(spec, dataset.digest)
         torch.manual_seed(spec.seed)
-        family = GanLearner if isinstance(spec.model, GanModel) else VaeLearner
-        self.learner: Learner = family(spec, self.config, self.device, group)
+        self.learner: Learner = make_learner(spec, self.config, self.device, group)
         self.ema = Ema(self.learner.published, spec.ema_half_life_images)
         self.sheet = Sheet(self.config, spec.seed, self.device)
         per_worker = spec.batch_size // group.world

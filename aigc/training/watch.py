@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from aigc.families.gan import GanModel
+from aigc.families.adversarial import AdversarialTerms
 from aigc.specs import Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.health import Verdict
@@ -78,7 +78,7 @@ class WatchState:
 class Watch:
     def __init__(self, spec: TrainSpec, state: WatchState) -> None:
         self._spec: TrainingWatch = spec.watch
-        self._generative = isinstance(spec.model, GanModel)
+        self._generative = isinstance(spec.model, AdversarialTerms)
         self.state = state
 
     def take(self, look: Look, done: float) -> Verdict | None:

@@ -13,7 +13,7 @@ from aigc.commands.train import _shown, resolve
 from aigc.errors import SpecError
 from aigc.families.gan import GanModel
 from aigc.families.vae import VaeModel
-from aigc.specs import PrepareSpec
+from aigc.modalities.image.spec import PrepareImages
 from tests.models_for_tests import settings
 
 
@@ -28,7 +28,7 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = folder / "raw" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path)
-    run(PrepareSpec(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
+    run(PrepareImages(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
     return str(folder / "data")
 
 

@@ -10,17 +10,17 @@ import pytest
 
 from aigc.data.notes import Notes
 from aigc.data.opening import open_source
-from aigc.data.sources import Item, Source
+from aigc.data.sources import Input, RawSource
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, noise, spec
 
 
-def items(source: Source, chosen: PrepareSpec) -> dict[str, Item]:
+def items(source: RawSource, chosen: PrepareSpec) -> dict[str, Input]:
     return {item.id: item for chunk in source.chunks for item in chunk.items(chosen)}
 
 
-def opened(root: Path, **fields: Any) -> tuple[Source, dict[str, Item]]:
+def opened(root: Path, **fields: Any) -> tuple[RawSource, dict[str, Input]]:
     chosen = spec(root, "out", **fields)
     source = open_source(chosen)
     return source, items(source, chosen)
@@ -117,8 +117,8 @@ def test_rows_and_files_that_do_not_meet_are_rejected_with_the_reason(tmp_path: 
         "c.png": "caption is a list, expected text",
         "d.png": "caption of 10,001 characters, at most 10,000",
         "e.png": "no label in the metadata",
-        "../../etc/passwd": "listed in the metadata, but the image does not exist",
-        "gone.png": "listed in the metadata, but the image does not exist",
+        "../../etc/passwd": "listed in the metadata, but the file does not exist",
+        "gone.png": "listed in the metadata, but the file does not exist",
     }
 
 

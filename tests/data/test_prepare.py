@@ -20,7 +20,7 @@ from aigc.data.prepare import T, in_process
 from aigc.data.prepare import prepare as prepare_with
 from aigc.distributed.prepare import run
 from aigc.errors import DataError, SpecError, StorageError
-from aigc.specs import PrepareSpec
+from aigc.modalities.image.spec import PrepareImages
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
 
@@ -300,7 +300,7 @@ def test_the_spec_reaches_the_marker(shop: Path, tmp_path: Path) -> None:
     chosen = spec(shop, tmp_path / "out", fit="pad")
     run(chosen)
     kept = json.loads((tmp_path / "out/dataset.json").read_bytes())["spec"]
-    assert kept == PrepareSpec.model_validate({**kept, "out": "x"}).model_dump(
+    assert kept == PrepareImages.model_validate({**kept, "out": "x"}).model_dump(
         mode="json", exclude={"out", "placement"}
     )
 

@@ -26,13 +26,15 @@ from aigc.families.noise import Noise
 from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
+from aigc.modalities import MODALITIES
+from aigc.modalities.image.spec import PrepareImages
 from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.sets import read
 from aigc.sets.merge import merge
 from aigc.sets.verify import verify
-from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
+from aigc.specs import AppendSpec, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Closing
 from tests.endpoint.conftest import serving
@@ -181,7 +183,7 @@ class Golden:
             Image.fromarray(picture).save(path)
         spec = {"source": str(self.root / "raw"), "out": str(self.root / "data")}
         sizes = {"size": "16x20", "channels": 1, "test_fraction": 0.0}
-        prepare.run(PrepareSpec.model_validate(spec | sizes))
+        prepare.run(PrepareImages.model_validate(spec | sizes))
 
 
 def pixels_of(out: Path) -> list[Pixels]:
@@ -200,7 +202,10 @@ def files_of(out: Path) -> list[bytes]:
 
 def hashes(pixels: Sequence[Pixels]) -> list[str]:
     """The perceptual hash of each picture, by which near duplicates are found."""
-    return [f"{value:016x}" for value in fingerprint(np.stack(pixels)).phash.tolist()]
+    return [
+        f"{value:016x}"
+        for value in fingerprint(np.stack(pixels), MODALITIES["image"].source).phash.tolist()
+    ]
 
 
 def verified(out: Path) -> dict[str, Any]:

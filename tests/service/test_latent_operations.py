@@ -14,12 +14,13 @@ from aigc.conditions import conditions_of
 from aigc.families.networks import PriorSampler, load_sampler
 from aigc.families.protocol import Encodes
 from aigc.modalities.image import decode, to_network, to_pixels
+from aigc.modalities.image.reading import decode_file
+from aigc.modalities.image.spec import PrepareImages
 from aigc.service import latent_operations
 from aigc.service.bodies import Edit, Item, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.orders import Order
 from aigc.service.service import Service
-from aigc.specs import PrepareSpec
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 
@@ -158,7 +159,7 @@ def test_a_picture_is_made_ready_as_the_training_data_were(
     loaded = asyncio.run(service.model("vae"))
     config = loaded.version.config.model_copy(update={"fit": fit})
     fitted = replace(loaded, version=replace(loaded.version, config=config))
-    spec = PrepareSpec(source="in", out="out", size=16, channels=1, fit=fit)
+    spec = PrepareImages(source="in", out="out", size=16, channels=1, fit=fit)
     read = latent_operations.read_picture(data, fitted, service.settings)
     assert np.array_equal(read, decode_file(data, spec))
 

@@ -7,12 +7,12 @@ import yaml
 
 from aigc.errors import SpecError
 from aigc.families.gan import GanModel
+from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import (
     SPECS,
     AppendSpec,
     EvaluateSpec,
     GenerateSpec,
-    PrepareSpec,
     ServeSpec,
     TrainSpec,
     build,
@@ -73,7 +73,7 @@ WRONG = [
         "^out = '~nosuch/x': unknown",
     ),
     (TrainSpec, TRAIN | {"seed": 16**5000}, "seed = a number of thousands of digits: .*less"),
-    (PrepareSpec, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
+    (PrepareImages, {"source": "s", "out": "o", "test_fraction": 2}, "test_fraction = 2"),
     (TrainSpec, {"name": "n", "data": "d", "out": "o"}, "set steps or max_seconds"),
     (TrainSpec, TRAIN | {"batch_size": 10**8}, "batch_size = 100000000: .*65536"),
     (TrainSpec, TRAIN | {"name": "Bad Name"}, "name = 'Bad Name': .*pattern"),
@@ -177,10 +177,10 @@ def test_a_model_without_a_family_is_a_gan() -> None:
     ],
 )
 def test_a_size_is_one_side_or_height_and_width(size: object, shape: tuple[int, int]) -> None:
-    spec = build(PrepareSpec, {"source": "in", "out": "out", "size": size})
+    spec = build(PrepareImages, {"source": "in", "out": "out", "size": size})
     assert (spec.height, spec.width) == shape
     assert spec.shape == (*shape, 3)
-    assert build(PrepareSpec, yaml.safe_load(dump(spec))) == spec
+    assert build(PrepareImages, yaml.safe_load(dump(spec))) == spec
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_a_size_is_one_side_or_height_and_width(size: object, shape: tuple[int, 
 )
 def test_an_odd_size_is_one_line(size: object) -> None:
     with pytest.raises(SpecError, match=r"^size.* expected pixels in 8\.\.1024, for example 64"):
-        build(PrepareSpec, {"source": "in", "out": "out", "size": size})
+        build(PrepareImages, {"source": "in", "out": "out", "size": size})
 
 
 def test_the_schema_of_a_size_takes_what_the_spec_takes() -> None:
-    kinds = PrepareSpec.model_json_schema()["properties"]["size"]["anyOf"]
+    kinds = PrepareImages.model_json_schema()["properties"]["size"]["anyOf"]
     assert [kind["type"] for kind in kinds] == ["integer", "array", "string"]

@@ -6,7 +6,7 @@ import itertools
 
 from aigc.job.keys import Samples
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import Mask
+from aigc.modalities.delivery import Mask
 from aigc.specs import DegenerateGate
 
 _NOT_FINITE = "not_finite"
@@ -20,5 +20,5 @@ def reasons() -> list[str]:
 
 def degenerate(samples: Samples, gate: DegenerateGate, delivery: Delivery) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
-    found = delivery.degenerate(samples.items, gate.model_dump())
+    found = delivery.degenerate(samples.items, {n: getattr(gate, n) for n in delivery.limits})
     return {_NOT_FINITE: ~samples.finite} | found

@@ -19,7 +19,7 @@ from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.base import CODEC, RAW, BriefColumn
+from aigc.modalities.delivery import CODEC, RAW, BriefColumn
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
@@ -100,10 +100,10 @@ class Parser:
         self._synonyms = config.synonyms
         self._spec = spec
         self._known = config.labels if config.conditional else ()
+        self._default_cut = spec.sampling.get("truncation")
         self._delivery = MODALITIES[config.modality].delivery
         form = form_of(spec, config)
         self._format = [getattr(form, column.name) for column in self._delivery.columns]
-        self._default_cut = spec.sampling.get("truncation")
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
@@ -133,9 +133,7 @@ class Parser:
             self._seed(nfc(brief_id), seed),
             self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
-            self._spec.sampling.get("truncation")
-            if truncation is None
-            else self._truncation(truncation),
+            self._default_cut if truncation is None else self._truncation(truncation),
             tuple(
                 self._of_format(column, value, usual)
                 for column, value, usual in zip(

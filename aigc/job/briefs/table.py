@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys
-from aigc.modalities.base import CODEC, BriefColumn
-from aigc.specs.generate import KNOBS
+from aigc.modalities.delivery import CODEC, BriefColumn
+from aigc.specs.generate import knobs
 from aigc.types import Labels
 
 COMMON = pa.schema(
@@ -180,7 +180,7 @@ class Briefs:
     @functools.cached_property
     def _knobs(self) -> dict[str, npt.NDArray[np.float64]]:
         """The knobs that some brief sets, NaN where a brief does not."""
-        columns = {name: self.table[name] for name in KNOBS if name in self.table.column_names}
+        columns = {name: self.table[name] for name in sorted(knobs() & {*self.table.column_names})}
         return {
             name: np.asarray(pc.fill_null(column, np.nan).to_numpy(), dtype=np.float64)
             for name, column in columns.items()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc.errors import SpecError
 from aigc.modalities.audio.containers import FORMATS, format_of, is_cut_off
+from aigc.modalities.audio.hush import quiet_decoder
 from aigc.modalities.audio.looks import looks_like
 from aigc.modalities.audio.spec import PrepareSounds
 from aigc.modalities.base import RejectError
@@ -29,6 +30,7 @@ _RATES = (2_000, 192_000)
 _MOST_CHANNELS = 2
 _EIGHT_BITS = {"PCM_U8", "PCM_S8", "ULAW", "ALAW", "DPCM_8"}
 _ALLOWED = {name for names in FORMATS.values() for name in names}
+_BLOCK = 1024
 _NAMES = "WAV, FLAC, OGG, MP3 or AIFF"
 
 
@@ -69,16 +71,20 @@ def read(data: bytes, spec: PrepareSounds) -> Sound:
     if not kind:
         raise RejectError(looks_like(data) or f"not a sound: expected {_NAMES}")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with quiet_decoder(kind), soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_header(file, spec)
             samples, whole = _decoded(file, spec)
             rate, coarse = file.samplerate, file.subtype in _EIGHT_BITS
     except soundfile.SoundFileError as error:
         raise RejectError(_reason(error, data, kind)) from None
-    if spec.truncated == "reject" and (not whole or is_cut_off(data, kind)):
-        raise RejectError("cut off at its end; set truncated = keep to take what is there")
     if not len(samples):
-        raise RejectError("holds no samples")
+        cut = not whole or is_cut_off(data, kind)
+        raise RejectError("cut off before its first sample" if cut else "holds no samples")
+    if spec.truncated == "reject" and (not whole or is_cut_off(data, kind)):
+        raise RejectError(
+            f"cut off or damaged after {len(samples) / rate:.2f} s; set truncated = keep to take "
+            "what is there"
+        )
     if not np.isfinite(samples).all():
         raise RejectError("holds values that are no numbers (NaN or infinite)")
     return Sound(samples, rate, coarse)
@@ -96,13 +102,26 @@ def _check_header(file: soundfile.SoundFile, spec: PrepareSounds) -> None:
         raise _too_long(f"lasts {file.frames / file.samplerate:,.1f} s", spec)
 
 
-def _decoded(file: Any, spec: PrepareSounds) -> tuple[Samples, bool]:
-    """All samples, and whether they are as many as the header says, where it says so."""
+def _decoded(file: soundfile.SoundFile, spec: PrepareSounds) -> tuple[Samples, bool]:
+    """All samples up to the first that cannot be decoded, and whether these are all that the header
+    announces, where it does so."""
+    import soundfile  # noqa: PLC0415
+
     most = int(spec.max_seconds * file.samplerate)
-    samples = file.read(most + 1, dtype="float32", always_2d=True)
-    if len(samples) > most:
+    blocks, count, whole = [np.empty((0, file.channels), np.float32)], 0, True
+    while count <= most:
+        try:
+            block = file.read(_BLOCK, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError:
+            whole = False
+            break
+        if not len(block):
+            break
+        blocks.append(block)
+        count += len(block)
+    if count > most:
         raise _too_long(f"lasts more than {spec.max_seconds:g} s", spec)
-    return samples, not _is_known(file.frames) or len(samples) >= file.frames
+    return np.concatenate(blocks), whole and (not _is_known(file.frames) or count >= file.frames)
 
 
 def _is_known(frames: int) -> bool:

@@ -16,7 +16,7 @@ from aigc.modalities.audio.spec import PrepareSounds
 from aigc.modalities.base import RejectError
 
 _PRE_ROLL_S = 0.002
-"""Kept before the first sample that sounds: what resampling rings ahead of it lies there."""
+"""Before the first sample that sounds, in every clip: there lies what resampling rings ahead."""
 _SPARE_S = 0.05
 """Resampled beyond the end of a clip, so that the filter sees what follows."""
 _FADE_S = 0.01
@@ -87,11 +87,11 @@ def _mixed(samples: Samples, channels: int) -> Samples:
 
 
 def _from_start(samples: Samples, rate: int, spec: PrepareSounds) -> Samples:
-    """From shortly before the first sample that sounds, not much longer than a clip."""
-    loud = np.abs(samples).max(axis=1) >= _peak(samples) * _gain(spec.silence_db)
-    start = max(0, int(np.argmax(loud)) - round(_PRE_ROLL_S * rate))
+    """From 2 ms before the first sample that sounds, not much longer than a clip."""
+    loud = np.abs(samples).max(axis=1) >= _peak(samples) * _gain(spec.start_db)
+    start = int(np.argmax(loud)) - round(_PRE_ROLL_S * rate)
     length = math.ceil((spec.samples / spec.rate + _SPARE_S) * rate)
-    return samples[start : start + length]
+    return np.pad(samples, ((max(0, -start), 0), (0, 0)))[max(0, start) :][:length]
 
 
 def _resampled(samples: Samples, rate: int, spec: PrepareSounds) -> Samples:

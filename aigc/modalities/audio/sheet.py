@@ -27,6 +27,11 @@ def sheet(
     return images.contact_sheet(cells, columns, captions, cell=_HEIGHT)
 
 
+def cell(sound: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """One sound, int16 (T, C), as uint8 (H, W, 3)."""
+    return _cell(sound, planes(sound[None])[0])
+
+
 def _cell(sound: npt.NDArray[np.int16], plane: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """uint8 (_HEIGHT, _WIDTH, 3); white where there is no sound."""
     cell = np.full((_HEIGHT, _WIDTH, 3), _PAPER, np.uint8)

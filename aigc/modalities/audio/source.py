@@ -86,8 +86,9 @@ class AudioSource:
             "keep": "loudness as it was",
         }
         return (
-            f"cut before the start below {spec.silence_db:g} dB, resampled by soxr, cut or filled "
-            f"with silence to {spec.seconds:g} s, {loudness[spec.loudness]}, stored as 16-bit WAV"
+            f"cut before it comes to {spec.start_db:g} dB of its peak, resampled by soxr, cut or "
+            f"filled with silence to {spec.seconds:g} s, {loudness[spec.loudness]}, stored as "
+            "16-bit WAV"
         )
 
     def changes(self) -> str:

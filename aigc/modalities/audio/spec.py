@@ -32,8 +32,10 @@ class PrepareSounds(PrepareSpec):
     """In decibels of full scale; unset means -1 for peak and -20 for rms. Where rms would raise the
     highest sample above full scale, the gain stops there."""
     silence_db: Decibels = -60.0
-    """Below this a sound is silent: such files are rejected, and so much is cut off before the
-    start of all others, for which it is relative to their highest sample."""
+    """A file without a sample above this, in decibels of full scale, is rejected as silent."""
+    start_db: Decibels = -40.0
+    """A sound begins where it first comes so close to its highest sample; what lies more than 2 ms
+    before is cut off."""
     audio_column: str = "audio"
     """Encoded sounds in Parquet."""
     max_clipped: float = Field(0.1, ge=0, le=1)
@@ -41,9 +43,9 @@ class PrepareSounds(PrepareSpec):
     equal samples in a row at its highest level."""
     max_seconds: float = Field(60.0, gt=0, le=3600)
     """A file that lasts longer is rejected unread."""
-    near_duplicate_distance: int = Field(4, ge=0, le=16)
+    near_duplicate_distance: int = Field(6, ge=0, le=16)
     """Bits in which the 64-bit hashes of the spectrograms of two near duplicates may differ."""
-    near_duplicate_rmse: float = Field(8.0, ge=0, le=255)
+    near_duplicate_rmse: float = Field(10.0, ge=0, le=255)
     """Root mean squared difference of spectrograms below which a hash match counts, in levels of
     0.31 dB where one of both sounds."""
 

@@ -13,15 +13,14 @@ import numpy.typing as npt
 from pydantic import Field
 
 from aigc.errors import SpecError
-from aigc.modalities.base import (
+from aigc.modalities.base import Items, ItemType
+from aigc.modalities.delivery import (
     CODEC,
     RAW,
     BriefColumn,
     FileKind,
     Form,
     ItemFormat,
-    Items,
-    ItemType,
     Mask,
     built_form,
     require_codec,
@@ -96,6 +95,8 @@ class ImageDelivery:
     )
     side_columns: tuple[str, ...] = ("height", "width")
     reasons: tuple[str, ...] = ("blank", "saturated")
+    limits: tuple[str, ...] = ("min_std", "max_saturated")
+    cell_px = 84
 
     def items(self, output: Tensor) -> Tensor:
         """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C)."""

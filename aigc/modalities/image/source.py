@@ -18,7 +18,7 @@ from aigc.types import Json, UInt8Images
 _MOST_BYTES = 64 * 2**20
 
 
-class ImageIngestion:
+class ImageSource:
     """Pixels, uint8 (H, W, C)."""
 
     spec = PrepareImages

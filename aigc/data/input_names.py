@@ -1,4 +1,4 @@
-"""Finds the picture that a table means by a name: a path, or as Kaggle's tables have it, the name
+"""Finds the input that a table means by a name: a path, or as Kaggle's tables have it, the name
 without its folder or suffix."""
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from aigc.data import label_tables
 from aigc.errors import DataError, listed
 
 
-class PictureNames:
-    """Finds a picture by what a table calls it."""
+class InputNames:
+    """Finds an input by what a table calls it."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = set(keys)
@@ -23,9 +23,9 @@ class PictureNames:
         self._by_end: dict[str, list[str]] = defaultdict(list)
 
     def find(self, folder: str, name: Any, where: str) -> str:
-        """The key of the picture, or `name` below the table's folder when there is none.
+        """The key of the input, or `name` below the table's folder when there is none.
 
-        Raises DataError: no name, or several pictures have it.
+        Raises DataError: no name, or several inputs have it.
         """
         if isinstance(name, int) and not isinstance(name, bool):
             name = str(name)
@@ -44,7 +44,7 @@ class PictureNames:
         return self._by_name(called, where) or posixpath.normpath(spelled[0])
 
     def has(self, folder: str, name: str) -> bool:
-        """Whether `name` is that of one or more pictures."""
+        """Whether `name` is that of one or more inputs."""
         try:
             return bool(name) and self.find(folder, name, "") in self._keys
         except DataError:
