@@ -43,7 +43,7 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "created")
+    columns = ("model", "aliases", "family", "items", "labels", "health", "digest", "created")
     print_table(columns, [_cells(row) for row in rows])
 
 
@@ -66,7 +66,7 @@ def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
     lines = {
         "model": row["ref"],
         "family": row["family"],
-        "shape": row["images"],
+        "shape": row["items"],
         "labels": ", ".join(row["labels"]) or "none",
         **({"untrained": ", ".join(row["untrained"])} if row["untrained"] else {}),
         "health": row["health"],
@@ -136,15 +136,17 @@ def _rows(models: ModelStore, name: str) -> list[dict[str, Any]]:
 
 
 def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
+    from aigc.modalities import MODALITIES
+
     config = version.config
-    colour = "grey" if config.channels == 1 else "RGB"
+    kind = MODALITIES[config.modality]
     return {
         "ref": version.ref,
         "name": version.name,
         "version": version.version,
         "aliases": aliases,
         "family": config.architecture.family,
-        "images": f"{config.height}×{config.width} {colour}",
+        "items": kind.source.in_words(config.item),
         "labels": list(config.labels),
         "untrained": list(config.untrained),
         "health": version.health,
@@ -156,7 +158,7 @@ def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
     labels, digest = str(len(row["labels"])), row["digest"][:12]
-    shown = (row["family"], row["images"], labels, row["health"], digest, made)
+    shown = (row["family"], row["items"], labels, row["health"], digest, made)
     return (row["ref"], ", ".join(row["aliases"]), *shown)
 
 

@@ -86,6 +86,8 @@ class Learning(Protocol):
     """What people are shown of an item: `image`, `spectrogram`."""
     level: str
     """What one of the 255 steps of a picture's values is: `grey level`."""
+    task: str
+    """What model hubs call the making of such items; empty where they have no word."""
     learns: bool
     """Whether the extractor learns from the data."""
 

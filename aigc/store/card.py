@@ -8,19 +8,20 @@ from typing import Any
 
 from aigc.families.config import ModelConfig
 from aigc.families.origin import UNKNOWN
+from aigc.modalities import MODALITIES
 from aigc.types import Json
 
 _USE = """\
 ## Intended use
 
-Making synthetic images of the kind the training data holds, in bulk or on request: filling \
+Making synthetic {items} of the kind the training data holds, in bulk or on request: filling \
 catalogues and layouts, testing, data augmentation, teaching. What it makes is **AI-generated** \
 and is to be labelled as such wherever it is published; `aigc generate` marks every file.
 
 ## Limits
 
-It knows only what its training data shows, at {height} × {width} pixels, and repeats that data's \
-gaps and biases. It may reproduce training images closely; `aigc evaluate` measures how closely. \
+It knows only what its training data shows, {shape}, and repeats that data's \
+gaps and biases. It may reproduce training {items} closely; `aigc evaluate` measures how closely. \
 Do not use its output as evidence of anything real.
 """
 _IMPORTED = """\
@@ -44,6 +45,7 @@ def model_card(
 
     `about` is the publisher's own text on data and recipe; without it the configuration is shown.
     """
+    kind = MODALITIES[config.modality]
     parts = [
         _front_matter(config),
         f"# {name} {version}\n",
@@ -52,16 +54,18 @@ def model_card(
         about.strip() + "\n" if about else _recipe(config),
         _origin(config),
         _figures(metrics),
-        _USE.format(height=config.height, width=config.width),
+        _USE.format(items=kind.title, shape=kind.source.in_words(config.item)),
     ]
     return "\n".join(part for part in parts if part)
 
 
 def _front_matter(config: ModelConfig) -> str:
     licence = "" if config.origin is None else f"license: {json.dumps(config.origin.licence)}\n"
+    task = config.learning.task
+    pipeline = f"pipeline_tag: {task}\n" if task else ""
     return (
-        "---\nlibrary_name: aigc\npipeline_tag: unconditional-image-generation\n"
-        f"{licence}tags: [image-generation, {config.architecture.family}, ai-generated]\n---\n"
+        f"---\nlibrary_name: aigc\n{pipeline}{licence}"
+        f"tags: [{config.modality}-generation, {config.architecture.family}, ai-generated]\n---\n"
     )
 
 
@@ -81,12 +85,12 @@ def _origin(config: ModelConfig) -> str:
 
 
 def _identity(digest: str, config: ModelConfig) -> str:
-    colour = "grey" if config.channels == 1 else "RGB"
+    kind = MODALITIES[config.modality]
     labels = ", ".join(config.labels) or "none"
-    untrained = [("labels without training pictures", ", ".join(config.untrained))]
+    untrained = [("labels without training items", ", ".join(config.untrained))]
     rows = [
         ("kind", config.family.title + (", by class" if config.conditional else "")),
-        ("images", f"{config.height} × {config.width}, {colour}"),
+        (kind.title, kind.source.in_words(config.item)),
         ("labels", labels),
         *(untrained if config.untrained else []),
         ("model digest", f"`{digest}`"),

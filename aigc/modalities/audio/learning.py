@@ -46,6 +46,7 @@ class AudioLearning:
     mirrors = False
     picture = "spectrogram"
     level = "level of 0.31 dB"
+    task = ""
     learns = True
 
     def usual_augmentations(self, channels: int) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ class ImageLearning:
     mirrors = True
     picture = "image"
     level = "grey level"
+    task = "unconditional-image-generation"
     learns = False
 
     def usual_augmentations(self, channels: int) -> tuple[str, ...]:
