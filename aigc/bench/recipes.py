@@ -25,7 +25,7 @@ from aigc.evaluation import evaluate_samples
 from aigc.modalities.base import RejectError
 from aigc.modalities.image.reading import read
 from aigc.specs import EvaluateSpec, TrainSpec
-from aigc.types import Json, Notice, UInt8Images, unheard
+from aigc.types import Json, Notice, UInt8Images, no_notice
 
 FIGURES = ("fd", "kid", "precision", "recall", "coverage")
 RESULT = "recipes.json"
@@ -34,7 +34,7 @@ _STORE = "AIGC_STORE"
 
 
 @dataclass(frozen=True)
-class Bench:
+class RecipesBench:
     """What to compare; `out` is a local folder that keeps runs, models and figures, so that the
     same command goes on where it was stopped."""
 
@@ -47,7 +47,7 @@ class Bench:
     """By the name of another program, a folder of its pictures a seed."""
 
 
-def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> Json:
+def run(bench: RecipesBench, address: str | None = None, notice: Notice = no_notice) -> Json:
     """Figures of each run, and by contender the median and range over its seeds.
 
     Raises:
@@ -75,7 +75,7 @@ def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> J
     return result
 
 
-def _trained(spec: TrainSpec, bench: Bench, address: str | None, notice: Notice) -> Json:
+def _trained(spec: TrainSpec, bench: RecipesBench, address: str | None, notice: Notice) -> Json:
     """The figures of one model, which is trained and evaluated unless that is done already."""
     made = train(spec, address, notice=notice)
     report = reuse_or_run(

@@ -31,7 +31,7 @@ _THREAD_ITEMS = 512
 
 
 @dataclass(frozen=True)
-class Block:
+class RowGroup:
     """One Parquet row group, the unit of reading: rows `start` ≤ r < `start + rows` of a split."""
 
     uri: str
@@ -152,10 +152,10 @@ class Dataset:
         return self.item.size_bytes
 
     @cached_property
-    def _blocks(self) -> dict[str, tuple[Block, ...]]:
+    def _blocks(self) -> dict[str, tuple[RowGroup, ...]]:
         return {split: tuple(self._of(files)) for split, files in self.info["files"].items()}
 
-    def blocks(self, split: str) -> tuple[Block, ...]:
+    def blocks(self, split: str) -> tuple[RowGroup, ...]:
         """The row groups of a split, in stored order."""
         if split not in self._blocks:
             raise DataError(f"{self.uri}: no split {split!r}; it has {', '.join(self._blocks)}")
@@ -241,7 +241,7 @@ class Dataset:
                 f"from a source with one (metadata.csv, or {column}_column in Parquet)"
             )
 
-    def read_block(self, block: Block, rows: Ints | None = None) -> pa.Table:
+    def read_block(self, block: RowGroup, rows: Ints | None = None) -> pa.Table:
         """As `read_block`, what `decode` needs."""
         return read_block(block, self.stored, rows)
 
@@ -264,17 +264,17 @@ class Dataset:
         for slot, data in zip(items, encoded, strict=True):
             slot[...] = self.kind.decode(data, self.item)
 
-    def _of(self, files: list[Json]) -> Iterator[Block]:
+    def _of(self, files: list[Json]) -> Iterator[RowGroup]:
         start = 0
         for file in files:
             uri = storage.join(self.uri, file["file"])
             for group, rows in enumerate(file["row_groups"]):
                 size_bytes = file["size_bytes"] * rows // max(1, file["rows"])
-                yield Block(uri, group, start, rows, size_bytes)
+                yield RowGroup(uri, group, start, rows, size_bytes)
                 start += rows
 
 
-def read_block(block: Block, columns: Sequence[str], rows: Ints | None = None) -> pa.Table:
+def read_block(block: RowGroup, columns: Sequence[str], rows: Ints | None = None) -> pa.Table:
     """Columns of all or some rows of a block.
 
     Raises:

@@ -26,7 +26,7 @@ _ROW_GROUP_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
-class Rows:
+class SplitRows:
     """Of the rows of one split: where each lies, how large it is encoded, and its random lot."""
 
     files: Ints
@@ -53,7 +53,7 @@ class ShardTask:
 
 
 def plan(
-    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: Rows, source: RawSource
+    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: SplitRows, source: RawSource
 ) -> list[ShardTask]:
     """The split's shards, each with its rows in their final order.
 
@@ -127,7 +127,7 @@ def _compression(kind: Source, columns: tuple[str, ...]) -> dict[str, str]:
     return {f"{kind.column}.bytes": own, **others}
 
 
-def _groups(rows: Rows, limit_bytes: int) -> Iterator[Ints]:
+def _groups(rows: SplitRows, limit_bytes: int) -> Iterator[Ints]:
     """Row numbers of whole work files up to the limit, shuffled together."""
     order = np.random.default_rng(len(rows.files)).permutation(np.unique(rows.files))
     sizes = np.bincount(rows.files, rows.size_bytes, minlength=int(rows.files.max(initial=0)) + 1)

@@ -15,11 +15,11 @@ from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.data.spool import empty_items
 from aigc.distributed.address import named
-from aigc.distributed.cluster_crew import ClusterCrew
+from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.distributed.session import connect
 from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
-from aigc.execution.pool import Pool
+from aigc.execution.pool import WorkerPool
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Device, InferenceConfig
 from aigc.generation.engine import Engine
@@ -28,7 +28,7 @@ from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Labels, Notice, Report, silent, unheard
+from aigc.types import Json, Labels, Notice, Report, silent, no_notice
 
 REPORT, PAGE = "report.json", "report.png"
 METRICS = "metrics.json"
@@ -38,7 +38,7 @@ def run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> Json:
     """Evaluate `spec.model` on `spec.data`: writes report.json and report.png to `spec.out`, and
     beside the model if `spec.publish`. Returns the report.
@@ -70,7 +70,7 @@ def reuse_or_run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> Json:
     """The report in `spec.out` if it is of this spec, this very model and data, else a new one."""
     uri = storage.join(spec.out, REPORT)
@@ -236,7 +236,7 @@ def _on_cluster(
     results: list[tuple[Json, bytes]] = []
     with connect(address):
         placement = spec.placement.model_copy(update={"workers": 1})
-        with Pool(ClusterCrew(_setup, placement), placement, notice) as pool:
+        with WorkerPool(ClusterBackend(_setup, placement), placement, notice) as pool:
             pool.run(
                 [_Unit(spec, version)],
                 1,

@@ -8,15 +8,15 @@ from typing import Any
 
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
-from aigc.evaluation.classes import class_figures
+from aigc.evaluation.classes import class_metrics
 from aigc.evaluation.classifier import fit
-from aigc.evaluation.collapse import collapse_figures, similarity
+from aigc.evaluation.collapse import collapse_metrics, similarity
 from aigc.evaluation.extractor import extractor_for
-from aigc.evaluation.figures import beside, compare, frechet_figures
-from aigc.evaluation.floor import floor_of
+from aigc.evaluation.comparison import with_baseline, compare, frechet_metrics
+from aigc.evaluation.baseline import baseline_of
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.memorisation import (
-    memorisation_figures,
+    memorisation_metrics,
     nearest_training_images,
     training_images,
 )
@@ -30,7 +30,7 @@ from aigc.evaluation.reference import (
     planned_images,
     real_features,
 )
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.modalities import MODALITIES, ItemType
 from aigc.modalities.base import Items
 from aigc.modalities.learning import Extractor, Features
@@ -90,7 +90,7 @@ def evaluate(
     counts = count_images(dataset, spec)
     learning = MODALITIES[dataset.modality].learning
     inception = learning.inception(spec.inception_weights) if spec.inception_weights else None
-    stages = Stages(report, planned_images(dataset, spec) + done, done)
+    stages = StageProgress(report, planned_images(dataset, spec) + done, done)
     pictures = learning.drawn(items, dataset.item)
     run = _Run(items, pictures, labels, dataset, spec, counts, stages)
     with stages.stage("extractor"):
@@ -106,7 +106,7 @@ def evaluate(
             dataset, counts, spec, extractor.name, inception.name if inception else None
         ),
         "figures": figures,
-        "collapse": collapse_figures(figures, alike, classes["missing"] if classes else None),
+        "collapse": collapse_metrics(figures, alike, classes["missing"] if classes else None),
         "memorisation": copies,
         "classes": classes,
         "notes": notes(items, labels, dataset, counts),
@@ -141,7 +141,7 @@ class _Run:
     dataset: Dataset
     spec: EvaluateSpec
     counts: Counts
-    stages: Stages
+    stages: StageProgress
 
     def compare(self, extractor: Extractor) -> tuple[Json, Json, Json | None]:
         """Figures beside the floor, similarity among samples, and class figures if any."""
@@ -151,27 +151,27 @@ class _Run:
             target = FrechetTarget(test.features)
             model = compare(features, test.features, target, counts, spec.neighbours, spec.seed)
         with self.stages.stage("floor"):
-            floor = floor_of(self.dataset, test, train, target, counts, spec, extractor.name)
+            baseline = baseline_of(self.dataset, test, train, target, counts, spec, extractor.name)
         with self.stages.stage("classes"):
             classes = self._classes(features, test, train)
-        figures = beside(model.figures, floor.figures) | _summary(classes)
-        return figures, similarity(model.manifolds, floor.manifolds), classes
+        figures = with_baseline(model.figures, baseline.figures) | _summary(classes)
+        return figures, similarity(model.manifolds, baseline.manifolds), classes
 
     def inception(self, extractor: Extractor) -> Json:
         """The classic FID, with its floor."""
         test, train, features = self._features(extractor)
         with self.stages.stage(f"{extractor.name} distances"):
             target = FrechetTarget(test.features)
-            model = frechet_figures(features, target, self.spec.seed)
-            floor = frechet_figures(train.features, target, self.spec.seed, intervals=False)
-            return {"fid_inception": beside(model, floor)["fd"]}
+            model = frechet_metrics(features, target, self.spec.seed)
+            baseline = frechet_metrics(train.features, target, self.spec.seed, intervals=False)
+            return {"fid_inception": with_baseline(model, baseline)["fd"]}
 
     def copies(self) -> tuple[Json, Pairs]:
         """The nearest-training-image check, and its closest pairs."""
         train = self.dataset.counts["train"]
         with self.stages.stage("nearest training images", train):
             near = nearest_training_images(self.pictures, self.dataset, self.stages.seen)
-        floor = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
+        baseline = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
         with self.stages.stage("closest pairs"):
             rows = near.closest(PAIRS)
             originals, _ = training_images(self.dataset, near.nearest[rows].tolist())
@@ -180,7 +180,7 @@ class _Run:
             for row, distance in zip(rows, near.distances[rows, 0].tolist(), strict=True)
         ]
         level = MODALITIES[self.dataset.modality].learning.level
-        found = memorisation_figures(near, floor, level)
+        found = memorisation_metrics(near, baseline, level)
         pairs = Pairs(self.pictures[rows], originals, near.distances[rows, 0])
         return found | {"training_images": train, "closest": closest}, pairs
 
@@ -202,7 +202,7 @@ class _Run:
         if len(names) < 2:
             return None
         classifier = fit(train.features, train.labels, len(names))
-        return class_figures(classifier, features, self.labels, test, train, names)
+        return class_metrics(classifier, features, self.labels, test, train, names)
 
 
 def _summary(classes: Json | None) -> Json:

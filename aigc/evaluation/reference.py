@@ -14,7 +14,7 @@ from aigc.data.dataset import Dataset
 from aigc.errors import DataError, SpecError
 from aigc.evaluation.cache import cached
 from aigc.evaluation.memorisation import Neighbours, nearest_training_images
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.modalities import MODALITIES
 from aigc.modalities.learning import Extractor, Features
 from aigc.specs import EvaluateSpec
@@ -88,7 +88,7 @@ def real_features(
     count: int,
     seed: int,
     extractor: Extractor,
-    stages: Stages,
+    stages: StageProgress,
     memory_bytes: int = sys.maxsize,
 ) -> Real:
     """`count` images of a split, drawn by `seed`, as features; from the cache if they are there.
@@ -106,7 +106,7 @@ def real_features(
 
 
 def neighbours_of_test(
-    dataset: Dataset, counts: Counts, spec: EvaluateSpec, stages: Stages
+    dataset: Dataset, counts: Counts, spec: EvaluateSpec, stages: StageProgress
 ) -> Neighbours:
     """Nearest training images of some test images: the distances of what nobody copied."""
     count, seed = counts.test_neighbours, spec.seed

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
-from aigc.execution.attempts import Attempt, Place, straggler
-from aigc.execution.crew import Crew, Event, most_workers
+from aigc.execution.attempts import Attempt, WorkerSlot, straggler
+from aigc.execution.backend import WorkerBackend, WorkerEvent, most_workers
 from aigc.specs import Placement
 from aigc.types import Notice
 
@@ -34,7 +34,7 @@ class StoppedError(JobError):
     """The job was stopped on purpose."""
 
 
-class Pool:
+class WorkerPool:
     """Runs every unit on some worker, and keeps the workers until it is left.
 
     A worker makes its next unit while it closes those before. A unit that fails, times out or loses
@@ -42,8 +42,8 @@ class Pool:
     Whatever is run again has a worker for itself, so it is known which unit to blame.
     """
 
-    def __init__(self, crew: Crew, placement: Placement, notice: Notice) -> None:
-        self._crew, self._placement, self._notice = crew, placement, notice
+    def __init__(self, backend: WorkerBackend, placement: Placement, notice: Notice) -> None:
+        self._backend, self._placement, self._notice = backend, placement, notice
         self._again: deque[Any] = deque()
         self._failures: dict[str, int] = {}
         """Of a unit; 0 when its worker was lost and it is not known to be to blame."""
@@ -53,17 +53,17 @@ class Pool:
         self._done: set[str] = set()
         self._count = 0
         self._took: deque[float] = deque(maxlen=1000)
-        self._places: list[Place] = []
+        self._places: list[WorkerSlot] = []
         self._looked_at, self._room = -_ROOM_S, 1
         self._none_since: float | None = None
         self._cut_at = -_ENDING_S
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
         for place in self._places:
-            self._crew.stop(place.worker)
+            self._backend.stop(place.worker)
         self._places = []
 
     def let_requests_end(self) -> None:
@@ -113,7 +113,7 @@ class Pool:
             raise JobError(self._summary())
 
     def _listen(self, timeout_s: float, on_result: Callable[[Any], None]) -> None:
-        for event in self._crew.wait([place.worker for place in self._places], timeout_s):
+        for event in self._backend.wait([place.worker for place in self._places], timeout_s):
             self._hear(event, on_result)
 
     def _let_close(self, on_result: Callable[[Any], None]) -> None:
@@ -138,31 +138,31 @@ class Pool:
         now = time.monotonic()
         if now - self._looked_at > _ROOM_S:
             self._look(now)
-        wanted = most_workers(self._crew, self._placement, self._room)
+        wanted = most_workers(self._backend, self._placement, self._room)
         for _ in range(min(wanted, self._left) - len(self._places)):
-            self._places.append(Place(self._crew.start()))
+            self._places.append(WorkerSlot(self._backend.start()))
 
     def _look(self, now: float) -> None:
         """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
-        before, self._room, self._looked_at = self._room, self._crew.room(), now
+        before, self._room, self._looked_at = self._room, self._backend.capacity(), now
         if before and not self._room:
             wait_s = self._placement.wait_s
             self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
 
-    def _hand(self, place: Place) -> None:
+    def _hand(self, place: WorkerSlot) -> None:
         """The next unit, if the worker may have one."""
-        if not place.has_room():
+        if not place.is_free():
             return
         unit = self._beside(place) if place.attempts else self._next() or self._straggler()
         if unit is not None:
             now = time.monotonic()
             place.attempts.append(Attempt(unit, now, now))
-            self._crew.hand(place.worker, unit)
+            self._backend.assign(place.worker, unit)
 
     def _next(self) -> Any:
         return self._again.popleft() if self._again else next(self._units, None)
 
-    def _beside(self, place: Place) -> Any:
+    def _beside(self, place: WorkerSlot) -> Any:
         """A unit to make beside some that are being closed; None when any was lost before."""
         lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
         return None if self._again or lost_before else next(self._units, None)
@@ -174,7 +174,7 @@ class Pool:
             self._notice(f"{slow.unit}: slow; started a second time on another worker")
         return slow and slow.unit
 
-    def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
+    def _hear(self, event: WorkerEvent, on_result: Callable[[Any], None]) -> None:
         place = next((p for p in self._places if p.worker is event.worker), None)
         if place is None:
             return
@@ -189,7 +189,7 @@ class Pool:
             self._hear_of(place, attempt, event, on_result)
 
     def _hear_of(
-        self, place: Place, attempt: Attempt, event: Event, on_result: Callable[[Any], None]
+        self, place: WorkerSlot, attempt: Attempt, event: WorkerEvent, on_result: Callable[[Any], None]
     ) -> None:
         if event.kind != "items" or event.value != attempt.items:
             attempt.beat = time.monotonic()
@@ -205,7 +205,7 @@ class Pool:
                 self._fail(place, attempt, event.value)
 
     def _finish(
-        self, place: Place, attempt: Attempt, result: Any, on_result: Callable[[Any], None]
+        self, place: WorkerSlot, attempt: Attempt, result: Any, on_result: Callable[[Any], None]
     ) -> None:
         place.attempts.remove(attempt)
         name = str(attempt.unit)
@@ -219,7 +219,7 @@ class Pool:
         self._hand(place)  # what is left to do here, it need not wait for
         on_result(result)
 
-    def _fail(self, place: Place, attempt: Attempt | None, error: Exception) -> None:
+    def _fail(self, place: WorkerSlot, attempt: Attempt | None, error: Exception) -> None:
         passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
         if isinstance(error, AigcError) and not passing:
             raise error
@@ -230,7 +230,7 @@ class Pool:
             place.attempts.remove(attempt)
         self._count_failure(attempt and attempt.unit, reason, error)
 
-    def _lose(self, place: Place, reason: str, blamed: Attempt | None = None) -> None:
+    def _lose(self, place: WorkerSlot, reason: str, blamed: Attempt | None = None) -> None:
         """Which of several units a worker died of is not known: none is counted a failure."""
         if blamed is None and len(place.attempts) > 1:
             self.failures += 1
@@ -242,9 +242,9 @@ class Pool:
         self._drop(place, blamed)
         self._count_failure(blamed and blamed.unit, reason, None)
 
-    def _drop(self, place: Place, attempt: Attempt | None = None) -> None:
+    def _drop(self, place: WorkerSlot, attempt: Attempt | None = None) -> None:
         """Stop the worker; what it was at is to be run again, all but `attempt`."""
-        self._crew.stop(place.worker)
+        self._backend.stop(place.worker)
         self._places.remove(place)
         self._cut_at = time.monotonic()
         for lost in place.attempts:

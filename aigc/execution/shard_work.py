@@ -13,7 +13,7 @@ from aigc.families.protocol import Device, InferenceConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import Engine
 from aigc.generation.gates import load_gates
-from aigc.generation.maker import Maker
+from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
 from aigc.job.keys import SampleKeys
@@ -42,8 +42,8 @@ class ShardSetup:
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
         tensors = self.tensors or ModelStore().load(self.version)
-        maker = make_maker(self.job, self.version.config, tensors, self.briefs, threads=threads)
-        return lambda unit, on_items: unit(maker, self.out, on_items)
+        item_generator = make_item_generator(self.job, self.version.config, tensors, self.briefs, threads=threads)
+        return lambda unit, on_items: unit(item_generator, self.out, on_items)
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class MeasureGates:
     def __str__(self) -> str:
         return "measuring the gates' thresholds"
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
-        probe = maker.engine.render(self.keys)
-        return gating.resolve(self.gates, maker.engine.generator, probe, maker.job.device)
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
+        probe = item_generator.engine.render(self.keys)
+        return gating.resolve(self.gates, item_generator.engine.generator, probe, item_generator.job.device)
 
 
 def device_here(job: Job) -> Device:
@@ -66,7 +66,7 @@ def device_here(job: Job) -> Device:
     return "cuda" if job.device == "cuda" and torch.cuda.is_available() else "cpu"
 
 
-def make_maker(
+def make_item_generator(
     job: Job,
     config: ModelConfig,
     tensors: Tensors,
@@ -74,7 +74,7 @@ def make_maker(
     *,
     judged: bool = True,
     threads: int = 1,
-) -> Maker:
+) -> ItemGenerator:
     """`judged=False` leaves the gates out, to make candidates that are known to have passed.
 
     A GPU renders while at least two threads encode. Cores that render do one after the other: side
@@ -89,4 +89,4 @@ def make_maker(
         else None
     )
     encoders = 1 if job.device == "cpu" else max(2, threads)
-    return Maker(job, briefs, engine, gates, encoders)
+    return ItemGenerator(job, briefs, engine, gates, encoders)

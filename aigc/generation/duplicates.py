@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
-from aigc.generation.leaders import Likeness, starts, walk
+from aigc.generation.near_duplicate_scan import Similarity, starts, scan
 from aigc.job.keys import Ints
 from aigc.modalities import MODALITIES
 from aigc.specs import DuplicateGate
@@ -153,8 +153,8 @@ def find(part: Part, shards: Iterable[Signatures], gate: DuplicateGate) -> Ints:
     if gate.near:
         order = np.lexsort((pile.rank, part.values(pile.words[:, 0])))
         rank, words = pile.rank[order], pile.words[order]
-        likeness = Likeness(words[:, 0], words[:, 1:], gate)
-        lost = walk(likeness, part.values(words[:, 0]), rank < _UNSETTLED)
+        likeness = Similarity(words[:, 0], words[:, 1:], gate)
+        lost = scan(likeness, part.values(words[:, 0]), rank < _UNSETTLED)
         pile.refused.append(rank[lost] - _UNSETTLED)
     return np.sort(np.concatenate(pile.refused))
 

@@ -29,15 +29,15 @@ import pyarrow.parquet as pq
 from aigc import arrow, storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
-from aigc.generation.ahead import ahead
-from aigc.generation.maker import Maker
-from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
+from aigc.generation.prefetch import prefetch
+from aigc.generation.item_generator import ItemGenerator
+from aigc.generation.pipeline import OnItems, OutputRows, blocks, generated_batches, rows_of, write_shard
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
 from aigc.output import items, schema
 from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
-from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
+from aigc.types import Finalizer, Json, OnBytes, Shard, ShardRecord
 
 REASON = "duplicate"
 _READERS = 4  # shards whose signatures, 97 bytes an item, are read ahead
@@ -108,7 +108,7 @@ def how_far(job: Job, out: str) -> Json | None:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageCandidates:
     """The unit of a round: one shard's candidates, judged by themselves, rows and signatures."""
 
     shard: Shard
@@ -121,7 +121,7 @@ class Stage:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[int]:
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[int]:
         """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
@@ -130,20 +130,20 @@ class Stage:
         target = storage.join(where, f"{name}.parquet")
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
-        columns = schema.schema(maker.job, maker.briefs)
+        columns = schema.schema(item_generator.job, item_generator.briefs)
 
-        def finished(made: GeneratedBatch) -> tuple[Rows, duplicates.Signatures]:
-            orders = made.draw * ATTEMPT + made.slots
-            return rows_of(maker, columns, made), duplicates.signatures(orders, made.items)
+        def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
+            orders = made.attempts * ATTEMPT + made.indices
+            return rows_of(item_generator, columns, made), duplicates.signatures(orders, made.items)
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
-                for rows, found in ahead(finished, made_of(maker, slots, draw), maker.encoders):
+                for rows, found in prefetch(finished, generated_batches(item_generator, slots, draw), item_generator.encoders):
                     writer.write(rows.batch)
                     signatures.append(found)
                     refused.update(rows.refused)
-                    on_items(len(rows.slots))
+                    on_items(len(rows.indices))
             until_uploaded = until_written.pop_all()
 
         def close(on_bytes: OnBytes) -> int:
@@ -158,11 +158,11 @@ class Stage:
             storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
             return len(slots)
 
-        return Closing(close)
+        return Finalizer(close)
 
 
 @dataclass(frozen=True)
-class Judge:
+class FindDuplicates:
     """The unit that looks for duplicates in one part of all signatures up to a round."""
 
     part: duplicates.Part
@@ -171,9 +171,9 @@ class Judge:
     def __str__(self) -> str:
         return f"duplicates of round {self.number}, {self.part}"
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Ints:
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Ints:
         """Returns the refused orders of this round, in no order."""
-        gate = maker.job.gates.duplicates
+        gate = item_generator.job.gates.duplicates
         assert gate is not None
 
         def heard() -> Iterator[duplicates.Signatures]:
@@ -185,7 +185,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Assemble:
+class AssembleShard:
     """The unit that puts one shard together from the rounds and commits it."""
 
     shard: Shard
@@ -198,15 +198,15 @@ class Assemble:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[ShardRecord]:
         read = {n: _read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
-        rows = self._rows(maker, out, staged)
-        return write_shard(maker, self.shard, out, rows, on_items, earlier)
+        rows = self._rows(item_generator, out, staged)
+        return write_shard(item_generator, self.shard, out, rows, on_items, earlier)
 
-    def _rows(self, maker: Maker, out: str, staged: dict[int, Json]) -> Iterator[Rows]:
-        columns = schema.schema(maker.job, maker.briefs)
+    def _rows(self, item_generator: ItemGenerator, out: str, staged: dict[int, Json]) -> Iterator[OutputRows]:
+        columns = schema.schema(item_generator.job, item_generator.briefs)
         tables, refused = [], Counter[str]()
         for number, record in staged.items():
             table = _read_table(storage.join(folder(out, number), record["file"]))
@@ -216,9 +216,9 @@ class Assemble:
                 refused[REASON] += doubles
             tables.append(table.filter(arrow.flags(kept)))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
-        for block in blocks(maker.job, np.arange(table.num_rows)):
+        for block in blocks(item_generator.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
-            yield _as_rows(maker, batch.cast(columns), refused)
+            yield _as_rows(item_generator, batch.cast(columns), refused)
             refused = Counter()
 
 
@@ -234,7 +234,7 @@ def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
         found, gone = duplicates.Signatures.from_bytes(data), refused.get(one[0])
         return found if gone is None else found.settle(gone)
 
-    return ahead(read, asked, _READERS)
+    return prefetch(read, asked, _READERS)
 
 
 def counts(out: str, number: int) -> tuple[int, Counter[str]]:
@@ -267,10 +267,10 @@ def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dt
     return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
 
 
-def _as_rows(maker: Maker, batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
+def _as_rows(item_generator: ItemGenerator, batch: pa.RecordBatch, refused: Counter[str]) -> OutputRows:
     slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
-    keys = keys_at(maker.job, maker.briefs, slots, attempt // ATTEMPT)
-    return Rows(batch, slots, items.files(batch), maker.job.codes(keys), refused)
+    keys = keys_at(item_generator.job, item_generator.briefs, slots, attempt // ATTEMPT)
+    return OutputRows(batch, slots, items.files(batch), item_generator.job.codes(keys), refused)
 
 
 def _record_uri(out: str, number: int, shard: int) -> str:

@@ -38,10 +38,10 @@ _MOST_KEY_BYTES = 1000
 """Of a whole name; S3 takes 1024, and the suffix needs some."""
 
 
-class ShardWriter:
+class FilesWriter:
     """Writes each row's item, and what it is to the index."""
 
-    def __init__(self, index: parquet.ShardWriter, schema: pa.Schema, out: str, top: str) -> None:
+    def __init__(self, index: parquet.ParquetWriter, schema: pa.Schema, out: str, top: str) -> None:
         self._index, self._schema, self._out, self._top = index, schema, out, top
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -64,12 +64,12 @@ class ShardWriter:
 @contextmanager
 def open_writer(
     path: Path, schema: pa.Schema, out: str, top: str, folder: str = ""
-) -> Iterator[ShardWriter]:
+) -> Iterator[FilesWriter]:
     """Items go below `out` at once, into `folder` of its folder `top`; the index, the local file
     `path`, is complete once the block is left, and no item that it names is lost then."""
     index_schema = _index_schema(schema)
     with parquet.open_writer(path, index_schema) as index:
-        yield ShardWriter(index, index_schema, out, storage.join(top, folder) if folder else top)
+        yield FilesWriter(index, index_schema, out, storage.join(top, folder) if folder else top)
     storage.sync(out)
 
 

@@ -18,8 +18,8 @@ class GeneratedBatch:
     `items` (N, *shape) as the model makes them, the realism scores float32 (N,) if any, and why
     others were refused."""
 
-    slots: Ints
-    draw: Ints
+    indices: Ints
+    attempts: Ints
     keys: SampleKeys
     items: Items
     scores: npt.NDArray[np.float32] | None = None
@@ -29,5 +29,5 @@ class GeneratedBatch:
         """Some of the items; what was refused on the way stays with the first."""
         scores = None if self.scores is None else self.scores[rows]
         refused = Counter() if rows.start else self.refused
-        parts = self.slots[rows], self.draw[rows], self.keys[rows], self.items[rows]
+        parts = self.indices[rows], self.attempts[rows], self.keys[rows], self.items[rows]
         return GeneratedBatch(*parts, scores, refused)

@@ -69,13 +69,13 @@ def batch(
     """Items as rows; `columns` is `schema(job, briefs)`, built once."""
     count, keys = len(files), made.keys
     arrays = [
-        arrow.texts(job.item_ids(keys, made.slots, briefs)),
-        arrow.numbers(made.slots),
+        arrow.texts(job.item_ids(keys, made.indices, briefs)),
+        arrow.numbers(made.indices),
         arrow.numbers(keys.counters),
         *items.arrays(
             job.delivery,
             files,
-            made.slots.tolist(),
+            made.indices.tolist(),
             _codecs(job, made, briefs),
             items.names(columns),
         ),
@@ -86,7 +86,7 @@ def batch(
         _constant(DIGITAL_SOURCE_TYPE, count),
     ]
     if briefs is not None:
-        rows = briefs.table.select(_carried(briefs)).take(arrow.numbers(briefs.rows(made.slots)))
+        rows = briefs.table.select(_carried(briefs)).take(arrow.numbers(briefs.rows(made.indices)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
         scores = made.scores
@@ -134,9 +134,9 @@ def _carried(briefs: Briefs) -> list[str]:
 
 def _codecs(job: Job, made: GeneratedBatch, briefs: Briefs | None) -> Sequence[str]:
     if briefs is None:
-        return [job.form.codec] * len(made.slots)
+        return [job.form.codec] * len(made.indices)
     codecs: list[str] = (
-        briefs.table[CODEC.name].take(arrow.numbers(briefs.rows(made.slots))).to_pylist()
+        briefs.table[CODEC.name].take(arrow.numbers(briefs.rows(made.indices))).to_pylist()
     )
     return codecs
 

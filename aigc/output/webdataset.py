@@ -28,7 +28,7 @@ _NPY = ".npy"
 _NPY_HEADER_BYTES = 10  # magic string, version, length of the rest of the header
 
 
-class ShardWriter:
+class WebDatasetWriter:
     """Appends each row as the members of one item."""
 
     def __init__(self, file: IO[bytes], delivery: Delivery) -> None:
@@ -52,10 +52,10 @@ class ShardWriter:
 
 
 @contextmanager
-def open_writer(path: Path, delivery: Delivery) -> Iterator[ShardWriter]:
+def open_writer(path: Path, delivery: Delivery) -> Iterator[WebDatasetWriter]:
     """A writer for the local file `path`; the file is complete once the block is left."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        yield ShardWriter(file, delivery)
+        yield WebDatasetWriter(file, delivery)
         file.write(bytes(2 * _BLOCK))
 
 
@@ -67,7 +67,7 @@ def read_items(
     A raw item is its values again, without the header of .npy.
 
     Raises:
-        ValueError: `source` is no tar file as `ShardWriter` makes it.
+        ValueError: `source` is no tar file as `WebDatasetWriter` makes it.
     """
     data, suffix = b"", ""
     for name, size in _entries(source):

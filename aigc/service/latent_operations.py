@@ -19,20 +19,20 @@ from aigc.modalities.base import RejectError
 from aigc.modalities.image import reading, to_network
 from aigc.modalities.image.delivery import Format
 from aigc.modalities.picture_formats import REQUESTED
-from aigc.service.bodies import Edit, Item, Variation, Walk
+from aigc.service.bodies import Edit, WalkEnd, Variation, Walk
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.orders import Order, format_of, require_count
+from aigc.service.render_requests import RenderRequest, format_of, require_count
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Source, Work
-from aigc.service.wishes import conditions_in, knobs_of, names_of, prompted_value
+from aigc.service.queued_requests import RenderSource, RenderJob
+from aigc.service.request_conditions import conditions_in, knobs_of, names_of, prompted_value
 from aigc.types import UInt8Images
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalkOrder(Order):
-    start: Item
-    end: Item
+class WalkRequest(RenderRequest):
+    start: WalkEnd
+    end: WalkEnd
 
     def identity(self, at: int) -> tuple[int, int] | None:
         """Frames between the ends are no items."""
@@ -40,7 +40,7 @@ class WalkOrder(Order):
         return None if end is None else (end.seed, end.index)
 
 
-def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkOrder:
+def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkRequest:
     """The frames from one item to another; the first and the last are those items' pictures.
 
     Raises:
@@ -66,12 +66,12 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkOrd
     names = [names_of(loaded, found[half], 1)[0] for half in halves]
     work = _alone(loaded, source, asked.steps, wanted, "walk")
     begin, end = ends
-    return WalkOrder(work, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
+    return WalkRequest(work, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 
 
 def variations(
     loaded: LoadedModel, asked: Variation, settings: ServiceSettings, seed: int
-) -> Order:
+) -> RenderRequest:
     """Pictures near one that is still to be added, `near` it.
 
     Raises:
@@ -91,7 +91,7 @@ def variations(
     takes = loaded.version.config.takes
     kind = "vary" if shown or not takes else "guess and vary"
     work = _alone(loaded, source, asked.n, wanted, kind)
-    return Order(work, [name] * asked.n, seed, asked.index, addressed=False)
+    return RenderRequest(work, [name] * asked.n, seed, asked.index, addressed=False)
 
 
 def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
@@ -101,14 +101,14 @@ def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
         )
 
 
-def near(order: Order, picture: UInt8Images) -> Order:
+def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
     """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
     source = functools.partial(cast("Callable[..., Points]", order.work.source), picture=picture)
     return replace(order, work=replace(order.work, source=source))
 
 
-def _alone(loaded: LoadedModel, source: Source, count: int, wanted: Format, kind: str) -> Work:
-    return Work(loaded, source, count, wanted, kind, loaded.extra(kind))
+def _alone(loaded: LoadedModel, source: RenderSource, count: int, wanted: Format, kind: str) -> RenderJob:
+    return RenderJob(loaded, source, count, wanted, kind, loaded.extra(kind))
 
 
 def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) -> UInt8Images:

@@ -20,7 +20,7 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
 from aigc.modalities.delivery import ItemFormat
-from aigc.service.process import RemoteModel, RenderProcess
+from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, sample_keys
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
@@ -45,7 +45,7 @@ class LoadedModel:
     used_at: float = field(default_factory=time.monotonic)
     remote: RemoteModel | None = None
     """The same renderer in a process of its own."""
-    pace_s: float = 0.001
+    seconds_per_item: float = 0.001
     """Rendering and encoding one small picture in a full batch, lately."""
     _extras: dict[str, float] = field(default_factory=dict)
 
@@ -69,10 +69,10 @@ class LoadedModel:
         """How its items are delivered when nothing is asked of that."""
         return self.renderer.delivery.format_of(self.renderer.form)
 
-    def note_pace(self, rows: int, weight: float, took_s: float) -> None:
+    def note_speed(self, rows: int, weight: float, took_s: float) -> None:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""
         if rows * 2 >= self.renderer.micro_batch or weight >= 2 * rows:
-            self.pace_s += _SMOOTHING * (took_s / weight - self.pace_s)
+            self.seconds_per_item += _SMOOTHING * (took_s / weight - self.seconds_per_item)
 
     def extra(self, kind: str) -> float:
         """What a request of this kind costs beside its pictures, in small pictures, lately."""
@@ -81,7 +81,7 @@ class LoadedModel:
     def note_extra(self, kind: str, weight: float, took_s: float) -> None:
         """A batch with pictures of `weight` took so long."""
         known = self._extras.get(kind, _EXTRA)
-        found = max(0.0, took_s / self.pace_s - weight)
+        found = max(0.0, took_s / self.seconds_per_item - weight)
         self._extras[kind] = known + _SMOOTHING * (found - known)
 
 
@@ -161,7 +161,7 @@ def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     keys = sample_keys(loaded.version.config, rows, seed=0)
     started = time.perf_counter()
     made = loaded.renderer.make(keys, [(rows, loaded.native)])
-    loaded.pace_s = (time.perf_counter() - started) / rows
+    loaded.seconds_per_item = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
             f"{loaded.version.ref}: makes the same item for every input; publish another version"

@@ -12,10 +12,10 @@ from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys, joined
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.renderer import Rendered, Run
-from aigc.service.tickets import Share
+from aigc.service.queued_requests import BatchSlice
 
 
-def render(batch: Sequence[Share], here: threading.Lock) -> tuple[list[list[bytes]], Counter[str]]:
+def render(batch: Sequence[BatchSlice], here: threading.Lock) -> tuple[list[list[bytes]], Counter[str]]:
     """The files of each share, and how many of all pictures are degenerate, by reason.
 
     They are made in the process beside this one if it is idle; else here, one batch at a time
@@ -46,7 +46,7 @@ def _made(
     return beside.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
-def _joined(model: LoadedModel, batch: Sequence[Share]) -> SampleKeys | Points:
+def _joined(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Points:
     """The rows of all shares, one after the other."""
     if len(batch) == 1:
         return _rows(model, batch[0])
@@ -54,7 +54,7 @@ def _joined(model: LoadedModel, batch: Sequence[Share]) -> SampleKeys | Points:
     return joined([part for part in parts if isinstance(part, SampleKeys)])
 
 
-def _rows(model: LoadedModel, share: Share) -> SampleKeys | Points:
+def _rows(model: LoadedModel, share: BatchSlice) -> SampleKeys | Points:
     ticket, rows = share.ticket, slice(share.start, share.start + share.rows)
     source = ticket.work.source
     if isinstance(source, SampleKeys):

@@ -74,7 +74,7 @@ class _Known:
     until: float
 
 
-class Shelf:
+class ServedSets:
     """The sets at `roots`: each a set, a merged set, or a folder of them. Safe from any thread."""
 
     def __init__(self, roots: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ import torch
 from aigc.modalities.base import Items
 from aigc.objectives.augment import mirrored
 from aigc.specs import TrainSpec
-from aigc.training.draws import Draws
+from aigc.training.step_random import StepRandom
 from aigc.training.learner import Batch
 from aigc.training.view import View
 from aigc.types import Labels
@@ -31,7 +31,7 @@ def micro_batches(
     first_row = rank * len(items)
     batches: list[Batch] = []
     for start in range(0, len(items), size):
-        draws = Draws(spec.seed, step, first_row + start, str(device))
+        draws = StepRandom(spec.seed, step, first_row + start, str(device))
         pictures = view(items[start : start + size]).to(device)
         if spec.flip:
             pictures = mirrored(pictures, draws.uniforms("flip", size))

@@ -15,7 +15,7 @@ from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
-from aigc.training.draws import Draws
+from aigc.training.step_random import StepRandom
 from aigc.training.health import spread
 from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.parallel import Group
@@ -86,7 +86,7 @@ class GanLearner:
 
         return figures
 
-    def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
+    def _fakes(self, label: Tensor, draws: StepRandom, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)
         with autocast(self._spec, self._device):
             pictures: Tensor = self.generator(z, label)

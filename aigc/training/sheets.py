@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from aigc.families.config import ModelConfig
 from aigc.modalities.image import contact_sheet
-from aigc.training.draws import Draws
+from aigc.training.step_random import StepRandom
 
 _COLUMNS = 10
 _MAX_ROWS = 12
 
 
-class Sheet:
+class SampleSheet:
     """Ten items of each class (of the first twelve that were trained) in a row, or eight rows
     of any."""
 
@@ -21,7 +21,7 @@ class Sheet:
         self._learning = config.learning
         self._captions = config.usual[:_MAX_ROWS] if config.conditional else None
         rows = len(self._captions) if self._captions else 8
-        draws = Draws(seed, step=0, device=str(device))
+        draws = StepRandom(seed, step=0, device=str(device))
         self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim or 0)
         self._label: Tensor | None = None
         if self._captions:

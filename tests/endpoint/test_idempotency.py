@@ -24,7 +24,7 @@ from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.service import Service
-from aigc.service.tickets import Work
+from aigc.service.queued_requests import RenderJob
 from tests.endpoint.conftest import Endpoint
 from tests.service.points import one_point
 
@@ -222,7 +222,7 @@ def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
         return one_point(loaded)
 
     async def left(client: httpx.Client, batcher: Batcher, model: LoadedModel) -> None:
-        held = batcher.enter(Work(model, blocking, 1, model.native))
+        held = batcher.enter(RenderJob(model, blocking, 1, model.native))
         while held.left:
             await asyncio.sleep(0.01)
         before, call = batcher.seen.cancelled, functools.partial(post, client, "left", timeout=0.5)
@@ -235,7 +235,7 @@ def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
         freed.set()
         await held.files()
 
-    with models.running(models=("tiny",), lanes=1) as client:
+    with models.running(models=("tiny",), render_threads=1) as client:
         service: Service = client.service
         try:
             asyncio.run(left(client, service.batcher, service.catalogue.loaded()[0]))

@@ -20,8 +20,8 @@ def test_an_item_without_a_draw_left_is_named_before_another_round(tmp_path) -> 
     out, gates = str(tmp_path), Gates(duplicates={}, max_draws=5)
     record = json.dumps({"rows": 40, "refused": {"blank": 3}}).encode()
     storage.write_bytes(storage.join(staging.folder(out, 1), "00000.json"), record)
-    course: Any = SimpleNamespace(out=out, job=SimpleNamespace(gates=gates))
-    _require_progress(course, 1, 40, np.array([ATTEMPT + 2, 3 * ATTEMPT + 17]))
+    job_run: Any = SimpleNamespace(out=out, job=SimpleNamespace(gates=gates))
+    _require_progress(job_run, 1, 40, np.array([ATTEMPT + 2, 3 * ATTEMPT + 17]))
     said = r"item 17: all of gates.max_draws = 5 .* the last as a duplicate \(2 of 40 .*blank 3"
     with pytest.raises(GatesError, match=said):
-        _require_progress(course, 1, 40, np.array([ATTEMPT + 2, 4 * ATTEMPT + 17]))
+        _require_progress(job_run, 1, 40, np.array([ATTEMPT + 2, 4 * ATTEMPT + 17]))

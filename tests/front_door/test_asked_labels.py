@@ -22,11 +22,11 @@ from aigc.distributed.prepare import run as prepare
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.briefs import read
-from aigc.service import wishes
+from aigc.service import request_conditions
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.training import train
-from aigc.training.sheets import Sheet
+from aigc.training.sheets import SampleSheet
 from tests.command_line import aigc
 from tests.data.pictures import folder, spec
 from tests.models_for_tests import tiny_config, tiny_tensors
@@ -75,7 +75,7 @@ def test_training_tells_of_them_and_keeps_them(family: str, raw: Path, tmp_path:
     assert [line for line in told if "no training images of zebra" in line]
     dataset = open_dataset(data)
     assert set(asked_labels(made.config, dataset, 60, 0).tolist()) == {1}
-    sheet = Sheet(made.config, 0, torch.device("cpu"))
+    sheet = SampleSheet(made.config, 0, torch.device("cpu"))
     assert set(sheet._label.tolist()) == {0, 1}
 
 
@@ -114,7 +114,7 @@ def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:
         *("two", "two", "one"),
     ]
     for prompt, right in ((None, [0, 1, 3]), ("a two", [2]), ("", [0, 1, 3])):
-        values = wishes.pattern("label", wishes.facts_of(config), None, prompt)
+        values = request_conditions.pattern("label", request_conditions.facts_of(config), None, prompt)
         assert values.tolist() == right
 
 

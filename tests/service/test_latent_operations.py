@@ -16,15 +16,15 @@ from aigc.modalities.image import decode, to_network, to_pixels
 from aigc.modalities.image.reading import decode_file
 from aigc.modalities.image.spec import PrepareImages
 from aigc.service import latent_operations
-from aigc.service.bodies import Edit, Item, Variation, Walk
+from aigc.service.bodies import Edit, WalkEnd, Variation, Walk
 from aigc.service.errors import BadRequestError, OverloadedError
-from aigc.service.orders import Order
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 
 
-def files(service: Service, order: Order) -> list[bytes]:
+def files(service: Service, order: RenderRequest) -> list[bytes]:
     async def made() -> list[bytes]:
         return await service.batcher.enter(order.work).files()
 
@@ -37,7 +37,7 @@ def item(service: Service, label: str, seed: int, index: int, model: str = "tiny
 
 
 def walk(service: Service, **fields: object) -> list[bytes]:
-    ends = {"from": Item(label="one", seed=5, index=2), "to": Item(label="three", seed=6)}
+    ends = {"from": WalkEnd(label="one", seed=5, index=2), "to": WalkEnd(label="three", seed=6)}
     asked = Walk.model_validate({"model": "tiny"} | ends | fields)
     return files(service, asyncio.run(service.walk(asked)))
 
@@ -59,7 +59,7 @@ def test_a_walk_has_no_jumps(service: Service, model: str) -> None:
 
 
 def test_a_walk_of_one_item_stands_still(service: Service) -> None:
-    same = {"from": Item(label="one", seed=5), "to": Item(label="one", seed=5)}
+    same = {"from": WalkEnd(label="one", seed=5), "to": WalkEnd(label="one", seed=5)}
     assert len(set(walk(service, **same))) == 1
 
 
@@ -207,7 +207,7 @@ def test_what_starts_from_points_counts_as_what_it_costs(service: Service) -> No
     assert order.work.weight > 3 + 16
     kind = order.work.kind
     for _ in range(50):
-        loaded.note_extra(kind, weight=3, took_s=203 * loaded.pace_s)
+        loaded.note_extra(kind, weight=3, took_s=203 * loaded.seconds_per_item)
     assert latent_operations.variations(loaded, asked, service.settings, 0).work.weight == 203
     vary(service, asked)
     assert loaded.extra(kind) != 200

@@ -40,7 +40,7 @@ def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterato
     Raises:
         DataError: VTK is missing, cannot render here, or a model is damaged.
     """
-    stage = Stage(colour)
+    stage = TurntableScene(colour)
     done = 0
     for catalogue, source in zips.items():
         for product in furniture.products(catalogue, source):
@@ -54,7 +54,7 @@ def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterato
                 say(f"  {done:,} models rendered")
 
 
-class Stage:
+class TurntableScene:
     """An off-screen window of VTK with a background; models are put on it one after the other."""
 
     def __init__(self, colour: str) -> None:

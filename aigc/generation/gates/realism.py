@@ -19,7 +19,7 @@ from aigc.errors import SpecError
 from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.families.protocol import Scores
 from aigc.job.keys import Samples
 from aigc.modalities.learning import Extractor, Learning
@@ -95,7 +95,7 @@ class ByDensity:
 def _reference(dataset: Dataset, extractor: Extractor) -> npt.NDArray[np.float32]:
     """Features of the same training images everywhere; kept in the data set's cache."""
     count = min(_REFERENCE_ITEMS, dataset.counts["train"])
-    stages = Stages(silent, count)
+    stages = StageProgress(silent, count)
     return real_features(dataset, "train", count, _REFERENCE_SEED, extractor, stages).features
 
 

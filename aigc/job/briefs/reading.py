@@ -20,7 +20,7 @@ from aigc.job.briefs.fields import BadBriefError, Brief, Parser, Reject, brief_i
 from aigc.job.briefs.files import kind_of
 from aigc.job.briefs.json_lines import read_json_lines
 from aigc.job.briefs.parquet import read_parquet
-from aigc.job.briefs.sheets import Sheet
+from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.table import CONSTANT, Briefs, columns_of, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
@@ -88,7 +88,7 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
 
 def _sheet(
     spec: GenerateSpec, fields: tuple[str, ...], models: tuple[str, ...]
-) -> tuple[Sheet, bool]:
+) -> tuple[Worksheet, bool]:
     """The file as a sheet, and whether it is a batch of OpenAI's."""
     uri = spec.briefs or ""
     kind = kind_of(uri)
@@ -191,7 +191,7 @@ def _column(kind: pa.DataType) -> Any:
 
 
 def _rows(
-    sheet: Sheet, columns: Mapping[str, str], fields: tuple[str, ...]
+    sheet: Worksheet, columns: Mapping[str, str], fields: tuple[str, ...]
 ) -> Iterable[tuple[Any, ...]]:
     """(row number, a value for each of `fields`) of each readable row."""
     values: list[Iterator[Any]] = [

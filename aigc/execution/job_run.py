@@ -7,14 +7,14 @@ from typing import Any
 
 from aigc.execution.limits import Limits
 from aigc.execution.metrics import JobMetrics
-from aigc.execution.pool import Pool
+from aigc.execution.pool import WorkerPool
 from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.types import Notice, Report, ShardRecord
 
 
 @dataclass(frozen=True)
-class Watch:
+class RunObservers:
     """Who hears of a running job."""
 
     report: Report
@@ -23,15 +23,15 @@ class Watch:
 
 
 @dataclass
-class Course:
+class JobRun:
     """What is known of a run while it lasts. `records` are those it began with."""
 
     job: Job
     out: str
     records: dict[int, ShardRecord]
-    pool: Pool
+    pool: WorkerPool
     limits: Limits
-    watch: Watch
+    watch: RunObservers
     gained: int = 0
     """Units of work finished in this run, which the next one need not do."""
 

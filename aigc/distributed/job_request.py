@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from aigc import storage
-from aigc.distributed.place import choose_device, make_crew, require_room
+from aigc.distributed.runtime import choose_device, make_backend, require_capacity
 from aigc.errors import SpecError, listed
 from aigc.execution.planning import plan_job, probe_keys, read_briefs, write_briefs
-from aigc.execution.pool import Pool
+from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import MeasureGates, ShardSetup
 from aigc.families.protocol import Generator, InferenceConfig
 from aigc.generation import gates as gating
@@ -73,7 +73,7 @@ class JobRequest:
         self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
             files.require_names(self.out, planned, briefs)
-            require_room(planned, self.spec.placement, self.on_cluster)
+            require_capacity(planned, self.spec.placement, self.on_cluster)
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
         tensors = self.tensors if self.on_cluster else None
@@ -113,7 +113,7 @@ class JobRequest:
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
         tensors = self.tensors if self.on_cluster else None
         setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)
-        with Pool(make_crew(setup, one, self.on_cluster), one, self.notice) as pool:
+        with WorkerPool(make_backend(setup, one, self.on_cluster), one, self.notice) as pool:
             pool.run([unit], 1, found.append)
         return found[0]
 

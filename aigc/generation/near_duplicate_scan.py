@@ -27,7 +27,7 @@ Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """Whether two of N items are near: `phash` (N,) within `gate.distance` bits and `thumbnail`
     uint64 (N, 8), 64 grey levels in all, within `gate.rmse`."""
 
@@ -78,7 +78,7 @@ class Likeness:
         return table
 
 
-def walk(likeness: Likeness, group: Words, settled: Mask) -> Mask:
+def scan(likeness: Similarity, group: Words, settled: Mask) -> Mask:
     """Which of N items are refused: near an earlier item of their group that is not refused.
 
     Items of one `group` (N,) stand together, in the walk's order: those `settled` (N,), which are
@@ -103,7 +103,7 @@ def starts(values: npt.NDArray[np.generic]) -> Mask:
     return begins
 
 
-def _walk_small(likeness: Likeness, rows: Rows, group: Rows, settled: Mask, refused: Mask) -> None:
+def _walk_small(likeness: Similarity, rows: Rows, group: Rows, settled: Mask, refused: Mask) -> None:
     """In each group the first undecided item stays and refuses those near it, and so on."""
     while len(rows):
         leads = starts(group[rows])
@@ -114,7 +114,7 @@ def _walk_small(likeness: Likeness, rows: Rows, group: Rows, settled: Mask, refu
         rows = rows[~near]
 
 
-def _walk_large(likeness: Likeness, rows: Rows, settled: Mask, refused: Mask) -> None:
+def _walk_large(likeness: Similarity, rows: Rows, settled: Mask, refused: Mask) -> None:
     """One group, block by block: the block within itself, then its leaders against the rest."""
     stay, rows = rows[settled[rows]], rows[~settled[rows]]
     for start in range(0, len(stay), _BLOCK):
@@ -126,7 +126,7 @@ def _walk_large(likeness: Likeness, rows: Rows, settled: Mask, refused: Mask) ->
         rows = _unlike(likeness, block[~lost], rows, refused)
 
 
-def _unlike(likeness: Likeness, leaders: Rows, rows: Rows, refused: Mask) -> Rows:
+def _unlike(likeness: Similarity, leaders: Rows, rows: Rows, refused: Mask) -> Rows:
     """Those of `rows` that are near none of `leaders`; the others are marked as refused."""
     near = np.zeros(len(rows), bool)
     for start in range(0, len(rows), _CHUNK):

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from aigc.job.keys import SampleKeys
-from aigc.service import orders, wishes
+from aigc.service import render_requests, request_conditions
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError
-from aigc.service.orders import Order
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
 from aigc.specs.requests import Generation
 
 
-def ordered(service: Service, model: str = "tiny", **fields: Any) -> Order:
+def ordered(service: Service, model: str = "tiny", **fields: Any) -> RenderRequest:
     asked = Generation(model=model, **fields)
     return asyncio.run(service.generation(asked))
 
@@ -119,22 +119,22 @@ def test_seeds_that_are_drawn_are_new_unless_repeated(service: Service) -> None:
 
 def test_addresses_say_only_what_differs(service: Service) -> None:
     plain = ordered(service, prompt="two", seed=7, n=2)
-    assert orders.address(plain, 1) == "/v1/images/tiny@v1/two/7/1.png"
+    assert render_requests.address(plain, 1) == "/v1/images/tiny@v1/two/7/1.png"
     other = ordered(
         service, prompt="two", seed=7, truncation=0.5, size="32x16", output_format="jpeg",
         output_compression=80,
     )  # fmt: skip
-    assert orders.address(other, 0) == (
+    assert render_requests.address(other, 0) == (
         "/v1/images/tiny@v1/two/7/0.jpg?truncation=0.5&size=32x16&quality=80"
     )
-    assert orders.address(ordered(service, "plain", seed=1), 0) == "/v1/images/plain@v1/_/1/0.png"
+    assert render_requests.address(ordered(service, "plain", seed=1), 0) == "/v1/images/plain@v1/_/1/0.png"
 
 
 def test_patterns_take_bounded_memory(service: Service) -> None:
-    facts = wishes.facts_of(asyncio.run(service.model("tiny")).version.config)
-    found = wishes.pattern("label", facts, (("one", 0.999), ("two", 0.001)), None)
-    longest = wishes._LONGEST_PATTERN // 2 * found.itemsize
-    most = wishes.pattern.cache_info().maxsize
+    facts = request_conditions.facts_of(asyncio.run(service.model("tiny")).version.config)
+    found = request_conditions.pattern("label", facts, (("one", 0.999), ("two", 0.001)), None)
+    longest = request_conditions._LONGEST_PATTERN // 2 * found.itemsize
+    most = request_conditions.pattern.cache_info().maxsize
     assert most is not None
     assert most * longest < 64 * 2**20
 

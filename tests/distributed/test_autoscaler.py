@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aigc.distributed.growth import has_groups
+from aigc.distributed.autoscaler import has_groups
 from aigc.errors import PlacementError
 from aigc.specs import Placement
 
@@ -30,7 +30,7 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
     messages: Any = generated
     from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
-    from aigc.distributed.session import plan_workers, room_for
+    from aigc.distributed.session import plan_workers, capacity_for
 
     large, more = Placement(cpus_per_worker=8), Placement(workers=3)
     for placement in (large, more):
@@ -43,7 +43,7 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
     _internal_kv_put(raylet.GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, config, overwrite=True, **where)
     try:
         assert plan_workers(large).count == 1
-        assert room_for(plan_workers(large)) == 0
+        assert capacity_for(plan_workers(large)) == 0
         assert plan_workers(more).count == 3
         with pytest.raises(PlacementError, match="no node can hold a worker with 64 CPU"):
             plan_workers(Placement(cpus_per_worker=64))

@@ -20,8 +20,8 @@ from aigc.modalities.image.delivery import Format
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Work
-from aigc.service.wishes import NOTHING, asked_conditions, conditions_in, knobs_of, names_of
+from aigc.service.queued_requests import RenderJob
+from aigc.service.request_conditions import NOTHING, asked_conditions, conditions_in, knobs_of, names_of
 from aigc.specs.requests import Generation
 
 _DRAWN_SEEDS = 2**53
@@ -30,10 +30,10 @@ _RANDOM = random.Random()
 
 
 @dataclass(frozen=True)
-class Order:
+class RenderRequest:
     """Work, and what to say of each of its pictures."""
 
-    work: Work
+    work: RenderJob
     labels: list[str | None]
     seed: int
     index: int
@@ -48,7 +48,7 @@ class Order:
 
 def generation(
     loaded: LoadedModel, asked: Generation, settings: ServiceSettings, seed: int
-) -> Order:
+) -> RenderRequest:
     """`asked` of `loaded`, whose seed is `seed` if it names none.
 
     Raises:
@@ -60,19 +60,19 @@ def generation(
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
     conditions = asked_conditions(loaded, asked, numbers)
     sampling = knobs_of(loaded, asked)
-    work = Work(loaded, keys_of(seed, numbers, conditions, sampling), asked.n, wanted)
-    return Order(work, names_of(loaded, conditions, asked.n), seed, asked.index, sampling)
+    work = RenderJob(loaded, keys_of(seed, numbers, conditions, sampling), asked.n, wanted)
+    return RenderRequest(work, names_of(loaded, conditions, asked.n), seed, asked.index, sampling)
 
 
 def item(
     loaded: LoadedModel, wish: str | None, seed: int, index: int, asked: BaseModel, as_: ItemFormat
-) -> Order:
+) -> RenderRequest:
     """One sample as the permanent address names it: `wish` is its condition, `asked` may set
     knobs. Raises BadRequestError."""
     conditions, sampling = conditions_in(loaded, wish, "label"), knobs_of(loaded, asked)
     keys = keys_of(seed, np.array([index]), conditions, sampling)
-    work = Work(loaded, keys, 1, as_)
-    return Order(work, names_of(loaded, conditions, 1), seed, index, sampling)
+    work = RenderJob(loaded, keys, 1, as_)
+    return RenderRequest(work, names_of(loaded, conditions, 1), seed, index, sampling)
 
 
 def draw_seed(repeatable: bytes | None = None) -> int:
@@ -129,7 +129,7 @@ def require_count(
         )
 
 
-def address(order: Order, at: int) -> str:
+def address(order: RenderRequest, at: int) -> str:
     """Path and query of picture number `at`'s permanent address."""
     wanted, loaded = cast("Format", order.work.format), order.work.model
     native = native_image(loaded)

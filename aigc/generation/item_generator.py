@@ -22,7 +22,7 @@ _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
 
 
-class Maker:
+class ItemGenerator:
     """Everything one process needs to make any item of a job; `encoders` threads make files."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Maker:
         items = [job.delivery.delivered(job.form, wanted) for wanted in self._formats]
         sizes = np.array([item.size_bytes for item in items])
         part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
-        edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.slots)]
+        edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.indices)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
     def files(self, made: GeneratedBatch) -> list[bytes]:
@@ -77,8 +77,8 @@ class Maker:
     def _formats_of(self, made: GeneratedBatch) -> Ints:
         """(N,) numbers of the items' formats."""
         if self.briefs is None or len(self._formats) == 1:
-            return np.zeros(len(made.slots), np.int64)
-        return self._format_of[self.briefs.rows(made.slots)]
+            return np.zeros(len(made.indices), np.int64)
+        return self._format_of[self.briefs.rows(made.indices)]
 
     def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
         keys = keys_at(self.job, self.briefs, slots, draw)
@@ -111,7 +111,7 @@ class Maker:
                 "loosen the gates or train the model further"
             )
         if len(rows) and int(draw.max()) >= gates.max_draws:
-            slot = int(made.slots[rows[int(draw.argmax())]])
+            slot = int(made.indices[rows[int(draw.argmax())]])
             raise GatesError(
                 f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"

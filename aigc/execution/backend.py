@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from aigc.specs import Placement
 
-CLOSING = 2
+FINALIZING = 2
 """Units that a worker closes at a time, beside the one that it makes."""
 
 Task = Callable[..., Any]
@@ -18,7 +18,7 @@ Kind = Literal["ready", "items", "made", "alive", "done", "failed", "died"]
 
 
 @dataclass(frozen=True)
-class Event:
+class WorkerEvent:
     """Something a worker did: it is `ready`, or `died` (value: why). Or its unit of the name `unit`
     has added `items` (value: since it began), is `made` and only has to be closed, is `alive` as it
     is closed, is `done` (value: the result) or `failed` (value: the exception; of no unit: it could
@@ -30,11 +30,11 @@ class Event:
     unit: str | None = None
 
 
-class Crew(Protocol):
+class WorkerBackend(Protocol):
     grows: bool
     """Whether there may be room for more later, if more is asked for."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many workers the machine or cluster has room for at the moment, those at work
         included."""
 
@@ -44,18 +44,18 @@ class Crew(Protocol):
     def start(self) -> Any:
         """A new worker, of a kind only this crew knows; a `ready` event follows."""
 
-    def hand(self, worker: Any, unit: Any) -> None:
+    def assign(self, worker: Any, unit: Any) -> None:
         """Give a ready worker its next unit, once its last one is made; `done`, `failed` or `died`
         follows."""
 
-    def wait(self, workers: Sequence[Any], timeout_s: float) -> list[Event]:
+    def wait(self, workers: Sequence[Any], timeout_s: float) -> list[WorkerEvent]:
         """What has happened to `workers`, as soon as something has, or nothing in `timeout_s`."""
 
     def stop(self, worker: Any) -> None:
         """End a worker now, whatever it does."""
 
 
-def most_workers(crew: Crew, placement: Placement, room: int) -> int:
+def most_workers(backend: WorkerBackend, placement: Placement, room: int) -> int:
     """How many workers to ask for where there is `room`."""
     wanted = placement.max_workers or placement.workers or max(1, room)
-    return wanted if crew.grows else min(wanted, max(1, room))
+    return wanted if backend.grows else min(wanted, max(1, room))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from aigc.data.dataset import Dataset
 from aigc.evaluation.cache import cached
-from aigc.evaluation.figures import Comparison, compare
+from aigc.evaluation.comparison import Comparison, compare
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.prdc import Prdc
 from aigc.evaluation.reference import Counts, Real
@@ -18,7 +18,7 @@ from aigc.specs import EvaluateSpec
 _FIGURE, _MANIFOLD = "figure.", "prdc."
 
 
-def floor_of(
+def baseline_of(
     dataset: Dataset,
     test: Real,
     train: Real,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aigc.service.errors import UnfitError
+from aigc.service.errors import UnhealthyModelError
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 
@@ -17,7 +17,7 @@ _MOST_MISSING = 256
 
 
 @dataclass(frozen=True)
-class Failure:
+class ModelFailure:
     """A version that is not used, and why."""
 
     ref: str
@@ -30,21 +30,21 @@ class Failure:
         """Until it is tried again."""
         return max(0.0, self.at + RETRY_FAILED_S - time.monotonic())
 
-    def error(self) -> UnfitError:
-        return UnfitError(
+    def error(self) -> UnhealthyModelError:
+        return UnhealthyModelError(
             f"{self.ref} cannot be used: {self.reason}",
             param="model",
-            code="model_unfit",
+            code="model_unhealthy",
             retry_after_s=self.left_s,
         )
 
 
-def failed(ref: str, error: Exception) -> Failure:
-    return Failure(ref, " ".join(f"{error}".split())[:300] or repr(error), time.monotonic())
+def failed(ref: str, error: Exception) -> ModelFailure:
+    return ModelFailure(ref, " ".join(f"{error}".split())[:300] or repr(error), time.monotonic())
 
 
 @dataclass(frozen=True)
-class Offer:
+class ServedModel:
     """What a name, or an alias of it, stands for now."""
 
     name: str
@@ -53,16 +53,16 @@ class Offer:
     version: ModelVersion
     aliases: dict[str, str]
     """Every alias of the name in the store, and its version."""
-    failure: Failure | None = None
+    failure: ModelFailure | None = None
     """The version the store would rather have here; or this one, which is offered all the same."""
 
     @property
-    def unfit(self) -> bool:
+    def unhealthy(self) -> bool:
         """Whether nothing can be made of it."""
         return self.failure is not None and self.failure.ref == self.version.ref
 
 
-class Missing:
+class MissingModels:
     """References that the store has not, for a moment: it is not asked at each request."""
 
     def __init__(self) -> None:

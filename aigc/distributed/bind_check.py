@@ -9,7 +9,7 @@ from ray.serve.context import _get_global_client
 
 from aigc.errors import PlacementError, SpecError
 from aigc.specs import ServeSpec
-from aigc.types import Notice, unheard
+from aigc.types import Notice, no_notice
 
 _TAKEN = errno.EADDRINUSE, errno.EACCES
 
@@ -36,7 +36,7 @@ def require_port(spec: ServeSpec) -> None:
             ) from None
 
 
-def require_closed(spec: ServeSpec, notice: Notice = unheard) -> tuple[str, int]:
+def require_closed(spec: ServeSpec, notice: Notice = no_notice) -> tuple[str, int]:
     """Host and port: of Serve as it runs, which keeps those it was begun with.
 
     Raises:

@@ -53,7 +53,7 @@ _GONE = 499
 """The client left before the answer: nginx's number for it, in the log and metrics only."""
 
 
-class Gate:
+class Admission:
     """ASGI around the whole application.
 
     `direct` handlers, by method and path, are called without its router and its middleware: these

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aigc.distributed.address import named
-from aigc.execution.crew import Crew
+from aigc.execution.backend import WorkerBackend
 from aigc.execution.forking import cool, warm
-from aigc.execution.local import LocalCrew, local_gpus, local_room
+from aigc.execution.local import LocalBackend, local_gpus, local_capacity
 from aigc.execution.shard_work import ShardSetup
 from aigc.families.protocol import Device
 from aigc.job.plan import Job
@@ -19,7 +19,7 @@ from aigc.specs import Placement
 
 
 @contextmanager
-def place(address: str | None) -> Iterator[bool]:
+def job_runtime(address: str | None) -> Iterator[bool]:
     """A Ray session if a cluster is named (or this process is part of one), else nothing.
 
     Yields:
@@ -53,11 +53,11 @@ def choose_device(placement: Placement, on_cluster: bool) -> Device:
     return "cuda" if plan_workers(placement).gpus else "cpu"
 
 
-def require_room(job: Job, placement: Placement, on_cluster: bool) -> None:
+def require_capacity(job: Job, placement: Placement, on_cluster: bool) -> None:
     """Raises PlacementError when there can be no worker for `job`."""
     placement = _suited(placement, job)
     if not on_cluster:
-        local_room(placement)
+        local_capacity(placement)
         return
     from aigc.distributed.session import plan_workers  # noqa: PLC0415
 
@@ -70,11 +70,11 @@ def _suited(placement: Placement, job: Job) -> Placement:
     return placement.model_copy(update={"gpus_per_worker": gpus})
 
 
-def make_crew(setup: ShardSetup, placement: Placement, on_cluster: bool) -> Crew:
+def make_backend(setup: ShardSetup, placement: Placement, on_cluster: bool) -> WorkerBackend:
     """Workers that do units of `setup`'s job. Raises PlacementError."""
     placement = _suited(placement, setup.job)
     if not on_cluster:
-        return LocalCrew(setup, placement)
-    from aigc.distributed.cluster_crew import ClusterCrew  # noqa: PLC0415
+        return LocalBackend(setup, placement)
+    from aigc.distributed.cluster_backend import ClusterBackend  # noqa: PLC0415
 
-    return ClusterCrew(setup.portable(), placement)
+    return ClusterBackend(setup.portable(), placement)

@@ -13,7 +13,7 @@ from aigc.errors import AigcError
 _ASK_EVERY_S = 0.5
 
 
-class Mailbox:
+class TrainingChannel:
     """Lives beside the driver and takes no CPU; survives any worker."""
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Mailbox:
         return self._failure, self._result
 
 
-def open_mailbox() -> Any:
+def open_channel() -> Any:
     """A mailbox on the driver's own node; it goes when the last handle to it does."""
     here = ray.get_runtime_context().get_node_id()
     return (
-        ray.remote(Mailbox)
+        ray.remote(TrainingChannel)
         .options(
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=here, soft=False)
         )
@@ -72,11 +72,11 @@ def open_mailbox() -> Any:
     )
 
 
-class Line:
+class ChannelSender:
     """A worker's end: never makes training wait for an answer."""
 
-    def __init__(self, mailbox: Any) -> None:
-        self._mailbox = mailbox
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
         self._latest: tuple[float, float, dict[str, Any]] | None = None
         self._answer: Any = None
         self._asked_at = 0.0
@@ -87,7 +87,7 @@ class Line:
 
     def notice(self, message: str) -> None:
         """Calls of one worker arrive in order: this one before the run's result."""
-        self._mailbox.note.remote(message)
+        self._channel.note.remote(message)
 
     def stop(self) -> bool:
         """Send what is new, at most twice a second, and read the last answer if it is there."""
@@ -95,6 +95,6 @@ class Line:
             self._stopping = ray.get(self._answer)
             self._answer = None
         if self._answer is None and time.monotonic() - self._asked_at > _ASK_EVERY_S:
-            self._answer = self._mailbox.tell.remote(self._latest)
+            self._answer = self._channel.tell.remote(self._latest)
             self._asked_at = time.monotonic()
         return self._stopping

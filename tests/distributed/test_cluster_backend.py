@@ -11,11 +11,11 @@ import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, ObjectLostError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from aigc.distributed.cluster_crew import ClusterCrew, Worker
+from aigc.distributed.cluster_backend import ClusterBackend, ClusterWorker
 from aigc.distributed.session import connect
 from aigc.errors import JobError, SpecError
-from aigc.execution.crew import Task
-from aigc.execution.pool import Pool
+from aigc.execution.backend import Task
+from aigc.execution.pool import WorkerPool
 from aigc.specs import Placement
 from tests.execution.units import Unit, broken_setup, setup
 
@@ -26,7 +26,7 @@ ONE = Placement(workers=1)
 def test_a_worker_that_cannot_begin_says_why(ray_session) -> None:
     notices: list[str] = []
     with (
-        Pool(ClusterCrew(broken_setup, ONE), ONE, notices.append) as pool,
+        WorkerPool(ClusterBackend(broken_setup, ONE), ONE, notices.append) as pool,
         pytest.raises(SpecError, match=r"^gates\.memorisation\.data = nowhere: not found$"),
     ):
         pool.run([Unit(0, "/nowhere")], 1, lambda result: None)
@@ -36,14 +36,14 @@ def test_a_worker_that_cannot_begin_says_why(ray_session) -> None:
 _OUT_OF_MEMORY = """
 import sys
 from aigc.errors import JobError
-from aigc.distributed.cluster_crew import ClusterCrew
+from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.execution.pool import Pool
 from aigc.distributed.session import connect
 from aigc.specs import Placement
 from tests.execution.units import Unit, setup
 
 one = Placement(workers=1, max_retries=1)
-with connect(), Pool(ClusterCrew(setup, one), one, print) as pool:
+with connect(), Pool(ClusterBackend(setup, one), one, print) as pool:
     try:
         pool.run([Unit(0, sys.argv[1], "hang")], 1, print)
     except JobError as error:
@@ -88,16 +88,16 @@ def test_a_worker_that_ray_cannot_start_is_tried_again(
     ray_session: None, tmp_path: Path, options: dict[str, Any], why: str
 ) -> None:
     placement = Placement(workers=1, max_retries=1)
-    crew = ClusterCrew(setup, placement)
-    startable, crew._class = crew._class, crew._class.options(**options)
+    backend = ClusterBackend(setup, placement)
+    startable, backend._class = backend._class, backend._class.options(**options)
     notices: list[str] = []
 
     def notice(line: str) -> None:
         notices.append(line)
-        crew._class = startable
+        backend._class = startable
 
     results: list[int] = []
-    with Pool(crew, placement, notice) as pool:
+    with WorkerPool(backend, placement, notice) as pool:
         pool.run([Unit(7, str(tmp_path))], 1, results.append)
     assert results == [7]
     (line,) = notices
@@ -124,7 +124,7 @@ def test_what_a_units_own_code_raises_does_not_count_as_its_workers_death(
 ) -> None:
     placement = Placement(workers=1, max_retries=0)
     with (
-        Pool(ClusterCrew(_calls, placement), placement, lambda line: None) as pool,
+        WorkerPool(ClusterBackend(_calls, placement), placement, lambda line: None) as pool,
         pytest.raises(JobError) as caught,
     ):
         pool.run([_RaisesRays()], 1, lambda result: None)
@@ -138,8 +138,8 @@ def test_a_result_lost_with_its_node_counts_as_the_workers_death(
         raise ObjectLostError(ref, None, "")
 
     monkeypatch.setattr(ray, "get", lost)
-    worker = Worker(None, {"ref": ("made", "unit 0")})
-    (event,) = ClusterCrew(setup, ONE)._events(worker, "ref")
+    worker = ClusterWorker(None, {"ref": ("made", "unit 0")})
+    (event,) = ClusterBackend(setup, ONE)._events(worker, "ref")
     assert (event.kind, event.value) == (
         "died",
         "its result was lost with the node that held it",

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from aigc.job.keys import SampleKeys
-from aigc.service import orders
-from aigc.service.process import RenderProcess
+from aigc.service import render_requests
+from aigc.service.render_process import RenderProcess
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
@@ -52,7 +52,7 @@ def mortal(store: ModelStore) -> Iterator[Service]:
 def files(service: Service, n: int, **fields: object) -> list[bytes]:
     async def made() -> list[bytes]:
         asked = Generation(model="tiny", n=n, labels=["one", "two"], seed=3, **fields)
-        order = orders.generation(await service.model("tiny"), asked, service.settings, 3)
+        order = render_requests.generation(await service.model("tiny"), asked, service.settings, 3)
         return await service.batcher.enter(order.work).files()
 
     return asyncio.run(made())

@@ -17,7 +17,7 @@ from ray.util import list_named_actors
 
 from aigc.service import quota
 from aigc.service.keys import Key
-from aigc.service.quota import Account, LocalLedger, Usage, usage_of
+from aigc.service.quota import Account, LocalRateLimiter, Usage, usage_of
 
 _NAME, _NAMESPACE = "aigc-ledger", "aigc"
 _PATIENCE_S = 1.0
@@ -32,12 +32,12 @@ Exported = tuple[float, float, dict[str, Account]]
 """When an actor started, seconds since it was last asked, and the accounts by key id."""
 
 
-class _Books:
+class _RateLimiterActor:
     """The actor. It carries over what actors of other code have counted, and ends them."""
 
     def __init__(self, name: str, own: str, unused_s: float) -> None:
         self._name, self._own, self._unused_s = name, own, unused_s
-        self._ledger = LocalLedger()
+        self._rate_limiter = LocalRateLimiter()
         self._carried: dict[tuple[str, str], Account] = {}
         """By actor and key id: what was carried over so far."""
         self._started, self._asked_at = time.time(), time.monotonic()
@@ -45,10 +45,10 @@ class _Books:
 
     async def apply_all(self, usages: Sequence[Usage]) -> list[float | None]:
         self._asked_at = time.monotonic()
-        return [self._ledger.apply(usage) for usage in usages]
+        return [self._rate_limiter.apply(usage) for usage in usages]
 
     async def exported(self) -> Exported:
-        return self._started, time.monotonic() - self._asked_at, self._ledger.accounts
+        return self._started, time.monotonic() - self._asked_at, self._rate_limiter.accounts
 
     async def succeed(self) -> None:
         """Returns when what others counted until now is carried over; goes on with it after."""
@@ -84,7 +84,7 @@ class _Books:
         """Images one by one; of requests only what is left when the key is first seen here."""
         before = self._carried.get((name, key_id))
         known = before.images if before is not None and before.day == theirs.day else 0
-        mine = self._ledger.accounts.setdefault(key_id, Account(theirs.tokens, theirs.at))
+        mine = self._rate_limiter.accounts.setdefault(key_id, Account(theirs.tokens, theirs.at))
         if mine.day < theirs.day:
             mine.day, mine.images = theirs.day, 0
         if mine.day == theirs.day:
@@ -92,7 +92,7 @@ class _Books:
         self._carried[name, key_id] = theirs
 
 
-class ClusterLedger:
+class ClusterRateLimiter:
     """A `Ledger` kept by one actor of the cluster, so a limit holds whatever replica is asked.
 
     It is exact: each request is counted by the actor before it is served, and none is counted on
@@ -121,8 +121,8 @@ class ClusterLedger:
         """`code` tells one actor's code from another's; by default it is a digest of this one."""
         self._retry_s = retry_s
         self._open = functools.partial(_opened, name, f"{name}-{code or _digest()}", unused_s)
-        self._books: Any = self._open()
-        self._own = LocalLedger()
+        self._actor: Any = self._open()
+        self._own = LocalRateLimiter()
         self._waiting: list[tuple[Usage, asyncio.Future[float | None]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
@@ -172,7 +172,7 @@ class ClusterLedger:
     async def _by_all(self, asked: list[Usage]) -> list[float | None]:
         self.questions += 1
         async with asyncio.timeout(_PATIENCE_S):
-            found: list[float | None] = await self._books.apply_all.remote(asked)
+            found: list[float | None] = await self._actor.apply_all.remote(asked)
         for usage, wait_s in zip(asked, found, strict=True):
             if wait_s is None:
                 self._own.apply(usage)
@@ -186,12 +186,12 @@ class ClusterLedger:
                 books = await asyncio.to_thread(self._open)
                 async with asyncio.timeout(_START_S):
                     await books.apply_all.remote([])
-                self._books, self._recovery = books, None
+                self._actor, self._recovery = books, None
 
 
 def _opened(name: str, own: str, unused_s: float) -> Any:
     """The actor; a question that may have been heard is not asked twice."""
-    kind: Any = ray.remote(_Books)
+    kind: Any = ray.remote(_RateLimiterActor)
     books = kind.options(
         name=own,
         namespace=_NAMESPACE,
@@ -215,5 +215,5 @@ def _others(name: str, own: str) -> list[str]:
 @functools.cache
 def _digest() -> str:
     """Of the code that an actor runs and of what it is asked."""
-    code = inspect.getsource(_Books) + inspect.getsource(quota)
+    code = inspect.getsource(_RateLimiterActor) + inspect.getsource(quota)
     return hashlib.sha256(code.encode()).hexdigest()[:12]

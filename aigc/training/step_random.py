@@ -18,7 +18,7 @@ from aigc.objectives.augment import Uniform
 
 
 @dataclass(frozen=True)
-class Draws:
+class StepRandom:
     """Where the random numbers of one micro-batch come from.
 
     Each purpose and call has a stretch of 2^128 numbers of one Philox4x64 sequence, whose key is

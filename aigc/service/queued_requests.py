@@ -14,16 +14,16 @@ from aigc.job.keys import SampleKeys
 from aigc.modalities.delivery import ItemFormat
 from aigc.service.loaded_model import LoadedModel
 
-Source = SampleKeys | Callable[[LoadedModel], Points]
+RenderSource = SampleKeys | Callable[[LoadedModel], Points]
 """What to render; a call is made by the rendering thread, for it may use the network."""
 
 
 @dataclass(frozen=True)
-class Work:
+class RenderJob:
     """`count` pictures of one model in one format."""
 
     model: LoadedModel
-    source: Source
+    source: RenderSource
     count: int
     format: ItemFormat
     kind: str = ""
@@ -36,10 +36,10 @@ class Work:
         return self.count * self.format.weight + self.extra
 
 
-class Ticket:
+class QueuedRequest:
     """A request's place in the queue. Iterate for files as they come, or await `files`."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: RenderJob) -> None:
         self.work = work
         self.taken = 0
         self.entered = time.perf_counter()
@@ -109,10 +109,10 @@ class Ticket:
             self._news.set_result(None)
 
 
-class Share(NamedTuple):
+class BatchSlice(NamedTuple):
     """A ticket's pictures from number `start` on."""
 
-    ticket: Ticket
+    ticket: QueuedRequest
     start: int
     rows: int
 
@@ -128,7 +128,7 @@ _FIRST = 4
 """That part of a batch is for who has waited longest."""
 
 
-def fair_shares(tickets: Sequence[Ticket], rows: int) -> list[Share]:
+def fair_slices(tickets: Sequence[QueuedRequest], rows: int) -> list[BatchSlice]:
     """Up to `rows` rows of `tickets`, which stand in the order they came.
 
     The least requests get all they ask, of equal ones who came first: a request that is answered
@@ -141,12 +141,12 @@ def fair_shares(tickets: Sequence[Ticket], rows: int) -> list[Share]:
     kept = max(1, min(first.left, rows // _FIRST, int(BATCH_WEIGHT / _FIRST / each)))
     rows -= kept
     weight = BATCH_WEIGHT - min(kept * each, BATCH_WEIGHT / 2)
-    shares: list[Share] = []
+    shares: list[BatchSlice] = []
     for ticket in sorted(tickets, key=lambda ticket: ticket.left):
         own, each = kept if ticket is first else 0, ticket.work.format.weight
         more = min(ticket.left - own, rows, int(max(0.0, weight) / each))
         if own + more:
-            shares.append(Share(ticket, ticket.taken, own + more))
+            shares.append(BatchSlice(ticket, ticket.taken, own + more))
             rows -= more
             weight -= more * each
     return shares

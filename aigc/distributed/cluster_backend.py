@@ -11,20 +11,20 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc.distributed.ray_errors import reason
-from aigc.distributed.session import plan_workers, room_for
-from aigc.execution.crew import CLOSING, Event, Kind, Task
+from aigc.distributed.session import plan_workers, capacity_for
+from aigc.execution.backend import FINALIZING, WorkerEvent, Kind, Task
 from aigc.specs import Placement
-from aigc.types import Closing
+from aigc.types import Finalizer
 
 _ASK_S = 0.5
 """Between two questions to a worker how far it is."""
 
 
-class PoolActor:
+class WorkerActor:
     def __init__(self) -> None:
         self._run: Task
         self._at: tuple[str, int] = ("", 0)
-        self._closing: dict[str, Closing[Any]] = {}
+        self._closing: dict[str, Finalizer[Any]] = {}
         self._sent: dict[str, int] = {}
 
     def begin(self, setup: Task, threads: int) -> None:
@@ -35,7 +35,7 @@ class PoolActor:
         """(`done`, the unit's result), or (`made`, None) when it has to be closed."""
         self._at = (str(unit), 0)
         result = self._run(unit, self._add)
-        if not isinstance(result, Closing):
+        if not isinstance(result, Finalizer):
             return "done", result
         self._closing[str(unit)] = result
         return "made", None
@@ -61,7 +61,7 @@ class PoolActor:
 
 
 @dataclass(eq=False)
-class Worker:
+class ClusterWorker:
     """`awaited` is what each answer is about that is to come, and the unit that it is of; `sent` is
     what it last said of its uploads."""
 
@@ -77,16 +77,16 @@ class Worker:
             self.awaited[self.actor.far.remote()] = ("items", None)
             self.asked_at = now + _ASK_S
 
-    def heard(self, unit: str, items: int, sent: dict[str, int]) -> Iterator[Event]:
+    def heard(self, unit: str, items: int, sent: dict[str, int]) -> Iterator[WorkerEvent]:
         """What its answer tells."""
-        yield Event(self, "items", items, unit)
+        yield WorkerEvent(self, "items", items, unit)
         for closing, count in sent.items():
             if count != self.sent.get(closing):
-                yield Event(self, "alive", unit=closing)
+                yield WorkerEvent(self, "alive", unit=closing)
         self.sent = sent
 
 
-class ClusterCrew:
+class ClusterBackend:
     """`setup` is called in each actor and gives the function that runs a unit."""
 
     grows = True
@@ -96,25 +96,25 @@ class ClusterCrew:
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
         options: dict[str, Any] = {
-            "concurrency_groups": {"asked": 1, "closing": CLOSING},
+            "concurrency_groups": {"asked": 1, "closing": FINALIZING},
             **workers.ray_options,
         }
-        self._class: Any = ray.remote(**options)(PoolActor)
+        self._class: Any = ray.remote(**options)(WorkerActor)
 
-    def room(self) -> int:
-        return room_for(self._workers)
+    def capacity(self) -> int:
+        return capacity_for(self._workers)
 
     def nodes(self) -> int:
         return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
 
-    def start(self) -> Worker:
+    def start(self) -> ClusterWorker:
         actor = self._class.remote()
-        return Worker(actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)})
+        return ClusterWorker(actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)})
 
-    def hand(self, worker: Worker, unit: Any) -> None:
+    def assign(self, worker: ClusterWorker, unit: Any) -> None:
         worker.awaited[worker.actor.make.remote(unit)] = ("made", str(unit))
 
-    def wait(self, workers: Sequence[Worker], timeout_s: float) -> list[Event]:
+    def wait(self, workers: Sequence[ClusterWorker], timeout_s: float) -> list[WorkerEvent]:
         for worker in workers:
             worker.ask()
         known = {ref: worker for worker in workers for ref in worker.awaited}
@@ -124,10 +124,10 @@ class ClusterCrew:
         done, _ = ray.wait(list(known), num_returns=len(known), timeout=0)
         return [event for ref in done for event in self._events(known[ref], ref)]
 
-    def stop(self, worker: Worker) -> None:
+    def stop(self, worker: ClusterWorker) -> None:
         ray.kill(worker.actor)
 
-    def _events(self, worker: Worker, ref: Any) -> list[Event]:
+    def _events(self, worker: ClusterWorker, ref: Any) -> list[WorkerEvent]:
         """What the answer `ref` of `worker` means. An error that the worker's own code raised is a
         failure of the unit; any other error of Ray means that the worker is of no more use."""
         kind, unit = worker.awaited.pop(ref)
@@ -135,13 +135,13 @@ class ClusterCrew:
             value = ray.get(ref)
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
-            return [Event(worker, "failed", cause, unit)]
+            return [WorkerEvent(worker, "failed", cause, unit)]
         except RayError as error:
-            return [Event(worker, "died", reason(error))]
+            return [WorkerEvent(worker, "died", reason(error))]
         if kind == "items":
             return list(worker.heard(*value))
         if kind == "made":
             kind, value = value
             if kind == "made":
                 worker.awaited[worker.actor.close.remote(unit)] = ("done", unit)
-        return [Event(worker, kind, value, unit)]
+        return [WorkerEvent(worker, kind, value, unit)]

@@ -44,14 +44,14 @@ def compare(
     """
     found = prdc(_draw(test, counts.prdc, seed), _draw(features, counts.prdc, seed + 1), k)
     kid = kernel_distance(test, features, counts.kid_block, seed)
-    figures = frechet_figures(features, target, seed, intervals=intervals)
+    figures = frechet_metrics(features, target, seed, intervals=intervals)
     figures["kid"] = _figure(kid.value, kid.standard_error)
     for name in ("precision", "recall", "density", "coverage"):
         figures[name] = _mean(getattr(found, name), bounded=name != "density")
     return Comparison(figures, found)
 
 
-def frechet_figures(
+def frechet_metrics(
     features: Features, target: FrechetTarget, seed: int, *, intervals: bool = True
 ) -> Json:
     """`fd` alone."""
@@ -61,13 +61,13 @@ def frechet_figures(
     return {"fd": _figure(value, target.standard_error(features, seed), least=0)}
 
 
-def beside(model: Json, floor: Json) -> Json:
+def with_baseline(model: Json, baseline: Json) -> Json:
     """Each figure of the model with the floor's value and the direction that is better."""
     better = {"fd": "lower", "kid": "lower", "density": "near the floor"}
     return {
         name: {
             "model": figure["value"],
-            "floor": floor[name]["value"],
+            "floor": baseline[name]["value"],
             "low": figure["low"],
             "high": figure["high"],
             "better": better.get(name, "higher"),
