@@ -128,7 +128,10 @@ _clock = time.perf_counter
 
 
 def _make(
-    load: RooflineLoad, forward: Callable[[], UInt8Images], labels: pa.Array, writer: pq.ParquetWriter
+    load: RooflineLoad,
+    forward: Callable[[], UInt8Images],
+    labels: pa.Array,
+    writer: pq.ParquetWriter,
 ) -> StageTimes:
     """All batches of one process, files encoded where and when `aigc generate` does."""
     forward_s = encode_s = write_s = 0.0

@@ -131,7 +131,9 @@ def _body(version: ModelVersion, n: int) -> bytes:
     return json.dumps(asked).encode()
 
 
-def _loaded(bench: ServeBench, server: Running, body: bytes, n: int, connections: int) -> ServeMetrics:
+def _loaded(
+    bench: ServeBench, server: Running, body: bytes, n: int, connections: int
+) -> ServeMetrics:
     wrk.drive(server.url, body, connections, min(_WARM_S, bench.seconds))
     before_s = server.family.cpu_s()
     load = wrk.drive(server.url, body, connections, bench.seconds)

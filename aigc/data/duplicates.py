@@ -168,7 +168,9 @@ def _stretches(bands: list[_Band], count: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _alike(rows: DuplicateRows, earlier: Ints, later: Ints, spec: PrepareSpec) -> npt.NDArray[np.bool_]:
+def _alike(
+    rows: DuplicateRows, earlier: Ints, later: Ints, spec: PrepareSpec
+) -> npt.NDArray[np.bool_]:
     """Whether the thumbnails allow that the items are close."""
     found = np.empty(len(earlier), bool)
     for start in range(0, len(earlier), _THUMBNAILS):

@@ -11,8 +11,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from aigc.distributed.ray_errors import reason
-from aigc.distributed.session import plan_workers, capacity_for
-from aigc.execution.backend import FINALIZING, WorkerEvent, Kind, Task
+from aigc.distributed.session import capacity_for, plan_workers
+from aigc.execution.backend import FINALIZING, Kind, Task, WorkerEvent
 from aigc.specs import Placement
 from aigc.types import Finalizer
 
@@ -109,7 +109,9 @@ class ClusterBackend:
 
     def start(self) -> ClusterWorker:
         actor = self._class.remote()
-        return ClusterWorker(actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)})
+        return ClusterWorker(
+            actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)}
+        )
 
     def assign(self, worker: ClusterWorker, unit: Any) -> None:
         worker.awaited[worker.actor.make.remote(unit)] = ("made", str(unit))

@@ -28,7 +28,7 @@ from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Labels, Notice, Report, silent, no_notice
+from aigc.types import Json, Labels, Notice, Report, no_notice, silent
 
 REPORT, PAGE = "report.json", "report.png"
 METRICS = "metrics.json"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aigc import storage
 from aigc.distributed.job_request import JobRequest
-from aigc.distributed.runtime import make_backend, job_runtime, require_capacity
+from aigc.distributed.runtime import job_runtime, make_backend, require_capacity
 from aigc.errors import (
     DiskFullError,
     GatesError,
@@ -20,22 +20,22 @@ from aigc.errors import (
     StoreError,
 )
 from aigc.execution import rounds
-from aigc.execution.job_run import JobRun, RunObservers
 from aigc.execution.estimate import estimate
+from aigc.execution.job_run import JobRun, RunObservers
 from aigc.execution.limits import Limits
 from aigc.execution.metrics import JobMetrics
 from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import ShardSetup, device_here, make_item_generator
 from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
-from aigc.generation.rounds import staged
+from aigc.generation.round_files import staged
 from aigc.job.briefs import Briefs, Reject
 from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.sets import manifest, openai_batch, read
 from aigc.specs import AppendSpec, Budget, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Notice, Report, silent, no_notice
+from aigc.types import Json, Notice, Report, no_notice, silent
 
 
 def run(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc.cpus import usable_cpus
-from aigc.distributed import proxy_failover, proxy_admission, haproxy_guard, haproxy_template
+from aigc.distributed import haproxy_guard, haproxy_template, proxy_admission, proxy_failover
 from aigc.distributed.session_end import scratch_folder
 from aigc.errors import SpecError
 from aigc.specs import ServeSpec

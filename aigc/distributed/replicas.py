@@ -12,8 +12,8 @@ from ray import serve
 from ray.serve.context import _get_global_client
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
-from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.autoscaler import Amounts, described, fits, may_grow
+from aigc.distributed.proxy_admission import APPLICATION
 from aigc.errors import JobError, PlacementError
 from aigc.execution.local import machine
 from aigc.specs import ServeSpec

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from aigc.distributed.address import named
 from aigc.execution.backend import WorkerBackend
 from aigc.execution.forking import cool, warm
-from aigc.execution.local import LocalBackend, local_gpus, local_capacity
+from aigc.execution.local import LocalBackend, local_capacity, local_gpus
 from aigc.execution.shard_work import ShardSetup
 from aigc.families.protocol import Device
 from aigc.job.plan import Job

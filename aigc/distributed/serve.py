@@ -25,7 +25,7 @@ from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
-from aigc.distributed import proxy_failover, proxy_admission, bind_check, replicas
+from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
 from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.rate_limiter import ClusterRateLimiter
 from aigc.distributed.runtime import is_on_cluster
@@ -161,7 +161,9 @@ def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
 
 
 @contextmanager
-def running(spec: ServeSpec, address: str | None = None, notice: Notice = no_notice) -> Iterator[str]:
+def running(
+    spec: ServeSpec, address: str | None = None, notice: Notice = no_notice
+) -> Iterator[str]:
     """The endpoint, up inside the block; the URL, once the first replica is ready.
 
     Raises:
@@ -243,7 +245,10 @@ def _ongoing(spec: ServeSpec) -> int:
 
 
 def _http_limits() -> dict[str, Any]:
-    return {"request_timeout_s": float(proxy_failover.REQUEST_S), "keep_alive_timeout_s": _KEEP_ALIVE_S}
+    return {
+        "request_timeout_s": float(proxy_failover.REQUEST_S),
+        "keep_alive_timeout_s": _KEEP_ALIVE_S,
+    }
 
 
 def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:

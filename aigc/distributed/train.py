@@ -33,7 +33,7 @@ from aigc.errors import AigcError, JobError, PlacementError
 from aigc.execution.publish import publish
 from aigc.specs import Placement, TrainSpec
 from aigc.training import TrainResult
-from aigc.types import Json, Notice, Report, silent, no_notice
+from aigc.types import Json, Notice, Report, no_notice, silent
 
 _POLL_S = 0.5
 _ANSWER_S = 60.0

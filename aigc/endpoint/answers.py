@@ -21,8 +21,8 @@ from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.modalities.image.delivery import Format
 from aigc.service.errors import UnhealthyModelError
-from aigc.service.render_requests import RenderRequest
 from aigc.service.queued_requests import QueuedRequest
+from aigc.service.render_requests import RenderRequest
 
 _PATIENCE_S = 0.25
 """Most answers are there by then, and it is not worth asking whether the client is."""

@@ -18,8 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from aigc.endpoint import access_log, errors, metrics
-from aigc.endpoint.document import document
 from aigc.endpoint.admission import Admission
+from aigc.endpoint.document import document
 from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
 from aigc.endpoint.routes import Images
@@ -27,13 +27,15 @@ from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EXPOSED, EndpointSettings
 from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
-from aigc.service.quota import RateLimiter, LocalRateLimiter
+from aigc.service.quota import LocalRateLimiter, RateLimiter
 from aigc.service.service import Service
 from aigc.studio import routes as page_routes
 
 
 def create_app(
-    service: Service, settings: EndpointSettings | None = None, rate_limiter: RateLimiter | None = None
+    service: Service,
+    settings: EndpointSettings | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> ASGIApp:
     """The application. It starts the service if nobody has, and closes it at its end.
 

@@ -13,15 +13,15 @@ from starlette.responses import RedirectResponse, Response
 
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
-from aigc.endpoint.charges import Charge
 from aigc.endpoint.admission import SEEN
+from aigc.endpoint.charges import Charge
 from aigc.modalities.image import MIME
 from aigc.service import render_requests, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.render_requests import RenderRequest
 from aigc.service.quota import RateLimiter
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
 from aigc.specs.requests import Size, Truncation
 

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from aigc.endpoint.errors import ClientGoneError, BodyTooLargeError, TooSlowError, WrongTypeError
+from aigc.endpoint.errors import BodyTooLargeError, ClientGoneError, TooSlowError, WrongTypeError
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service.bodies import single
 from aigc.service.errors import BadRequestError, OverloadedError

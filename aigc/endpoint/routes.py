@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
-from aigc.endpoint.charges import Charge
 from aigc.endpoint.admission import SEEN
+from aigc.endpoint.charges import Charge
 from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
 from aigc.endpoint.settings import EndpointSettings
@@ -20,10 +20,10 @@ from aigc.service import render_requests, signing
 from aigc.service.bodies import Edit, Variation, Walk, parse_form, parse_json
 from aigc.service.errors import BadRequestError
 from aigc.service.keys import Key
-from aigc.service.render_requests import RenderRequest
 from aigc.service.quota import RateLimiter
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
-from aigc.specs.requests import RenderOptions, Generation
+from aigc.specs.requests import Generation, RenderOptions
 
 _NOBODY = "nobody"
 _NAME = "idempotency-key"
@@ -36,7 +36,9 @@ Take = Callable[[Charge, bytes | None], Awaitable[RenderRequest]]
 class Images:
     """Handlers of /v1/images/… and /v1/latents/walk."""
 
-    def __init__(self, service: Service, settings: EndpointSettings, rate_limiter: RateLimiter) -> None:
+    def __init__(
+        self, service: Service, settings: EndpointSettings, rate_limiter: RateLimiter
+    ) -> None:
         self._service, self._settings, self._rate_limiter = service, settings, rate_limiter
         self._once = Idempotency(settings.idempotency_s, settings.idempotency_bytes)
 
@@ -126,7 +128,12 @@ class Images:
         return self._body(request, asked, order, charge, files)
 
     async def _answer(
-        self, request: Request, asked: RenderOptions | None, order: RenderRequest, charge: Charge, event: str
+        self,
+        request: Request,
+        asked: RenderOptions | None,
+        order: RenderRequest,
+        charge: Charge,
+        event: str,
     ) -> Response:
         if asked is not None and asked.stream:
             ticket = self._service.batcher.enter(order.work)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import NotFoundError, OverloadedError
-from aigc.service.sets import FILES, SetItem, ServedSets
+from aigc.service.sets import FILES, ServedSets, SetItem
 from aigc.specs.requests import LabelName
 from aigc.types import Json
 

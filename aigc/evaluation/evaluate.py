@@ -8,12 +8,12 @@ from typing import Any
 
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
+from aigc.evaluation.baseline import baseline_of
 from aigc.evaluation.classes import class_metrics
 from aigc.evaluation.classifier import fit
 from aigc.evaluation.collapse import collapse_metrics, similarity
+from aigc.evaluation.comparison import compare, frechet_metrics, with_baseline
 from aigc.evaluation.extractor import extractor_for
-from aigc.evaluation.comparison import with_baseline, compare, frechet_metrics
-from aigc.evaluation.baseline import baseline_of
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.memorisation import (
     memorisation_metrics,

@@ -21,7 +21,7 @@ from typing import Any
 
 from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
-from aigc.execution.backend import FINALIZING, WorkerEvent, Kind, Task
+from aigc.execution.backend import FINALIZING, Kind, Task, WorkerEvent
 from aigc.execution.forking import context, without_main
 from aigc.specs import Placement
 from aigc.types import Finalizer

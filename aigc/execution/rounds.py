@@ -8,7 +8,7 @@ import numpy as np
 
 from aigc.errors import GatesError
 from aigc.execution.job_run import JobRun
-from aigc.generation import duplicates, rounds
+from aigc.generation import duplicates, round_files, rounds
 from aigc.job.keys import ATTEMPT, Ints
 
 _ENOUGH_CANDIDATES = 1000
@@ -36,7 +36,9 @@ def run(job_run: JobRun) -> None:
 def _assemble(job_run: JobRun, number: int) -> None:
     """Put together and commit each shard from its `number` rounds."""
     job, records = job_run.job, job_run.records
-    todo = (rounds.AssembleShard(shard, number) for shard in job.plan() if shard.number not in records)
+    todo = (
+        rounds.AssembleShard(shard, number) for shard in job.plan() if shard.number not in records
+    )
 
     def tick(under_way: float) -> None:
         job_run.tell(job.count, committed=f"{job_run.committed:,}")
@@ -46,16 +48,16 @@ def _assemble(job_run: JobRun, number: int) -> None:
 
 def _round(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> tuple[int, Ints]:
     """(candidates of the round, those of them refused)."""
-    refused = rounds.read_refused(job_run.out, number)
+    refused = round_files.read_refused(job_run.out, number)
     if refused is None:
         _stage(job_run, number, orders, settled)
         refused = _judge(job_run, number, settled)
-        rounds.write_refused(job_run.out, number, refused)
-    return rounds.counts(job_run.out, number)[0], refused
+        round_files.write_refused(job_run.out, number, refused)
+    return round_files.counts(job_run.out, number)[0], refused
 
 
 def _stage(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> None:
-    there = rounds.staged(job_run.out, number)
+    there = round_files.staged(job_run.out, number)
     asked = rounds.pending(job_run.job, orders)
     todo = [shard for shard in asked if shard.number not in there]
     done = settled + rounds.candidates(job_run.job, orders, there)
@@ -75,7 +77,7 @@ def _stage(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> N
 def _judge(job_run: JobRun, number: int, settled: int) -> Ints:
     gate = job_run.job.gates.duplicates
     assert gate is not None
-    candidates = settled + rounds.counts(job_run.out, number)[0]
+    candidates = settled + round_files.counts(job_run.out, number)[0]
     parts = duplicates.parts(candidates, gate.distance if gate.near else 0)
     found: list[Ints] = []
     units = (rounds.FindDuplicates(part, number) for part in parts)
@@ -85,7 +87,7 @@ def _judge(job_run: JobRun, number: int, settled: int) -> Ints:
 
 def _require_progress(job_run: JobRun, number: int, rows: int, orders: Ints) -> None:
     limits, refused = job_run.job.gates, len(orders)
-    others: Counter[str] = rounds.counts(job_run.out, number)[1]
+    others: Counter[str] = round_files.counts(job_run.out, number)[1]
     reasons = ", ".join(f"{name} {count:,}" for name, count in others.most_common())
     said = f"{refused:,} of {rows:,} candidates of round {number} are duplicates" + (
         f" (refused before: {reasons})" if reasons else ""
@@ -98,7 +100,7 @@ def _require_progress(job_run: JobRun, number: int, rows: int, orders: Ints) -> 
     last = int(orders.max())
     if last // ATTEMPT + 1 >= limits.max_draws:
         raise GatesError(
-            f"item {last % ATTEMPT}: all of gates.max_draws = {limits.max_draws} candidates were "
-            f"refused, the last as a duplicate ({said}); ask for fewer items, loosen "
+            f"item {last % ATTEMPT}: all of gates.max_draws = {limits.max_draws} candidates "
+            f"were refused, the last as a duplicate ({said}); ask for fewer items, loosen "
             "gates.duplicates or raise gates.max_draws"
         )

@@ -42,7 +42,9 @@ class ShardSetup:
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
         tensors = self.tensors or ModelStore().load(self.version)
-        item_generator = make_item_generator(self.job, self.version.config, tensors, self.briefs, threads=threads)
+        item_generator = make_item_generator(
+            self.job, self.version.config, tensors, self.briefs, threads=threads
+        )
         return lambda unit, on_items: unit(item_generator, self.out, on_items)
 
 
@@ -58,7 +60,9 @@ class MeasureGates:
 
     def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
         probe = item_generator.engine.render(self.keys)
-        return gating.resolve(self.gates, item_generator.engine.generator, probe, item_generator.job.device)
+        return gating.resolve(
+            self.gates, item_generator.engine.generator, probe, item_generator.job.device
+        )
 
 
 def device_here(job: Job) -> Device:

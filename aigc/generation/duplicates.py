@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
-from aigc.generation.near_duplicate_scan import Similarity, starts, scan
+from aigc.generation.near_duplicate_scan import Similarity, scan, starts
 from aigc.job.keys import Ints
 from aigc.modalities import MODALITIES
 from aigc.specs import DuplicateGate

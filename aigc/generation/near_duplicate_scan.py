@@ -103,7 +103,9 @@ def starts(values: npt.NDArray[np.generic]) -> Mask:
     return begins
 
 
-def _walk_small(likeness: Similarity, rows: Rows, group: Rows, settled: Mask, refused: Mask) -> None:
+def _walk_small(
+    likeness: Similarity, rows: Rows, group: Rows, settled: Mask, refused: Mask
+) -> None:
     """In each group the first undecided item stays and refuses those near it, and so on."""
     while len(rows):
         leads = starts(group[rows])

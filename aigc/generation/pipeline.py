@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
-from aigc.generation.prefetch import prefetch
 from aigc.generation.item_generator import ItemGenerator
+from aigc.generation.prefetch import prefetch
 from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.output import commit, schema
@@ -61,12 +61,16 @@ class MakeShard:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[ShardRecord]:
+    def __call__(
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[ShardRecord]:
         """Render, judge, encode and write; to close it is to commit it."""
         columns = schema.schema(item_generator.job, item_generator.briefs)
         slots = np.arange(self.shard.start, self.shard.stop)
         made = generated_batches(item_generator, slots, np.zeros_like(slots))
-        rows = prefetch(functools.partial(rows_of, item_generator, columns), made, item_generator.encoders)
+        rows = prefetch(
+            functools.partial(rows_of, item_generator, columns), made, item_generator.encoders
+        )
         return write_shard(item_generator, self.shard, out, rows, on_items)
 
 
@@ -80,7 +84,9 @@ def blocks(job: Job, slots: Ints, item_bytes: int | None = None) -> Iterator[Int
     return (slots[start : start + step] for start in range(0, len(slots), step))
 
 
-def generated_batches(item_generator: ItemGenerator, slots: Ints, draw: Ints) -> Iterator[GeneratedBatch]:
+def generated_batches(
+    item_generator: ItemGenerator, slots: Ints, draw: Ints
+) -> Iterator[GeneratedBatch]:
     """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
     for places in blocks(item_generator.job, np.arange(len(slots))):
         yield from item_generator.parts(item_generator.make(slots[places], draw[places]))
@@ -88,7 +94,14 @@ def generated_batches(item_generator: ItemGenerator, slots: Ints, draw: Ints) ->
 
 def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
     files = item_generator.files(made)
-    batch = schema.batch(item_generator.job, columns, made, files, item_generator.briefs, item_generator.latents(made))
+    batch = schema.batch(
+        item_generator.job,
+        columns,
+        made,
+        files,
+        item_generator.briefs,
+        item_generator.latents(made),
+    )
     return OutputRows(batch, made.indices, files, item_generator.job.codes(made.keys), made.refused)
 
 

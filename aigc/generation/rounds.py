@@ -14,7 +14,6 @@ together from its rounds and committed like any other.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import time
 import uuid
@@ -24,14 +23,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aigc import arrow, storage
-from aigc.errors import StorageError
-from aigc.generation import duplicates
-from aigc.generation.prefetch import prefetch
+from aigc.generation import duplicates, round_files
 from aigc.generation.item_generator import ItemGenerator
-from aigc.generation.pipeline import OnItems, OutputRows, blocks, generated_batches, rows_of, write_shard
+from aigc.generation.pipeline import (
+    OnItems,
+    OutputRows,
+    blocks,
+    generated_batches,
+    rows_of,
+    write_shard,
+)
+from aigc.generation.prefetch import prefetch
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
 from aigc.output import items, schema
@@ -40,36 +44,6 @@ from aigc.output.parquet import open_writer
 from aigc.types import Finalizer, Json, OnBytes, Shard, ShardRecord
 
 REASON = "duplicate"
-_READERS = 4  # shards whose signatures, 97 bytes an item, are read ahead
-
-
-def folder(out: str, number: int) -> str:
-    return storage.join(out, "_rounds", str(number))
-
-
-def refused_uri(out: str, number: int) -> str:
-    return storage.join(folder(out, number), "refused.npy")
-
-
-def read_refused(out: str, number: int) -> Ints | None:
-    """Orders (draw * ATTEMPT + slot) refused in a round, sorted; None while it is not judged."""
-    data = storage.read_if_there(refused_uri(out, number))
-    if data is None:
-        return None
-    orders: Ints = np.load(io.BytesIO(data), allow_pickle=False)
-    return orders
-
-
-def write_refused(out: str, number: int, orders: Ints) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, np.sort(orders), allow_pickle=False)
-    storage.write_bytes(refused_uri(out, number), buffer.getvalue())
-
-
-def staged(out: str, number: int) -> set[int]:
-    """Numbers of the shards whose candidates of a round are there."""
-    keys = (entry.key for entry in storage.listing(folder(out, number)))
-    return {int(key.removesuffix(".json")) for key in keys if key.endswith(".json")}
 
 
 def pending(job: Job, orders: Ints | None) -> list[Shard]:
@@ -94,9 +68,9 @@ def how_far(job: Job, out: str) -> Json | None:
     if not numbers:
         return None
     number = max(map(int, numbers))
-    orders = read_refused(out, number - 1) if number else None
-    planned, there = pending(job, orders), staged(out, number)
-    refused = read_refused(out, number)
+    orders = round_files.read_refused(out, number - 1) if number else None
+    planned, there = pending(job, orders), round_files.staged(out, number)
+    refused = round_files.read_refused(out, number)
     left = candidates(job, orders, {shard.number for shard in planned} - there)
     return {
         "round": number,
@@ -121,12 +95,14 @@ class StageCandidates:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[int]:
+    def __call__(
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[int]:
         """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
-        where = folder(out, self.number)
+        where = round_files.folder(out, self.number)
         target = storage.join(where, f"{name}.parquet")
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
@@ -139,7 +115,11 @@ class StageCandidates:
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
-                for rows, found in prefetch(finished, generated_batches(item_generator, slots, draw), item_generator.encoders):
+                for rows, found in prefetch(
+                    finished,
+                    generated_batches(item_generator, slots, draw),
+                    item_generator.encoders,
+                ):
                     writer.write(rows.batch)
                     signatures.append(found)
                     refused.update(rows.refused)
@@ -155,7 +135,7 @@ class StageCandidates:
             record: Json = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
             record |= {"refused": dict(refused), "rows": len(slots), "took": took}
             note = json.dumps(record).encode()
-            storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
+            storage.write_bytes(round_files.record_uri(out, self.number, self.shard.number), note)
             return len(slots)
 
         return Finalizer(close)
@@ -177,7 +157,7 @@ class FindDuplicates:
         assert gate is not None
 
         def heard() -> Iterator[duplicates.Signatures]:
-            for found in signatures_until(out, self.number):
+            for found in round_files.signatures_until(out, self.number):
                 yield found
                 on_items(len(found))
 
@@ -198,19 +178,25 @@ class AssembleShard:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[ShardRecord]:
-        read = {n: _read_record(out, n, self.shard.number) for n in range(self.rounds)}
+    def __call__(
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[ShardRecord]:
+        read = {n: round_files.read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
         rows = self._rows(item_generator, out, staged)
         return write_shard(item_generator, self.shard, out, rows, on_items, earlier)
 
-    def _rows(self, item_generator: ItemGenerator, out: str, staged: dict[int, Json]) -> Iterator[OutputRows]:
+    def _rows(
+        self, item_generator: ItemGenerator, out: str, staged: dict[int, Json]
+    ) -> Iterator[OutputRows]:
         columns = schema.schema(item_generator.job, item_generator.briefs)
         tables, refused = [], Counter[str]()
         for number, record in staged.items():
-            table = _read_table(storage.join(folder(out, number), record["file"]))
-            kept = _kept(table, read_refused(out, number))
+            table = round_files.read_table(
+                storage.join(round_files.folder(out, number), record["file"])
+            )
+            kept = _kept(table, round_files.read_refused(out, number))
             refused.update(record["refused"])
             if doubles := table.num_rows - int(kept.sum()):
                 refused[REASON] += doubles
@@ -222,37 +208,12 @@ class AssembleShard:
             refused = Counter()
 
 
-def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
-    """Every signature of the rounds up to `number`; those accepted before it are settled. Some
-    shards are read ahead: from S3 one alone takes its time."""
-    refused = {earlier: read_refused(out, earlier) for earlier in range(number)}
-    asked = ((of, shard) for of in range(number + 1) for shard in sorted(staged(out, of)))
-
-    def read(one: tuple[int, int]) -> duplicates.Signatures:
-        record = _record(out, *one)
-        data = storage.read_bytes(storage.join(folder(out, one[0]), record["signatures"]))
-        found, gone = duplicates.Signatures.from_bytes(data), refused.get(one[0])
-        return found if gone is None else found.settle(gone)
-
-    return prefetch(read, asked, _READERS)
-
-
-def counts(out: str, number: int) -> tuple[int, Counter[str]]:
-    """Candidates staged in a round, and why others were refused on the way."""
-    rows, refused = 0, Counter[str]()
-    for shard in staged(out, number):
-        record = _record(out, number, shard)
-        rows += record["rows"]
-        refused.update(record["refused"])
-    return rows, refused
-
-
 def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
     """Slots of `shard` to fill in a round and the draw (N,) each starts from."""
     if number == 0:
         slots = np.arange(shard.start, shard.stop, dtype=np.int64)
         return slots, np.zeros(len(slots), np.int64)
-    orders = read_refused(out, number - 1)
+    orders = round_files.read_refused(out, number - 1)
     assert orders is not None
     slots = orders % ATTEMPT
     inside = (slots >= shard.start) & (slots < shard.stop)
@@ -267,29 +228,9 @@ def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dt
     return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
 
 
-def _as_rows(item_generator: ItemGenerator, batch: pa.RecordBatch, refused: Counter[str]) -> OutputRows:
+def _as_rows(
+    item_generator: ItemGenerator, batch: pa.RecordBatch, refused: Counter[str]
+) -> OutputRows:
     slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
     keys = keys_at(item_generator.job, item_generator.briefs, slots, attempt // ATTEMPT)
     return OutputRows(batch, slots, items.files(batch), item_generator.job.codes(keys), refused)
-
-
-def _record_uri(out: str, number: int, shard: int) -> str:
-    return storage.join(folder(out, number), f"{shard:05d}.json")
-
-
-def _read_record(out: str, number: int, shard: int) -> Json | None:
-    return storage.read_json(_record_uri(out, number, shard))
-
-
-def _record(out: str, number: int, shard: int) -> Json:
-    if (record := _read_record(out, number, shard)) is None:
-        raise StorageError(f"{_record_uri(out, number, shard)}: deleted; run the job again")
-    return record
-
-
-def _read_table(uri: str) -> pa.Table:
-    try:
-        with storage.open_input(uri) as source:
-            return pq.read_table(source)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StorageError(f"{uri}: not readable as Parquet: {error}") from None

@@ -21,9 +21,15 @@ import torch
 
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import (
+    BATCH_WEIGHT,
+    BatchSlice,
+    QueuedRequest,
+    RenderJob,
+    fair_slices,
+)
 from aigc.service.rendering import render
 from aigc.service.settings import ServiceSettings
-from aigc.service.queued_requests import BATCH_WEIGHT, BatchSlice, QueuedRequest, RenderJob, fair_slices
 
 _STANDS, _SHORTER = 4, 8
 """A queue that was not empty for a quarter of the longest wait is kept at an eighth of it."""
@@ -66,7 +72,10 @@ class Batcher:
         self._empty_at = clock()
         self._here = threading.Lock()
         """Held by the lane that renders in this process, where another one does as well."""
-        takes = [self._next, *[self._next_beside] * (settings.render_threads - 1 + settings.has_render_process)]
+        takes = [
+            self._next,
+            *[self._next_beside] * (settings.render_threads - 1 + settings.has_render_process),
+        ]
         self._render_threads = [
             threading.Thread(target=self._run, args=(take,), name="render", daemon=True)
             for take in takes
@@ -119,7 +128,9 @@ class Batcher:
         """Whether what waits is made: no lane has ended, or stays with what it has."""
         began = min(list(self._since.values()), default=math.inf)
         moves = self._clock() - began <= self._settings.max_batch_s
-        return moves and all(thread.is_alive() for thread in self._render_threads) and not self._closed
+        return (
+            moves and all(thread.is_alive() for thread in self._render_threads) and not self._closed
+        )
 
     def wait_s(self) -> float:
         """How long a request entering now would wait, about."""

@@ -11,7 +11,16 @@ from pydantic import BaseModel, Field, ValidationError
 
 from aigc.service.errors import BadRequestError
 from aigc.specs import Seed
-from aigc.specs.requests import RenderOptions, Body, Index, Size, Truncation, TwiceError, complaint, once
+from aigc.specs.requests import (
+    Body,
+    Index,
+    RenderOptions,
+    Size,
+    Truncation,
+    TwiceError,
+    complaint,
+    once,
+)
 
 B = TypeVar("B", bound=BaseModel)
 

@@ -17,8 +17,8 @@ import time
 from aigc.errors import StorageError, StoreError, listed
 from aigc.service.errors import NotFoundError, UnhealthyModelError
 from aigc.service.loaded_model import LoadedModel, load
-from aigc.service.served_models import ModelFailure, MissingModels, ServedModel, before, failed
 from aigc.service.render_process import RenderProcess
+from aigc.service.served_models import MissingModels, ModelFailure, ServedModel, before, failed
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.standing import StoreWatch

@@ -19,13 +19,13 @@ from aigc.modalities.base import RejectError
 from aigc.modalities.image import reading, to_network
 from aigc.modalities.image.delivery import Format
 from aigc.modalities.picture_formats import REQUESTED
-from aigc.service.bodies import Edit, WalkEnd, Variation, Walk
+from aigc.service.bodies import Edit, Variation, Walk, WalkEnd
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import RenderJob, RenderSource
 from aigc.service.render_requests import RenderRequest, format_of, require_count
-from aigc.service.settings import ServiceSettings
-from aigc.service.queued_requests import RenderSource, RenderJob
 from aigc.service.request_conditions import conditions_in, knobs_of, names_of, prompted_value
+from aigc.service.settings import ServiceSettings
 from aigc.types import UInt8Images
 
 
@@ -107,7 +107,9 @@ def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
     return replace(order, work=replace(order.work, source=source))
 
 
-def _alone(loaded: LoadedModel, source: RenderSource, count: int, wanted: Format, kind: str) -> RenderJob:
+def _alone(
+    loaded: LoadedModel, source: RenderSource, count: int, wanted: Format, kind: str
+) -> RenderJob:
     return RenderJob(loaded, source, count, wanted, kind, loaded.extra(kind))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -151,8 +150,10 @@ def _precision(settings: ServiceSettings) -> Precision:
 
 
 def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
-    parts = (version.digest, dataclasses.astuple(inference), __version__)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    """Of a text that never changes its form, for clients keep ETags that follow from it."""
+    how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
+    text = f"({version.digest!r}, Passes({how}, device={inference.device!r}), {__version__!r})"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:

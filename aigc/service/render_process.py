@@ -3,7 +3,8 @@
 In one interpreter a render thread waits for its lock at every operation while the event loop has
 it, and the other way round. Only candidates go there and files come back, so that costs little.
 The next batch may be sent while it makes one: then it never waits for who is busy answering.
-`python -m aigc.service.render_process FD` is the process; it ends when the other end of FD is closed.
+`python -m aigc.service.render_process FD` is the process; it ends when the other end of FD is
+closed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ class RenderProcess:
     def __init__(self, threads: int) -> None:
         """Returns at once; the process is ready some seconds later."""
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "aigc.service.render_process", str(theirs.fileno()), str(threads)]
+        command = [
+            sys.executable,
+            "-m",
+            "aigc.service.render_process",
+            str(theirs.fileno()),
+            str(threads),
+        ]
         with theirs:
             self._process = subprocess.Popen(
                 command,

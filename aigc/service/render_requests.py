@@ -19,9 +19,15 @@ from aigc.modalities.image import SUFFIX
 from aigc.modalities.image.delivery import Format
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.settings import ServiceSettings
 from aigc.service.queued_requests import RenderJob
-from aigc.service.request_conditions import NOTHING, asked_conditions, conditions_in, knobs_of, names_of
+from aigc.service.request_conditions import (
+    NOTHING,
+    asked_conditions,
+    conditions_in,
+    knobs_of,
+    names_of,
+)
+from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 
 _DRAWN_SEEDS = 2**53

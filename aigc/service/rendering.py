@@ -11,11 +11,13 @@ import numpy as np
 from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys, joined
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.renderer import Rendered, Run
 from aigc.service.queued_requests import BatchSlice
+from aigc.service.renderer import Rendered, Run
 
 
-def render(batch: Sequence[BatchSlice], here: threading.Lock) -> tuple[list[list[bytes]], Counter[str]]:
+def render(
+    batch: Sequence[BatchSlice], here: threading.Lock
+) -> tuple[list[list[bytes]], Counter[str]]:
     """The files of each share, and how many of all pictures are degenerate, by reason.
 
     They are made in the process beside this one if it is idle; else here, one batch at a time

@@ -16,10 +16,10 @@ from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.render_requests import RenderRequest
-from aigc.service.render_process import RenderProcess
-from aigc.service.settings import ServiceSettings
 from aigc.service.queued_requests import QueuedRequest
+from aigc.service.render_process import RenderProcess
+from aigc.service.render_requests import RenderRequest
+from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 from aigc.types import Notice, no_notice
 

@@ -7,8 +7,8 @@ import torch
 from aigc.modalities.base import Items
 from aigc.objectives.augment import mirrored
 from aigc.specs import TrainSpec
-from aigc.training.step_random import StepRandom
 from aigc.training.learner import Batch
+from aigc.training.step_random import StepRandom
 from aigc.training.view import View
 from aigc.types import Labels
 

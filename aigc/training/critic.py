@@ -14,10 +14,10 @@ from aigc.objectives.penalties import lazy_weight, squared_difference, squared_g
 from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
-from aigc.training.step_random import StepRandom
 from aigc.training.learner import Batch, Figures
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor
+from aigc.training.step_random import StepRandom
 
 
 class Critic:

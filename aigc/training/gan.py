@@ -15,10 +15,10 @@ from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
-from aigc.training.step_random import StepRandom
 from aigc.training.health import spread
 from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.parallel import Group
+from aigc.training.step_random import StepRandom
 
 
 class GanLearner:

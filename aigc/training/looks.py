@@ -22,9 +22,9 @@ from aigc.evaluation.stages import StageProgress
 from aigc.families.config import ModelConfig
 from aigc.modalities.learning import Extractor, Features
 from aigc.specs import TrainSpec
-from aigc.training.step_random import StepRandom
 from aigc.training.health import spread
 from aigc.training.margin import Margin
+from aigc.training.step_random import StepRandom
 from aigc.training.view import view_of
 from aigc.types import Json, Labels, silent
 

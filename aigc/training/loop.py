@@ -31,7 +31,7 @@ from aigc.training.sheets import SampleSheet
 from aigc.training.stopping import Stop, on_sigterm
 from aigc.training.supervisor import Supervisor
 from aigc.training.view import view_of
-from aigc.types import Json, Labels, Notice, Report, silent, no_notice
+from aigc.types import Json, Labels, Notice, Report, no_notice, silent
 
 _REPORT_EVERY_S = 2.0
 

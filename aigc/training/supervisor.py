@@ -24,7 +24,7 @@ from aigc.training.looks import NUMBERS, Look, Looker
 from aigc.training.moments import look_every_steps, next_look_s
 from aigc.training.parallel import Group
 from aigc.training.sheets import SampleSheet
-from aigc.training.watch import Response, TrainingMonitor, MonitorState
+from aigc.training.watch import MonitorState, Response, TrainingMonitor
 from aigc.types import Json, Notice
 
 
@@ -108,7 +108,12 @@ class Supervisor:
         return verdict
 
     def act(
-        self, verdict: HealthVerdict, step: int, images: int, journal: Journal | None, notice: Notice
+        self,
+        verdict: HealthVerdict,
+        step: int,
+        images: int,
+        journal: Journal | None,
+        notice: Notice,
     ) -> bool:
         """Remedy what `verdict` says, or end the run; False when only the caller can end it: it
         diverged, and there is no model to end it with."""
@@ -154,7 +159,9 @@ class Supervisor:
         best.restore(self._spec, self._learner, self._ema, known.step)
         return known.step
 
-    def _sentence(self, verdict: HealthVerdict, response: Response, step: int, back: int | None) -> str:
+    def _sentence(
+        self, verdict: HealthVerdict, response: Response, step: int, back: int | None
+    ) -> str:
         parts = [f"back to step {back:,}"] if back is not None else []
         now = self.adjustments
         if "lower_lr" in response.remedies:

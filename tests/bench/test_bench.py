@@ -66,7 +66,9 @@ def test_training_takes_turns_with_a_bare_loop(digits_data: str) -> None:
 def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> None:
     spec = tiny_spec(digits_data, "unused", log_every=5, class_balance=0.5)
     notices: list[str] = []
-    found = train.run(train.TrainBench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append)
+    found = train.run(
+        train.TrainBench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append
+    )
     assert found["workers"] == 2
     assert {"loop_to_bare", "loop_to_bare_cpu"} == found["ratios"].keys()
     assert "train_step_ms" not in found
@@ -115,7 +117,9 @@ def test_recipes_are_compared_with_each_other_and_with_pictures(
 
 def test_too_few_pictures_of_another_program_are_refused(digits_data: str, tmp_path: Path) -> None:
     Image.new("L", (16, 16)).save(tmp_path / "one.png")
-    bench = recipes.RecipesBench(digits_data, {}, str(tmp_path / "out"), pictures={"x": [str(tmp_path)]})
+    bench = recipes.RecipesBench(
+        digits_data, {}, str(tmp_path / "out"), pictures={"x": [str(tmp_path)]}
+    )
     with pytest.raises(DataError, match=r"1 pictures; at least 100 can be compared"):
         recipes.run(bench)
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,7 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
     messages: Any = generated
     from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
-    from aigc.distributed.session import plan_workers, capacity_for
+    from aigc.distributed.session import capacity_for, plan_workers
 
     large, more = Placement(cpus_per_worker=8), Placement(workers=3)
     for placement in (large, more):

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
 
-from aigc.distributed import proxy_failover, proxy_admission, haproxy_guard, haproxy_template, proxy
+from aigc.distributed import haproxy_guard, haproxy_template, proxy, proxy_admission, proxy_failover
 from aigc.distributed.haproxy_guard import ConfigEdit
 from aigc.errors import SpecError
 from aigc.specs import ServeSpec

@@ -65,7 +65,11 @@ def test_without_the_actor_each_replica_goes_by_its_own_count(ray_session) -> No
 
 
 def test_what_was_refused_is_given_back_for_all_replicas(ray_session) -> None:
-    key, one, other = limited(10), ClusterRateLimiter("ledger-back"), ClusterRateLimiter("ledger-back")
+    key, one, other = (
+        limited(10),
+        ClusterRateLimiter("ledger-back"),
+        ClusterRateLimiter("ledger-back"),
+    )
     ray.get(one._actor.apply_all.remote([]))
 
     async def use() -> list[float | None]:

@@ -19,9 +19,9 @@ from aigc.service import batcher, keys, rendering
 from aigc.service.errors import OverloadedError, UnhealthyModelError
 from aigc.service.keys import Key
 from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import BatchSlice, RenderJob
 from aigc.service.quota import LocalRateLimiter
 from aigc.service.service import Service
-from aigc.service.queued_requests import BatchSlice, RenderJob
 from tests.endpoint.conftest import Endpoint, serving
 from tests.service.points import one_point
 

@@ -213,7 +213,9 @@ def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> Non
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unhealthy")
         assert "not finite" in refused.json()["error"]["message"]
         assert 1 <= int(refused.headers["retry-after"]) <= 60
-        listed = {row["id"]: row.get("unhealthy") for row in client.get("/v1/models").json()["data"]}
+        listed = {
+            row["id"]: row.get("unhealthy") for row in client.get("/v1/models").json()["data"]
+        }
         assert listed.pop("bad")["version"] == "bad@v1"
         assert listed == dict.fromkeys(("plain", "tiny", "vae"))
         assert client.get("/v1/models/bad").json()["unhealthy"]["version"] == "bad@v1"

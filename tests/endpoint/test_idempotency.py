@@ -23,8 +23,8 @@ from aigc.service import keys
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.service import Service
 from aigc.service.queued_requests import RenderJob
+from aigc.service.service import Service
 from tests.endpoint.conftest import Endpoint
 from tests.service.points import one_point
 

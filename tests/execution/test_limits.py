@@ -5,7 +5,7 @@ import time
 import pytest
 
 from aigc.execution.limits import Limits
-from aigc.execution.pool import WorkerPool, StoppedError
+from aigc.execution.pool import StoppedError, WorkerPool
 from aigc.specs import Budget, Placement
 from tests.execution.units import PaperBackend
 

@@ -16,7 +16,7 @@ from aigc.execution import attempts, local
 from aigc.execution import pool as pool_module
 from aigc.execution.backend import FINALIZING, most_workers
 from aigc.execution.local import LocalBackend
-from aigc.execution.pool import WorkerPool, StoppedError
+from aigc.execution.pool import StoppedError, WorkerPool
 from aigc.specs import Placement
 from tests.execution.units import (
     CLOSING_S,

@@ -114,7 +114,9 @@ def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:
         *("two", "two", "one"),
     ]
     for prompt, right in ((None, [0, 1, 3]), ("a two", [2]), ("", [0, 1, 3])):
-        values = request_conditions.pattern("label", request_conditions.facts_of(config), None, prompt)
+        values = request_conditions.pattern(
+            "label", request_conditions.facts_of(config), None, prompt
+        )
         assert values.tolist() == right
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from aigc.job.keys import ATTEMPT, Ints
 
 from aigc.errors import StorageError
 from aigc.generation import near_duplicate_scan
@@ -14,6 +13,7 @@ from aigc.generation.duplicates import (
     parts,
     signatures,
 )
+from aigc.job.keys import ATTEMPT, Ints
 from aigc.specs import DuplicateGate
 from tests.data.pictures import noise
 

@@ -70,7 +70,9 @@ def test_parts_follow_the_size_that_briefs_ask_for(sets: SetMaker, tmp_path: Pat
     parts = list(item_generator.parts(made))
     assert [len(part.indices) for part in parts] == [22, 3, 2]
     assert [part.refused.total() for part in parts] == [3, 0, 0]
-    assert [file for part in parts for file in item_generator.files(part)] == item_generator.files(made)
+    assert [file for part in parts for file in item_generator.files(part)] == item_generator.files(
+        made
+    )
 
 
 def test_shards_are_sized_by_the_mean_of_the_briefs(sets: SetMaker, tmp_path: Path) -> None:

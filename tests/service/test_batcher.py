@@ -12,10 +12,10 @@ from aigc.service import render_requests
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import QueuedRequest, RenderJob, fair_slices
 from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
-from aigc.service.queued_requests import QueuedRequest, RenderJob, fair_slices
 from aigc.specs.requests import Generation
 from tests.service.points import one_point
 

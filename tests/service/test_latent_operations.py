@@ -16,7 +16,7 @@ from aigc.modalities.image import decode, to_network, to_pixels
 from aigc.modalities.image.reading import decode_file
 from aigc.modalities.image.spec import PrepareImages
 from aigc.service import latent_operations
-from aigc.service.bodies import Edit, WalkEnd, Variation, Walk
+from aigc.service.bodies import Edit, Variation, Walk, WalkEnd
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service

@@ -127,7 +127,10 @@ def test_addresses_say_only_what_differs(service: Service) -> None:
     assert render_requests.address(other, 0) == (
         "/v1/images/tiny@v1/two/7/0.jpg?truncation=0.5&size=32x16&quality=80"
     )
-    assert render_requests.address(ordered(service, "plain", seed=1), 0) == "/v1/images/plain@v1/_/1/0.png"
+    assert (
+        render_requests.address(ordered(service, "plain", seed=1), 0)
+        == "/v1/images/plain@v1/_/1/0.png"
+    )
 
 
 def test_patterns_take_bounded_memory(service: Service) -> None:

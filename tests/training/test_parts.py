@@ -9,11 +9,11 @@ from torch import nn
 from aigc.errors import JobError
 from aigc.families.gan import GanModel
 from aigc.specs import TrainSpec
-from aigc.training.step_random import StepRandom
 from aigc.training.ema import Ema
 from aigc.training.health import Health, HealthVerdict, spread
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor, learning_rate, progress
+from aigc.training.step_random import StepRandom
 from tests.training.helpers import tiny_spec
 
 

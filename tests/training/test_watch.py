@@ -24,9 +24,9 @@ from aigc.modalities.image import to_network
 from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
-from aigc.training.looks import LookMetrics, Look
+from aigc.training.looks import Look, LookMetrics
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
-from aigc.training.watch import TrainingMonitor, MonitorState
+from aigc.training.watch import MonitorState, TrainingMonitor
 from tests.training.helpers import tiny_spec
 from tests.training.test_loop import same, stop_after
 

@@ -10,7 +10,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from aigc.bench.rivals.pictures import PATH, RivalRequest, RivalImages
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 

@@ -8,7 +8,7 @@ import sys
 import litserve
 from starlette.requests import Request
 
-from aigc.bench.rivals.pictures import PATH, RivalRequest, RivalImages
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 BATCH, WAIT_S = 16, 0.002
@@ -34,7 +34,9 @@ class LitServeGenerations(litserve.LitAPI):  # type: ignore[misc]
 
 
 def main(model: str, port: int, fast: bool) -> None:
-    server = litserve.LitServer(LitServeGenerations(model, fast), accelerator="cpu", workers_per_device=1)
+    server = litserve.LitServer(
+        LitServeGenerations(model, fast), accelerator="cpu", workers_per_device=1
+    )
     server.run(
         host="127.0.0.1",
         port=port,

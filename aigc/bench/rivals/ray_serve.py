@@ -13,7 +13,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from aigc.bench.rivals.pictures import PATH, RivalRequest, RivalImages
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 BATCH, WAIT_S = 32, 0.005
