@@ -44,7 +44,7 @@ OnBytes = Callable[[int], None]
 """Hears of each piece of an upload: how many bytes were sent."""
 
 
-def unheard(message: str) -> None:
+def no_notice(message: str) -> None:
     """A `Notice` that goes nowhere."""
 
 
@@ -66,7 +66,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Closing(Generic[Result_co]):
+class Finalizer(Generic[Result_co]):
     """What is left of a unit of work once all is made: `close` waits for disks and networks more
     than it works, so a worker calls it beside its next unit. It gives the unit's result, and tells
     on the way how many bytes went out: an upload may take long, but not stand still."""

@@ -17,21 +17,21 @@ import torch
 from torch import Tensor
 
 from aigc.bench.processes import timed
-from aigc.bench.roofline import Load, measure
+from aigc.bench.roofline import RooflineLoad, measure
 from aigc.bench.rounds import RIVALS, ratio
 from aigc.cpus import usable_cpus
 from aigc.generation.engine import Device, best_precision
 from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.store import ModelStore
-from aigc.types import Json, Notice, unheard
+from aigc.types import Json, Notice, no_notice
 
 _BATCHES = (64, 128, 256)
 _SEARCHED_ITEMS = 16_384
 
 
 @dataclass(frozen=True)
-class Bench:
+class GenerateBench:
     """What to measure. `workers` processes share the machine's cores."""
 
     model: str
@@ -43,7 +43,7 @@ class Bench:
     ray_data: bool = True
 
 
-def run(bench: Bench, notice: Notice = unheard) -> Json:
+def run(bench: GenerateBench, notice: Notice = no_notice) -> Json:
     """Medians over interleaved rounds, ratios, and the rounds themselves."""
     version = ModelStore().resolve(bench.model)
     tensors = ModelStore().load(version)
@@ -61,14 +61,14 @@ def run(bench: Bench, notice: Notice = unheard) -> Json:
     return _summary(bench, version.ref, batch, rounds)
 
 
-def _load(bench: Bench, batch: int, items: int) -> Load:
+def _load(bench: GenerateBench, batch: int, items: int) -> RooflineLoad:
     threads = max(1, usable_cpus() // bench.workers)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Load(items, bench.workers, threads, batch, best_precision(device), device)
+    return RooflineLoad(items, bench.workers, threads, batch, best_precision(device), device)
 
 
 def _best_batch(
-    config: ModelConfig, tensors: dict[str, Tensor], bench: Bench, notice: Notice
+    config: ModelConfig, tensors: dict[str, Tensor], bench: GenerateBench, notice: Notice
 ) -> int:
     """The batch size that is fastest on this machine; the roofline shall be the best there is.
 
@@ -83,7 +83,7 @@ def _best_batch(
     return best
 
 
-def once(bench: Bench, model: str, number: int) -> Json:
+def once(bench: GenerateBench, model: str, number: int) -> Json:
     """One `aigc generate`. Raises JobError."""
     with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
         out = f"{bench.out.rstrip('/')}/{os.getpid()}-{number}" if bench.out else f"{folder}/set"
@@ -104,7 +104,7 @@ def once(bench: Bench, model: str, number: int) -> Json:
     }
 
 
-def _ray_data(bench: Bench, model: str) -> Json:
+def _ray_data(bench: GenerateBench, model: str) -> Json:
     with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
         command = [sys.executable, "-m", f"{RIVALS}.ray_data", model]
         command += [str(bench.items), str(bench.workers), folder]
@@ -117,7 +117,7 @@ def _ray_data(bench: Bench, model: str) -> Json:
     }
 
 
-def _summary(bench: Bench, model: str, batch: int, rounds: list[Json]) -> Json:
+def _summary(bench: GenerateBench, model: str, batch: int, rounds: list[Json]) -> Json:
     names = [name for name in rounds[0] if name != "stages"]
     medians = {name: statistics.median(found[name] for found in rounds) for name in names}
     ratios = {

@@ -41,7 +41,7 @@ _UNKNOWN = 2**62
 
 
 @dataclass(frozen=True)
-class Figures:
+class OpenLoopMetrics:
     """Latencies in milliseconds; NaN where there is nothing to count."""
 
     sent: int
@@ -79,7 +79,7 @@ def drive(
     connections: int,
     headers: dict[str, str] | None = None,
     seed: int = 0,
-) -> Figures:
+) -> OpenLoopMetrics:
     """POST `body` to `url` as JSON `rate_per_s` times a second, on kept connections.
 
     Raises:
@@ -96,7 +96,7 @@ def saturate(
     seconds: float,
     connections: int,
     headers: dict[str, str] | None = None,
-) -> Figures:
+) -> OpenLoopMetrics:
     """As `drive`, in a closed loop: each connection sends again as soon as it is answered."""
     with contextlib.closing(_Client(url, body, connections, headers or {})) as client:
         return _figures(client.run(_at_once(seconds), seconds, closed=True), seconds)
@@ -268,12 +268,12 @@ def _length(head: bytes) -> int:
     return int(rest.partition(b"\r\n")[0])
 
 
-def _figures(asked: list[_Asked], seconds: float) -> Figures:
+def _figures(asked: list[_Asked], seconds: float) -> OpenLoopMetrics:
     good = [each for each in asked if 200 <= each.status < 300]
     refused = [each for each in asked if each.status in _REFUSED]
     latencies_ms, first = _latencies_ms(good), asked[0].due if asked else 0.0
     second = np.array([int(each.due - first) for each in good])
-    return Figures(
+    return OpenLoopMetrics(
         sent=len(asked),
         by_status=dict(sorted(Counter(each.status for each in asked).items())),
         goodput_per_s=len(good) / seconds,

@@ -18,13 +18,13 @@ import numpy as np
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.decode import UnfitError, read
+from aigc.data.decode import RejectedPictureError, read
 from aigc.distributed.evaluate import reuse_or_run
 from aigc.distributed.train import run as train
 from aigc.errors import DataError
 from aigc.evaluation import evaluate_samples
 from aigc.specs import EvaluateSpec, TrainSpec
-from aigc.types import Json, Notice, UInt8Images, unheard
+from aigc.types import Json, Notice, UInt8Images, no_notice
 
 FIGURES = ("fd", "kid", "precision", "recall", "coverage")
 RESULT = "recipes.json"
@@ -33,7 +33,7 @@ _STORE = "AIGC_STORE"
 
 
 @dataclass(frozen=True)
-class Bench:
+class RecipesBench:
     """What to compare; `out` is a local folder that keeps runs, models and figures, so that the
     same command goes on where it was stopped."""
 
@@ -46,7 +46,7 @@ class Bench:
     """By the name of another program, a folder of its pictures a seed."""
 
 
-def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> Json:
+def run(bench: RecipesBench, address: str | None = None, notice: Notice = no_notice) -> Json:
     """Figures of each run, and by contender the median and range over its seeds.
 
     Raises:
@@ -74,7 +74,7 @@ def run(bench: Bench, address: str | None = None, notice: Notice = unheard) -> J
     return result
 
 
-def _trained(spec: TrainSpec, bench: Bench, address: str | None, notice: Notice) -> Json:
+def _trained(spec: TrainSpec, bench: RecipesBench, address: str | None, notice: Notice) -> Json:
     """The figures of one model, which is trained and evaluated unless that is done already."""
     made = train(spec, address, notice=notice)
     report = reuse_or_run(
@@ -104,7 +104,7 @@ def _pictures(folder: str, dataset: Dataset, samples: int) -> UInt8Images:
     shape = (dataset.height, dataset.width, dataset.channels)
     pixels = []
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-        with contextlib.suppress(UnfitError):
+        with contextlib.suppress(RejectedPictureError):
             pixels.append(read(path.read_bytes(), shape, dataset.fit, max_pixels=_MAX_PIXELS))
         if len(pixels) == samples:
             break

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from aigc.generation.ahead import ahead
 from aigc.generation.engine import DTYPES, Device, Precision
+from aigc.generation.prefetch import prefetch
 from aigc.modalities.image import encode, to_pixels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
@@ -34,7 +34,7 @@ _ROW_GROUP_BATCHES = 64
 
 
 @dataclass(frozen=True)
-class Load:
+class RooflineLoad:
     """What one run makes, and with what."""
 
     items: int
@@ -48,7 +48,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Stages:
+class StageTimes:
     """Seconds of one process by stage; what is left of its time is Python. With a GPU those of all
     threads that encode, beside the forward passes."""
 
@@ -58,8 +58,8 @@ class Stages:
 
 
 def measure(
-    config: ModelConfig, tensors: dict[str, torch.Tensor], load: Load
-) -> tuple[float, Stages]:
+    config: ModelConfig, tensors: dict[str, torch.Tensor], load: RooflineLoad
+) -> tuple[float, StageTimes]:
     """(items a second, mean seconds by stage) from when every process is ready to the last file.
 
     Raises:
@@ -87,7 +87,7 @@ def measure(
     if any(worker.exitcode for worker in workers):
         raise RuntimeError("a roofline process failed")
     stages = [results.get() for _ in workers]
-    mean = Stages(*(float(np.mean([getattr(s, name) for s in stages])) for name in _STAGES))
+    mean = StageTimes(*(float(np.mean([getattr(s, name) for s in stages])) for name in _STAGES))
     return load.items / took_s, mean
 
 
@@ -97,7 +97,7 @@ _STAGES = ("forward_s", "encode_s", "write_s")
 def _work(
     config: ModelConfig,
     weights: Path,
-    load: Load,
+    load: RooflineLoad,
     folder: Path,
     at: int,
     barrier: Any,
@@ -128,8 +128,11 @@ _clock = time.perf_counter
 
 
 def _make(
-    load: Load, forward: Callable[[], UInt8Images], labels: pa.Array, writer: pq.ParquetWriter
-) -> Stages:
+    load: RooflineLoad,
+    forward: Callable[[], UInt8Images],
+    labels: pa.Array,
+    writer: pq.ParquetWriter,
+) -> StageTimes:
     """All batches of one process, files encoded where and when `aigc generate` does."""
     forward_s = encode_s = write_s = 0.0
     batches = -(-load.items // (load.processes * load.batch))
@@ -147,16 +150,16 @@ def _make(
         return encode(pixels, load.codec, load.quality), _clock() - begun
 
     pending: list[pa.RecordBatch] = []
-    for number, (files, took_s) in enumerate(ahead(encoded, rendered(), encoders(load))):
+    for number, (files, took_s) in enumerate(prefetch(encoded, rendered(), encoders(load))):
         begun = _clock()
         pending.append(pa.RecordBatch.from_arrays([arrow.files(files), labels], schema=_SCHEMA))
         if len(pending) == _ROW_GROUP_BATCHES or number == batches - 1:
             writer.write_table(pa.Table.from_batches(pending))
             pending = []
         encode_s, write_s = encode_s + took_s, write_s + _clock() - begun
-    return Stages(forward_s, encode_s, write_s)
+    return StageTimes(forward_s, encode_s, write_s)
 
 
-def encoders(load: Load) -> int:
+def encoders(load: RooflineLoad) -> int:
     """Threads of a process that encode: as in `aigc generate`, beside a GPU and after a CPU."""
     return 1 if load.device == "cpu" else max(2, load.threads)

@@ -19,7 +19,7 @@ from aigc.bench.servers import SERVERS, Running, running
 from aigc.cpus import usable_cpus
 from aigc.errors import SpecError
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Notice, unheard
+from aigc.types import Json, Notice, no_notice
 
 LOADS = ("one", "many", "open")
 _WARM_S = 2.0
@@ -31,7 +31,7 @@ _OPEN_CONNECTIONS = 256
 
 
 @dataclass(frozen=True)
-class Bench:
+class ServeBench:
     model: str
     rounds: int = 3
     seconds: float = 10.0
@@ -50,7 +50,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ServeMetrics:
     """Of one server under one load."""
 
     requests_per_s: float
@@ -77,7 +77,7 @@ def named(only: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(only or SERVERS)
 
 
-def run(bench: Bench, notice: Notice = unheard) -> Json:
+def run(bench: ServeBench, notice: Notice = no_notice) -> Json:
     """Medians over interleaved rounds, ratios, and the rounds themselves.
 
     Raises:
@@ -115,7 +115,7 @@ def _turned(names: list[str], by: int) -> list[str]:
     return names[by:] + names[:by]
 
 
-def _measured(bench: Bench, version: ModelVersion, name: str) -> Json:
+def _measured(bench: ServeBench, version: ModelVersion, name: str) -> Json:
     one, many = (_body(version, n) for n in (1, bench.many))
     with running(name, version.ref, one, bench.same_network) as server:
         single = _loaded(bench, server, one, 1, bench.connections)
@@ -131,12 +131,14 @@ def _body(version: ModelVersion, n: int) -> bytes:
     return json.dumps(asked).encode()
 
 
-def _loaded(bench: Bench, server: Running, body: bytes, n: int, connections: int) -> Figures:
+def _loaded(
+    bench: ServeBench, server: Running, body: bytes, n: int, connections: int
+) -> ServeMetrics:
     wrk.drive(server.url, body, connections, min(_WARM_S, bench.seconds))
     before_s = server.family.cpu_s()
     load = wrk.drive(server.url, body, connections, bench.seconds)
     used_s = server.family.cpu_s() - before_s
-    return Figures(
+    return ServeMetrics(
         requests_per_s=load.requests_per_s,
         images_per_s=load.requests_per_s * n,
         p50_ms=load.p50_ms,
@@ -149,12 +151,12 @@ def _loaded(bench: Bench, server: Running, body: bytes, n: int, connections: int
     )
 
 
-def _crowded(bench: Bench, server: Running, body: bytes, due_per_s: float) -> Figures:
+def _crowded(bench: ServeBench, server: Running, body: bytes, due_per_s: float) -> ServeMetrics:
     before_s = server.family.cpu_s()
     seen = open_loop.drive(server.url, body, due_per_s, bench.seconds, _OPEN_CONNECTIONS)
     used_s = server.family.cpu_s() - before_s
     good = round(seen.goodput_per_s * bench.seconds)
-    return Figures(
+    return ServeMetrics(
         requests_per_s=seen.goodput_per_s,
         images_per_s=seen.goodput_per_s,
         p50_ms=seen.p50_ms,
@@ -168,13 +170,13 @@ def _crowded(bench: Bench, server: Running, body: bytes, due_per_s: float) -> Fi
     )
 
 
-def _bulk(bench: Bench, model: str, number: int) -> float:
-    job = generate.Bench(model, bench.bulk_items, workers=usable_cpus())
+def _bulk(bench: ServeBench, model: str, number: int) -> float:
+    job = generate.GenerateBench(model, bench.bulk_items, workers=usable_cpus())
     rate: float = generate.once(job, model, number)["generate_items_per_s"]
     return rate
 
 
-def _summary(bench: Bench, model: str, names: list[str], rounds: list[Json]) -> Json:
+def _summary(bench: ServeBench, model: str, names: list[str], rounds: list[Json]) -> Json:
     found: Json = {
         "model": model,
         **{key: value for key, value in asdict(bench).items() if key not in ("model", "servers")},

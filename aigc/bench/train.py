@@ -24,14 +24,14 @@ from aigc.cpus import usable_cpus
 from aigc.errors import JobError, SpecError
 from aigc.specs import GanModel, TrainSpec, dump
 from aigc.training.device import has_fast_bf16, training_device
-from aigc.types import Json, Notice, unheard
+from aigc.types import Json, Notice, no_notice
 
 _LOOP = "aigc.bench.training_loop"
 _BARE = f"{RIVALS}.bare_training"
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrainBench:
     """What to measure: `steps` steps of `spec`, whose own limits and places are replaced."""
 
     spec: TrainSpec
@@ -49,7 +49,7 @@ class Bench:
         return [name for name, wanted in names.items() if wanted]
 
 
-def run(bench: Bench, notice: Notice = unheard) -> Json:
+def run(bench: TrainBench, notice: Notice = no_notice) -> Json:
     """Medians over interleaved rounds, ratios of step times within rounds, and the rounds.
 
     Raises:
@@ -97,7 +97,7 @@ def _comparable(spec: TrainSpec, notice: Notice) -> TrainSpec:
     return spec.model_copy(update=plain)
 
 
-def _once(name: str, bench: Bench) -> Json:
+def _once(name: str, bench: TrainBench) -> Json:
     """One run of one contender in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="aigc-bench-") as folder:
         spec = _spec(bench, folder)
@@ -119,7 +119,7 @@ def _once(name: str, bench: Bench) -> Json:
     return {f"{name}_{key}": value for key, value in figures.items()}
 
 
-def _spec(bench: Bench, folder: str) -> TrainSpec:
+def _spec(bench: TrainBench, folder: str) -> TrainSpec:
     """The recipe with as many steps as are measured after the first `log_every`."""
     spec = bench.spec
     fast = spec.precision == "bf16" or (
@@ -140,12 +140,12 @@ def _spec(bench: Bench, folder: str) -> TrainSpec:
     return spec.model_copy(update=update)
 
 
-def _threads(bench: Bench) -> int:
+def _threads(bench: TrainBench) -> int:
     """Of each worker of each contender: the machine's cores are shared out evenly."""
     return max(1, usable_cpus() // bench.workers)
 
 
-def _command(name: str, spec: str, bench: Bench) -> list[str]:
+def _command(name: str, spec: str, bench: TrainBench) -> list[str]:
     if name == "train":
         return [sys.executable, "-m", "aigc", "train", spec, "--json"]
     launcher = [sys.executable]
@@ -171,7 +171,7 @@ def _per_step(seconds: list[float], log_every: int) -> float:
     return (seconds[-1] - seconds[0]) / ((len(seconds) - 1) * log_every)
 
 
-def _summary(bench: Bench, rounds: list[Json]) -> Json:
+def _summary(bench: TrainBench, rounds: list[Json]) -> Json:
     medians = {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
     ratios = {
         f"{name}_to_bare": ratio(rounds, f"{name}_step_ms", "bare_step_ms")

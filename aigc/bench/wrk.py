@@ -33,7 +33,7 @@ end
 
 
 @dataclass(frozen=True)
-class Load:
+class WrkMetrics:
     """What a client saw."""
 
     requests_per_s: float
@@ -61,7 +61,7 @@ def require() -> str:
     return found
 
 
-def drive(url: str, body: bytes, connections: int, seconds: float) -> Load:
+def drive(url: str, body: bytes, connections: int, seconds: float) -> WrkMetrics:
     """Each connection sends `body` by POST, waits for the answer, and sends it again.
 
     Raises:
@@ -94,7 +94,7 @@ def drive(url: str, body: bytes, connections: int, seconds: float) -> Load:
     return parse(done.stdout)
 
 
-def parse(output: str) -> Load:
+def parse(output: str) -> WrkMetrics:
     """The line that our script writes after wrk's own. Raises JobError: there is none."""
     lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
@@ -102,7 +102,7 @@ def parse(output: str) -> Load:
     found: Json = json.loads(lines[-1])
     took_s = found["took_us"] / 1e6
     good = found["requests"] - found["refused"]
-    return Load(
+    return WrkMetrics(
         requests_per_s=good / took_s,
         **{f"{name}_ms": found[f"{name}_us"] / 1e3 for name in ("p50", "p95", "p99", "max")},
         answered=found["requests"],

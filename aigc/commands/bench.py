@@ -54,12 +54,12 @@ def generate(
 
     Example: aigc bench generate fashion --items 200000 --rounds 3
     """
-    from aigc.bench.generate import Bench, run
-    from aigc.execution.local import local_room
+    from aigc.bench.generate import GenerateBench, run
+    from aigc.execution.local import local_capacity
     from aigc.specs import Placement
 
-    workers = workers or local_room(Placement())
-    found = run(Bench(model, items, rounds, workers, out, ray_data), say)
+    workers = workers or local_capacity(Placement())
+    found = run(GenerateBench(model, items, rounds, workers, out, ray_data), say)
     if as_json:
         print_json(found)
         return
@@ -113,7 +113,7 @@ def serve(
     """
     from aigc.bench import serve as serving
 
-    bench = serving.Bench(
+    bench = serving.ServeBench(
         model,
         rounds,
         seconds,
@@ -121,7 +121,7 @@ def serve(
         servers=serving.named(only),
         same_network=same_network,
         rate=rate,
-        bulk_items=serving.Bench.bulk_items if bulk else 0,
+        bulk_items=serving.ServeBench.bulk_items if bulk else 0,
     )
     found = serving.run(bench, say)
     if as_json:
@@ -178,12 +178,12 @@ def train(
 
     Example: aigc bench train --data data/fashion --preset relativistic --steps 200 --rounds 3
     """
-    from aigc.bench.train import Bench, run
+    from aigc.bench.train import TrainBench, run
     from aigc.commands.train import resolve
 
     values = overrides(settings, data=data, name="bench")
     spec = resolve(spec_file or spec_option, preset, values)
-    found = run(Bench(spec, steps, rounds, workers, ray, compiled), say)
+    found = run(TrainBench(spec, steps, rounds, workers, ray, compiled), say)
     if as_json:
         print_json(found)
         return
@@ -236,14 +236,14 @@ def recipes(
 
     Example: aigc bench recipes data/shop --recipe adaptive --recipe dcgan --seconds 1800
     """
-    from aigc.bench.recipes import FIGURES, Bench, run
+    from aigc.bench.recipes import FIGURES, RecipesBench, run
 
     names = recipe or ["adaptive", "relativistic", "dcgan"]
     specs = {
         Path(name).stem: [_timed(name, data, out, seconds, seed, settings) for seed in range(seeds)]
         for name in names
     }
-    found = run(Bench(data, specs, out, samples, _folders(pictures)), address, say)
+    found = run(RecipesBench(data, specs, out, samples, _folders(pictures)), address, say)
     if as_json:
         print_json(found)
         return

@@ -43,7 +43,7 @@ def serve(
     Example: aigc serve fashion --port 8000
     """
     from aigc.distributed import proxy
-    from aigc.distributed.place import is_on_cluster
+    from aigc.distributed.runtime import is_on_cluster
     from aigc.specs import ServeSpec, load
 
     values = overrides(

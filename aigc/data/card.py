@@ -12,7 +12,7 @@ import yaml
 
 from aigc import __version__, storage
 from aigc.data import archives, attribution, layout
-from aigc.data.decode import UnfitError
+from aigc.data.decode import RejectedPictureError
 from aigc.data.selection import Selection
 from aigc.data.sources import Source
 from aigc.errors import StorageError
@@ -84,7 +84,7 @@ def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -
 
 def _licence_text(uri: str) -> bytes | None:
     """The file LICENSE of a source; None where there is none."""
-    with contextlib.suppress(StorageError, UnfitError):
+    with contextlib.suppress(StorageError, RejectedPictureError):
         text = archives.read_bytes(uri) if uri else b""
         if text and len(text) <= _MOST_LICENCE_BYTES:
             return text

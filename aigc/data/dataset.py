@@ -31,7 +31,7 @@ _THREAD_ITEMS = 512
 
 
 @dataclass(frozen=True)
-class Block:
+class RowGroup:
     """One Parquet row group, the unit of reading: rows `start` ≤ r < `start + rows` of a split."""
 
     uri: str
@@ -129,10 +129,10 @@ class Dataset:
         return self.height * self.width * self.channels
 
     @cached_property
-    def _blocks(self) -> dict[str, tuple[Block, ...]]:
+    def _blocks(self) -> dict[str, tuple[RowGroup, ...]]:
         return {split: tuple(self._of(files)) for split, files in self.info["files"].items()}
 
-    def blocks(self, split: str) -> tuple[Block, ...]:
+    def blocks(self, split: str) -> tuple[RowGroup, ...]:
         """The row groups of a split, in stored order."""
         if split not in self._blocks:
             raise DataError(f"{self.uri}: no split {split!r}; it has {', '.join(self._blocks)}")
@@ -234,17 +234,19 @@ class Dataset:
             np.int64
         )  # its own, to be written to
 
-    def _of(self, files: list[Json]) -> Iterator[Block]:
+    def _of(self, files: list[Json]) -> Iterator[RowGroup]:
         start = 0
         for file in files:
             uri = storage.join(self.uri, file["file"])
             for group, rows in enumerate(file["row_groups"]):
                 size_bytes = file["size_bytes"] * rows // max(1, file["rows"])
-                yield Block(uri, group, start, rows, size_bytes)
+                yield RowGroup(uri, group, start, rows, size_bytes)
                 start += rows
 
 
-def read_block(block: Block, rows: Ints | None = None, columns: Sequence[str] = PIXELS) -> pa.Table:
+def read_block(
+    block: RowGroup, rows: Ints | None = None, columns: Sequence[str] = PIXELS
+) -> pa.Table:
     """A block's encoded images and labels, or other `columns`; all or some rows of it.
 
     Raises:

@@ -34,7 +34,7 @@ _GROUP, _ROUNDING = 1024.0, 1e-6
 
 
 @dataclass(frozen=True)
-class Rows:
+class DuplicateRows:
     """Fingerprints of N images, see `fingerprints`; `protected` rows are never dropped."""
 
     content: npt.NDArray[np.void]
@@ -52,7 +52,7 @@ class Duplicate:
     rmse: float
 
 
-def find(rows: Rows, spec: PrepareSpec, load: Load) -> list[Duplicate]:
+def find(rows: DuplicateRows, spec: PrepareSpec, load: Load) -> list[Duplicate]:
     """Rows to drop, each with the row that stays for it."""
     found = exact(rows) if spec.duplicates == "drop" else []
     if spec.near_duplicates == "drop":
@@ -62,7 +62,7 @@ def find(rows: Rows, spec: PrepareSpec, load: Load) -> list[Duplicate]:
     return found
 
 
-def exact(rows: Rows) -> list[Duplicate]:
+def exact(rows: DuplicateRows) -> list[Duplicate]:
     """Rows with the pixels of an earlier row."""
     _, first, inverse = np.unique(rows.content, return_index=True, return_inverse=True)
     keeper = first[inverse]
@@ -70,7 +70,7 @@ def exact(rows: Rows) -> list[Duplicate]:
     return [Duplicate(int(row), int(keeper[row]), "exact", 0.0) for row in np.flatnonzero(again)]
 
 
-def near(rows: Rows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplicate]:
+def near(rows: DuplicateRows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplicate]:
     """Rows close to an earlier row that stays: in hash first, then in pixels.
 
     Candidate pairs are made and judged in the order of their later row, a stretch at a time, and
@@ -116,7 +116,7 @@ class _Band:
         return earlier[wanted], later[wanted]
 
 
-def _bands(rows: Rows, alive: Ints, spec: PrepareSpec) -> list[_Band]:
+def _bands(rows: DuplicateRows, alive: Ints, spec: PrepareSpec) -> list[_Band]:
     """Hashes that differ in at most d bits agree wholly in one of d + 1 bands."""
     edges = np.linspace(0, 64, spec.near_duplicate_distance + 2).astype(int)
     return [
@@ -124,7 +124,7 @@ def _bands(rows: Rows, alive: Ints, spec: PrepareSpec) -> list[_Band]:
     ]
 
 
-def _band(rows: Rows, alive: Ints, low: int, high: int, spec: PrepareSpec) -> _Band:
+def _band(rows: DuplicateRows, alive: Ints, low: int, high: int, spec: PrepareSpec) -> _Band:
     band = (rows.phash[alive] >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
     mean = rows.mean[alive]
     sorting = np.lexsort((mean, band))
@@ -140,7 +140,7 @@ def _band(rows: Rows, alive: Ints, low: int, high: int, spec: PrepareSpec) -> _B
 
 
 def _candidates(
-    rows: Rows, alive: Ints, gone: npt.NDArray[np.bool_], spec: PrepareSpec
+    rows: DuplicateRows, alive: Ints, gone: npt.NDArray[np.bool_], spec: PrepareSpec
 ) -> Iterator[Pairs]:
     """Pairs (earlier, later) not ruled out by hash, brightness or thumbnail, in order of later,
     then of earlier. `gone` may grow meanwhile."""
@@ -167,7 +167,9 @@ def _stretches(bands: list[_Band], count: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _alike(rows: Rows, earlier: Ints, later: Ints, spec: PrepareSpec) -> npt.NDArray[np.bool_]:
+def _alike(
+    rows: DuplicateRows, earlier: Ints, later: Ints, spec: PrepareSpec
+) -> npt.NDArray[np.bool_]:
     """Whether the thumbnails allow that the pixels are close."""
     found = np.empty(len(earlier), bool)
     for start in range(0, len(earlier), _THUMBNAILS):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from aigc import storage
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
 from aigc.data.classes import class_name, natural, require_few
-from aigc.data.decode import UnfitError, decode_file
+from aigc.data.decode import RejectedPictureError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.label_cells import Spellings
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Item, Source, chunk_items, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Source, SourceItem, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
@@ -51,18 +51,18 @@ class FileChunk:
 
     files: tuple[PictureFile, ...]
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
-        def load(file: PictureFile) -> Item:
+    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
+        def load(file: PictureFile) -> SourceItem:
             try:
                 if file.reason:
-                    raise UnfitError(file.reason)
+                    raise RejectedPictureError(file.reason)
                 if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
-                    raise UnfitError(f"file of {file.size_bytes:,} bytes, left unread")
+                    raise RejectedPictureError(f"file of {file.size_bytes:,} bytes, left unread")
                 said = _joined(file.notes, sidecars.read(file.side_files, spec))
                 pixels = decode_file(archives.read_bytes(file.uri), spec)
-                return Item(file.id, file.label, file.test, pixels, notes=said)
-            except UnfitError as reason:
-                return Item(file.id, file.label, file.test, None, str(reason))
+                return SourceItem(file.id, file.label, file.test, pixels, notes=said)
+            except RejectedPictureError as reason:
+                return SourceItem(file.id, file.label, file.test, None, str(reason))
 
         with ThreadPoolExecutor(_READ_THREADS) as pool:
             yield from pool.map(load, self.files)

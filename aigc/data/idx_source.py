@@ -14,7 +14,7 @@ from aigc import storage
 from aigc.data import archives, classes, idx
 from aigc.data.decode import from_array
 from aigc.data.entries import Entries
-from aigc.data.sources import Chunk, Item, Source, chunk_items
+from aigc.data.sources import Chunk, Source, SourceItem, chunk_items
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 
@@ -37,14 +37,14 @@ class IdxChunk:
     """Sorted: the label of each class in the file."""
     transposed: bool = False
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
+    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
         pixels, labels = _load(self.images, 3), _load(self.labels, 1)
         pixels = pixels.transpose(0, 2, 1) if self.transposed else pixels
         known = np.searchsorted(self.values, labels)
         for number in self.numbers:
             id = f"{self.split}-{number:08d}"
             test = self.split != "train"
-            yield Item(id, int(known[number]), test, from_array(pixels[number], spec))
+            yield SourceItem(id, int(known[number]), test, from_array(pixels[number], spec))
 
 
 def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aigc.data.dataset import PIXELS, Block, Dataset, read_block
+from aigc.data.dataset import PIXELS, Dataset, RowGroup, read_block
 from aigc.errors import DataError
 from aigc.types import Labels, UInt8Images
 
@@ -29,7 +29,7 @@ _MEMORY_BYTES = 2 * 2**30
 class Piece:
     """A rank's part of one window, in the order to be seen."""
 
-    window: list[Block]
+    window: list[RowGroup]
     rows: Ints
     """Positions in the window's blocks laid end to end."""
 
@@ -171,7 +171,7 @@ class Loader:
                 yield Piece(window, shown[order[mine]])
             start += rows
 
-    def _shown(self, window: list[Block]) -> Ints:
+    def _shown(self, window: list[RowGroup]) -> Ints:
         """Positions in the window's blocks laid end to end, each as often as an epoch shows it."""
         positions = np.arange(sum(block.rows for block in window))
         if self._repeats is None:
@@ -180,10 +180,10 @@ class Loader:
         repeated: Ints = np.repeat(positions, np.concatenate(parts))
         return repeated
 
-    def _windows(self, epoch: int) -> list[list[Block]]:
+    def _windows(self, epoch: int) -> list[list[RowGroup]]:
         if self._in_memory:
             return [list(self._blocks)]
-        windows: list[list[Block]] = [[]]
+        windows: list[list[RowGroup]] = [[]]
         size_bytes = 0
         for number in np.random.default_rng([self._seed, epoch, 0]).permutation(len(self._blocks)):
             block = self._blocks[number]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aigc.data import duplicates, work
-from aigc.data.shards import Rows
+from aigc.data.shards import SplitRows
 from aigc.data.sources import Source
 from aigc.specs import PrepareSpec
 from aigc.types import Json, UInt8Images
@@ -39,13 +39,13 @@ class Selection:
         values: npt.NDArray[np.int64] = self.index.column(name).to_numpy()
         return values
 
-    def rows(self, split: str) -> Rows:
+    def rows(self, split: str) -> SplitRows:
         """The split's rows for the second pass."""
         chosen = self.numbers(split)
         files, rows, size_bytes, lots = (
             self.column(name)[chosen] for name in ("file", "row", "size_bytes", "lot")
         )
-        return Rows(files, rows, size_bytes, lots.astype(np.uint64))
+        return SplitRows(files, rows, size_bytes, lots.astype(np.uint64))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,13 +151,13 @@ def _divide(
     return side
 
 
-def _fingerprints(good: pa.Table) -> duplicates.Rows:
+def _fingerprints(good: pa.Table) -> duplicates.DuplicateRows:
     def fixed(name: str, width: int) -> npt.NDArray[np.uint8]:
         column = pa.concat_arrays(good.column(name).chunks)
         flat = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, width)
         return flat[column.offset : column.offset + len(column)]
 
-    return duplicates.Rows(
+    return duplicates.DuplicateRows(
         content=np.ascontiguousarray(fixed("content", 16)).view("V16").reshape(-1),
         phash=good.column("phash").to_numpy().astype(np.uint64),
         thumbnail=fixed("thumbnail", 64),

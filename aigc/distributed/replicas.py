@@ -12,8 +12,8 @@ from ray import serve
 from ray.serve.context import _get_global_client
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
-from aigc.distributed.front import APPLICATION
-from aigc.distributed.growth import Amounts, described, fits, may_grow
+from aigc.distributed.autoscaler import Amounts, described, fits, may_grow
+from aigc.distributed.proxy_admission import APPLICATION
 from aigc.errors import JobError, PlacementError
 from aigc.execution.local import machine
 from aigc.specs import ServeSpec
@@ -24,7 +24,7 @@ _SILENT_S = 10.0
 _ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE)
 
 
-def require_room(spec: ServeSpec) -> None:
+def require_capacity(spec: ServeSpec) -> None:
     """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     refused = _refused(spec, [node["Resources"] for node in nodes])
@@ -32,7 +32,7 @@ def require_room(spec: ServeSpec) -> None:
         raise refused
 
 
-def require_room_here(spec: ServeSpec) -> None:
+def require_capacity_here(spec: ServeSpec) -> None:
     """The same of this machine, before Ray has started on it, which takes its time."""
     if refused := _refused(spec, [machine()]):
         raise refused

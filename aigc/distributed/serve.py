@@ -25,10 +25,10 @@ from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
-from aigc.distributed import failover, front, listening, replicas
-from aigc.distributed.front import APPLICATION
-from aigc.distributed.ledger import ClusterLedger
-from aigc.distributed.place import is_on_cluster
+from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
+from aigc.distributed.proxy_admission import APPLICATION
+from aigc.distributed.rate_limiter import ClusterRateLimiter
+from aigc.distributed.runtime import is_on_cluster
 from aigc.distributed.session import connect
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
@@ -39,7 +39,7 @@ from aigc.service.settings import ServiceSettings
 from aigc.specs import ServeSpec
 from aigc.specs import build as build_spec
 from aigc.store import ModelStore
-from aigc.types import Json, Notice, unheard
+from aigc.types import Json, Notice, no_notice
 
 _KEEP_ALIVE_S = 75
 _POLL_S = 0.1
@@ -62,10 +62,10 @@ class Endpoint:
             self._settings,
             replica=name,
             access_log_file=file,
-            proxy_metrics_port=front.metrics_port(),
+            proxy_metrics_port=proxy_admission.metrics_port(),
             adds_id=False,
         )
-        return create_app(self._service, settings, ClusterLedger())
+        return create_app(self._service, settings, ClusterRateLimiter())
 
     def check_health(self) -> None:
         """Serve replaces a replica whose queue no longer moves."""
@@ -123,11 +123,11 @@ def from_config(args: Json) -> serve.Application:
     store = values.pop("store", None)
     spec = build_spec(ServeSpec, values)
     if ray.is_initialized():  # where it is deployed
-        listening.require_closed(spec)
+        bind_check.require_closed(spec)
     return application(spec, store)
 
 
-def export_config(spec: ServeSpec, notice: Notice = unheard) -> str:
+def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
     """The YAML that `serve deploy` and a RayService take; checked against Ray's own schema.
 
     It says where it listens, so that whoever deploys it needs keys as much as who exports it.
@@ -152,7 +152,7 @@ def export_config(spec: ServeSpec, notice: Notice = unheard) -> str:
         ],
     }
     ServeDeploySchema.model_validate(config)
-    if fields := " and ".join(front.settings(spec)):
+    if fields := " and ".join(proxy_admission.settings(spec)):
         notice(
             f"{fields}: the nodes' HAProxy knows only what `aigc serve --export-environment` was "
             "given there; give it the same settings"
@@ -161,7 +161,9 @@ def export_config(spec: ServeSpec, notice: Notice = unheard) -> str:
 
 
 @contextmanager
-def running(spec: ServeSpec, address: str | None = None, notice: Notice = unheard) -> Iterator[str]:
+def running(
+    spec: ServeSpec, address: str | None = None, notice: Notice = no_notice
+) -> Iterator[str]:
     """The endpoint, up inside the block; the URL, once the first replica is ready.
 
     Raises:
@@ -174,9 +176,9 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
     if (source := _keys(spec)) and (warning := keys.exposed(source)):
         notice(warning)
     if not on_cluster:
-        replicas.require_room_here(spec)
+        replicas.require_capacity_here(spec)
     with connect(address, relay=False):  # Serve reports a failed replica by tracebacks
-        replicas.require_room(spec)
+        replicas.require_capacity(spec)
         _hear_sigterm()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         options = HTTPOptions(host=spec.host, port=spec.port, **_http_limits())
@@ -185,7 +187,7 @@ def running(spec: ServeSpec, address: str | None = None, notice: Notice = unhear
         ours = APPLICATION not in serve.status().applications
         if not ours:
             notice("an endpoint is already running there; its replicas are replaced one by one")
-        host, port = listening.require_closed(spec, notice)
+        host, port = bind_check.require_closed(spec, notice)
         try:
             _run(application(spec, ModelStore().uri), _blocking=False, name=APPLICATION)
             replicas.wait(spec, notice)
@@ -235,7 +237,7 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
                 f"sets = {uri}: not found; name a content set or a folder of content sets"
             )
     if not on_cluster:
-        listening.require_port(spec)
+        bind_check.require_port(spec)
 
 
 def _ongoing(spec: ServeSpec) -> int:
@@ -243,7 +245,10 @@ def _ongoing(spec: ServeSpec) -> int:
 
 
 def _http_limits() -> dict[str, Any]:
-    return {"request_timeout_s": float(failover.REQUEST_S), "keep_alive_timeout_s": _KEEP_ALIVE_S}
+    return {
+        "request_timeout_s": float(proxy_failover.REQUEST_S),
+        "keep_alive_timeout_s": _KEEP_ALIVE_S,
+    }
 
 
 def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
@@ -253,7 +258,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         device="cuda" if spec.gpus_per_replica else "cpu",
         precision=spec.precision,
         micro_batch=spec.micro_batch,
-        threads=max(1, int(spec.cpus_per_replica) // ServiceSettings.lanes),
+        threads=max(1, int(spec.cpus_per_replica) // ServiceSettings.render_threads),
         separate=spec.separate,
         memory_bytes=spec.memory_bytes,
         watch_s=spec.watch_s,
@@ -273,7 +278,7 @@ def _keys(spec: ServeSpec) -> str | None:
 def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
     return EndpointSettings(
         max_in_flight=spec.max_in_flight,
-        request_s=float(failover.REQUEST_S),
+        request_s=float(proxy_failover.REQUEST_S),
         keys=_keys(spec),
         public_url=spec.public_url,
         url_lifetime_s=spec.url_lifetime_s,

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 
 from aigc.cpus import usable_cpus
 from aigc.distributed.address import named, require_cluster
-from aigc.distributed.growth import described, fits, may_grow
+from aigc.distributed.autoscaler import described, fits, may_grow
 from aigc.distributed.ray_errors import reason
 from aigc.distributed.session_end import nothing_left
 from aigc.errors import AigcError, JobError, PlacementError
@@ -136,14 +136,14 @@ def plan_workers(placement: Placement, units: int | None = None) -> Workers:
         gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in live) else 0.0
     needs = {"CPU": placement.cpus_per_worker, "GPU": gpus}
     workers = Workers(0, needs["CPU"], gpus)
-    room = room_for(workers)
+    room = capacity_for(workers)
     wanted = placement.workers or max(1, room)
     if wanted > room and not may_grow(nodes, needs):
         raise PlacementError(_refusal(wanted, room, needs, live))
     return dataclasses.replace(workers, count=min(wanted, units or wanted))
 
 
-def room_for(workers: Workers) -> int:
+def capacity_for(workers: Workers) -> int:
     """How many such workers the nodes that are there hold, idle or not."""
     needs = {"CPU": workers.cpus, "GPU": workers.gpus}
     return sum(fits(node, needs) for node in _live())

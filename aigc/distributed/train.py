@@ -26,14 +26,14 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from aigc import storage, training
-from aigc.distributed.mailbox import Line, open_mailbox
+from aigc.distributed.channel import ChannelSender, open_channel
 from aigc.distributed.ray_errors import reason
 from aigc.distributed.session import Workers, connect, plan_workers
 from aigc.errors import AigcError, JobError, PlacementError
 from aigc.execution.publish import publish
 from aigc.specs import Placement, TrainSpec
 from aigc.training import TrainResult
-from aigc.types import Json, Notice, Report, silent, unheard
+from aigc.types import Json, Notice, Report, no_notice, silent
 
 _POLL_S = 0.5
 _ANSWER_S = 60.0
@@ -60,7 +60,7 @@ def run(
     spec: TrainSpec,
     address: str | None = None,
     report: Report = silent,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> Json:
     """Train on the cluster at `address` (none: this machine), publish, and say what came of it.
 
@@ -106,19 +106,19 @@ def _plan(spec: TrainSpec) -> Workers:
 
 
 def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> TrainResult:
-    mailbox = open_mailbox()
+    channel = open_channel()
     outcome: list[BaseException | None] = []
     with _environment(spec.placement), _on_sigterm() as stopping:
-        trainer = _trainer(spec, workers, mailbox)
+        trainer = _trainer(spec, workers, channel)
         thread = threading.Thread(target=_call, args=(trainer, outcome), daemon=True)
         thread.start()
         try:
-            _follow(thread, mailbox, report, notice, stopping)
+            _follow(thread, channel, report, notice, stopping)
         except KeyboardInterrupt:
-            _stop(mailbox, thread)
+            _stop(channel, thread)
             raise
-        failure, result = _ask(mailbox.outcome.remote())
-        _pass_on(mailbox, notice)
+        failure, result = _ask(channel.outcome.remote())
+        _pass_on(channel, notice)
     if failure is not None:
         raise failure
     if outcome and outcome[0] is not None:
@@ -128,13 +128,13 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
     return result
 
 
-def _trainer(spec: TrainSpec, workers: Workers, mailbox: Any) -> _Trainer:
+def _trainer(spec: TrainSpec, workers: Workers, channel: Any) -> _Trainer:
     """Ray Train insists on a place for checkpoints. The loop saves its own, so that place is in
     memory, and nothing is left of it."""
     resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     return _Trainer(
         _work,
-        train_loop_config={"spec": spec, "mailbox": mailbox, "cpus": workers.cpus},
+        train_loop_config={"spec": spec, "mailbox": channel, "cpus": workers.cpus},
         torch_config=TorchConfig(timeout_s=int(spec.placement.silence_s)),
         scaling_config=ScalingConfig(
             num_workers=workers.count,
@@ -160,13 +160,13 @@ def _work(config: dict[str, Any]) -> None:
     A worker that fails alone still raises, so that Ray Train releases the others, which wait for
     it; they then find the failure posted and leave.
     """
-    spec, mailbox = config["spec"], config["mailbox"]
+    spec, channel = config["spec"], config["mailbox"]
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    if ray.get(mailbox.arrive.remote(rank), timeout=_ANSWER_S):
+    if ray.get(channel.arrive.remote(rank), timeout=_ANSWER_S):
         return
     torch.set_num_threads(max(1, int(config["cpus"])))
-    line = Line(mailbox)
+    line = ChannelSender(channel)
     try:
         result = training.train(
             spec,
@@ -177,12 +177,12 @@ def _work(config: dict[str, Any]) -> None:
             notice=line.notice,
         )
     except AigcError as error:
-        ray.get(mailbox.fail.remote(error), timeout=_ANSWER_S)
+        ray.get(channel.fail.remote(error), timeout=_ANSWER_S)
         if world > 1:
             raise
         return
     if rank == 0:
-        ray.get(mailbox.finish.remote(result), timeout=_ANSWER_S)
+        ray.get(channel.finish.remote(result), timeout=_ANSWER_S)
 
 
 def _call(trainer: _Trainer, outcome: list[BaseException | None]) -> None:
@@ -195,7 +195,7 @@ def _call(trainer: _Trainer, outcome: list[BaseException | None]) -> None:
 
 def _follow(
     thread: threading.Thread,
-    mailbox: Any,
+    channel: Any,
     report: Report,
     notice: Notice,
     stopping: threading.Event,
@@ -205,10 +205,10 @@ def _follow(
     while thread.is_alive():
         thread.join(_POLL_S)
         if stopping.is_set():
-            _stop(mailbox, thread)
+            _stop(channel, thread)
             return
-        _pass_on(mailbox, notice)
-        latest, started = _ask(mailbox.latest.remote())
+        _pass_on(channel, notice)
+        latest, started = _ask(channel.latest.remote())
         if started > max(1, starts):
             notice("a worker was lost; continuing from the last checkpoint")
         starts = started
@@ -217,14 +217,14 @@ def _follow(
             report(done, total, **figures)
 
 
-def _pass_on(mailbox: Any, notice: Notice) -> None:
-    for message in _ask(mailbox.notes.remote()):
+def _pass_on(channel: Any, notice: Notice) -> None:
+    for message in _ask(channel.notes.remote()):
         notice(message)
 
 
-def _stop(mailbox: Any, thread: threading.Thread) -> None:
+def _stop(channel: Any, thread: threading.Thread) -> None:
     """Ask rank 0 for a last checkpoint and wait for it, but not for ever."""
-    _ask(mailbox.stop.remote())
+    _ask(channel.stop.remote())
     until = time.monotonic() + _LAST_CHECKPOINT_S
     while thread.is_alive() and time.monotonic() < until:
         thread.join(_POLL_S)

@@ -19,18 +19,18 @@ from starlette.requests import Request
 from aigc.endpoint.charges import Charge
 from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
-from aigc.service.errors import UnfitError
-from aigc.service.orders import Order
-from aigc.service.tickets import Ticket
+from aigc.service.errors import UnhealthyModelError
+from aigc.service.queued_requests import QueuedRequest
+from aigc.service.render_requests import RenderRequest
 
 _PATIENCE_S = 0.25
 """Most answers are there by then, and it is not worth asking whether the client is."""
 
-Address = Callable[[Order, int], str]
+Address = Callable[[RenderRequest, int], str]
 """The permanent address of an order's picture number so and so."""
 
 
-async def made(request: Request, ticket: Ticket) -> list[bytes]:
+async def made(request: Request, ticket: QueuedRequest) -> list[bytes]:
     """The files. Raises ClientGoneError as soon as nobody waits for them."""
     await until(request, ticket.done)
     return await ticket.files()
@@ -56,7 +56,7 @@ async def _gone(request: Request) -> None:
 
 
 def images(
-    order: Order,
+    order: RenderRequest,
     files: Sequence[bytes],
     address: Address | None,
     ignored: Sequence[str] = (),
@@ -76,23 +76,23 @@ def _ignored(names: Sequence[str]) -> str:
     return f'"ignored":{json.dumps(list(names))},' if names else ""
 
 
-def row(order: Order, at: int, file: bytes, address: Address | None) -> bytes:
+def row(order: RenderRequest, at: int, file: bytes, address: Address | None) -> bytes:
     tail = b"%s,%s}" % (_identity(order, at), _labelled(order.labels[at]))
     if address is not None:
         return b'{"url":%s,%s' % (json.dumps(address(order, at)).encode(), tail)
     return b'{"b64_json":"%s",%s' % (base64.b64encode(file), tail)
 
 
-def _identity(order: Order, at: int) -> bytes:
+def _identity(order: RenderRequest, at: int) -> bytes:
     found = order.identity(at)
     return b'"seed":null,"index":null' if found is None else b'"seed":%d,"index":%d' % found
 
 
 async def events(
-    order: Order,
-    ticket: Ticket,
+    order: RenderRequest,
+    ticket: QueuedRequest,
     kind: str,
-    leave: Callable[[Ticket], None],
+    leave: Callable[[QueuedRequest], None],
     charge: Charge,
     ignored: Sequence[str] = (),
 ) -> AsyncIterator[bytes]:
@@ -127,7 +127,7 @@ async def events(
         yield _failed(error)
     except Exception:
         await charge.refund()
-        yield _failed(UnfitError("internal error; the server's log has the details"))
+        yield _failed(UnhealthyModelError("internal error; the server's log has the details"))
         raise
     finally:
         leave(ticket)

@@ -18,8 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from aigc.endpoint import access_log, errors, metrics
+from aigc.endpoint.admission import Admission
 from aigc.endpoint.document import document
-from aigc.endpoint.gate import Gate
 from aigc.endpoint.items import Items
 from aigc.endpoint.models import Models
 from aigc.endpoint.routes import Images
@@ -27,13 +27,15 @@ from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EXPOSED, EndpointSettings
 from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
-from aigc.service.quota import Ledger, LocalLedger
+from aigc.service.quota import LocalRateLimiter, RateLimiter
 from aigc.service.service import Service
 from aigc.studio import routes as page_routes
 
 
 def create_app(
-    service: Service, settings: EndpointSettings | None = None, ledger: Ledger | None = None
+    service: Service,
+    settings: EndpointSettings | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> ASGIApp:
     """The application. It starts the service if nobody has, and closes it at its end.
 
@@ -45,11 +47,11 @@ def create_app(
     found = metrics.Metrics(service, chosen.replica, chosen.proxy_metrics_port)
     if chosen.access_log:
         access_log.prepare(chosen.access_log_file)
-    ledger = ledger or LocalLedger()
-    images, sets = Images(service, chosen, ledger), Sets(chosen.sets)
+    rate_limiter = rate_limiter or LocalRateLimiter()
+    images, sets = Images(service, chosen, rate_limiter), Sets(chosen.sets)
     app = _App(
         routes=[
-            *_calls(service, images, ledger),
+            *_calls(service, images, rate_limiter),
             *sets.routes(),
             *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
             *page_routes(),
@@ -58,7 +60,7 @@ def create_app(
         exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
     direct = {("POST", "/v1/images/generations"): images.generations}
-    gate = Gate(app, chosen, found, keys, direct)
+    gate = Admission(app, chosen, found, keys, direct)
     if not chosen.cors_origins:
         return gate
     return CORSMiddleware(
@@ -76,8 +78,8 @@ class _App(Starlette):
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
-def _calls(service: Service, images: Images, ledger: Ledger) -> list[Route]:
-    models, items = Models(service), Items(service, ledger)
+def _calls(service: Service, images: Images, rate_limiter: RateLimiter) -> list[Route]:
+    models, items = Models(service), Items(service, rate_limiter)
     return [
         Route("/v1/images/generations", images.generations, methods=["POST"]),
         Route("/v1/images/variations", images.variations, methods=["POST"]),

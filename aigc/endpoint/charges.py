@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from aigc.endpoint.errors import ClientGoneError
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.keys import Key
-from aigc.service.quota import Ledger
+from aigc.service.quota import RateLimiter
 
 
 class Charge:
@@ -19,8 +19,8 @@ class Charge:
     given back too, unless the request was wrong or a part of it was delivered.
     """
 
-    def __init__(self, ledger: Ledger, key: Key | None) -> None:
-        self._ledger, self._key = ledger, key
+    def __init__(self, rate_limiter: RateLimiter, key: Key | None) -> None:
+        self._rate_limiter, self._key = rate_limiter, key
         self._images = self._requests = 0
         self._taken_at = 0.0
 
@@ -35,7 +35,7 @@ class Charge:
             return
         _require_within_a_day(self._key, images, param)
         self._taken_at = time.time()
-        wait_s = await self._ledger.take(self._key, images)
+        wait_s = await self._rate_limiter.take(self._key, images)
         if wait_s is not None:
             raise OverloadedError(
                 f"this API key's quota is used up; try again in {wait_s:.0f} s",
@@ -54,7 +54,7 @@ class Charge:
         images, requests = self._images, self._requests if request else 0
         self._images = self._requests = 0
         if self._key is not None and (images or requests):
-            await self._ledger.refund(self._key, images, requests, self._taken_at)
+            await self._rate_limiter.refund(self._key, images, requests, self._taken_at)
 
     @contextlib.asynccontextmanager
     async def refunded_on_failure(self) -> AsyncIterator[None]:

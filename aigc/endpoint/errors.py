@@ -20,13 +20,13 @@ from aigc.service.errors import (
     NotFoundError,
     OverloadedError,
     RequestError,
-    UnfitError,
+    UnhealthyModelError,
 )
 from aigc.service.keys import redact
 from aigc.types import Json
 
 
-class TooLargeError(BadRequestError):
+class BodyTooLargeError(BadRequestError):
     """The body is longer than the endpoint reads."""
 
 
@@ -47,7 +47,7 @@ class ClientGoneError(Exception):
 
 
 _STATUS: tuple[tuple[type[AigcError], int, str], ...] = (
-    (TooLargeError, 413, "invalid_request_error"),
+    (BodyTooLargeError, 413, "invalid_request_error"),
     (WrongTypeError, 415, "invalid_request_error"),
     (ConflictError, 409, "idempotency_error"),
     (TooSlowError, 408, "invalid_request_error"),
@@ -55,7 +55,7 @@ _STATUS: tuple[tuple[type[AigcError], int, str], ...] = (
     (SpecError, 400, "invalid_request_error"),
     (NotFoundError, 404, "invalid_request_error"),
     (OverloadedError, 503, "overloaded_error"),
-    (UnfitError, 503, "server_error"),
+    (UnhealthyModelError, 503, "server_error"),
     (AigcError, 503, "server_error"),
 )
 """The first that fits."""
@@ -87,7 +87,7 @@ def headers(error: AigcError) -> dict[str, str]:
 
 def _retry_after_s(error: AigcError) -> float | None:
     """Whatever is a 503 says so; a store that cannot be read may be there a second later."""
-    if isinstance(error, OverloadedError | UnfitError):
+    if isinstance(error, OverloadedError | UnhealthyModelError):
         return error.retry_after_s
     return 1.0 if status_and_type(error)[0] == 503 else None
 

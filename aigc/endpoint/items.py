@@ -13,15 +13,15 @@ from starlette.responses import RedirectResponse, Response
 
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
+from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
-from aigc.endpoint.gate import SEEN
 from aigc.modalities.image import MIME
-from aigc.service import orders, signing
+from aigc.service import render_requests, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
-from aigc.service.loaded import Loaded
-from aigc.service.orders import Order
-from aigc.service.quota import Ledger
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.quota import RateLimiter
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
 from aigc.specs.requests import Size, Truncation
 
@@ -42,8 +42,8 @@ class ItemQuery(BaseModel):
 
 
 class Items:
-    def __init__(self, service: Service, ledger: Ledger) -> None:
-        self._service, self._ledger = service, ledger
+    def __init__(self, service: Service, rate_limiter: RateLimiter) -> None:
+        self._service, self._rate_limiter = service, rate_limiter
 
     async def get(self, request: Request) -> Response:
         ref = request.path_params["ref"]
@@ -58,28 +58,28 @@ class Items:
         if _matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=kept)
         seen.model, seen.images = ref, 1
-        self._service.batcher.require_room(order.work)
+        self._service.batcher.require_capacity(order.work)
         # Who was handed a signed address was charged then.
-        charge = Charge(self._ledger, None if seen.signed else seen.key)
+        charge = Charge(self._rate_limiter, None if seen.signed else seen.key)
         async with charge.refunded_on_failure():
             await charge.take(1)
             with self._service.ticket(order) as ticket:
                 files = await answers.made(request, ticket)
         return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
 
-    def _order(self, request: Request, loaded: Loaded) -> Order:
+    def _order(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, codec = _file(request.path_params["file"])
         said = single(request.query_params.multi_items())
         query = parse_form(
             ItemQuery, {k: v for k, v in said.items() if k not in signing.PARAMETERS}
         )
         settings = self._service.settings
-        wanted = orders.format_of(loaded, query.size, codec, query.quality, settings)
+        wanted = render_requests.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
-        return orders.item(loaded, label, seed, index, query.truncation, wanted)
+        return render_requests.item(loaded, label, seed, index, query.truncation, wanted)
 
 
-def _tag(order: Order) -> str:
+def _tag(order: RenderRequest) -> str:
     """Strong, and known before anything is rendered: the same tag means the same bytes."""
     work = order.work
     parts = (

@@ -150,7 +150,7 @@ class _ServiceCollector(Collector):
         for model in catalogue.loaded():
             loaded.add_metric([model.version.name, model.version.version], model.size_bytes)
         unfit = GaugeMetricFamily(
-            "aigc_model_unfit", "1 if the version failed its check.", labels=names
+            "aigc_model_unhealthy", "1 if the version failed its check.", labels=names
         )
         for failure in catalogue.failures():
             name, _, version = failure.ref.partition("@")

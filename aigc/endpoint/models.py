@@ -7,9 +7,9 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aigc.service.errors import NotFoundError, UnfitError
-from aigc.service.loaded import Loaded
-from aigc.service.offers import Offer
+from aigc.service.errors import NotFoundError, UnhealthyModelError
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.served_models import ServedModel
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelVersion
@@ -30,7 +30,7 @@ class Models:
         catalogue = self._service.catalogue
         try:
             loaded = await catalogue.get(wanted)
-        except UnfitError:
+        except UnhealthyModelError:
             named = catalogue.offer(wanted)
             if named is None:
                 raise
@@ -44,18 +44,18 @@ class Models:
         return _answer(mine | {"id": wanted, "card": loaded.card})
 
 
-def described(service: Service, offer: Offer) -> Json:
+def described(service: Service, offer: ServedModel) -> Json:
     known = service.catalogue.loaded()
     loaded = next((m for m in known if m.version.ref == offer.version.ref), None)
     standing = [name for name, v in offer.aliases.items() if v == offer.version.version]
     row = _row(offer.version, loaded, service.settings)
     row |= {"id": offer.name, "aliases": standing}
     if offer.failure is not None:
-        row["unfit"] = {"version": offer.failure.ref, "reason": offer.failure.reason}
+        row["unhealthy"] = {"version": offer.failure.ref, "reason": offer.failure.reason}
     return row
 
 
-def _row(version: ModelVersion, loaded: Loaded | None, settings: ServiceSettings) -> Json:
+def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSettings) -> Json:
     config = version.config
     reads = config.architecture.family == "vae"
     return {

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from aigc.endpoint.errors import ClientGoneError, TooLargeError, TooSlowError, WrongTypeError
+from aigc.endpoint.errors import BodyTooLargeError, ClientGoneError, TooSlowError, WrongTypeError
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service.bodies import single
 from aigc.service.errors import BadRequestError, OverloadedError
@@ -186,6 +186,6 @@ def _announced(request: Request) -> int:
 
 def _require_room(size: int, limit: int) -> None:
     if size > limit:
-        raise TooLargeError(
+        raise BodyTooLargeError(
             f"the request's body is too large; at most {limit:,} bytes", code="too_large"
         )

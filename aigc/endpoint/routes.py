@@ -11,40 +11,42 @@ from starlette.responses import Response, StreamingResponse
 
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
+from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
-from aigc.endpoint.gate import SEEN
 from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
 from aigc.endpoint.settings import EndpointSettings
-from aigc.service import orders, signing
+from aigc.service import render_requests, signing
 from aigc.service.bodies import Edit, Variation, Walk, parse_form, parse_json
 from aigc.service.errors import BadRequestError
 from aigc.service.keys import Key
-from aigc.service.orders import Order
-from aigc.service.quota import Ledger
+from aigc.service.quota import RateLimiter
+from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
-from aigc.specs.requests import Asked, Generation
+from aigc.specs.requests import Generation, RenderOptions
 
 _NOBODY = "nobody"
 _NAME = "idempotency-key"
 _JSON = "application/json"
 
-Take = Callable[[Charge, bytes | None], Awaitable[Order]]
+Take = Callable[[Charge, bytes | None], Awaitable[RenderRequest]]
 """Makes an order and charges it; the bytes stand for the seed of a request that names none."""
 
 
 class Images:
     """Handlers of /v1/images/… and /v1/latents/walk."""
 
-    def __init__(self, service: Service, settings: EndpointSettings, ledger: Ledger) -> None:
-        self._service, self._settings, self._ledger = service, settings, ledger
+    def __init__(
+        self, service: Service, settings: EndpointSettings, rate_limiter: RateLimiter
+    ) -> None:
+        self._service, self._settings, self._rate_limiter = service, settings, rate_limiter
         self._once = Idempotency(settings.idempotency_s, settings.idempotency_bytes)
 
     async def generations(self, request: Request) -> Response:
         body = await json_body(request, self._settings)
         asked = parse_json(Generation, body)
 
-        async def take(charge: Charge, seed: bytes | None) -> Order:
+        async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
             order = await self._service.generation(asked, seed)
             await self._charge(request, charge, order)
             return order
@@ -61,7 +63,7 @@ class Images:
         body = await json_body(request, self._settings)
         asked = parse_json(Walk, body)
 
-        async def take(charge: Charge, seed: bytes | None) -> Order:
+        async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
             order = await self._service.walk(asked)
             await self._charge(request, charge, order, "steps")
             return order
@@ -70,7 +72,7 @@ class Images:
 
     async def _from_picture(self, request: Request, kind: type[Variation], event: str) -> Response:
         """Who is refused is refused before his picture is looked at, or even received."""
-        self._service.batcher.require_room()
+        self._service.batcher.require_capacity()
         async with image_form(request, self._settings) as form:
             asked = parse_form(kind, form.fields)
             if asked.response_format == "url":
@@ -82,7 +84,7 @@ class Images:
             named = _NAME in request.headers
             sent = event.encode() + await form.digest() if named else b""
 
-            async def take(charge: Charge, seed: bytes | None) -> Order:
+            async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
                 """Charged before its picture is read; a wrong one costs a request alone."""
                 admit = functools.partial(self._charge, request, charge)
                 return await self._service.variations(asked, form.read, admit, seed)
@@ -90,12 +92,12 @@ class Images:
             return await self._reply(request, asked, event, sent, take)
 
     async def _reply(
-        self, request: Request, asked: Asked | None, event: str, sent: bytes, take: Take
+        self, request: Request, asked: RenderOptions | None, event: str, sent: bytes, take: Take
     ) -> Response:
         """`sent` is all that tells one request from another."""
         name = request.headers.get(_NAME)
         seed = None if name is None else repeatable(_caller(request), name, sent)
-        charge = Charge(self._ledger, request.scope[SEEN].key)
+        charge = Charge(self._rate_limiter, request.scope[SEEN].key)
         async with charge.refunded_on_failure():
             if name is None or (asked is not None and asked.stream):
                 order = await take(charge, seed)
@@ -110,7 +112,7 @@ class Images:
     async def _made(
         self,
         request: Request,
-        asked: Asked | None,
+        asked: RenderOptions | None,
         charge: Charge,
         take: Take,
         seed: bytes | None,
@@ -126,7 +128,12 @@ class Images:
         return self._body(request, asked, order, charge, files)
 
     async def _answer(
-        self, request: Request, asked: Asked | None, order: Order, charge: Charge, event: str
+        self,
+        request: Request,
+        asked: RenderOptions | None,
+        order: RenderRequest,
+        charge: Charge,
+        event: str,
     ) -> Response:
         if asked is not None and asked.stream:
             ticket = self._service.batcher.enter(order.work)
@@ -143,8 +150,8 @@ class Images:
     def _body(
         self,
         request: Request,
-        asked: Asked | None,
-        order: Order,
+        asked: RenderOptions | None,
+        order: RenderRequest,
         charge: Charge,
         files: Sequence[bytes],
     ) -> bytes:
@@ -153,14 +160,14 @@ class Images:
         return answers.images(order, files, self._addresses(request, asked), ignored)
 
     async def _charge(
-        self, request: Request, charge: Charge, order: Order, param: str = "n"
+        self, request: Request, charge: Charge, order: RenderRequest, param: str = "n"
     ) -> None:
         seen: Seen = request.scope[SEEN]
         seen.model, seen.images = order.work.model.version.ref, order.work.count
-        self._service.batcher.require_room(order.work)  # who is refused is not charged
+        self._service.batcher.require_capacity(order.work)  # who is refused is not charged
         await charge.take(order.work.count, param)
 
-    def _addresses(self, request: Request, asked: Asked | None) -> answers.Address | None:
+    def _addresses(self, request: Request, asked: RenderOptions | None) -> answers.Address | None:
         if asked is None or asked.response_format != "url":
             return None
         seen: Seen = request.scope[SEEN]
@@ -169,9 +176,9 @@ class Images:
         return functools.partial(_address, base, seen.key, expires)
 
 
-def _address(base: str, key: Key | None, expires: int, order: Order, at: int) -> str:
+def _address(base: str, key: Key | None, expires: int, order: RenderRequest, at: int) -> str:
     """Signed where a key is needed: what shows a picture can rarely send one."""
-    path = orders.address(order, at)
+    path = render_requests.address(order, at)
     return base.rstrip("/") + (signing.sign(path, key, expires) if key else path)
 
 

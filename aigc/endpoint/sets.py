@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import NotFoundError, OverloadedError
-from aigc.service.sets import FILES, SetItem, Shelf
+from aigc.service.sets import FILES, ServedSets, SetItem
 from aigc.specs.requests import LabelName
 from aigc.types import Json
 
@@ -44,10 +44,10 @@ class ItemsQuery(BaseModel):
 
 
 class Sets:
-    """Handlers over a `Shelf`, which works on threads of its own."""
+    """Handlers over a `ServedSets`, which works on threads of its own."""
 
     def __init__(self, roots: tuple[str, ...]) -> None:
-        self._shelf = Shelf(roots)
+        self._shelf = ServedSets(roots)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sets")
         self._waiting = 0
 

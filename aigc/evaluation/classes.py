@@ -15,7 +15,7 @@ MISSING_BELOW = 0.1
 """A class made less often than this share of how often it should be counts as missing."""
 
 
-def class_figures(
+def class_metrics(
     classifier: Classifier,
     features: Features,
     asked: Labels | None,
@@ -87,5 +87,5 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).sum() / 2)
 
 
-def _pair(model: float, floor: float) -> Json:
-    return {"model": model, "floor": floor}
+def _pair(model: float, baseline: float) -> Json:
+    return {"model": model, "floor": baseline}

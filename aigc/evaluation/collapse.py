@@ -21,28 +21,28 @@ SPREAD_LIMIT = 0.3
 REPEATED_LIMIT = 0.1
 
 
-def similarity(model: Prdc, floor: Prdc) -> Json:
+def similarity(model: Prdc, baseline: Prdc) -> Json:
     """How alike samples are among themselves, against real images among themselves.
 
     `spread`: median distance to the k-th neighbour in the same set, over that of real images.
     `repeated`: share of samples nearer to others than half of what the nearest 1 % of real images
     are.
     """
-    limit = float(np.quantile(floor.real_radii, 0.01)) / 2
-    real = float(np.median(floor.real_radii))
+    limit = float(np.quantile(baseline.real_radii, 0.01)) / 2
+    real = float(np.median(baseline.real_radii))
     return {
         "spread": {
             "model": float(np.median(model.sample_radii)) / max(real, 1e-12),
-            "floor": float(np.median(floor.sample_radii)) / max(real, 1e-12),
+            "floor": float(np.median(baseline.sample_radii)) / max(real, 1e-12),
         },
         "repeated": {
             "model": float((model.sample_radii < limit).mean()),
-            "floor": float((floor.sample_radii < limit).mean()),
+            "floor": float((baseline.sample_radii < limit).mean()),
         },
     }
 
 
-def collapse_figures(figures: Mapping[str, Any], alike: Json, missing: list[str] | None) -> Json:
+def collapse_metrics(figures: Mapping[str, Any], alike: Json, missing: list[str] | None) -> Json:
     """The verdict line with its reasons. `missing`: classes hardly ever made, None if unknown."""
     signs = [
         _below("recall", figures["recall"], RECALL_LIMIT),

@@ -8,15 +8,15 @@ from typing import Any
 
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
-from aigc.evaluation.classes import class_figures
+from aigc.evaluation.baseline import baseline_of
+from aigc.evaluation.classes import class_metrics
 from aigc.evaluation.classifier import fit
-from aigc.evaluation.collapse import collapse_figures, similarity
+from aigc.evaluation.collapse import collapse_metrics, similarity
+from aigc.evaluation.comparison import compare, frechet_metrics, with_baseline
 from aigc.evaluation.features import Extractor, Features, efficientnet_lite0, inception_v3
-from aigc.evaluation.figures import beside, compare, frechet_figures
-from aigc.evaluation.floor import floor_of
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.memorisation import (
-    memorisation_figures,
+    memorisation_metrics,
     nearest_training_images,
     training_images,
 )
@@ -30,7 +30,7 @@ from aigc.evaluation.reference import (
     planned_images,
     real_features,
 )
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.specs import EvaluateSpec
 from aigc.types import Json, Labels, Report, UInt8Images, silent
 
@@ -86,7 +86,7 @@ def evaluate(
     check_samples(pixels, dataset, spec)
     counts = count_images(dataset, spec)
     inception = inception_v3(spec.inception_weights) if spec.inception_weights else None
-    stages = Stages(report, planned_images(dataset, spec) + done, done)
+    stages = StageProgress(report, planned_images(dataset, spec) + done, done)
     run = _Run(pixels, labels, dataset, spec, counts, stages)
     extractor = efficientnet_lite0()
     figures, alike, classes = run.compare(extractor)
@@ -98,7 +98,7 @@ def evaluate(
         "data": {"uri": dataset.uri, "digest": dataset.digest, "source": dataset.source},
         "protocol": protocol(counts, spec, extractor.name, inception.name if inception else None),
         "figures": figures,
-        "collapse": collapse_figures(figures, alike, classes["missing"] if classes else None),
+        "collapse": collapse_metrics(figures, alike, classes["missing"] if classes else None),
         "memorisation": copies,
         "classes": classes,
         "notes": notes(pixels, labels, dataset, counts),
@@ -127,7 +127,7 @@ class _Run:
     dataset: Dataset
     spec: EvaluateSpec
     counts: Counts
-    stages: Stages
+    stages: StageProgress
 
     def compare(self, extractor: Extractor) -> tuple[Json, Json, Json | None]:
         """Figures beside the floor, similarity among samples, and class figures if any."""
@@ -137,27 +137,27 @@ class _Run:
             target = FrechetTarget(test.features)
             model = compare(features, test.features, target, counts, spec.neighbours, spec.seed)
         with self.stages.stage("floor"):
-            floor = floor_of(self.dataset, test, train, target, counts, spec, extractor.name)
+            baseline = baseline_of(self.dataset, test, train, target, counts, spec, extractor.name)
         with self.stages.stage("classes"):
             classes = self._classes(features, test, train)
-        figures = beside(model.figures, floor.figures) | _summary(classes)
-        return figures, similarity(model.manifolds, floor.manifolds), classes
+        figures = with_baseline(model.figures, baseline.figures) | _summary(classes)
+        return figures, similarity(model.manifolds, baseline.manifolds), classes
 
     def inception(self, extractor: Extractor) -> Json:
         """The classic FID, with its floor."""
         test, train, features = self._features(extractor)
         with self.stages.stage(f"{extractor.name} distances"):
             target = FrechetTarget(test.features)
-            model = frechet_figures(features, target, self.spec.seed)
-            floor = frechet_figures(train.features, target, self.spec.seed, intervals=False)
-            return {"fid_inception": beside(model, floor)["fd"]}
+            model = frechet_metrics(features, target, self.spec.seed)
+            baseline = frechet_metrics(train.features, target, self.spec.seed, intervals=False)
+            return {"fid_inception": with_baseline(model, baseline)["fd"]}
 
     def copies(self) -> tuple[Json, Pairs]:
         """The nearest-training-image check, and its closest pairs."""
         train = self.dataset.counts["train"]
         with self.stages.stage("nearest training images", train):
             near = nearest_training_images(self.pixels, self.dataset, self.stages.seen)
-        floor = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
+        baseline = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
         with self.stages.stage("closest pairs"):
             rows = near.closest(PAIRS)
             originals, _ = training_images(self.dataset, near.nearest[rows].tolist())
@@ -165,7 +165,7 @@ class _Run:
             {"sample": int(row), "training_image": int(near.nearest[row]), "distance": distance}
             for row, distance in zip(rows, near.distances[rows, 0].tolist(), strict=True)
         ]
-        found = memorisation_figures(near, floor)
+        found = memorisation_metrics(near, baseline)
         pairs = Pairs(self.pixels[rows], originals, near.distances[rows, 0])
         return found | {"training_images": train, "closest": closest}, pairs
 
@@ -187,7 +187,7 @@ class _Run:
         if len(names) < 2:
             return None
         classifier = fit(train.features, train.labels, len(names))
-        return class_figures(classifier, features, self.labels, test, train, names)
+        return class_metrics(classifier, features, self.labels, test, train, names)
 
 
 def _summary(classes: Json | None) -> Json:

@@ -24,7 +24,7 @@ _BALANCED = ((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Mean float64 (D,), covariance float64 (D, D), and of how many vectors."""
 
     mean: torch.Tensor
@@ -39,15 +39,15 @@ class Moments:
         return root
 
 
-def moments(features: Features) -> Moments:
+def moments(features: Features) -> FeatureMoments:
     """At least two rows. Computed in float64: features have large means and small eigenvalues."""
     x = torch.from_numpy(features).double()
     mean = x.mean(0)
     x -= mean
-    return Moments(mean, x.T @ x / (len(x) - 1), len(x))
+    return FeatureMoments(mean, x.T @ x / (len(x) - 1), len(x))
 
 
-def frechet_distance(first: Moments, second: Moments) -> float:
+def frechet_distance(first: FeatureMoments, second: FeatureMoments) -> float:
     """d² ≥ 0 as above; 0 for equal moments. The root taken is `first`'s, kept for the next call."""
     inner = first.root @ second.covariance @ first.root
     cross = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt().sum()
@@ -77,7 +77,7 @@ class FrechetTarget:
         self._features = features
 
     @functools.cached_property
-    def _moments(self) -> Moments:
+    def _moments(self) -> FeatureMoments:
         return moments(self._features)
 
     def distance(self, features: Features) -> float:
@@ -138,7 +138,7 @@ class _Sums:
         return _Sums(self.total + other.total, self.outer + other.outer, self.count + other.count)
 
     @property
-    def moments(self) -> Moments:
+    def moments(self) -> FeatureMoments:
         mean = self.total / self.count
         spread = self.outer - self.count * mean.outer(mean)
-        return Moments(mean, spread / (self.count - 1), self.count)
+        return FeatureMoments(mean, spread / (self.count - 1), self.count)

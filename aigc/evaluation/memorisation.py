@@ -88,18 +88,18 @@ def _vectors(pixels: UInt8Images, grid: int) -> torch.Tensor:
     return flat.div_(flat.shape[1] ** 0.5)
 
 
-def memorisation_figures(samples: Neighbours, test: Neighbours) -> Json:
+def memorisation_metrics(samples: Neighbours, test: Neighbours) -> Json:
     """Shares of samples by each sign, the floor beside them, and the verdict."""
     limits = tuple(float(np.quantile(v, _QUANTILE)) for v in (test.distances[:, 0], test.isolation))
-    suspect, floor = _suspects(samples, limits), _suspects(test, limits)
+    suspect, baseline = _suspects(samples, limits), _suspects(test, limits)
     copies = samples.distances[:, 0] < COPY_LEVELS
     share = float((suspect | copies).mean())
-    suspected = share > max(SUSPECT_SHARE, 5 * float(floor.mean()))
+    suspected = share > max(SUSPECT_SHARE, 5 * float(baseline.mean()))
     return {
         "verdict": f"suspected: {share:.1%} of samples sit on a training image"
         if suspected
         else "none",
-        "suspect": {"model": share, "floor": float(floor.mean())},
+        "suspect": {"model": share, "floor": float(baseline.mean())},
         "copies": _shares(copies, test.distances[:, 0] < COPY_LEVELS),
         "closer_than_nearest_1_percent_of_test": _shares(
             samples.distances[:, 0] < limits[0], test.distances[:, 0] < limits[0]
@@ -153,5 +153,5 @@ def _suspects(found: Neighbours, limits: tuple[float, ...]) -> npt.NDArray[np.bo
     return near & (found.isolation < limits[1])
 
 
-def _shares(model: npt.NDArray[np.bool_], floor: npt.NDArray[np.bool_]) -> Json:
-    return {"model": float(model.mean()), "floor": float(floor.mean())}
+def _shares(model: npt.NDArray[np.bool_], baseline: npt.NDArray[np.bool_]) -> Json:
+    return {"model": float(model.mean()), "floor": float(baseline.mean())}

@@ -15,7 +15,7 @@ from aigc.errors import DataError, SpecError
 from aigc.evaluation.cache import cached
 from aigc.evaluation.features import Extractor, Features
 from aigc.evaluation.memorisation import Neighbours, nearest_training_images
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.specs import EvaluateSpec
 from aigc.types import Labels
 
@@ -87,7 +87,7 @@ def real_features(
     count: int,
     seed: int,
     extractor: Extractor,
-    stages: Stages,
+    stages: StageProgress,
     memory_bytes: int = sys.maxsize,
 ) -> Real:
     """`count` images of a split, drawn by `seed`, as features; from the cache if they are there.
@@ -105,7 +105,7 @@ def real_features(
 
 
 def neighbours_of_test(
-    dataset: Dataset, counts: Counts, spec: EvaluateSpec, stages: Stages
+    dataset: Dataset, counts: Counts, spec: EvaluateSpec, stages: StageProgress
 ) -> Neighbours:
     """Nearest training images of some test images: the distances of what nobody copied."""
     count, seed = counts.test_neighbours, spec.seed

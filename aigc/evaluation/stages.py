@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from aigc.types import Report
 
 
-class Stages:
+class StageProgress:
     """Counts images towards one total and seconds by stage, and passes both on.
 
     A stage found in a cache counts its images at once.

@@ -19,15 +19,15 @@ TITLES = {
 }
 
 
-def figure_rows(figures: Json) -> list[tuple[str, str, str, str, str]]:
+def metric_rows(figures: Json) -> list[tuple[str, str, str, str, str]]:
     """(figure, model, 95 % interval, floor, better is) of each figure, as text."""
     rows = []
     for name, figure in figures["figures"].items():
         interval = ""
         if "low" in figure:
             interval = f"{number(name, figure['low'])} – {number(name, figure['high'])}"
-        model, floor = (number(name, figure[side]) for side in ("model", "floor"))
-        rows.append((TITLES[name], model, interval, floor, figure["better"]))
+        model, baseline = (number(name, figure[side]) for side in ("model", "floor"))
+        rows.append((TITLES[name], model, interval, baseline, figure["better"]))
     return rows
 
 
@@ -48,7 +48,7 @@ def number(name: str, value: float | None) -> str:
 def as_text(report: Json) -> str:
     """The table, the verdicts and the notes, in plain lines."""
     head = ("figure", "model", "95 % interval", "floor", "better is")
-    rows = [head, *figure_rows(report)]
+    rows = [head, *metric_rows(report)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [
         "  ".join(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aigc.execution.crew import CLOSING
+from aigc.execution.backend import FINALIZING
 from aigc.specs import Placement
 
 _STRAGGLER_S, _STRAGGLER_FACTOR = 5.0, 2.0
@@ -46,20 +46,20 @@ def straggler(at_work: Sequence[Attempt], took: Collection[float], now: float) -
 
 
 @dataclass(eq=False)
-class Place:
+class WorkerSlot:
     """A worker and what it is at, in the order it was begun."""
 
     worker: Any
     ready: bool = False
     attempts: list[Attempt] = field(default_factory=list)
 
-    def has_room(self) -> bool:
+    def is_free(self) -> bool:
         made = all(attempt.made for attempt in self.attempts)
-        return self.ready and made and len(self.attempts) <= CLOSING
+        return self.ready and made and len(self.attempts) <= FINALIZING
 
     def overdue(self, now: float, limits: Placement) -> tuple[Attempt, str] | None:
         """An attempt that passed a limit, and which. Those that wait to be closed are not late."""
-        for waiting in [attempt for attempt in self.attempts if attempt.made][CLOSING:]:
+        for waiting in [attempt for attempt in self.attempts if attempt.made][FINALIZING:]:
             waiting.beat = now
         told = ((attempt, attempt.overdue(now, limits)) for attempt in self.attempts)
         return next(((attempt, reason) for attempt, reason in told if reason), None)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aigc.execution.crew import Crew, most_workers
+from aigc.execution.backend import WorkerBackend, most_workers
 from aigc.execution.planning import spread
-from aigc.execution.pool import Pool
-from aigc.generation.maker import Maker
+from aigc.execution.pool import WorkerPool
+from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
-from aigc.job.draws import Ints
 from aigc.job.plan import Job, Range
+from aigc.job.sample_keys import Ints
 from aigc.output import commit, schema
 from aigc.output.writers import SUFFIX, open_writer
 from aigc.sets import manifest
@@ -39,27 +39,27 @@ class Probe:
     def __str__(self) -> str:
         return f"probe {self.number}"
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Json:
+    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Json:
         """`items` made in `seconds` by one worker, `refused_share` of the candidates,
         `bytes_per_item`, the seconds `closing` takes, and those that `all` of this did."""
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
-            found = self._rate(maker, folder, on_items)
+            found = self._rate(generator, folder, on_items)
         with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
-            closing_s = 0.0 if self.number else _closing_s(maker, folder, on_items)
+            closing_s = 0.0 if self.number else _closing_s(generator, folder, on_items)
         return found | {"closing_s": closing_s, "all_s": time.perf_counter() - began}
 
-    def _rate(self, maker: Maker, folder: str, on_items: OnItems) -> Json:
-        columns = schema.schema(maker.job, maker.briefs)
-        slots = _sample(maker.job, self.number)
+    def _rate(self, generator: ItemGenerator, folder: str, on_items: OnItems) -> Json:
+        columns = schema.schema(generator.job, generator.briefs)
+        slots = _sample(generator.job, self.number)
         made, measured, refused = 0, 0, 0
-        path = Path(folder) / f"probe{SUFFIX[maker.job.writer]}"
-        with open_writer(maker.job.writer, path, columns, folder) as writer:
+        path = Path(folder) / f"probe{SUFFIX[generator.job.writer]}"
+        with open_writer(generator.job.writer, path, columns, folder) as writer:
             started = time.perf_counter()
-            for chosen in blocks(_mean(maker), slots):
+            for chosen in blocks(_mean(generator), slots):
                 block = np.sort(chosen)
-                for part in maker.parts(maker.make(block, np.zeros_like(block))):
-                    rows = rows_of(maker, columns, part)
+                for part in generator.parts(generator.make(block, np.zeros_like(block))):
+                    rows = rows_of(generator, columns, part)
                     writer.write(rows.batch)
                     refused += rows.refused.total()
                 on_items(len(block))
@@ -86,20 +86,22 @@ def _sample(job: Job, number: int) -> Ints:
     return np.random.default_rng(number).permutation(slots)
 
 
-def _mean(maker: Maker) -> Job:
+def _mean(generator: ItemGenerator) -> Job:
     """The job, for the length of its blocks, with items as large as briefs ask for on average: a
     probe looks at the time after each block."""
-    if maker.briefs is None:
-        return maker.job
-    return maker.job.model_copy(update={"height": 1, "width": int(maker.briefs.mean_pixels)})
+    if generator.briefs is None:
+        return generator.job
+    return generator.job.model_copy(
+        update={"height": 1, "width": int(generator.briefs.mean_pixels)}
+    )
 
 
-def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
+def _closing_s(generator: ItemGenerator, folder: str, on_items: OnItems) -> float:
     """How long it takes to finish a set of one small shard, which is about as long as any."""
-    count = len(next(blocks(maker.job, np.arange(min(maker.job.count, 2**20)))))
+    count = len(next(blocks(generator.job, np.arange(min(generator.job.count, 2**20)))))
     one = {"count": count, "shard_items": count, "ranges": (Range(start=0, stop=count),)}
-    job = commit.open_job(folder, Job.model_validate(maker.job.model_dump() | one))
-    MakeShard(job.shard(0))(maker, folder, on_items).close(lambda count: None)
+    job = commit.open_job(folder, Job.model_validate(generator.job.model_dump() | one))
+    MakeShard(job.shard(0))(generator, folder, on_items).close(lambda count: None)
     began = time.perf_counter()
     manifest.finish(folder, job)
     return time.perf_counter() - began
@@ -108,28 +110,28 @@ def _closing_s(maker: Maker, folder: str, on_items: OnItems) -> float:
 def estimate(
     job: Job,
     made: Mapping[int, ShardRecord],
-    crew: Crew,
+    backend: WorkerBackend,
     spec: GenerateSpec,
     since: float,
     notice: Notice,
 ) -> Json:
     """Shards and bytes of `job`, and time and cost of what is not `made` of it, from a probe on
-    some workers of `crew`. What came before, from the time `since` on (seconds since 1970), is
+    some workers of `backend`. What came before, from the time `since` on (seconds since 1970), is
     start-up."""
     placement = spec.placement
     found: list[Json] = []
-    room = max(1, crew.room())
-    workers = min(most_workers(crew, placement, room), job.shards)
+    room = max(1, backend.capacity())
+    workers = min(most_workers(backend, placement, room), job.shards)
     probes = min(workers, room, _PROBES)  # at once, for neighbours slow each other down
     few = placement.model_copy(update={"workers": probes, "max_workers": None})
-    with Pool(crew, few, notice) as pool:
+    with WorkerPool(backend, few, notice) as pool:
         pool.run((Probe(number) for number in range(probes)), probes, found.append)
     startup_s = max(0.0, time.time() - since - max(one["all_s"] for one in found))
     closing_s = sum(one["closing_s"] for one in found)
     rate = workers / probes * sum(one["items"] / one["seconds"] for one in found)
     turns = -(-(job.shards - len(made)) // workers)  # the last ones leave some workers idle
     seconds = startup_s + turns * workers * (job.count / job.shards) / rate + closing_s
-    nodes, price = crew.nodes(), spec.budget.price_per_node_hour
+    nodes, price = backend.nodes(), spec.budget.price_per_node_hour
     if job.gates.duplicates:
         notice("not estimated: comparing all images for gates.duplicates, and replacing them")
     return {

@@ -21,40 +21,40 @@ from typing import Any
 
 from aigc.cpus import usable_cpus
 from aigc.errors import PlacementError
-from aigc.execution.crew import CLOSING, Event, Kind, Task
+from aigc.execution.backend import FINALIZING, Kind, Task, WorkerEvent
 from aigc.execution.forking import context, without_main
 from aigc.specs import Placement
-from aigc.types import Closing
+from aigc.types import Finalizer
 
 _PULSE_S = 1.0
 
 
 @dataclass(eq=False)
-class Worker:
+class LocalWorker:
     process: ForkServerProcess
     pipe: Connection
     gpu: str | None = None
 
 
-class LocalCrew:
+class LocalBackend:
     """`setup` is called in each worker and gives the function that runs a unit."""
 
     grows = False
 
     def __init__(self, setup: Task, placement: Placement) -> None:
-        self._setup, self._room = setup, local_room(placement)
+        self._setup, self._room = setup, local_capacity(placement)
         self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
         self._threads = max(1, int(placement.cpus_per_worker))
         if self._at_work:  # a GPU makes pictures faster than many cores encode them
             self._threads = max(self._threads, usable_cpus() // self._room)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         return self._room
 
     def nodes(self) -> int:
         return 1
 
-    def start(self) -> Worker:
+    def start(self) -> LocalWorker:
         ours, theirs = context.Pipe()
         gpu = min(self._at_work, key=lambda gpu: self._at_work[gpu], default=None)
         if gpu is not None:
@@ -65,13 +65,13 @@ class LocalCrew:
         with without_main():
             process.start()
         theirs.close()
-        return Worker(process, ours, gpu)
+        return LocalWorker(process, ours, gpu)
 
-    def hand(self, worker: Worker, unit: Any) -> None:
+    def assign(self, worker: LocalWorker, unit: Any) -> None:
         with contextlib.suppress(OSError):  # a dead worker is heard of by `wait`
             worker.pipe.send(unit)
 
-    def wait(self, workers: Sequence[Worker], timeout_s: float) -> list[Event]:
+    def wait(self, workers: Sequence[LocalWorker], timeout_s: float) -> list[WorkerEvent]:
         by_pipe = {worker.pipe: worker for worker in workers}
         events = []
         for pipe in wait(list(by_pipe), timeout_s):
@@ -81,10 +81,10 @@ class LocalCrew:
             except (EOFError, OSError):
                 worker.process.join(1)
                 kind, value, unit = "died", f"exit code {worker.process.exitcode}", None
-            events.append(Event(worker, kind, value, unit))
+            events.append(WorkerEvent(worker, kind, value, unit))
         return events
 
-    def stop(self, worker: Worker) -> None:
+    def stop(self, worker: LocalWorker) -> None:
         worker.process.kill()
         worker.process.join(10)
         worker.pipe.close()
@@ -104,7 +104,7 @@ def machine() -> dict[str, float]:
     return {"CPU": float(usable_cpus()), "GPU": float(len(_gpus()))}
 
 
-def local_room(placement: Placement) -> int:
+def local_capacity(placement: Placement) -> int:
     """How many workers this machine holds.
 
     Raises:
@@ -151,14 +151,14 @@ def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     units: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, units), daemon=True).start()
-    line = _Line(pipe)
+    line = _WorkerPipe(pipe)
     try:
         run = setup(threads)
     except Exception as error:  # whatever it is, the driver shall say it
         line.say("failed", _portable(error))
         return
     line.say("ready")
-    closer = ThreadPoolExecutor(CLOSING, "close")
+    closer = ThreadPoolExecutor(FINALIZING, "close")
     while True:
         unit = units.get()
         name = str(unit)
@@ -167,14 +167,14 @@ def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None
         except Exception as error:
             line.say("failed", _portable(error), name)
             continue
-        if isinstance(result, Closing):
+        if isinstance(result, Finalizer):
             closer.submit(_close, line, name, result)
             line.say("made", unit=name)
         else:
             line.say("done", result, name)
 
 
-class _Line:
+class _WorkerPipe:
     """A worker's end of the pipe, for what it makes and what it closes meanwhile."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -207,7 +207,7 @@ class _Line:
         return beat
 
 
-def _close(line: _Line, unit: str, closing: Closing[Any]) -> None:
+def _close(line: _WorkerPipe, unit: str, closing: Finalizer[Any]) -> None:
     try:
         result = closing.close(line.pulse(unit))
     except Exception as error:

@@ -13,8 +13,8 @@ from aigc.generation.engine import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
 from aigc.job.conditions import label_pattern, labels_of
-from aigc.job.draws import Draws, Ints
 from aigc.job.plan import Job, Range, shard_items
+from aigc.job.sample_keys import Ints, SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec
@@ -114,17 +114,17 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
     storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
 
 
-def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> Draws:
+def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:
     """Candidates like the job's own, from a seed nobody has: what percentiles are measured on."""
     seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
     numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
     if briefs is not None:
         asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
-        return Draws(seeds, numbers, asked.labels, asked.truncations)
+        return SampleKeys(seeds, numbers, asked.labels, asked.truncations)
     known = config.labels if config.conditional else ()
     pattern = label_pattern(known, spec.labels, config.usual)
     cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
-    return Draws(seeds, numbers, labels_of(pattern, numbers), cut)
+    return SampleKeys(seeds, numbers, labels_of(pattern, numbers), cut)
 
 
 def spread(count: int, items: int, seed: int = 0) -> Ints:

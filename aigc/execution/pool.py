@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from aigc.errors import AigcError, DiskFullError, JobError, PlacementError, StorageError
-from aigc.execution.attempts import Attempt, Place, straggler
-from aigc.execution.crew import Crew, Event, most_workers
+from aigc.execution.attempts import Attempt, WorkerSlot, straggler
+from aigc.execution.backend import WorkerBackend, WorkerEvent, most_workers
 from aigc.specs import Placement
 from aigc.types import Notice
 
+OnResult = Callable[[Any], None]
+
 _POLL_S = 0.5
-_ROOM_S = 5.0
+_CAPACITY_CHECK_S = 5.0
 """Between two looks at how much room the cluster has."""
 _STARTING = "a worker that was starting"
 _HOPELESS = 3
@@ -34,7 +36,7 @@ class StoppedError(JobError):
     """The job was stopped on purpose."""
 
 
-class Pool:
+class WorkerPool:
     """Runs every unit on some worker, and keeps the workers until it is left.
 
     A worker makes its next unit while it closes those before. A unit that fails, times out or loses
@@ -42,8 +44,8 @@ class Pool:
     Whatever is run again has a worker for itself, so it is known which unit to blame.
     """
 
-    def __init__(self, crew: Crew, placement: Placement, notice: Notice) -> None:
-        self._crew, self._placement, self._notice = crew, placement, notice
+    def __init__(self, backend: WorkerBackend, placement: Placement, notice: Notice) -> None:
+        self._backend, self._placement, self._notice = backend, placement, notice
         self._again: deque[Any] = deque()
         self._failures: dict[str, int] = {}
         """Of a unit; 0 when its worker was lost and it is not known to be to blame."""
@@ -53,18 +55,18 @@ class Pool:
         self._done: set[str] = set()
         self._count = 0
         self._took: deque[float] = deque(maxlen=1000)
-        self._places: list[Place] = []
-        self._looked_at, self._room = -_ROOM_S, 1
+        self._slots: list[WorkerSlot] = []
+        self._checked_at, self._capacity = -_CAPACITY_CHECK_S, 1
         self._none_since: float | None = None
         self._cut_at = -_ENDING_S
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for place in self._places:
-            self._crew.stop(place.worker)
-        self._places = []
+        for slot in self._slots:
+            self._backend.stop(slot.worker)
+        self._slots = []
 
     def let_requests_end(self) -> None:
         """What stopped workers had just sent to a server is there afterwards, or never will be."""
@@ -73,7 +75,7 @@ class Pool:
     @property
     def workers(self) -> int:
         """How many are at work or ready for it."""
-        return sum(place.ready for place in self._places)
+        return sum(slot.ready for slot in self._slots)
 
     @property
     def unit_s(self) -> float | None:
@@ -85,7 +87,7 @@ class Pool:
         self,
         units: Iterable[Any],
         count: int,
-        on_result: Callable[[Any], None],
+        on_result: OnResult,
         on_tick: Callable[[float], None] = lambda items: None,
         stop: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -101,70 +103,70 @@ class Pool:
         self._count = count
         self._done, self._given_up, self._none_since = set(), {}, None
         while self._left:
-            self._tend()
-            self._listen(_POLL_S, on_result)
+            self._assign_all()
+            self._handle_events(_POLL_S, on_result)
             self._check_times()
             on_tick(sum(attempt.items for attempt in self._attempts()))
             if self._left and stop():
-                self._let_close(on_result)
+                self._finish_finalizing(on_result)
                 if self._left and (reason := stop()):
                     raise StoppedError(reason)
         if self._given_up:
             raise JobError(self._summary())
 
-    def _listen(self, timeout_s: float, on_result: Callable[[Any], None]) -> None:
-        for event in self._crew.wait([place.worker for place in self._places], timeout_s):
-            self._hear(event, on_result)
+    def _handle_events(self, timeout_s: float, on_result: OnResult) -> None:
+        for event in self._backend.wait([slot.worker for slot in self._slots], timeout_s):
+            self._handle(event, on_result)
 
-    def _let_close(self, on_result: Callable[[Any], None]) -> None:
+    def _finish_finalizing(self, on_result: OnResult) -> None:
         """What is made, and closed within some seconds, counts; it may be all that was left."""
         self._units, self._again = iter(()), deque()
         until = time.monotonic() + _CLOSING_S
-        self._listen(0, on_result)
+        self._handle_events(0, on_result)
         while time.monotonic() < until and any(attempt.made for attempt in self._attempts()):
-            self._listen(_POLL_S, on_result)
+            self._handle_events(_POLL_S, on_result)
 
     @property
     def _left(self) -> int:
         return self._count - len(self._done) - len(self._given_up)
 
     def _attempts(self) -> list[Attempt]:
-        return [attempt for place in self._places for attempt in place.attempts]
+        return [attempt for slot in self._slots for attempt in slot.attempts]
 
-    def _tend(self) -> None:
+    def _assign_all(self) -> None:
         """Hand out what is left, and keep the crew as large as is useful."""
-        for place in self._places:
-            self._hand(place)
+        for slot in self._slots:
+            self._assign(slot)
         now = time.monotonic()
-        if now - self._looked_at > _ROOM_S:
-            self._look(now)
-        wanted = most_workers(self._crew, self._placement, self._room)
-        for _ in range(min(wanted, self._left) - len(self._places)):
-            self._places.append(Place(self._crew.start()))
+        if now - self._checked_at > _CAPACITY_CHECK_S:
+            self._check_capacity(now)
+        wanted = most_workers(self._backend, self._placement, self._capacity)
+        for _ in range(min(wanted, self._left) - len(self._slots)):
+            self._slots.append(WorkerSlot(self._backend.start()))
 
-    def _look(self, now: float) -> None:
+    def _check_capacity(self, now: float) -> None:
         """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
-        before, self._room, self._looked_at = self._room, self._crew.room(), now
-        if before and not self._room:
+        before, self._capacity, self._checked_at = self._capacity, self._backend.capacity(), now
+        if before and not self._capacity:
             wait_s = self._placement.wait_s
             self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
 
-    def _hand(self, place: Place) -> None:
+    def _assign(self, slot: WorkerSlot) -> None:
         """The next unit, if the worker may have one."""
-        if not place.has_room():
+        if not slot.is_free():
             return
-        unit = self._beside(place) if place.attempts else self._next() or self._straggler()
+        unit = self._next_concurrent(slot) if slot.attempts else self._next() or self._straggler()
         if unit is not None:
             now = time.monotonic()
-            place.attempts.append(Attempt(unit, now, now))
-            self._crew.hand(place.worker, unit)
+            slot.attempts.append(Attempt(unit, now, now))
+            self._backend.assign(slot.worker, unit)
 
     def _next(self) -> Any:
         return self._again.popleft() if self._again else next(self._units, None)
 
-    def _beside(self, place: Place) -> Any:
+    def _next_concurrent(self, slot: WorkerSlot) -> Any:
         """A unit to make beside some that are being closed; None when any was lost before."""
-        lost_before = any(str(attempt.unit) in self._failures for attempt in place.attempts)
+        lost_before = any(str(attempt.unit) in self._failures for attempt in slot.attempts)
         return None if self._again or lost_before else next(self._units, None)
 
     def _straggler(self) -> Any:
@@ -174,22 +176,22 @@ class Pool:
             self._notice(f"{slow.unit}: slow; started a second time on another worker")
         return slow and slow.unit
 
-    def _hear(self, event: Event, on_result: Callable[[Any], None]) -> None:
-        place = next((p for p in self._places if p.worker is event.worker), None)
-        if place is None:
+    def _handle(self, event: WorkerEvent, on_result: OnResult) -> None:
+        slot = next((slot for slot in self._slots if slot.worker is event.worker), None)
+        if slot is None:
             return
         if event.kind == "ready":
-            place.ready = True
+            slot.ready = True
             self._failures.pop(_STARTING, None)  # on spot nodes some fail now and then
         elif event.kind == "died":
-            self._lose(place, f"its worker died ({event.value})")
+            self._lose(slot, f"its worker died ({event.value})")
         elif event.kind == "failed" and event.unit is None:
-            self._fail(place, None, event.value)
-        elif attempt := place.at(event.unit):
-            self._hear_of(place, attempt, event, on_result)
+            self._fail(slot, None, event.value)
+        elif attempt := slot.at(event.unit):
+            self._handle_attempt(slot, attempt, event, on_result)
 
-    def _hear_of(
-        self, place: Place, attempt: Attempt, event: Event, on_result: Callable[[Any], None]
+    def _handle_attempt(
+        self, slot: WorkerSlot, attempt: Attempt, event: WorkerEvent, on_result: OnResult
     ) -> None:
         if event.kind != "items" or event.value != attempt.items:
             attempt.beat = time.monotonic()
@@ -198,62 +200,60 @@ class Pool:
                 attempt.items = float(event.value)
             case "made":
                 attempt.made = True
-                self._hand(place)
+                self._assign(slot)
             case "done":
-                self._finish(place, attempt, event.value, on_result)
+                self._finish(slot, attempt, event.value, on_result)
             case "failed":
-                self._fail(place, attempt, event.value)
+                self._fail(slot, attempt, event.value)
 
-    def _finish(
-        self, place: Place, attempt: Attempt, result: Any, on_result: Callable[[Any], None]
-    ) -> None:
-        place.attempts.remove(attempt)
+    def _finish(self, slot: WorkerSlot, attempt: Attempt, result: Any, on_result: OnResult) -> None:
+        slot.attempts.remove(attempt)
         name = str(attempt.unit)
         if name in self._done:
             return
         self._done.add(name)
         self._took.append(time.monotonic() - attempt.since)
-        for other in list(self._places):
+        for other in list(self._slots):
             if copy := other.at(name):
                 self._drop(other, copy)
-        self._hand(place)  # what is left to do here, it need not wait for
+        self._assign(slot)  # what is left to do here, it need not wait for
         on_result(result)
 
-    def _fail(self, place: Place, attempt: Attempt | None, error: Exception) -> None:
+    def _fail(self, slot: WorkerSlot, attempt: Attempt | None, error: Exception) -> None:
         passing = isinstance(error, StorageError) and not isinstance(error, DiskFullError)
         if isinstance(error, AigcError) and not passing:
             raise error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if attempt is None:
-            self._drop(place)
+            self._drop(slot)
         else:
-            place.attempts.remove(attempt)
+            slot.attempts.remove(attempt)
         self._count_failure(attempt and attempt.unit, reason, error)
 
-    def _lose(self, place: Place, reason: str, blamed: Attempt | None = None) -> None:
+    def _lose(self, slot: WorkerSlot, reason: str, blamed: Attempt | None = None) -> None:
         """Which of several units a worker died of is not known: none is counted a failure."""
-        if blamed is None and len(place.attempts) > 1:
+        if blamed is None and len(slot.attempts) > 1:
             self.failures += 1
-            names = " and ".join(str(attempt.unit) for attempt in place.attempts)
+            names = " and ".join(str(attempt.unit) for attempt in slot.attempts)
             self._notice(f"{names}: {reason}; trying again, one at a time")
-            self._drop(place)
+            self._drop(slot)
             return
-        blamed = blamed or next(iter(place.attempts), None)
-        self._drop(place, blamed)
+        blamed = blamed or next(iter(slot.attempts), None)
+        self._drop(slot, blamed)
         self._count_failure(blamed and blamed.unit, reason, None)
 
-    def _drop(self, place: Place, attempt: Attempt | None = None) -> None:
+    def _drop(self, slot: WorkerSlot, attempt: Attempt | None = None) -> None:
         """Stop the worker; what it was at is to be run again, all but `attempt`."""
-        self._crew.stop(place.worker)
-        self._places.remove(place)
+        self._backend.stop(slot.worker)
+        self._slots.remove(slot)
         self._cut_at = time.monotonic()
-        for lost in place.attempts:
+        for lost in slot.attempts:
             if lost is not attempt and not self._runs_elsewhere(str(lost.unit)):
                 self._failures.setdefault(str(lost.unit), 0)
                 self._again.append(lost.unit)
 
     def _runs_elsewhere(self, name: str) -> bool:
-        return any(place.at(name) for place in self._places)
+        return any(slot.at(name) for slot in self._slots)
 
     def _count_failure(self, unit: Any, reason: str, error: Exception | None) -> None:
         name = _STARTING if unit is None else str(unit)
@@ -275,9 +275,9 @@ class Pool:
 
     def _check_times(self) -> None:
         now = time.monotonic()
-        for place in list(self._places):
-            if late := place.overdue(now, self._placement):
-                self._lose(place, late[1], late[0])
+        for slot in list(self._slots):
+            if late := slot.overdue(now, self._placement):
+                self._lose(slot, late[1], late[0])
         self._check_wait(now)
 
     def _check_wait(self, now: float) -> None:
@@ -288,7 +288,7 @@ class Pool:
         self._none_since = now if self._none_since is None else self._none_since
         if now - self._none_since <= self._placement.wait_s:
             return
-        why = "the cluster is busy" if self._room else "no node is large enough"
+        why = "the cluster is busy" if self._capacity else "no node is large enough"
         raise PlacementError(
             f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: {why}; "
             "try later, ask for smaller workers, or raise placement.wait_s"

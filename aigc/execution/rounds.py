@@ -7,14 +7,14 @@ from collections import Counter
 import numpy as np
 
 from aigc.errors import GatesError
-from aigc.execution.course import Course
-from aigc.generation import duplicates, rounds
-from aigc.job.draws import DRAW, Ints
+from aigc.execution.job_run import JobRun
+from aigc.generation import duplicates, round_files, rounds
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 
 _ENOUGH_CANDIDATES = 1000
 
 
-def run(course: Course) -> None:
+def run(job_run: JobRun) -> None:
     """Until every shard is committed. Rounds that were judged before are taken as they are.
 
     Raises:
@@ -22,70 +22,72 @@ def run(course: Course) -> None:
     """
     number, orders, settled = 0, None, 0
     while True:
-        rows, refused = _round(course, number, orders, settled)
+        rows, refused = _round(job_run, number, orders, settled)
         settled += rows - len(refused)
         if not len(refused):
             break
         said = f"{len(refused):,} of {rows:,} are duplicates"
-        course.watch.notice(f"round {number}: {said}; replacing them")
-        _require_progress(course, number, rows, refused)
+        job_run.watch.notice(f"round {number}: {said}; replacing them")
+        _require_progress(job_run, number, rows, refused)
         number, orders = number + 1, refused
-    _assemble(course, number + 1)
+    _assemble(job_run, number + 1)
 
 
-def _assemble(course: Course, number: int) -> None:
+def _assemble(job_run: JobRun, number: int) -> None:
     """Put together and commit each shard from its `number` rounds."""
-    job, records = course.job, course.records
-    todo = (rounds.Assemble(shard, number) for shard in job.plan() if shard.number not in records)
+    job, records = job_run.job, job_run.records
+    todo = (
+        rounds.AssembleShard(shard, number) for shard in job.plan() if shard.number not in records
+    )
 
     def tick(under_way: float) -> None:
-        course.tell(job.count, committed=f"{course.committed:,}")
+        job_run.tell(job.count, committed=f"{job_run.committed:,}")
 
-    course.pool.run(todo, job.shards - len(records), course.add, tick, course.stop)
+    job_run.pool.run(todo, job.shards - len(records), job_run.add, tick, job_run.stop)
 
 
-def _round(course: Course, number: int, orders: Ints | None, settled: int) -> tuple[int, Ints]:
+def _round(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> tuple[int, Ints]:
     """(candidates of the round, those of them refused)."""
-    refused = rounds.read_refused(course.out, number)
+    refused = round_files.read_refused(job_run.out, number)
     if refused is None:
-        _stage(course, number, orders, settled)
-        refused = _judge(course, number, settled)
-        rounds.write_refused(course.out, number, refused)
-    return rounds.counts(course.out, number)[0], refused
+        _stage(job_run, number, orders, settled)
+        refused = _judge(job_run, number, settled)
+        round_files.write_refused(job_run.out, number, refused)
+    return round_files.counts(job_run.out, number)[0], refused
 
 
-def _stage(course: Course, number: int, orders: Ints | None, settled: int) -> None:
-    there = rounds.staged(course.out, number)
-    asked = rounds.pending(course.job, orders)
+def _stage(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> None:
+    there = round_files.staged(job_run.out, number)
+    asked = rounds.pending(job_run.job, orders)
     todo = [shard for shard in asked if shard.number not in there]
-    done = settled + rounds.candidates(course.job, orders, there)
+    done = settled + rounds.candidates(job_run.job, orders, there)
 
     def add(rows: int) -> None:
         nonlocal done
         done += rows
-        course.gained += 1
+        job_run.gained += 1
 
     def tick(under_way: float) -> None:
-        course.tell(done + under_way, round=number)
+        job_run.tell(done + under_way, round=number)
 
-    stages = (rounds.Stage(shard, number) for shard in todo)
-    course.pool.run(stages, len(todo), add, tick, course.stop)
+    stages = (rounds.StageCandidates(shard, number) for shard in todo)
+    job_run.pool.run(stages, len(todo), add, tick, job_run.stop)
 
 
-def _judge(course: Course, number: int, settled: int) -> Ints:
-    gate = course.job.gates.duplicates
+def _judge(job_run: JobRun, number: int, settled: int) -> Ints:
+    gate = job_run.job.gates.duplicates
     assert gate is not None
-    candidates = settled + rounds.counts(course.out, number)[0]
+    candidates = settled + round_files.counts(job_run.out, number)[0]
     parts = duplicates.parts(candidates, gate.distance if gate.near else 0)
     found: list[Ints] = []
-    units = (rounds.Judge(part, number) for part in parts)
-    course.pool.run(units, len(parts), found.append, stop=course.stop)
+    units = (rounds.FindDuplicates(part, number) for part in parts)
+    job_run.pool.run(units, len(parts), found.append, stop=job_run.stop)
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
-def _require_progress(course: Course, number: int, rows: int, orders: Ints) -> None:
-    limits, refused = course.job.gates, len(orders)
-    others: Counter[str] = rounds.counts(course.out, number)[1]
+def _require_progress(job_run: JobRun, number: int, rows: int, orders: Ints) -> None:
+    limits, refused = job_run.job.gates, len(orders)
+    others: Counter[str] = round_files.counts(job_run.out, number)[1]
     reasons = ", ".join(f"{name} {count:,}" for name, count in others.most_common())
     said = f"{refused:,} of {rows:,} candidates of round {number} are duplicates" + (
         f" (refused before: {reasons})" if reasons else ""
@@ -96,9 +98,9 @@ def _require_progress(course: Course, number: int, rows: int, orders: Ints) -> N
             "repeats itself: train it further, ask for fewer items or loosen gates.duplicates"
         )
     last = int(orders.max())
-    if last // DRAW + 1 >= limits.max_draws:
+    if last // ATTEMPT_STRIDE + 1 >= limits.max_draws:
         raise GatesError(
-            f"item {last % DRAW}: all of gates.max_draws = {limits.max_draws} candidates were "
-            f"refused, the last as a duplicate ({said}); ask for fewer items, loosen "
+            f"item {last % ATTEMPT_STRIDE}: all of gates.max_draws = {limits.max_draws} candidates "
+            f"were refused, the last as a duplicate ({said}); ask for fewer items, loosen "
             "gates.duplicates or raise gates.max_draws"
         )

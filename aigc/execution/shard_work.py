@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from aigc.generation import gates as gating
-from aigc.generation.engine import Device, Engine, Passes
-from aigc.generation.gates import load_judge
-from aigc.generation.maker import Maker
+from aigc.generation.engine import Device, Engine, InferenceConfig
+from aigc.generation.gates import load_gate_set
+from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Draws
 from aigc.job.plan import Job
+from aigc.job.sample_keys import SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
@@ -41,8 +41,10 @@ class ShardSetup:
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
         tensors = self.tensors or ModelStore().load(self.version)
-        maker = make_maker(self.job, self.version.config, tensors, self.briefs, threads=threads)
-        return lambda unit, on_items: unit(maker, self.out, on_items)
+        generator = make_item_generator(
+            self.job, self.version.config, tensors, self.briefs, threads=threads
+        )
+        return lambda unit, on_items: unit(generator, self.out, on_items)
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,16 @@ class MeasureGates:
     """The unit that resolves what gates leave open (percentiles) on the candidates `draws`."""
 
     gates: Gates
-    draws: Draws
+    draws: SampleKeys
     config: ModelConfig
     tensors: Tensors
 
     def __str__(self) -> str:
         return "measuring the gates' thresholds"
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Gates:
-        probe = maker.engine.render(self.draws)
-        return gating.resolve(self.gates, self.config, self.tensors, probe, maker.job.device)
+    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
+        probe = generator.engine.render(self.draws)
+        return gating.resolve(self.gates, self.config, self.tensors, probe, generator.job.device)
 
 
 def device_here(job: Job) -> Device:
@@ -67,7 +69,7 @@ def device_here(job: Job) -> Device:
     return "cuda" if job.device == "cuda" and torch.cuda.is_available() else "cpu"
 
 
-def make_maker(
+def make_item_generator(
     job: Job,
     config: ModelConfig,
     tensors: Tensors,
@@ -75,15 +77,15 @@ def make_maker(
     *,
     judged: bool = True,
     threads: int = 1,
-) -> Maker:
+) -> ItemGenerator:
     """`judged=False` leaves the gates out, to make candidates that are known to have passed.
 
     A GPU renders while at least two threads encode. Cores that render do one after the other: side
     by side it measured slower.
     """
-    engine = Engine(config, tensors, Passes(job.micro_batch, job.precision, job.device))
+    engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
-    judge = load_judge(job.gates, scores, config, tensors, job.device) if wanted else None
+    judge = load_gate_set(job.gates, scores, config, tensors, job.device) if wanted else None
     encoders = 1 if job.device == "cpu" else max(2, threads)
-    return Maker(job, briefs, engine, judge, encoders)
+    return ItemGenerator(job, briefs, engine, judge, encoders)

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
-from aigc.generation.leaders import Likeness, starts, walk
-from aigc.job.draws import Ints
+from aigc.generation.near_duplicate_scan import Similarity, scan, starts
+from aigc.job.sample_keys import Ints
 from aigc.specs import DuplicateGate
 from aigc.types import UInt8Images
 
@@ -152,8 +152,8 @@ def find(part: Part, shards: Iterable[Signatures], gate: DuplicateGate) -> Ints:
     if gate.near:
         order = np.lexsort((pile.rank, part.values(pile.words[:, 0])))
         rank, words = pile.rank[order], pile.words[order]
-        likeness = Likeness(words[:, 0], words[:, 1:], gate)
-        lost = walk(likeness, part.values(words[:, 0]), rank < _UNSETTLED)
+        likeness = Similarity(words[:, 0], words[:, 1:], gate)
+        lost = scan(likeness, part.values(words[:, 0]), rank < _UNSETTLED)
         pile.refused.append(rank[lost] - _UNSETTLED)
     return np.sort(np.concatenate(pile.refused))
 

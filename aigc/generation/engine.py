@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from aigc.generation.latents import latents
-from aigc.job.draws import Draws, Pictures
+from aigc.job.sample_keys import RenderedItems, SampleKeys
 from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
@@ -33,7 +33,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 @dataclass(frozen=True)
-class Passes:
+class InferenceConfig:
     """How forward passes are made; each field is part of an item's identity."""
 
     micro_batch: int = 128
@@ -44,7 +44,9 @@ class Passes:
 class Engine:
     """A loaded model that renders candidates."""
 
-    def __init__(self, config: ModelConfig, tensors: dict[str, Tensor], passes: Passes) -> None:
+    def __init__(
+        self, config: ModelConfig, tensors: dict[str, Tensor], passes: InferenceConfig
+    ) -> None:
         self._dim, self.passes = config.latent_dim, passes
         self.shape = (config.height, config.width, config.channels)
         """Of one picture as the model makes it."""
@@ -63,12 +65,12 @@ class Engine:
         other.passes = dataclasses.replace(self.passes, micro_batch=micro_batch)
         return other
 
-    def latents(self, draws: Draws) -> Tensor:
+    def latents(self, draws: SampleKeys) -> Tensor:
         """float32 (N, latent_dim) on the CPU."""
         return latents(draws, self._dim)
 
     @torch.inference_mode()
-    def render(self, draws: Draws) -> Pictures:
+    def render(self, draws: SampleKeys) -> RenderedItems:
         """Any number of candidates, a micro-batch at a time.
 
         On a GPU every pass is queued before the first result is waited for.
@@ -76,7 +78,7 @@ class Engine:
         label = None if draws.labels is None else torch.from_numpy(draws.labels)
         parts = [levels(output) for output in self._passes(self.latents(draws), label)]
         pixels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        return Pictures(pixels, draws.labels, finite)
+        return RenderedItems(pixels, draws.labels, finite)
 
     @torch.inference_mode()
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aigc.job.draws import Draws
+from aigc.job.sample_keys import SampleKeys
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
@@ -46,7 +46,7 @@ def philox4x32(
     return c0, c1, c2, c3
 
 
-def uniforms(draws: Draws, dim: int) -> npt.NDArray[np.float64]:
+def uniforms(draws: SampleKeys, dim: int) -> npt.NDArray[np.float64]:
     """(N, dim) uniforms in the open interval (0, 1), a row a candidate."""
     index, seed = draws.candidates.astype(np.uint64), draws.seeds
     if (seed == seed[:1]).all():
@@ -62,7 +62,7 @@ def uniforms(draws: Draws, dim: int) -> npt.NDArray[np.float64]:
     return uniform.reshape(len(draws), -1)[:, :dim]
 
 
-def latents(draws: Draws, dim: int) -> torch.Tensor:
+def latents(draws: SampleKeys, dim: int) -> torch.Tensor:
     """float32 (N, dim) standard normals, each row cut at ± its truncation."""
     u = torch.from_numpy(uniforms(draws, dim))
     if np.isfinite(draws.truncations).any():

@@ -16,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
-from aigc.generation.ahead import ahead
-from aigc.generation.maker import Maker
-from aigc.job.draws import Ints
+from aigc.generation.item_generator import ItemGenerator
+from aigc.generation.prefetch import prefetch
 from aigc.job.plan import Job
+from aigc.job.sample_keys import Ints
 from aigc.output import commit, schema
-from aigc.output.made import Made
+from aigc.output.generated_batch import GeneratedBatch
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Closing, Labels, OnBytes, Shard, ShardRecord, Span
+from aigc.types import Finalizer, Labels, OnBytes, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
@@ -36,11 +36,11 @@ passes to reach its speed (matrix units are clocked up, caches filled): many fol
 
 
 @dataclass(frozen=True)
-class Rows:
+class OutputRows:
     """Consecutive finished items: as Arrow, their slots (N,), files and class indices (N,)."""
 
     batch: pa.RecordBatch
-    slots: Ints
+    indices: Ints
     files: list[bytes]
     labels: Labels | None
     refused: Counter[str] = field(default_factory=Counter)
@@ -60,13 +60,15 @@ class MakeShard:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
+    def __call__(
+        self, generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[ShardRecord]:
         """Render, judge, encode and write; to close it is to commit it."""
-        columns = schema.schema(maker.job, maker.briefs)
+        columns = schema.schema(generator.job, generator.briefs)
         slots = np.arange(self.shard.start, self.shard.stop)
-        made = made_of(maker, slots, np.zeros_like(slots))
-        rows = ahead(functools.partial(rows_of, maker, columns), made, maker.encoders)
-        return write_shard(maker, self.shard, out, rows, on_items)
+        made = generated_batches(generator, slots, np.zeros_like(slots))
+        rows = prefetch(functools.partial(rows_of, generator, columns), made, generator.encoders)
+        return write_shard(generator, self.shard, out, rows, on_items)
 
 
 def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
@@ -77,33 +79,37 @@ def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
     return (slots[start : start + step] for start in range(0, len(slots), step))
 
 
-def made_of(maker: Maker, slots: Ints, draw: Ints) -> Iterator[Made]:
+def generated_batches(
+    generator: ItemGenerator, slots: Ints, draw: Ints
+) -> Iterator[GeneratedBatch]:
     """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
-    for places in blocks(maker.job, np.arange(len(slots))):
-        yield from maker.parts(maker.make(slots[places], draw[places]))
+    for places in blocks(generator.job, np.arange(len(slots))):
+        yield from generator.parts(generator.make(slots[places], draw[places]))
 
 
-def rows_of(maker: Maker, columns: pa.Schema, made: Made) -> Rows:
-    files = maker.files(made)
-    batch = schema.batch(maker.job, columns, made, files, maker.briefs, maker.latents(made))
-    return Rows(batch, made.slots, files, made.draws.labels, made.refused)
+def rows_of(generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
+    files = generator.files(made)
+    batch = schema.batch(
+        generator.job, columns, made, files, generator.briefs, generator.latents(made)
+    )
+    return OutputRows(batch, made.indices, files, made.draws.labels, made.refused)
 
 
 def write_shard(
-    maker: Maker,
+    generator: ItemGenerator,
     shard: Shard,
     out: str,
-    parts: Iterator[Rows],
+    parts: Iterator[OutputRows],
     on_items: OnItems,
     earlier: tuple[Span, ...] = (),
-) -> Closing[ShardRecord]:
+) -> Finalizer[ShardRecord]:
     """Write `parts`, which are the shard's items in order; `earlier` is when else there was work on
     them. To close it is to commit the file: it gives our record, or an earlier winner's.
 
     Until it is uploaded, whatever fails leaves nothing behind; a file whose record could not be
     written is an orphan, unless the record was and only the answer is lost.
     """
-    job, attempt, started = maker.job, uuid.uuid4().hex[:8], time.time()
+    job, attempt, started = generator.job, uuid.uuid4().hex[:8], time.time()
     file = commit.data_file(job, shard, attempt)
     target = storage.join(out, file)
     labels: Counter[str] = Counter()
@@ -111,11 +117,11 @@ def write_shard(
     content, beside_bytes = 0, 0
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
-        columns = schema.schema(job, maker.briefs)
+        columns = schema.schema(job, generator.briefs)
         with open_writer(job.writer, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.slots, rows.files, rows.labels)
+                content += schema.content_digest(rows.indices, rows.files, rows.labels)
                 refused.update(rows.refused)
                 labels.update(counted(job, rows.labels))
                 if job.writer == "files":
@@ -147,7 +153,7 @@ def write_shard(
         storage.delete(target)
         return commit.read_record(out, shard.number)
 
-    return Closing(close)
+    return Finalizer(close)
 
 
 def counted(job: Job, labels: Labels | None) -> dict[str, int]:

@@ -14,7 +14,6 @@ together from its rounds and committed like any other.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import time
 import uuid
@@ -24,59 +23,34 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.errors import StorageError
-from aigc.generation import duplicates
-from aigc.generation.ahead import ahead
-from aigc.generation.maker import Maker
-from aigc.generation.pipeline import OnItems, Rows, blocks, made_of, rows_of, write_shard
-from aigc.job.draws import DRAW, Ints
+from aigc.generation import duplicates, round_files
+from aigc.generation.item_generator import ItemGenerator
+from aigc.generation.pipeline import (
+    OnItems,
+    OutputRows,
+    blocks,
+    generated_batches,
+    rows_of,
+    write_shard,
+)
+from aigc.generation.prefetch import prefetch
 from aigc.job.plan import Job
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.output import arrow, pictures, schema
-from aigc.output.made import Made
+from aigc.output.generated_batch import GeneratedBatch
 from aigc.output.parquet import open_writer
-from aigc.types import Closing, Json, OnBytes, Shard, ShardRecord
+from aigc.types import Finalizer, Json, OnBytes, Shard, ShardRecord
 
 REASON = "duplicate"
-_READERS = 4  # shards whose signatures, 97 bytes an item, are read ahead
-
-
-def folder(out: str, number: int) -> str:
-    return storage.join(out, "_rounds", str(number))
-
-
-def refused_uri(out: str, number: int) -> str:
-    return storage.join(folder(out, number), "refused.npy")
-
-
-def read_refused(out: str, number: int) -> Ints | None:
-    """Orders (draw * DRAW + slot) refused in a round, sorted; None while it is not judged."""
-    data = storage.read_if_there(refused_uri(out, number))
-    if data is None:
-        return None
-    orders: Ints = np.load(io.BytesIO(data), allow_pickle=False)
-    return orders
-
-
-def write_refused(out: str, number: int, orders: Ints) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, np.sort(orders), allow_pickle=False)
-    storage.write_bytes(refused_uri(out, number), buffer.getvalue())
-
-
-def staged(out: str, number: int) -> set[int]:
-    """Numbers of the shards whose candidates of a round are there."""
-    keys = (entry.key for entry in storage.listing(folder(out, number)))
-    return {int(key.removesuffix(".json")) for key in keys if key.endswith(".json")}
 
 
 def pending(job: Job, orders: Ints | None) -> list[Shard]:
     """Shards with slots still to fill: all in round 0, then those with refused candidates."""
     if orders is None:
         return list(job.plan())
-    numbers = {job.shard_of(slot) for slot in np.unique(orders % DRAW).tolist()}
+    numbers = {job.shard_of(slot) for slot in np.unique(orders % ATTEMPT_STRIDE).tolist()}
     return [job.shard(number) for number in sorted(numbers)]
 
 
@@ -84,7 +58,7 @@ def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
     """How many a round has in some of its shards; `orders` were refused before, None in round 0."""
     if orders is None:
         return sum(job.shard(number).items for number in shards)
-    return sum(job.shard_of(slot) in shards for slot in (orders % DRAW).tolist())
+    return sum(job.shard_of(slot) in shards for slot in (orders % ATTEMPT_STRIDE).tolist())
 
 
 def how_far(job: Job, out: str) -> Json | None:
@@ -94,9 +68,9 @@ def how_far(job: Job, out: str) -> Json | None:
     if not numbers:
         return None
     number = max(map(int, numbers))
-    orders = read_refused(out, number - 1) if number else None
-    planned, there = pending(job, orders), staged(out, number)
-    refused = read_refused(out, number)
+    orders = round_files.read_refused(out, number - 1) if number else None
+    planned, there = pending(job, orders), round_files.staged(out, number)
+    refused = round_files.read_refused(out, number)
     left = candidates(job, orders, {shard.number for shard in planned} - there)
     return {
         "round": number,
@@ -108,7 +82,7 @@ def how_far(job: Job, out: str) -> Json | None:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageCandidates:
     """The unit of a round: one shard's candidates, judged by themselves, rows and signatures."""
 
     shard: Shard
@@ -121,29 +95,31 @@ class Stage:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[int]:
+    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[int]:
         """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
-        where = folder(out, self.number)
+        where = round_files.folder(out, self.number)
         target = storage.join(where, f"{name}.parquet")
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
-        columns = schema.schema(maker.job, maker.briefs)
+        columns = schema.schema(generator.job, generator.briefs)
 
-        def finished(made: Made) -> tuple[Rows, duplicates.Signatures]:
-            orders = made.draw * DRAW + made.slots
-            return rows_of(maker, columns, made), duplicates.signatures(orders, made.pixels)
+        def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
+            orders = made.attempts * ATTEMPT_STRIDE + made.indices
+            return rows_of(generator, columns, made), duplicates.signatures(orders, made.pixels)
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
-                for rows, found in ahead(finished, made_of(maker, slots, draw), maker.encoders):
+                for rows, found in prefetch(
+                    finished, generated_batches(generator, slots, draw), generator.encoders
+                ):
                     writer.write(rows.batch)
                     signatures.append(found)
                     refused.update(rows.refused)
-                    on_items(len(rows.slots))
+                    on_items(len(rows.indices))
             until_uploaded = until_written.pop_all()
 
         def close(on_bytes: OnBytes) -> int:
@@ -155,14 +131,14 @@ class Stage:
             record: Json = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
             record |= {"refused": dict(refused), "rows": len(slots), "took": took}
             note = json.dumps(record).encode()
-            storage.write_bytes(_record_uri(out, self.number, self.shard.number), note)
+            storage.write_bytes(round_files.record_uri(out, self.number, self.shard.number), note)
             return len(slots)
 
-        return Closing(close)
+        return Finalizer(close)
 
 
 @dataclass(frozen=True)
-class Judge:
+class FindDuplicates:
     """The unit that looks for duplicates in one part of all signatures up to a round."""
 
     part: duplicates.Part
@@ -171,13 +147,13 @@ class Judge:
     def __str__(self) -> str:
         return f"duplicates of round {self.number}, {self.part}"
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Ints:
+    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Ints:
         """Returns the refused orders of this round, in no order."""
-        gate = maker.job.gates.duplicates
+        gate = generator.job.gates.duplicates
         assert gate is not None
 
         def heard() -> Iterator[duplicates.Signatures]:
-            for found in signatures_until(out, self.number):
+            for found in round_files.signatures_until(out, self.number):
                 yield found
                 on_items(len(found))
 
@@ -185,7 +161,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Assemble:
+class AssembleShard:
     """The unit that puts one shard together from the rounds and commits it."""
 
     shard: Shard
@@ -198,53 +174,34 @@ class Assemble:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, maker: Maker, out: str, on_items: OnItems) -> Closing[ShardRecord]:
-        read = {n: _read_record(out, n, self.shard.number) for n in range(self.rounds)}
+    def __call__(
+        self, generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[ShardRecord]:
+        read = {n: round_files.read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
-        rows = self._rows(maker, out, staged)
-        return write_shard(maker, self.shard, out, rows, on_items, earlier)
+        rows = self._rows(generator, out, staged)
+        return write_shard(generator, self.shard, out, rows, on_items, earlier)
 
-    def _rows(self, maker: Maker, out: str, staged: dict[int, Json]) -> Iterator[Rows]:
-        columns = schema.schema(maker.job, maker.briefs)
+    def _rows(
+        self, generator: ItemGenerator, out: str, staged: dict[int, Json]
+    ) -> Iterator[OutputRows]:
+        columns = schema.schema(generator.job, generator.briefs)
         tables, refused = [], Counter[str]()
         for number, record in staged.items():
-            table = _read_table(storage.join(folder(out, number), record["file"]))
-            kept = _kept(table, read_refused(out, number))
+            table = round_files.read_table(
+                storage.join(round_files.folder(out, number), record["file"])
+            )
+            kept = _kept(table, round_files.read_refused(out, number))
             refused.update(record["refused"])
             if doubles := table.num_rows - int(kept.sum()):
                 refused[REASON] += doubles
             tables.append(table.filter(arrow.flags(kept)))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
-        for block in blocks(maker.job, np.arange(table.num_rows)):
+        for block in blocks(generator.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
             yield _as_rows(batch.cast(columns), refused)
             refused = Counter()
-
-
-def signatures_until(out: str, number: int) -> Iterator[duplicates.Signatures]:
-    """Every signature of the rounds up to `number`; those accepted before it are settled. Some
-    shards are read ahead: from S3 one alone takes its time."""
-    refused = {earlier: read_refused(out, earlier) for earlier in range(number)}
-    asked = ((of, shard) for of in range(number + 1) for shard in sorted(staged(out, of)))
-
-    def read(one: tuple[int, int]) -> duplicates.Signatures:
-        record = _record(out, *one)
-        data = storage.read_bytes(storage.join(folder(out, one[0]), record["signatures"]))
-        found, gone = duplicates.Signatures.from_bytes(data), refused.get(one[0])
-        return found if gone is None else found.settle(gone)
-
-    return ahead(read, asked, _READERS)
-
-
-def counts(out: str, number: int) -> tuple[int, Counter[str]]:
-    """Candidates staged in a round, and why others were refused on the way."""
-    rows, refused = 0, Counter[str]()
-    for shard in staged(out, number):
-        record = _record(out, number, shard)
-        rows += record["rows"]
-        refused.update(record["refused"])
-    return rows, refused
 
 
 def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
@@ -252,49 +209,27 @@ def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
     if number == 0:
         slots = np.arange(shard.start, shard.stop, dtype=np.int64)
         return slots, np.zeros(len(slots), np.int64)
-    orders = read_refused(out, number - 1)
+    orders = round_files.read_refused(out, number - 1)
     assert orders is not None
-    slots = orders % DRAW
+    slots = orders % ATTEMPT_STRIDE
     inside = (slots >= shard.start) & (slots < shard.stop)
     order = np.argsort(slots[inside])
-    return slots[inside][order], orders[inside][order] // DRAW + 1
+    return slots[inside][order], orders[inside][order] // ATTEMPT_STRIDE + 1
 
 
 def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if refused is None:
         return np.ones(table.num_rows, bool)
-    draw = arrow.values(table["candidate"]) // DRAW
-    return ~np.isin(draw * DRAW + arrow.values(table["index"]), refused)
+    draw = arrow.values(table["candidate"]) // ATTEMPT_STRIDE
+    return ~np.isin(draw * ATTEMPT_STRIDE + arrow.values(table["index"]), refused)
 
 
-def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> Rows:
+def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> OutputRows:
     labels = batch.column("label")
-    return Rows(
+    return OutputRows(
         batch,
         arrow.values(batch.column("index")),
         pictures.files(batch),
         None if labels.null_count else arrow.values(labels),
         refused,
     )
-
-
-def _record_uri(out: str, number: int, shard: int) -> str:
-    return storage.join(folder(out, number), f"{shard:05d}.json")
-
-
-def _read_record(out: str, number: int, shard: int) -> Json | None:
-    return storage.read_json(_record_uri(out, number, shard))
-
-
-def _record(out: str, number: int, shard: int) -> Json:
-    if (record := _read_record(out, number, shard)) is None:
-        raise StorageError(f"{_record_uri(out, number, shard)}: deleted; run the job again")
-    return record
-
-
-def _read_table(uri: str) -> pa.Table:
-    try:
-        with storage.open_input(uri) as source:
-            return pq.read_table(source)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StorageError(f"{uri}: not readable as Parquet: {error}") from None

@@ -16,7 +16,7 @@ from pydantic import Field
 from aigc.errors import JobError
 from aigc.job.briefs import Briefs
 from aigc.job.conditions import labels_of
-from aigc.job.draws import DRAW, Draws, Ints
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints, SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
@@ -52,7 +52,7 @@ class Job(Spec):
 
     A job has `count` slots, one an item delivered. A slot's first candidate has its place in its
     brief as random counter (a plain job is one brief); when gates refuse it, the slot's next draw
-    takes over, `draws.DRAW` further on.
+    takes over, `draws.ATTEMPT_STRIDE` further on.
     """
 
     format: Literal[2] = 2
@@ -118,7 +118,7 @@ class Job(Spec):
         at = bisect.bisect_right(self._starts, slot) - 1
         return self._first_shards[at] + (slot - self._starts[at]) // self.shard_items
 
-    def item_ids(self, draws: Draws, slots: Ints, briefs: Briefs | None) -> list[str]:
+    def item_ids(self, draws: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and label, and the brief, for two briefs may ask for the same picture."""
         begin = self.model_digest[:12]
@@ -178,14 +178,14 @@ def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
     return [marks[at] for at in which.tolist()]
 
 
-def draws_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> Draws:
+def sample_keys_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> SampleKeys:
     """The candidates that `slots` (N,) have in their draws number `draw` (N,), 0 the first."""
     if briefs is not None:
         return briefs.draws(slots, draw)
     pattern = np.asarray(job.pattern, dtype=np.int64)
-    return Draws(
+    return SampleKeys(
         seeds=np.full(len(slots), job.seed, dtype=np.uint64),
-        candidates=draw * DRAW + slots,
+        candidates=draw * ATTEMPT_STRIDE + slots,
         labels=labels_of(pattern, slots),
         truncations=np.full(len(slots), job.truncation or np.inf),
     )

@@ -27,7 +27,7 @@ _STEM = 4
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """x + f(x) with f a bottleneck; float (B, C, H, W) in and out."""
 
     def __init__(self, channels: int, depth: int) -> None:
@@ -189,7 +189,7 @@ def _levels(width: int, doublings: int) -> list[int]:
 
 
 def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:
-    return [Block(channels, depth) for _ in range(count)]
+    return [ResidualBlock(channels, depth) for _ in range(count)]
 
 
 def _joint(before: int, after: int) -> list[nn.Module]:

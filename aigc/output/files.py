@@ -35,11 +35,11 @@ _MOST_KEY_BYTES = 1000
 """Of a whole name; S3 takes 1024, and the suffix needs some."""
 
 
-class ShardWriter:
+class FilesWriter:
     """Writes each row's picture, and what it is to the index."""
 
     def __init__(
-        self, index: parquet.ShardWriter, schema: pa.Schema, out: str, folder: str
+        self, index: parquet.ParquetWriter, schema: pa.Schema, out: str, folder: str
     ) -> None:
         self._index, self._schema, self._out = index, schema, out
         self._top = storage.join("images", folder) if folder else "images"
@@ -62,12 +62,12 @@ class ShardWriter:
 
 
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> Iterator[ShardWriter]:
+def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> Iterator[FilesWriter]:
     """Pictures go below `out` at once, into `folder` of its images; the index, the local file
     `path`, is complete once the block is left, and no picture that it names is lost then."""
     index_schema = _index_schema(schema)
     with parquet.open_writer(path, index_schema) as index:
-        yield ShardWriter(index, index_schema, out, folder)
+        yield FilesWriter(index, index_schema, out, folder)
     storage.sync(out)
 
 

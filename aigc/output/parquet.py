@@ -15,7 +15,7 @@ _READ_BYTES = 2**20
 _ALL_DIFFERENT = ("id", "index", "candidate", "file", "sha256")
 
 
-class ShardWriter:
+class ParquetWriter:
     """Collects batches into row groups of about eight megabytes."""
 
     def __init__(self, writer: pq.ParquetWriter) -> None:
@@ -37,14 +37,14 @@ class ShardWriter:
 
 
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema) -> Iterator[ShardWriter]:
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[ParquetWriter]:
     """A writer for the local file `path`; the file is complete once the block is left.
 
     Encoded pixels hardly compress again, but the label that each image file carries does.
     """
     repeating = [field.name for field in schema if _repeats(field)]
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating) as parquet:
-        writer = ShardWriter(parquet)
+        writer = ParquetWriter(parquet)
         yield writer
         writer.flush()
 

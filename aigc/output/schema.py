@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.job.briefs import Briefs
-from aigc.job.draws import Ints
 from aigc.job.plan import Job
+from aigc.job.sample_keys import Ints
 from aigc.output import arrow, pictures
-from aigc.output.made import Made
+from aigc.output.generated_batch import GeneratedBatch
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
 from aigc.specs import Codec
 from aigc.types import Labels
@@ -61,7 +61,7 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
 def batch(
     job: Job,
     columns: pa.Schema,
-    made: Made,
+    made: GeneratedBatch,
     files: Sequence[bytes],
     briefs: Briefs | None = None,
     latents: np.ndarray[Any, np.dtype[np.float32]] | None = None,
@@ -69,10 +69,10 @@ def batch(
     """Items as rows; `columns` is `schema(job, briefs)`, built once."""
     count, draws = len(files), made.draws
     arrays = [
-        arrow.texts(job.item_ids(draws, made.slots, briefs)),
-        arrow.numbers(made.slots),
+        arrow.texts(job.item_ids(draws, made.indices, briefs)),
+        arrow.numbers(made.indices),
         arrow.numbers(draws.candidates),
-        *pictures.arrays(files, made.slots.tolist(), _codecs(job, made, briefs), columns),
+        *pictures.arrays(files, made.indices.tolist(), _codecs(job, made, briefs), columns),
         pa.nulls(count, pa.int64()) if draws.labels is None else arrow.numbers(draws.labels),
         _label_names(job, draws.labels, count),
         arrow.numbers(draws.seeds.astype(np.int64)),
@@ -82,7 +82,7 @@ def batch(
     ]
     if briefs is not None:
         names = [name for name, _ in _BRIEF_COLUMNS] + _carried(briefs)
-        rows = briefs.table.select(names).take(arrow.numbers(briefs.rows(made.slots)))
+        rows = briefs.table.select(names).take(arrow.numbers(briefs.rows(made.indices)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
         scores = made.scores
@@ -137,11 +137,11 @@ def _carried(briefs: Briefs) -> list[str]:
     return ["brief_id", *briefs.own]
 
 
-def _codecs(job: Job, made: Made, briefs: Briefs | None) -> Sequence[Codec]:
+def _codecs(job: Job, made: GeneratedBatch, briefs: Briefs | None) -> Sequence[Codec]:
     if briefs is None:
-        return [job.codec] * len(made.slots)
+        return [job.codec] * len(made.indices)
     codecs: list[Codec] = (
-        briefs.table["codec"].take(arrow.numbers(briefs.rows(made.slots))).to_pylist()
+        briefs.table["codec"].take(arrow.numbers(briefs.rows(made.indices))).to_pylist()
     )
     return codecs
 

@@ -27,7 +27,7 @@ _NPY = ".npy"
 _NPY_HEADER_BYTES = 10  # magic string, version, length of the rest of the header
 
 
-class ShardWriter:
+class WebDatasetWriter:
     """Appends each row as the members of one item."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -51,10 +51,10 @@ class ShardWriter:
 
 
 @contextmanager
-def open_writer(path: Path) -> Iterator[ShardWriter]:
+def open_writer(path: Path) -> Iterator[WebDatasetWriter]:
     """A writer for the local file `path`; the file is complete once the block is left."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        yield ShardWriter(file)
+        yield WebDatasetWriter(file)
         file.write(bytes(2 * _BLOCK))
 
 
@@ -66,7 +66,7 @@ def read_items(
     A raw picture is its values again, without the header of .npy.
 
     Raises:
-        ValueError: `source` is no tar file as `ShardWriter` makes it.
+        ValueError: `source` is no tar file as `WebDatasetWriter` makes it.
     """
     data, suffix = b"", ""
     for name, size in _entries(source):

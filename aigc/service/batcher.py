@@ -20,19 +20,25 @@ from dataclasses import dataclass, field
 import torch
 
 from aigc.service.errors import OverloadedError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import (
+    BATCH_WEIGHT,
+    BatchSlice,
+    QueuedRequest,
+    RenderJob,
+    fair_slices,
+)
 from aigc.service.rendering import render
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import BATCH_WEIGHT, Share, Ticket, Work, fair_shares
 
 _STANDS, _SHORTER = 4, 8
 """A queue that was not empty for a quarter of the longest wait is kept at an eighth of it."""
 
-Result = tuple[Share, list[bytes], Exception | None]
+Result = tuple[BatchSlice, list[bytes], Exception | None]
 
 
 @dataclass
-class Observed:
+class BatcherStats:
     """Counts since the start, and sizes as they are now; for metrics."""
 
     images: int = 0
@@ -53,8 +59,8 @@ class Batcher:
     ) -> None:
         """`clock` gives seconds, to tell a burst from a crowd."""
         self._settings, self._clock = settings, clock
-        self.seen = Observed()
-        self._queue: list[Ticket] = []
+        self.seen = BatcherStats()
+        self._queue: list[QueuedRequest] = []
         lock = threading.Lock()
         self._more, self._plenty = threading.Condition(lock), threading.Condition(lock)
         self._waiting = self._closed = self._begun = False
@@ -66,23 +72,26 @@ class Batcher:
         self._empty_at = clock()
         self._here = threading.Lock()
         """Held by the lane that renders in this process, where another one does as well."""
-        takes = [self._next, *[self._next_beside] * (settings.lanes - 1 + settings.renders_beside)]
-        self._lanes = [
+        takes = [
+            self._next,
+            *[self._next_beside] * (settings.render_threads - 1 + settings.has_render_process),
+        ]
+        self._render_threads = [
             threading.Thread(target=self._run, args=(take,), name="render", daemon=True)
             for take in takes
         ]
-        for lane in self._lanes:
-            lane.start()
+        for thread in self._render_threads:
+            thread.start()
 
-    def enter(self, work: Work) -> Ticket:
+    def enter(self, work: RenderJob) -> QueuedRequest:
         """A place in the queue. To be called in an event loop.
 
         Raises:
             OverloadedError: too much is waiting already.
         """
-        ticket = Ticket(work)
+        ticket = QueuedRequest(work)
         with self._more:
-            self.require_room(work)
+            self.require_capacity(work)
             if not self._queue:
                 self._empty_at = self._clock()
             self._queue.append(ticket)
@@ -93,7 +102,7 @@ class Batcher:
                 self._plenty.notify()
         return ticket
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: QueuedRequest) -> None:
         """Nobody waits for `ticket` any more."""
         if not ticket.left:
             return
@@ -111,30 +120,32 @@ class Batcher:
             self._closed = True
             self._more.notify_all()
             self._plenty.notify_all()
-        for lane in self._lanes:
-            lane.join()
+        for thread in self._render_threads:
+            thread.join()
 
     @property
     def alive(self) -> bool:
         """Whether what waits is made: no lane has ended, or stays with what it has."""
         began = min(list(self._since.values()), default=math.inf)
         moves = self._clock() - began <= self._settings.max_batch_s
-        return moves and all(lane.is_alive() for lane in self._lanes) and not self._closed
+        return (
+            moves and all(thread.is_alive() for thread in self._render_threads) and not self._closed
+        )
 
     def wait_s(self) -> float:
         """How long a request entering now would wait, about."""
-        weights: dict[Loaded, float] = {}
+        weights: dict[LoadedModel, float] = {}
         for ticket in self._queue:
             weights[ticket.work.model] = weights.get(ticket.work.model, 0.0) + ticket.weight_left
-        return sum(model.pace_s * weight for model, weight in weights.items())
+        return sum(model.seconds_per_item * weight for model, weight in weights.items())
 
-    def require_room(self, work: Work | None = None) -> None:
+    def require_capacity(self, work: RenderJob | None = None) -> None:
         """For anything, where the work is not known yet. Raises OverloadedError."""
         if not self._queue and not self._closed:
             return
         weight = work.weight if work else 1.0
         full = self.seen.queued + weight > self._settings.max_queued_images
-        wait_s = work.model.pace_s * self.seen.queued if work else self.wait_s()
+        wait_s = work.model.seconds_per_item * self.seen.queued if work else self.wait_s()
         bearable_s = self._bearable_s()
         if not (full or self._closed) and wait_s > bearable_s:
             wait_s = self.wait_s()
@@ -156,7 +167,7 @@ class Batcher:
         stands = self._clock() - self._empty_at > longest_s / _STANDS
         return longest_s / _SHORTER if stands else longest_s
 
-    def _run(self, take: Callable[[], list[Share] | None]) -> None:
+    def _run(self, take: Callable[[], list[BatchSlice] | None]) -> None:
         torch.set_num_threads(self._settings.threads)
         while (batch := take()) is not None:
             if batch:
@@ -164,7 +175,7 @@ class Batcher:
             with self._more:
                 self._at_work -= 1
 
-    def _next_beside(self) -> list[Share] | None:
+    def _next_beside(self) -> list[BatchSlice] | None:
         with self._plenty:
             while not self._is_plenty():
                 if self._closed:
@@ -176,23 +187,23 @@ class Batcher:
         """Whether a whole batch waits, or what a batch had no room for of a request."""
         return self._begun or self.seen.queued >= min(self._settings.micro_batch, BATCH_WEIGHT)
 
-    def _next(self) -> list[Share] | None:
+    def _next(self) -> list[BatchSlice] | None:
         with self._more:
             while not self._queue:
                 if self._closed:
                     return None
                 self._crowded = False
                 self._wait(None)
-            self._linger()
+            self._await_more()
             batch = self._pick()
             self._crowded = len(batch) > 1
             return batch
 
-    def _linger(self) -> None:
+    def _await_more(self) -> None:
         """Where several ask at a time the others' next requests are on their way."""
         if not self._crowded or self._closed:
             return
-        until = time.perf_counter() + self._settings.linger_s
+        until = time.perf_counter() + self._settings.max_batch_delay_s
         while sum(t.left for t in self._queue) < self._settings.micro_batch:
             left_s = until - time.perf_counter()
             if left_s <= 0 or self._closed:
@@ -204,7 +215,7 @@ class Batcher:
         self._more.wait(timeout_s)
         self._waiting = False
 
-    def _pick(self) -> list[Share]:
+    def _pick(self) -> list[BatchSlice]:
         """The next batch, taken out of the queue; models take turns."""
         self._at_work += 1
         if not self._queue:
@@ -214,7 +225,7 @@ class Batcher:
         self._last_key = next(others, self._queue[0]).key
         rows = self._settings.micro_batch
         alike = [ticket for ticket in self._queue if ticket.key == self._last_key][:rows]
-        batch = fair_shares(alike, rows)
+        batch = fair_slices(alike, rows)
         for share in batch:
             share.ticket.taken += share.rows
             self.seen.queued -= share.weight
@@ -224,10 +235,10 @@ class Batcher:
             self._plenty.notify()
         return batch
 
-    def _serve(self, batch: list[Share]) -> None:
+    def _serve(self, batch: list[BatchSlice]) -> None:
         """Render a batch; when that fails, each request alone, for one may be to blame."""
-        started, lane = time.perf_counter(), threading.get_ident()
-        self._since[lane] = self._clock()
+        started, thread = time.perf_counter(), threading.get_ident()
+        self._since[thread] = self._clock()
         try:
             files, degenerate = render(batch, self._here)
         except Exception as error:
@@ -239,18 +250,18 @@ class Batcher:
                 self._deliver([(batch[0], [], error)])
             return
         finally:
-            self._since.pop(lane, None)
+            self._since.pop(thread, None)
         with self._more:
             self._observe(batch, time.perf_counter() - started)
             self.seen.degenerate.update(degenerate)
         self._deliver([(share, made, None) for share, made in zip(batch, files, strict=True)])
 
-    def _observe(self, batch: list[Share], took_s: float) -> None:
+    def _observe(self, batch: list[BatchSlice], took_s: float) -> None:
         rows, weight = sum(share.rows for share in batch), sum(share.weight for share in batch)
         first, each_s = batch[0], took_s / self._at_work
         work = first.ticket.work
         if not work.kind:
-            work.model.note_pace(rows, weight, each_s)
+            work.model.note_speed(rows, weight, each_s)
         elif not first.start:
             work.model.note_extra(work.kind, weight - work.extra, each_s)
         self.seen.images += rows

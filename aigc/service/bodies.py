@@ -11,12 +11,21 @@ from pydantic import BaseModel, Field, ValidationError
 
 from aigc.service.errors import BadRequestError
 from aigc.specs import Seed
-from aigc.specs.requests import Asked, Body, Index, Size, Truncation, TwiceError, complaint, once
+from aigc.specs.requests import (
+    Body,
+    Index,
+    RenderOptions,
+    Size,
+    Truncation,
+    TwiceError,
+    complaint,
+    once,
+)
 
 B = TypeVar("B", bound=BaseModel)
 
 
-class Variation(Asked):
+class Variation(RenderOptions):
     """The fields of POST /v1/images/variations, without the image."""
 
     strength: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
@@ -28,7 +37,7 @@ class Variation(Asked):
 class Edit(Variation):
     """The fields of POST /v1/images/edits, without the image."""
 
-    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*Asked.WITHOUT_EFFECT, "input_fidelity")
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*RenderOptions.WITHOUT_EFFECT, "input_fidelity")
 
     strength: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     """Distance from the uploaded image: 0 is the closest the model can make, without noise."""
@@ -38,7 +47,7 @@ class Edit(Variation):
     """Without effect, and named under `ignored` in the response."""
 
 
-class Item(Body):
+class WalkEnd(Body):
     """One candidate."""
 
     label: str | None = Field(None, max_length=200)
@@ -50,8 +59,8 @@ class Walk(Body):
     """POST /v1/latents/walk: the frames between two items."""
 
     model: str | None = Field(None, max_length=200)
-    start: Item = Field(alias="from")
-    end: Item = Field(alias="to")
+    start: WalkEnd = Field(alias="from")
+    end: WalkEnd = Field(alias="to")
     steps: int = Field(9, ge=2)
     """Number of frames, including both ends."""
     size: Size = "auto"

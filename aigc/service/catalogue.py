@@ -15,33 +15,33 @@ import threading
 import time
 
 from aigc.errors import StorageError, StoreError, listed
-from aigc.service.errors import NotFoundError, UnfitError
-from aigc.service.loaded import Loaded, load
-from aigc.service.offers import Failure, Missing, Offer, before, failed
-from aigc.service.process import RenderProcess
+from aigc.service.errors import NotFoundError, UnhealthyModelError
+from aigc.service.loaded_model import LoadedModel, load
+from aigc.service.render_process import RenderProcess
+from aigc.service.served_models import MissingModels, ModelFailure, ServedModel, before, failed
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.standing import StoreWatch
-from aigc.types import Notice, unheard
+from aigc.types import Notice, no_notice
 
 
 class Catalogue:
     """Reads are for any thread; loading happens in worker threads, one model at a time."""
 
-    def __init__(self, settings: ServiceSettings, notice: Notice = unheard) -> None:
+    def __init__(self, settings: ServiceSettings, notice: Notice = no_notice) -> None:
         self._settings, self._notice = settings, notice
         self._process: RenderProcess | None = None
         self.store = ModelStore(settings.store)
         self._names = StoreWatch(self.store)
-        self._offers: dict[str, Offer] = {}
-        self._aliased: dict[str, Offer] = {}
+        self._offers: dict[str, ServedModel] = {}
+        self._aliased: dict[str, ServedModel] = {}
         """Other references that move and were asked for: `name@alias`."""
         self._refs: dict[str, ModelVersion] = {}
         """Those that do not: `name@version`."""
-        self._loaded: dict[str, Loaded] = {}
-        self._missing = Missing()
-        self._failures: dict[str, Failure] = {}
-        self._unread: dict[str, Failure] = {}
+        self._loaded: dict[str, LoadedModel] = {}
+        self._missing = MissingModels()
+        self._failures: dict[str, ModelFailure] = {}
+        self._unread: dict[str, ModelFailure] = {}
         """Names in the store of which it cannot even be read what they stand for."""
         self._loading = threading.RLock()
         self._ended = threading.Event()
@@ -72,23 +72,23 @@ class Catalogue:
         if self._watch is not None:
             self._watch.join()
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[ServedModel]:
         return [self._told(offer) for offer in list(self._offers.values())]
 
-    def offer(self, name: str) -> Offer | None:
+    def offer(self, name: str) -> ServedModel | None:
         offer = self._offers.get(name)
         return offer and self._told(offer)
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[LoadedModel]:
         return list(self._loaded.values())
 
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[ModelFailure]:
         """Of the versions that the store would have here, each once."""
         offers = (*self._offers.values(), *self._aliased.values())
         found = (*(self._told(offer).failure for offer in offers), *self._unread.values())
         return list({failure.ref: failure for failure in found if failure is not None}.values())
 
-    async def get(self, ref: str) -> Loaded:
+    async def get(self, ref: str) -> LoadedModel:
         """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
 
         Raises:
@@ -120,11 +120,11 @@ class Catalogue:
         if not self._settings.models:
             self._offer_new()
 
-    def _first_offer(self, asked: str, wanted: ModelVersion) -> Offer:
-        offer = Offer(wanted.name, asked, wanted, self._names.look(wanted.name).aliases)
+    def _first_offer(self, asked: str, wanted: ModelVersion) -> ServedModel:
+        offer = ServedModel(wanted.name, asked, wanted, self._names.look(wanted.name).aliases)
         return self._fit(offer) if self._fits() else offer
 
-    def _fit(self, offer: Offer) -> Offer:
+    def _fit(self, offer: ServedModel) -> ServedModel:
         """A start while a bad version is promoted takes the one before, as those running did."""
         asked, wanted = offer.asked, offer.version
         if self._is_fit(wanted):
@@ -137,20 +137,20 @@ class Catalogue:
         self._notice(f"{asked}: {failure.error()}")
         return offer
 
-    def _told(self, offer: Offer) -> Offer:
+    def _told(self, offer: ServedModel) -> ServedModel:
         """With what is wrong with the version itself, which may be known since it was asked for."""
         failure = self._failures.get(offer.version.ref)
         return dataclasses.replace(offer, failure=failure) if failure else offer
 
     def _require_one(self) -> None:
         """Raises StoreError where nothing could be made of anything."""
-        if any(not offer.unfit for offer in self.offers()):
+        if any(not offer.unhealthy for offer in self.offers()):
             return
         reasons = [str(failure.error()) for failure in self.failures()]
         none = f"there are no models in {self.store.uri}; aigc train publishes one"
         raise StoreError("; ".join(reasons) or none)
 
-    def _follow(self, name: str, offer: Offer) -> None:
+    def _follow(self, name: str, offer: ServedModel) -> None:
         standing = self._names.look(name)
         version, known = self._names.version(standing, offer.asked), standing.aliases
         self._offers[name] = self._moved(dataclasses.replace(offer, aliases=known), version)
@@ -159,7 +159,7 @@ class Catalogue:
                 self._follow_alias(ref, other, known.get(ref.partition("@")[2]))
         self._drop_unused()
 
-    def _follow_alias(self, ref: str, offer: Offer, wanted: str | None) -> None:
+    def _follow_alias(self, ref: str, offer: ServedModel, wanted: str | None) -> None:
         """To version `wanted`; None when the alias is no more."""
         if wanted is None:
             self._aliased.pop(ref, None)
@@ -171,7 +171,7 @@ class Catalogue:
         except Exception as error:
             self._aliased[ref] = dataclasses.replace(offer, failure=failed(ref, error))
 
-    def _moved(self, offer: Offer, version: ModelVersion) -> Offer:
+    def _moved(self, offer: ServedModel, version: ModelVersion) -> ServedModel:
         """To what the store would have now, unless that is unfit and what stands is not."""
         failure, standing = None, offer.version
         moved = version.ref != standing.ref
@@ -195,7 +195,7 @@ class Catalogue:
                     self._notice(f"{name}: {error}")
         self._unread = unread
 
-    def _fetch(self, ref: str) -> Loaded:
+    def _fetch(self, ref: str) -> LoadedModel:
         name = ref.partition("@")[0]
         offer = self._offers.get(name)
         if offer is None:
@@ -209,11 +209,11 @@ class Catalogue:
         standing = self._standing(ref)
         return self._load(standing.version if standing else self._resolve(ref, offer))
 
-    def _standing(self, ref: str) -> Offer | None:
+    def _standing(self, ref: str) -> ServedModel | None:
         offer = self._offers.get(ref.partition("@")[0])
         return offer if offer and ref in (offer.name, offer.asked) else self._aliased.get(ref)
 
-    def _resolve(self, ref: str, offer: Offer) -> ModelVersion:
+    def _resolve(self, ref: str, offer: ServedModel) -> ModelVersion:
         """What `ref` stands for, which is not what is offered and was not asked for before."""
         if ref not in self._missing:
             try:
@@ -233,7 +233,7 @@ class Catalogue:
             code="model_not_found",
         )
 
-    def _load(self, version: ModelVersion) -> Loaded:
+    def _load(self, version: ModelVersion) -> LoadedModel:
         """From memory or the store; of several callers one loads. Raises UnfitError."""
         with self._loading:
             if version.ref in self._loaded:
@@ -248,11 +248,11 @@ class Catalogue:
     def _is_fit(self, version: ModelVersion) -> bool:
         try:
             self._load(version)
-        except UnfitError:
+        except UnhealthyModelError:
             return False
         return True
 
-    def _try(self, version: ModelVersion) -> Failure | None:
+    def _try(self, version: ModelVersion) -> ModelFailure | None:
         try:
             loaded = load(self.store, version, self._settings, self._process)
         except StorageError:

@@ -48,7 +48,7 @@ class OverloadedError(RequestError):
         self.retry_after_s, self.limited = retry_after_s, limited
 
 
-class UnfitError(RequestError):
+class UnhealthyModelError(RequestError):
     """`retry_after_s`: when it is tried again."""
 
     def __init__(

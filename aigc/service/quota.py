@@ -17,7 +17,7 @@ from aigc.service.keys import Key
 _DAY_S = 86_400.0
 
 
-class Ledger(Protocol):
+class RateLimiter(Protocol):
     async def take(self, key: Key, images: int) -> float | None:
         """Count one request for `images`. None, or the seconds until it would be possible."""
         ...
@@ -60,7 +60,7 @@ class Account:
     """Counted on `day`, in days since the epoch."""
 
 
-class LocalLedger:
+class LocalRateLimiter:
     """Holds within one process. `clock` gives seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

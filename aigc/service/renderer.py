@@ -14,7 +14,7 @@ from aigc.errors import StoreError
 from aigc.generation.delivery import Format, to_files_each
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.draws import Draws, Pictures
+from aigc.job.sample_keys import RenderedItems, SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
@@ -77,7 +77,7 @@ class Renderer:
     def micro_batch(self) -> int:
         return self.engine.passes.micro_batch
 
-    def make(self, source: Draws | Latents, runs: Sequence[Run]) -> Rendered:
+    def make(self, source: SampleKeys | Latents, runs: Sequence[Run]) -> Rendered:
         """The files of all rows; `runs` say the format of each."""
         pictures = self.pictures(source)
         found = degenerate(pictures, _GATE)
@@ -92,13 +92,13 @@ class Renderer:
             pixels, self.channels, formats, np.repeat(of, [rows for rows, _ in runs])
         )
 
-    def pictures(self, source: Draws | Latents) -> Pictures:
+    def pictures(self, source: SampleKeys | Latents) -> RenderedItems:
         """As the model makes them, at most micro_batch of them."""
-        if isinstance(source, Draws):
+        if isinstance(source, SampleKeys):
             return self._fitting(len(source)).render(source)
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
         pixels, finite = levels(output)
-        return Pictures(pixels.numpy(), None, finite.numpy())
+        return RenderedItems(pixels.numpy(), None, finite.numpy())
 
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)
@@ -140,6 +140,6 @@ def probe_latents(engine: Engine, config: ModelConfig, count: int) -> Latents:
     numbers = np.arange(count, dtype=np.int64)
     labels = numbers % len(config.labels) if config.conditional else None
     truncations = np.where(numbers % 3, np.inf, 0.7)
-    draws = Draws(np.full(count, _PROBE_SEED, np.uint64), numbers, labels, truncations)
+    draws = SampleKeys(np.full(count, _PROBE_SEED, np.uint64), numbers, labels, truncations)
     label = None if labels is None else torch.from_numpy(labels)
     return Latents(engine.latents(draws), label)

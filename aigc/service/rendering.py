@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.job.draws import Draws
-from aigc.service.loaded import Loaded
+from aigc.job.sample_keys import SampleKeys
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import BatchSlice
 from aigc.service.renderer import Latents, Rendered, Run
-from aigc.service.tickets import Share
 
 
-def render(batch: Sequence[Share], here: threading.Lock) -> tuple[list[list[bytes]], Counter[str]]:
+def render(
+    batch: Sequence[BatchSlice], here: threading.Lock
+) -> tuple[list[list[bytes]], Counter[str]]:
     """The files of each share, and how many of all pictures are degenerate, by reason.
 
     They are made in the process beside this one if it is idle; else here, one batch at a time
@@ -30,10 +32,10 @@ def render(batch: Sequence[Share], here: threading.Lock) -> tuple[list[list[byte
 
 
 def _made(
-    model: Loaded, source: Draws | Latents, runs: Sequence[Run], here: threading.Lock
+    model: LoadedModel, source: SampleKeys | Latents, runs: Sequence[Run], here: threading.Lock
 ) -> Rendered:
-    beside = model.beside
-    if beside is None or not isinstance(source, Draws):
+    beside = model.remote
+    if beside is None or not isinstance(source, SampleKeys):
         return model.renderer.make(source, runs)
     if made := beside.make(source, runs):
         return made
@@ -45,13 +47,15 @@ def _made(
     return beside.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
-def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:
+def _joined(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Latents:
     """The rows of all shares, one after the other."""
     if len(batch) == 1:
         return _rows(model, batch[0])
-    parts = [part for part in (_rows(model, each) for each in batch) if isinstance(part, Draws)]
+    parts = [
+        part for part in (_rows(model, each) for each in batch) if isinstance(part, SampleKeys)
+    ]
     labels = [part.labels for part in parts if part.labels is not None]
-    return Draws(
+    return SampleKeys(
         np.concatenate([part.seeds for part in parts]),
         np.concatenate([part.candidates for part in parts]),
         np.concatenate(labels) if labels else None,
@@ -59,10 +63,10 @@ def _joined(model: Loaded, batch: Sequence[Share]) -> Draws | Latents:
     )
 
 
-def _rows(model: Loaded, share: Share) -> Draws | Latents:
+def _rows(model: LoadedModel, share: BatchSlice) -> SampleKeys | Latents:
     ticket, rows = share.ticket, slice(share.start, share.start + share.rows)
     source = ticket.work.source
-    if isinstance(source, Draws):
+    if isinstance(source, SampleKeys):
         return source if share.rows == ticket.work.count else source[rows]
     with ticket.preparing:
         if ticket.latents is None:

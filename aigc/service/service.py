@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable, Iterator
 import torch
 
 from aigc.errors import listed
-from aigc.service import bodies, orders, points
+from aigc.service import bodies, latent_operations, render_requests
 from aigc.service.batcher import Batcher
 from aigc.service.catalogue import Catalogue
 from aigc.service.errors import BadRequestError, OverloadedError
-from aigc.service.loaded import Loaded
-from aigc.service.orders import Order
-from aigc.service.process import RenderProcess
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import QueuedRequest
+from aigc.service.render_process import RenderProcess
+from aigc.service.render_requests import RenderRequest
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Ticket
 from aigc.specs.requests import Generation
-from aigc.types import Notice, unheard
+from aigc.types import Notice, no_notice
 
 _READ_AT_A_TIME = 2
 """Sent pictures; each may take a hundred megabytes while it is decoded."""
@@ -35,7 +35,7 @@ go on, while the event loop is busy."""
 class Service:
     """Made on any thread; `started` before the first request, `close` after the last."""
 
-    def __init__(self, settings: ServiceSettings, notice: Notice = unheard) -> None:
+    def __init__(self, settings: ServiceSettings, notice: Notice = no_notice) -> None:
         self.settings = settings
         self.catalogue = Catalogue(settings, notice)
         self._batcher: Batcher | None = None
@@ -48,7 +48,7 @@ class Service:
             return
         sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
         torch.set_num_threads(self.settings.threads)
-        if self.settings.renders_beside:
+        if self.settings.has_render_process:
             self._process = RenderProcess(self.settings.threads)
         self.catalogue.start(self._process)
         self._batcher = Batcher(self.settings)
@@ -74,7 +74,7 @@ class Service:
         assert self._batcher is not None, "start() first"
         return self._batcher
 
-    async def model(self, ref: str | None) -> Loaded:
+    async def model(self, ref: str | None) -> LoadedModel:
         """The model `ref` stands for; without one, the only model offered.
 
         Raises:
@@ -88,18 +88,18 @@ class Service:
             ref = offers[0].name
         return await self.catalogue.get(ref)
 
-    async def generation(self, asked: Generation, repeatable: bytes | None = None) -> Order:
+    async def generation(self, asked: Generation, repeatable: bytes | None = None) -> RenderRequest:
         """`repeatable` bytes stand for the seed where the request names none."""
-        seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
-        return orders.generation(await self.model(asked.model), asked, self.settings, seed)
+        seed = render_requests.draw_seed(repeatable) if asked.seed is None else asked.seed
+        return render_requests.generation(await self.model(asked.model), asked, self.settings, seed)
 
     async def variations(
         self,
         asked: bodies.Variation,
         read: Callable[[], Awaitable[bytes]],
-        admit: Callable[[Order], Awaitable[None]] | None = None,
+        admit: Callable[[RenderRequest], Awaitable[None]] | None = None,
         repeatable: bytes | None = None,
-    ) -> Order:
+    ) -> RenderRequest:
         """`read` gives the picture's file; it is called once `admit` has let the order pass.
         `repeatable` bytes stand for the seed where the request names none.
 
@@ -107,15 +107,17 @@ class Service:
             OverloadedError: too many pictures wait to be read.
         """
         loaded = await self.model(asked.model)
-        seed = orders.draw_seed(repeatable) if asked.seed is None else asked.seed
-        order = points.variations(loaded, asked, self.settings, seed)
+        seed = render_requests.draw_seed(repeatable) if asked.seed is None else asked.seed
+        order = latent_operations.variations(loaded, asked, self.settings, seed)
         with self._place_to_read():
             if admit is not None:
                 await admit(order)
             async with self._reading:
                 file = await read()
-                picture = await asyncio.to_thread(points.read_picture, file, loaded, self.settings)
-        return points.near(order, picture)
+                picture = await asyncio.to_thread(
+                    latent_operations.read_picture, file, loaded, self.settings
+                )
+        return latent_operations.near(order, picture)
 
     @contextlib.contextmanager
     def _place_to_read(self) -> Iterator[None]:
@@ -131,11 +133,11 @@ class Service:
         finally:
             self._readers -= 1
 
-    async def walk(self, asked: bodies.Walk) -> Order:
-        return points.walk(await self.model(asked.model), asked, self.settings)
+    async def walk(self, asked: bodies.Walk) -> RenderRequest:
+        return latent_operations.walk(await self.model(asked.model), asked, self.settings)
 
     @contextlib.contextmanager
-    def ticket(self, order: Order) -> Iterator[Ticket]:
+    def ticket(self, order: RenderRequest) -> Iterator[QueuedRequest]:
         """A place in the queue, freed on the way out if its pictures were not made by then.
 
         Raises:

@@ -21,8 +21,8 @@ from aigc import storage
 from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.job.briefs import Briefs
 from aigc.job.conditions import find_label
-from aigc.job.draws import DRAW, Ints
-from aigc.job.plan import Job, draws_of
+from aigc.job.plan import Job, sample_keys_of
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.modalities.image import MIME, encode
 from aigc.output import commit
 from aigc.service.errors import BadRequestError, NotFoundError
@@ -73,7 +73,7 @@ class _Known:
     until: float
 
 
-class Shelf:
+class ServedSets:
     """The sets at `roots`: each a set, a merged set, or a folder of them. Safe from any thread."""
 
     def __init__(self, roots: tuple[str, ...]) -> None:
@@ -203,7 +203,7 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
     """Those of `slots` that have `label`; a slot's label does not depend on the draw."""
     if label is None:
         return slots
-    labels = draws_of(job, briefs, slots, np.zeros_like(slots)).labels
+    labels = sample_keys_of(job, briefs, slots, np.zeros_like(slots)).labels
     return slots[:0] if labels is None else slots[labels == label]
 
 
@@ -231,8 +231,10 @@ def _page(items: Iterator[SetItem]) -> list[SetItem]:
     return found
 
 
-def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> Iterator[SetItem]:
-    draws = draws_of(job, briefs, rows.indices, rows.candidates // DRAW)
+def _items(
+    job: Job, briefs: Briefs | None, rows: read.StoredRows, pictures: bool
+) -> Iterator[SetItem]:
+    draws = sample_keys_of(job, briefs, rows.indices, rows.candidates // ATTEMPT_STRIDE)
     for at, index in enumerate(rows.indices.tolist()):
         codec, cut = rows.codec(at, job), float(draws.truncations[at])
         yield SetItem(
@@ -247,7 +249,7 @@ def _items(job: Job, briefs: Briefs | None, rows: read.Rows, pictures: bool) -> 
         )
 
 
-def _shown(picture: read.Picture, job: Job) -> bytes:
+def _shown(picture: read.StoredItem, job: Job) -> bytes:
     """A file; raw values as PNG."""
     if picture.codec != "raw":
         return picture.file

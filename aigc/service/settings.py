@@ -21,14 +21,14 @@ class ServiceSettings:
     """Of PyTorch, for one forward pass."""
     separate: bool = False
     """Render on CPUs in a process of its own, too."""
-    lanes: int = 2
+    render_threads: int = 2
     """Batches made at a time, where more than one is waiting; a process beside is handed its next
     one as well."""
     memory_bytes: int = 2 * 2**30
     """Room for models; the least recently used goes when there is no more."""
     watch_s: float = 5.0
     """How often the store is asked whether an alias moved."""
-    linger_s: float = 0.001
+    max_batch_delay_s: float = 0.001
     """The longest a batch waits for more requests, while there are several at a time."""
     max_queued_images: int = 4096
     """Small pictures that may wait; a large one counts as many, by its pixels."""
@@ -49,6 +49,6 @@ class ServiceSettings:
     """Frames of a walk."""
 
     @property
-    def renders_beside(self) -> bool:
+    def has_render_process(self) -> bool:
         """Whether there is a second process that renders."""
         return self.separate and self.device == "cpu"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from aigc.job.plan import Job
 from aigc.modalities.image import MIME, encode
-from aigc.sets.read import Picture, first_of_each_label, stored
+from aigc.sets.read import StoredItem, first_of_each_label, stored
 from aigc.types import Json, ShardRecord
 
 _STYLE = """
@@ -65,7 +65,7 @@ def page(out: str, job: Job, records: Mapping[int, ShardRecord], each: int, stat
 """
 
 
-def _cells(job: Job, indices: Sequence[int], found: Mapping[int, Picture]) -> str:
+def _cells(job: Job, indices: Sequence[int], found: Mapping[int, StoredItem]) -> str:
     return "".join(
         f'<li><img alt="item {index}" loading="lazy" src="{_data_uri(found[index], job.channels)}">'
         f"<span>{index}</span></li>"
@@ -74,7 +74,7 @@ def _cells(job: Job, indices: Sequence[int], found: Mapping[int, Picture]) -> st
     )
 
 
-def _data_uri(picture: Picture, channels: int) -> str:
+def _data_uri(picture: StoredItem, channels: int) -> str:
     file, codec = picture.file, picture.codec
     if codec == "raw":
         file, codec = encode(picture.pixels(channels)[None], "png")[0], "png"

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.errors import JobError, SpecError
-from aigc.job.draws import DRAW, Ints
 from aigc.job.plan import Job
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.modalities.image import decode, decode_raw, fit
 from aigc.output import arrow, files, pictures, webdataset
 from aigc.output.writers import SUFFIX
@@ -36,7 +36,7 @@ _SHEET_LABELS, _SHEET_BYTES = 100, 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredItem:
     """One stored item: its file, or its values if raw."""
 
     file: bytes
@@ -52,7 +52,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Rows:
+class StoredRows:
     """Rows of one shard in order: ids, indices, candidates and seeds (N,), pictures' files, class
     indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None. `files`
     is empty where pictures were not asked for."""
@@ -70,9 +70,9 @@ class Rows:
     def codec(self, at: int, job: Job) -> Codec:
         return job.codec if self.codecs is None else self.codecs[at]
 
-    def picture(self, at: int, job: Job) -> Picture:
+    def picture(self, at: int, job: Job) -> StoredItem:
         """Row `at`; codec and size are the job's where the set tells no other."""
-        return Picture(
+        return StoredItem(
             self.files[at],
             self.codec(at, job),
             job.height if self.heights is None else int(self.heights[at]),
@@ -82,7 +82,7 @@ class Rows:
 
 def rows(
     out: str, record: ShardRecord, wanted: Set[int] | None = None, *, with_pictures: bool = True
-) -> Iterator[Rows]:
+) -> Iterator[StoredRows]:
     """One committed shard, some megabytes at a time; of `wanted` indices only, if given.
 
     Raises:
@@ -112,7 +112,7 @@ def items(
 
 def stored(
     out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
-) -> dict[int, Picture]:
+) -> dict[int, StoredItem]:
     """Some items of the set, by index.
 
     Raises:
@@ -123,7 +123,7 @@ def stored(
 
 def _each_stored(
     out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
-) -> Iterator[tuple[int, Picture]]:
+) -> Iterator[tuple[int, StoredItem]]:
     """`stored`, one after the other, in order."""
     indices = list(wanted)
     require_items(job, indices)
@@ -154,7 +154,7 @@ def draws(
             if shard not in records:
                 raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
             for part in rows(out, records[shard], set(indices)):
-                number = (part.candidates // DRAW).tolist()
+                number = (part.candidates // ATTEMPT_STRIDE).tolist()
                 found.update(zip(part.indices.tolist(), number, strict=True))
     return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
 
@@ -229,7 +229,7 @@ def sample_by_label(
 
 def _parquet(
     source: pa.NativeFile, out: str, wanted: Set[int] | None, with_pictures: bool
-) -> Iterator[Rows]:
+) -> Iterator[StoredRows]:
     parquet = pq.ParquetFile(source, pre_buffer=True)
     names = parquet.schema_arrow.names
     needed = (*_COLUMNS, *pictures.COLUMNS, files.FILE) if with_pictures else _COLUMNS
@@ -254,7 +254,9 @@ def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
     return known is None or any(known.min <= index <= known.max for index in wanted)
 
 
-def _tar(source: pa.NativeFile, wanted: Set[int] | None, with_pictures: bool) -> Iterator[Rows]:
+def _tar(
+    source: pa.NativeFile, wanted: Set[int] | None, with_pictures: bool
+) -> Iterator[StoredRows]:
     file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
     found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
     while part := list(_some(found)):
@@ -274,11 +276,11 @@ def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, byte
             return
 
 
-def _rows(table: pa.Table, found: list[bytes]) -> Rows:
+def _rows(table: pa.Table, found: list[bytes]) -> StoredRows:
     def numbers(name: str) -> Any:
         return arrow.values(table[name]) if name in table.column_names else None
 
-    return Rows(
+    return StoredRows(
         ids=table["id"].to_pylist(),
         indices=numbers("index"),
         candidates=numbers("candidate"),

@@ -17,8 +17,8 @@ from aigc.data.entries import reason_to_ignore
 from aigc.errors import JobError
 from aigc.generation.pipeline import counted
 from aigc.job.briefs import Briefs
-from aigc.job.draws import DRAW
-from aigc.job.plan import Job, draws_of
+from aigc.job.plan import Job, sample_keys_of
+from aigc.job.sample_keys import ATTEMPT_STRIDE
 from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.output.records import totals
@@ -160,10 +160,10 @@ def _verify_shard(
         raise JobError(f"{where}: its record counts other labels than it holds")
 
 
-def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.Rows) -> None:
+def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.StoredRows) -> None:
     """Each row is a candidate of its own slot: its counter, seed, label and id follow from it."""
-    draw = part.candidates // DRAW
-    asked = draws_of(job, briefs, part.indices, draw)
+    draw = part.candidates // ATTEMPT_STRIDE
+    asked = sample_keys_of(job, briefs, part.indices, draw)
     span = f"items {part.indices[0]} to {part.indices[-1]}"
     if not np.array_equal(asked.candidates, part.candidates) or not (draw < _draws(job)).all():
         raise JobError(f"{where}: candidates of {span} are not their own")
@@ -186,7 +186,7 @@ def _same_labels(asked: Labels | None, stored: Labels | None) -> bool:
     return np.array_equal(asked, stored)
 
 
-def _decode_some(where: str, job: Job, part: read.Rows, step: int) -> None:
+def _decode_some(where: str, job: Job, part: read.StoredRows, step: int) -> None:
     if not step:
         return
     for position, index in enumerate(part.indices.tolist()):

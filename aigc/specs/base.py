@@ -42,7 +42,7 @@ def _require_place(uri: str) -> str:
     return uri
 
 
-Place = Annotated[str, AfterValidator(_require_place)]
+Location = Annotated[str, AfterValidator(_require_place)]
 """A path or an s3:// URI."""
 
 

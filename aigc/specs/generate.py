@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc.specs.base import Codec, Fraction, Items, Place, Placement, Seed, Spec
+from aigc.specs.base import Codec, Fraction, Items, Location, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -28,7 +28,7 @@ class RealismGate(Spec):
     score: Literal["discriminator", "density"] = "discriminator"
     """`discriminator`: the one the model was trained against, published beside it; `density`: how
     deep an image lies in the training features' manifold (Kynkaanniemi et al. 2019, eq. 3)."""
-    data: Place | None = None
+    data: Location | None = None
     """The training set made by `aigc data prepare`; `density` needs it."""
     percentile: float | None = Field(None, gt=0, lt=100)
     """Refuse the lowest so many per cent, measured on a probe before the job."""
@@ -59,7 +59,7 @@ class DuplicateGate(Spec):
 class MemorisationGate(Spec):
     """Refuses images that stand too close to a training image."""
 
-    data: Place
+    data: Location
     """The training set made by `aigc data prepare`."""
     rmse: float = Field(4.0, gt=0, le=255)
     """Root mean squared difference of grey levels (0..255) to the nearest training image, both
@@ -125,7 +125,7 @@ class Budget(Spec):
 class AppendSpec(Spec):
     """How a finished set grows; what it holds, its own job says."""
 
-    out: Place
+    out: Location
     to: Items
     """Items it shall have in all."""
     budget: Budget = Budget()
@@ -152,10 +152,10 @@ class BriefColumns(Spec):
 class GenerateSpec(Spec):
     model: str
     """name, name@version, name@alias or the URI of a model folder."""
-    out: Place
+    out: Location
     count: Items | None = None
     """How many items; with `briefs` each brief says it, and this is for those that do not."""
-    briefs: Place | None = None
+    briefs: Location | None = None
     """CSV or TSV, JSON Lines (either also as .gz), Parquet or an Excel workbook, one row a brief;
     or an OpenAI batch file (JSON Lines with custom_id and body)."""
     briefs_sheet: str | None = None

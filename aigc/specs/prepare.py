@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from aigc.specs.base import Fit, Fraction, Place, Placement, Seed, Spec
+from aigc.specs.base import Fit, Fraction, Location, Placement, Seed, Spec
 
 _SIDES = (8, 1024)
 _HEIGHT_X_WIDTH = re.compile(r"(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?", re.ASCII)
@@ -57,10 +57,10 @@ Role: TypeAlias = Literal["train", "test", "ignore"]
 class PrepareSpec(Spec):
     """Raw images in, a clean, split, sharded data set out."""
 
-    source: Place
+    source: Location
     """Folder (class = sub-folder, or a table such as metadata.csv), IDX folder, Parquet
     file/folder, ZIP, tar or folder of WebDataset shards; local or s3://."""
-    out: Place
+    out: Location
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
     splits: dict[str, Role] | None = None
     """Which folders (or words in the names of Parquet files) are splits, such as {Train: train,

@@ -59,7 +59,7 @@ class Body(Exact):
         }
 
 
-class Asked(Body):
+class RenderOptions(Body):
     """Fields of every image request."""
 
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("quality", "partial_images", "moderation")
@@ -102,10 +102,10 @@ class Asked(Body):
         return [name for name, value in said if value not in (None, "auto", 0)]
 
 
-class Generation(Asked):
+class Generation(RenderOptions):
     """POST /v1/images/generations, and the body of a line of a batch file."""
 
-    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*Asked.WITHOUT_EFFECT, "style")
+    WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*RenderOptions.WITHOUT_EFFECT, "style")
 
     prompt: str | None = Field(None, max_length=4000)
     """Names labels of the model, in any case, singular or plural; default: every label. A model

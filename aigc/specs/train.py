@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from aigc.specs.base import ModelName, Place, Placement, Seed, Spec
+from aigc.specs.base import Location, ModelName, Placement, Seed, Spec
 from aigc.specs.watch import TrainingWatch
 
 
@@ -160,9 +160,9 @@ class TrainSpec(Spec):
     """The recipe that gives each field not set here; `aigc train --presets` lists them."""
     name: ModelName
     """Name under which the model is published in the store."""
-    data: Place
+    data: Location
     """A data set made by `aigc data prepare`."""
-    out: Place
+    out: Location
     """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
     model: AnyModel = GanModel()
     reasons: dict[str, str] = Field(default_factory=dict)
@@ -240,8 +240,8 @@ class TrainSpec(Spec):
 
 class EvaluateSpec(Spec):
     model: str
-    data: Place
-    out: Place
+    data: Location
+    out: Location
     """Report folder: report.json and report.png."""
     samples: int = Field(10_000, ge=100)
     seed: Seed = 0

@@ -221,7 +221,7 @@ function* card(model) {
   yield ["Version", model.version];
   yield ["Aliases", [model.aliases].flat().filter(Boolean).join(", ")];
   yield ["Digest", model.digest?.slice(0, 12)];
-  if (model.unfit) yield ["Not used", `${model.unfit.version}: ${model.unfit.reason}`];
+  if (model.unhealthy) yield ["Not used", `${model.unhealthy.version}: ${model.unhealthy.reason}`];
   for (const [name, figure] of Object.entries(model.figures ?? {})) {
     const value = typeof figure === "number" ? figure : figure?.value;
     if (typeof value === "number") yield [name.toUpperCase(), Number(value.toPrecision(4))];

@@ -7,8 +7,8 @@ import torch
 from aigc.modalities.image import to_network
 from aigc.objectives.augment import mirrored
 from aigc.specs import TrainSpec
-from aigc.training.draws import Draws
 from aigc.training.learner import Batch
+from aigc.training.step_random import StepRandom
 from aigc.types import Labels, UInt8Images
 
 
@@ -29,7 +29,7 @@ def micro_batches(
     first_row = rank * len(pixels)
     batches: list[Batch] = []
     for start in range(0, len(pixels), size):
-        draws = Draws(spec.seed, step, first_row + start, str(device))
+        draws = StepRandom(spec.seed, step, first_row + start, str(device))
         pictures = to_network(pixels[start : start + size]).to(device)
         if spec.flip:
             pictures = mirrored(pictures, draws.uniforms("flip", size))

@@ -13,10 +13,10 @@ from aigc.objectives.penalties import lazy_weight, squared_difference, squared_g
 from aigc.specs import AdversarialTerms, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
-from aigc.training.draws import Draws
 from aigc.training.learner import Batch, Figures
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor
+from aigc.training.step_random import StepRandom
 
 
 class Critic:
@@ -90,7 +90,7 @@ class Critic:
             logits, features = self.discriminator.with_features(pictures, label)  # type: ignore[operator]
         return logits.float(), [each.float() for each in features]
 
-    def augment(self, pictures: Tensor, draws: Draws, purpose: str) -> Tensor:
+    def augment(self, pictures: Tensor, draws: StepRandom, purpose: str) -> Tensor:
         """Augmented as the spec says, and more where a remedy asks for it; alike for the same
         `purpose`."""
         probability = self._terms.augment_probability if self._terms.augment else 0.0
@@ -101,7 +101,7 @@ class Critic:
         return augment(pictures, self._terms.augment or AUGMENTATIONS, uniform, probability)
 
     def _judge(
-        self, real: Tensor, fake: Tensor, label: Tensor, draws: Draws, factor: float
+        self, real: Tensor, fake: Tensor, label: Tensor, draws: StepRandom, factor: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of both, and the penalties, `factor` times the gammas."""
         r1_gamma, r2_gamma = factor * self._terms.r1_gamma, factor * self._terms.r2_gamma
@@ -119,7 +119,7 @@ class Critic:
         return real_logits, fake_logits, penalty
 
     def _squared_gradient(
-        self, pictures: Tensor, logits: Tensor, label: Tensor, draws: Draws, side: str
+        self, pictures: Tensor, logits: Tensor, label: Tensor, draws: StepRandom, side: str
     ) -> Tensor:
         """E ||grad D||^2 at `pictures`, R1 on real ones and R2 on fakes (Mescheder et al. 2018, eq.
         9 and 10; RpGAN converges with both, Huang et al. 2024, proposition 2)."""

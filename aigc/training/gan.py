@@ -13,10 +13,10 @@ from aigc.specs import GanModel, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
-from aigc.training.draws import Draws
 from aigc.training.health import spread
 from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.parallel import Group
+from aigc.training.step_random import StepRandom
 
 
 class GanLearner:
@@ -83,7 +83,7 @@ class GanLearner:
 
         return figures
 
-    def _fakes(self, label: Tensor, draws: Draws, purpose: str) -> Tensor:
+    def _fakes(self, label: Tensor, draws: StepRandom, purpose: str) -> Tensor:
         z = draws.normal(purpose, len(label), self._model.latent_dim)
         with autocast(self._spec, self._device):
             pictures: Tensor = self.generator(z, label)

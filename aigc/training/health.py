@@ -35,7 +35,7 @@ def spread(pictures: Tensor, label: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HealthVerdict:
     """That a run has gone wrong."""
 
     kind: Kind
@@ -65,7 +65,7 @@ class Health:
             "peak_spread": self._peak_spread,
         }
 
-    def verdict(self, step: int, figures: dict[str, float]) -> Verdict | None:
+    def verdict(self, step: int, figures: dict[str, float]) -> HealthVerdict | None:
         """None while all is well. Saturation and collapse must last ten checks in a row.
 
         Every generator begins with pictures that are nearly alike, so a small spread is a collapse
@@ -73,7 +73,7 @@ class Health:
         """
         for name, value in sorted(figures.items()):
             if not math.isfinite(value):
-                return Verdict("diverged", f"{name} is {value}")
+                return HealthVerdict("diverged", f"{name} is {value}")
         if not isinstance(self._model, GanModel) or step < _WARM_UP_STEPS:
             return None
         lost = self._model.loss != "wasserstein" and figures["d_loss"] < _SATURATED_LOSS
@@ -84,15 +84,15 @@ class Health:
         self._collapsed = self._collapsed + 1 if alike else 0
         return self._complete()
 
-    def _complete(self) -> Verdict | None:
+    def _complete(self) -> HealthVerdict | None:
         if self._saturated >= _PATIENCE:
-            return Verdict(
+            return HealthVerdict(
                 "collapse",
                 f"the discriminator is too strong (its loss stayed below "
                 f"{_SATURATED_LOSS:g}), so the generator learns nothing",
             )
         if self._collapsed >= _PATIENCE:
-            return Verdict(
+            return HealthVerdict(
                 "collapse",
                 "the generator has collapsed: the variation within a class is below "
                 f"{_COLLAPSED_SPREAD:.0%} of that of real images",

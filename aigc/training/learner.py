@@ -11,10 +11,10 @@ from torch import Tensor, nn, optim
 from aigc.data.dataset import Dataset
 from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
-from aigc.training.draws import Draws
+from aigc.training.step_random import StepRandom
 from aigc.types import Json
 
-Batch = tuple[Tensor, Tensor, Draws]
+Batch = tuple[Tensor, Tensor, StepRandom]
 """Pictures float32 (B, C, H, W) in [-1, 1], labels int64 (B,), and where to draw from."""
 
 Figures = Callable[[], dict[str, Tensor]]

@@ -18,13 +18,13 @@ from aigc.evaluation.features import Extractor, Features, efficientnet_lite0
 from aigc.evaluation.kid import squared_mmd
 from aigc.evaluation.prdc import Prdc, prdc
 from aigc.evaluation.reference import MIN_IMAGES, real_features
-from aigc.evaluation.stages import Stages
+from aigc.evaluation.stages import StageProgress
 from aigc.modalities.image import to_network, to_pixels
 from aigc.models import ModelConfig
 from aigc.specs import TrainSpec
-from aigc.training.draws import Draws
 from aigc.training.health import spread
 from aigc.training.margin import Margin
+from aigc.training.step_random import StepRandom
 from aigc.types import Json, Labels, UInt8Images, silent
 
 _BATCH = 64
@@ -35,7 +35,7 @@ NAN = math.nan
 
 
 @dataclass(frozen=True)
-class Figures:
+class LookMetrics:
     """Of samples against held-out pictures. NaN where a figure could not be taken."""
 
     kid: float = NAN
@@ -58,11 +58,11 @@ class Figures:
         return {name: v if math.isfinite(v) else None for name, v in vars(self).items()}
 
     @classmethod
-    def from_json(cls, values: Json) -> Figures:
+    def from_json(cls, values: Json) -> LookMetrics:
         return cls(**{name: NAN if value is None else value for name, value in values.items()})
 
 
-FIGURES = tuple(field.name for field in dataclasses.fields(Figures))
+FIGURES = tuple(field.name for field in dataclasses.fields(LookMetrics))
 
 
 @dataclass(frozen=True)
@@ -71,29 +71,29 @@ class Look:
 
     step: int
     images: int
-    figures: Figures
-    floor: Figures
+    figures: LookMetrics
+    baseline: LookMetrics
     seconds: float = 0.0
 
     def numbers(self) -> list[float]:
         """All that other workers cannot know, for `Group.agree`."""
-        return [self.seconds, *vars(self.figures).values(), *vars(self.floor).values()]
+        return [self.seconds, *vars(self.figures).values(), *vars(self.baseline).values()]
 
     @classmethod
     def of_numbers(cls, step: int, images: int, numbers: list[float]) -> Look:
         """Figures have five digits from here on."""
         seconds, rest = numbers[0], [float(f"{value:.5g}") for value in numbers[1:]]
-        figures, floor = Figures(*rest[: len(FIGURES)]), Figures(*rest[len(FIGURES) :])
-        return cls(step, images, figures, floor, seconds)
+        figures, baseline = LookMetrics(*rest[: len(FIGURES)]), LookMetrics(*rest[len(FIGURES) :])
+        return cls(step, images, figures, baseline, seconds)
 
     def to_json(self) -> Json:
-        figures, floor = self.figures.to_json(), self.floor.to_json()
-        return {"step": self.step, "images": self.images, "figures": figures, "floor": floor}
+        figures, baseline = self.figures.to_json(), self.baseline.to_json()
+        return {"step": self.step, "images": self.images, "figures": figures, "floor": baseline}
 
     @classmethod
     def from_json(cls, value: Json) -> Look:
-        figures, floor = (Figures.from_json(value[key]) for key in ("figures", "floor"))
-        return cls(value["step"], value["images"], figures, floor)
+        figures, baseline = (LookMetrics.from_json(value[key]) for key in ("figures", "floor"))
+        return cls(value["step"], value["images"], figures, baseline)
 
 
 NUMBERS = 1 + 2 * len(FIGURES)
@@ -135,12 +135,12 @@ class Looker:
     @torch.no_grad()
     def look(self, sampler: nn.Module, step: int, images: int) -> Look:
         """`sampler` in eval mode: (B, latent_dim), int64 (B,) to float (B, C, H, W) in [-1, 1]."""
-        floor = self._floor
+        baseline = self._floor
         began = time.monotonic()
         labels = torch.from_numpy(self._labels)
         pictures = self._draw(sampler, labels)
         if not pictures.isfinite().all():
-            return Look(step, images, Figures(), floor, time.monotonic() - began)
+            return Look(step, images, LookMetrics(), baseline, time.monotonic() - began)
         found = self._compare(self._extractor(to_pixels(pictures)))
         real = to_network(self._real.pixels)
         of_real = float(spread(real, torch.from_numpy(self._real.labels)))
@@ -150,11 +150,11 @@ class Looker:
         if self._margin:
             ratio, low = self._margin.of(pictures, labels)
             found = dataclasses.replace(found, overfitting=ratio, overfitting_low=low)
-        return Look(step, images, found, floor, time.monotonic() - began)
+        return Look(step, images, found, baseline, time.monotonic() - began)
 
     def _draw(self, sampler: nn.Module, labels: Tensor) -> Tensor:
         """float (N, C, H, W) on the CPU."""
-        z = Draws(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim)
+        z = StepRandom(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim)
         parts = []
         for start in range(0, len(labels), _BATCH):
             rows = slice(start, start + _BATCH)
@@ -162,14 +162,14 @@ class Looker:
             parts.append(sampler(z[rows].to(self._device), label).float().cpu())
         return torch.cat(parts)
 
-    def _compare(self, features: Features) -> Figures:
+    def _compare(self, features: Features) -> LookMetrics:
         real = self._real.features
         if len(real) < _LEAST_PICTURES:
-            return Figures()
+            return LookMetrics()
         kid = squared_mmd(torch.from_numpy(real), torch.from_numpy(features))
         found = self._prdc(features)
         alike = similarity(found, self._floor_manifolds)
-        return Figures(
+        return LookMetrics(
             kid,
             float(found.coverage.mean()),
             float(found.recall.mean()),
@@ -182,7 +182,7 @@ class Looker:
         return prdc(real, features[: len(real)], min(_NEIGHBOURS, len(real) - 1))
 
     @functools.cached_property
-    def _floor(self) -> Figures:
+    def _floor(self) -> LookMetrics:
         return dataclasses.replace(self._compare(self._train.features), class_spread=1.0)
 
     @functools.cached_property
@@ -219,6 +219,6 @@ class Looker:
         count = min(self._spec.watch.samples, *(counts[name] for name in splits))
         pixels, labels = self._dataset.read(split, count, self._spec.seed)
         found = real_features(
-            self._dataset, split, count, self._spec.seed, self._extractor, Stages(silent, 0)
+            self._dataset, split, count, self._spec.seed, self._extractor, StageProgress(silent, 0)
         )
         return _Real(split, pixels, labels, found.features)

@@ -19,7 +19,7 @@ from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
 from aigc.training.ema import Ema, loaded, named_tensors
 from aigc.training.gan import GanLearner
-from aigc.training.health import Verdict
+from aigc.training.health import HealthVerdict
 from aigc.training.journal import Journal
 from aigc.training.learner import Figures, Learner
 from aigc.training.moments import next_sheet_s
@@ -27,11 +27,11 @@ from aigc.training.parallel import Group
 from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
 from aigc.training.runs import model_config, recipe_card, untrained_note
 from aigc.training.schedule import learning_rate, progress
-from aigc.training.sheets import Sheet
+from aigc.training.sheets import SampleSheet
 from aigc.training.stopping import Stop, on_sigterm
 from aigc.training.supervisor import Supervisor
 from aigc.training.vae import VaeLearner
-from aigc.types import Json, Labels, Notice, Report, UInt8Images, silent, unheard
+from aigc.types import Json, Labels, Notice, Report, UInt8Images, no_notice, silent
 
 _REPORT_EVERY_S = 2.0
 
@@ -43,7 +43,7 @@ def train(
     world: int = 1,
     report: Report = silent,
     stop: Stop = lambda: False,
-    notice: Notice = unheard,
+    notice: Notice = no_notice,
 ) -> TrainResult:
     """Train to the end of `spec`, from the newest checkpoint in `spec.out` if there is one.
 
@@ -57,7 +57,7 @@ def train(
         SpecError: `spec.out` holds another run, or the pictures' size cannot be made.
         JobError: training diverged and could not be remedied, or was stopped; names what was kept.
     """
-    run = _Run(spec, Group(rank, world), notice if rank == 0 else unheard)
+    run = _Run(spec, Group(rank, world), notice if rank == 0 else no_notice)
     with on_sigterm(stop) as stopping:
         run.train(report, stopping)
     return run.result()
@@ -79,7 +79,7 @@ class _Run:
         family = GanLearner if isinstance(spec.model, GanModel) else VaeLearner
         self.learner: Learner = family(spec, self.config, self.device, group)
         self.ema = Ema(self.learner.published, spec.ema_half_life_images)
-        self.sheet = Sheet(self.config, spec.seed, self.device)
+        self.sheet = SampleSheet(self.config, spec.seed, self.device)
         per_worker = spec.batch_size // group.world
         self.loader = Loader(
             dataset,
@@ -179,7 +179,7 @@ class _Run:
         if verdict and self.done < 1:
             self._act(verdict)
 
-    def _act(self, verdict: Verdict) -> bool:
+    def _act(self, verdict: HealthVerdict) -> bool:
         return self.supervisor.act(verdict, self.step, self.images, self.journal, self.notice)
 
     def _lacks_last_look(self) -> bool:

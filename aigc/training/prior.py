@@ -25,7 +25,7 @@ _LLOYD_STEPS = 5
 
 
 @dataclass(frozen=True)
-class Moments:
+class LatentMoments:
     """Of each class: pictures (C,), mean (C, D) and covariance (C, D, D)."""
 
     count: Tensor
@@ -51,7 +51,7 @@ def fit_mixture(encodings: Encodings, seed: int, most: int = MOST_COMPONENTS) ->
     return best
 
 
-def moments(encodings: Encodings) -> Moments:
+def moments(encodings: Encodings) -> LatentMoments:
     """Mean and covariance of each class's aggregate posterior, exactly: the means' spread and the
     posteriors' own.
 
@@ -70,7 +70,7 @@ def moments(encodings: Encodings) -> Moments:
         scatter[at] = centred.T @ centred + torch.diag(part.deviation.square().sum(0))
     pooled = scatter.sum(0) / count.sum() + _RIDGE * torch.eye(latent_dim)
     covariance = (scatter + latent_dim * pooled) / (count + latent_dim)[:, None, None]
-    return Moments(count, mean, covariance)
+    return LatentMoments(count, mean, covariance)
 
 
 def _mixture(encodings: Encodings, components: int, seed: int) -> MixturePrior:

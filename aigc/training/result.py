@@ -9,7 +9,7 @@ from torch import Tensor
 from aigc.models import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training.looks import FIGURES, Look
-from aigc.training.watch import Watch
+from aigc.training.watch import TrainingMonitor
 from aigc.types import Json
 
 
@@ -29,13 +29,13 @@ class TrainResult:
     """Steps made by this call; 0 when the run was finished before."""
 
 
-def published_step(watch: Watch) -> int | None:
+def published_step(watch: TrainingMonitor) -> int | None:
     """The step whose model is kept as the best; None when the last one is handed over."""
     best = watch.state.best
     return best.step if best is not None and watch.published is best else None
 
 
-def watch_metrics(watch: Watch, note: str, last_step: int) -> Json:
+def watch_metrics(watch: TrainingMonitor, note: str, last_step: int) -> Json:
     """For metrics.json: `health`, `health_reason`, the step published and its figures, the last
     one's, and every event."""
     state, look = watch.state, watch.published
@@ -54,7 +54,7 @@ def watch_metrics(watch: Watch, note: str, last_step: int) -> Json:
     return plain | {"watch": looks | changed}
 
 
-def watch_card(spec: TrainSpec, watch: Watch, note: str, last_step: int) -> str:
+def watch_card(spec: TrainSpec, watch: TrainingMonitor, note: str, last_step: int) -> str:
     """For the model card, in Markdown; empty without looks."""
     state, look = watch.state, watch.published
     if look is None or state.last is None:

@@ -7,20 +7,20 @@ from torch import Tensor, nn
 
 from aigc.modalities.image import contact_sheet, to_pixels
 from aigc.models import ModelConfig
-from aigc.training.draws import Draws
+from aigc.training.step_random import StepRandom
 
 _COLUMNS = 10
 _MAX_ROWS = 12
 
 
-class Sheet:
+class SampleSheet:
     """Ten pictures of each class (of the first twelve that were trained) in a row, or eight rows
     of any."""
 
     def __init__(self, config: ModelConfig, seed: int, device: torch.device) -> None:
         self._captions = config.usual[:_MAX_ROWS] if config.conditional else None
         rows = len(self._captions) if self._captions else 8
-        draws = Draws(seed, step=0, device=str(device))
+        draws = StepRandom(seed, step=0, device=str(device))
         self._z = draws.normal("sheet", rows * _COLUMNS, config.latent_dim)
         self._label: Tensor | None = None
         if self._captions:

@@ -17,14 +17,14 @@ from aigc.specs import TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.adjustments import Adjustments
 from aigc.training.ema import Ema
-from aigc.training.health import Health, Verdict
+from aigc.training.health import Health, HealthVerdict
 from aigc.training.journal import Journal
 from aigc.training.learner import Learner
 from aigc.training.looks import NUMBERS, Look, Looker
 from aigc.training.moments import look_every_steps, next_look_s
 from aigc.training.parallel import Group
-from aigc.training.sheets import Sheet
-from aigc.training.watch import Response, Watch, WatchState
+from aigc.training.sheets import SampleSheet
+from aigc.training.watch import MonitorState, Response, TrainingMonitor
 from aigc.types import Json, Notice
 
 
@@ -43,11 +43,11 @@ class Supervisor:
         """`state` is what `to_json` gave to the checkpoint, {} for a new run."""
         self._spec, self._config, self._device, self._group = spec, config, device, group
         self._learner, self._ema, self._dataset = learner, ema, dataset
-        self._sheet = Sheet(config, spec.seed, device)
+        self._sheet = SampleSheet(config, spec.seed, device)
         discriminator = learner.published_raw.get("discriminator")
         self._looker = Looker(spec, config, dataset, device, discriminator)
-        kept = WatchState.from_json(state["watch"]) if state else WatchState()
-        self.watch = Watch(spec, kept)
+        kept = MonitorState.from_json(state["watch"]) if state else MonitorState()
+        self.watch = TrainingMonitor(spec, kept)
         self.health = Health(spec, state.get("health"))
         self._every_steps = look_every_steps(spec)
         learner.adjust(self.adjustments)
@@ -86,7 +86,7 @@ class Supervisor:
 
     def look(
         self, step: int, images: int, elapsed_s: float, done: float, journal: Journal | None
-    ) -> Verdict | None:
+    ) -> HealthVerdict | None:
         """Take one of the run, of which the share `done` is done, and keep the model if it is the
         best; what is wrong, if it shows now."""
         numbers = [math.nan] * NUMBERS
@@ -108,7 +108,12 @@ class Supervisor:
         return verdict
 
     def act(
-        self, verdict: Verdict, step: int, images: int, journal: Journal | None, notice: Notice
+        self,
+        verdict: HealthVerdict,
+        step: int,
+        images: int,
+        journal: Journal | None,
+        notice: Notice,
     ) -> bool:
         """Remedy what `verdict` says, or end the run; False when only the caller can end it: it
         diverged, and there is no model to end it with."""
@@ -145,7 +150,7 @@ class Supervisor:
         mine = self.watch.state.best
         best.prune(self._spec, [*(look["step"] for look in looks), *([mine.step] if mine else [])])
 
-    def _go_back(self, verdict: Verdict, response: Response, step: int) -> int | None:
+    def _go_back(self, verdict: HealthVerdict, response: Response, step: int) -> int | None:
         """The step gone back to, if any. One that diverged cannot be saved as it is."""
         known = self.watch.state.best
         wanted = "restore" in response.remedies or verdict.kind == "diverged"
@@ -154,7 +159,9 @@ class Supervisor:
         best.restore(self._spec, self._learner, self._ema, known.step)
         return known.step
 
-    def _sentence(self, verdict: Verdict, response: Response, step: int, back: int | None) -> str:
+    def _sentence(
+        self, verdict: HealthVerdict, response: Response, step: int, back: int | None
+    ) -> str:
         parts = [f"back to step {back:,}"] if back is not None else []
         now = self.adjustments
         if "lower_lr" in response.remedies:

@@ -48,14 +48,14 @@ def collapse(
 
 def collapsed_at_the_end(look: Look, opening_kid: float, generative: bool) -> str | None:
     """Why the model of `look`, which a run hands over, is not fit to be published."""
-    figures, floor = look.figures, look.floor
+    figures, baseline = look.figures, look.baseline
     signs = _signs(look, generative)
     if not signs:
         return None
     if figures.kid >= _LEARNED * opening_kid:
         signs.append(f"KID {figures.kid:.3g} is no lower than at the start of the run")
         return "; ".join(signs)
-    nothing = figures.coverage < _NOTHING * floor.coverage and figures.recall < _NOTHING
+    nothing = figures.coverage < _NOTHING * baseline.coverage and figures.recall < _NOTHING
     return "; ".join(signs) if _alike(look) or (generative and nothing) else None
 
 
@@ -66,7 +66,7 @@ def _signs(look: Look, generative: bool) -> list[str]:
         return _alike(look)
     if not thin(look):
         return _same(look)
-    covered = look.figures.coverage, look.floor.coverage
+    covered = look.figures.coverage, look.baseline.coverage
     return [
         f"coverage {covered[0]:.3f}, of training images {covered[1]:.2f}",
         *_alike(look),
@@ -75,19 +75,19 @@ def _signs(look: Look, generative: bool) -> list[str]:
 
 def thin(look: Look) -> bool:
     """Whether coverage is that of a collapsed model, NaN included."""
-    return not look.figures.coverage >= COVERAGE_LIMIT * look.floor.coverage
+    return not look.figures.coverage >= COVERAGE_LIMIT * look.baseline.coverage
 
 
 def _alike(look: Look) -> list[str]:
     """Signs that the samples are too much like each other."""
-    figures, floor = look.figures, look.floor
+    figures, baseline = look.figures, look.baseline
     signs = []
-    if figures.neighbour_spread < SPREAD_LIMIT * floor.neighbour_spread:
+    if figures.neighbour_spread < SPREAD_LIMIT * baseline.neighbour_spread:
         signs.append(
             f"the spread of samples in features is {figures.neighbour_spread:.0%} of that of real "
             "images"
         )
-    if figures.repeated > max(REPEATED_LIMIT, 5 * floor.repeated):
+    if figures.repeated > max(REPEATED_LIMIT, 5 * baseline.repeated):
         signs.append(f"{figures.repeated:.0%} of samples are near copies of each other")
     return signs + _same(look)
 

@@ -1,6 +1,6 @@
 """What looks add up to: the best one, verdicts after some patience, and remedies.
 
-Every worker holds the same `Watch` and gives it the same looks, so all decide alike.
+Every worker holds the same `TrainingMonitor` and gives it the same looks, so all decide alike.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from aigc.specs import GanModel, Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
-from aigc.training.health import Verdict
+from aigc.training.health import HealthVerdict
 from aigc.training.looks import Look
 from aigc.training.verdicts import collapse, collapsed_at_the_end, overfitting, thin
 from aigc.types import Json
@@ -33,7 +33,7 @@ class Response:
 
 
 @dataclass
-class WatchState:
+class MonitorState:
     """All that a resumed run needs to decide as the undisturbed one."""
 
     first: Look | None = None
@@ -66,7 +66,7 @@ class WatchState:
         return plain
 
     @classmethod
-    def from_json(cls, value: Json) -> WatchState:
+    def from_json(cls, value: Json) -> MonitorState:
         looks: dict[str, Any] = {
             name: Look.from_json(value[name]) if value[name] else None
             for name in ("first", "best", "last")
@@ -74,13 +74,13 @@ class WatchState:
         return cls(**value | looks | {"adjustments": Adjustments(**value["adjustments"])})
 
 
-class Watch:
-    def __init__(self, spec: TrainSpec, state: WatchState) -> None:
+class TrainingMonitor:
+    def __init__(self, spec: TrainSpec, state: MonitorState) -> None:
         self._spec: TrainingWatch = spec.watch
         self._generative = isinstance(spec.model, GanModel)
         self.state = state
 
-    def take(self, look: Look, done: float) -> Verdict | None:
+    def take(self, look: Look, done: float) -> HealthVerdict | None:
         """Add a look at a run of which the share `done` is done (0..1); the verdict it completes,
         if any. `state.best` is `look` if it is the best.
 
@@ -99,12 +99,12 @@ class Watch:
         state.overfitting_looks = state.overfitting_looks + 1 if fits_too_well else 0
         ripe = state.peak_coverage > 0 or self._warm(look.images, done)
         if trouble and ripe and state.collapsed_looks >= self._spec.patience:
-            return Verdict("collapse", trouble)
+            return HealthVerdict("collapse", trouble)
         if fits_too_well and state.overfitting_looks >= self._spec.patience:
-            return Verdict("overfitting", fits_too_well)
+            return HealthVerdict("overfitting", fits_too_well)
         return None
 
-    def respond(self, verdict: Verdict, images: int) -> Response:
+    def respond(self, verdict: HealthVerdict, images: int) -> Response:
         """What to do about `verdict` now, after so many images; the counts begin anew."""
         state = self.state
         family = "overfitting" if verdict.kind == "overfitting" else "collapse"
@@ -133,7 +133,7 @@ class Watch:
         look = self.published
         if look is None:
             return "unknown", "it was not compared with held-out images"
-        if not math.isfinite(look.floor.coverage):
+        if not math.isfinite(look.baseline.coverage):
             return "unknown", "there are too few images to compare with"
         reason = collapsed_at_the_end(look, self.state.opening_kid, self._generative)
         return ("collapsed", reason) if reason else ("ok", "")

@@ -66,7 +66,9 @@ def test_training_takes_turns_with_a_bare_loop(digits_data: str) -> None:
 def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> None:
     spec = tiny_spec(digits_data, "unused", log_every=5, class_balance=0.5)
     notices: list[str] = []
-    found = train.run(train.Bench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append)
+    found = train.run(
+        train.TrainBench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append
+    )
     assert found["workers"] == 2
     assert {"loop_to_bare", "loop_to_bare_cpu"} == found["ratios"].keys()
     assert "train_step_ms" not in found
@@ -77,9 +79,9 @@ def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> Non
 def test_what_cannot_be_compared_is_refused() -> None:
     vae = tiny_spec("data", "out", model={"family": "vae"})
     with pytest.raises(SpecError, match=r"model\.family vae: bench train compares GANs only"):
-        train.run(train.Bench(vae))
+        train.run(train.TrainBench(vae))
     with pytest.raises(SpecError, match="batch_size 16 cannot be divided by 3 workers"):
-        train.run(train.Bench(tiny_spec("data", "out"), workers=3))
+        train.run(train.TrainBench(tiny_spec("data", "out"), workers=3))
 
 
 def test_the_first_logged_steps_are_not_measured() -> None:
@@ -115,7 +117,9 @@ def test_recipes_are_compared_with_each_other_and_with_pictures(
 
 def test_too_few_pictures_of_another_program_are_refused(digits_data: str, tmp_path: Path) -> None:
     Image.new("L", (16, 16)).save(tmp_path / "one.png")
-    bench = recipes.Bench(digits_data, {}, str(tmp_path / "out"), pictures={"x": [str(tmp_path)]})
+    bench = recipes.RecipesBench(
+        digits_data, {}, str(tmp_path / "out"), pictures={"x": [str(tmp_path)]}
+    )
     with pytest.raises(DataError, match=r"1 pictures; at least 100 can be compared"):
         recipes.run(bench)
     assert not (tmp_path / "out").exists()

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from aigc.bench import roofline
-from aigc.bench.roofline import Load, encoders
+from aigc.bench.roofline import RooflineLoad, encoders
 from tests.models_for_tests import tiny_config, tiny_tensors
 
-LOAD = Load(items=100, processes=2, threads=3, batch=16, precision="fp32", device="cpu")
+LOAD = RooflineLoad(items=100, processes=2, threads=3, batch=16, precision="fp32", device="cpu")
 
 
-def work(folder: Path) -> tuple[roofline.Stages, int]:
+def work(folder: Path) -> tuple[roofline.StageTimes, int]:
     """One process's part, done in this one."""
-    config, results = tiny_config(), SimpleQueue[roofline.Stages]()
+    config, results = tiny_config(), SimpleQueue[roofline.StageTimes]()
     torch.save(tiny_tensors(config), folder / "weights.pt")
     load, threads = replace(LOAD, threads=1), torch.get_num_threads()
     try:

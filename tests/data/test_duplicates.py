@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from aigc.data.duplicates import Duplicate, Rows, find
+from aigc.data.duplicates import Duplicate, DuplicateRows, find
 from aigc.data.fingerprints import fingerprint
 from tests.data.pictures import noise, spec
 
 SPEC = spec("in", "out")
 
 
-def rows_of(pixels: np.ndarray, protected: list[int] | None = None) -> Rows:
+def rows_of(pixels: np.ndarray, protected: list[int] | None = None) -> DuplicateRows:
     prints = fingerprint(pixels)
     keep = np.zeros(len(pixels), bool)
     keep[protected or []] = True
     content = np.array([np.void(one) for one in prints.content])
-    return Rows(content, prints.phash, prints.thumbnail, prints.mean, keep)
+    return DuplicateRows(content, prints.phash, prints.thumbnail, prints.mean, keep)
 
 
 def found(pixels: np.ndarray, protected: list[int] | None = None, **fields: object) -> set[tuple]:

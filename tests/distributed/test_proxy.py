@@ -16,7 +16,7 @@ import httpx
 import pytest
 from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
 
-from aigc.distributed import failover, front, haproxy_guard, haproxy_template, proxy
+from aigc.distributed import haproxy_guard, haproxy_template, proxy, proxy_admission, proxy_failover
 from aigc.distributed.haproxy_guard import ConfigEdit
 from aigc.errors import SpecError
 from aigc.specs import ServeSpec
@@ -35,7 +35,7 @@ def first_port(seed: int) -> int:
 
 
 def edited(config: str, spec: ServeSpec) -> str:
-    return haproxy_guard.edited(config, front.edits(spec))
+    return haproxy_guard.edited(config, proxy_admission.edits(spec))
 
 
 def test_endpoints_of_one_machine_share_no_port() -> None:
@@ -51,7 +51,7 @@ def test_without_haproxy_none_is_inherited(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "environ", os.environ | {"RAY_SERVE_ENABLE_HA_PROXY": "1"})
     with proxy.chosen(ServeSpec(proxy="ray")):
         assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
-        assert front.metrics_port() is None
+        assert proxy_admission.metrics_port() is None
 
 
 @pytest.mark.parametrize("kind", ["ray", "haproxy"])
@@ -77,12 +77,12 @@ def test_places_are_counted_before_a_replica_is_asked() -> None:
 
 
 def known_edits(folder: Path) -> list[ConfigEdit]:
-    return [*failover.edits(folder), *front.edits(ServeSpec())]
+    return [*proxy_failover.edits(folder), *proxy_admission.edits(ServeSpec())]
 
 
 def test_the_installed_ray_writes_what_we_know(tmp_path: Path) -> None:
     """Nothing but the endpoint listens to other machines."""
-    config = haproxy_template.rendered(proxy._ray_folder(), front.APPLICATION)
+    config = haproxy_template.rendered(proxy._ray_folder(), proxy_admission.APPLICATION)
     assert config is not None
     edits = [*haproxy_guard.LOCAL_ONLY, *known_edits(tmp_path)]
     text = haproxy_guard.edited(config, edits)
@@ -113,7 +113,7 @@ def test_the_installed_ray_writes_what_we_know(tmp_path: Path) -> None:
 def test_another_configuration_of_ray_is_refused(tmp_path: Path, known: str, other: str) -> None:
     """In one line that names the Ray, before anything starts."""
     ray = proxy._ray_folder()
-    config = haproxy_template.rendered(ray, front.APPLICATION)
+    config = haproxy_template.rendered(ray, proxy_admission.APPLICATION)
     assert config is not None
     assert known in config
     with pytest.raises(SpecError, match=re.escape(version("ray"))) as refused:
@@ -123,7 +123,7 @@ def test_another_configuration_of_ray_is_refused(tmp_path: Path, known: str, oth
 
 def test_a_ray_without_the_template_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_version.py").write_text('version = "9.9.9"\n')
-    assert haproxy_template.rendered(str(tmp_path), front.APPLICATION) is None
+    assert haproxy_template.rendered(str(tmp_path), proxy_admission.APPLICATION) is None
     with pytest.raises(SpecError, match=r"Ray 9\.9\.9"):
         proxy.require_known(None, [], str(tmp_path))
 

@@ -11,7 +11,7 @@ import ray
 import yaml
 from ray.serve.config import HTTPOptions
 
-from aigc.distributed import listening, replicas, serve
+from aigc.distributed import bind_check, replicas, serve
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.service import keys
 from aigc.specs import ServeSpec, build
@@ -50,7 +50,7 @@ def test_serve_that_runs_already_is_no_way_to_listen_without_keys(
 ) -> None:
     """It listens where it was begun, whatever is asked for now."""
     client = SimpleNamespace(http_config=HTTPOptions(host="0.0.0.0", port=8000))
-    monkeypatch.setattr(listening, "_get_global_client", lambda **_: client)
+    monkeypatch.setattr(bind_check, "_get_global_client", lambda **_: client)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     _, args = exported()
     with pytest.raises(SpecError, match=r"host 0\.0\.0\.0 can be reached from other machines"):
@@ -72,8 +72,8 @@ class Serve:
         patch.setattr(serve, "_run", lambda *_, name, **__: self.applications.add(name))
         patch.setattr(serve, "connect", lambda *_, **__: contextlib.nullcontext())
         patch.setattr(serve, "_hear_sigterm", lambda: None)
-        patch.setattr(replicas, "require_room", lambda _: None)
-        patch.setattr(listening, "_get_global_client", lambda **_: None)
+        patch.setattr(replicas, "require_capacity", lambda _: None)
+        patch.setattr(bind_check, "_get_global_client", lambda **_: None)
 
     def start(self, **_: object) -> None:
         pass

@@ -15,13 +15,13 @@ import pytest
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import batcher, keys, rendering
-from aigc.service.errors import OverloadedError, UnfitError
+from aigc.service.errors import OverloadedError, UnhealthyModelError
 from aigc.service.keys import Key
-from aigc.service.loaded import Loaded
-from aigc.service.quota import LocalLedger
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import BatchSlice, RenderJob
+from aigc.service.quota import LocalRateLimiter
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
-from aigc.service.tickets import Share, Work
 from tests.endpoint.conftest import Endpoint, serving
 
 ENDS = {"from": {"label": "one", "seed": 1}, "to": {"label": "two", "seed": 2}}
@@ -29,7 +29,7 @@ ASKED = {"model": "tiny", "prompt": "one", "n": 4}
 DAILY = 20
 
 
-class Crowded(LocalLedger):
+class Crowded(LocalRateLimiter):
     """While the next charge is counted, others fill the queue; `free` empties it. Its clock stands,
     so that no request comes back by itself."""
 
@@ -38,7 +38,7 @@ class Crowded(LocalLedger):
         super().__init__(lambda: now)
         self._service, self._freed, self.crowd = service, threading.Event(), False
 
-    def _blocked(self, loaded: Loaded) -> Latents:
+    def _blocked(self, loaded: LoadedModel) -> Latents:
         self._freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 
@@ -47,7 +47,7 @@ class Crowded(LocalLedger):
         loaded = await self._service.model("tiny")
         with contextlib.suppress(OverloadedError):
             while self.crowd:
-                self._service.batcher.enter(Work(loaded, self._blocked, 1, loaded.native))
+                self._service.batcher.enter(RenderJob(loaded, self._blocked, 1, loaded.native))
         return wait_s
 
     def free(self) -> None:
@@ -56,12 +56,12 @@ class Crowded(LocalLedger):
 
 
 class Charged:
-    def __init__(self, client: httpx.Client, ledger: Crowded, key: Key) -> None:
-        self.client, self.ledger, self.key = client, ledger, key
+    def __init__(self, client: httpx.Client, rate_limiter: Crowded, key: Key) -> None:
+        self.client, self.rate_limiter, self.key = client, rate_limiter, key
 
     def used(self) -> tuple[int, int]:
         """Requests of this minute and images of this day."""
-        account = self.ledger.accounts[self.key.id]
+        account = self.rate_limiter.accounts[self.key.id]
         assert self.key.requests_per_minute is not None
         return round(self.key.requests_per_minute - account.tokens), account.images
 
@@ -71,13 +71,13 @@ def charged(models: Endpoint, tmp_path: Path) -> Iterator[Charged]:
     file = str(tmp_path / "keys.jsonl")
     limits: dict[str, Any] = {"images_per_day": DAILY, "requests_per_minute": 1000}
     secret, key = keys.create(file, ["generate"], **limits)
-    service = models.service(lanes=1, max_queued_images=16, max_n=64)
-    ledger = Crowded(service)
-    app = create_app(service, EndpointSettings(keys=file, access_log=False), ledger)
+    service = models.service(render_threads=1, max_queued_images=16, max_n=64)
+    rate_limiter = Crowded(service)
+    app = create_app(service, EndpointSettings(keys=file, access_log=False), rate_limiter)
     headers = {"authorization": f"Bearer {secret}"}
     with serving(app) as url, httpx.Client(base_url=url, timeout=30, headers=headers) as client:
-        yield Charged(client, ledger, key)
-        ledger.free()
+        yield Charged(client, rate_limiter, key)
+        rate_limiter.free()
 
 
 def picture(client: httpx.Client) -> bytes:
@@ -105,7 +105,7 @@ CALLS: dict[str, Callable[[httpx.Client], httpx.Response]] = {
 def test_what_finds_the_queue_full_once_charged_costs_nothing(
     charged: Charged, call: Callable[[httpx.Client], httpx.Response]
 ) -> None:
-    charged.ledger.crowd = True
+    charged.rate_limiter.crowd = True
     refused = call(charged.client)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
     assert charged.used() == (0, 0)
@@ -113,7 +113,7 @@ def test_what_finds_the_queue_full_once_charged_costs_nothing(
 
 def test_a_picture_that_finds_the_queue_full_costs_nothing(charged: Charged) -> None:
     sent = {"image": picture(charged.client)}
-    before, charged.ledger.crowd = charged.used(), True
+    before, charged.rate_limiter.crowd = charged.used(), True
     fields = {"model": "vae", "n": "4"}
     refused = charged.client.post("/v1/images/variations", data=fields, files=sent)
     assert refused.status_code == 503
@@ -135,7 +135,7 @@ def test_what_fails_costs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(batch: object, here: object) -> None:
-        raise UnfitError("the model gives no numbers")
+        raise UnhealthyModelError("the model gives no numbers")
 
     monkeypatch.setattr(batcher, "render", broken)
     answer = call(charged.client)
@@ -150,11 +150,11 @@ def test_of_a_stream_that_breaks_what_came_stays_charged(
 
     def once(batch, here):
         if rendered.is_set():
-            raise UnfitError("the model gives no numbers")
+            raise UnhealthyModelError("the model gives no numbers")
         rendered.set()
         return real(batch[:1], here)
 
-    monkeypatch.setattr(batcher, "fair_shares", first_half)
+    monkeypatch.setattr(batcher, "fair_slices", first_half)
     monkeypatch.setattr(batcher, "render", once)
     answer = posted(stream=True)(charged.client).text
     assert answer.count("event: image_generation.completed") == 2
@@ -164,7 +164,7 @@ def test_of_a_stream_that_breaks_what_came_stays_charged(
 
 def first_half(tickets, rows):
     ticket = tickets[0]
-    return [Share(ticket, ticket.taken, min(2, ticket.left))]
+    return [BatchSlice(ticket, ticket.taken, min(2, ticket.left))]
 
 
 @pytest.mark.parametrize(

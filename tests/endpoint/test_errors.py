@@ -210,14 +210,16 @@ def test_an_unfit_model_is_told_and_the_others_are_served(tmp_path: Path) -> Non
     publish_bad(models.store, "bad")
     with models.running() as client:
         refused = client.post(GENERATIONS, json={"model": "bad", "prompt": "one"})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unfit")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unhealthy")
         assert "not finite" in refused.json()["error"]["message"]
         assert 1 <= int(refused.headers["retry-after"]) <= 60
-        listed = {row["id"]: row.get("unfit") for row in client.get("/v1/models").json()["data"]}
+        listed = {
+            row["id"]: row.get("unhealthy") for row in client.get("/v1/models").json()["data"]
+        }
         assert listed.pop("bad")["version"] == "bad@v1"
         assert listed == dict.fromkeys(("plain", "tiny", "vae"))
-        assert client.get("/v1/models/bad").json()["unfit"]["version"] == "bad@v1"
-        assert 'aigc_model_unfit{model="bad",version="v1"} 1.0' in client.get("/metrics").text
+        assert client.get("/v1/models/bad").json()["unhealthy"]["version"] == "bad@v1"
+        assert 'aigc_model_unhealthy{model="bad",version="v1"} 1.0' in client.get("/metrics").text
         good = client.post(GENERATIONS, json={"model": "tiny", "prompt": "one"})
         assert good.status_code == 200
 

@@ -21,10 +21,10 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.service import keys
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
-from aigc.service.loaded import Loaded
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import RenderJob
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
-from aigc.service.tickets import Work
 from tests.endpoint.conftest import Endpoint
 
 ASKED = {"model": "tiny", "prompt": "one", "n": 2}
@@ -216,12 +216,12 @@ def test_what_nobody_waits_for_is_not_made() -> None:
 def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
     freed = threading.Event()
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Latents:
         freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 
-    async def left(client: httpx.Client, batcher: Batcher, model: Loaded) -> None:
-        held = batcher.enter(Work(model, blocking, 1, model.native))
+    async def left(client: httpx.Client, batcher: Batcher, model: LoadedModel) -> None:
+        held = batcher.enter(RenderJob(model, blocking, 1, model.native))
         while held.left:
             await asyncio.sleep(0.01)
         before, call = batcher.seen.cancelled, functools.partial(post, client, "left", timeout=0.5)
@@ -234,7 +234,7 @@ def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
         freed.set()
         await held.files()
 
-    with models.running(models=("tiny",), lanes=1) as client:
+    with models.running(models=("tiny",), render_threads=1) as client:
         service: Service = client.service
         try:
             asyncio.run(left(client, service.batcher, service.catalogue.loaded()[0]))

@@ -114,11 +114,11 @@ def test_models_change_under_traffic(tmp_path: Path) -> None:
         models.store.promote("tiny", "v2")
         wait_for(lambda: version(client) == "tiny@v2")
         models.store.promote("tiny", publish_bad(models.store).version)
-        wait_for(lambda: "unfit" in client.get("/v1/models/tiny").json())
+        wait_for(lambda: "unhealthy" in client.get("/v1/models/tiny").json())
         assert version(client) == "tiny@v2"
-        unfit = client.get("/v1/models/tiny").json()["unfit"]
+        unfit = client.get("/v1/models/tiny").json()["unhealthy"]
         assert unfit["version"] == "tiny@v3"
-        assert 'aigc_model_unfit{model="tiny",version="v3"} 1.0' in client.get("/metrics").text
+        assert 'aigc_model_unhealthy{model="tiny",version="v3"} 1.0' in client.get("/metrics").text
         models.store.promote("tiny", "v1")
         wait_for(lambda: version(client) == "tiny@v1")
         ended.set()

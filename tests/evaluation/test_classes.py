@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aigc.evaluation.classes import class_figures
+from aigc.evaluation.classes import class_metrics
 from aigc.evaluation.classifier import entropy_bits, fit, shares
 from aigc.evaluation.reference import Real
 
@@ -24,7 +24,7 @@ def real(count: int, seed: int) -> Real:
 def figures(asked: np.ndarray, made: np.ndarray, *, told: bool = True):
     test, train = real(300, 1), real(600, 2)
     classifier = fit(train.features, train.labels, 3)
-    return class_figures(classifier, clusters(made, 3), asked if told else None, test, train, NAMES)
+    return class_metrics(classifier, clusters(made, 3), asked if told else None, test, train, NAMES)
 
 
 def test_the_classifier_learns_and_is_deterministic() -> None:

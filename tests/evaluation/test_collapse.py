@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aigc.evaluation.collapse import collapse_figures, similarity
+from aigc.evaluation.collapse import collapse_metrics, similarity
 from aigc.evaluation.prdc import prdc
 
 RNG = np.random.default_rng(0)
@@ -10,12 +10,12 @@ REAL, TRAIN = RNG.normal(size=(2, 600, 16)).astype(np.float32)
 
 
 def verdict(samples: np.ndarray, missing: list[str] | None = None):
-    model, floor = prdc(REAL, samples, 5), prdc(REAL, TRAIN, 5)
+    model, baseline = prdc(REAL, samples, 5), prdc(REAL, TRAIN, 5)
     figures = {
-        name: {"model": getattr(model, name).mean(), "floor": getattr(floor, name).mean()}
+        name: {"model": getattr(model, name).mean(), "floor": getattr(baseline, name).mean()}
         for name in ("recall", "coverage")
     }
-    return collapse_figures(figures, similarity(model, floor), missing)
+    return collapse_metrics(figures, similarity(model, baseline), missing)
 
 
 def test_a_healthy_set_is_not_flagged() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from aigc.execution.estimate import Probe, _sample
 from aigc.execution.planning import plan_job
-from aigc.execution.shard_work import make_maker
+from aigc.execution.shard_work import make_item_generator
 from aigc.job.briefs import read
 from aigc.specs import GenerateSpec
 from tests.job.test_plan import make_job
@@ -27,8 +27,8 @@ def test_briefs_that_begin_small_and_end_large_are_probed_as_a_whole(tmp_path) -
     briefs = read(spec, sets.config).briefs
     assert briefs is not None
     job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
-    maker = make_maker(job, sets.config, sets.tensors, briefs)
-    found = Probe(1, 0.0)(maker, str(tmp_path), lambda items: None)
+    generator = make_item_generator(job, sets.config, sets.tensors, briefs)
+    found = Probe(1, 0.0)(generator, str(tmp_path), lambda items: None)
     assert found["items"] < 1000
     mean_bytes = np.mean([side**2 for side in sides.values()])
     assert found["bytes_per_item"] == pytest.approx(mean_bytes, rel=0.2)

@@ -5,18 +5,18 @@ import time
 import pytest
 
 from aigc.execution.limits import Limits
-from aigc.execution.pool import Pool, StoppedError
+from aigc.execution.pool import StoppedError, WorkerPool
 from aigc.specs import Budget, Placement
-from tests.execution.units import PaperCrew
+from tests.execution.units import PaperBackend
 
 
 def test_cost_is_counted_by_the_nodes_at_work_and_stops_a_job() -> None:
     """At 3,600 an hour two nodes cost 2 a second."""
     budget, placement = Budget(max_cost=1.0, price_per_node_hour=3600), Placement(workers=2)
-    crew = PaperCrew(iter([2]), looks=10_000)
+    backend = PaperBackend(iter([2]), looks=10_000)
     began = time.monotonic()
-    with Pool(crew, placement, lambda line: None) as pool:
-        limits = Limits(budget, crew.nodes)
+    with WorkerPool(backend, placement, lambda line: None) as pool:
+        limits = Limits(budget, backend.nodes)
         with pytest.raises(StoppedError, match=r"^budget.max_cost = 1$"):
             pool.run(["shard"], 1, lambda result: None, stop=limits.reached)
     assert 0.5 <= time.monotonic() - began < 5

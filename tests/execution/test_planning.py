@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from aigc.execution.planning import probe_draws
-from aigc.job.draws import Draws
+from aigc.job.sample_keys import SampleKeys
 from tests.job.briefs.helpers import CONFIG, read_file, spec, write_csv
 
 COLUMNS = ["brief_id", "label", "count", "truncation"]
 
 
-def probe(folder: Path, *rows: list) -> Draws:
+def probe(folder: Path, *rows: list) -> SampleKeys:
     path = write_csv(folder / "briefs.csv", COLUMNS, list(rows))
     briefs, rejects = read_file(path, labels=["zero"])
     assert not rejects

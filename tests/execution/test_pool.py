@@ -10,18 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aigc.distributed.cluster_crew import ClusterCrew
+from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.errors import JobError, PlacementError, SpecError, StorageError
 from aigc.execution import attempts, local
 from aigc.execution import pool as pool_module
-from aigc.execution.crew import CLOSING, most_workers
-from aigc.execution.local import LocalCrew
-from aigc.execution.pool import Pool, StoppedError
+from aigc.execution.backend import FINALIZING, most_workers
+from aigc.execution.local import LocalBackend
+from aigc.execution.pool import StoppedError, WorkerPool
 from aigc.specs import Placement
 from tests.execution.units import (
     CLOSING_S,
     SLOW_S,
-    PaperCrew,
+    PaperBackend,
     Unit,
     broken_setup,
     setup,
@@ -30,11 +30,11 @@ from tests.execution.units import (
 )
 
 
-def run_units(units, *, make_crew=LocalCrew, stop=lambda: None, task=setup, **placement):
+def run_units(units, *, make_backend=LocalBackend, stop=lambda: None, task=setup, **placement):
     """(results, notices, items heard of) of a pool of two workers."""
     limits = Placement(**({"workers": 2} | placement))
     results, notices, ticks = [], [], []
-    with Pool(make_crew(task, limits), limits, notices.append) as pool:
+    with WorkerPool(make_backend(task, limits), limits, notices.append) as pool:
         pool.run(units, len(units), results.append, ticks.append, stop)
     return results, notices, ticks
 
@@ -43,11 +43,11 @@ def closing(folder: Path, number: int, does: str = "work", times: int = 1) -> Un
     return Unit(number, str(folder), does, times, closes=True)
 
 
-def run_on_paper(crew, count, monkeypatch, **placement):
+def run_on_paper(backend, count, monkeypatch, **placement):
     """Notices of a pool that looks at the cluster's room at every turn."""
     monkeypatch.setattr(pool_module, "_ROOM_S", 0.0)
     limits, results, notices = Placement(**({"batch_timeout_s": 10} | placement)), [], []
-    with Pool(crew, limits, notices.append) as pool:
+    with WorkerPool(backend, limits, notices.append) as pool:
         pool.run([f"unit {number}" for number in range(count)], count, results.append)
     assert len(set(results)) == len(results) == count
     return notices
@@ -89,8 +89,8 @@ def test_the_next_unit_is_made_while_the_last_is_closed(tmp_path) -> None:
     results, notices, _ = run_units(units, workers=1)
     assert (sorted(results), notices) == (list(range(8)), [])
     begun = sorted(int(path.name.split("-")[2]) / 1e9 for path in tmp_path.iterdir())
-    assert begun[CLOSING] - begun[0] < CLOSING_S
-    apart = [later - first for first, later in zip(begun, begun[CLOSING + 1 :], strict=False)]
+    assert begun[FINALIZING] - begun[0] < CLOSING_S
+    apart = [later - first for first, later in zip(begun, begun[FINALIZING + 1 :], strict=False)]
     assert min(apart) > CLOSING_S
 
 
@@ -120,16 +120,16 @@ def test_what_hangs_as_it_is_closed_is_replaced_alone(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "make_crew", [LocalCrew, pytest.param(ClusterCrew, marks=pytest.mark.integration)]
+    "make_backend", [LocalBackend, pytest.param(ClusterBackend, marks=pytest.mark.integration)]
 )
 def test_an_upload_that_goes_on_is_left_alone_and_so_is_what_waits_for_it(
-    make_crew, tmp_path, request: pytest.FixtureRequest
+    make_backend, tmp_path, request: pytest.FixtureRequest
 ) -> None:
-    if make_crew is ClusterCrew:
+    if make_backend is ClusterBackend:
         request.getfixturevalue("ray_session")
-    units = [closing(tmp_path, number, "creep") for number in range(CLOSING + 1)]
+    units = [closing(tmp_path, number, "creep") for number in range(FINALIZING + 1)]
     limits = {"workers": 1, "batch_timeout_s": SLOW_S / 2}
-    results, notices, _ = run_units(units, make_crew=make_crew, **limits)
+    results, notices, _ = run_units(units, make_backend=make_backend, **limits)
     assert (sorted(results), notices) == ([0, 1, 2], [])
 
 
@@ -176,7 +176,7 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
             for attempt in pool._attempts():
                 attempt.since -= 86_400
 
-        with Pool(PaperCrew(iter([1]), looks=5), placement, notices.append) as pool:
+        with WorkerPool(PaperBackend(iter([1]), looks=5), placement, notices.append) as pool:
             pool.run(["shard"], 1, lambda result: None, a_day_passes)
         return notices
 
@@ -186,12 +186,12 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
 
 
 def test_what_is_done_when_time_is_up_counts() -> None:
-    crew, placement, got = PaperCrew(iter([1]), looks=2), Placement(workers=1), []
+    backend, placement, got = PaperBackend(iter([1]), looks=2), Placement(workers=1), []
 
     def up() -> str | None:
-        return "time is up" if crew.started[0].unit or got else None
+        return "time is up" if backend.started[0].unit or got else None
 
-    with Pool(crew, placement, lambda line: None) as pool:
+    with WorkerPool(backend, placement, lambda line: None) as pool:
         pool.run(["unit"], 1, got.append, stop=up)
     assert got == ["unit"]
 
@@ -199,7 +199,7 @@ def test_what_is_done_when_time_is_up_counts() -> None:
 @pytest.mark.parametrize("dying", [(), (0,)])
 def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) -> None:
     limits, slept = Placement(workers=1), list[float]()
-    with Pool(PaperCrew(itertools.repeat(1), dying), limits, lambda line: None) as pool:
+    with WorkerPool(PaperBackend(itertools.repeat(1), dying), limits, lambda line: None) as pool:
         pool.run(["unit 0"], 1, lambda result: None)
     monkeypatch.setattr("aigc.execution.pool.time.sleep", slept.append)
     pool.let_requests_end()
@@ -224,7 +224,7 @@ def test_items_under_way_are_heard_of(tmp_path) -> None:
         return "enough" if 1.0 in heard else None
 
     with (
-        Pool(LocalCrew(setup, limits), limits, lambda line: None) as pool,
+        WorkerPool(LocalBackend(setup, limits), limits, lambda line: None) as pool,
         pytest.raises(StoppedError, match="enough"),
     ):
         pool.run(units, 2, lambda n: None, heard.append, stop)
@@ -233,7 +233,7 @@ def test_items_under_way_are_heard_of(tmp_path) -> None:
 
 def test_a_pool_keeps_its_workers_for_the_next_run(tmp_path) -> None:
     limits = Placement(workers=1)
-    with Pool(LocalCrew(setup, limits), limits, lambda line: None) as pool:
+    with WorkerPool(LocalBackend(setup, limits), limits, lambda line: None) as pool:
         for number in range(3):
             pool.run([Unit(number, str(tmp_path))], 1, lambda n: None)
     assert len({path.name.split("-")[1] for path in tmp_path.iterdir()}) == 1
@@ -242,13 +242,13 @@ def test_a_pool_keeps_its_workers_for_the_next_run(tmp_path) -> None:
 def test_more_workers_than_the_machine_holds_are_refused() -> None:
     cpus = len(os.sched_getaffinity(0))
     with pytest.raises(PlacementError, match=f"has room for {cpus} worker"):
-        LocalCrew(setup, Placement(workers=cpus + 1))
+        LocalBackend(setup, Placement(workers=cpus + 1))
     with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
-        LocalCrew(setup, Placement(cpus_per_worker=1000))
+        LocalBackend(setup, Placement(cpus_per_worker=1000))
     many = Placement(max_workers=60)
-    crew = LocalCrew(setup, many)
-    assert most_workers(crew, many, crew.room()) == cpus
-    assert most_workers(PaperCrew(iter([1])), many, 1) == 60
+    backend = LocalBackend(setup, many)
+    assert most_workers(backend, many, backend.capacity()) == cpus
+    assert most_workers(PaperBackend(iter([1])), many, 1) == 60
 
 
 @pytest.mark.parametrize(
@@ -260,26 +260,26 @@ def test_workers_take_the_gpus_that_are_visible(monkeypatch, visible, given) -> 
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(local, "_gpu_count", lambda: len(names))
-    crew = LocalCrew(where_setup, Placement(cpus_per_worker=0.5))
-    assert crew.room() == local.local_room(Placement(cpus_per_worker=0.5)) == len(names)
-    workers = [crew.start() for _ in names]
-    crew.stop(workers[0])
-    workers[0] = crew.start()
+    backend = LocalBackend(where_setup, Placement(cpus_per_worker=0.5))
+    assert backend.capacity() == local.local_capacity(Placement(cpus_per_worker=0.5)) == len(names)
+    workers = [backend.start() for _ in names]
+    backend.stop(workers[0])
+    workers[0] = backend.start()
     assert [worker.gpu for worker in workers] == names, "the one that was free is taken"
     for worker in workers:
-        crew.hand(worker, 0)
-        assert [event.kind for event in crew.wait([worker], 60)] == ["ready"]
-        assert [event.value for event in crew.wait([worker], 60)] == [worker.gpu]
-        crew.stop(worker)
+        backend.assign(worker, 0)
+        assert [event.kind for event in backend.wait([worker], 60)] == ["ready"]
+        assert [event.value for event in backend.wait([worker], 60)] == [worker.gpu]
+        backend.stop(worker)
 
 
 def test_the_cores_of_a_machine_encode_for_its_gpus(monkeypatch) -> None:
     monkeypatch.setattr(local, "_gpu_count", lambda: 1)
-    crew = LocalCrew(threads_setup, Placement(cpus_per_worker=0.5))
-    worker = crew.start()
-    crew.hand(worker, 0)
-    events = [event for _ in range(2) for event in crew.wait([worker], 60)]
-    crew.stop(worker)
+    backend = LocalBackend(threads_setup, Placement(cpus_per_worker=0.5))
+    worker = backend.start()
+    backend.assign(worker, 0)
+    events = [event for _ in range(2) for event in backend.wait([worker], 60)]
+    backend.stop(worker)
     assert events[-1].value == len(os.sched_getaffinity(0))
 
 
@@ -287,7 +287,7 @@ def test_the_cores_of_a_machine_encode_for_its_gpus(monkeypatch) -> None:
 def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [Unit(n, str(tmp_path), does) for n, does in enumerate(kinds)]
-    results, notices, _ = run_units(units, make_crew=ClusterCrew)
+    results, notices, _ = run_units(units, make_backend=ClusterBackend)
     assert sorted(results) == list(range(6))
     assert {line.split(":")[0] for line in notices} == {"unit 1", "unit 2", "unit 3"}
 
@@ -296,7 +296,7 @@ def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
 def test_a_cluster_crew_closes_units_beside_the_next(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [closing(tmp_path, n, does) for n, does in enumerate(kinds)]
-    results, notices, _ = run_units(units, make_crew=ClusterCrew)
+    results, notices, _ = run_units(units, make_backend=ClusterBackend)
     assert sorted(results) == list(range(6))
     said = " ".join(notices)  # of a death all are named that the worker was at
     assert all(f"unit {number}" in said for number in (1, 2, 3)), notices
@@ -306,7 +306,7 @@ def test_a_cluster_crew_closes_units_beside_the_next(ray_session, tmp_path) -> N
 def test_a_hanging_unit_on_the_cluster_is_replaced(ray_session, tmp_path) -> None:
     units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]
     started = time.monotonic()
-    results, notices, _ = run_units(units, make_crew=ClusterCrew, batch_timeout_s=3)
+    results, notices, _ = run_units(units, make_backend=ClusterBackend, batch_timeout_s=3)
     assert sorted(results) == [0, 1]
     assert any("batch_timeout_s" in line for line in notices)
     assert time.monotonic() - started < 60
@@ -318,13 +318,13 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
     deep.mkdir()
     program = (
         "from aigc.execution.forking import warm\n"
-        "from aigc.execution.local import LocalCrew\n"
+        "from aigc.execution.local import LocalBackend\n"
         "from aigc.execution.pool import Pool\n"
         "from aigc.specs import Placement\n"
         "from tests.execution.units import Unit, setup\n"
         "one, done = Placement(workers=1), []\n"
         "warm()\n"
-        "with Pool(LocalCrew(setup, one), one, print) as pool:\n"
+        "with Pool(LocalBackend(setup, one), one, print) as pool:\n"
         f"    pool.run([Unit(5, {str(tmp_path)!r})], 1, done.append)\n"
         "assert done == [5]\n"
     )
@@ -333,36 +333,36 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
 
 
 def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatch) -> None:
-    crew = PaperCrew(iter([0, 0, 0, 2]))
-    notices = run_on_paper(crew, 20, monkeypatch)
+    backend = PaperBackend(iter([0, 0, 0, 2]))
+    notices = run_on_paper(backend, 20, monkeypatch)
     assert notices == ["no node holds a worker; waiting up to placement.wait_s = 600 s"]
-    assert len(crew.started) == crew.most == 2
+    assert len(backend.started) == backend.most == 2
 
 
 def test_when_the_last_node_goes_another_is_waited_for_and_then_said(monkeypatch) -> None:
-    run_on_paper(PaperCrew(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
-    gone = PaperCrew(iter([2, 2, 2, 0]))
+    run_on_paper(PaperBackend(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
+    gone = PaperBackend(iter([2, 2, 2, 0]))
     with pytest.raises(PlacementError, match=r"wait_s = 0.2: no node is large enough"):
         run_on_paper(gone, 20, monkeypatch, wait_s=0.2)
 
 
 def test_a_worker_that_never_had_room_does_not_shorten_the_wait(monkeypatch) -> None:
     """It has waited since the job began, not since the others went."""
-    crew = PaperCrew(itertools.chain([2] * 110, [0] * 5, [2]))
-    run_on_paper(crew, 400, monkeypatch, max_workers=3, wait_s=1)
+    backend = PaperBackend(itertools.chain([2] * 110, [0] * 5, [2]))
+    run_on_paper(backend, 400, monkeypatch, max_workers=3, wait_s=1)
 
 
 def test_only_workers_that_fail_to_start_one_after_the_other_end_a_job(monkeypatch) -> None:
     """On spot nodes one now and then is nothing."""
     rooms = itertools.cycle([1, 1, 1, 0])
-    crew = PaperCrew(rooms, dying=range(0, 1000, 2))
-    notices = run_on_paper(crew, 8, monkeypatch)
+    backend = PaperBackend(rooms, dying=range(0, 1000, 2))
+    notices = run_on_paper(backend, 8, monkeypatch)
     assert len([line for line in notices if line.startswith("a worker that was start")]) > 4
     with pytest.raises(JobError, match="a worker that was starting: its worker died"):
-        run_on_paper(PaperCrew(iter([1]), dying=range(1000)), 8, monkeypatch)
+        run_on_paper(PaperBackend(iter([1]), dying=range(1000)), 8, monkeypatch)
 
 
 def test_workers_beyond_the_first_room_come_with_the_nodes(monkeypatch) -> None:
-    crew = PaperCrew(itertools.chain([1] * 5, [3]))
-    run_on_paper(crew, 100, monkeypatch, max_workers=4)
-    assert (len(crew.started), crew.most) == (4, 3)
+    backend = PaperBackend(itertools.chain([1] * 5, [3]))
+    run_on_paper(backend, 100, monkeypatch, max_workers=4)
+    assert (len(backend.started), backend.most) == (4, 3)

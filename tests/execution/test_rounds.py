@@ -10,8 +10,8 @@ import pytest
 from aigc import storage
 from aigc.errors import GatesError
 from aigc.execution.rounds import _require_progress
-from aigc.generation import rounds as staging
-from aigc.job.draws import DRAW
+from aigc.generation import round_files
+from aigc.job.sample_keys import ATTEMPT_STRIDE
 from aigc.specs import Gates
 
 
@@ -19,9 +19,9 @@ def test_an_item_without_a_draw_left_is_named_before_another_round(tmp_path) -> 
     """Gates on single images use up draws within a round: rounds do not count them."""
     out, gates = str(tmp_path), Gates(duplicates={}, max_draws=5)
     record = json.dumps({"rows": 40, "refused": {"blank": 3}}).encode()
-    storage.write_bytes(storage.join(staging.folder(out, 1), "00000.json"), record)
-    course: Any = SimpleNamespace(out=out, job=SimpleNamespace(gates=gates))
-    _require_progress(course, 1, 40, np.array([DRAW + 2, 3 * DRAW + 17]))
+    storage.write_bytes(storage.join(round_files.folder(out, 1), "00000.json"), record)
+    job_run: Any = SimpleNamespace(out=out, job=SimpleNamespace(gates=gates))
+    _require_progress(job_run, 1, 40, np.array([ATTEMPT_STRIDE + 2, 3 * ATTEMPT_STRIDE + 17]))
     said = r"item 17: all of gates.max_draws = 5 .* the last as a duplicate \(2 of 40 .*blank 3"
     with pytest.raises(GatesError, match=said):
-        _require_progress(course, 1, 40, np.array([DRAW + 2, 4 * DRAW + 17]))
+        _require_progress(job_run, 1, 40, np.array([ATTEMPT_STRIDE + 2, 4 * ATTEMPT_STRIDE + 17]))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aigc.errors import SpecError, StorageError
-from aigc.execution.crew import Event
-from aigc.types import Closing, OnBytes
+from aigc.execution.backend import WorkerEvent
+from aigc.types import Finalizer, OnBytes
 
 CLOSING_S = 0.3
 SLOW_S = 4
@@ -63,7 +63,7 @@ def run(unit: Unit, on_items):
         _misbehave(trouble)
     time.sleep(0.05)
     on_items(1)
-    return Closing(partial(_close, unit, trouble)) if unit.closes else unit.number
+    return Finalizer(partial(_close, unit, trouble)) if unit.closes else unit.number
 
 
 def _close(unit: Unit, trouble: str, on_bytes: OnBytes) -> int:
@@ -91,7 +91,7 @@ def _misbehave(does: str) -> None:
             time.sleep(3600)
 
 
-class PaperCrew:
+class PaperBackend:
     """A crew whose workers are entries in a list: the first `room` of them live, and a unit takes
     `looks` at them. Those whose number of start is in `dying` die before they are ready."""
 
@@ -102,7 +102,7 @@ class PaperCrew:
         self.started: list[PaperWorker] = []
         self.most = 0
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         self._room = next(self._rooms, self._room)
         return self._room
 
@@ -113,26 +113,26 @@ class PaperCrew:
         self.started.append(PaperWorker(len(self.started) in self._dying))
         return self.started[-1]
 
-    def hand(self, worker: PaperWorker, unit: Any) -> None:
+    def assign(self, worker: PaperWorker, unit: Any) -> None:
         worker.unit, worker.looks = unit, 0
 
-    def wait(self, workers: Sequence[PaperWorker], timeout_s: float) -> list[Event]:
+    def wait(self, workers: Sequence[PaperWorker], timeout_s: float) -> list[WorkerEvent]:
         time.sleep(0.01)
         events = []
         for number, worker in enumerate(workers):
             if number >= self._room and not worker.ready:
                 continue
             if number >= self._room or worker.dying:
-                events.append(Event(worker, "died", "its node went"))
+                events.append(WorkerEvent(worker, "died", "its node went"))
             elif not worker.ready:
                 worker.ready = True
-                events.append(Event(worker, "ready"))
+                events.append(WorkerEvent(worker, "ready"))
             elif worker.unit is not None and worker.looks + 1 < self._looks:
                 worker.looks += 1
-                events.append(Event(worker, "items", worker.looks, str(worker.unit)))
+                events.append(WorkerEvent(worker, "items", worker.looks, str(worker.unit)))
             elif worker.unit is not None:
                 unit, worker.unit = worker.unit, None
-                events.append(Event(worker, "done", unit, str(unit)))
+                events.append(WorkerEvent(worker, "done", unit, str(unit)))
         self.most = max(self.most, sum(worker.ready for worker in workers))
         return events
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc.bench.open_loop import Figures, drive, saturate
+from aigc.bench.open_loop import OpenLoopMetrics, drive, saturate
 from aigc.bench.processes import Family
 from aigc.models.config import ModelConfig
 from aigc.specs import GanModel
@@ -146,9 +146,9 @@ def kept_of_capacity(url: str, rounds: int) -> tuple[list[float], list[float]]:
 def say(
     capacity: float,
     kept: list[float],
-    calm: Figures,
-    crowd: Figures,
-    after: Figures,
+    calm: OpenLoopMetrics,
+    crowd: OpenLoopMetrics,
+    after: OpenLoopMetrics,
     memory: list[int],
 ) -> None:
     log = logging.getLogger(__name__)

@@ -22,11 +22,11 @@ from aigc.job.briefs import read
 from aigc.job.conditions import find_label, label_pattern
 from aigc.job.prompts import labels_in
 from aigc.models.config import ModelConfig
-from aigc.service.orders import _pattern
+from aigc.service.render_requests import _pattern
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.training import train
-from aigc.training.sheets import Sheet
+from aigc.training.sheets import SampleSheet
 from tests.command_line import aigc
 from tests.data.pictures import folder, spec
 from tests.models_for_tests import tiny_config, tiny_tensors
@@ -75,7 +75,7 @@ def test_training_tells_of_them_and_keeps_them(family: str, raw: Path, tmp_path:
     assert [line for line in told if "no training images of zebra" in line]
     dataset = open_dataset(data)
     assert set(asked_labels(made.config, dataset, 60, 0).tolist()) == {1}
-    sheet = Sheet(made.config, 0, torch.device("cpu"))
+    sheet = SampleSheet(made.config, 0, torch.device("cpu"))
     assert set(sheet._label.tolist()) == {0, 1}
 
 

@@ -10,7 +10,7 @@ import pytest
 from aigc import cpus
 from aigc.commands.train import hardware_here
 from aigc.errors import PlacementError
-from aigc.execution.local import local_room, machine
+from aigc.execution.local import local_capacity, machine
 from aigc.specs import Placement
 
 V1 = "12:pids:/\n4:cpu,cpuacct:{}\n1:name=systemd:/\n"
@@ -120,11 +120,11 @@ def test_workers_and_recipes_go_by_the_same_number(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     container("0::/\n", {"cpu.max": "300000 100000"})
-    assert local_room(Placement()) == 3
+    assert local_capacity(Placement()) == 3
     assert machine()["CPU"] == 3
     assert hardware_here().cores == 3
     with pytest.raises(PlacementError, match="room for 3 worker"):
-        local_room(Placement(workers=4))
+        local_capacity(Placement(workers=4))
 
 
 def test_ray_is_started_with_as_many(container, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aigc.errors import StorageError
-from aigc.generation import leaders
+from aigc.generation import near_duplicate_scan
 from aigc.generation.duplicates import (
     Part,
     Signatures,
@@ -13,7 +13,7 @@ from aigc.generation.duplicates import (
     parts,
     signatures,
 )
-from aigc.job.draws import DRAW, Ints
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.specs import DuplicateGate
 from tests.data.pictures import noise
 
@@ -62,12 +62,12 @@ def near_pairs(items: Signatures, gate: DuplicateGate) -> list[tuple[int, int]]:
 def test_planted_copies_are_found_across_shards_and_the_lower_stays() -> None:
     pixels = np.stack([noise(seed) for seed in (0, 1, 2, 0, 3, 1, 0)])
     pixels[5, 2, 2] ^= 3
-    order = np.array([0, 1, DRAW + 2, 3, 4, 5, DRAW + 6])
+    order = np.array([0, 1, ATTEMPT_STRIDE + 2, 3, 4, 5, ATTEMPT_STRIDE + 6])
     shards = split(signatures(order, pixels), 3)
-    assert refused(shards) == {3, 5, DRAW + 6}
-    assert refused(shards[::-1]) == {3, 5, DRAW + 6}
+    assert refused(shards) == {3, 5, ATTEMPT_STRIDE + 6}
+    assert refused(shards[::-1]) == {3, 5, ATTEMPT_STRIDE + 6}
     exact = DuplicateGate(near=False)
-    assert refused(shards, exact, bands=1) == {3, DRAW + 6}
+    assert refused(shards, exact, bands=1) == {3, ATTEMPT_STRIDE + 6}
 
 
 @pytest.mark.parametrize("small", [1, 1000], ids=["blocks", "side by side"])
@@ -75,9 +75,9 @@ def test_planted_copies_are_found_across_shards_and_the_lower_stays() -> None:
 def test_no_two_that_stay_are_near_and_each_refused_has_a_reason(
     distance: int, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaders, "_SMALL", small)
-    monkeypatch.setattr(leaders, "_BLOCK", 7)
-    monkeypatch.setattr(leaders, "_CHUNK", 13)
+    monkeypatch.setattr(near_duplicate_scan, "_SMALL", small)
+    monkeypatch.setattr(near_duplicate_scan, "_BLOCK", 7)
+    monkeypatch.setattr(near_duplicate_scan, "_CHUNK", 13)
     gate = DuplicateGate(distance=distance, rmse=2.7)
     items = crowd(600, 60)
     gone = refused([items], gate)
@@ -92,7 +92,7 @@ def test_both_ways_to_compare_thumbnails_agree(
     many: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items, expected = crowd(400, 1, spread=4), refused([crowd(400, 1, spread=4)])
-    monkeypatch.setattr(leaders, "_MANY", many)
+    monkeypatch.setattr(near_duplicate_scan, "_MANY", many)
     assert refused([items]) == expected
     assert 0 < len(expected) < 399
 
@@ -110,11 +110,11 @@ def test_neither_shards_nor_buckets_nor_arrival_matter() -> None:
 
 def test_settled_items_stay_and_refuse_lower_ones() -> None:
     pixels = np.stack([noise(0)] * 3 + [noise(1)])
-    items = signatures(np.array([5, 3, DRAW + 3, 4]), pixels)
+    items = signatures(np.array([5, 3, ATTEMPT_STRIDE + 3, 4]), pixels)
     before, now = items.take(np.array([0, 1])), items.take(np.array([2, 3]))
     settled = before.settle(np.array([3]))
     assert settled.order.tolist() == [5]
-    assert refused([now, settled]) == {DRAW + 3}
+    assert refused([now, settled]) == {ATTEMPT_STRIDE + 3}
     lower = signatures(np.array([1]), pixels[:1])
     assert refused([lower, settled]) == {1}
     assert refused([settled, settled]) == set()
@@ -129,21 +129,21 @@ def test_settled_items_count_in_a_large_group(monkeypatch: pytest.MonkeyPatch) -
     alive = concatenate([first.settle(gone), then])
     alive = alive.take(~np.isin(alive.order, list(later)))
     assert near_pairs(alive, GATE) == []
-    monkeypatch.setattr(leaders, "_SMALL", 0)
+    monkeypatch.setattr(near_duplicate_scan, "_SMALL", 0)
     assert refused([then, first.settle(gone)]) == later
 
 
 def test_a_collapsed_model_is_walked_in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each leader sees each later item once: nobody compares copies with copies."""
     seen = 0
-    plain = leaders.Likeness.table
+    plain = near_duplicate_scan.Similarity.table
 
-    def counted(self: leaders.Likeness, left: Ints, right: Ints) -> object:
+    def counted(self: near_duplicate_scan.Similarity, left: Ints, right: Ints) -> object:
         nonlocal seen
         seen += len(left) * len(right)
         return plain(self, left, right)
 
-    monkeypatch.setattr(leaders.Likeness, "table", counted)
+    monkeypatch.setattr(near_duplicate_scan.Similarity, "table", counted)
     items = crowd(20_000, 1, spread=1)
     gate = DuplicateGate(distance=8, rmse=8)
     one_band = find(Part(8, 9), [items], gate)

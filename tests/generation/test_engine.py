@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from aigc.generation.engine import Engine, Passes
-from aigc.job.draws import Draws
+from aigc.generation.engine import Engine, InferenceConfig
+from aigc.job.sample_keys import SampleKeys
 from tests.models_for_tests import LABELS, tiny_config, tiny_tensors, tiny_vae
 
 
 def make_engine(labels=LABELS, channels: int = 1, **options) -> Engine:
     config = tiny_config(labels=labels, channels=channels)
-    return Engine(config, tiny_tensors(config), Passes(micro_batch=8, **options))
+    return Engine(config, tiny_tensors(config), InferenceConfig(micro_batch=8, **options))
 
 
-def make_draws(candidates, labels=LABELS, seed: int = 3) -> Draws:
+def make_draws(candidates, labels=LABELS, seed: int = 3) -> SampleKeys:
     numbers = np.asarray(candidates, dtype=np.int64)
-    return Draws(
+    return SampleKeys(
         seeds=np.full(len(numbers), seed, np.uint64),
         candidates=numbers,
         labels=numbers % len(labels) if labels else None,
@@ -44,24 +44,24 @@ def test_a_candidates_pixels_do_not_depend_on_what_is_rendered_beside_it(
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_nor_does_it_behind_a_fitted_prior(precision, labels) -> None:
     config, tensors = tiny_vae(labels)
-    engine = Engine(config, tensors, Passes(micro_batch=8, precision=precision))
+    engine = Engine(config, tensors, InferenceConfig(micro_batch=8, precision=precision))
     draws = make_draws(range(40), labels=labels)
     pixels = engine.render(draws).pixels
     random = np.random.default_rng(0)
     for size in (1, 7, 9, 40):
         rows = random.permutation(40)[:size]
         assert np.array_equal(engine.render(draws[rows]).pixels, pixels[rows])
-    again = Engine(config, tensors, Passes(micro_batch=8, precision=precision))
+    again = Engine(config, tensors, InferenceConfig(micro_batch=8, precision=precision))
     assert np.array_equal(again.render(draws).pixels, pixels)
     plain = {name: value for name, value in tensors.items() if ".prior." not in name}
-    bare = Engine(config, plain, Passes(micro_batch=8, precision=precision))
+    bare = Engine(config, plain, InferenceConfig(micro_batch=8, precision=precision))
     assert not (bare.render(draws).pixels == pixels).all(axis=(1, 2, 3)).any()
 
 
 def test_truncation_moves_items_behind_a_prior_without_making_them_alike() -> None:
-    engine = Engine(*tiny_vae(), Passes(micro_batch=8))
+    engine = Engine(*tiny_vae(), InferenceConfig(micro_batch=8))
     draws = make_draws(range(32))
-    cut = Draws(draws.seeds, draws.candidates, draws.labels, np.full(32, 0.5))
+    cut = SampleKeys(draws.seeds, draws.candidates, draws.labels, np.full(32, 0.5))
     pixels = engine.render(cut).pixels
     assert not np.array_equal(pixels, engine.render(draws).pixels)
     assert len(np.unique(pixels.reshape(32, -1), axis=0)) == 32
@@ -84,7 +84,7 @@ def test_candidates_differ_and_a_label_changes_the_picture() -> None:
     pixels = engine.render(make_draws(range(32))).pixels
     assert len(np.unique(pixels.reshape(32, -1), axis=0)) == 32
     asked = make_draws([0])
-    other = Draws(asked.seeds, asked.candidates, np.array([1]), asked.truncations)
+    other = SampleKeys(asked.seeds, asked.candidates, np.array([1]), asked.truncations)
     assert not np.array_equal(engine.render(other).pixels[0], pixels[0])
 
 
@@ -98,5 +98,5 @@ def test_a_network_that_gives_no_numbers_is_noticed() -> None:
     config = tiny_config()
     tensors = tiny_tensors(config)
     tensors["sampler.embed.weight"][2] = torch.nan
-    pictures = Engine(config, tensors, Passes(micro_batch=8)).render(make_draws(range(8)))
+    pictures = Engine(config, tensors, InferenceConfig(micro_batch=8)).render(make_draws(range(8)))
     assert pictures.finite.tolist() == [True, True, False, True] * 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from aigc.generation.latents import latents, philox4x32, uniforms
-from aigc.job.draws import Draws
+from aigc.job.sample_keys import SampleKeys
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
 KNOWN_ANSWERS = [
@@ -44,9 +44,9 @@ def drawn(seed: int, start: int, stop: int, dim: int, truncation: float = np.inf
     return latents(consecutive(seed, start, stop, truncation), dim)
 
 
-def consecutive(seed: int, start: int, stop: int, truncation: float = np.inf) -> Draws:
+def consecutive(seed: int, start: int, stop: int, truncation: float = np.inf) -> SampleKeys:
     count = stop - start
-    return Draws(
+    return SampleKeys(
         seeds=np.full(count, seed, np.uint64),
         candidates=np.arange(start, stop, dtype=np.int64),
         labels=None,
@@ -104,7 +104,7 @@ def test_truncation_gives_the_truncated_normal_from_the_same_words() -> None:
 
 
 def test_rows_of_mixed_seeds_and_cuts_are_those_of_each_alone() -> None:
-    mixed = Draws(
+    mixed = SampleKeys(
         seeds=np.array([5, 2**62, 5], np.uint64),
         candidates=np.array([9, 2**40 + 3, 2**41], np.int64),
         labels=None,

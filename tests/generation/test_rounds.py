@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aigc import storage
-from aigc.generation import rounds
+from aigc.generation import round_files, rounds
 from aigc.generation.duplicates import Part, Signatures, find
 from aigc.specs import Gates
 
@@ -26,7 +26,7 @@ def staged(tmp_path) -> tuple[str, list[Signatures]]:
         content = np.repeat((order % 5).astype(np.uint8)[:, None], 16, axis=1)
         thumbnail = np.zeros((50, 64), np.uint8)
         shard = Signatures(order, np.zeros(50, np.uint64), thumbnail, content, np.zeros(50, bool))
-        where = rounds.folder(out, 0)
+        where = round_files.folder(out, 0)
         storage.write_bytes(storage.join(where, f"{number}.signatures"), shard.to_bytes())
         record = json.dumps({"signatures": f"{number}.signatures"}).encode()
         storage.write_bytes(storage.join(where, f"{number:05d}.json"), record)
@@ -36,10 +36,10 @@ def staged(tmp_path) -> tuple[str, list[Signatures]]:
 
 def test_judging_says_that_it_is_alive_shard_by_shard(staged) -> None:
     out, shards = staged
-    maker: Any = SimpleNamespace(job=SimpleNamespace(gates=GATES))
+    generator: Any = SimpleNamespace(job=SimpleNamespace(gates=GATES))
     heard: list[int] = []
     assert GATES.duplicates is not None
-    found = rounds.Judge(Part(0, 1), 0)(maker, out, heard.append)
+    found = rounds.FindDuplicates(Part(0, 1), 0)(generator, out, heard.append)
     assert heard == [50] * 12
     assert found.tolist() == find(Part(0, 1), shards, GATES.duplicates).tolist()
     assert found.tolist() == list(range(5, 600))
@@ -62,14 +62,14 @@ def test_signatures_are_read_side_by_side_but_not_all_at_once(staged, monkeypatc
         return read(uri)
 
     monkeypatch.setattr(storage, "read_bytes", slowly)
-    found = list(rounds.signatures_until(out, 0))
+    found = list(round_files.signatures_until(out, 0))
     assert [one.order.tolist() for one in found] == [one.order.tolist() for one in shards]
-    assert 1 < most <= rounds._READERS
+    assert 1 < most <= round_files._READERS
 
 
 def test_what_stayed_in_an_earlier_round_is_settled(staged) -> None:
     out, _ = staged
-    rounds.write_refused(out, 0, np.arange(5, 600, dtype=np.int64))
-    found = list(rounds.signatures_until(out, 1))
+    round_files.write_refused(out, 0, np.arange(5, 600, dtype=np.int64))
+    found = list(round_files.signatures_until(out, 1))
     assert [one.order.tolist() for one in found if len(one)] == [[0, 1, 2, 3, 4]]
     assert all(one.settled.all() for one in found)

@@ -17,13 +17,13 @@ import torch
 from PIL import Image
 
 from aigc.data.fingerprints import fingerprint
-from aigc.distributed import generate, opening, prepare
+from aigc.distributed import generate, job_request, prepare
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
-from aigc.execution.crew import Event
-from aigc.generation.engine import Engine, Passes
+from aigc.execution.backend import WorkerEvent
+from aigc.generation.engine import Engine, InferenceConfig
 from aigc.generation.latents import latents
-from aigc.job.draws import Draws
+from aigc.job.sample_keys import SampleKeys
 from aigc.models.sampling import load_prior
 from aigc.output import commit
 from aigc.service.service import Service
@@ -33,7 +33,7 @@ from aigc.sets.merge import merge
 from aigc.sets.verify import verify
 from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Closing
+from aigc.types import Finalizer
 from tests.endpoint.conftest import serving
 from tests.golden import cases
 from tests.golden.cases import Case
@@ -48,9 +48,9 @@ class Here:
     grows = False
 
     def __init__(self, setup: Any, placement: Any, on_cluster: bool) -> None:
-        self._run, self._events = setup(1), list[Event]()
+        self._run, self._events = setup(1), list[WorkerEvent]()
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         return 1
 
     def nodes(self) -> int:
@@ -58,16 +58,16 @@ class Here:
 
     def start(self) -> object:
         worker = object()
-        self._events.append(Event(worker, "ready"))
+        self._events.append(WorkerEvent(worker, "ready"))
         return worker
 
-    def hand(self, worker: object, unit: Any) -> None:
+    def assign(self, worker: object, unit: Any) -> None:
         result = self._run(unit, lambda items: None)
-        if isinstance(result, Closing):
+        if isinstance(result, Finalizer):
             result = result.close(lambda sent: None)
-        self._events.append(Event(worker, "done", result, str(unit)))
+        self._events.append(WorkerEvent(worker, "done", result, str(unit)))
 
-    def wait(self, workers: Sequence[object], timeout_s: float) -> list[Event]:
+    def wait(self, workers: Sequence[object], timeout_s: float) -> list[WorkerEvent]:
         events, self._events = self._events, []
         return events
 
@@ -78,10 +78,10 @@ class Here:
 @contextlib.contextmanager
 def _in_this_process() -> Iterator[None]:
     with contextlib.ExitStack() as patches:
-        for module in (generate, opening):
-            patches.enter_context(mock.patch.object(module, "make_crew", Here))
+        for module in (generate, job_request):
+            patches.enter_context(mock.patch.object(module, "make_backend", Here))
         nowhere = mock.patch.object(
-            generate, "place", lambda address: contextlib.nullcontext(False)
+            generate, "job_runtime", lambda address: contextlib.nullcontext(False)
         )
         patches.enter_context(nowhere)
         yield
@@ -160,7 +160,7 @@ class Golden:
 
     def _engine(self, model: Model, precision: Any) -> Engine:
         version = self._version(model)
-        passes = Passes(8, precision, "cpu")
+        passes = InferenceConfig(8, precision, "cpu")
         return Engine(version.config, ModelStore().load(version), passes)
 
     def _write_data(self) -> None:
@@ -209,7 +209,7 @@ def regenerated(out: Path, indices: Sequence[int], model: str | None = None) -> 
     return generate.regenerate(str(out), list(indices), model)
 
 
-def _draws(model: Model, count: int) -> Draws:
+def _draws(model: Model, count: int) -> SampleKeys:
     numbers = np.arange(count, dtype=np.int64)
     labels = numbers % model.size.classes if model.size.classes else None
-    return Draws(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))
+    return SampleKeys(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))

@@ -49,7 +49,7 @@ class _KilledError(BaseException):
 def _killed_after(units: int) -> Any:
     """A worker that dies at its next unit, and leaves what it had begun to write."""
     done = 0
-    hand = Here.hand
+    hand = Here.assign
 
     def until_killed(here: Here, worker: object, unit: Any) -> None:
         nonlocal done
@@ -58,7 +58,7 @@ def _killed_after(units: int) -> Any:
         done += 1
         hand(here, worker, unit)
 
-    return mock.patch.object(Here, "hand", until_killed)
+    return mock.patch.object(Here, "assign", until_killed)
 
 
 def _write(golden: Golden, place: str, case: Case, units: int | None = None) -> None:

@@ -23,7 +23,7 @@ from aigc.distributed.generate import append, regenerate, run
 from aigc.distributed.prepare import run as prepare
 from aigc.errors import GatesError, SpecError
 from aigc.execution import rounds
-from aigc.execution.course import Course
+from aigc.execution.job_run import JobRun
 from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.sets import read
@@ -172,10 +172,10 @@ def test_a_second_command_that_finishes_first_is_no_fault(repeating, tmp_path, m
     )
     assemble, digests = rounds._assemble, []
 
-    def late(course: Course, number: int) -> None:
+    def late(job_run: JobRun, number: int) -> None:
         monkeypatch.setattr(rounds, "_assemble", assemble)
         digests.append(run(asked)["content_digest"])
-        assemble(course, number)
+        assemble(job_run, number)
 
     monkeypatch.setattr(rounds, "_assemble", late)
     digests.append(run(asked)["content_digest"])

@@ -98,13 +98,13 @@ def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypa
     def stop(count: int) -> None:
         raise RuntimeError("power cut")
 
-    from aigc.execution.shard_work import make_maker
+    from aigc.execution.shard_work import make_item_generator
     from aigc.generation.pipeline import MakeShard
 
-    maker = make_maker(job, sets.config, sets.tensors, None)
+    generator = make_item_generator(job, sets.config, sets.tensors, None)
     with pytest.raises(RuntimeError, match="power cut"):
-        MakeShard(job.shard(0))(maker, out, stop)
-    closing = MakeShard(job.shard(0))(maker, out, lambda count: None)
+        MakeShard(job.shard(0))(generator, out, stop)
+    closing = MakeShard(job.shard(0))(generator, out, lambda count: None)
     monkeypatch.setattr(storage, "upload", lambda source, uri, on_bytes: stop(0))
     with pytest.raises(RuntimeError, match="power cut"):
         closing.close(lambda count: None)

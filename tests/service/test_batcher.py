@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from aigc.service import orders
+from aigc.service import render_requests
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
-from aigc.service.loaded import Loaded
-from aigc.service.orders import Order
+from aigc.service.loaded_model import LoadedModel
+from aigc.service.queued_requests import QueuedRequest, RenderJob, fair_slices
+from aigc.service.render_requests import RenderRequest
 from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
-from aigc.service.tickets import Ticket, Work, fair_shares
 from aigc.specs.requests import Generation
 
 
-def order(service: Service, n: int, seed: int = 1, **fields: Any) -> Order:
+def order(service: Service, n: int, seed: int = 1, **fields: Any) -> RenderRequest:
     loaded = service.catalogue.loaded()[-2]
     assert loaded.version.name == "tiny"
     asked = Generation(n=n, labels=["one", "two"], **fields)
-    return orders.generation(loaded, asked, service.settings, seed)
+    return render_requests.generation(loaded, asked, service.settings, seed)
 
 
 def test_a_picture_is_the_same_in_any_company(service: Service) -> None:
@@ -72,9 +72,9 @@ def test_small_requests_get_all_and_large_ones_the_rest(
     service: Service, asked: tuple[int, ...], given: list[int]
 ) -> None:
     async def shares() -> list[int]:
-        tickets = [Ticket(order(service, n).work) for n in asked]
+        tickets = [QueuedRequest(order(service, n).work) for n in asked]
         found = dict.fromkeys(range(len(asked)), 0)
-        for share in fair_shares(tickets, 32):
+        for share in fair_slices(tickets, 32):
             found[tickets.index(share.ticket)] = share.rows
         return list(found.values())
 
@@ -83,8 +83,8 @@ def test_small_requests_get_all_and_large_ones_the_rest(
 
 def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
     async def shares() -> list[int]:
-        tickets = [Ticket(order(service, 8, size="1024x1024").work) for _ in range(3)]
-        return [share.rows for share in fair_shares(tickets, 32)]
+        tickets = [QueuedRequest(order(service, 8, size="1024x1024").work) for _ in range(3)]
+        return [share.rows for share in fair_slices(tickets, 32)]
 
     assert 0 < sum(asyncio.run(shares())) <= 4
 
@@ -92,8 +92,8 @@ def test_one_batch_of_large_pictures_is_short(service: Service) -> None:
 def test_who_waits_longest_gets_something_of_each_batch(service: Service) -> None:
     """Clients that ask again as soon as they have their pictures, batch by batch."""
 
-    def asked(size: int, n: int) -> Ticket:
-        return Ticket(order(service, n, size=f"{size}x{size}").work)
+    def asked(size: int, n: int) -> QueuedRequest:
+        return QueuedRequest(order(service, n, size=f"{size}x{size}").work)
 
     async def batches(large: tuple[int, int]) -> tuple[int, int]:
         """The most that a small request and a large one were part of the queue for."""
@@ -101,7 +101,7 @@ def test_who_waits_longest_gets_something_of_each_batch(service: Service) -> Non
         queue = [("small", asked(512, 1), 0) for _ in range(16)] + [("large", asked(*large), 0)]
         most = {"small": 0, "large": 0}
         for now in range(1, 60):
-            for share in fair_shares([ticket for _, ticket, _ in queue], 32):
+            for share in fair_slices([ticket for _, ticket, _ in queue], 32):
                 share.ticket.taken += share.rows
             for kind, ticket, since in list(queue):
                 most[kind] = max(most[kind], now - since)
@@ -115,7 +115,7 @@ def test_who_waits_longest_gets_something_of_each_batch(service: Service) -> Non
 
 
 def test_a_stream_comes_in_order_and_in_parts(service: Service) -> None:
-    batcher = Batcher(ServiceSettings(micro_batch=8, lanes=1))
+    batcher = Batcher(ServiceSettings(micro_batch=8, render_threads=1))
 
     async def streamed() -> tuple[list[int], list[bytes]]:
         other = batcher.enter(order(service, 64, seed=2).work)
@@ -185,11 +185,11 @@ def test_who_would_wait_too_long_is_refused(service: Service) -> None:
 def test_a_failing_request_harms_no_other(service: Service) -> None:
     good = order(service, 3).work
 
-    def broken(loaded: Loaded) -> None:
+    def broken(loaded: LoadedModel) -> None:
         raise ValueError("not this one")
 
     async def both() -> list[bytes]:
-        bad = Work(good.model, broken, 2, good.format)  # type: ignore[arg-type]
+        bad = RenderJob(good.model, broken, 2, good.format)  # type: ignore[arg-type]
         tickets = [service.batcher.enter(work) for work in (bad, good)]
         with pytest.raises(ValueError, match="not this one"):
             await tickets[0].files()
@@ -208,16 +208,16 @@ async def _files(service: Service, n: int) -> list[bytes]:
 def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
     """A burst may fill it up to the longest wait; a crowd that stays may not."""
     now, freed = [0.0], threading.Event()
-    settings = ServiceSettings(max_wait_s=1.0, micro_batch=32, lanes=1)
+    settings = ServiceSettings(max_wait_s=1.0, micro_batch=32, render_threads=1)
     batcher = Batcher(settings, clock=lambda: now[0])
     work = order(service, 32).work
-    pace_s, work.model.pace_s = work.model.pace_s, 0.001
+    seconds_per_item, work.model.seconds_per_item = work.model.seconds_per_item, 0.001
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Latents:
         freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 
-    def room() -> list[Ticket]:
+    def room() -> list[QueuedRequest]:
         tickets = []
         with pytest.raises(OverloadedError):
             while True:
@@ -225,7 +225,7 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
         return tickets
 
     async def crowd() -> tuple[int, int]:
-        held = batcher.enter(Work(work.model, blocking, 1, work.format))
+        held = batcher.enter(RenderJob(work.model, blocking, 1, work.format))
         while held.left:
             await asyncio.sleep(0.01)
         burst = room()
@@ -242,7 +242,7 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
         burst, stands = asyncio.run(crowd())
     finally:
         freed.set()
-        work.model.pace_s = pace_s
+        work.model.seconds_per_item = seconds_per_item
         batcher.close()
     assert burst == 32
     assert stands == 4
@@ -253,12 +253,12 @@ def test_a_batch_that_never_ends_is_noticed(service: Service) -> None:
     batcher = Batcher(ServiceSettings(micro_batch=32, max_batch_s=300), clock=lambda: now[0])
     work = order(service, 1).work
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Latents:
         freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 
     async def stuck() -> list[bool]:
-        held = batcher.enter(Work(work.model, blocking, 1, work.format))
+        held = batcher.enter(RenderJob(work.model, blocking, 1, work.format))
         while held.left:
             await asyncio.sleep(0.01)
         found = []
@@ -284,12 +284,12 @@ def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) ->
     batcher = Batcher(ServiceSettings(micro_batch=32))
     few, many = order(service, 8).work, order(service, 64, seed=2).work
 
-    def blocking(loaded: Loaded) -> Latents:
+    def blocking(loaded: LoadedModel) -> Latents:
         freed.wait(30)
         return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
 
     async def crowd() -> tuple[list[bytes], list[bytes]]:
-        held = batcher.enter(Work(few.model, blocking, 1, few.format))
+        held = batcher.enter(RenderJob(few.model, blocking, 1, few.format))
         while held.left:
             await asyncio.sleep(0.01)
         waiting = batcher.enter(few)
@@ -306,7 +306,7 @@ def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) ->
     finally:
         freed.set()
         batcher.close()
-    again = Batcher(ServiceSettings(micro_batch=32, lanes=1))
+    again = Batcher(ServiceSettings(micro_batch=32, render_threads=1))
 
     async def in_turn() -> tuple[list[bytes], list[bytes]]:
         tickets = [again.enter(work) for work in (few, many)]

@@ -11,7 +11,7 @@ import torch
 
 from aigc.errors import AigcError, StoreError
 from aigc.service.catalogue import Catalogue
-from aigc.service.errors import NotFoundError, UnfitError
+from aigc.service.errors import NotFoundError, UnhealthyModelError
 from aigc.service.settings import ServiceSettings
 from aigc.storage import _s3_client
 from aigc.store import ModelStore, ModelVersion
@@ -80,7 +80,7 @@ def test_an_unfit_version_is_never_switched_to(store: ModelStore) -> None:
     assert failure is not None
     assert failure.ref == "tiny@v2"
     assert "not finite" in failure.reason
-    with pytest.raises(UnfitError, match="tiny@v2 cannot be used"):
+    with pytest.raises(UnhealthyModelError, match="tiny@v2 cannot be used"):
         get(found, "tiny@v2")
     publish_tiny(store=store, seed=2)
     found.refresh()
@@ -181,8 +181,8 @@ def test_one_bad_model_keeps_nobody_from_the_others(store: ModelStore) -> None:
     for models in ((), ("bad", "good")):
         found = catalogue(store, *models)
         assert get(found, "good") == "good@v1"
-        assert [offer.unfit for offer in found.offers()] == [True, False]
-    with pytest.raises(UnfitError, match="not finite") as caught:
+        assert [offer.unhealthy for offer in found.offers()] == [True, False]
+    with pytest.raises(UnhealthyModelError, match="not finite") as caught:
         get(found, "bad")
     assert 50 < caught.value.retry_after_s <= 60
     found.refresh()
@@ -203,7 +203,7 @@ def test_new_names_are_checked_and_do_not_stop_the_watch(store: ModelStore) -> N
     found.refresh()
     assert get(found, "good") == "good@v2"
     assert unfit(found) == ["bad@v1", "cut"]
-    with pytest.raises(UnfitError, match=r"cut.*damaged"):
+    with pytest.raises(UnhealthyModelError, match=r"cut.*damaged"):
         get(found, "cut")
     unread.write_text(whole)
     found.refresh()
@@ -230,7 +230,7 @@ def test_what_stands_and_fails_later_is_told(store: ModelStore) -> None:
     found = catalogue(store, memory_bytes=size)
     Path(version.uri, "model.safetensors").unlink()
     assert unfit(found) == []
-    with pytest.raises(UnfitError, match="b@v1 cannot be used"):
+    with pytest.raises(UnhealthyModelError, match="b@v1 cannot be used"):
         get(found, "b")
     assert unfit(found) == ["b@v1"]
     found.refresh()

@@ -6,20 +6,20 @@ import torch
 
 from aigc.errors import StoreError
 from aigc.generation.delivery import Format
-from aigc.generation.engine import Engine, Passes
-from aigc.job.draws import Draws
+from aigc.generation.engine import Engine, InferenceConfig
+from aigc.job.sample_keys import SampleKeys
 from aigc.service.renderer import Renderer, probe_latents
 from tests.models_for_tests import tiny_config, tiny_tensors
 
 
-def draws(count: int) -> Draws:
+def draws(count: int) -> SampleKeys:
     numbers = np.arange(count)
-    return Draws(np.full(count, 3, np.uint64), numbers, numbers % 4, np.full(count, np.inf))
+    return SampleKeys(np.full(count, 3, np.uint64), numbers, numbers % 4, np.full(count, np.inf))
 
 
 def test_narrow_passes_give_the_pixels_of_the_full_micro_batch() -> None:
     config = tiny_config()
-    engine = Engine(config, tiny_tensors(config), Passes(64))
+    engine = Engine(config, tiny_tensors(config), InferenceConfig(64))
     renderer = Renderer(engine, config)
     expected = engine.render(draws(64)).pixels
     for count in (1, 3, 4, 5, 17, 33, 64):
@@ -34,7 +34,7 @@ def test_a_pass_that_rounds_otherwise_is_not_used() -> None:
             found = super().outputs(z, label)
             return found * (1 + 1e-7) if self.passes.micro_batch == 8 else found
 
-    engine = Rounding(config, tiny_tensors(config), Passes(32))
+    engine = Rounding(config, tiny_tensors(config), InferenceConfig(32))
     widths = [found.passes.micro_batch for found in Renderer(engine, config).engines]
     assert 8 not in widths
     assert widths[-1] == 32
@@ -45,7 +45,7 @@ def test_a_model_without_numbers_is_refused() -> None:
     tensors = tiny_tensors(config)
     tensors["sampler.root.weight"][0, 0] = torch.nan
     with pytest.raises(StoreError, match="not finite"):
-        Renderer(Engine(config, tensors, Passes(8)), config)
+        Renderer(Engine(config, tensors, InferenceConfig(8)), config)
 
 
 def test_degenerate_pictures_are_counted_and_delivered() -> None:
@@ -53,7 +53,7 @@ def test_degenerate_pictures_are_counted_and_delivered() -> None:
     tensors = tiny_tensors(config)
     last = max(name for name in tensors if name.startswith("sampler.layers") and "weight" in name)
     tensors[last].zero_()
-    rendered = Renderer(Engine(config, tensors, Passes(8)), config).make(
+    rendered = Renderer(Engine(config, tensors, InferenceConfig(8)), config).make(
         draws(5), [(3, Format(28, 28)), (2, Format(8, 8, "jpeg"))]
     )
     assert rendered.degenerate == {"blank": 5}
@@ -62,7 +62,7 @@ def test_degenerate_pictures_are_counted_and_delivered() -> None:
 
 def test_the_probe_has_every_label() -> None:
     config = tiny_config()
-    engine = Engine(config, tiny_tensors(config), Passes(8))
+    engine = Engine(config, tiny_tensors(config), InferenceConfig(8))
     label = probe_latents(engine, config, 8).label
     assert label is not None
     assert set(label.tolist()) == {0, 1, 2, 3}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from aigc.execution.planning import plan_job
-from aigc.execution.shard_work import make_maker
+from aigc.execution.shard_work import make_item_generator
 from aigc.generation.pipeline import MakeShard
 from aigc.job.plan import Job
 from aigc.models.config import ModelConfig
@@ -34,7 +34,7 @@ class SetMaker:
         return commit.open_job(out, plan_job(spec, self.version, "cpu", "fp32"))
 
     def shards(self, out: str, job: Job, numbers, encoders: int = 1) -> None:
-        maker = make_maker(job, self.config, self.tensors, None)
+        maker = make_item_generator(job, self.config, self.tensors, None)
         maker.encoders = encoders
         for number in numbers:
             MakeShard(job.shard(number))(maker, out, lambda count: None).close(lambda count: None)

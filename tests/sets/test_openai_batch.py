@@ -10,7 +10,7 @@ import pytest
 from aigc import storage
 from aigc.errors import JobError
 from aigc.execution.planning import plan_job, write_briefs
-from aigc.execution.shard_work import make_maker
+from aigc.execution.shard_work import make_item_generator
 from aigc.generation.pipeline import MakeShard
 from aigc.job.briefs import read as read_briefs
 from aigc.output import commit
@@ -50,7 +50,7 @@ def made(sets: SetMaker, tmp_path: Path):
     briefs, rejects = found.briefs, found.rejects
     job = commit.open_job(out, plan_job(spec, sets.version, "cpu", "fp32", briefs))
     write_briefs(out, briefs, rejects)
-    maker = make_maker(job, sets.config, sets.tensors, briefs)
+    maker = make_item_generator(job, sets.config, sets.tensors, briefs)
     for shard in job.plan():
         MakeShard(shard)(maker, out, lambda count: None).close(lambda count: None)
     return out, job, briefs, rejects

@@ -18,7 +18,7 @@ from aigc.errors import JobError, SpecError
 from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
 from aigc.models.prior import MixturePrior
 from aigc.training import is_finished, train
-from aigc.training.sheets import Sheet
+from aigc.training.sheets import SampleSheet
 from tests.training.helpers import tiny_spec
 
 PLAIN_GAN: dict[str, Any] = {"family": "gan", "latent_dim": 8, "width": 8}
@@ -325,7 +325,7 @@ def test_a_vae_publishes_the_sampler_of_its_sheet(digits_data: str, tmp_path: Pa
     assert isinstance(sampler.prior, MixturePrior)
     assert result.metrics["prior_components"] == sampler.prior.weight.shape[1]
     assert result.metrics["prior_seconds"] >= 0
-    sheet = Sheet(result.config, 0, torch.device("cpu"))
+    sheet = SampleSheet(result.config, 0, torch.device("cpu"))
     assert sheet.png(sampler) == result.samples_png
     assert sheet.png(sampler.decoder) != result.samples_png
 

@@ -8,11 +8,11 @@ from torch import nn
 
 from aigc.errors import JobError
 from aigc.specs import GanModel, TrainSpec
-from aigc.training.draws import Draws
 from aigc.training.ema import Ema
-from aigc.training.health import Health, Verdict, spread
+from aigc.training.health import Health, HealthVerdict, spread
 from aigc.training.parallel import Group
 from aigc.training.schedule import gamma_factor, learning_rate, progress
+from aigc.training.step_random import StepRandom
 from tests.training.helpers import tiny_spec
 
 
@@ -78,9 +78,9 @@ def test_gamma_falls_to_its_end_along_the_cosine() -> None:
 
 
 def test_draws_depend_on_everything_that_names_them() -> None:
-    base = Draws(seed=1, step=2)
-    assert torch.equal(base.normal("z", 4, 3), Draws(1, 2).normal("z", 4, 3))
-    others = [Draws(2, 2), Draws(1, 3), Draws(1, 2, first_row=4)]
+    base = StepRandom(seed=1, step=2)
+    assert torch.equal(base.normal("z", 4, 3), StepRandom(1, 2).normal("z", 4, 3))
+    others = [StepRandom(2, 2), StepRandom(1, 3), StepRandom(1, 2, first_row=4)]
     seen = {tuple(draws.normal("z", 4, 3).flatten().tolist()) for draws in [base, *others]}
     seen.add(tuple(base.normal("other", 4, 3).flatten().tolist()))
     assert len(seen) == 5
@@ -89,7 +89,7 @@ def test_draws_depend_on_everything_that_names_them() -> None:
 @pytest.mark.parametrize("parts", [2, 3, 12])
 def test_a_row_of_the_global_batch_has_its_draws_whatever_part_it_is_in(parts: int) -> None:
     rows = 12 // parts
-    whole, cut = Draws(1, 2), [Draws(1, 2, first) for first in range(0, 12, rows)]
+    whole, cut = StepRandom(1, 2), [StepRandom(1, 2, first) for first in range(0, 12, rows)]
     joined = torch.cat([draws.normal("z", rows, 5) for draws in cut])
     assert torch.equal(joined, whole.normal("z", 12, 5))
     one, many = whole.uniforms("u", 12), [draws.uniforms("u", rows) for draws in cut]
@@ -115,7 +115,7 @@ HEALTHY = {"d_loss": 0.6, "g_loss": 0.8, "spread": 0.8, "weight_norm": 3.0}
 
 def test_not_a_number_is_named_at_once() -> None:
     verdict = Health(spec_of()).verdict(1, HEALTHY | {"g_loss": float("nan")})
-    assert verdict == Verdict("diverged", "g_loss is nan")
+    assert verdict == HealthVerdict("diverged", "g_loss is nan")
 
 
 @pytest.mark.parametrize(

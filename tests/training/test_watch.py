@@ -23,9 +23,9 @@ from aigc.errors import JobError
 from aigc.modalities.image import to_network
 from aigc.specs import PrepareSpec, TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
-from aigc.training.looks import Figures, Look
+from aigc.training.looks import Look, LookMetrics
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
-from aigc.training.watch import Watch, WatchState
+from aigc.training.watch import MonitorState, TrainingMonitor
 from tests.training.helpers import tiny_spec
 from tests.training.test_loop import same, stop_after
 
@@ -268,17 +268,17 @@ def test_a_timed_run_is_looked_at_first_and_last(digits_data: str, tmp_path: Pat
     assert steps[-1] == result.metrics["steps"]
 
 
-GOOD = Figures(0.5, 0.8, 0.5, 0.9, 0.0, 0.9, 0.1, 0.0)
-FLOOR = Figures(0.0, 0.95, 0.9, 1.0, 0.0, 1.0)
+GOOD = LookMetrics(0.5, 0.8, 0.5, 0.9, 0.0, 0.9, 0.1, 0.0)
+FLOOR = LookMetrics(0.0, 0.95, 0.9, 1.0, 0.0, 1.0)
 BAD = dataclasses.replace(GOOD, kid=8.0, coverage=0.05)
 
 
-def looked(step: int, figures: Figures) -> Look:
+def looked(step: int, figures: LookMetrics) -> Look:
     return Look(step, step * 16, figures, FLOOR)
 
 
-def watch_of(**settings: Any) -> Watch:
-    return Watch(tiny_spec("data", "out", watch=settings), WatchState())
+def watch_of(**settings: Any) -> TrainingMonitor:
+    return TrainingMonitor(tiny_spec("data", "out", watch=settings), MonitorState())
 
 
 def test_ties_and_numbers_that_are_none_leave_the_best_as_it_is() -> None:
@@ -345,7 +345,7 @@ def test_the_state_of_a_watch_survives_json() -> None:
         watch.take(looked(step, figures), 0.0)
     watch.state.events.append({"step": 2})
     text = json.dumps(watch.state.to_json(), allow_nan=False)
-    again = WatchState.from_json(json.loads(text))
+    again = MonitorState.from_json(json.loads(text))
     assert again.to_json() == watch.state.to_json()
     assert again.best is not None
     assert again.best.figures == GOOD

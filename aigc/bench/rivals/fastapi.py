@@ -10,16 +10,16 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from aigc.bench.rivals.pictures import PATH, Asked, Pictures
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 
 def main(model: str, port: int, fast: bool) -> None:
     """One thread of PyTorch a request: as many requests run at a time as there are cores."""
-    pictures, app = Pictures(model, fast=fast), FastAPI()
+    pictures, app = RivalImages(model, fast=fast), FastAPI()
 
     @app.post(PATH)
-    def generations(asked: Asked) -> Json:
+    def generations(asked: RivalRequest) -> Json:
         return pictures(asked)
 
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")

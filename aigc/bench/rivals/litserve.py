@@ -8,25 +8,25 @@ import sys
 import litserve
 from starlette.requests import Request
 
-from aigc.bench.rivals.pictures import PATH, Asked, Pictures
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 BATCH, WAIT_S = 16, 0.002
 
 
-class Generations(litserve.LitAPI):  # type: ignore[misc]
+class LitServeGenerations(litserve.LitAPI):  # type: ignore[misc]
     def __init__(self, model: str, fast: bool) -> None:
         super().__init__(max_batch_size=BATCH, batch_timeout=WAIT_S, api_path=PATH)
         self._model, self._fast = model, fast
 
     def setup(self, device: str) -> None:
-        self.pictures = Pictures(self._model, fast=self._fast)
+        self.pictures = RivalImages(self._model, fast=self._fast)
 
-    def decode_request(self, request: Request) -> Asked:
+    def decode_request(self, request: Request) -> RivalRequest:
         """LitServe gives the JSON of what is annotated so."""
-        return Asked.model_validate(request)
+        return RivalRequest.model_validate(request)
 
-    def predict(self, asked: list[Asked]) -> list[Json]:
+    def predict(self, asked: list[RivalRequest]) -> list[Json]:
         return self.pictures.all(asked)
 
     def encode_response(self, output: Json) -> Json:
@@ -34,7 +34,9 @@ class Generations(litserve.LitAPI):  # type: ignore[misc]
 
 
 def main(model: str, port: int, fast: bool) -> None:
-    server = litserve.LitServer(Generations(model, fast), accelerator="cpu", workers_per_device=1)
+    server = litserve.LitServer(
+        LitServeGenerations(model, fast), accelerator="cpu", workers_per_device=1
+    )
     server.run(
         host="127.0.0.1",
         port=port,

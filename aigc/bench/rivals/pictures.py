@@ -20,14 +20,14 @@ from aigc.types import Json
 PATH = "/v1/images/generations"
 
 
-class Asked(BaseModel):
+class RivalRequest(BaseModel):
     """The part of OpenAI's request that they need."""
 
     prompt: str = ""
     n: int = 1
 
 
-class Pictures:
+class RivalImages:
     """`fast` is our network for inference (bf16, folded); else the published one as it is."""
 
     def __init__(self, model: str, *, fast: bool = False, threads: int = 1) -> None:
@@ -39,10 +39,10 @@ class Pictures:
         if fast:
             self.sampler = for_inference(self.sampler, torch.bfloat16)
 
-    def __call__(self, asked: Asked) -> Json:
+    def __call__(self, asked: RivalRequest) -> Json:
         return self.all([asked])[0]
 
-    def all(self, asked: Sequence[Asked]) -> list[Json]:
+    def all(self, asked: Sequence[RivalRequest]) -> list[Json]:
         """The answers to several requests, from one forward pass."""
         labels = [self._label(each.prompt) for each in asked for _ in range(each.n)]
         files = iter([_png(image) for image in self._pixels(labels)])

@@ -13,7 +13,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from aigc.bench.rivals.pictures import PATH, Asked, Pictures
+from aigc.bench.rivals.pictures import PATH, RivalImages, RivalRequest
 from aigc.types import Json
 
 BATCH, WAIT_S = 32, 0.005
@@ -21,24 +21,24 @@ _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
 @serve.deployment(max_ongoing_requests=4 * BATCH, logging_config=_QUIET)
-class Generations:
+class RayServeGenerations:
     def __init__(self, model: str, fast: bool) -> None:
-        self.pictures = Pictures(model, fast=fast)
+        self.pictures = RivalImages(model, fast=fast)
 
     async def __call__(self, request: Request) -> Json:
-        asked = Asked.model_validate(await request.json())
+        asked = RivalRequest.model_validate(await request.json())
         answer: Json = await self.together(asked)
         return answer
 
     @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=WAIT_S)
-    async def together(self, asked: list[Asked]) -> list[Json]:
+    async def together(self, asked: list[RivalRequest]) -> list[Json]:
         return self.pictures.all(asked)
 
 
 def main(model: str, port: int, fast: bool) -> None:
     ray.init(address="local", include_dashboard=False, logging_level=logging.WARNING)
     serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=_QUIET)
-    serve.run(Generations.bind(model, fast), route_prefix=PATH)  # type: ignore[attr-defined]
+    serve.run(RayServeGenerations.bind(model, fast), route_prefix=PATH)  # type: ignore[attr-defined]
     threading.Event().wait()
 
 

@@ -103,7 +103,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     return True
 
 
-def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.Picture]:
+def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.FetchedPicture]:
     named = _names(names)
     seen: set[str] = set()
     members = tar_members(pictures, _is_picture, _MOST_PICTURE_BYTES, _MOST_BYTES)
@@ -115,7 +115,7 @@ def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.Pictu
         known = named[points]
         picture = lay_on(data, colour, ("WEBP",), member)
         name = f"{points}.webp"
-        yield places.Picture(name, picture, known.name, known.category, "MIT", "Microsoft")
+        yield places.FetchedPicture(name, picture, known.name, known.category, "MIT", "Microsoft")
 
 
 def _is_picture(member: str) -> bool:

@@ -32,7 +32,7 @@ _COLUMNS = ("file_name", "text", "label", "licence", "creator")
 
 
 @dataclass(frozen=True)
-class Picture:
+class FetchedPicture:
     """One picture file and what is known of it."""
 
     name: str
@@ -71,7 +71,7 @@ def is_there(folder: Path, about: Json) -> bool:
     return _sums_hold(folder, str(found.get("sha256")))
 
 
-def write(folder: Path, about: Json, pictures: Iterable[Picture], licence: str) -> int:
+def write(folder: Path, about: Json, pictures: Iterable[FetchedPicture], licence: str) -> int:
     """Write `pictures` with their metadata; returns how many. `folder` appears whole or, when it
     was there with other bytes, file by file.
 
@@ -100,7 +100,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _write_pictures(
-    staging: Path, pictures: Iterable[Picture]
+    staging: Path, pictures: Iterable[FetchedPicture]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     rows, sums = [], {}
     for picture in pictures:

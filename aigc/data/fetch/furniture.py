@@ -117,10 +117,12 @@ def products(catalogue: str, source: Zip) -> Iterator[Product]:
         yield Product(key, name, category, creator, icon, model, rotation)
 
 
-def picture(product: Product, suffix: str, data: bytes, catalogue: str) -> places.Picture:
+def picture(product: Product, suffix: str, data: bytes, catalogue: str) -> places.FetchedPicture:
     name = f"{product.key}{suffix}.webp"
     licence = CATALOGUES[catalogue]
-    return places.Picture(name, data, product.name, product.category, licence, product.creator)
+    return places.FetchedPicture(
+        name, data, product.name, product.category, licence, product.creator
+    )
 
 
 def _rotation(row: dict[str, str], catalogue: str) -> tuple[float, ...]:
@@ -133,7 +135,7 @@ def _rotation(row: dict[str, str], catalogue: str) -> tuple[float, ...]:
     return values
 
 
-def _icons(zips: dict[str, Zip], colour: str) -> Iterator[places.Picture]:
+def _icons(zips: dict[str, Zip], colour: str) -> Iterator[places.FetchedPicture]:
     for catalogue, source in zips.items():
         for product in products(catalogue, source):
             data = lay_on(source.read(product.icon), colour, ("PNG", "JPEG", "GIF"), product.icon)

@@ -17,7 +17,7 @@ from PIL import Image, ImageColor
 
 from aigc.data.fetch import furniture
 from aigc.data.fetch.archives import Zip
-from aigc.data.fetch.folder import Picture
+from aigc.data.fetch.folder import FetchedPicture
 from aigc.data.fetch.options import Say
 from aigc.data.fetch.pictures import encode
 from aigc.errors import DataError
@@ -34,13 +34,13 @@ _MOST_SPECULAR = 0.15
 _SAY_EVERY = 100
 
 
-def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterator[Picture]:
+def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterator[FetchedPicture]:
     """`views` pictures of each model in `zips` (catalogue -> zip file) on `colour` (#rrggbb).
 
     Raises:
         DataError: VTK is missing, cannot render here, or a model is damaged.
     """
-    stage = Stage(colour)
+    stage = TurntableScene(colour)
     done = 0
     for catalogue, source in zips.items():
         for product in furniture.products(catalogue, source):
@@ -54,7 +54,7 @@ def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterato
                 say(f"  {done:,} models rendered")
 
 
-class Stage:
+class TurntableScene:
     """An off-screen window of VTK with a background; models are put on it one after the other."""
 
     def __init__(self, colour: str) -> None:

@@ -1,5 +1,12 @@
 """Gates: what may be delivered. Each is a function of a batch that names what it refuses."""
 
-from aigc.generation.gates.judge import Judge, Verdict, data_digests, load_judge, require, resolve
+from aigc.generation.gates.gate_set import (
+    GateResult,
+    GateSet,
+    data_digests,
+    load_gate_set,
+    require,
+    resolve,
+)
 
-__all__ = ["Judge", "Verdict", "data_digests", "load_judge", "require", "resolve"]
+__all__ = ["GateResult", "GateSet", "data_digests", "load_gate_set", "require", "resolve"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aigc.job.draws import Pictures
+from aigc.job.sample_keys import RenderedItems
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
@@ -14,7 +14,7 @@ REASONS = ("not_finite", "blank", "saturated")
 Mask = npt.NDArray[np.bool_]
 
 
-def degenerate(pictures: Pictures, gate: DegenerateGate) -> dict[str, Mask]:
+def degenerate(pictures: RenderedItems, gate: DegenerateGate) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
     refused = (
         ~pictures.finite,

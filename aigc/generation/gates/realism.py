@@ -18,15 +18,15 @@ from aigc.errors import SpecError
 from aigc.evaluation.features import Extractor, efficientnet_lite0
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
-from aigc.evaluation.stages import Stages
-from aigc.job.draws import Pictures
+from aigc.evaluation.stages import StageProgress
+from aigc.job.sample_keys import RenderedItems
 from aigc.modalities.image import to_network
 from aigc.models import ModelConfig, load_discriminator
 from aigc.types import silent
 
 Scores = npt.NDArray[np.float32]
 """(N,), higher is more real; NaN where a picture is not finite."""
-Scorer = Callable[[Pictures], Scores]
+Scorer = Callable[[RenderedItems], Scores]
 
 NEIGHBOURS = 3
 """k of the paper's realism score."""
@@ -44,7 +44,7 @@ class ByDiscriminator:
         self._device = device
 
     @torch.inference_mode()
-    def __call__(self, pictures: Pictures) -> Scores:
+    def __call__(self, pictures: RenderedItems) -> Scores:
         scores = np.empty(len(pictures), np.float32)
         for rows, filled in _passes(len(pictures)):
             seen = to_network(pictures.pixels[filled]).to(self._device)
@@ -78,7 +78,7 @@ class ByDensity:
         self._reach = reach[dense].to(device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Pictures) -> Scores:
+    def __call__(self, pictures: RenderedItems) -> Scores:
         scores = np.empty(len(pictures), np.float32)
         for rows, filled in _passes(len(pictures)):
             features = self._extractor(pictures.pixels[filled]) - self._centre
@@ -97,7 +97,7 @@ class ByDensity:
 def _reference(dataset: Dataset, extractor: Extractor) -> npt.NDArray[np.float32]:
     """Features of the same training images everywhere; kept in the data set's cache."""
     count = min(_REFERENCE_ITEMS, dataset.counts["train"])
-    stages = Stages(silent, count)
+    stages = StageProgress(silent, count)
     return real_features(dataset, "train", count, _REFERENCE_SEED, extractor, stages).features
 
 
@@ -110,6 +110,6 @@ def _passes(count: int) -> list[tuple[slice, npt.NDArray[np.int64]]]:
     ]
 
 
-def _marked(scores: Scores, pictures: Pictures) -> Scores:
+def _marked(scores: Scores, pictures: RenderedItems) -> Scores:
     scores[~pictures.finite] = np.nan
     return scores

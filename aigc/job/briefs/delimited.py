@@ -13,7 +13,7 @@ import pyarrow as pa
 from aigc.errors import SpecError
 from aigc.job.briefs.fields import Reject
 from aigc.job.briefs.files import text_lines
-from aigc.job.briefs.sheets import Sheet, require_few_blank, require_header, require_names
+from aigc.job.briefs.sheets import Worksheet, require_few_blank, require_header, require_names
 from aigc.job.briefs.unlike import COMMENT
 from aigc.job.briefs.values import given, header_name
 
@@ -26,7 +26,7 @@ _SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line by which Excel is told the delimiter."""
 
 
-def read_csv(uri: str) -> Sheet:
+def read_csv(uri: str) -> Worksheet:
     """Cells stay the text they are. The delimiter is the one that a first line `sep=;` names, else
     the one of , ; and tab the header has most of.
 
@@ -149,10 +149,10 @@ class _Table:
         self._batches.append(pa.RecordBatch.from_arrays(columns, self._header))
         self._pending = []
 
-    def sheet(self, comma: bool) -> Sheet:
+    def sheet(self, comma: bool) -> Worksheet:
         if self._pending:
             self._flush()
         schema = pa.schema([(name, pa.string()) for name in self._header])
         table = pa.Table.from_batches(self._batches, schema)
         columns = dict(zip(self._header, table.columns, strict=True))
-        return Sheet(columns, self._numbers, self._rejects, self._blank, comma)
+        return Worksheet(columns, self._numbers, self._rejects, self._blank, comma)

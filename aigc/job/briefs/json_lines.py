@@ -10,18 +10,18 @@ from typing import Any
 from aigc.errors import SpecError
 from aigc.job.briefs.fields import Reject
 from aigc.job.briefs.files import text_lines
-from aigc.job.briefs.sheets import Sheet, require_few_blank
+from aigc.job.briefs.sheets import Worksheet, require_few_blank
 from aigc.job.briefs.values import given, header_name
 from aigc.specs.requests import once
 
 _header_name = functools.lru_cache(maxsize=1024)(header_name)
 
 
-def read_json_lines(uri: str) -> Sheet:
+def read_json_lines(uri: str) -> Worksheet:
     """Values keep their types; a column of types that do not go together becomes JSON text."""
     columns: dict[str, list[Any]] = {}
     numbers: list[int] = []
-    sheet = Sheet(columns, numbers)
+    sheet = Worksheet(columns, numbers)
     _require_lines(uri)
     for number, found in json_lines(uri):
         if isinstance(found, Reject):

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from aigc.errors import SpecError
 from aigc.job.briefs.fields import FIELDS, BadBriefError, Reject
 from aigc.job.briefs.json_lines import json_lines
-from aigc.job.briefs.sheets import Sheet
+from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.values import given, shown
 from aigc.specs import GenerateSpec
 from aigc.specs.requests import Generation, complaint
@@ -67,7 +67,7 @@ def _is_body(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, str) and value.lstrip()[:1] == "{")
 
 
-def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Sheet:
+def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Worksheet:
     """A sheet with a column for each of `FIELDS` and of `OWN`, and `IGNORED` if it is needed.
 
     Raises:
@@ -77,7 +77,7 @@ def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Sheet:
         raise SpecError("codec = raw: responses of a batch are image files; use png, jpeg or webp")
     columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, *OWN[1:], IGNORED)}
     numbers: list[int] = []
-    sheet = Sheet(columns, numbers)
+    sheet = Worksheet(columns, numbers)
     known = {*_model_names(spec.model), *models}
     numeric = 0
     for number, line in json_lines(spec.briefs or ""):

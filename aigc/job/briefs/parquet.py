@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from aigc.errors import SpecError
 from aigc.job.briefs.fields import Reject
 from aigc.job.briefs.files import reading
-from aigc.job.briefs.sheets import Sheet, is_text, require_names
+from aigc.job.briefs.sheets import Worksheet, is_text, require_names
 from aigc.job.briefs.values import header_name
 
 _OF_A_JOB = {"brief_id", "items", "first_index", "label_pattern", "codec"}
@@ -20,7 +20,7 @@ _MOST_ROWS = 2**24
 _UNHELD = (ValueError, OverflowError, pa.ArrowException)
 
 
-def read_parquet(uri: str) -> Sheet:
+def read_parquet(uri: str) -> Worksheet:
     """A value Python cannot hold rejects its row: text not UTF-8, a day beyond the year 9999."""
     with reading(uri) as stream:
         file = pq.ParquetFile(stream)
@@ -43,7 +43,7 @@ def read_parquet(uri: str) -> Sheet:
         rows = pa.array([number - 1 for number in kept], pa.int64())
         columns, numbers = {name: found.take(rows) for name, found in columns.items()}, kept
     rejects = [Reject(row, None, why) for row, why in reasons.items()]
-    return Sheet(columns, numbers, rejects, len(blank))
+    return Worksheet(columns, numbers, rejects, len(blank))
 
 
 def _blank(columns: Mapping[str, pa.ChunkedArray], rows: int) -> set[int]:

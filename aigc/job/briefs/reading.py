@@ -19,11 +19,11 @@ from aigc.job.briefs.fields import FIELDS, BadBriefError, Brief, Parser, Reject,
 from aigc.job.briefs.files import kind_of
 from aigc.job.briefs.json_lines import read_json_lines
 from aigc.job.briefs.parquet import read_parquet
-from aigc.job.briefs.sheets import Sheet
+from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
-from aigc.job.draws import DRAW
+from aigc.job.sample_keys import ATTEMPT_STRIDE
 from aigc.models.config import ModelConfig
 from aigc.specs import BriefColumns, GenerateSpec
 
@@ -82,7 +82,7 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
     return Reading(Briefs(table, parser.patterns, is_openai), rejects, sheet.blank, notes)
 
 
-def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Sheet, bool]:
+def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Worksheet, bool]:
     """The file as a sheet, and whether it is a batch of OpenAI's."""
     uri = spec.briefs or ""
     kind = kind_of(uri)
@@ -159,13 +159,13 @@ class _Parsed:
             raise BadBriefError(
                 f"{name} = {brief.brief_id!r}: row {first} has it already", "duplicate"
             )
-        if brief.first_index + brief.items > DRAW:
+        if brief.first_index + brief.items > ATTEMPT_STRIDE:
             index, count = parser.names["first_index"], parser.names["count"]
             raise BadBriefError(
                 f"{index} = {brief.first_index}: with {count} = {brief.items} at most "
-                f"{DRAW - brief.items:,}"
+                f"{ATTEMPT_STRIDE - brief.items:,}"
             )
-        if self._items + brief.items >= DRAW:
+        if self._items + brief.items >= ATTEMPT_STRIDE:
             raise BadBriefError(f"{parser.names['count']} = {brief.items}: too many items in all")
 
     def table(self, own: pa.Table) -> pa.Table:
@@ -178,7 +178,7 @@ class _Parsed:
         return pa.table([*arrays, *own.columns], names=names)
 
 
-def _rows(sheet: Sheet, columns: Mapping[str, str]) -> Iterable[tuple[Any, ...]]:
+def _rows(sheet: Worksheet, columns: Mapping[str, str]) -> Iterable[tuple[Any, ...]]:
     """(row number, a value for each of `FIELDS`) of each readable row."""
     values: list[Iterator[Any]] = [
         sheet.values(columns[name]) if name in columns else itertools.repeat(None)

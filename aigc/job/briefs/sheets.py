@@ -24,7 +24,7 @@ Column: TypeAlias = pa.ChunkedArray | list[Any]
 
 
 @dataclass
-class Sheet:
+class Worksheet:
     """Columns as the user wrote them, the number of each row, and the rows that cannot be read.
 
     Attributes:

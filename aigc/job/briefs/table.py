@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
-from aigc.job.draws import DRAW, Draws, Ints
+from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints, SampleKeys
 from aigc.types import Labels
 
 COLUMNS = pa.schema(
@@ -95,16 +95,16 @@ class Briefs:
             raise IndexError(f"slots {slots.min()} to {slots.max()} of {self.count}")
         return np.searchsorted(self.starts, slots, side="right") - 1
 
-    def draws(self, slots: Ints, draw: Ints | int = 0) -> Draws:
+    def draws(self, slots: Ints, draw: Ints | int = 0) -> SampleKeys:
         """The candidates that `slots` (N,) have in their draws number `draw`, (N,) or one for all.
 
         A candidate depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
         local = slots - self.starts[rows] + self._integers["first_index"][rows]
-        return Draws(
+        return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
-            candidates=draw * DRAW + local,
+            candidates=draw * ATTEMPT_STRIDE + local,
             labels=self._labels(rows, local) if self.patterns else None,
             truncations=self._truncations[rows],
         )

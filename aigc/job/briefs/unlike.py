@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aigc.job.briefs.sheets import Sheet
+from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.values import given, whole
 from aigc.job.conditions import fold
 
@@ -32,7 +32,7 @@ class Unlike:
     """How many others name no label, where some rows do."""
 
 
-def find(sheet: Sheet, fields: Mapping[str, str]) -> Unlike:
+def find(sheet: Worksheet, fields: Mapping[str, str]) -> Unlike:
     """Rows of `sheet` whose first cell begins with #, where not all do; and those of totals:
     named so, or with the sum of all counts above and without a label that others have. `fields`
     says which column holds which field."""
@@ -69,7 +69,7 @@ def find(sheet: Sheet, fields: Mapping[str, str]) -> Unlike:
 
 
 def _cells(
-    sheet: Sheet, first: str, fields: Mapping[str, str]
+    sheet: Worksheet, first: str, fields: Mapping[str, str]
 ) -> Iterator[tuple[Any, Any, Any, Any]]:
     """The first cell, the label, the prompt and the count of each row."""
     names = [first, *(fields.get(name) for name in ("label", "prompt", "count"))]

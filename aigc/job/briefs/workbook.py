@@ -16,7 +16,7 @@ from aigc.errors import AigcError, SpecError
 from aigc.job.briefs.delimited import header_of
 from aigc.job.briefs.fields import Reject
 from aigc.job.briefs.files import reading
-from aigc.job.briefs.sheets import Sheet, require_header, require_names
+from aigc.job.briefs.sheets import Worksheet, require_header, require_names
 from aigc.job.briefs.values import given, text_of
 
 _MOST_BYTES = 2**28
@@ -32,7 +32,7 @@ _HIDDEN = re.compile(rb"<(?:\w+:)?row [^>]*hidden=.(?:1|true)")
 Row = tuple[Any, ...]
 
 
-def read_workbook(uri: str, name: str | None = None) -> Sheet:
+def read_workbook(uri: str, name: str | None = None) -> Worksheet:
     """The sheet `name`, or the first that is not hidden. Formulas count as the values stored with
     them; a row with an error, or a formula without a value, is a reject.
 
@@ -194,12 +194,12 @@ def _checked(values: Iterable[Row], formulas: Iterable[Row]) -> Iterator[Row]:
         yield tuple(_NO_VALUE if cell is None and formula else cell for cell, formula in pairs)
 
 
-def _read(uri: str, rows: Iterator[Row]) -> Sheet:
+def _read(uri: str, rows: Iterator[Row]) -> Worksheet:
     head = next((row for row in rows if any(map(_filled, row))), ())
     names = header_of(head)
     require_names([name for name in names if name], uri)
     columns: dict[str, list[Any]] = {name: [] for name in names if name}
-    sheet = Sheet(columns, numbers := [])
+    sheet = Worksheet(columns, numbers := [])
     for number, row in enumerate(rows, start=1):
         if not any(map(_filled, row)):
             sheet.blank += 1

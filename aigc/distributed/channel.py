@@ -1,0 +1,100 @@
+"""How a job's workers and its driver hear of each other while training runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from aigc.errors import AigcError
+
+_ASK_EVERY_S = 0.5
+
+
+class TrainingChannel:
+    """Lives beside the driver and takes no CPU; survives any worker."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[float, float, dict[str, Any]] | None = None
+        self._failure: AigcError | None = None
+        self._result: Any = None
+        self._stopping = False
+        self._starts = 0
+        self._notes: list[str] = []
+
+    def arrive(self, rank: int) -> bool:
+        """A worker begins; True tells it to leave, for the run has failed for good already."""
+        self._starts += rank == 0
+        return self._failure is not None
+
+    def tell(self, latest: tuple[float, float, dict[str, Any]] | None) -> bool:
+        """Progress from rank 0; the answer is whether to stop."""
+        self._latest = latest or self._latest
+        return self._stopping
+
+    def latest(self) -> tuple[tuple[float, float, dict[str, Any]] | None, int]:
+        """The newest progress, and how often the workers have been started."""
+        return self._latest, self._starts
+
+    def note(self, message: str) -> None:
+        """A line for the user."""
+        self._notes.append(message)
+
+    def notes(self) -> list[str]:
+        """The lines since this was last asked for."""
+        fresh, self._notes = self._notes, []
+        return fresh
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def fail(self, error: AigcError) -> None:
+        self._failure = self._failure or error
+
+    def finish(self, result: Any) -> None:
+        self._result = result
+
+    def outcome(self) -> tuple[AigcError | None, Any]:
+        return self._failure, self._result
+
+
+def open_channel() -> Any:
+    """A mailbox on the driver's own node; it goes when the last handle to it does."""
+    here = ray.get_runtime_context().get_node_id()
+    return (
+        ray.remote(TrainingChannel)
+        .options(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=here, soft=False)
+        )
+        .remote()
+    )
+
+
+class ChannelSender:
+    """A worker's end: never makes training wait for an answer."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._latest: tuple[float, float, dict[str, Any]] | None = None
+        self._answer: Any = None
+        self._asked_at = 0.0
+        self._stopping = False
+
+    def report(self, done: float, total: float, **metrics: Any) -> None:
+        self._latest = (done, total, metrics)
+
+    def notice(self, message: str) -> None:
+        """Calls of one worker arrive in order: this one before the run's result."""
+        self._channel.note.remote(message)
+
+    def stop(self) -> bool:
+        """Send what is new, at most twice a second, and read the last answer if it is there."""
+        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
+            self._stopping = ray.get(self._answer)
+            self._answer = None
+        if self._answer is None and time.monotonic() - self._asked_at > _ASK_EVERY_S:
+            self._answer = self._channel.tell.remote(self._latest)
+            self._asked_at = time.monotonic()
+        return self._stopping

@@ -1,0 +1,152 @@
+"""From what is asked for to a job on its place: begun now, or found there and held against it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from aigc import storage
+from aigc.distributed.runtime import choose_device, make_backend, require_capacity
+from aigc.errors import SpecError, listed
+from aigc.execution.planning import plan_job, probe_draws, read_briefs, write_briefs
+from aigc.execution.pool import WorkerPool
+from aigc.execution.shard_work import MeasureGates, ShardSetup
+from aigc.generation import gates as gating
+from aigc.generation.engine import best_precision
+from aigc.job.briefs import Briefs, Reading, Reject
+from aigc.job.plan import DataDigests, Job
+from aigc.output import commit, files
+from aigc.specs import Gates, GenerateSpec
+from aigc.store import ModelStore, ModelVersion
+from aigc.types import Labels, Notice
+
+_SHOWN_REJECTS = 100
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What is asked for, and where it goes: `out` is another place than the spec's when the job is
+    only estimated."""
+
+    spec: GenerateSpec
+    version: ModelVersion
+    out: str
+    on_cluster: bool
+    notice: Notice
+
+    @functools.cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Raises StoreError when the model is damaged."""
+        return ModelStore().load(self.version)
+
+    @functools.cached_property
+    def gates(self) -> Gates:
+        """As asked, their data sets named such that workers find them, whatever their folder."""
+        gates = self.spec.gates
+        return gates.with_data({gate: storage.absolute(uri) for gate, uri in gates.data.items()})
+
+    def open(self) -> tuple[ShardSetup, list[Reject]]:
+        """The job with all its workers need, and the rows of the briefs that are none.
+
+        Raises:
+            SpecError: `out` holds another job, or what is asked for cannot be.
+            PlacementError: no node holds a worker. Whatever it is, nothing was written.
+        """
+        found = commit.find_job(self.out)
+        if found is None:
+            include_scores = "scores" in self.spec.include
+            gating.require(self.gates, include_scores, self.version.config, self.tensors)
+        reading = read_briefs(self.spec, self.version)
+        briefs = reading.briefs if reading else None
+        rejects = reading.rejects if reading else []
+        if reading:
+            self._say(reading)
+        planned = self._plan(found, briefs)
+        self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
+        if found is None:
+            files.require_names(self.out, planned, briefs)
+            require_capacity(planned, self.spec.placement, self.on_cluster)
+        job = commit.open_job(self.out, planned)
+        write_briefs(self.out, briefs, rejects)
+        tensors = self.tensors if self.on_cluster else None
+        return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
+
+    def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
+        """The job asked for. What has to be measured is taken from the one found, if any."""
+        device = found.device if found else choose_device(self.spec.placement, self.on_cluster)
+        precision = found.precision if found else best_precision(device)
+
+        def plan(gates: Gates) -> Job:
+            spec = self.spec.model_copy(update={"gates": gates})
+            return plan_job(spec, self.version, device, precision, briefs)
+
+        job, resolved, realism = plan(self.gates), self.gates, self.gates.realism
+        if found is not None:
+            resolved = found.gates
+        elif realism is not None and realism.percentile is not None:
+            resolved = self._measure(plan(Gates()), briefs)
+        digests = self._data_digests(found)
+        return job.model_copy(update={"gates": resolved, "data_digests": digests})
+
+    def _data_digests(self, found: Job | None) -> DataDigests:
+        """Raises SpecError when a data set is gone; a complete set needs none."""
+        try:
+            return DataDigests(**gating.data_digests(self.gates))
+        except SpecError:
+            if found is None or commit.read_manifest(self.out) is None:
+                raise
+            return found.data_digests
+
+    def _measure(self, ungated: Job, briefs: Briefs | None) -> Gates:
+        """The gates with percentiles resolved, where items will be made, on a probe that is the
+        same everywhere."""
+        spec, config, found = self.spec, self.version.config, list[Gates]()
+        unit = MeasureGates(self.gates, probe_draws(spec, config, briefs), config, self.tensors)
+        one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
+        tensors = self.tensors if self.on_cluster else None
+        setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)
+        with WorkerPool(make_backend(setup, one, self.on_cluster), one, self.notice) as pool:
+            pool.run([unit], 1, found.append)
+        return found[0]
+
+    def _say(self, reading: Reading) -> None:
+        for note in reading.notes:
+            self.notice(note)
+        if reading.rejects:
+            self._say_rejects(reading.rejects)
+
+    def _say_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
+        """Which labels are left out, or made all the same, that had no training pictures."""
+        config = self.version.config
+        if not (config.conditional and config.untrained):
+            return
+        asked = {config.labels[at] for pattern in patterns for at in set(pattern)}
+        made = [name for name in config.untrained if name in asked]
+        if made:
+            self.notice(
+                f"labels: {listed(made)} have no training images; their items will not "
+                "resemble the label"
+            )
+        elif not self.spec.labels:
+            self.notice(
+                f"labels: {listed(config.untrained)} have no training images and are left out "
+                "unless they are named"
+            )
+
+    def _say_rejects(self, rejects: Sequence[Reject]) -> None:
+        """The first, and that all are written to `out`; or some of them, if they will not be."""
+        many = len(rejects)
+        said = "1 brief is rejected" if many == 1 else f"{many:,} briefs are rejected"
+        if self.out == storage.absolute(self.spec.out):
+            first = f"the first in row {rejects[0].row}: {rejects[0].reason}"
+            where = storage.join(self.out, "rejects.jsonl")
+            self.notice(f"{said}, {first}; all of them: {where}")
+            return
+        self.notice(f"{said}:")
+        for reject in rejects[:_SHOWN_REJECTS]:
+            self.notice(f"row {reject.row}: {reject.reason}")
+        if len(rejects) > _SHOWN_REJECTS:
+            self.notice(f"and {len(rejects) - _SHOWN_REJECTS:,} more")

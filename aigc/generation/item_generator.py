@@ -1,0 +1,125 @@
+"""Slots to delivered files: render, judge, replace what is refused, bring into shape, encode."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from aigc.errors import GatesError
+from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
+from aigc.generation.engine import Engine
+from aigc.generation.gates import GateSet
+from aigc.job.briefs import Briefs
+from aigc.job.plan import Job, sample_keys_of
+from aigc.job.sample_keys import Ints
+from aigc.output.generated_batch import GeneratedBatch
+
+_ENOUGH_CANDIDATES = 1000
+"""Fewer say too little about the share that gates accept."""
+
+
+class ItemGenerator:
+    """Everything one process needs to make any item of a job; `encoders` threads make files."""
+
+    def __init__(
+        self,
+        job: Job,
+        briefs: Briefs | None,
+        engine: Engine,
+        judge: GateSet | None,
+        encoders: int = 1,
+    ) -> None:
+        self.job, self.briefs, self.engine = job, briefs, engine
+        self._judge, self.encoders = judge, encoders
+        self._tried, self._kept = 0, 0
+        self._formats, self._format_of = _formats(job, briefs)
+
+    def make(self, slots: Ints, draw: Ints) -> GeneratedBatch:
+        """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
+
+        Raises:
+            GatesError: gates refused nearly everything, or one slot's every draw.
+        """
+        if self._judge is not None:
+            return self._accepted(self._judge, slots, draw.copy())
+        draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        return GeneratedBatch(slots, draw, draws, self.engine.render(draws).pixels)
+
+    def parts(self, made: GeneratedBatch) -> Iterator[GeneratedBatch]:
+        """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
+        many times as large as the model makes them."""
+        sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
+        part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
+        edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.indices)]
+        return (made[start:stop] for start, stop in itertools.pairwise(edges))
+
+    def files(self, made: GeneratedBatch) -> list[bytes]:
+        """The items as they are delivered: resized, encoded, labelled as AI-generated."""
+        job, of = self.job, self._formats_of(made)
+        labelled, shaped = job.embed_provenance, job.resampling
+        return to_files_each(
+            made.pixels, job.channels, self._formats, of, shaped, labelled=labelled
+        )
+
+    def latents(self, made: GeneratedBatch) -> npt.NDArray[np.float32] | None:
+        """(N, latent_dim), if the job includes them."""
+        return self.engine.latents(made.draws).numpy() if "latents" in self.job.include else None
+
+    def _formats_of(self, made: GeneratedBatch) -> Ints:
+        """(N,) numbers of the items' formats."""
+        if self.briefs is None or len(self._formats) == 1:
+            return np.zeros(len(made.indices), np.int64)
+        return self._format_of[self.briefs.rows(made.indices)]
+
+    def _accepted(self, judge: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
+        shape = (len(slots), *self.engine.shape)
+        draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        made = GeneratedBatch(slots, draw, draws, np.empty(shape, np.uint8))
+        rows = np.arange(len(slots))
+        while len(rows):
+            pictures = self.engine.render(
+                sample_keys_of(self.job, self.briefs, slots[rows], draw[rows])
+            )
+            verdict = judge(pictures)
+            kept = rows[verdict.keep]
+            made.pixels[kept] = pictures.pixels[verdict.keep]
+            if "realism" in verdict.scores:
+                if made.scores is None:
+                    made.scores = np.empty(len(slots), np.float32)
+                made.scores[kept] = verdict.scores["realism"][verdict.keep]
+            made.refused.update(reason for reason in verdict.reasons if reason is not None)
+            self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
+            rows = rows[~verdict.keep]
+            draw[rows] += 1
+            self._require_progress(made, draw[rows], rows)
+        made.draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        return made
+
+    def _require_progress(self, made: GeneratedBatch, draw: Ints, rows: Ints) -> None:
+        gates = self.job.gates
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in made.refused.most_common())
+        if self._tried >= _ENOUGH_CANDIDATES and self._kept < gates.min_accepted * self._tried:
+            raise GatesError(
+                f"gates accept {self._kept:,} of {self._tried:,} candidates, below "
+                f"gates.min_accepted = {gates.min_accepted:g} (refused: {counts}); "
+                "loosen the gates or train the model further"
+            )
+        if len(rows) and int(draw.max()) >= gates.max_draws:
+            slot = int(made.indices[rows[int(draw.argmax())]])
+            raise GatesError(
+                f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
+                f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
+            )
+
+
+def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:
+    """The distinct formats of a job, and which of them each brief (row of the table) asks for."""
+    if briefs is None:
+        return [Format(job.width, job.height, job.codec, job.quality)], np.zeros(0, np.int64)
+    columns = [briefs.table[name].to_pylist() for name in ("width", "height", "codec", "quality")]
+    rows = [Format(*values) for values in zip(*columns, strict=True)]
+    distinct = {found: number for number, found in enumerate(dict.fromkeys(rows))}
+    return list(distinct), np.array([distinct[row] for row in rows], dtype=np.int64)

@@ -1,0 +1,168 @@
+"""One version of a model in memory, checked and ready."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aigc import __version__
+from aigc.errors import JobError, StoreError
+from aigc.generation.delivery import Format
+from aigc.generation.engine import Engine, InferenceConfig, Precision, best_precision
+from aigc.job.sample_keys import SampleKeys
+from aigc.models import ENCODER_PREFIX, load_encoder
+from aigc.service.render_process import RemoteModel, RenderProcess
+from aigc.service.renderer import Renderer
+from aigc.service.settings import ServiceSettings
+from aigc.store import ModelStore, ModelVersion
+from aigc.store.version import CARD
+from aigc.types import Json
+
+_SMOOTHING = 0.2
+_EXTRA = 32.0
+"""At first: a narrow pass costs about so many pictures of a full one."""
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    version: ModelVersion
+    renderer: Renderer
+    encoder: nn.Module | None
+    """Of a VAE: pictures to latents."""
+    size_bytes: int
+    """Of the weights: those of the sampler twice where there is a process beside."""
+    figures: Json
+    card: str
+    identity: str
+    """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
+    used_at: float = field(default_factory=time.monotonic)
+    remote: RemoteModel | None = None
+    """The same renderer in a process of its own."""
+    seconds_per_item: float = 0.001
+    """Rendering and encoding one small picture in a full batch, lately."""
+    _extras: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        config = self.version.config
+        return config.labels if config.conditional else ()
+
+    @property
+    def can(self) -> list[str]:
+        return ["generate", "walk"] + ([] if self.encoder is None else ["vary", "edit"])
+
+    @property
+    def native(self) -> Format:
+        config = self.version.config
+        return Format(config.width, config.height)
+
+    def note_speed(self, rows: int, weight: float, took_s: float) -> None:
+        """A batch took so long. Small ones say little: their passes are narrow and not full."""
+        if rows * 2 >= self.renderer.micro_batch or weight >= 2 * rows:
+            self.seconds_per_item += _SMOOTHING * (took_s / weight - self.seconds_per_item)
+
+    def extra(self, kind: str) -> float:
+        """What a request of this kind costs beside its pictures, in small pictures, lately."""
+        return float(round(self._extras.get(kind, _EXTRA)))
+
+    def note_extra(self, kind: str, weight: float, took_s: float) -> None:
+        """A batch with pictures of `weight` took so long."""
+        known = self._extras.get(kind, _EXTRA)
+        found = max(0.0, took_s / self.seconds_per_item - weight)
+        self._extras[kind] = known + _SMOOTHING * (found - known)
+
+
+def load(
+    store: ModelStore,
+    version: ModelVersion,
+    settings: ServiceSettings,
+    process: RenderProcess | None = None,
+) -> LoadedModel:
+    """Read, check, warm up; `process` has it, too.
+
+    Raises:
+        StoreError: the weights are damaged, do not fit, or give values that are no numbers.
+        StorageError: the store cannot be read.
+    """
+    config = version.config
+    tensors = store.load(version)
+    passes = InferenceConfig(settings.micro_batch, _precision(settings), settings.device)
+    torch.set_num_threads(settings.threads)
+    metrics = store.read_extra(version, "metrics.json")
+    engine, encoder = Engine(config, tensors, passes), _encoder(version, tensors, settings)
+    encoder_bytes = 0 if encoder is None else sum(held.nbytes for held in encoder.parameters())
+    loaded = LoadedModel(
+        version,
+        renderer=Renderer(engine, config),
+        encoder=encoder,
+        size_bytes=engine.size_bytes + encoder_bytes,
+        figures=_finite(metrics) if metrics else {},
+        card=version.read(CARD).decode(),
+        identity=_identity(version, passes),
+    )
+    _warm_up(loaded, _held(process, loaded.renderer, tensors))
+    return loaded
+
+
+def _held(
+    process: RenderProcess | None, renderer: Renderer, tensors: dict[str, Tensor]
+) -> RemoteModel | None:
+    """A process that cannot have the model is no reason to be without it."""
+    if process is None or not process.alive:
+        return None
+    try:
+        return process.hold(renderer, tensors)
+    except (JobError, RuntimeError) as error:
+        logging.getLogger("aigc").warning("rendering in this process alone: %s", error)
+        return None
+
+
+def _finite(metrics: bytes) -> Json:
+    """JSON in which what is no number is null, as the standard wants it."""
+    found: Json = json.loads(metrics, parse_constant=lambda _: None)
+    return found
+
+
+def _precision(settings: ServiceSettings) -> Precision:
+    automatic = settings.precision == "auto"
+    return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
+
+
+def _encoder(
+    version: ModelVersion, tensors: dict[str, Tensor], settings: ServiceSettings
+) -> nn.Module | None:
+    if not any(name.startswith(ENCODER_PREFIX) for name in tensors):
+        return None
+    return load_encoder(version.config, tensors).to(settings.device)
+
+
+def _identity(version: ModelVersion, passes: InferenceConfig) -> str:
+    parts = (version.digest, passes, __version__)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _warm_up(loaded: LoadedModel, beside: RemoteModel | None) -> None:
+    """One full batch as requests will ask for it; its time is the first estimate of the pace."""
+    rows, known = loaded.renderer.micro_batch, len(loaded.labels)
+    numbers = np.arange(rows, dtype=np.int64)
+    labels = numbers % known if known else None
+    draws = SampleKeys(np.zeros(rows, np.uint64), numbers, labels, np.full(rows, np.inf))
+    started = time.perf_counter()
+    made = loaded.renderer.make(draws, [(rows, loaded.native)])
+    loaded.seconds_per_item = (time.perf_counter() - started) / rows
+    if len(set(made.files)) == 1 and rows > 1:
+        raise StoreError(
+            f"{loaded.version.ref}: makes the same picture for every input; publish another version"
+        )
+    if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
+        loaded.remote = beside
+        loaded.size_bytes += loaded.renderer.engine.size_bytes
