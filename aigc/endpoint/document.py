@@ -37,7 +37,7 @@ def document(settings: ServiceSettings, *, secured: bool) -> Json:
     bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
     schemas["Generation"] = _schema(Generation, schemas)
     schemas["Walk"] = _schema(Walk, schemas)
-    for name in ("Generation", "Walk", "Item"):
+    for name in ("Generation", "Walk", "WalkEnd"):
         _allow_null(schemas[name])
     schemas["Generation"]["properties"]["n"]["maximum"] = settings.max_n
     schemas["Walk"]["properties"]["steps"]["maximum"] = settings.max_steps
