@@ -19,7 +19,7 @@ _LIMIT_S = 1800.0
 _MARK = "AIGC_BENCH_FAMILY"
 
 
-class Family:
+class ProcessTree:
     """A process and whatever it starts, also what cuts loose from it: Ray and HAProxy do.
 
     Members are known by a word in their environment, which children inherit; a process that writes
@@ -77,7 +77,7 @@ def timed(command: list[str], **environment: str) -> tuple[float, int, str]:
     Raises:
         JobError: it failed, or took too long.
     """
-    started, family = time.perf_counter(), Family()
+    started, family = time.perf_counter(), ProcessTree()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -99,7 +99,7 @@ def timed(command: list[str], **environment: str) -> tuple[float, int, str]:
 
 
 class _Peak(threading.Thread):
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: ProcessTree) -> None:
         super().__init__(daemon=True)
         self._family, self._peak, self._done = family, 0, threading.Event()
 

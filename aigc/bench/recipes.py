@@ -18,7 +18,7 @@ import numpy as np
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.decode import RejectedPictureError, read
+from aigc.data.decode import RejectError, read
 from aigc.distributed.evaluate import reuse_or_run
 from aigc.distributed.train import run as train
 from aigc.errors import DataError
@@ -104,7 +104,7 @@ def _pictures(folder: str, dataset: Dataset, samples: int) -> UInt8Images:
     shape = (dataset.height, dataset.width, dataset.channels)
     pixels = []
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-        with contextlib.suppress(RejectedPictureError):
+        with contextlib.suppress(RejectError):
             pixels.append(read(path.read_bytes(), shape, dataset.fit, max_pixels=_MAX_PIXELS))
         if len(pixels) == samples:
             break

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aigc.bench.processes import Family
+from aigc.bench.processes import ProcessTree
 from aigc.bench.rounds import RIVALS
 from aigc.errors import JobError
 
@@ -54,7 +54,7 @@ SERVERS: dict[str, Server] = {
 @dataclass(frozen=True)
 class Running:
     url: str
-    family: Family
+    family: ProcessTree
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def running(name: str, model: str, body: bytes, fast: bool = False) -> Iterator[
     Raises:
         JobError: it ended, or gave no picture in time; with the last line it wrote.
     """
-    port, family = _free_port(), Family()
+    port, family = _free_port(), ProcessTree()
     words = SERVERS[name].command.format(model=model, port=port).split()
     words += ["fast"] if fast and words[0] != "aigc" else []
     environment = family.environment(RAY_SERVE_ENABLE_HA_PROXY="0")
@@ -105,7 +105,7 @@ def _answers(url: str, body: bytes) -> bool:
     return len(rows) == wanted and all(row["b64_json"].startswith(_PNG) for row in rows)
 
 
-def _end(process: subprocess.Popen[bytes], family: Family) -> None:
+def _end(process: subprocess.Popen[bytes], family: ProcessTree) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(_END_S)

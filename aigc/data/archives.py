@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from aigc import storage
 from aigc.data import packed_tars
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.entries import TWICE
 from aigc.errors import DataError
 
@@ -110,7 +110,7 @@ def read_bytes(uri: str) -> bytes:
         place, count, modified = numbers
         data = packed_tars.read(archive, modified, int(place), int(count))
         if len(data) != int(count):
-            raise RejectedPictureError("cut off in the archive")
+            raise RejectError("cut off in the archive")
         return data
     with closing(storage.open_input(archive)) as stream:
         if kind == "tar":
@@ -159,7 +159,7 @@ def open_input(uri: str) -> Any:
         )
     try:
         data = read_bytes(uri)
-    except RejectedPictureError as reason:
+    except RejectError as reason:
         raise DataError(f"{where}: {reason}; copy or pack it again") from None
     return pa.BufferReader(data)
 
@@ -245,9 +245,9 @@ def _zip_content(
         try:
             data = unpacker.decompress(data, size_bytes + 1)
         except zlib.error as error:
-            raise RejectedPictureError(f"damaged in the archive: {error}") from None
+            raise RejectError(f"damaged in the archive: {error}") from None
     if len(data) != size_bytes or zlib.crc32(data) != check:
-        raise RejectedPictureError("damaged in the archive: its checksum is another")
+        raise RejectError("damaged in the archive: its checksum is another")
     return data
 
 
@@ -255,7 +255,7 @@ def _exactly(stream: Any, start: int, size_bytes: int) -> bytes:
     stream.seek(start)
     data = bytes(stream.read(size_bytes))
     if len(data) != size_bytes:
-        raise RejectedPictureError("cut off in the archive")
+        raise RejectError("cut off in the archive")
     return data
 
 

@@ -12,9 +12,9 @@ import yaml
 
 from aigc import __version__, storage
 from aigc.data import archives, attribution, layout
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.selection import Selection
-from aigc.data.sources import Source
+from aigc.data.sources import RawSource
 from aigc.errors import StorageError
 from aigc.modalities import image as images
 from aigc.specs import PrepareSpec
@@ -26,7 +26,7 @@ _MOST_LICENCE_BYTES = 2**20
 
 
 def describe(
-    spec: PrepareSpec, identity: Json, source: Source, selection: Selection, files: list[Json]
+    spec: PrepareSpec, identity: Json, source: RawSource, selection: Selection, files: list[Json]
 ) -> Json:
     """The content of `dataset.json`."""
     credits = attribution.totals(attribution.count(selection), source.columns)
@@ -67,7 +67,7 @@ def describe(
     }
 
 
-def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -> None:
+def write(spec: PrepareSpec, source: RawSource, selection: Selection, made: Json) -> None:
     """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where pictures name
     licences or creators, `attribution.csv`; the source's LICENSE is copied."""
     _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
@@ -84,7 +84,7 @@ def write(spec: PrepareSpec, source: Source, selection: Selection, made: Json) -
 
 def _licence_text(uri: str) -> bytes | None:
     """The file LICENSE of a source; None where there is none."""
-    with contextlib.suppress(StorageError, RejectedPictureError):
+    with contextlib.suppress(StorageError, RejectError):
         text = archives.read_bytes(uri) if uri else b""
         if text and len(text) <= _MOST_LICENCE_BYTES:
             return text
@@ -173,7 +173,7 @@ def _untrained(made: Json) -> list[str]:
     return ["", "Classes without training images:", "", *rows] if rows else []
 
 
-def _duplicates(source: Source, selection: Selection) -> pa.Table:
+def _duplicates(source: RawSource, selection: Selection) -> pa.Table:
     ids, phash = selection.index.column("id"), selection.column("phash").astype(np.uint64)
     label = selection.column("label")
     names = source.labels or ("",)

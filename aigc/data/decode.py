@@ -31,15 +31,15 @@ _CUT = re.compile("truncated|unexpected end", re.IGNORECASE)
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-class RejectedPictureError(ValueError):
+class RejectError(ValueError):
     """An input that cannot become an image of the set; the message is the reason, one line."""
 
 
-class TruncatedError(RejectedPictureError):
+class TruncatedError(RejectError):
     """It ends before all its pixels do."""
 
 
-class PictureTooLargeError(RejectedPictureError):
+class TooLargeError(RejectError):
     """Its header says more pixels than are allowed."""
 
 
@@ -83,7 +83,7 @@ def decode_file(data: bytes, spec: PrepareSpec) -> Pixels:
             pixels, animated, or an unknown range.
     """
     if not data:
-        raise RejectedPictureError("empty file")
+        raise RejectError("empty file")
 
     def read_as_is() -> Pixels:
         animated = spec.animated == "first"
@@ -123,18 +123,18 @@ def read(
             image.draft(None, (2 * width, 2 * height))
             clear = _clear_of_wide(image, data)
             return _fit(_to_plain(image, channels, clear), (width, height), fit)
-    except (RejectedPictureError, MemoryError):
+    except (RejectError, MemoryError):
         raise
     except UnidentifiedImageError:
         reason = looks_like(data) or "not an image of a known format"
-        raise RejectedPictureError(reason) from None
+        raise RejectError(reason) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureTooLargeError(f"more than max_pixels = {max_pixels:,} pixels") from None
+        raise TooLargeError(f"more than max_pixels = {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged input
         detail = " ".join(str(error).split()) or type(error).__name__
         if _CUT.search(detail):
             raise TruncatedError(f"cut off at its end ({detail})") from None
-        raise RejectedPictureError(f"cannot be decoded: {detail}") from None
+        raise RejectError(f"cannot be decoded: {detail}") from None
 
 
 def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareSpec) -> Pixels:
@@ -162,15 +162,13 @@ def _fit(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:
 
 def _check_header(image: Image.Image, max_pixels: int, animated: bool) -> None:
     if image.width * image.height > max_pixels:
-        raise PictureTooLargeError(
+        raise TooLargeError(
             f"{image.width:,} x {image.height:,} pixels, more than max_pixels = {max_pixels:,}"
         )
     # A phone's MPO file counts its hidden depth map or preview as a second frame.
     several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
     if several and not animated:
-        raise RejectedPictureError(
-            "holds several frames (animated); set animated = first to take the first"
-        )
+        raise RejectError("holds several frames (animated); set animated = first to take the first")
 
 
 def _clear_of_wide(image: Image.Image, data: bytes) -> Image.Image | None:
@@ -199,9 +197,7 @@ def _to_plain(image: Image.Image, channels: int, clear: Image.Image | None) -> I
     if image.mode in _WIDE:
         image = _narrow(image)
     elif image.mode == "F":
-        raise RejectedPictureError(
-            "32-bit float pixels have no defined range; convert it to 8 or 16 bit"
-        )
+        raise RejectError("32-bit float pixels have no defined range; convert it to 8 or 16 bit")
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -220,7 +216,7 @@ def _narrow(image: Image.Image) -> Image.Image:
     """16-bit grey to 8 bit: 65535 becomes 255; with transparency where it has one clear value."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise RejectedPictureError("32-bit pixels outside 0..65535 have no defined range")
+        raise RejectError("32-bit pixels outside 0..65535 have no defined range")
     narrow = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     if isinstance(clear := image.info.get("transparency"), int):
         narrow.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from aigc import storage
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
 from aigc.data.classes import class_name, natural, require_few
-from aigc.data.decode import RejectedPictureError, decode_file
+from aigc.data.decode import RejectError, decode_file
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
 from aigc.data.label_cells import Spellings
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
 from aigc.data.sidecars import Sidecars
-from aigc.data.sources import CHUNK_BYTES, Chunk, Source, SourceItem, chunk_items, lot
+from aigc.data.sources import CHUNK_BYTES, Chunk, Input, RawSource, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
@@ -51,18 +51,18 @@ class FileChunk:
 
     files: tuple[PictureFile, ...]
 
-    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
-        def load(file: PictureFile) -> SourceItem:
+    def items(self, spec: PrepareSpec) -> Iterator[Input]:
+        def load(file: PictureFile) -> Input:
             try:
                 if file.reason:
-                    raise RejectedPictureError(file.reason)
+                    raise RejectError(file.reason)
                 if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
-                    raise RejectedPictureError(f"file of {file.size_bytes:,} bytes, left unread")
+                    raise RejectError(f"file of {file.size_bytes:,} bytes, left unread")
                 said = _joined(file.notes, sidecars.read(file.side_files, spec))
                 pixels = decode_file(archives.read_bytes(file.uri), spec)
-                return SourceItem(file.id, file.label, file.test, pixels, notes=said)
-            except RejectedPictureError as reason:
-                return SourceItem(file.id, file.label, file.test, None, str(reason))
+                return Input(file.id, file.label, file.test, pixels, notes=said)
+            except RejectError as reason:
+                return Input(file.id, file.label, file.test, None, str(reason))
 
         with ThreadPoolExecutor(_READ_THREADS) as pool:
             yield from pool.map(load, self.files)
@@ -70,7 +70,7 @@ class FileChunk:
 
 def open_folder(
     uri: str, found: Entries, spec: PrepareSpec, shards: dict[str, Role] | None = None
-) -> Source:
+) -> RawSource:
     """SRC/<class>/…, or SRC/train/<class>/… with SRC/test/<class>/…, and what else
     `structure.recognise` knows; bare files have no class. Tables and side files name captions,
     licences, creators and classes. `shards` are top folders that stand for one file of a set each.
@@ -97,7 +97,7 @@ def open_folder(
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
     chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]
-    return Source(
+    return RawSource(
         names,
         len(sides) == 2,
         len(files),

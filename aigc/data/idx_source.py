@@ -14,7 +14,7 @@ from aigc import storage
 from aigc.data import archives, classes, idx
 from aigc.data.decode import from_array
 from aigc.data.entries import Entries
-from aigc.data.sources import Chunk, Source, SourceItem, chunk_items
+from aigc.data.sources import Chunk, Input, RawSource, chunk_items
 from aigc.errors import DataError, listed, shown
 from aigc.specs import PrepareSpec
 
@@ -37,17 +37,17 @@ class IdxChunk:
     """Sorted: the label of each class in the file."""
     transposed: bool = False
 
-    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
+    def items(self, spec: PrepareSpec) -> Iterator[Input]:
         pixels, labels = _load(self.images, 3), _load(self.labels, 1)
         pixels = pixels.transpose(0, 2, 1) if self.transposed else pixels
         known = np.searchsorted(self.values, labels)
         for number in self.numbers:
             id = f"{self.split}-{number:08d}"
             test = self.split != "train"
-            yield SourceItem(id, int(known[number]), test, from_array(pixels[number], spec))
+            yield Input(id, int(known[number]), test, from_array(pixels[number], spec))
 
 
-def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
+def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
     """train-* and t10k-* or test-* pairs of image and label files; class names from `labels.txt`,
     else the numbers that occur.
 
@@ -76,7 +76,7 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> Source:
             for start in range(0, len(order), step)
         ]
     turned = "; pictures are turned, as EMNIST stores them" if transposed else ""
-    return Source(
+    return RawSource(
         names,
         len(splits) > 1,
         total,

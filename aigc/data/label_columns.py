@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from aigc.data import archives, label_cells
 from aigc.data.classes import distinct, natural, require_few
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.label_cells import Spellings
 from aigc.data.layout import parquet_errors
 from aigc.errors import DataError, listed
@@ -164,7 +164,7 @@ def _spelled(cells: Sequence[Any], counts: Sequence[int], where: str) -> Counter
     try:
         for cell, count in zip(cells, counts, strict=True):
             found[label_cells.text_of(cell)] += count
-    except RejectedPictureError as reason:
+    except RejectError as reason:
         raise DataError(f"{where}: {reason}") from None
     return found
 

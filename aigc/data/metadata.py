@@ -11,7 +11,7 @@ from typing import Any
 
 from aigc import storage
 from aigc.data import archives, label_cells, label_tables, notes
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.label_cells import Spellings
 from aigc.data.label_tables import Table
 from aigc.data.notes import NOTHING, Notes
@@ -189,5 +189,5 @@ def _row(
     try:
         label = label_cells.text_of(line.get(label_column)) if label_column else None
         return Row(label or None, notes.of_row(line, columns), role=role)
-    except RejectedPictureError as reason:
+    except RejectError as reason:
         return Row(reason=str(reason), role=role)

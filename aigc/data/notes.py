@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.errors import DataError, listed
 from aigc.specs import PrepareSpec
 
@@ -76,14 +76,12 @@ def text(value: Any, name: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # 2.0 is what 2 becomes next to an empty cell
     if not isinstance(value, str | int | float):
-        raise RejectedPictureError(f"{name} is a {type(value).__name__}, expected text")
+        raise RejectError(f"{name} is a {type(value).__name__}, expected text")
     found = unicodedata.normalize("NFC", str(value).strip())
     if len(found) > _MOST_CHARACTERS:
-        raise RejectedPictureError(
-            f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}"
-        )
+        raise RejectError(f"{name} of {len(found):,} characters, at most {_MOST_CHARACTERS:,}")
     try:
         found.encode()
     except UnicodeEncodeError:
-        raise RejectedPictureError(f"{name} is not valid Unicode") from None
+        raise RejectError(f"{name} is not valid Unicode") from None
     return found or None

@@ -15,7 +15,7 @@ from aigc.data.about import about
 from aigc.data.entries import Entries, is_document, name_of
 from aigc.data.folders import open_folder
 from aigc.data.idx_source import open_idx
-from aigc.data.sources import Source, fingerprint
+from aigc.data.sources import RawSource, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
@@ -40,7 +40,7 @@ def entries(spec: PrepareSpec) -> Entries:
     return of_source.read(spec.source, spec, found)
 
 
-def open_source(spec: PrepareSpec) -> Source:
+def open_source(spec: PrepareSpec) -> RawSource:
     """What is to be prepared.
 
     Raises:

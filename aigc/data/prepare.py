@@ -20,7 +20,7 @@ from aigc.data import card, decode, layout, opening, work
 from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
-from aigc.data.sources import Source, fingerprint
+from aigc.data.sources import RawSource, fingerprint
 from aigc.errors import DataError, SpecError, shown
 from aigc.specs import PrepareSpec
 from aigc.types import Json, Report, silent
@@ -90,7 +90,7 @@ def _require_unchanged(spec: PrepareSpec, made: Json) -> None:
 
 
 def prepare(
-    spec: PrepareSpec, source: Source, execute: Execute = in_process, report: Report = silent
+    spec: PrepareSpec, source: RawSource, execute: Execute = in_process, report: Report = silent
 ) -> Json:
     """Make the set; returns its summary. A killed call is resumed by the same call.
 
@@ -144,7 +144,7 @@ def summary(uri: str, made: Json) -> Json:
 
 
 def _clean(
-    spec: PrepareSpec, source: Source, folder: str, execute: Execute, report: Report
+    spec: PrepareSpec, source: RawSource, folder: str, execute: Execute, report: Report
 ) -> Selection:
     uris = [storage.join(folder, f"chunk-{n:06d}.parquet") for n in range(len(source.chunks))]
     tasks = [
@@ -186,7 +186,7 @@ def _examples(uris: list[str]) -> str:
     return f" ({'; '.join(f'{shown(id)}: {shown(reason)}' for id, reason in first)})"
 
 
-def _begin(spec: PrepareSpec, source: Source) -> str:
+def _begin(spec: PrepareSpec, source: RawSource) -> str:
     """The folder for work files. Refuses the leftovers of another spec."""
     mine = _json(identity(spec))
     if not storage.create(_started(spec), mine) and storage.read_bytes(_started(spec)) != mine:

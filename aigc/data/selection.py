@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from aigc.data import duplicates, work
 from aigc.data.shards import SplitRows
-from aigc.data.sources import Source
+from aigc.data.sources import RawSource
 from aigc.specs import PrepareSpec
 from aigc.types import Json, UInt8Images
 
@@ -116,7 +116,7 @@ def _reason(in_test: bool, doubles: bool) -> str:
     return "all duplicates" if doubles else "no good pictures"
 
 
-def select(spec: PrepareSpec, source: Source, uris: tuple[str, ...]) -> Selection:
+def select(spec: PrepareSpec, source: RawSource, uris: tuple[str, ...]) -> Selection:
     """Drop duplicates, then divide what stays."""
     table = work.read_index(uris)
     good = table.filter(pc.is_null(table.column("reason")))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import layout, work
-from aigc.data.sources import Source
+from aigc.data.sources import RawSource
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
@@ -51,7 +51,7 @@ class ShardTask:
 
 
 def plan(
-    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: SplitRows, source: Source
+    split: str, spec: PrepareSpec, uris: tuple[str, ...], rows: SplitRows, source: RawSource
 ) -> list[ShardTask]:
     """The split's shards, each with its rows in their final order.
 

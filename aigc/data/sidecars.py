@@ -13,7 +13,7 @@ from typing import Any
 
 from aigc.data import archives, label_cells, notes
 from aigc.data.classes import plain_text
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.label_cells import Spellings
 from aigc.data.notes import Notes
 from aigc.errors import DataError, shown
@@ -159,7 +159,7 @@ def _class(entries: tuple[Entry, ...]) -> str:
             if entry.key.endswith(_JSON) and isinstance(_object(entry).get("label_name"), str):
                 return str(_object(entry)["label_name"])
         cell = next(_text(entry) for entry in entries if entry.key.endswith(_CLASS))
-    except RejectedPictureError as reason:
+    except RejectError as reason:
         raise DataError(f"{reason}; expected the name or number of a class") from None
     return cell.replace("\ufeff", "").strip("\r\n")
 
@@ -168,7 +168,7 @@ def _json_label(entries: tuple[Entry, ...], fields: Sequence[str]) -> str:
     """The class of one picture as its JSON spells it; empty when it has none that is text or a
     number."""
     for entry in entries:
-        with suppress(RejectedPictureError):
+        with suppress(RejectError):
             said = _object(entry) if entry.key.endswith(_JSON) else {}
             cells = [said[name] for name in fields if said.get(name) is not None]
             if cells:
@@ -182,7 +182,7 @@ def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[st
     for entries in _sample(groups):
         try:
             said = read(entries, spec)
-        except RejectedPictureError:
+        except RejectError:
             continue
         found |= {name for name in notes.COLUMNS if getattr(said, name) is not None}
     return tuple(name for name in notes.COLUMNS if name in found)
@@ -197,7 +197,7 @@ def _lone_class(known: Iterable[str], groups: Collection[tuple[Entry, ...]]) -> 
 def _json_field(groups: Collection[tuple[Entry, ...]], fields: Sequence[str]) -> str:
     """The field of labels that a sample of the JSON files has, as "label in 0.json"."""
     for entry in (one for entries in _sample(groups) for one in entries):
-        with suppress(RejectedPictureError):
+        with suppress(RejectError):
             said = _object(entry) if entry.key.endswith(_JSON) else {}
             if found := next((name for name in fields if said.get(name) is not None), ""):
                 return f"{shown(found)} in {shown(entry.key)}"
@@ -214,16 +214,14 @@ def _object(entry: Entry) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise RejectedPictureError(f"{entry.key}: not JSON") from None
+        raise RejectError(f"{entry.key}: not JSON") from None
     return found if isinstance(found, dict) else {}
 
 
 def _text(entry: Entry) -> str:
     if entry.size_bytes > _MOST_BYTES:
-        raise RejectedPictureError(
-            f"{entry.key}: {entry.size_bytes:,} bytes, at most {_MOST_BYTES:,}"
-        )
+        raise RejectError(f"{entry.key}: {entry.size_bytes:,} bytes, at most {_MOST_BYTES:,}")
     try:
         return plain_text(archives.read_bytes(entry.uri), entry.key)
     except DataError as error:
-        raise RejectedPictureError(str(error)) from None
+        raise RejectError(str(error)) from None

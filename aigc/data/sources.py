@@ -25,7 +25,7 @@ _HASH_THREADS = 4
 
 
 @dataclass(frozen=True)
-class SourceItem:
+class Input:
     """One input: its pixels (height, width, channels), or the reason why there are none."""
 
     id: str
@@ -39,11 +39,11 @@ class SourceItem:
 class Chunk(Protocol):
     """A part of a source, small to send. `items` yields the same whoever calls it."""
 
-    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]: ...
+    def items(self, spec: PrepareSpec) -> Iterator[Input]: ...
 
 
 @dataclass(frozen=True)
-class Source:
+class RawSource:
     labels: tuple[str, ...]
     own_split: bool
     total: int

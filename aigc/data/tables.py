@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import archives, label_columns, notes, split_columns
 from aigc.data.classes import counted
-from aigc.data.decode import RejectedPictureError, decode_file
+from aigc.data.decode import RejectError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.folder_reading import split_cells
 from aigc.data.label_columns import LabelColumn, is_text
@@ -23,8 +23,8 @@ from aigc.data.layout import parquet_errors
 from aigc.data.sources import (
     CHUNK_BYTES,
     Chunk,
-    Source,
-    SourceItem,
+    Input,
+    RawSource,
     chunk_items,
 )
 from aigc.data.split_columns import SplitColumn
@@ -56,7 +56,7 @@ class TableChunk:
     texts: dict[str, str]
     """Which column holds a caption, a licence, a creator."""
 
-    def items(self, spec: PrepareSpec) -> Iterator[SourceItem]:
+    def items(self, spec: PrepareSpec) -> Iterator[Input]:
         columns = [spec.image_column, spec.label_column, self.split.name, *self.texts.values()]
         columns = list(dict.fromkeys(filter(None, columns)))
         index = {name: number for number, name in enumerate(self.names)}
@@ -106,14 +106,14 @@ def _item(
     said: dict[str, Any],
     test: bool,
     spec: PrepareSpec,
-) -> SourceItem:
+) -> Input:
     try:
         if isinstance(label, str):
-            raise RejectedPictureError(label)
+            raise RejectError(label)
         texts = notes.of_row(said, {name: name for name in said})
-        return SourceItem(id, label, test, decode_file(_encoded(value), spec), notes=texts)
-    except RejectedPictureError as reason:
-        return SourceItem(id, label if isinstance(label, int) else 0, test, None, str(reason))
+        return Input(id, label, test, decode_file(_encoded(value), spec), notes=texts)
+    except RejectError as reason:
+        return Input(id, label if isinstance(label, int) else 0, test, None, str(reason))
 
 
 def _encoded(value: Any) -> bytes:
@@ -123,13 +123,13 @@ def _encoded(value: Any) -> bytes:
     if isinstance(found, dict):
         path, found = found.get("path"), found.get("bytes")
     if found is None:
-        raise RejectedPictureError(
+        raise RejectError(
             f"no image bytes, only the path {path[:80]!r}" if path else "no image bytes"
         )
     return bytes(found)
 
 
-def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
+def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
     """One Parquet file or a folder of them; files or folders named train and test keep a split."""
     files = sorted(found.ignored.keep(found.files, _reason_to_ignore), key=lambda entry: entry.key)
     roles = file_roles(uri, [entry.key for entry in files], spec)
@@ -158,7 +158,7 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> Source:
         raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
-    return Source(
+    return RawSource(
         labels.names,
         rows["test"] > 0,
         total,

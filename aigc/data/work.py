@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import layout
 from aigc.data.fingerprints import fingerprint
-from aigc.data.sources import Chunk, SourceItem, lot
+from aigc.data.sources import Chunk, Input, lot
 from aigc.modalities import image as images
 from aigc.specs import PrepareSpec
 from aigc.types import UInt8Images
@@ -140,7 +140,7 @@ def _pick(
         start = stop
 
 
-def _table(batch: list[SourceItem], spec: PrepareSpec) -> pa.Table:
+def _table(batch: list[Input], spec: PrepareSpec) -> pa.Table:
     good = [item.pixels for item in batch if item.pixels is not None]
     pixels = np.stack(good) if good else np.empty((0, *spec.shape), np.uint8)
     prints = fingerprint(pixels)
@@ -187,6 +187,6 @@ def _batch_items(spec: PrepareSpec) -> int:
     return max(1, min(2048, _BATCH_BYTES // spec.image_bytes))
 
 
-def _batched(items: Iterator[SourceItem], size: int) -> Iterator[list[SourceItem]]:
+def _batched(items: Iterator[Input], size: int) -> Iterator[list[Input]]:
     while batch := list(itertools.islice(items, size)):
         yield batch

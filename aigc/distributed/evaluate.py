@@ -22,7 +22,7 @@ from aigc.evaluation import evaluate, planned_images
 from aigc.evaluation.inception import load_inception
 from aigc.execution.pool import WorkerPool
 from aigc.generation.engine import Device, Engine, InferenceConfig
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion

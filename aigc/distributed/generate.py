@@ -151,9 +151,9 @@ def regenerate(
     if here.device != job.device:
         told = f"made on {job.device}, made again on {here.device}"
         notice(f"{out}: {told}: bytes may differ by rounding")
-    generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
+    item_generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
     slots, draw = read.draws(out, job, commit.read_records(out), indices)
-    files = generator.files(generator.make(slots, draw))
+    files = item_generator.files(item_generator.make(slots, draw))
     return dict(zip(slots.tolist(), files, strict=True))
 
 

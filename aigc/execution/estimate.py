@@ -15,8 +15,8 @@ from aigc.execution.planning import spread
 from aigc.execution.pool import WorkerPool
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
+from aigc.job.keys import Ints
 from aigc.job.plan import Job, Range
-from aigc.job.sample_keys import Ints
 from aigc.output import commit, schema
 from aigc.output.writers import SUFFIX, open_writer
 from aigc.sets import manifest
@@ -39,27 +39,27 @@ class Probe:
     def __str__(self) -> str:
         return f"probe {self.number}"
 
-    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Json:
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Json:
         """`items` made in `seconds` by one worker, `refused_share` of the candidates,
         `bytes_per_item`, the seconds `closing` takes, and those that `all` of this did."""
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
-            found = self._rate(generator, folder, on_items)
+            found = self._rate(item_generator, folder, on_items)
         with tempfile.TemporaryDirectory(prefix="aigc-probe-") as folder:
-            closing_s = 0.0 if self.number else _closing_s(generator, folder, on_items)
+            closing_s = 0.0 if self.number else _closing_s(item_generator, folder, on_items)
         return found | {"closing_s": closing_s, "all_s": time.perf_counter() - began}
 
-    def _rate(self, generator: ItemGenerator, folder: str, on_items: OnItems) -> Json:
-        columns = schema.schema(generator.job, generator.briefs)
-        slots = _sample(generator.job, self.number)
+    def _rate(self, item_generator: ItemGenerator, folder: str, on_items: OnItems) -> Json:
+        columns = schema.schema(item_generator.job, item_generator.briefs)
+        slots = _sample(item_generator.job, self.number)
         made, measured, refused = 0, 0, 0
-        path = Path(folder) / f"probe{SUFFIX[generator.job.writer]}"
-        with open_writer(generator.job.writer, path, columns, folder) as writer:
+        path = Path(folder) / f"probe{SUFFIX[item_generator.job.writer]}"
+        with open_writer(item_generator.job.writer, path, columns, folder) as writer:
             started = time.perf_counter()
-            for chosen in blocks(_mean(generator), slots):
+            for chosen in blocks(_mean(item_generator), slots):
                 block = np.sort(chosen)
-                for part in generator.parts(generator.make(block, np.zeros_like(block))):
-                    rows = rows_of(generator, columns, part)
+                for part in item_generator.parts(item_generator.make(block, np.zeros_like(block))):
+                    rows = rows_of(item_generator, columns, part)
                     writer.write(rows.batch)
                     refused += rows.refused.total()
                 on_items(len(block))
@@ -86,22 +86,22 @@ def _sample(job: Job, number: int) -> Ints:
     return np.random.default_rng(number).permutation(slots)
 
 
-def _mean(generator: ItemGenerator) -> Job:
+def _mean(item_generator: ItemGenerator) -> Job:
     """The job, for the length of its blocks, with items as large as briefs ask for on average: a
     probe looks at the time after each block."""
-    if generator.briefs is None:
-        return generator.job
-    return generator.job.model_copy(
-        update={"height": 1, "width": int(generator.briefs.mean_pixels)}
+    if item_generator.briefs is None:
+        return item_generator.job
+    return item_generator.job.model_copy(
+        update={"height": 1, "width": int(item_generator.briefs.mean_pixels)}
     )
 
 
-def _closing_s(generator: ItemGenerator, folder: str, on_items: OnItems) -> float:
+def _closing_s(item_generator: ItemGenerator, folder: str, on_items: OnItems) -> float:
     """How long it takes to finish a set of one small shard, which is about as long as any."""
-    count = len(next(blocks(generator.job, np.arange(min(generator.job.count, 2**20)))))
+    count = len(next(blocks(item_generator.job, np.arange(min(item_generator.job.count, 2**20)))))
     one = {"count": count, "shard_items": count, "ranges": (Range(start=0, stop=count),)}
-    job = commit.open_job(folder, Job.model_validate(generator.job.model_dump() | one))
-    MakeShard(job.shard(0))(generator, folder, on_items).close(lambda count: None)
+    job = commit.open_job(folder, Job.model_validate(item_generator.job.model_dump() | one))
+    MakeShard(job.shard(0))(item_generator, folder, on_items).close(lambda count: None)
     began = time.perf_counter()
     manifest.finish(folder, job)
     return time.perf_counter() - began

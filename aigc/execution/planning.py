@@ -13,8 +13,8 @@ from aigc.generation.engine import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
 from aigc.job.conditions import label_pattern, labels_of
+from aigc.job.keys import Ints, SampleKeys
 from aigc.job.plan import Job, Range, shard_items
-from aigc.job.sample_keys import Ints, SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.specs import GenerateSpec

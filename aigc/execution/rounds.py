@@ -9,7 +9,7 @@ import numpy as np
 from aigc.errors import GatesError
 from aigc.execution.job_run import JobRun
 from aigc.generation import duplicates, round_files, rounds
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
+from aigc.job.keys import ATTEMPT, Ints
 
 _ENOUGH_CANDIDATES = 1000
 
@@ -98,9 +98,9 @@ def _require_progress(job_run: JobRun, number: int, rows: int, orders: Ints) -> 
             "repeats itself: train it further, ask for fewer items or loosen gates.duplicates"
         )
     last = int(orders.max())
-    if last // ATTEMPT_STRIDE + 1 >= limits.max_draws:
+    if last // ATTEMPT + 1 >= limits.max_draws:
         raise GatesError(
-            f"item {last % ATTEMPT_STRIDE}: all of gates.max_draws = {limits.max_draws} candidates "
+            f"item {last % ATTEMPT}: all of gates.max_draws = {limits.max_draws} candidates "
             f"were refused, the last as a duplicate ({said}); ask for fewer items, loosen "
             "gates.duplicates or raise gates.max_draws"
         )

@@ -10,12 +10,12 @@ import torch
 
 from aigc.generation import gates as gating
 from aigc.generation.engine import Device, Engine, InferenceConfig
-from aigc.generation.gates import load_gate_set
+from aigc.generation.gates import load_gates
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
+from aigc.job.keys import SampleKeys
 from aigc.job.plan import Job
-from aigc.job.sample_keys import SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
@@ -41,10 +41,10 @@ class ShardSetup:
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
         tensors = self.tensors or ModelStore().load(self.version)
-        generator = make_item_generator(
+        item_generator = make_item_generator(
             self.job, self.version.config, tensors, self.briefs, threads=threads
         )
-        return lambda unit, on_items: unit(generator, self.out, on_items)
+        return lambda unit, on_items: unit(item_generator, self.out, on_items)
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,11 @@ class MeasureGates:
     def __str__(self) -> str:
         return "measuring the gates' thresholds"
 
-    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
-        probe = generator.engine.render(self.draws)
-        return gating.resolve(self.gates, self.config, self.tensors, probe, generator.job.device)
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
+        probe = item_generator.engine.render(self.draws)
+        return gating.resolve(
+            self.gates, self.config, self.tensors, probe, item_generator.job.device
+        )
 
 
 def device_here(job: Job) -> Device:
@@ -86,6 +88,6 @@ def make_item_generator(
     engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
-    judge = load_gate_set(job.gates, scores, config, tensors, job.device) if wanted else None
+    judge = load_gates(job.gates, scores, config, tensors, job.device) if wanted else None
     encoders = 1 if job.device == "cpu" else max(2, threads)
     return ItemGenerator(job, briefs, engine, judge, encoders)

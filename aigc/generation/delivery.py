@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aigc.job.sample_keys import Ints
+from aigc.job.keys import Ints
 from aigc.modalities.image import Resampling, encode, recolour, resample
 from aigc.provenance.marking import encode_marked
 from aigc.specs import Codec

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
 from aigc.generation.near_duplicate_scan import Similarity, scan, starts
-from aigc.job.sample_keys import Ints
+from aigc.job.keys import Ints
 from aigc.specs import DuplicateGate
 from aigc.types import UInt8Images
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from aigc.generation.latents import latents
-from aigc.job.sample_keys import RenderedItems, SampleKeys
+from aigc.job.keys import SampleKeys, Samples
 from aigc.modalities.image import to_levels
 from aigc.models import load_sampler
 from aigc.models.config import ModelConfig
@@ -70,7 +70,7 @@ class Engine:
         return latents(draws, self._dim)
 
     @torch.inference_mode()
-    def render(self, draws: SampleKeys) -> RenderedItems:
+    def render(self, draws: SampleKeys) -> Samples:
         """Any number of candidates, a micro-batch at a time.
 
         On a GPU every pass is queued before the first result is waited for.
@@ -78,7 +78,7 @@ class Engine:
         label = None if draws.labels is None else torch.from_numpy(draws.labels)
         parts = [levels(output) for output in self._passes(self.latents(draws), label)]
         pixels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        return RenderedItems(pixels, draws.labels, finite)
+        return Samples(pixels, draws.labels, finite)
 
     @torch.inference_mode()
     def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:

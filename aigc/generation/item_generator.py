@@ -13,8 +13,8 @@ from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
 from aigc.generation.engine import Engine
 from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
-from aigc.job.plan import Job, sample_keys_of
-from aigc.job.sample_keys import Ints
+from aigc.job.keys import Ints
+from aigc.job.plan import Job, keys_at
 from aigc.output.generated_batch import GeneratedBatch
 
 _ENOUGH_CANDIDATES = 1000
@@ -45,7 +45,7 @@ class ItemGenerator:
         """
         if self._judge is not None:
             return self._accepted(self._judge, slots, draw.copy())
-        draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        draws = keys_at(self.job, self.briefs, slots, draw)
         return GeneratedBatch(slots, draw, draws, self.engine.render(draws).pixels)
 
     def parts(self, made: GeneratedBatch) -> Iterator[GeneratedBatch]:
@@ -76,13 +76,11 @@ class ItemGenerator:
 
     def _accepted(self, judge: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
         shape = (len(slots), *self.engine.shape)
-        draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        draws = keys_at(self.job, self.briefs, slots, draw)
         made = GeneratedBatch(slots, draw, draws, np.empty(shape, np.uint8))
         rows = np.arange(len(slots))
         while len(rows):
-            pictures = self.engine.render(
-                sample_keys_of(self.job, self.briefs, slots[rows], draw[rows])
-            )
+            pictures = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
             verdict = judge(pictures)
             kept = rows[verdict.keep]
             made.pixels[kept] = pictures.pixels[verdict.keep]
@@ -95,7 +93,7 @@ class ItemGenerator:
             rows = rows[~verdict.keep]
             draw[rows] += 1
             self._require_progress(made, draw[rows], rows)
-        made.draws = sample_keys_of(self.job, self.briefs, slots, draw)
+        made.draws = keys_at(self.job, self.briefs, slots, draw)
         return made
 
     def _require_progress(self, made: GeneratedBatch, draw: Ints, rows: Ints) -> None:

@@ -18,8 +18,8 @@ import pyarrow as pa
 from aigc import storage
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.prefetch import prefetch
+from aigc.job.keys import Ints
 from aigc.job.plan import Job
-from aigc.job.sample_keys import Ints
 from aigc.output import commit, schema
 from aigc.output.generated_batch import GeneratedBatch
 from aigc.output.parquet import file_sha256
@@ -61,14 +61,16 @@ class MakeShard:
         return self.shard.items
 
     def __call__(
-        self, generator: ItemGenerator, out: str, on_items: OnItems
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
     ) -> Finalizer[ShardRecord]:
         """Render, judge, encode and write; to close it is to commit it."""
-        columns = schema.schema(generator.job, generator.briefs)
+        columns = schema.schema(item_generator.job, item_generator.briefs)
         slots = np.arange(self.shard.start, self.shard.stop)
-        made = generated_batches(generator, slots, np.zeros_like(slots))
-        rows = prefetch(functools.partial(rows_of, generator, columns), made, generator.encoders)
-        return write_shard(generator, self.shard, out, rows, on_items)
+        made = generated_batches(item_generator, slots, np.zeros_like(slots))
+        rows = prefetch(
+            functools.partial(rows_of, item_generator, columns), made, item_generator.encoders
+        )
+        return write_shard(item_generator, self.shard, out, rows, on_items)
 
 
 def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
@@ -80,23 +82,28 @@ def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
 
 
 def generated_batches(
-    generator: ItemGenerator, slots: Ints, draw: Ints
+    item_generator: ItemGenerator, slots: Ints, draw: Ints
 ) -> Iterator[GeneratedBatch]:
     """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
-    for places in blocks(generator.job, np.arange(len(slots))):
-        yield from generator.parts(generator.make(slots[places], draw[places]))
+    for places in blocks(item_generator.job, np.arange(len(slots))):
+        yield from item_generator.parts(item_generator.make(slots[places], draw[places]))
 
 
-def rows_of(generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
-    files = generator.files(made)
+def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
+    files = item_generator.files(made)
     batch = schema.batch(
-        generator.job, columns, made, files, generator.briefs, generator.latents(made)
+        item_generator.job,
+        columns,
+        made,
+        files,
+        item_generator.briefs,
+        item_generator.latents(made),
     )
     return OutputRows(batch, made.indices, files, made.draws.labels, made.refused)
 
 
 def write_shard(
-    generator: ItemGenerator,
+    item_generator: ItemGenerator,
     shard: Shard,
     out: str,
     parts: Iterator[OutputRows],
@@ -109,7 +116,7 @@ def write_shard(
     Until it is uploaded, whatever fails leaves nothing behind; a file whose record could not be
     written is an orphan, unless the record was and only the answer is lost.
     """
-    job, attempt, started = generator.job, uuid.uuid4().hex[:8], time.time()
+    job, attempt, started = item_generator.job, uuid.uuid4().hex[:8], time.time()
     file = commit.data_file(job, shard, attempt)
     target = storage.join(out, file)
     labels: Counter[str] = Counter()
@@ -117,7 +124,7 @@ def write_shard(
     content, beside_bytes = 0, 0
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
-        columns = schema.schema(job, generator.briefs)
+        columns = schema.schema(job, item_generator.briefs)
         with open_writer(job.writer, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)

@@ -14,7 +14,7 @@ from aigc import storage
 from aigc.errors import StorageError
 from aigc.generation import duplicates
 from aigc.generation.prefetch import prefetch
-from aigc.job.sample_keys import Ints
+from aigc.job.keys import Ints
 from aigc.types import Json
 
 _READERS = 4  # shards whose signatures, 97 bytes an item, are read ahead

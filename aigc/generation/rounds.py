@@ -36,8 +36,8 @@ from aigc.generation.pipeline import (
     write_shard,
 )
 from aigc.generation.prefetch import prefetch
+from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.output import arrow, pictures, schema
 from aigc.output.generated_batch import GeneratedBatch
 from aigc.output.parquet import open_writer
@@ -50,7 +50,7 @@ def pending(job: Job, orders: Ints | None) -> list[Shard]:
     """Shards with slots still to fill: all in round 0, then those with refused candidates."""
     if orders is None:
         return list(job.plan())
-    numbers = {job.shard_of(slot) for slot in np.unique(orders % ATTEMPT_STRIDE).tolist()}
+    numbers = {job.shard_of(slot) for slot in np.unique(orders % ATTEMPT).tolist()}
     return [job.shard(number) for number in sorted(numbers)]
 
 
@@ -58,7 +58,7 @@ def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
     """How many a round has in some of its shards; `orders` were refused before, None in round 0."""
     if orders is None:
         return sum(job.shard(number).items for number in shards)
-    return sum(job.shard_of(slot) in shards for slot in (orders % ATTEMPT_STRIDE).tolist())
+    return sum(job.shard_of(slot) in shards for slot in (orders % ATTEMPT).tolist())
 
 
 def how_far(job: Job, out: str) -> Json | None:
@@ -95,7 +95,9 @@ class StageCandidates:
     def items(self) -> int:
         return self.shard.items
 
-    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Finalizer[int]:
+    def __call__(
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
+    ) -> Finalizer[int]:
         """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
         slots, draw = _asked(self.shard, self.number, out)
@@ -104,17 +106,21 @@ class StageCandidates:
         target = storage.join(where, f"{name}.parquet")
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
-        columns = schema.schema(generator.job, generator.briefs)
+        columns = schema.schema(item_generator.job, item_generator.briefs)
 
         def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
-            orders = made.attempts * ATTEMPT_STRIDE + made.indices
-            return rows_of(generator, columns, made), duplicates.signatures(orders, made.pixels)
+            orders = made.attempts * ATTEMPT + made.indices
+            return rows_of(item_generator, columns, made), duplicates.signatures(
+                orders, made.pixels
+            )
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
             with open_writer(local, columns) as writer:
                 for rows, found in prefetch(
-                    finished, generated_batches(generator, slots, draw), generator.encoders
+                    finished,
+                    generated_batches(item_generator, slots, draw),
+                    item_generator.encoders,
                 ):
                     writer.write(rows.batch)
                     signatures.append(found)
@@ -147,9 +153,9 @@ class FindDuplicates:
     def __str__(self) -> str:
         return f"duplicates of round {self.number}, {self.part}"
 
-    def __call__(self, generator: ItemGenerator, out: str, on_items: OnItems) -> Ints:
+    def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Ints:
         """Returns the refused orders of this round, in no order."""
-        gate = generator.job.gates.duplicates
+        gate = item_generator.job.gates.duplicates
         assert gate is not None
 
         def heard() -> Iterator[duplicates.Signatures]:
@@ -175,18 +181,18 @@ class AssembleShard:
         return self.shard.items
 
     def __call__(
-        self, generator: ItemGenerator, out: str, on_items: OnItems
+        self, item_generator: ItemGenerator, out: str, on_items: OnItems
     ) -> Finalizer[ShardRecord]:
         read = {n: round_files.read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
-        rows = self._rows(generator, out, staged)
-        return write_shard(generator, self.shard, out, rows, on_items, earlier)
+        rows = self._rows(item_generator, out, staged)
+        return write_shard(item_generator, self.shard, out, rows, on_items, earlier)
 
     def _rows(
-        self, generator: ItemGenerator, out: str, staged: dict[int, Json]
+        self, item_generator: ItemGenerator, out: str, staged: dict[int, Json]
     ) -> Iterator[OutputRows]:
-        columns = schema.schema(generator.job, generator.briefs)
+        columns = schema.schema(item_generator.job, item_generator.briefs)
         tables, refused = [], Counter[str]()
         for number, record in staged.items():
             table = round_files.read_table(
@@ -198,7 +204,7 @@ class AssembleShard:
                 refused[REASON] += doubles
             tables.append(table.filter(arrow.flags(kept)))
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
-        for block in blocks(generator.job, np.arange(table.num_rows)):
+        for block in blocks(item_generator.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
             yield _as_rows(batch.cast(columns), refused)
             refused = Counter()
@@ -211,17 +217,17 @@ def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
         return slots, np.zeros(len(slots), np.int64)
     orders = round_files.read_refused(out, number - 1)
     assert orders is not None
-    slots = orders % ATTEMPT_STRIDE
+    slots = orders % ATTEMPT
     inside = (slots >= shard.start) & (slots < shard.stop)
     order = np.argsort(slots[inside])
-    return slots[inside][order], orders[inside][order] // ATTEMPT_STRIDE + 1
+    return slots[inside][order], orders[inside][order] // ATTEMPT + 1
 
 
 def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if refused is None:
         return np.ones(table.num_rows, bool)
-    draw = arrow.values(table["candidate"]) // ATTEMPT_STRIDE
-    return ~np.isin(draw * ATTEMPT_STRIDE + arrow.values(table["index"]), refused)
+    draw = arrow.values(table["candidate"]) // ATTEMPT
+    return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
 
 
 def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> OutputRows:

@@ -16,7 +16,7 @@ from pydantic import Field
 from aigc.errors import JobError
 from aigc.job.briefs import Briefs
 from aigc.job.conditions import labels_of
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints, SampleKeys
+from aigc.job.keys import ATTEMPT, Ints, SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
 from aigc.types import Shard
@@ -52,7 +52,7 @@ class Job(Spec):
 
     A job has `count` slots, one an item delivered. A slot's first candidate has its place in its
     brief as random counter (a plain job is one brief); when gates refuse it, the slot's next draw
-    takes over, `draws.ATTEMPT_STRIDE` further on.
+    takes over, `draws.ATTEMPT` further on.
     """
 
     format: Literal[2] = 2
@@ -178,14 +178,14 @@ def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
     return [marks[at] for at in which.tolist()]
 
 
-def sample_keys_of(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> SampleKeys:
+def keys_at(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> SampleKeys:
     """The candidates that `slots` (N,) have in their draws number `draw` (N,), 0 the first."""
     if briefs is not None:
         return briefs.draws(slots, draw)
     pattern = np.asarray(job.pattern, dtype=np.int64)
     return SampleKeys(
         seeds=np.full(len(slots), job.seed, dtype=np.uint64),
-        candidates=draw * ATTEMPT_STRIDE + slots,
+        candidates=draw * ATTEMPT + slots,
         labels=labels_of(pattern, slots),
         truncations=np.full(len(slots), job.truncation or np.inf),
     )

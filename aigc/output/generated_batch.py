@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aigc.job.sample_keys import Ints, SampleKeys
+from aigc.job.keys import Ints, SampleKeys
 from aigc.types import UInt8Images
 
 

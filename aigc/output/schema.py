@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.job.briefs import Briefs
+from aigc.job.keys import Ints
 from aigc.job.plan import Job
-from aigc.job.sample_keys import Ints
 from aigc.output import arrow, pictures
 from aigc.output.generated_batch import GeneratedBatch
 from aigc.provenance.marking import DIGITAL_SOURCE_TYPE

@@ -23,10 +23,10 @@ from aigc.service.queued_requests import RenderJob, RenderSource
 from aigc.service.render_requests import (
     RenderRequest,
     format_of,
+    keys_of,
     label_in_prompt,
     label_index,
     require_count,
-    sample_keys_of,
 )
 from aigc.service.renderer import Latents
 from aigc.service.settings import ServiceSettings
@@ -124,11 +124,11 @@ def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) ->
     most = settings.max_input_pixels
     try:
         return np.array(decode.read(data, shape, fit, max_pixels=most, formats=REQUESTED))
-    except decode.PictureTooLargeError:
+    except decode.TooLargeError:
         raise BadRequestError(
             f"image: too large; at most {most:,} pixels", param="image", code="too_large"
         ) from None
-    except decode.RejectedPictureError as error:
+    except decode.RejectError as error:
         raise BadRequestError(
             f"image: not a readable PNG, JPEG or WebP ({error})",
             param="image",
@@ -143,7 +143,7 @@ def _walk(
     engine = loaded.renderer.engine
     classes = None if labels is None else np.array(labels)
     first, last = (
-        engine.latents(sample_keys_of(seed, np.array([index]), None, truncation))[0]
+        engine.latents(keys_of(seed, np.array([index]), None, truncation))[0]
         for seed, index in zip(seeds, indices, strict=True)
     )
     (first, last), known = engine.points(torch.stack([first, last]), classes)
@@ -185,7 +185,7 @@ def _vary(
         mean, known = engine.locate(encoded, _row(shown))
     else:
         mean, known = engine.turned(encoded, _row(shown), _row(becomes))
-    noise = engine.latents(sample_keys_of(seed, np.arange(index, index + count), None, None))
+    noise = engine.latents(keys_of(seed, np.arange(index, index + count), None, None))
     z = engine.near(mean, noise, _row(becomes), strength)
     return Latents(z, None if known is None else known.expand(count, -1))
 

@@ -18,7 +18,7 @@ from aigc import __version__
 from aigc.errors import JobError, StoreError
 from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, InferenceConfig, Precision, best_precision
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.models import ENCODER_PREFIX, load_encoder
 from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer

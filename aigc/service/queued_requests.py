@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from aigc.generation.delivery import Format
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.renderer import Latents
 

@@ -28,7 +28,7 @@ import torch
 
 from aigc.errors import JobError
 from aigc.generation.engine import Engine, InferenceConfig
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.models.config import ModelConfig
 from aigc.service.renderer import Rendered, Renderer, Run
 

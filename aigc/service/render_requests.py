@@ -15,8 +15,8 @@ import numpy as np
 from aigc.errors import SpecError, listed
 from aigc.generation.delivery import Format
 from aigc.job.conditions import find_label, integer_weights, label_pattern
+from aigc.job.keys import SampleKeys
 from aigc.job.prompts import labels_in
-from aigc.job.sample_keys import SampleKeys
 from aigc.modalities.image import SUFFIX
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
@@ -68,7 +68,7 @@ def generation(
     seed = seed if asked.seed is None else asked.seed
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
     labels = pattern[numbers % len(pattern)] if len(pattern) else None
-    draws = sample_keys_of(seed, numbers, labels, asked.truncation)
+    draws = keys_of(seed, numbers, labels, asked.truncation)
     known = loaded.labels
     names = [None] * asked.n if labels is None else [known[at] for at in labels.tolist()]
     work = RenderJob(loaded, draws, asked.n, wanted)
@@ -86,12 +86,12 @@ def item(
     """One candidate as the permanent address names it. Raises BadRequestError."""
     at = label_index(loaded, label, "label")
     labels = None if at is None else np.array([at])
-    draws = sample_keys_of(seed, np.array([index]), labels, truncation)
+    draws = keys_of(seed, np.array([index]), labels, truncation)
     name = None if at is None else loaded.labels[at]
     return RenderRequest(RenderJob(loaded, draws, 1, as_), [name], seed, index, truncation)
 
 
-def sample_keys_of(
+def keys_of(
     seed: int, numbers: Labels, labels: Labels | None, truncation: float | None
 ) -> SampleKeys:
     count = len(numbers)

@@ -14,7 +14,7 @@ from aigc.errors import StoreError
 from aigc.generation.delivery import Format, to_files_each
 from aigc.generation.engine import Engine, levels
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.sample_keys import RenderedItems, SampleKeys
+from aigc.job.keys import SampleKeys, Samples
 from aigc.models.config import ModelConfig
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
@@ -92,13 +92,13 @@ class Renderer:
             pixels, self.channels, formats, np.repeat(of, [rows for rows, _ in runs])
         )
 
-    def pictures(self, source: SampleKeys | Latents) -> RenderedItems:
+    def pictures(self, source: SampleKeys | Latents) -> Samples:
         """As the model makes them, at most micro_batch of them."""
         if isinstance(source, SampleKeys):
             return self._fitting(len(source)).render(source)
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
         pixels, finite = levels(output)
-        return RenderedItems(pixels.numpy(), None, finite.numpy())
+        return Samples(pixels.numpy(), None, finite.numpy())
 
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)

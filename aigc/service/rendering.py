@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
 from aigc.service.renderer import Latents, Rendered, Run

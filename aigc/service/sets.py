@@ -21,8 +21,8 @@ from aigc import storage
 from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.job.briefs import Briefs
 from aigc.job.conditions import find_label
-from aigc.job.plan import Job, sample_keys_of
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
+from aigc.job.keys import ATTEMPT, Ints
+from aigc.job.plan import Job, keys_at
 from aigc.modalities.image import MIME, encode
 from aigc.output import commit
 from aigc.service.errors import BadRequestError, NotFoundError
@@ -203,7 +203,7 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
     """Those of `slots` that have `label`; a slot's label does not depend on the draw."""
     if label is None:
         return slots
-    labels = sample_keys_of(job, briefs, slots, np.zeros_like(slots)).labels
+    labels = keys_at(job, briefs, slots, np.zeros_like(slots)).labels
     return slots[:0] if labels is None else slots[labels == label]
 
 
@@ -234,7 +234,7 @@ def _page(items: Iterator[SetItem]) -> list[SetItem]:
 def _items(
     job: Job, briefs: Briefs | None, rows: read.StoredRows, pictures: bool
 ) -> Iterator[SetItem]:
-    draws = sample_keys_of(job, briefs, rows.indices, rows.candidates // ATTEMPT_STRIDE)
+    draws = keys_at(job, briefs, rows.indices, rows.candidates // ATTEMPT)
     for at, index in enumerate(rows.indices.tolist()):
         codec, cut = rows.codec(at, job), float(draws.truncations[at])
         yield SetItem(

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.errors import JobError, SpecError
+from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints
 from aigc.modalities.image import decode, decode_raw, fit
 from aigc.output import arrow, files, pictures, webdataset
 from aigc.output.writers import SUFFIX
@@ -154,7 +154,7 @@ def draws(
             if shard not in records:
                 raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
             for part in rows(out, records[shard], set(indices)):
-                number = (part.candidates // ATTEMPT_STRIDE).tolist()
+                number = (part.candidates // ATTEMPT).tolist()
                 found.update(zip(part.indices.tolist(), number, strict=True))
     return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
 

@@ -17,8 +17,8 @@ from aigc.data.entries import reason_to_ignore
 from aigc.errors import JobError
 from aigc.generation.pipeline import counted
 from aigc.job.briefs import Briefs
-from aigc.job.plan import Job, sample_keys_of
-from aigc.job.sample_keys import ATTEMPT_STRIDE
+from aigc.job.keys import ATTEMPT
+from aigc.job.plan import Job, keys_at
 from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.output.records import totals
@@ -162,8 +162,8 @@ def _verify_shard(
 
 def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.StoredRows) -> None:
     """Each row is a candidate of its own slot: its counter, seed, label and id follow from it."""
-    draw = part.candidates // ATTEMPT_STRIDE
-    asked = sample_keys_of(job, briefs, part.indices, draw)
+    draw = part.candidates // ATTEMPT
+    asked = keys_at(job, briefs, part.indices, draw)
     span = f"items {part.indices[0]} to {part.indices[-1]}"
     if not np.array_equal(asked.candidates, part.candidates) or not (draw < _draws(job)).all():
         raise JobError(f"{where}: candidates of {span} are not their own")

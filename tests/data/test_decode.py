@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from aigc.data.decode import RejectedPictureError, decode_file, from_array
+from aigc.data.decode import RejectError, decode_file, from_array
 from tests.data.pictures import bomb, encoded, noise, spec
 
 RGB = spec("in", "out")
@@ -38,14 +38,14 @@ def test_the_usual_formats_are_read(kind: str) -> None:
     ids=["zero", "text", "jpeg", "png", "header", "bomb", "large", "warned", "float"],
 )
 def test_what_cannot_be_an_image_says_why(data: bytes, reason: str) -> None:
-    with pytest.raises(RejectedPictureError, match=reason):
+    with pytest.raises(RejectError, match=reason):
         decode_file(data, RGB)
 
 
 def test_an_animation_is_refused_or_gives_its_first_frame() -> None:
     frames = [Image.fromarray(noise(n)) for n in range(3)]
     data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    with pytest.raises(RejectedPictureError, match="several frames"):
+    with pytest.raises(RejectError, match="several frames"):
         decode_file(data, RGB)
     first = decode_file(data, spec("in", "out", animated="first"))
     assert np.array_equal(first, noise(0))
@@ -53,7 +53,7 @@ def test_an_animation_is_refused_or_gives_its_first_frame() -> None:
 
 def test_an_animated_gif_is_refused() -> None:
     frames = [Image.fromarray(noise(n)) for n in range(3)]
-    with pytest.raises(RejectedPictureError, match="several frames"):
+    with pytest.raises(RejectError, match="several frames"):
         decode_file(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), RGB)
 
 

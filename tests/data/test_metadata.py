@@ -10,17 +10,17 @@ import pytest
 
 from aigc.data.notes import Notes
 from aigc.data.opening import open_source
-from aigc.data.sources import Source, SourceItem
+from aigc.data.sources import Input, RawSource
 from aigc.errors import DataError
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, noise, spec
 
 
-def items(source: Source, chosen: PrepareSpec) -> dict[str, SourceItem]:
+def items(source: RawSource, chosen: PrepareSpec) -> dict[str, Input]:
     return {item.id: item for chunk in source.chunks for item in chunk.items(chosen)}
 
 
-def opened(root: Path, **fields: Any) -> tuple[Source, dict[str, SourceItem]]:
+def opened(root: Path, **fields: Any) -> tuple[RawSource, dict[str, Input]]:
     chosen = spec(root, "out", **fields)
     source = open_source(chosen)
     return source, items(source, chosen)

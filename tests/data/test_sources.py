@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc.data.opening import open_source
-from aigc.data.sources import Source, SourceItem
+from aigc.data.sources import Input, RawSource
 from aigc.errors import AigcError, DataError
 from aigc.specs import PrepareSpec
 from tests.data.pictures import encoded, folder, noise, spec
 
 
-def items(source: Source, chosen: PrepareSpec) -> dict[str, SourceItem]:
+def items(source: RawSource, chosen: PrepareSpec) -> dict[str, Input]:
     return {item.id: item for chunk in source.chunks for item in chunk.items(chosen)}
 
 

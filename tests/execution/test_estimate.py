@@ -27,8 +27,8 @@ def test_briefs_that_begin_small_and_end_large_are_probed_as_a_whole(tmp_path) -
     briefs = read(spec, sets.config).briefs
     assert briefs is not None
     job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
-    generator = make_item_generator(job, sets.config, sets.tensors, briefs)
-    found = Probe(1, 0.0)(generator, str(tmp_path), lambda items: None)
+    item_generator = make_item_generator(job, sets.config, sets.tensors, briefs)
+    found = Probe(1, 0.0)(item_generator, str(tmp_path), lambda items: None)
     assert found["items"] < 1000
     mean_bytes = np.mean([side**2 for side in sides.values()])
     assert found["bytes_per_item"] == pytest.approx(mean_bytes, rel=0.2)

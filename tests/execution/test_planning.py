@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aigc.execution.planning import probe_draws
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from tests.job.briefs.helpers import CONFIG, read_file, spec, write_csv
 
 COLUMNS = ["brief_id", "label", "count", "truncation"]

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from aigc.bench.open_loop import OpenLoopMetrics, drive, saturate
-from aigc.bench.processes import Family
+from aigc.bench.processes import ProcessTree
 from aigc.models.config import ModelConfig
 from aigc.specs import GanModel
 from aigc.store import ModelStore
@@ -40,8 +40,8 @@ CONFIG = ModelConfig(
 
 
 @pytest.fixture(scope="module")
-def family() -> Family:
-    return Family()
+def family() -> ProcessTree:
+    return ProcessTree()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def cores() -> Iterator[tuple[set[int], set[int]]]:
 
 @pytest.fixture(scope="module")
 def url(
-    family: Family, tmp_path_factory: pytest.TempPathFactory, cores: tuple[set[int], set[int]]
+    family: ProcessTree, tmp_path_factory: pytest.TempPathFactory, cores: tuple[set[int], set[int]]
 ) -> Iterator[str]:
     ModelStore().publish("crowd", CONFIG, tiny_tensors(CONFIG))
     with socket.socket() as probe:
@@ -91,7 +91,7 @@ def is_ready(address: str) -> bool:
 class Memory(threading.Thread):
     """What the endpoint's processes take, every few seconds until the block's end."""
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: ProcessTree) -> None:
         super().__init__(daemon=True)
         self._family, self._done = family, threading.Event()
         self.seen_bytes: list[int] = []
@@ -109,7 +109,7 @@ class Memory(threading.Thread):
             self.seen_bytes.append(self._family.memory_bytes())
 
 
-def test_a_crowd_of_twice_the_capacity(url: str, family: Family) -> None:
+def test_a_crowd_of_twice_the_capacity(url: str, family: ProcessTree) -> None:
     saturate(url, BODY, 5, SATURATING)
     capacity = saturate(url, BODY, 10, SATURATING).goodput_per_s
     calm = drive(url, BODY, 0.8 * capacity, 20, CONNECTIONS)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from aigc.data import decode
-from aigc.data.decode import RejectedPictureError
+from aigc.data.decode import RejectError
 from aigc.data.formats import readable
 from aigc.distributed.prepare import run
 from tests.data.pictures import noise, spec
@@ -66,7 +66,7 @@ def test_the_clear_colour_of_a_png_of_16_bit(
 
 def test_a_png_of_16_bit_that_is_cut_is_told_as_any_other() -> None:
     pixels = np.random.default_rng(0).integers(0, 2**16, (16, 16, 3), np.uint16)
-    with pytest.raises(RejectedPictureError, match="cut off at its end"):
+    with pytest.raises(RejectError, match="cut off at its end"):
         decode.read(wide_png(pixels, DARK)[:-300], (16, 16, 3), max_pixels=10_000)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aigc.generation.engine import Engine, InferenceConfig
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from tests.models_for_tests import LABELS, tiny_config, tiny_tensors, tiny_vae
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from aigc.generation.latents import latents, philox4x32, uniforms
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 
 # Known-answer vectors of philox4x32-10 as published with Random123 (file kat_vectors).
 KNOWN_ANSWERS = [

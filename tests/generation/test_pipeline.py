@@ -42,12 +42,12 @@ def briefs_of(sets: SetMaker, folder: Path, lines: list[dict]) -> tuple[Generate
 def test_memory_does_not_grow_with_the_micro_batch(sets: SetMaker, tmp_path: Path, unit) -> None:
     out = str(tmp_path / "set")
     job = sets.start(out, count=64, micro_batch=64, shard_items=64, **HUGE)
-    generator = make_item_generator(job, sets.config, sets.tensors, None)
-    generator.make(np.arange(64), np.zeros(64, np.int64))
+    item_generator = make_item_generator(job, sets.config, sets.tensors, None)
+    item_generator.make(np.arange(64), np.zeros(64, np.int64))
     made: list[int] = []
     tracemalloc.start()
     try:
-        unit(generator, out, made.append)
+        unit(item_generator, out, made.append)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -64,13 +64,15 @@ def test_parts_follow_the_size_that_briefs_ask_for(sets: SetMaker, tmp_path: Pat
     ]
     spec, briefs = briefs_of(sets, tmp_path, lines)
     job = plan_job(spec, sets.version, "cpu", "fp32", briefs)
-    generator = make_item_generator(job, sets.config, sets.tensors, briefs)
-    made = generator.make(np.arange(27), np.zeros(27, np.int64))
+    item_generator = make_item_generator(job, sets.config, sets.tensors, briefs)
+    made = item_generator.make(np.arange(27), np.zeros(27, np.int64))
     made.refused["blank"] = 3
-    parts = list(generator.parts(made))
+    parts = list(item_generator.parts(made))
     assert [len(part.indices) for part in parts] == [22, 3, 2]
     assert [part.refused.total() for part in parts] == [3, 0, 0]
-    assert [file for part in parts for file in generator.files(part)] == generator.files(made)
+    assert [file for part in parts for file in item_generator.files(part)] == item_generator.files(
+        made
+    )
 
 
 def test_shards_are_sized_by_the_mean_of_the_briefs(sets: SetMaker, tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def staged(tmp_path) -> tuple[str, list[Signatures]]:
 
 def test_judging_says_that_it_is_alive_shard_by_shard(staged) -> None:
     out, shards = staged
-    generator: Any = SimpleNamespace(job=SimpleNamespace(gates=GATES))
+    item_generator: Any = SimpleNamespace(job=SimpleNamespace(gates=GATES))
     heard: list[int] = []
     assert GATES.duplicates is not None
-    found = rounds.FindDuplicates(Part(0, 1), 0)(generator, out, heard.append)
+    found = rounds.FindDuplicates(Part(0, 1), 0)(item_generator, out, heard.append)
     assert heard == [50] * 12
     assert found.tolist() == find(Part(0, 1), shards, GATES.duplicates).tolist()
     assert found.tolist() == list(range(5, 600))

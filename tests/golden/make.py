@@ -23,7 +23,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.execution.backend import WorkerEvent
 from aigc.generation.engine import Engine, InferenceConfig
 from aigc.generation.latents import latents
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.models.sampling import load_prior
 from aigc.output import commit
 from aigc.service.service import Service

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.errors import JobError
-from aigc.job.plan import Job, Range, sample_keys_of, shard_items
-from aigc.job.sample_keys import ATTEMPT_STRIDE
+from aigc.job.keys import ATTEMPT
+from aigc.job.plan import Job, Range, keys_at, shard_items
 from aigc.specs import Gates, GenerateSpec
 from tests.models_for_tests import tiny_config
 
@@ -123,10 +123,10 @@ def test_ranges_are_cut_apart_and_every_slot_finds_its_shard(lengths, items) -> 
 
 def test_a_draw_changes_the_candidate_and_nothing_else() -> None:
     slots = np.arange(10)
-    first = sample_keys_of(make_job(), None, slots, np.zeros(10, np.int64))
-    third = sample_keys_of(make_job(), None, slots, np.full(10, 2))
+    first = keys_at(make_job(), None, slots, np.zeros(10, np.int64))
+    third = keys_at(make_job(), None, slots, np.full(10, 2))
     assert first.candidates.tolist() == list(range(10))
-    assert (third.candidates - first.candidates == 2 * ATTEMPT_STRIDE).all()
+    assert (third.candidates - first.candidates == 2 * ATTEMPT).all()
     assert first.labels is not None
     assert third.labels is not None
     assert np.array_equal(first.labels, third.labels)

@@ -101,10 +101,10 @@ def test_a_failing_shard_leaves_neither_record_nor_file(sets, tmp_path, monkeypa
     from aigc.execution.shard_work import make_item_generator
     from aigc.generation.pipeline import MakeShard
 
-    generator = make_item_generator(job, sets.config, sets.tensors, None)
+    item_generator = make_item_generator(job, sets.config, sets.tensors, None)
     with pytest.raises(RuntimeError, match="power cut"):
-        MakeShard(job.shard(0))(generator, out, stop)
-    closing = MakeShard(job.shard(0))(generator, out, lambda count: None)
+        MakeShard(job.shard(0))(item_generator, out, stop)
+    closing = MakeShard(job.shard(0))(item_generator, out, lambda count: None)
     monkeypatch.setattr(storage, "upload", lambda source, uri, on_bytes: stop(0))
     with pytest.raises(RuntimeError, match="power cut"):
         closing.close(lambda count: None)

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.service import render_requests
 from aigc.service.render_process import RenderProcess
 from aigc.service.service import Service
@@ -71,7 +71,7 @@ def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Ser
 
 
 def draws(number: int) -> SampleKeys:
-    return render_requests.sample_keys_of(0, np.array([number]), np.zeros(1, np.int64), None)
+    return render_requests.keys_of(0, np.array([number]), np.zeros(1, np.int64), None)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.service import render_requests
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError

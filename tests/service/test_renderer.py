@@ -7,7 +7,7 @@ import torch
 from aigc.errors import StoreError
 from aigc.generation.delivery import Format
 from aigc.generation.engine import Engine, InferenceConfig
-from aigc.job.sample_keys import SampleKeys
+from aigc.job.keys import SampleKeys
 from aigc.service.renderer import Renderer, probe_latents
 from tests.models_for_tests import tiny_config, tiny_tensors
 

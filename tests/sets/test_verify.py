@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc.errors import JobError
-from aigc.job.sample_keys import ATTEMPT_STRIDE
+from aigc.job.keys import ATTEMPT
 from aigc.output import commit, parquet
 from aigc.sets.verify import verify
 
@@ -38,7 +38,7 @@ def replaced(table, name: str, rows: list[int]):
 def test_another_candidate_of_a_slot_is_found(made: Path) -> None:
     def change(table):
         at = table.column_names.index("candidate")
-        later = [number + ATTEMPT_STRIDE for number in table["candidate"].to_pylist()]
+        later = [number + ATTEMPT for number in table["candidate"].to_pylist()]
         return table.set_column(at, "candidate", [later])
 
     rewrite(made, change)

@@ -4,9 +4,9 @@ from aigc.generation.gates.gate_set import (
     GateResult,
     GateSet,
     data_digests,
-    load_gate_set,
+    load_gates,
     require,
     resolve,
 )
 
-__all__ = ["GateResult", "GateSet", "data_digests", "load_gate_set", "require", "resolve"]
+__all__ = ["GateResult", "GateSet", "data_digests", "load_gates", "require", "resolve"]

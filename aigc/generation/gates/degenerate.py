@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aigc.job.sample_keys import RenderedItems
+from aigc.job.keys import Samples
 from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
@@ -14,7 +14,7 @@ REASONS = ("not_finite", "blank", "saturated")
 Mask = npt.NDArray[np.bool_]
 
 
-def degenerate(pictures: RenderedItems, gate: DegenerateGate) -> dict[str, Mask]:
+def degenerate(pictures: Samples, gate: DegenerateGate) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
     refused = (
         ~pictures.finite,

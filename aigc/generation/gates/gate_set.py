@@ -14,13 +14,13 @@ from aigc.errors import DataError, JobError, SpecError, StoreError
 from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator, Scorer, Scores
-from aigc.job.sample_keys import RenderedItems
+from aigc.job.keys import Samples
 from aigc.models import DISCRIMINATOR_PREFIX, ModelConfig
 from aigc.specs import Gates, RealismGate
 
 Mask = npt.NDArray[np.bool_]
 Tensors = dict[str, Tensor]
-Refuse = Callable[[RenderedItems, dict[str, Scores]], dict[str, Mask]]
+Refuse = Callable[[Samples, dict[str, Scores]], dict[str, Mask]]
 """A gate: pictures and their scores to the rows refused, bool (N,), by reason."""
 
 
@@ -41,7 +41,7 @@ class GateSet:
     gates: tuple[Refuse, ...]
     scorer: Scorer | None = None
 
-    def __call__(self, pictures: RenderedItems) -> GateResult:
+    def __call__(self, pictures: Samples) -> GateResult:
         scores = {"realism": self.scorer(pictures)} if self.scorer is not None else {}
         reasons: list[str | None] = [None] * len(pictures)
         keep = np.ones(len(pictures), bool)
@@ -53,7 +53,7 @@ class GateSet:
         return GateResult(keep, reasons, scores)
 
 
-def load_gate_set(
+def load_gates(
     gates: Gates, include_scores: bool, config: ModelConfig, tensors: Tensors, device: str = "cpu"
 ) -> GateSet:
     """The judge of a job. `include_scores` without a realism gate scores by the discriminator if
@@ -106,12 +106,12 @@ def _require_scores(tensors: Tensors) -> None:
 
 
 def resolve(
-    gates: Gates, config: ModelConfig, tensors: Tensors, probe: RenderedItems, device: str = "cpu"
+    gates: Gates, config: ModelConfig, tensors: Tensors, probe: Samples, device: str = "cpu"
 ) -> Gates:
     """`gates` with the realism percentile turned into the threshold that `probe` gives it.
 
     Raises:
-        SpecError: see `load_gate_set`.
+        SpecError: see `load_gates`.
         JobError: the model makes nothing that has a score.
     """
     realism = gates.realism

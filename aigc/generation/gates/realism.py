@@ -19,14 +19,14 @@ from aigc.evaluation.features import Extractor, efficientnet_lite0
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
 from aigc.evaluation.stages import StageProgress
-from aigc.job.sample_keys import RenderedItems
+from aigc.job.keys import Samples
 from aigc.modalities.image import to_network
 from aigc.models import ModelConfig, load_discriminator
 from aigc.types import silent
 
 Scores = npt.NDArray[np.float32]
 """(N,), higher is more real; NaN where a picture is not finite."""
-Scorer = Callable[[RenderedItems], Scores]
+Scorer = Callable[[Samples], Scores]
 
 NEIGHBOURS = 3
 """k of the paper's realism score."""
@@ -44,7 +44,7 @@ class ByDiscriminator:
         self._device = device
 
     @torch.inference_mode()
-    def __call__(self, pictures: RenderedItems) -> Scores:
+    def __call__(self, pictures: Samples) -> Scores:
         scores = np.empty(len(pictures), np.float32)
         for rows, filled in _passes(len(pictures)):
             seen = to_network(pictures.pixels[filled]).to(self._device)
@@ -78,7 +78,7 @@ class ByDensity:
         self._reach = reach[dense].to(device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: RenderedItems) -> Scores:
+    def __call__(self, pictures: Samples) -> Scores:
         scores = np.empty(len(pictures), np.float32)
         for rows, filled in _passes(len(pictures)):
             features = self._extractor(pictures.pixels[filled]) - self._centre
@@ -110,6 +110,6 @@ def _passes(count: int) -> list[tuple[slice, npt.NDArray[np.int64]]]:
     ]
 
 
-def _marked(scores: Scores, pictures: RenderedItems) -> Scores:
+def _marked(scores: Scores, pictures: Samples) -> Scores:
     scores[~pictures.finite] = np.nan
     return scores

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from aigc.errors import SpecError, listed
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.conditions import fold, label_pattern
+from aigc.job.keys import ATTEMPT
 from aigc.job.prompts import labels_in
-from aigc.job.sample_keys import ATTEMPT_STRIDE
 from aigc.models.config import ModelConfig
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
@@ -123,9 +123,9 @@ class Parser:
             )
         return Brief(
             brief_id,
-            self._whole("count", count, 1, ATTEMPT_STRIDE - 1) or self._spec.count or 0,
+            self._whole("count", count, 1, ATTEMPT - 1) or self._spec.count or 0,
             self._seed(nfc(brief_id), seed),
-            self._whole("first_index", first, 0, ATTEMPT_STRIDE - 1) or 0,
+            self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
             self._spec.truncation if truncation is None else self._truncation(truncation),
             self._whole("width", width, 1, _SIDE) or self._width,

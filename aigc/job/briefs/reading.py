@@ -23,7 +23,7 @@ from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
-from aigc.job.sample_keys import ATTEMPT_STRIDE
+from aigc.job.keys import ATTEMPT
 from aigc.models.config import ModelConfig
 from aigc.specs import BriefColumns, GenerateSpec
 
@@ -159,13 +159,13 @@ class _Parsed:
             raise BadBriefError(
                 f"{name} = {brief.brief_id!r}: row {first} has it already", "duplicate"
             )
-        if brief.first_index + brief.items > ATTEMPT_STRIDE:
+        if brief.first_index + brief.items > ATTEMPT:
             index, count = parser.names["first_index"], parser.names["count"]
             raise BadBriefError(
                 f"{index} = {brief.first_index}: with {count} = {brief.items} at most "
-                f"{ATTEMPT_STRIDE - brief.items:,}"
+                f"{ATTEMPT - brief.items:,}"
             )
-        if self._items + brief.items >= ATTEMPT_STRIDE:
+        if self._items + brief.items >= ATTEMPT:
             raise BadBriefError(f"{parser.names['count']} = {brief.items}: too many items in all")
 
     def table(self, own: pa.Table) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
-from aigc.job.sample_keys import ATTEMPT_STRIDE, Ints, SampleKeys
+from aigc.job.keys import ATTEMPT, Ints, SampleKeys
 from aigc.types import Labels
 
 COLUMNS = pa.schema(
@@ -104,7 +104,7 @@ class Briefs:
         local = slots - self.starts[rows] + self._integers["first_index"][rows]
         return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
-            candidates=draw * ATTEMPT_STRIDE + local,
+            candidates=draw * ATTEMPT + local,
             labels=self._labels(rows, local) if self.patterns else None,
             truncations=self._truncations[rows],
         )

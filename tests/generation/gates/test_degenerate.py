@@ -5,12 +5,12 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.sample_keys import RenderedItems
+from aigc.job.keys import Samples
 from aigc.specs import DegenerateGate
 from tests.generation.gates.pictures import pictures, some
 
 
-def refused(batch: RenderedItems, **fields: float) -> dict[str, list[int]]:
+def refused(batch: Samples, **fields: float) -> dict[str, list[int]]:
     found = degenerate(batch, DegenerateGate(**fields))
     return {reason: np.flatnonzero(rows).tolist() for reason, rows in found.items()}
 
@@ -21,7 +21,7 @@ def test_flat_burnt_out_and_broken_pictures_are_named(channels: int) -> None:
     pixels[1] = 77
     pixels[2] = np.where(pixels[2] > 128, 255, 0)
     finite = np.array([True, True, True, False])
-    assert refused(RenderedItems(pixels, None, finite)) == {
+    assert refused(Samples(pixels, None, finite)) == {
         "not_finite": [3],
         "blank": [1],
         "saturated": [2],

@@ -7,8 +7,8 @@ import pytest
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
-from aigc.generation.gates import GateSet, load_gate_set, require, resolve
-from aigc.job.sample_keys import RenderedItems
+from aigc.generation.gates import GateSet, load_gates, require, resolve
+from aigc.job.keys import Samples
 from aigc.models import ModelConfig
 from aigc.specs import DegenerateGate, Gates, MemorisationGate, RealismGate, VaeModel
 from tests.generation.gates.pictures import chosen, pictures, some
@@ -24,13 +24,13 @@ def vae() -> ModelConfig:
 
 
 def judge(include_scores: bool = False, **fields: Any) -> GateSet:
-    return load_gate_set(Gates(**fields), include_scores, CONFIG, TENSORS)
+    return load_gates(Gates(**fields), include_scores, CONFIG, TENSORS)
 
 
 def test_the_first_gate_that_refuses_gives_the_reason(digits_data: str) -> None:
     copies = open_dataset(digits_data).read("train", 3)[0]
     pixels = np.concatenate([copies, some(2).pixels, np.zeros((1, 16, 16, 1), np.uint8)])
-    batch = RenderedItems(pixels, np.zeros(6, np.int64), np.array([True] * 5 + [False]))
+    batch = Samples(pixels, np.zeros(6, np.int64), np.array([True] * 5 + [False]))
     memorised = MemorisationGate(data=digits_data)
     verdict = judge(degenerate=DegenerateGate(), memorisation=memorised)(batch)
     assert verdict.reasons == ["memorised"] * 3 + [None, None, "not_finite"]
@@ -47,7 +47,7 @@ def test_a_percentile_becomes_a_threshold_that_refuses_that_share() -> None:
     assert resolved.realism is not None
     assert resolved.realism.percentile is None
     assert Gates.model_validate_json(resolved.model_dump_json()) == resolved
-    found = load_gate_set(resolved, False, CONFIG, TENSORS)
+    found = load_gates(resolved, False, CONFIG, TENSORS)
     assert found(some(500, seed=1)).keep.mean() == pytest.approx(0.8, abs=0.002)
     fresh = found(some(1000, seed=2))
     assert fresh.keep.mean() == pytest.approx(0.8, abs=0.05)
@@ -63,7 +63,7 @@ def test_the_verdict_does_not_depend_on_the_batch(digits_data: str) -> None:
         memorisation=MemorisationGate(data=digits_data, rmse=30),
     )
     batch = pictures(open_dataset(digits_data).read("test")[0][:100], np.arange(100) % 4)
-    found = load_gate_set(resolve(asked, CONFIG, TENSORS, batch), False, CONFIG, TENSORS)
+    found = load_gates(resolve(asked, CONFIG, TENSORS, batch), False, CONFIG, TENSORS)
     together = found(batch)
     assert set(together.reasons) >= {"realism", "memorised"}
     order = np.random.default_rng(1).permutation(100)
@@ -87,9 +87,9 @@ def test_scores_alone_refuse_nothing() -> None:
 
 @pytest.mark.parametrize("config", [CONFIG, vae()], ids=["older gan", "vae"])
 def test_a_model_without_discriminator_has_no_scores(config: ModelConfig) -> None:
-    assert load_gate_set(Gates(), True, config, SAMPLER_ONLY)(some(2)).scores == {}
+    assert load_gates(Gates(), True, config, SAMPLER_ONLY)(some(2)).scores == {}
     asked = Gates(realism=RealismGate(threshold=0))
-    for check in (load_gate_set, require):
+    for check in (load_gates, require):
         with pytest.raises(SpecError, match=r"gates\.realism\.score = discriminator: .*density"):
             check(asked, False, config, SAMPLER_ONLY)
 
@@ -97,7 +97,7 @@ def test_a_model_without_discriminator_has_no_scores(config: ModelConfig) -> Non
 def test_density_serves_a_vae(digits_data: str) -> None:
     asked = Gates(realism=RealismGate(score="density", data=digits_data, threshold=0.5))
     require(asked, False, vae(), SAMPLER_ONLY)
-    found = load_gate_set(asked, False, vae(), SAMPLER_ONLY)
+    found = load_gates(asked, False, vae(), SAMPLER_ONLY)
     assert found(pictures(open_dataset(digits_data).read("test")[0][:5])).keep.all()
     assert not found(some(5)).keep.any()
 
@@ -108,14 +108,14 @@ def test_a_data_set_that_is_not_there_is_named_with_its_field() -> None:
     for asked, field in ((memorisation, "memorisation"), (density, "realism")):
         expected = rf"^gates\.{field}\.data = /nowhere: no prepared data set here"
         with pytest.raises(SpecError, match=expected) as caught:
-            load_gate_set(asked, False, CONFIG, TENSORS)
+            load_gates(asked, False, CONFIG, TENSORS)
         assert "\n" not in str(caught.value)
         with pytest.raises(SpecError, match=expected):
             require(asked, False, CONFIG, TENSORS)
 
 
 def test_a_model_that_makes_no_numbers_has_no_percentile() -> None:
-    broken = RenderedItems(some(3).pixels, None, np.zeros(3, bool))
+    broken = Samples(some(3).pixels, None, np.zeros(3, bool))
     with pytest.raises(JobError, match="none of the model's images has a finite score"):
         resolve(Gates(realism=RealismGate(percentile=5)), CONFIG, TENSORS, broken)
 

@@ -9,7 +9,7 @@ from aigc.errors import SpecError
 from aigc.evaluation.features import efficientnet_lite0
 from aigc.generation.gates import realism
 from aigc.generation.gates.realism import ByDensity, ByDiscriminator
-from aigc.job.sample_keys import RenderedItems
+from aigc.job.keys import Samples
 from aigc.modalities.image import to_network
 from aigc.models import load_discriminator
 from tests.generation.gates.pictures import chosen, pictures, some
@@ -31,7 +31,7 @@ def test_the_score_is_the_discriminators_logit_for_the_class() -> None:
     logits = network(to_network(batch.pixels), torch.from_numpy(batch.labels))
     scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(batch)
     np.testing.assert_allclose(scores, logits, rtol=1e-4)
-    others = RenderedItems(batch.pixels, (batch.labels + 1) % 4, batch.finite)
+    others = Samples(batch.pixels, (batch.labels + 1) % 4, batch.finite)
     assert not np.allclose(ByDiscriminator(CONFIG, TENSORS, "cpu")(others), scores)
 
 
@@ -88,7 +88,7 @@ def test_real_pictures_score_above_noise(digits_data: str, by_density: ByDensity
 
 def test_what_is_no_number_has_no_score() -> None:
     batch = some(3)
-    broken = RenderedItems(batch.pixels, batch.labels, np.array([True, False, True]))
+    broken = Samples(batch.pixels, batch.labels, np.array([True, False, True]))
     scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(broken)
     assert np.isnan(scores).tolist() == [False, True, False]
 

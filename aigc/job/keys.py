@@ -12,7 +12,7 @@ from aigc.types import MAX_ITEMS, Labels, UInt8Images
 
 Ints = npt.NDArray[np.int64]
 
-ATTEMPT_STRIDE = MAX_ITEMS
+ATTEMPT = MAX_ITEMS
 """A slot's n-th draw has the random counter n * DRAW + (the slot's place in its brief): a refused
 item is replaced by the next draw of its own slot, whatever happens to its neighbours."""
 
@@ -40,7 +40,7 @@ class SampleKeys:
 
 
 @dataclass(frozen=True)
-class RenderedItems:
+class Samples:
     """N rendered candidates: `pixels` (N, H, W, C), `labels` int64 (N,) or None, and `finite`
     bool (N,), False where the network gave something that is no number."""
 
