@@ -146,8 +146,10 @@ def _encoder(
 
 
 def _identity(version: ModelVersion, passes: InferenceConfig) -> str:
-    parts = (version.digest, passes, __version__)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    """Of a text that never changes its form, for clients keep ETags that follow from it."""
+    how = f"micro_batch={passes.micro_batch}, precision={passes.precision!r}"
+    text = f"({version.digest!r}, Passes({how}, device={passes.device!r}), {__version__!r})"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _warm_up(loaded: LoadedModel, beside: RemoteModel | None) -> None:
