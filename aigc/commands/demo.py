@@ -26,8 +26,8 @@ _DEFAULTS = {
     "drums": ("demo-drums", 1_000, 4.0),
 }
 """Data set -> folder, items to generate, minutes of training."""
-_OF_MODALITY = {"image": "fashion-mnist", "audio": "drums"}
-"""The data set where none is named."""
+_OF_MODALITY = {"image": ("fashion-mnist", "emoji"), "audio": ("drums",)}
+"""The data sets; the first is taken where none is named."""
 _DRUMS_TEST_FRACTION = 0.25
 """There are few, and an evaluation takes 50 or more to compare with."""
 
@@ -115,10 +115,10 @@ def _data_set(modality: str, data: str | None) -> str:
     if modality not in _OF_MODALITY:
         raise SpecError(f"modality = {modality!r}: expected {' or '.join(_OF_MODALITY)}")
     if data is None:
-        return _OF_MODALITY[modality]
+        return _OF_MODALITY[modality][0]
     if data not in _DEFAULTS:
         raise SpecError(f"data = {data!r}: expected {' or '.join(_DEFAULTS)}")
-    if modality != "image" and data != _OF_MODALITY[modality]:
+    if data not in _OF_MODALITY[modality]:
         raise SpecError(f"data = {data!r}: holds no {modality}; leave one of both out")
     return data
 

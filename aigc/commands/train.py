@@ -76,18 +76,21 @@ def train(
     if show:
         print_yaml(dump(spec))
         return
+    from aigc.data.dataset import open_dataset
     from aigc.distributed.train import run
 
     for field, reason in spec.reasons.items():
         say(f"{field}{_shown(spec, field)}: {reason}")
-    with progress("train", "images") as report:
+    title = open_dataset(spec.data).title
+    with progress("train", title) as report:
         made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
     if made["health"] == "collapsed":
         say(f"the model is collapsed: {made['health_reason']}")
-    say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
+    rate = f"{made['images_per_s']:,.0f} {title}/s"
+    say(f"{made['steps']:,} steps, {made['images']:,} {title}, {rate}")
     if "prior_seconds" in made:
         took_s, known = made["prior_seconds"], made.get("prior_components")
         kind = (

@@ -20,7 +20,7 @@ from aigc.data import layout
 from aigc.data.kinds import source_named
 from aigc.data.spool import empty_items
 from aigc.errors import DamagedError, DataError
-from aigc.modalities import ItemType, Source
+from aigc.modalities import MODALITIES, ItemType, Source
 from aigc.modalities.base import Items
 from aigc.specs import Fit
 from aigc.types import Json, Labels
@@ -76,6 +76,11 @@ class Dataset:
     def kind(self) -> Source:
         """How its items are decoded and compared."""
         return source_named(self.modality, self.uri)
+
+    @property
+    def title(self) -> str:
+        """Several of its items, in a sentence: `images`."""
+        return MODALITIES[self.modality].title
 
     @cached_property
     def item(self) -> ItemType:

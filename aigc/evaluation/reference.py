@@ -56,20 +56,21 @@ def count_images(dataset: Dataset, spec: EvaluateSpec) -> Counts:
     for split in ("test", "train"):
         if (found := dataset.counts[split]) < MIN_IMAGES:
             raise DataError(
-                f"{dataset.uri}: the {split} split has {found} images, evaluation needs at least "
-                f"{MIN_IMAGES}; prepare it with more images or another test_fraction"
+                f"{dataset.uri}: the {split} split has {found} {dataset.title}, evaluation needs "
+                f"at least {MIN_IMAGES}; prepare it with more of them or another test_fraction"
             )
     test = min(dataset.counts["test"], max(spec.samples, _TEST_ITEMS))
     train = min(dataset.counts["train"], spec.samples)
     most = min(test, train, spec.samples)
     if "prdc_samples" in spec.model_fields_set and spec.prdc_samples > most:
         raise SpecError(
-            f"prdc_samples = {spec.prdc_samples}: of samples, test and train images the fewest are "
-            f"{most}; choose at most {most}"
+            f"prdc_samples = {spec.prdc_samples}: of samples, test and train {dataset.title} the "
+            f"fewest are {most}; choose at most {most}"
         )
     prdc = min(spec.prdc_samples, most)
     if spec.neighbours >= prdc:
-        raise SpecError(f"neighbours = {spec.neighbours}: choose fewer than the {prdc} images")
+        title = dataset.title
+        raise SpecError(f"neighbours = {spec.neighbours}: choose fewer than the {prdc} {title}")
     block = min(1000, max(MIN_IMAGES, most // 4))
     return Counts(spec.samples, test, train, prdc, block, min(test, MAX_TEST_NEIGHBOURS))
 

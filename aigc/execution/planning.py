@@ -15,8 +15,9 @@ from aigc.families.protocol import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
 from aigc.job.form import form_of
+from aigc.job.formats import shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
-from aigc.job.plan import Job, Range, shard_items
+from aigc.job.plan import Job, Range
 from aigc.output import commit
 from aigc.specs import GenerateSpec, build
 from aigc.store import ModelStore, ModelVersion

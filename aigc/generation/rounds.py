@@ -38,6 +38,7 @@ from aigc.generation.pipeline import (
 from aigc.generation.prefetch import prefetch
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
+from aigc.modalities import MODALITIES
 from aigc.output import items, schema
 from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
@@ -107,10 +108,12 @@ class StageCandidates:
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(item_generator.job, item_generator.briefs)
+        source = MODALITIES[item_generator.job.modality].source
 
         def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
             orders = made.attempts * ATTEMPT + made.indices
-            return rows_of(item_generator, columns, made), duplicates.signatures(orders, made.items)
+            found = duplicates.signatures(orders, made.items, source)
+            return rows_of(item_generator, columns, made), found
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))

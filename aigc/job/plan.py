@@ -21,22 +21,16 @@ from pydantic import (
 
 from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
-from aigc.families import FAMILIES
-from aigc.families.config import ModelConfig
 from aigc.families.origin import Origin
+from aigc.job import job_file
 from aigc.job.briefs import Briefs
-from aigc.job.form import form_of
-from aigc.job.formats import mean_item
+from aigc.job.job_file import FIRST_MODALITY
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.delivery import Form, ItemFormat
-from aigc.specs import Gates, GenerateSpec, Seed, Spec
+from aigc.specs import Gates, Seed, Spec
 from aigc.types import Shard
 
-_TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
-_MIN_SHARDS = 64
-_MIN_BATCHES = 8
-_FIRST_CONDITION = next(iter(CONDITIONS))
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
 _PATIENCE = ("max_draws", "min_accepted")
@@ -81,11 +75,11 @@ class Job(Spec):
     """What each item is asked to be, by condition; of a job with briefs, what those are asked that
     do not say it."""
     sampling: dict[str, float | None]
-    """The knobs of the model's family; they stand among the fields of the job."""
-    modality: str = Field("image", exclude_if=lambda found: found == "image")
-    """Of `MODALITIES`. Not written for images, as it was not when there were no others."""
+    """The knobs of the model's family."""
+    modality: str = Field(FIRST_MODALITY, exclude_if=lambda found: found == FIRST_MODALITY)
+    """Of `MODALITIES`; the first is not written, as it was not when there were no others."""
     form: SerializeAsAny[Form]
-    """How its items are delivered; its fields stand among those of the job."""
+    """How its items are delivered."""
     precision: Literal["bf16", "fp32"]
     device: Literal["cpu", "cuda"]
     micro_batch: int
@@ -107,34 +101,13 @@ class Job(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_parts(cls, said: Any) -> Any:
-        """From the fields as they stand in the file."""
-        if not isinstance(said, dict) or "form" in said:
-            return said
-        delivery = MODALITIES[said.get("modality", "image")].delivery
-        inside = {name: said[name] for name in delivery.form.model_fields if name in said}
-        knobs = {name: said[name] for name in _first_knobs() if name in said}
-        schedules = said.get("schedules", {})
-        if said.get("pattern"):
-            named = {"pattern": said["pattern"], "names": said.get("labels", ())}
-            schedules = {_FIRST_CONDITION: named}
-        gone = {*inside, *knobs, "pattern", "labels"}
-        rest = {name: value for name, value in said.items() if name not in gone}
-        parts = {"schedules": schedules, "sampling": said.get("sampling", knobs)}
-        return {**rest, **parts, "form": delivery.form.model_validate(inside)}
+    def _read(cls, said: Any) -> Any:
+        in_file = isinstance(said, dict) and "form" not in said
+        return job_file.from_fields(said) if in_file else said
 
     @model_serializer(mode="wrap")
-    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What there was before conditions and families had names of their own stands among the
-        other fields, as it did: the first condition, and the knobs of the first family."""
-        found: dict[str, Any] = handler(self)
-        form: dict[str, Any] = found.pop("form", {})
-        if self.sampling.keys() == _first_knobs():
-            found |= found.pop("sampling", {})
-        if "schedules" in found and self.schedules.keys() <= {_FIRST_CONDITION}:
-            one: dict[str, Any] = found.pop("schedules").get(_FIRST_CONDITION, {})
-            found |= {"pattern": one.get("pattern", ()), "labels": one.get("names", ())}
-        return found | form
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return job_file.to_fields(handler(self))
 
     def __hash__(self) -> int:
         """Of some fields, for dicts have none: services keep what they read of a job."""
@@ -253,10 +226,6 @@ class Job(Spec):
         return self.model_copy(update=same)
 
 
-def _first_knobs() -> set[str]:
-    return {*next(iter(FAMILIES.values())).sampling.model_fields}
-
-
 def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
     """`-` and sixteen digits of each item's brief_id's SHA-256."""
     rows, which = np.unique(briefs.rows(slots), return_inverse=True)
@@ -276,26 +245,6 @@ def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> Samp
 def _mixed(codes: tuple[int, ...]) -> int:
     digest = hashlib.sha256(json.dumps(codes).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def shard_items(
-    spec: GenerateSpec, config: ModelConfig, count: int, briefs: Briefs | None = None
-) -> int:
-    """Items a shard: files near 256 MB, yet at least 64 shards a job; whole micro-batches each, but
-    for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
-    if spec.shard_items:
-        return _whole(spec.shard_items, spec.micro_batch)
-    delivery, form = MODALITIES[config.modality].delivery, form_of(spec, config)
-    item_bytes = delivery.file_bytes(form, mean_item(delivery, form, briefs)[0])
-    fitting = max(1, _TARGET_FILE_BYTES // item_bytes)
-    if spec.micro_batch * item_bytes > _MAX_FILE_BYTES:
-        return fitting
-    least = min(_MIN_BATCHES * spec.micro_batch, fitting)
-    return _whole(max(min(fitting, -(-count // _MIN_SHARDS)), least), spec.micro_batch)
-
-
-def _whole(items: int, micro_batch: int) -> int:
-    return -(-items // micro_batch) * micro_batch
 
 
 def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:

@@ -130,8 +130,8 @@ class Looker:
         """What the user has to know about the pictures that are compared with."""
         if self._split == "train":
             self.note = (
-                f"{held_out} held-out images are fewer than {MIN_IMAGES}, so samples are compared "
-                "with training images and a model that copies them seems good"
+                f"{held_out} held-out {dataset.title} are fewer than {MIN_IMAGES}, so samples are "
+                f"compared with training {dataset.title} and a model that copies them seems good"
             )
 
     @torch.no_grad()

@@ -71,14 +71,13 @@ class _Run:
                 f"batch_size {spec.batch_size} cannot be divided by {group.world} workers x "
                 f"accumulate {spec.accumulate}; choose a multiple"
             )
-        self.spec, self.group, self.device = spec, group, training_device()
-        self.notice = notice
-        self.dataset, self.config = dataset, model_config(spec, dataset)
-        self.view = view_of(dataset)
-        make_learner = learner_of(spec)
+        self.spec, self.group, self.notice = spec, group, notice
+        self.config, self.view = model_config(spec, dataset), view_of(dataset)
+        self.dataset, self.device = dataset, training_device()
+        made = learner_of(spec)
         checkpoint.claim(spec, dataset.digest)
         torch.manual_seed(spec.seed)
-        self.learner: Learner = make_learner(spec, self.config, self.device, group)
+        self.learner: Learner = made(spec, self.config, self.device, group)
         self.ema = Ema(self.learner.published, spec.ema_half_life_images)
         self.sheet = SampleSheet(self.config, spec.seed, self.device)
         per_worker = spec.batch_size // group.world

@@ -61,22 +61,23 @@ def check_fitting(spec: TrainSpec, dataset: Dataset) -> None:
 
 
 def untrained_note(config: ModelConfig) -> str:
-    """What the user has to know about labels without training pictures; "" if there are none."""
+    """What the user has to know about labels without training items; "" if there are none."""
     if not (config.conditional and config.untrained):
         return ""
+    title = MODALITIES[config.modality].title
     return (
-        f"no training images of {listed(config.untrained)}: they remain labels of the model, but "
+        f"no training {title} of {listed(config.untrained)}: they remain labels of the model, but "
         "are made only when they are named"
     )
 
 
 def check_enough(dataset: Dataset) -> None:
-    """Raises DataError when no model can be learnt from so few pictures."""
-    images = dataset.counts.get("train", 0)
-    if images < MIN_IMAGES:
+    """Raises DataError when no model can be learnt from so few items."""
+    items = dataset.counts.get("train", 0)
+    if items < MIN_IMAGES:
         raise DataError(
-            f"{dataset.uri}: {images} training images; training needs at least {MIN_IMAGES}, and "
-            "a few hundred for varied results"
+            f"{dataset.uri}: {items} training {dataset.title}; training needs at least "
+            f"{MIN_IMAGES}, and a few hundred for varied results"
         )
 
 
@@ -113,9 +114,10 @@ def begun(out: str) -> Json | None:
 def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
     """The part of a model card that only training knows: the data and the recipe, in Markdown."""
     licence = f", licence {dataset.licence}" if dataset.licence else ""
+    items = f"{dataset.counts.get('train', 0):,} {dataset.title}"
     return (
-        f"Trained on {dataset.counts.get('train', 0):,} images of `{dataset.source}`{licence} "
-        f"for {metrics['steps']:,} steps of {spec.batch_size} images in "
+        f"Trained on {items} of `{dataset.source}`{licence} "
+        f"for {metrics['steps']:,} steps of {spec.batch_size} {dataset.title} in "
         f"{metrics['train_seconds']:,.0f} s on {metrics['workers']} worker(s) "
         f"({metrics['device']}).\n\n{_reasons(spec)}```yaml\n{dump(spec)}```\n"
     )

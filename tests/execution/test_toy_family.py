@@ -25,25 +25,25 @@ TEXTS = ["hello", "grüße", "hello world"]
 
 @pytest.fixture(scope="module")
 def toy() -> Iterator[ModelVersion]:
-    before = dict(FAMILIES), dict(CONDITIONS)
+    families, conditions = dict(FAMILIES), dict(CONDITIONS)
     from tests.families import toy as module
 
     FAMILIES["stripes"], CONDITIONS["text"] = module.STRIPES, module.Text()
     try:
         yield module.publish(ModelStore())
     finally:
-        for there, entries in zip((FAMILIES, CONDITIONS), before, strict=True):
-            for name in there.keys() - entries.keys():
-                del there[name]
+        for name in FAMILIES.keys() - families.keys():
+            del FAMILIES[name]
+        for name in CONDITIONS.keys() - conditions.keys():
+            del CONDITIONS[name]
 
 
 def made(out: Path, version: ModelVersion, **fields: Any) -> list[bytes]:
     asked = {"model": version.ref, "out": str(out), "count": 40, "micro_batch": 8, "seed": 3}
     asked |= {"conditions": {"text": TEXTS}, "tilt": 0.5, "shard_items": 8}
     generate.run(GenerateSpec.model_validate(asked | fields))
-    found = read.items(
-        str(out), commit.read_job(str(out)), commit.read_records(str(out)), range(40)
-    )
+    place = str(out)
+    found = read.items(place, commit.read_job(place), commit.read_records(place), range(40))
     return [found[at] for at in range(40)]
 
 

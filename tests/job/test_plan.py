@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.errors import JobError
+from aigc.job.formats import shard_items
 from aigc.job.keys import ATTEMPT
-from aigc.job.plan import Job, Range, keys_at, shard_items
+from aigc.job.plan import Job, Range, keys_at
 from aigc.specs import Gates, GenerateSpec
 from tests.models_for_tests import tiny_config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from aigc.data.dataset import Dataset, open_dataset
+from aigc.data.opening import open_source
 from aigc.data.prepare import prepare
-from aigc.errors import SpecError
+from aigc.errors import JobError, SpecError
 from aigc.evaluation import evaluate
 from aigc.families.protocol import Encodes, InferenceConfig, Scores
 from aigc.generation.engine import Engine
@@ -64,7 +66,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> str:
         source=str(folder / "raw"), out=str(folder / "data"), seconds=0.25, rate=RATE,
         test_fraction=0.25, near_duplicates="keep",
     )  # fmt: skip
-    prepare(spec)
+    prepare(spec, open_source(spec))
     return spec.out
 
 
@@ -103,9 +105,11 @@ def _reads_sounds(engine: Engine, dataset: Dataset, result: TrainResult) -> None
 
 def test_a_run_of_sounds_resumes_to_the_same_bits(sounds: str, tmp_path: Path) -> None:
     whole = trained(sounds, tmp_path / "whole", VAE)
-    part = tiny_spec(sounds, tmp_path / "part", model=VAE, steps=3)
-    train(part)
-    resumed = train(part.model_copy(update={"steps": 6}))
+    part = tiny_spec(sounds, tmp_path / "part", model=VAE, steps=6)
+    asked = itertools.count()
+    with pytest.raises(JobError, match="stopped at step 3"):
+        train(part, stop=lambda: next(asked) >= 3)
+    resumed = train(part)
     assert all(torch.equal(value, resumed.tensors[name]) for name, value in whole.tensors.items())
 
 

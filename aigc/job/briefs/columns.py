@@ -17,7 +17,7 @@ from aigc.errors import SpecError, listed
 from aigc.job.briefs.fields import BRIEF_FIELDS
 from aigc.job.briefs.table import COMMON
 from aigc.job.briefs.values import header_name
-from aigc.job.briefs.words import COUNTED, COUNTING, FILLING, MEANT, OTHER_WORDS, SURE
+from aigc.job.briefs.words import COUNTED, COUNTING, FILLING, MEANT, ONE, OTHER_WORDS, SURE
 from aigc.modalities import Delivery
 from aigc.specs import BriefColumns, GenerateSpec
 
@@ -203,7 +203,7 @@ def _counts(words: Sequence[str]) -> bool:
     found = {*words}
     if not found & COUNTING or not found <= COUNTING | COUNTED | FILLING | {"how"}:
         return False
-    single = words[0] in COUNTING and words[-1] in ("image", "img", "picture", "pic")
+    single = words[0] in COUNTING and words[-1] in ONE
     return single or bool(found & COUNTED)
 
 

@@ -42,6 +42,8 @@ COUNTED = {
     *("outputs",),
 }
 """`number of images`, `images wanted`, `n_samples` ask for a count; `item number` does not."""
+ONE = ("image", "img", "picture", "pic")
+"""With a counting word in front, they ask for a count too: `per image`."""
 OTHER_WORDS = {
     *("code", "codes", "weight", "eight", "feed", "need", "send", "seen", "seem", "deed", "weed"),
     *("reed", "heed", "sees", "seek", "shed", "sled", "sued", "speed", "steed", "county", "court"),

@@ -55,12 +55,16 @@ def _is_mpeg_frame(data: bytes) -> bool:
 
 
 def _has_cut_chunk(data: bytes, order: str) -> bool:
-    """Of RIFF and IFF: chunks of a name of 4 bytes, a size of 4, and so many bytes, made even."""
-    at = 12
+    """Of RIFF and IFF: chunks of a name of 4 bytes, a size of 4, and so many bytes, made even.
+    Files of RF64 (EBU Tech 3306) have the size of their data in a chunk before it."""
+    at, long_size = 12, 0
     while at + 8 <= len(data):
         name = data[at : at + 4]
         size = int(struct.unpack_from(f"{order}I", data, at + 4)[0])
+        if name == b"ds64" and at + 24 <= len(data):
+            long_size = int(struct.unpack_from(f"{order}Q", data, at + 16)[0])
         if name in (b"data", b"SSND"):
+            size = long_size or size
             return size not in _UNKNOWN and at + 8 + size > len(data)
         at += 8 + size + size % 2
     return True

@@ -47,8 +47,10 @@ def _plane(sound: npt.NDArray[np.int16]) -> Planes:
     frames = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)[starts]
     waves = np.fft.rfft(frames * np.hanning(window), axis=-1)
     power = (waves.real**2 + waves.imag**2).mean(axis=1) / (np.hanning(window).sum() / 2) ** 2
-    decibels = 10 * np.log10(np.maximum(power @ _bands(window).T, _LEAST_POWER))
-    levels: Planes = np.rint((decibels / _RANGE_DB + 1).clip(0, 1) * 255).T
+    # Without BLAS, whose threads cost more than so small a product and whose sums vary with them.
+    in_bands = np.einsum("tb,kb->kt", power, _bands(window))
+    decibels = 10 * np.log10(np.maximum(in_bands, _LEAST_POWER))
+    levels: Planes = np.rint((decibels / _RANGE_DB + 1).clip(0, 1) * 255)
     return levels
 
 

@@ -68,8 +68,14 @@ class MelPictures:
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     def restored(self, pictures: Tensor) -> Tensor:
-        """(N, C, 64, columns) to (N, C, T); a row that is not finite stays so."""
-        return torch.cat([self._restored(rows) for rows in self._parts(pictures.float())])
+        """(N, C, 64, columns) to (N, C, T); a row that is not finite stays so.
+
+        Rows that repeat the last one, with which micro-batches are filled up, are made once.
+        """
+        count = _without_repeats(pictures)
+        parts = self._parts(pictures[:count].float())
+        made = torch.cat([self._restored(rows) for rows in parts])
+        return torch.cat([made, made[-1:].expand(len(pictures) - count, -1, -1)])
 
     def _pictures(self, tensors: Tensor) -> Tensor:
         mel = _filters(self.window, self.rate_hz)[0].to(tensors.device)
@@ -112,6 +118,14 @@ class MelPictures:
         each = self.channels * (self.window // 2 + 1) * self.columns
         rows = max(1, _AT_ONCE // each)
         return iter(torch.split(tensors, rows)) if len(tensors) else iter([tensors])
+
+
+def _without_repeats(rows: Tensor) -> int:
+    """The number of rows up to the first of those that are all equal to the last one."""
+    if len(rows) < 2:
+        return len(rows)
+    changes = (rows[1:] != rows[:-1]).flatten(1).any(1).nonzero()
+    return 1 if not len(changes) else int(changes[-1]) + 2
 
 
 def _with_phases(magnitudes: Tensor, sizes: MelPictures) -> Tensor:

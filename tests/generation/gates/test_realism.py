@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from aigc.evaluation.features import efficientnet_lite0
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError
@@ -13,7 +12,9 @@ from aigc.families.protocol import Scores, Tensors
 from aigc.generation.gates import realism
 from aigc.generation.gates.realism import ByDensity, ByModel
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES
 from aigc.modalities.image import to_network
+from aigc.modalities.image.features import efficientnet_lite0
 from tests.generation.gates.pictures import chosen, loaded, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
 
@@ -24,7 +25,7 @@ TENSORS = tiny_tensors(CONFIG)
 def by_model(config: ModelConfig, tensors: Tensors) -> ByModel:
     generator = loaded(config, tensors)
     assert isinstance(generator, Scores)
-    return ByModel(generator)
+    return ByModel(generator, MODALITIES["image"].learning)
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,8 @@ def test_full_scale_is_clipped_and_not_wrapped() -> None:
     stereo = torch.zeros(2, 2, 7)
     stereo[1, 1, 3] = 0.25
     items = AUDIO.items(stereo).numpy()
-    assert (items.shape, items.dtype) == ((2, 7, 2), np.int16)
+    assert items.shape == (2, 7, 2)
+    assert items.dtype == np.int16
     assert items[1, 3].tolist() == [0, 8192]
     square = np.where(np.arange(SAMPLES) // 40 % 2, 32767, -32768).astype(np.int16)[None, :, None]
     asked = form(rate=44_100)
@@ -191,7 +192,7 @@ def test_a_sound_is_seen_and_played() -> None:
     looks = [AUDIO.look(sound, asked, 256) for sound in sounds]
     assert looks[0].shape == looks[1].shape
     assert looks[0].shape[2] == 3
-    assert not np.array_equal(*looks)
+    assert not np.array_equal(looks[0], looks[1])
     assert max(AUDIO.look(sounds[0], asked, 40).shape[:2]) <= 40
     page = AUDIO.element(AUDIO.encode(sounds, asked, wanted)[0], asked, wanted, 'a "b"')
     assert 'src="data:audio/flac;base64,' in page

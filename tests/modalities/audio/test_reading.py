@@ -53,6 +53,19 @@ def test_what_is_there_of_a_cut_file_can_be_kept(kind: str) -> None:
     assert 0.1 * len(wave) < len(kept.samples) < len(wave)
 
 
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("ogg", "OPUS"), ("wavex", "PCM_24"), ("rf64", "PCM_16"), ("wav", "DOUBLE"), ("wav", "ULAW")],
+)
+def test_other_kinds_of_these_formats_are_read_and_their_ends_checked(
+    kind: str, subtype: str
+) -> None:
+    data = encoded(hit(2, 1.0, 48_000), kind, 48_000, subtype=subtype)
+    assert len(reading.read(data, spec()).samples) == pytest.approx(48_000, abs=700)
+    with pytest.raises(RejectError, match="cut off"):
+        reading.read(data[:-100], spec())
+
+
 def test_a_wav_file_that_was_written_into_a_pipe_is_whole() -> None:
     data = bytearray(encoded(hit(3)))
     at = data.index(b"data") + 4
