@@ -117,3 +117,22 @@ def node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) ->
 
 def sizes(found: Mapping[str, Any]) -> dict[str, list[Any]]:
     return {each["name"]: each["shape"] for each in found["inputs"]}
+
+
+class Sounds(nn.Module):
+    """Class-conditional sounds of one channel, values in -1..1."""
+
+    samples = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(len(CLASSES), 8)
+        self.root = nn.Linear(DIM + 8, 8 * 8)
+        self.layer = nn.ConvTranspose1d(8, 1, 64, 64)
+        generator = torch.Generator().manual_seed(2)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=0.3, generator=generator)
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        hidden = self.root(torch.cat([z, self.embed(label)], 1)).reshape(-1, 8, 8)
+        return torch.tanh(self.layer(hidden))

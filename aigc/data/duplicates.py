@@ -81,11 +81,8 @@ def near(rows: DuplicateRows, alive: Ints, spec: PrepareSpec, load: Load) -> lis
     gone = np.ones(len(rows.phash), bool)
     gone[alive] = False
     found: list[Duplicate] = []
-    for pairs in _slabs(_candidates(rows, alive, gone, spec), spec):
-        undecided = ~(gone[pairs[0]] | gone[pairs[1]])
-        earlier, later = pairs[0][undecided], pairs[1][undecided]
-        if not len(earlier):
-            continue
+    for pairs in _slabs(_candidates(rows, alive, gone, spec), gone, spec):
+        earlier, later = pairs
         close = _distances(earlier, later, load, source_of(spec))
         below = (close < spec.near_duplicate_rmse) & (close > 0)
         alike = (earlier[below].tolist(), later[below].tolist(), close[below].tolist())
@@ -187,18 +184,26 @@ def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt
     return bits
 
 
-def _slabs(candidates: Iterator[Pairs], spec: PrepareSpec) -> Iterator[Pairs]:
-    """The same pairs, as many at a time as have items that fit into memory together."""
+def _slabs(
+    candidates: Iterator[Pairs], gone: npt.NDArray[np.bool_], spec: PrepareSpec
+) -> Iterator[Pairs]:
+    """The same pairs without those of rows that are `gone` by then, as many at a time as have items
+    that fit into memory together."""
     step = max(1, _SLAB_BYTES // (2 * 16 * source_of(spec).item(spec).size_bytes))
-    earlier, later = np.empty((2, 0), np.int64)
-    for more_earlier, more_later in candidates:
-        earlier = np.concatenate([earlier, more_earlier])
-        later = np.concatenate([later, more_later])
-        while len(earlier) >= step:
-            yield earlier[:step], later[:step]
-            earlier, later = earlier[step:], later[step:]
-    if len(earlier):
-        yield earlier, later
+    waiting: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64))
+    for more in candidates:
+        joined = np.concatenate([waiting[0], more[0]]), np.concatenate([waiting[1], more[1]])
+        waiting = _undecided(joined, gone)
+        while len(waiting[0]) >= step:
+            yield waiting[0][:step], waiting[1][:step]
+            waiting = _undecided((waiting[0][step:], waiting[1][step:]), gone)
+    if len(waiting[0]):
+        yield waiting
+
+
+def _undecided(pairs: Pairs, gone: npt.NDArray[np.bool_]) -> Pairs:
+    keep = ~(gone[pairs[0]] | gone[pairs[1]])
+    return pairs[0][keep], pairs[1][keep]
 
 
 def _distances(earlier: Ints, later: Ints, load: Load, source: Source) -> npt.NDArray[np.float64]:

@@ -36,7 +36,7 @@ _BODY_S = 10
 _RAYS_PORT = "9101"
 """Where nothing says otherwise."""
 _ORIGIN = re.compile(r"\*|[A-Za-z0-9.:/_-]+")
-_PICTURES = "path_beg /v1/images/ /v1/latents/"
+_PICTURES = "path_beg /v1/images/ /v1/items/ /v1/latents/"
 
 _WATCHED_BY_US = (
     "http-request set-header x-request-disconnect-disabled ?1",

@@ -21,7 +21,7 @@ from aigc.distributed.haproxy_guard import ConfigEdit
 
 REQUEST_S = 300
 """The longest that a request may take."""
-_ONCE = "if !METH_GET !{ path_beg /v1/images/ /v1/latents/ }"
+_ONCE = "if !METH_GET !{ path_beg /v1/images/ /v1/items/ /v1/latents/ }"
 _NO_ROUTE = "if { status 404 } { res.hdr(content-type) -m beg text/plain }"
 """Ray's proxy says so where there is no application; the endpoint's own errors are JSON."""
 _HEAD_S = 10

@@ -46,9 +46,11 @@ _ROUTES = (
     *("/v1/images/generations", "/v1/images/variations", "/v1/images/edits", "/v1/latents/walk"),
     *("/v1/models", "/v1/sets", "/healthz", "/readyz", "/metrics", "/", "/docs", "/openapi.json"),
 )
-_PICTURES = ("/v1/images/", "/v1/latents/")
+_MADE = ("/v1/images/", "/v1/items/", "/v1/latents/")
 """What is made: the calls that a replica is busy with."""
-_FOLDERS = ("/v1/models/", "/v1/images/", "/v1/sets/", "/studio/")
+_FOLDERS = ("/v1/models/", "/v1/images/", "/v1/items/", "/v1/sets/", "/studio/")
+_SIGNED = ("/v1/images/", "/v1/items/")
+"""Whose addresses may be signed."""
 _GONE = 499
 """The client left before the answer: nginx's number for it, in the log and metrics only."""
 
@@ -83,7 +85,7 @@ class Admission:
         headers = Headers(scope=scope)
         seen = Seen(self._request_id(headers), scope["method"], scope["path"])
         scope[SEEN] = seen
-        pictures = seen.path.startswith(_PICTURES)
+        pictures = seen.path.startswith(_MADE)
         self._in_flight[pictures] += 1
         try:
             noting = _noting(send, seen, self._settings.adds_id)
@@ -139,7 +141,7 @@ class Admission:
         path = seen.path
         if path in _OPEN or path.startswith(_OPEN_FOLDER):
             return
-        pictures, settings = path.startswith(_PICTURES), self._settings
+        pictures, settings = path.startswith(_MADE), self._settings
         most = settings.max_in_flight if pictures else settings.max_others
         if self._in_flight[pictures] > most:
             raise OverloadedError(
@@ -167,10 +169,10 @@ def _needed(path: str) -> str | None:
 
 
 def _is_signed(scope: Scope, headers: Headers) -> bool:
-    """Whether a picture is asked for by an address that says itself who may open it."""
+    """Whether an item is asked for by an address that says itself who may open it."""
     return (
         scope["method"] in ("GET", "HEAD")
-        and scope["path"].startswith("/v1/images/")
+        and scope["path"].startswith(_SIGNED)
         and "authorization" not in headers
         and signing.is_signed(scope["query_string"])
     )

@@ -85,7 +85,8 @@ def _calls(service: Service, images: Images, rate_limiter: RateLimiter) -> list[
         Route("/v1/images/variations", images.variations, methods=["POST"]),
         Route("/v1/images/edits", images.edits, methods=["POST"]),
         Route("/v1/latents/walk", images.walk, methods=["POST"]),
-        Route("/v1/images/{ref}/{label:path}/{seed}/{file}", items.get),
+        Route("/v1/images/{ref}/{label:path}/{seed}/{file}", items.image),
+        Route("/v1/items/{ref}/{condition:path}/{seed}/{file}", items.get),
         Route("/v1/models", models.all),
         Route("/v1/models/{id}", models.one),
     ]

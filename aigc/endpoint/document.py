@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import BaseModel
 
 from aigc import __version__
 from aigc.endpoint.items import ItemQuery
 from aigc.endpoint.schemas import ERROR, IMAGES, ITEM, MODEL, SET, TEXT
 from aigc.endpoint.sets import ItemsQuery
+from aigc.modalities import MODALITIES
+from aigc.modalities.delivery import CODEC
 from aigc.service.bodies import Edit, Variation, Walk
+from aigc.service.item_formats import KnobQuery, suffixes
 from aigc.service.sets import FILES
 from aigc.service.settings import ServiceSettings
 from aigc.service.signing import PARAMETERS
@@ -72,6 +77,14 @@ def _paths(forms: Json) -> Json:
         },
         "/v1/images/{ref}/{label}/{seed}/{file}": {
             "get": _call("One item, permanently", None, {"200": _picture(), **_KEPT}, _address())
+        },
+        "/v1/items/{ref}/{condition}/{seed}/{file}": {
+            "get": _call(
+                "One item of any kind of content, permanently",
+                None,
+                {"200": _item(), **_KEPT},
+                _item_address(),
+            )
         },
         "/v1/models": {"get": _call("Served models", None, {"200": _list_of("Model")})},
         "/v1/models/{id}": {
@@ -197,6 +210,34 @@ def _address() -> list[Json]:
         *_in_query(query),
         *_in_query({name: TEXT | {"description": _SIGNED} for name in PARAMETERS}),
     ]
+
+
+def _item_address() -> list[Json]:
+    deliveries = [modality.delivery for modality in MODALITIES.values()]
+    ends = "|".join(re.escape(end) for delivery in deliveries for end in suffixes(delivery))
+    columns = {
+        column.name: {"type": "integer", "minimum": column.least, "maximum": column.most}
+        for delivery in deliveries
+        for column in delivery.columns
+        if column != CODEC
+    }
+    return [
+        _in_path("ref", TEXT | {"description": "name@version; a name alone is redirected."}),
+        _in_path("condition", TEXT | {"description": "_ for models without conditions."}),
+        _in_path("seed", {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}),
+        _in_path("file", {"type": "string", "pattern": rf"^[0-9]{{1,15}}({ends})$"}),
+        *_in_query(KnobQuery.model_json_schema()["properties"] | columns),
+        *_in_query({name: TEXT | {"description": _SIGNED} for name in PARAMETERS}),
+    ]
+
+
+def _item() -> Json:
+    kinds = {
+        modality.delivery.codecs[codec].media_type
+        for modality in MODALITIES.values()
+        for codec in suffixes(modality.delivery).values()
+    }
+    return {"description": "The file.", "content": {kind: {} for kind in sorted(kinds)}}
 
 
 def _in_query(properties: Json) -> list[Json]:

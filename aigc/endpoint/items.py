@@ -1,10 +1,15 @@
-"""One item's permanent address: GET /v1/images/{name}@{version}/{label}/{seed}/{index}.png."""
+"""One item's permanent address.
+
+GET /v1/items/{name}@{version}/{condition}/{seed}/{index}{suffix} for items of any modality, and
+GET /v1/images/{name}@{version}/{label}/{seed}/{index}.png for images.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,10 +20,10 @@ from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
 from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
-from aigc.modalities.image import MIME
 from aigc.service import render_requests, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
+from aigc.service.item_formats import codec_of, delivery_of, format_of_query
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.quota import RateLimiter
 from aigc.service.render_requests import RenderRequest
@@ -29,7 +34,8 @@ _CODECS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 _FILE = re.compile(r"([0-9]{1,16})\.(png|jpg|jpeg|webp)")
 _NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 _SEED = re.compile(r"[0-9]{1,19}")
-_FOLDER = b"/v1/images/"
+_NUMBER = re.compile(r"([0-9]{1,16})(\..{1,20})")
+_IMAGES, _ITEMS = b"/v1/images/", b"/v1/items/"
 _FOREVER = "max-age=31536000, immutable"
 
 
@@ -46,11 +52,23 @@ class Items:
         self._service, self._rate_limiter = service, rate_limiter
 
     async def get(self, request: Request) -> Response:
+        """An item of any modality."""
+        return await self._answer(request, _ITEMS, self._order)
+
+    async def image(self, request: Request) -> Response:
+        return await self._answer(request, _IMAGES, self._order_of_image)
+
+    async def _answer(
+        self,
+        request: Request,
+        folder: bytes,
+        order_of: Callable[[Request, LoadedModel], RenderRequest],
+    ) -> Response:
         ref = request.path_params["ref"]
         loaded = await self._service.model(ref)
         if ref != loaded.version.ref:
-            return _to_version(request, loaded.version.ref)
-        order = self._order(request, loaded)
+            return _to_version(request, loaded.version.ref, folder)
+        order = order_of(request, loaded)
         tag = _tag(order)
         seen: Seen = request.scope[SEEN]
         whose = "private" if seen.key else "public"
@@ -65,14 +83,19 @@ class Items:
             await charge.take(1)
             with self._service.ticket(order) as ticket:
                 files = await answers.made(request, ticket)
-        return Response(files[0], media_type=MIME[order.work.format.codec], headers=kept)
+        kind = delivery_of(loaded).codecs[order.work.format.codec]
+        return Response(files[0], media_type=kind.media_type, headers=kept)
 
     def _order(self, request: Request, loaded: LoadedModel) -> RenderRequest:
+        index, suffix = _numbered(request.path_params["file"])
+        codec = codec_of(loaded, suffix)
+        wanted, asked = format_of_query(loaded, codec, _query(request), self._service.settings)
+        seed, wish = _seed(request.path_params["seed"]), request.path_params["condition"]
+        return render_requests.item(loaded, wish, seed, index, asked, wanted)
+
+    def _order_of_image(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, codec = _file(request.path_params["file"])
-        said = single(request.query_params.multi_items())
-        query = parse_form(
-            ItemQuery, {k: v for k, v in said.items() if k not in signing.PARAMETERS}
-        )
+        query = parse_form(ItemQuery, _query(request))
         settings = self._service.settings
         wanted = render_requests.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
@@ -96,6 +119,20 @@ def _matches(header: str | None, tag: str) -> bool:
     return tag in tags or tags == ["*"]
 
 
+def _query(request: Request) -> dict[str, Any]:
+    """Without what signs the address."""
+    said = single(request.query_params.multi_items())
+    return {name: value for name, value in said.items() if name not in signing.PARAMETERS}
+
+
+def _numbered(name: str) -> tuple[int, str]:
+    """An item's index and the end of its name."""
+    found = _NUMBER.fullmatch(name)
+    if found is None or int(found[1]) >= 2**53:
+        raise NotFoundError(f"{name[:40]}: expected an index and the suffix of a file")
+    return int(found[1]), found[2]
+
+
 def _file(name: str) -> tuple[int, str]:
     found = _FILE.fullmatch(name)
     if found is None or int(found[1]) >= 2**53:
@@ -111,11 +148,11 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _to_version(request: Request, ref: str) -> Response:
+def _to_version(request: Request, ref: str, folder: bytes) -> Response:
     """A name or an alias moves; what it stands for now does not. The address is relative: only the
     proxies in front know under which scheme, host and folder they were asked."""
     raw: bytes = request.scope["raw_path"]
-    _, _, item = raw.partition(_FOLDER)[2].partition(b"/")
+    _, _, item = raw.partition(folder)[2].partition(b"/")
     query: bytes = request.scope["query_string"]
     up = "../" * (item.count(b"/") + 1)
     there = f"{up}{quote(ref, safe='@')}/{item.decode('latin-1')}"

@@ -7,7 +7,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aigc.families.config import ModelConfig
+from aigc.modalities import MODALITIES
 from aigc.service.errors import NotFoundError, UnhealthyModelError
+from aigc.service.item_formats import suffixes
 from aigc.service.loaded_model import LoadedModel, expected_abilities
 from aigc.service.served_models import ServedModel
 from aigc.service.service import Service
@@ -70,9 +73,9 @@ def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSet
         "family": config.architecture.family,
         "labels": list(config.labels) if config.conditional else [],
         "untrained": list(config.untrained) if config.conditional else [],
-        "width": config.width,
-        "height": config.height,
-        "channels": config.channels,
+        "modality": config.modality,
+        **_sizes(config),
+        "suffixes": list(suffixes(MODALITIES[config.modality].delivery)),
         "latent_dim": config.latent_dim,
         "can": able,
         "limits": {
@@ -84,6 +87,11 @@ def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSet
         "figures": {} if loaded is None else loaded.figures,
         "loaded": loaded is not None,
     }
+
+
+def _sizes(config: ModelConfig) -> Json:
+    """Of an item as the model makes it, in the fields of its modality."""
+    return {name: getattr(config, name) for name in config.learning.sizes.model_fields}
 
 
 def _answer(value: Json) -> Response:

@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def read_labels(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     names = text.split(",")
-    if storage.exists(text):
+    if storage.is_s3(text) or Path(text).is_file():
         names = _text(text).splitlines()
     found = tuple(name for name in map(class_name, names) if name)
     if not found:

@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from aigc import storage
-from aigc.conditions import CONDITIONS, Schedule
-from aigc.errors import SpecError, StoreError, listed
+from aigc.errors import SpecError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Device
+from aigc.job.asked import sampling_of, schedules_of
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
 from aigc.job.form import form_of
@@ -19,7 +19,7 @@ from aigc.job.formats import shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range
 from aigc.output import commit
-from aigc.specs import GenerateSpec, build
+from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 
@@ -111,22 +111,6 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
     if rejects:
         storage.write_bytes(storage.join(out, "rejects.jsonl"), rejects_bytes(rejects))
     storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
-
-
-def schedules_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, Schedule]:
-    """What items are asked to be, by condition. Raises SpecError."""
-    asked = spec.asked
-    for name in asked:
-        if name not in config.takes:
-            there = listed([CONDITIONS[taken].title for taken in config.takes]) or "none"
-            title = CONDITIONS[name].title if name in CONDITIONS else f"conditions.{name}"
-            raise SpecError(f"{title}: this model has none; leave {title} out (it takes: {there})")
-    return {name: CONDITIONS[name].schedule(asked.get(name), config) for name in config.takes}
-
-
-def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:
-    """The knobs of the model's family. Raises SpecError."""
-    return build(config.family.sampling, dict(spec.sampling)).model_dump()
 
 
 def probe_keys(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:

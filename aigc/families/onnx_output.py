@@ -23,7 +23,8 @@ _LAYOUTS: dict[bool, dict[int, tuple[Layout, ...]]] = {
 """Of images and of sounds, by the number of axes."""
 _CHANNELS = {False: (1, 3), True: (1, 2)}
 _EXPECTED = {
-    False: "images N×C×H×W or N×H×W×C with 1 or 3 channels, or N×H×W",
+    False: "images N×C×H×W or N×H×W×C with 1 or 3 channels, or N×H×W; give --rate HZ if they are "
+    "sounds",
     True: "sounds N×C×T or N×T×C with 1 or 2 channels, or N×T",
 }
 _SLACK = 0.02
@@ -61,7 +62,9 @@ def layout_of(shape: tuple[int, ...], asked: str | None, *, sounds: bool = False
 
 
 def _has_channels(shape: tuple[int, ...], layout: Layout, channels: tuple[int, ...]) -> bool:
-    return "C" not in layout or shape[layout.index("C")] in channels
+    if "C" not in layout:
+        return min(shape[1:]) > max(_CHANNELS[True])  # else that axis is the channels of sounds
+    return shape[layout.index("C")] in channels
 
 
 def range_of(values: Array, asked: str | None, *, sounds: bool = False) -> tuple[float, float]:

@@ -54,7 +54,7 @@ def import_package(
             f"{name}: refused: {error}; compute each row alone, or in an order that does not "
             "depend on its place"
         ) from None
-    package = held or "no distribution; files next to each other"
+    package = held or "not part of an installed distribution"
     return config, ImportNotes(notes.sample, notes.facts | {"package": package}, notes.remarks)
 
 

@@ -29,7 +29,7 @@ from aigc.isolated.frames import Array
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
 """Variables of the environment that the process may see."""
 _CHILD = Path(__file__).with_name("child.py")
-_OPEN_S, _RUN_S, _END_S = 120.0, 600.0, 5.0
+_OPEN_S, _RUN_S, _END_S = 300.0, 600.0, 5.0
 
 
 class GraphProcess:

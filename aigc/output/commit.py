@@ -16,7 +16,7 @@ from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.job.briefs import Briefs
 from aigc.job.plan import Job, Range
-from aigc.output.files import FOLDERS
+from aigc.output.files import folders
 from aigc.output.records import (
     COMPACT_AT,
     commit,
@@ -59,7 +59,7 @@ __all__ = [
 
 LOST_RECORD = "delete manifest.json and run the same command again"
 """What helps a set that was finished and has lost a record since."""
-_OWN = ("data", *FOLDERS, "_rounds", "_records", "batch_output.jsonl", "batch_errors.jsonl")
+_OWN = ("data", "_rounds", "_records", "batch_output.jsonl", "batch_errors.jsonl")
 """Where a job writes files, other than whole ones, at its place."""
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
@@ -212,7 +212,7 @@ def withdraw(out: str) -> bool:
     begin there; False when it has one."""
     if read_records(out):
         return False
-    for folder in ("_rounds", "data", *FOLDERS, "_records"):
+    for folder in ("_rounds", "data", *folders(), "_records"):
         storage.delete_tree(storage.join(out, folder))
     for uri in (briefs_uri(out), storage.join(out, "rejects.jsonl"), job_uri(out)):
         storage.delete(uri)
@@ -278,6 +278,6 @@ def remove_unfinished(out: str, older_than_s: float = 0) -> int:
     Files of others below `out`, which may be a whole bucket, are left alone.
     """
     records = storage.join(out, "_records")
-    return storage.remove_unfinished(out, older_than_s, _OWN) + storage.remove_unfinished(
-        records, older_than_s, ("packed",)
-    )
+    return storage.remove_unfinished(
+        out, older_than_s, (*_OWN, *folders())
+    ) + storage.remove_unfinished(records, older_than_s, ("packed",))

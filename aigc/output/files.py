@@ -28,8 +28,6 @@ from aigc.output import items, parquet
 from aigc.threads import each
 
 FILE = "file"
-FOLDERS = {modality.delivery.folder for modality in MODALITIES.values()}
-"""Where items lie in a set of single files: `images`."""
 _INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())]
 _FOLDER_ITEMS = 10_000
 _MOST_NAME_BYTES = 255
@@ -73,6 +71,11 @@ def open_writer(
     storage.sync(out)
 
 
+def folders() -> set[str]:
+    """Where items of any modality lie in a set of single files: `images`."""
+    return {modality.delivery.folder for modality in MODALITIES.values()}
+
+
 def require_names(out: str, job: Job, briefs: Briefs | None) -> None:
     """Raises SpecError when an item of `job` would have a name that no disk or store takes."""
     if job.writer != "files" or not job.names:
@@ -98,7 +101,7 @@ def read_files(out: str, names: Sequence[str]) -> list[bytes]:
         StorageError: one is not there, or the index names a file outside the set.
     """
     for name in names:
-        if name.split("/")[0] not in FOLDERS or ".." in name.split("/"):
+        if name.split("/")[0] not in folders() or ".." in name.split("/"):
             raise StorageError(f"{out}: its index names a file outside the set, {name[:80]!r}")
     uris = [storage.join(out, name) for name in names]
     return each(storage.read_bytes, uris, _threads(out))

@@ -6,6 +6,7 @@ from math import lcm
 
 import numpy as np
 
+from aigc.conditions import CONDITIONS
 from aigc.job.briefs import Briefs
 from aigc.job.plan import Job
 from aigc.output import commit
@@ -40,8 +41,9 @@ def _runs(briefs: Briefs) -> dict[tuple[str, int], Run]:
     names = ("brief_id", "seed", "label_pattern", "first_index", "count")
     rows = zip(*(briefs.table[name].to_pylist() for name in names), strict=True)
     none = np.empty(0, np.int64)
+    codes = [CONDITIONS[briefs.condition].codes(pattern) for pattern in briefs.patterns]
     return {
-        (brief, seed): (briefs.patterns[at] if briefs.patterns else none, first, first + count)
+        (brief, seed): (codes[at] if codes else none, first, first + count)
         for brief, seed, at, first, count in rows
     }
 

@@ -12,10 +12,11 @@ import { Problems } from "./problems.js";
 import { offer } from "./selection.js";
 import { Sets } from "./sets.js";
 import { Settings } from "./settings.js";
+import { Sounds } from "./sounds.js";
 import { Vary } from "./vary.js";
 import { Walk } from "./walk.js";
 
-const VIEWS = ["samples", "walk", "vary", "kept", "sets"];
+const VIEWS = ["samples", "walk", "vary", "sounds", "kept", "sets"];
 const settings = new Settings(refresh);
 const on = { open, select, keep, kept: (item) => kept.has(item) };
 const galleries = {
@@ -29,6 +30,7 @@ const look = new Look(on);
 const dialogs = new Dialogs(code, newKey);
 const problems = new Problems(() => dialogs.openKey());
 const sets = new Sets(galleries.sets, () => settings.models, (work) => guard("sets", work));
+const sounds = new Sounds((work) => guard("sounds", work));
 const walk = new Walk((work) => guard("walk", work));
 const vary = new Vary(galleries.vary, varyRequest, (work) => guard("vary", work));
 const running = Object.fromEntries(VIEWS.map((name) => [name, new AbortController()]));
@@ -84,7 +86,10 @@ async function start() {
   await guard("samples", async (signal, report) => {
     report.say("Asking for the models …");
     const found = await models(signal);
-    settings.offer(found);
+    const images = found.filter(({ modality }) => modality === "image");
+    sounds.offer(found.filter(({ modality }) => modality === "audio"));
+    settings.offer(images);
+    if (!images.length && sounds.models.length) show("sounds");
     if (!found.length) throw new ApiError(0, { message: "This endpoint serves no model." }, null);
   });
   if (settings.model) await refresh();
@@ -142,6 +147,7 @@ function show(name) {
   for (const gallery of Object.values(galleries)) gallery.select([]);
   if (name !== "walk") walk.pause();
   offerCode();
+  if (name === "sounds") sounds.show();
   if (name === "kept") showKept();
   if (name === "sets") sets.show();
   else sets.hide();
@@ -230,7 +236,8 @@ async function newKey() {
 function tabKey(event) {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!by) return;
-  const next = VIEWS.at((VIEWS.indexOf(view) + by) % VIEWS.length);
+  const there = VIEWS.filter((name) => !$(`tab-${name}`).hidden);
+  const next = there.at((there.indexOf(view) + by) % there.length);
   show(next);
   $(`tab-${next}`).focus();
 }

@@ -20,7 +20,15 @@ from aigc.store import ModelStore
 from tests.commands.conftest import Aigc
 from tests.endpoint.conftest import serving
 from tests.families.test_installed import EXAMPLE
-from tests.onnx_for_tests import CLASSES, Leaking, Pictures, Plain, exported, with_external_data
+from tests.onnx_for_tests import (
+    CLASSES,
+    Leaking,
+    Pictures,
+    Plain,
+    Sounds,
+    exported,
+    with_external_data,
+)
 
 LABELS = ",".join(CLASSES)
 TOGETHER = ("--set", "placement.cpus_per_worker=0.3", "--set", "shard_items=128")
@@ -147,6 +155,46 @@ def test_a_latent_space_gives_latents(aigc: Aigc, tmp_path: Path) -> None:
     [latent, *_] = pq.read_table(tmp_path / "waves/data")["latent"].to_pylist()
     assert len(latent) == 24
     assert max(map(abs, latent)) <= 0.7
+
+
+def test_sounds_are_imported_and_made(aigc: Aigc, tmp_path: Path) -> None:
+    (tmp_path / "beeps.onnx").write_bytes(exported(Sounds))
+    start = ("models", "import", "beeps.onnx", "beeps", "--labels", LABELS)
+    refused = aigc(*start)
+    assert refused.code == 2
+    assert "give --rate HZ if they are sounds" in refused.err
+    done = aigc(*start, "--rate", 8000, "--licence", "CC0-1.0")
+    assert done.code == 0, done.err
+    assert "NCT, -1..1" in done.out
+    config = ModelStore().resolve("beeps").config
+    assert (config.modality, config.item.rate_hz, config.item.shape) == ("audio", 8000, (512, 1))
+    assert "8,000 Hz" in aigc("models", "show", "beeps").out
+    made = aigc("generate", "--model", "beeps", "--count", 60, "--out", "beeps", *TOGETHER)
+    assert made.code == 0, made.err
+    assert aigc("verify", "beeps", "--regenerate", 20).code == 0
+    [first, *_] = pq.read_table(tmp_path / "beeps/data")["audio"].to_pylist()
+    assert first["bytes"].startswith(b"RIFF")
+
+
+@pytest.mark.integration
+def test_it_is_evaluated_and_gated_on_data_of_its_shape(
+    aigc: Aigc, tmp_path: Path, digits_data: str
+) -> None:
+    (tmp_path / "waves.onnx").write_bytes(exported(Plain))
+    assert aigc("models", "import", "waves.onnx", "waves", "--licence", "MIT").code == 0
+    done = aigc("evaluate", "waves", "--data", digits_data, "--samples", 200)
+    assert done.code == 0, done.err
+    assert json.loads(ModelStore().resolve("waves").read("config.json"))
+    assert "fd_floor" in aigc("models", "show", "waves").out
+    gated = aigc(
+        *("generate", "--model", "waves", "--count", 100, "--out", "gated", *TOGETHER),
+        *("--set", f"gates.memorisation.data={digits_data}"),
+        *("--set", "gates.realism.score=density", "--set", f"gates.realism.data={digits_data}"),
+        *("--set", "gates.realism.percentile=10"),
+    )
+    assert gated.code == 0, gated.err
+    assert "realism" in json.loads((tmp_path / "gated/manifest.json").read_text())["refused"]
+    assert aigc("verify", "gated", "--regenerate", 10).code == 0
 
 
 def test_a_listed_class_makes_a_set(

@@ -84,6 +84,19 @@ def test_the_columns_hold_the_condition(files: tuple[Path, list[bytes]]) -> None
     assert job["sampling"] == {"tilt": 0.5}
 
 
+def test_briefs_say_it_in_their_prompts(toy: ModelVersion, tmp_path: Path) -> None:
+    table = tmp_path / "briefs.csv"
+    table.write_text("brief_id,prompt,count,seed\na,hello,3,5\nb,,2,\nc,grüße,3,6\n")
+    out = str(tmp_path / "set")
+    asked = {"model": toy.ref, "out": out, "briefs": str(table), "micro_batch": 8}
+    generate.run(GenerateSpec.model_validate(asked | {"placement": {"workers": 1}}))
+    rows = pq.read_table(tmp_path / "set/data").sort_by("index").to_pylist()
+    assert [row["text"] for row in rows] == ["hello"] * 3 + ["plain"] * 2 + ["grüße"] * 3
+    assert verify(out, decode_items=1000)["items"] == 8
+    job, records = commit.read_job(out), commit.read_records(out)
+    assert generate.regenerate(out, [1, 6]) == read.items(out, job, records, [1, 6])
+
+
 def test_knobs_and_conditions_reach_the_generator(
     toy: ModelVersion, files: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:

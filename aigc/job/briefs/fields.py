@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aigc.conditions.labels import fold, label_pattern
-from aigc.conditions.prompts import labels_in
-from aigc.errors import SpecError, listed
+import numpy as np
+
+from aigc.conditions import CONDITIONS, Values
+from aigc.conditions.labels import fold
+from aigc.errors import SpecError
 from aigc.families.config import ModelConfig
+from aigc.job.asked import asked_condition, schedules_of
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.delivery import CODEC, RAW, BriefColumn
 from aigc.specs import GenerateSpec
-from aigc.types import Labels
 
 _BEFORE = ("brief_id", "label", "prompt", "count", "seed", "first_index")
 BRIEF_FIELDS = (*(name for name in _BEFORE if name != "first_index"), "truncation")
@@ -97,21 +99,24 @@ class Parser:
     ) -> None:
         self.names = names
         self._comma = comma
-        self._synonyms = config.synonyms
         self._spec = spec
-        self._known = config.labels if config.conditional else ()
+        self.condition = asked_condition(config)
+        self._model = config
+        schedule = schedules_of(spec, config).get(self.condition)
+        self._known = schedule.names if schedule is not None else ()
         self._default_cut = spec.sampling.get("truncation")
         self._delivery = MODALITIES[config.modality].delivery
         form = form_of(spec, config)
         self._format = [getattr(form, column.name) for column in self._delivery.columns]
         self._numbers: dict[bytes, int] = {}
-        self._patterns: list[Labels] = []
+        self._patterns: list[Values] = []
         self._by_label: dict[str, int | BadBriefError] = {}
-        self._default = self._number(label_pattern(self._known, spec.labels, config.usual))
+        nothing = np.empty(0, np.int64)
+        self._default = self._number(nothing if schedule is None else schedule.values)
 
     @property
-    def patterns(self) -> tuple[Labels, ...]:
-        return tuple(self._patterns) if self._known else ()
+    def patterns(self) -> tuple[Values, ...]:
+        return tuple(self._patterns) if self._model.takes else ()
 
     def parse(self, row: int, values: Iterable[Any]) -> Brief:
         """The brief of row `row`, which names it if nothing else does; `values` are in the order
@@ -198,14 +203,16 @@ class Parser:
             return self._default
         if not isinstance(prompt, str):
             raise BadBriefError(f"{self.names['prompt']} = {shown(prompt)}: expected text")
-        found = labels_in(prompt, self._known, self._synonyms)
-        if self._known and not found:
+        if not self._model.takes:
+            return self._default
+        try:
+            asked = CONDITIONS[self.condition].prompted(prompt, self._model)
+        except SpecError as error:
+            reason = str(error).removeprefix("prompt: ").removeprefix(f"{prompt[:60]!r} ")
             raise BadBriefError(
-                f"{self.names['prompt']} = {shown(prompt)}: names none of the model's labels: "
-                f"{listed(self._known)}",
-                "unknown_label",
-            )
-        return self._number(label_pattern(self._known, found or None))
+                f"{self.names['prompt']} = {shown(prompt)}: {reason}", "unknown_label"
+            ) from None
+        return self._number(asked.values)
 
     def _pattern(self, label: Any) -> int:
         key = label if isinstance(label, str) else json.dumps(label, default=str)
@@ -218,12 +225,11 @@ class Parser:
 
     def _new_pattern(self, label: Any) -> int | BadBriefError:
         name = self.names["label"]
-        if not self._known:
+        if not self._model.takes:
             return BadBriefError(f"{name} = {shown(label)}: the model has no labels; leave it out")
         try:
-            return self._number(
-                label_pattern(self._known, shares_of(label, self._known, self._comma))
-            )
+            asked = shares_of(label, self._known, self._comma) if self._known else label
+            return self._number(CONDITIONS[self.condition].schedule(asked, self._model).values)
         except SpecError as error:
             reason = str(error).removeprefix("labels: ") + self._several(label)
             return BadBriefError(f"{name} = {shown(label)}: {reason}", "unknown_label")
@@ -237,8 +243,9 @@ class Parser:
         several = len(parts) > 1 and all(fold(part) in known for part in parts)
         return f"; write several as {'|'.join(parts)[:60]!r}" if several else ""
 
-    def _number(self, pattern: Labels) -> int:
-        number = self._numbers.setdefault(pattern.tobytes(), len(self._numbers))
+    def _number(self, pattern: Values) -> int:
+        key = pattern.dtype.str.encode() + pattern.tobytes()
+        number = self._numbers.setdefault(key, len(self._numbers))
         if number == len(self._patterns):
             self._patterns.append(pattern)
         return number

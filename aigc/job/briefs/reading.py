@@ -82,7 +82,7 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
     notes = (*sheet.notes, *columns.notes, *_blank_note(uri, sheet.blank))
     if odd.unlabelled and config.conditional:
         notes += (_unlabelled_note(uri, odd.unlabelled, spec),)
-    found = Briefs(table, parser.patterns, delivery.columns, is_openai)
+    found = Briefs(table, parser.patterns, delivery.columns, is_openai, parser.condition)
     return Reading(found, rejects, sheet.blank, notes)
 
 

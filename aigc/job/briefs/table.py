@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aigc.conditions import CONDITIONS, Values
 from aigc.errors import SpecError
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys
 from aigc.modalities.delivery import CODEC, BriefColumn
 from aigc.specs.generate import knobs
-from aigc.types import Labels
 
 COMMON = pa.schema(
     [
@@ -45,6 +45,7 @@ def columns_of(formats: Sequence[BriefColumn]) -> pa.Schema:
 CONSTANT = ("brief_id",)
 """The column of ours by which a set can be partitioned, next to the user's own."""
 
+_FIRST = next(iter(CONDITIONS))
 _MAX_NAME_BYTES = 255
 _METADATA = b"aigc.briefs"
 
@@ -57,16 +58,17 @@ class Briefs:
         table: the columns of `columns_of`, then the user's own. `first_index` is the counter of
             the first item among those of the seed; `label_pattern` is a row of `patterns`;
             `truncation` is null where latents are not cut.
-        patterns: class indices int64 (P,) that a brief repeats over its items; none at all when
-            the model is unconditional.
+        patterns: values (P,) of `condition` that a brief repeats over its items; none at all when
+            the model takes no condition.
         formats: the columns that say how items are delivered.
         openai: made from an OpenAI batch file; `brief_id` is its custom_id.
     """
 
     table: pa.Table
-    patterns: tuple[Labels, ...]
+    patterns: tuple[Values, ...]
     formats: tuple[BriefColumn, ...]
     openai: bool = False
+    condition: str = _FIRST
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ class Briefs:
         return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
 
     @property
-    def asked_patterns(self) -> tuple[Labels, ...]:
+    def asked_patterns(self) -> tuple[Values, ...]:
         """Those of `patterns` that some brief has; one empty pattern if there are none."""
         used = sorted({*self._integers["label_pattern"].tolist()})
         return tuple(self.patterns[at] for at in used) if self.patterns else (np.empty(0, int),)
@@ -115,7 +117,7 @@ class Briefs:
         return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
             counters=attempt * ATTEMPT + local,
-            conditions={"label": self._labels(rows, local)} if self.patterns else {},
+            conditions={self.condition: self._values(rows, local)} if self.patterns else {},
             sampling={name: values[rows] for name, values in self._knobs.items()},
         )
 
@@ -164,13 +166,14 @@ class Briefs:
             raise SpecError(
                 "the stored briefs are damaged: not Parquet as this version of aigc wrote it"
             ) from None
-        patterns = tuple(np.asarray(found, dtype=np.int64) for found in header["patterns"])
+        patterns = tuple(np.asarray(found) for found in header["patterns"])
         plain = table.replace_schema_metadata().combine_chunks()
-        return cls(plain, patterns, formats, header["openai"])
+        return cls(plain, patterns, formats, header["openai"], header.get("condition", _FIRST))
 
     def _header(self) -> bytes:
         patterns = [pattern.tolist() for pattern in self.patterns]
-        return json.dumps({"patterns": patterns, "openai": self.openai}).encode()
+        named = {} if self.condition == _FIRST else {"condition": self.condition}
+        return json.dumps({"patterns": patterns, "openai": self.openai} | named).encode()
 
     @functools.cached_property
     def _integers(self) -> dict[str, Ints]:
@@ -188,12 +191,12 @@ class Briefs:
         }
 
     @functools.cached_property
-    def _flat_patterns(self) -> tuple[Labels, Ints, Ints]:
+    def _flat_patterns(self) -> tuple[Values, Ints, Ints]:
         """All patterns end to end, the offset of each, the length of each."""
         lengths = np.array([len(pattern) for pattern in self.patterns], dtype=np.int64)
         return np.concatenate(self.patterns), np.cumsum(lengths) - lengths, lengths
 
-    def _labels(self, rows: Ints, local: Ints) -> Labels:
+    def _values(self, rows: Ints, local: Ints) -> Values:
         flat, offsets, lengths = self._flat_patterns
         which = self._integers["label_pattern"][rows]
         return flat[offsets[which] + local % lengths[which]]

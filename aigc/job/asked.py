@@ -1,0 +1,36 @@
+"""What a spec asks of a model: conditions, and the knobs of its family."""
+
+from __future__ import annotations
+
+from aigc.conditions import CONDITIONS, Schedule
+from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
+from aigc.specs import GenerateSpec, build
+
+
+def schedules_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, Schedule]:
+    """What items are asked to be, by condition. Raises SpecError."""
+    asked = spec.asked
+    for name in asked:
+        if name not in config.takes:
+            there = listed([CONDITIONS[taken].title for taken in config.takes]) or "none"
+            title = CONDITIONS[name].title if name in CONDITIONS else f"conditions.{name}"
+            raise SpecError(f"{title}: this model has none; leave {title} out (it takes: {there})")
+    return {name: CONDITIONS[name].schedule(asked.get(name), config) for name in config.takes}
+
+
+def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:
+    """The knobs of the model's family. Raises SpecError."""
+    return build(config.family.sampling, dict(spec.sampling)).model_dump()
+
+
+def asked_condition(config: ModelConfig) -> str:
+    """The condition that a brief or a prompt sets: the model's, or the first where it has none.
+
+    Raises:
+        SpecError: the model takes several.
+    """
+    if len(config.takes) > 1:
+        titles = listed([CONDITIONS[name].title for name in config.takes])
+        raise SpecError(f"briefs: the model takes {titles}, a brief sets one of them only")
+    return next(iter(config.takes or CONDITIONS))
