@@ -19,6 +19,7 @@ from aigc.commands import (
     sets,
     spec,
     submit,
+    trace,
     train,
 )
 from aigc.commands.common import exit_code, leave
@@ -42,6 +43,8 @@ app.command("status")(sets.status)
 app.command("verify")(sets.verify)
 app.command("regenerate")(sets.regenerate)
 app.command("view")(sets.view)
+app.command("index")(trace.index)
+app.command("trace")(trace.trace)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command("submit")(submit.submit)

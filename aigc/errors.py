@@ -7,6 +7,7 @@ AigcError
  │    ├── DiskFullError   there is no room left where the output goes
  │    └── DamagedError    what is there is not what was written there
  ├── StoreError     a model is missing, damaged or not what was expected
+ ├── CredentialsError  files cannot be signed: key, certificate or time-stamp authority
  ├── JobError       the job started and could not be finished
  │    └── GatesError      its gates refuse nearly everything the model makes
  └── PlacementError the cluster can never run this job
@@ -50,6 +51,10 @@ class DamagedError(StorageError):
 
 
 class StoreError(AigcError):
+    pass
+
+
+class CredentialsError(AigcError):
     pass
 
 

@@ -1,8 +1,10 @@
-"""`aigc keys create|list|revoke`: who may use an endpoint."""
+"""`aigc keys create|list|revoke`: who may use an endpoint; `certify`: a certificate for tests."""
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +96,27 @@ def revoke(
     where = _file(file)
     found = keys.revoke(where, key)
     typer.echo(f"{found.id} was revoked at {found.revoked}")
+
+
+@app.command()
+def certify(
+    out: Annotated[Path, typer.Option(help="Folder for the three files.")] = Path("signing"),
+    organization: Annotated[str, typer.Option(help="Name in the certificate.")] = "Test",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until it expires.")] = 90,
+) -> None:
+    """Make a test certificate to sign Content Credentials with. Nobody else trusts it.
+
+    Example: aigc keys certify --organization Acme
+    """
+    from aigc.provenance.extra import require_credentials
+
+    require_credentials()
+    from aigc.provenance import chains
+
+    chain, key, root = chains.write_test_chain(out, organization, days)
+    say(f"certificate {chain}, private key {key}, root for readers {root}; for tests only")
+    typer.echo(f"export AIGC_SIGNING_CERTIFICATE={shlex.quote(str(chain.resolve()))}")
+    typer.echo(f"export AIGC_SIGNING_KEY={shlex.quote(str(key.resolve()))}")
 
 
 def _cells(key: Key) -> tuple[str, ...]:

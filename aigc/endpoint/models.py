@@ -91,7 +91,8 @@ def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSet
 
 def _sizes(config: ModelConfig) -> Json:
     """Of an item as the model makes it, in the fields of its modality."""
-    return {name: getattr(config, name) for name in config.learning.sizes.model_fields}
+    values = {name: getattr(config, name) for name in config.learning.sizes.model_fields}
+    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 def _answer(value: Json) -> Response:

@@ -3,6 +3,9 @@
 ASCII is set in Pillow's own font, as it always was. Other text is set in DejaVu Sans (`fonts/`),
 which has the Latin, Greek, Cyrillic, Armenian and Georgian scripts. A character of another script
 (Arabic, Chinese, Hebrew, Japanese, Korean, Thai, emoji) is written as its code point, `<U+732B>`.
+
+Labels on pictures are set in Noto Sans SC Bold, of which ASCII and the Chinese characters that such
+labels use are shipped.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 from PIL import ImageFont
 
 _FONT = Path(__file__).with_name("fonts") / "DejaVuSans-subset.ttf"
+_LABELS = _FONT.with_name("NotoSansSC-Bold-subset.otf")
 _MISSING = "\uffff"
 """No character; every font shows its sign for a missing one."""
 
@@ -32,10 +36,24 @@ def font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 @functools.cache
+def bold(size: int) -> ImageFont.FreeTypeFont:
+    """The font of visible labels; `size` in pixels."""
+    return ImageFont.truetype(str(_LABELS), size)
+
+
+def lacks(text: str) -> str:
+    """The characters of `text` that the font of visible labels does not have."""
+    return "".join(sorted({c for c in text if not _drawn_by(bold(24), c)}))
+
+
+@functools.cache
 def _has(character: str) -> bool:
     if not character.isprintable():
         return False
-    shipped = _shipped(24)
+    return _drawn_by(_shipped(24), character)
+
+
+def _drawn_by(shipped: ImageFont.FreeTypeFont, character: str) -> bool:
     found = shipped.getmask(character)
     missing = shipped.getmask(_MISSING)
     return (found.size, bytes(found)) != (missing.size, bytes(missing))

@@ -56,3 +56,19 @@ def test_keys_in_the_environment_are_not_written_to(
 ) -> None:
     monkeypatch.setenv("AIGC_KEYS", '{"id": "x"}')
     assert "name a file" in aigc("keys", "create").err
+
+
+def test_a_test_certificate_is_made_once(aigc: Aigc) -> None:
+    made = aigc("keys", "certify", "--out", "signing", "--organization", "Acme", "--days", 3)
+    assert made.code == 0
+    assert "for tests only" in made.err
+    assert [line.split("=")[0] for line in made.out.splitlines()] == [
+        "export AIGC_SIGNING_CERTIFICATE",
+        "export AIGC_SIGNING_KEY",
+    ]
+    assert Path("signing/key.pem").stat().st_mode & 0o777 == 0o600
+    before = Path("signing/key.pem").read_bytes()
+    again = aigc("keys", "certify", "--out", "signing")
+    assert again.code == 2
+    assert "exists; choose another --out" in again.err
+    assert Path("signing/key.pem").read_bytes() == before

@@ -32,7 +32,7 @@ _AT_ONCE = 64
 _SEED = 0
 
 
-class Classifier(nn.Module):
+class SoundClassifier(nn.Module):
     """Pictures (N, C, 64, 64) to logits; the features are averages before the last layer."""
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -113,9 +113,9 @@ class SoundExtractor:
         return features
 
 
-def _trained(grids: Tensor, labels: Tensor, classes: int) -> Classifier:
+def _trained(grids: Tensor, labels: Tensor, classes: int) -> SoundClassifier:
     """By AdamW; rare classes weigh more, by the root of how rare they are."""
-    network = Classifier(grids.shape[1], classes)
+    network = SoundClassifier(grids.shape[1], classes)
     counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
     weight = (counts.mean() / counts).sqrt()
     steps = min(max(_EPOCHS * len(grids) // _BATCH, _LEAST_STEPS), _MOST_STEPS)
@@ -140,14 +140,14 @@ def _changed(grids: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _features(network: Classifier | None, grids: Tensor) -> Tensor:
+def _features(network: SoundClassifier | None, grids: Tensor) -> Tensor:
     if network is None:
         return F.adaptive_avg_pool2d(grids, _FIELDS).flatten(1)
     parts = [network.features(rows) for rows in torch.split(grids, _AT_ONCE)]
     return torch.cat(parts)
 
 
-def _loaded(weights: Weights) -> Classifier | None:
+def _loaded(weights: Weights) -> SoundClassifier | None:
     """None where there are only the scales."""
     prefix = "network."
     state = {
@@ -158,7 +158,7 @@ def _loaded(weights: Weights) -> Classifier | None:
     if not state:
         return None
     with torch.random.fork_rng(devices=[]):  # which initial weights would be drawn from
-        network = Classifier(state["layers.0.weight"].shape[1], len(state["judge.bias"]))
+        network = SoundClassifier(state["layers.0.weight"].shape[1], len(state["judge.bias"]))
     network.load_state_dict(state)
     return network.eval().requires_grad_(False)
 

@@ -7,16 +7,14 @@ ends with a checksum over the page (RFC 3533, 6).
 from __future__ import annotations
 
 import struct
-import zlib
+
+from aigc.provenance.ogg import checksum
 
 SERIAL = 0x61696763
 """Of the only stream of each file: `aigc` in ASCII."""
 
 _HEADER_BYTES = 27
 _SERIAL_AT, _CHECKSUM_AT, _SEGMENTS_AT = 14, 22, 26
-_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
-"""Each byte with its bits in the opposite order."""
-_ONES = 0xFFFFFFFF
 
 
 def with_serial(data: bytes, serial: int = SERIAL) -> bytes:
@@ -34,13 +32,6 @@ def with_serial(data: bytes, serial: int = SERIAL) -> bytes:
         pages.append(bytes(page))
         at += len(page)
     return b"".join(pages)
-
-
-def checksum(page: bytes) -> int:
-    """CRC-32 with the polynomial 0x04C11DB7, highest bits first, from 0 (RFC 3533, 6). `zlib` has
-    that of the opposite order of bits, from ones and inverted at its end."""
-    found = zlib.crc32(page.translate(_REVERSED), _ONES) ^ _ONES
-    return int(f"{found:032b}"[::-1], 2)
 
 
 def _page_bytes(data: bytes, at: int) -> int:

@@ -1,0 +1,106 @@
+"""`aigc trace | index`: where a file comes from, and the index that knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aigc.commands.common import AsJson, print_json, progress, say
+from aigc.errors import DataError
+
+if TYPE_CHECKING:
+    from aigc.provenance.checking import CredentialReader
+    from aigc.provenance.trace import Trace
+
+_MOST_BYTES = 2**28
+
+
+def index(
+    sets: Annotated[list[str], typer.Argument(help="Finished content sets.")],
+    to: Annotated[Path, typer.Option(help="Folder of the new index, on this machine.")],
+    as_json: AsJson = False,
+) -> None:
+    """Index the items of finished sets, so that `aigc trace` finds them.
+
+    Example: aigc index out/fashion --to published
+    """
+    from aigc.sets.tracing import index_sets
+
+    with progress("indexing", "images") as report:
+        found = index_sets(sets, to, report)
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found['items']:,} items of {found['sets']} sets are in {to}")
+
+
+def trace(
+    files: Annotated[list[Path], typer.Argument(help="Image or sound files of any origin.")],
+    index: Annotated[
+        list[Path] | None, typer.Option("--index", help="Made by aigc index; may be repeated.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option("--root", help="PEM file of certificates to trust.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where files come from, by which evidence and how sure. Exit code 1: unknown.
+
+    Example: aigc trace ad.jpg --index published --root signing/root.pem
+    """
+    from aigc.modalities.image.perceptual import hash_file
+    from aigc.provenance.trace import Tracer
+    from aigc.provenance.trace_index import TraceIndex
+
+    tracer = Tracer([TraceIndex(folder) for folder in index or ()], _reader(root or []), hash_file)
+    found = [tracer.trace(_bytes(file), str(file)) for file in files]
+    if as_json:
+        print_json([one.to_json() for one in found])
+    else:
+        for one in found:
+            _show(one)
+    if not all(one.is_found for one in found):
+        raise typer.Exit(1)
+
+
+def _reader(roots: list[Path]) -> CredentialReader | None:
+    """None where the optional packages are missing, which is said if roots were named."""
+    from aigc.provenance.extra import is_installed, require_credentials
+
+    if roots:
+        require_credentials()
+    elif not is_installed("c2pa"):
+        return None
+    from aigc.provenance.checking import CredentialReader
+
+    return CredentialReader([_bytes(root).decode("utf-8", "replace") for root in roots])
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _show(found: Trace) -> None:
+    typer.echo(f"{found.file}: {_verdict(found)}")
+    for one in found.evidence:
+        where = f" in {one.set}" if one.set else ""
+        by = f", by {one.model}" if one.model else ""
+        bits = f", {one.bits} of 256 bits differ" if one.bits is not None else ""
+        typer.echo(f"  {one.certainty:<7} {one.kind:<10} {one.item}{where}{by}{bits}")
+    for note in (*found.problems, *found.notes):
+        typer.echo(f"  note    {note}")
+
+
+def _verdict(found: Trace) -> str:
+    credential = f"; credential {found.c2pa}" if found.c2pa else ""
+    if found.is_found:
+        return f"found ({found.evidence[0].certainty}){credential}"
+    stated = "; its metadata says AI-generated" if found.source_type else ""
+    return f"unknown{stated}{credential}"

@@ -1,0 +1,194 @@
+"""Where a file comes from: all evidence that it carries or that an index has, and how sure it is.
+
+Signed origin and the digest of the file are proofs; looks and metadata are not. Metadata can be
+written by anybody, and of two items that look alike either may be the one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from aigc.provenance import reading
+from aigc.provenance.looks import PerceptualHashes
+from aigc.provenance.trace_index import IndexedItem, TraceIndex
+from aigc.types import Json
+
+if TYPE_CHECKING:
+    from aigc.provenance.checking import CredentialCheck, CredentialReader
+
+Kind = Literal["signature", "sha256", "perceptual", "metadata"]
+Certainty = Literal["proof", "strong", "likely", "claim"]
+"""`proof`: a signature under a trusted root, or the very file; `strong` and `likely`: looks;
+`claim`: the file says so, and so could anybody."""
+STRONG_BITS, LIKELY_BITS = 24, 40
+"""Of 256: hashes that differ in no more. docs/provenance.md has the error rates."""
+MOST_COLOUR = 4.0
+"""Root mean squared difference of the colours of 4 x 4 cells (0..255) within which a picture counts
+as the same."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    kind: Kind
+    certainty: Certainty
+    item: str
+    set: str | None = None
+    """URI of the content set; None where no index knows the item."""
+    model: str | None = None
+    model_digest: str | None = None
+    data_digest: str | None = None
+    created: str | None = None
+    colours: float | None = None
+    """Root mean squared difference of colours, 0..255."""
+    bits: int | None = None
+    """How many of 256 bits of the perceptual hash differ."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """`c2pa` is the standing of the credential as OpenAI's provenance checks name it; None where
+    the optional packages are not installed."""
+
+    file: str
+    evidence: tuple[Evidence, ...]
+    c2pa: str | None = None
+    problems: tuple[str, ...] = ()
+    source_type: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_found(self) -> bool:
+        return any(one.certainty != "claim" for one in self.evidence)
+
+    def to_json(self) -> Json:
+        """With the shape of OpenAI's `content_provenance_checks` in it."""
+        found = [{k: v for k, v in vars(one).items() if v is not None} for one in self.evidence]
+        return {
+            "file": self.file,
+            "found": self.is_found,
+            "evidence": found,
+            "content_provenance_checks": [{"type": "c2pa", "result": self.c2pa}],
+            "problems": list(self.problems),
+            "digital_source_type": self.source_type,
+            "notes": list(self.notes),
+        }
+
+
+Look = Callable[[bytes], PerceptualHashes]
+"""What a file looks like, N = 1; raises ValueError where it cannot be looked at."""
+
+
+def _unseen(file: bytes) -> PerceptualHashes:
+    raise ValueError("no way to look at files")
+
+
+class Tracer:
+    """Answers for files, from their own statements and from indexes."""
+
+    def __init__(
+        self,
+        indexes: Sequence[TraceIndex],
+        credentials: CredentialReader | None = None,
+        look: Look = _unseen,
+    ) -> None:
+        self._indexes, self._credentials, self._look = indexes, credentials, look
+
+    def trace(self, file: bytes, name: str = "") -> Trace:
+        """All evidence on `file`, the surest first."""
+        check = self._credentials.check(file) if self._credentials else None
+        stated = reading.read(file)
+        notes: list[str] = []
+        found = [
+            *self._signed(check),
+            *self._same_file(file),
+            *self._alike(file, notes),
+            *self._stated(stated.item_id),
+        ]
+        ranks = {"proof": 0, "strong": 1, "likely": 2, "claim": 3}
+        found.sort(key=lambda one: (ranks[one.certainty], one.bits or 0))
+        return Trace(
+            file=name,
+            evidence=tuple(found),
+            c2pa=check.standing if check else None,
+            problems=check.problems if check else (),
+            source_type=stated.source_type,
+            notes=tuple(notes),
+        )
+
+    def _signed(self, check: CredentialCheck | None) -> list[Evidence]:
+        if check is None or check.standing not in {"trusted", "valid"}:
+            return []
+        item = check.origin.get("item")
+        if item is None:
+            return []
+        sure: Certainty = "proof" if check.standing == "trusted" else "claim"
+        known = self._known(item)
+        if known:
+            return [_evidence("signature", sure, one) for one in known]
+        origin = check.origin
+        return [
+            Evidence(
+                "signature",
+                sure,
+                item,
+                model=origin.get("model"),
+                model_digest=origin.get("model_digest"),
+                data_digest=origin.get("training_data_digest"),
+                created=origin.get("created"),
+            )
+        ]
+
+    def _same_file(self, file: bytes) -> list[Evidence]:
+        digest = hashlib.sha256(file).digest()
+        found = [one for index in self._indexes for one in index.by_sha256(digest)]
+        return [_evidence("sha256", "proof", one) for one in found]
+
+    def _alike(self, file: bytes, notes: list[str]) -> list[Evidence]:
+        if not self._indexes:
+            return []
+        try:
+            looks = self._look(file)
+        except ValueError:
+            return []
+        if not looks.is_telling[0]:
+            notes.append("the picture shows too little to be found by its looks")
+            return []
+        near = [
+            one for index in self._indexes for one in index.alike(looks, LIKELY_BITS, MOST_COLOUR)
+        ]
+        return [
+            _evidence(
+                "perceptual", "strong" if (one.distance or 0) <= STRONG_BITS else "likely", one
+            )
+            for one in near
+        ]
+
+    def _stated(self, item: str | None) -> list[Evidence]:
+        if item is None:
+            return []
+        known = self._known(item)
+        return [_evidence("metadata", "claim", one) for one in known] or [
+            Evidence("metadata", "claim", item)
+        ]
+
+    def _known(self, item: str) -> list[IndexedItem]:
+        return [one for index in self._indexes for one in index.by_id(item)]
+
+
+def _evidence(kind: Kind, certainty: Certainty, item: IndexedItem) -> Evidence:
+    of = item.of
+    return Evidence(
+        kind,
+        certainty,
+        item.id,
+        of.uri,
+        of.model,
+        of.model_digest,
+        of.data_digest or None,
+        of.created or None,
+        item.colour_distance,
+        item.distance,
+    )

@@ -1,0 +1,82 @@
+"""The items of finished sets, read into an index that `aigc trace` searches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aigc.errors import JobError
+from aigc.job.plan import Job
+from aigc.modalities.image.perceptual import hashes
+from aigc.output import commit
+from aigc.provenance.looks import COLOURS, WORDS, PerceptualHashes
+from aigc.provenance.trace_index import IndexedSet
+from aigc.provenance.trace_writer import TraceWriter
+from aigc.sets import read
+from aigc.sets.merge import merged_sets
+from aigc.sets.stored import StoredRows
+from aigc.types import Json, Report, silent
+
+_LOOKED_AT = "image"
+
+
+def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Json:
+    """Index every item of finished sets `outs` in `folder`, which is made.
+
+    Raises:
+        JobError: a set is not finished or is damaged; no index is left then.
+        StorageError: the folder exists or cannot be written.
+    """
+    parts = [part for out in outs for part in merged_sets(out) or [out]]
+    jobs = [_finished(part) for part in parts]
+    total, done = sum(job.count for job, _ in jobs), 0
+    with TraceWriter(folder) as writer:
+        for out, (job, manifest) in zip(parts, jobs, strict=True):
+            created = str(manifest.get("created", ""))
+            writer.begin(IndexedSet(out, 0, 0, job.model, job.model_digest, "", created))
+            for rows in _rows(out, job):
+                digests = [hashlib.sha256(file).digest() for file in rows.files]
+                writer.add(rows.ids, digests, _looks(out, job, rows))
+                done += len(rows.ids)
+                report(done, total)
+    return {"index": str(folder), "items": done, "sets": len(parts)}
+
+
+def _finished(out: str) -> tuple[Job, Json]:
+    job, manifest = commit.read_job(out), commit.read_manifest(out)
+    if manifest is None:
+        raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
+    return job, manifest
+
+
+def _rows(out: str, job: Job) -> Iterator[StoredRows]:
+    records = commit.read_records(out)
+    commit.require_complete(job, records, out, commit.LOST_RECORD)
+    for record in records.values():
+        yield from read.rows(out, job, record)
+
+
+def _looks(out: str, job: Job, rows: StoredRows) -> PerceptualHashes:
+    """Of N items, those of one size at a time. Only images are found by their looks."""
+    count = len(rows.ids)
+    found = PerceptualHashes(
+        np.zeros((count, WORDS), np.uint64),
+        np.zeros((count, COLOURS), np.uint8),
+        np.zeros(count, np.bool_),
+    )
+    if job.modality != _LOOKED_AT:
+        return found
+    try:
+        pixels = [rows.item(at, job).values() for at in range(count)]
+    except ValueError as error:
+        raise JobError(f"{out}: an image near {rows.ids[0]} is damaged: {error}") from None
+    shapes = [one.shape for one in pixels]
+    for shape in dict.fromkeys(shapes):
+        same = [at for at, other in enumerate(shapes) if other == shape]
+        looks = hashes(np.stack([pixels[at] for at in same]))
+        found.bits[same], found.colours[same] = looks.bits, looks.colours
+        found.is_telling[same] = looks.is_telling
+    return found

@@ -1,0 +1,64 @@
+"""`aigc index` and `aigc trace`: what a user types to learn where a picture comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aigc.output import commit
+from aigc.sets import read
+from tests.commands.conftest import Aigc
+from tests.provenance.signers import marked, root_pem, signer
+from tests.provenance.statements import ITEM, picture
+from tests.sets.conftest import SetMaker
+
+
+@pytest.fixture(scope="module")
+def sets() -> SetMaker:
+    return SetMaker()
+
+
+def test_an_item_of_a_set_is_traced(aigc: Aigc, sets: SetMaker) -> None:
+    job = sets.finished("set")
+    assert aigc("index", "set", "--to", "published").code == 0
+    part = next(read.rows("set", job, commit.read_records("set")[0]))
+    Path("ad.png").write_bytes(part.files[5])
+    Path("other.png").write_bytes(picture("png", seed=42))
+    shown = aigc("trace", "ad.png", "--index", "published")
+    assert shown.code == 0
+    assert shown.out.startswith("ad.png: found (proof)")
+    assert f"proof   sha256     {part.ids[5]} in set, by" in shown.out
+    both = aigc("trace", "ad.png", "other.png", "--index", "published", "--json")
+    assert both.code == 1, "one is unknown"
+    known, unknown = json.loads(both.out)
+    assert known["evidence"][0]["item"] == part.ids[5]
+    assert (unknown["found"], unknown["evidence"]) == (False, [])
+
+
+def test_a_signed_file_needs_no_index(aigc: Aigc) -> None:
+    Path("signed.jpg").write_bytes(signer().sign(marked("jpeg"), "jpeg", ITEM))
+    Path("root.pem").write_text(root_pem())
+    shown = aigc("trace", "signed.jpg", "--root", "root.pem")
+    assert shown.code == 0
+    assert "found (proof); credential trusted" in shown.out
+    assert ITEM.id in shown.out
+    untrusted = aigc("trace", "signed.jpg")
+    assert untrusted.code == 1
+    assert "its metadata says AI-generated; credential valid" in untrusted.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("trace", "no.png"), "no.png: No such file or directory"),
+        (("trace", "no.png", "--index", "nowhere"), "nowhere: no index"),
+        (("index", "nowhere", "--to", "new"), "nowhere"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_line(aigc: Aigc, arguments, said) -> None:
+    found = aigc(*arguments)
+    assert found.code == 2
+    assert said in found.err
+    assert found.err.count("\n") == 1
