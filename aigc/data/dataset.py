@@ -10,14 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.cpus import usable_cpus
 from aigc.data import layout
 from aigc.data.kinds import source_named
+from aigc.data.row_groups import Ints, RowGroup, read_block
 from aigc.data.spool import empty_items
 from aigc.errors import DamagedError, DataError
 from aigc.modalities import MODALITIES, ItemType, Source
@@ -25,21 +24,8 @@ from aigc.modalities.base import Items
 from aigc.specs import Fit
 from aigc.types import Json, Labels
 
-Ints = npt.NDArray[np.int64]
 _DECODE_BATCH = 2048
 _THREAD_ITEMS = 512
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One Parquet row group, the unit of reading: rows `start` ≤ r < `start + rows` of a split."""
-
-    uri: str
-    group: int
-    start: int
-    rows: int
-    size_bytes: int
-    """Its share of the file's size."""
 
 
 def open_dataset(uri: str) -> Dataset:
@@ -277,21 +263,6 @@ class Dataset:
                 size_bytes = file["size_bytes"] * rows // max(1, file["rows"])
                 yield RowGroup(uri, group, start, rows, size_bytes)
                 start += rows
-
-
-def read_block(block: RowGroup, columns: Sequence[str], rows: Ints | None = None) -> pa.Table:
-    """Columns of all or some rows of a block.
-
-    Raises:
-        DataError: the file is damaged or not the one `dataset.json` speaks of.
-        StorageError: it is missing or cannot be reached.
-    """
-    with layout.parquet_errors(block.uri), storage.open_input(block.uri) as stream:
-        file = pq.ParquetFile(stream)
-        table = file.read_row_group(block.group, list(columns))
-    if len(table) != block.rows:
-        raise DataError(f"{block.uri}: has other rows than dataset.json says; prepare it again")
-    return table if rows is None else table.take(pa.array(rows))
 
 
 def _encoded(column: Any) -> list[bytes]:

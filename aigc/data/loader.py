@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aigc.data.dataset import Dataset, RowGroup, read_block
+from aigc.data.dataset import Dataset
+from aigc.data.row_groups import RowGroup, read_block
 from aigc.errors import DataError
 from aigc.modalities.base import Items
 from aigc.types import Labels
