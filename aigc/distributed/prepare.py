@@ -112,7 +112,7 @@ class OnRay:
                 ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_S)
 
     def _late(self, running: dict[Any, _Running]) -> list[Any]:
-        limit = self.placement.silence_s + self.placement.wait_s
+        limit = self.placement.unit_timeout_s + self.placement.startup_timeout_s
         now = time.monotonic()
         return [reference for reference, one in running.items() if now - one.since > limit]
 
@@ -121,7 +121,7 @@ class OnRay:
         if isinstance(cause, AigcError):
             raise cause
         if one.attempt >= self.placement.max_retries:
-            limit = f"no result within {self.placement.silence_s:g} s"
+            limit = f"no result within {self.placement.unit_timeout_s:g} s"
             why = reason(error) if error else limit
             raise JobError(
                 f"chunk {one.task} failed {one.attempt + 1} times: {why}; finished "

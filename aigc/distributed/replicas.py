@@ -57,20 +57,24 @@ def wait(spec: ServeSpec, notice: Notice) -> None:
     """Until the application runs and every proxy knows it.
 
     Raises:
-        JobError: a replica failed as it started, none did so within `wait_s`, or a proxy does not
-            answer.
+        JobError: a replica failed as it started, none started within `startup_timeout_s`, or a
+            proxy does not answer.
     """
     begun, told = time.monotonic(), False
     while (found := serve.status().applications[APPLICATION]).status != ApplicationStatus.RUNNING:
         waited_s = time.monotonic() - begun
         if found.status == ApplicationStatus.DEPLOY_FAILED:
             raise JobError(f"no replica could start: {reason(_told(found))}")
-        if waited_s > spec.wait_s:
+        if waited_s > spec.startup_timeout_s:
             raise JobError(
-                f"no replica started within wait_s = {spec.wait_s:g} s; {_missing(spec)}"
+                f"no replica started within startup_timeout_s = {spec.startup_timeout_s:g} s; "
+                f"{_missing(spec)}"
             )
         if waited_s > _SILENT_S and not told:
-            notice(f"waiting for replicas, up to wait_s = {spec.wait_s:g} s; {_missing(spec)}")
+            notice(
+                f"waiting for replicas, up to startup_timeout_s = {spec.startup_timeout_s:g} s; "
+                f"{_missing(spec)}"
+            )
             told = True
         time.sleep(_POLL_S)
     client = _get_global_client()

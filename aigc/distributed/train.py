@@ -135,7 +135,7 @@ def _trainer(spec: TrainSpec, workers: Workers, channel: Any) -> _Trainer:
     return _Trainer(
         _work,
         train_loop_config={"spec": spec, "mailbox": channel, "cpus": workers.cpus},
-        torch_config=TorchConfig(timeout_s=int(spec.placement.silence_s)),
+        torch_config=TorchConfig(timeout_s=int(spec.placement.unit_timeout_s)),
         scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
@@ -245,8 +245,9 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
         if "Timeout" in type(cause).__name__:
             return PlacementError(
                 f"no room for {workers.count} worker(s) with {workers.cpus:g} CPU and "
-                f"{workers.gpus:g} GPU within placement.wait_s = {spec.placement.wait_s:g} s: the "
-                "cluster is busy; wait, or lower placement.workers"
+                f"{workers.gpus:g} GPU within placement.startup_timeout_s = "
+                f"{spec.placement.startup_timeout_s:g} s: the cluster is busy; try later, or lower "
+                "placement.workers"
             )
         return JobError(f"Ray Train could not start the workers: {reason(cause)}")
     if isinstance(error, ray.train.WorkerGroupError):
@@ -262,7 +263,7 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
 @contextlib.contextmanager
 def _environment(placement: Placement) -> Iterator[None]:
     """Ray Train reads these from the driver's environment."""
-    each_try_s = max(1.0, placement.wait_s / (placement.max_retries + 1))
+    each_try_s = max(1.0, placement.startup_timeout_s / (placement.max_retries + 1))
     wanted = _RAY_TRAIN | {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{each_try_s:g}"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -97,7 +97,7 @@ class WorkerPool:
 
         Raises:
             JobError: units were given up; which, and why. StoppedError: `stop` said so.
-            PlacementError: no worker could start within `wait_s`.
+            PlacementError: no worker could start within `startup_timeout_s`.
         """
         self._units: Iterator[Any] = iter(units)
         self._count = count
@@ -148,8 +148,10 @@ class WorkerPool:
         """A worker is asked for even where there is no room: that is what an autoscaler acts on."""
         before, self._capacity, self._checked_at = self._capacity, self._backend.capacity(), now
         if before and not self._capacity:
-            wait_s = self._placement.wait_s
-            self._notice(f"no node holds a worker; waiting up to placement.wait_s = {wait_s:g} s")
+            wait_s = self._placement.startup_timeout_s
+            self._notice(
+                f"no node holds a worker; waiting up to placement.startup_timeout_s = {wait_s:g} s"
+            )
 
     def _assign(self, slot: WorkerSlot) -> None:
         """The next unit, if the worker may have one."""
@@ -281,17 +283,18 @@ class WorkerPool:
         self._check_wait(now)
 
     def _check_wait(self, now: float) -> None:
-        """Raises PlacementError when there has been no worker for longer than `wait_s`."""
+        """Raises PlacementError if there has been no worker for `startup_timeout_s`."""
         if self.workers:
             self._none_since = None
             return
         self._none_since = now if self._none_since is None else self._none_since
-        if now - self._none_since <= self._placement.wait_s:
+        if now - self._none_since <= self._placement.startup_timeout_s:
             return
         why = "the cluster is busy" if self._capacity else "no node is large enough"
         raise PlacementError(
-            f"no worker could start within placement.wait_s = {self._placement.wait_s:g}: {why}; "
-            "try later, ask for smaller workers, or raise placement.wait_s"
+            "no worker could start within placement.startup_timeout_s = "
+            f"{self._placement.startup_timeout_s:g}: {why}; try later, reduce "
+            "placement.cpus_per_worker or gpus_per_worker, or raise placement.startup_timeout_s"
         )
 
     def _summary(self) -> str:

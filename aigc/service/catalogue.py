@@ -268,12 +268,12 @@ class Catalogue:
     def _fits(self) -> bool:
         """Whether there is room for one more as large as those loaded; the first always fits."""
         sizes = [loaded.size_bytes for loaded in self._loaded.values()]
-        return sum(sizes) + max(sizes, default=0) <= self._settings.memory_bytes
+        return sum(sizes) + max(sizes, default=0) <= self._settings.model_memory_bytes
 
     def _make_room(self, size_bytes: int) -> None:
         used = sum(loaded.size_bytes for loaded in self._loaded.values())
         for loaded in sorted(self._loaded.values(), key=lambda loaded: loaded.used_at):
-            if used + size_bytes <= self._settings.memory_bytes:
+            if used + size_bytes <= self._settings.model_memory_bytes:
                 return
             used -= loaded.size_bytes
             self._drop(loaded.version.ref)
@@ -281,7 +281,7 @@ class Catalogue:
     def _drop_unused(self) -> None:
         """Versions that no name stands for and nobody asked for lately."""
         standing = {offer.version.ref for offer in self._offers.values()}
-        limit = time.monotonic() - max(60.0, 2 * self._settings.watch_s)
+        limit = time.monotonic() - max(60.0, 2 * self._settings.poll_interval_s)
         for ref, loaded in list(self._loaded.items()):
             if ref not in standing and loaded.used_at < limit:
                 self._drop(ref)
@@ -291,7 +291,7 @@ class Catalogue:
             self._loaded = {key: value for key, value in self._loaded.items() if key != ref}
 
     def _watch_store(self) -> None:
-        while not self._ended.wait(self._settings.watch_s):
+        while not self._ended.wait(self._settings.poll_interval_s):
             try:
                 self.refresh()
             except Exception as error:  # a watch that died would leave old models standing

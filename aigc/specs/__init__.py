@@ -1,4 +1,4 @@
-"""What users write: one frozen, strict model a verb. YAML in, one clear line out when wrong."""
+"""Specs, the settings of each command: frozen, strict models, read from YAML and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aigc generate`: what to make, how it is delivered, and what may not be delivered."""
+"""`aigc generate` and `aigc append`: items to generate, their format, gates and limits."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 
 
 class DegenerateGate(Spec):
-    """Refuses pictures that hold nothing: one flat tone, burnt out, or not finite."""
+    """Refuses images without content: a single flat tone, overexposed, or not finite."""
 
     min_std: float = Field(2.0, ge=0)
-    """Least standard deviation of the grey levels (0..255); below it an image is `blank`."""
+    """Smallest allowed standard deviation of the grey levels (0..255). An image below it is refused
+    as `blank`."""
     max_saturated: Fraction = 0.98
-    """Largest share of values that are 0 or 255, both counted together; above: `saturated`."""
+    """Largest allowed share of pixel values that are 0 or 255. An image above it is refused as
+    `saturated`."""
 
 
 class RealismGate(Spec):
-    """Refuses the least convincing images, by a score of which higher is better."""
+    """Refuses the items with the lowest realism score."""
 
     score: Literal["discriminator", "density"] = "discriminator"
-    """`discriminator`: the one the model was trained against, published beside it; `density`: how
-    deep an image lies in the training features' manifold (Kynkaanniemi et al. 2019, eq. 3)."""
+    """`discriminator`: output of the discriminator that is published with the model. `density`: how
+    densely training images lie around the image in feature space (Kynkaanniemi et al. 2019, eq. 3).
+    Higher is better for both."""
     data: Location | None = None
-    """The training set made by `aigc data prepare`; `density` needs it."""
+    """Data set the model was trained on, made by `aigc data prepare`. Required for `density`."""
     percentile: float | None = Field(None, gt=0, lt=100)
-    """Refuse the lowest so many per cent, measured on a probe before the job."""
+    """Refuse the lowest-scoring share, in per cent, between 0 and 100. The score it corresponds to
+    is measured on a probe before the job. Set this or `threshold`."""
     threshold: float | None = None
-    """Refuse what scores below."""
+    """Refuse items that score below this value. Set this or `percentile`."""
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
@@ -45,44 +49,53 @@ class RealismGate(Spec):
 
 
 class DuplicateGate(Spec):
-    """Of two images of the whole job that are alike, only the lower candidate is delivered."""
+    """Of two alike items of the whole job, delivers only the one with the lower candidate
+    number."""
 
     near: bool = True
-    """False refuses only pixel for pixel copies."""
+    """Also refuse near duplicates. False refuses only items with identical pixels."""
     distance: int = Field(2, ge=0, le=8)
-    """Bits in which the 64-bit perceptual hashes of two near duplicates may differ."""
+    """Number of bits, 0..8, by which the 64-bit perceptual hashes of two near duplicates may
+    differ."""
     rmse: float = Field(4.0, ge=0, le=255)
-    """Root mean squared difference of the 8x8 grey thumbnails (0..255) within which a hash match
-    counts."""
+    """Largest root mean squared difference of the 8x8 grey thumbnails (0..255) at which a match of
+    the hashes counts as a duplicate."""
 
 
 class MemorisationGate(Spec):
-    """Refuses images that stand too close to a training image."""
+    """Refuses images that are too close to a training image."""
 
     data: Location
-    """The training set made by `aigc data prepare`."""
+    """Data set the model was trained on, made by `aigc data prepare`."""
     rmse: float = Field(4.0, gt=0, le=255)
-    """Root mean squared difference of grey levels (0..255) to the nearest training image, both
-    averaged down to 16x16, within which an image is refused."""
+    """An image is refused if the root mean squared difference of grey levels (0..255) to its
+    nearest training image is at most this value. Both are first averaged down to 16x16."""
 
 
 class Gates(Spec):
-    """What may not be delivered. Refused items are replaced until `count` are accepted."""
+    """Checks on generated items. Refused items are replaced until `count` items are accepted."""
 
     degenerate: DegenerateGate | None = None
-    """`true` takes the defaults, here and at `duplicates`."""
+    """Refuse items without content. `true` takes the defaults, `false` or null turns the gate
+    off."""
     realism: RealismGate | None = None
+    """Refuse items with a low realism score. Default: off."""
     memorisation: MemorisationGate | None = None
+    """Refuse items that are too close to a training item. Default: off."""
     duplicates: DuplicateGate | None = None
+    """Refuse duplicates within the job. `true` takes the defaults, `false` or null turns the gate
+    off."""
     max_draws: int = Field(20, ge=1, le=1000)
-    """Candidates an item may use up before the job stops and says what refused them."""
+    """Candidates that may be generated for one item, 1..1000. If all are refused, the job stops and
+    reports which gates refused them."""
     min_accepted: Fraction = 0.05
-    """Below this share of accepted candidates (of the first thousand or more) the job stops."""
+    """Smallest share of accepted candidates. The job stops if the share is lower after the first
+    thousand or more candidates."""
 
     @field_validator("degenerate", "duplicates", mode="before")
     @classmethod
     def _switched(cls, value: object) -> object:
-        """`true` is the gate with its defaults, `false` none."""
+        """`true` becomes the gate with its defaults, `false` becomes None."""
         return ({} if value else None) if isinstance(value, bool) else value
 
     @property
@@ -91,29 +104,31 @@ class Gates(Spec):
 
     @property
     def local(self) -> bool:
-        """Whether some gate judges an image by itself, without the rest of the job."""
+        """Whether any gate is on that checks an item without the rest of the job."""
         return any((self.degenerate, self.realism, self.memorisation))
 
     @property
     def data(self) -> dict[str, str]:
-        """Where the data sets lie that gates compare with, by gate."""
+        """URIs of the data sets that gates compare with, by gate."""
         named = {"realism": self.realism, "memorisation": self.memorisation}
         return {name: gate.data for name, gate in named.items() if gate and gate.data}
 
     def with_data(self, places: Mapping[str, str]) -> Gates:
-        """The same gates, with those data sets at `places`."""
+        """A copy whose data sets are at `places` (gate to URI)."""
         gates = {name: getattr(self, name) for name in places}
         moved = {n: gate.model_copy(update={"data": places[n]}) for n, gate in gates.items()}
         return self.model_copy(update=moved)
 
 
 class Budget(Spec):
-    """What a job may cost. Reaching a limit stops it cleanly; the same command goes on."""
+    """Limits of a run. A job that reaches one stops cleanly; the same command resumes it."""
 
     price_per_node_hour: float | None = Field(None, ge=0)
-    """In any currency; for the estimate of `--dry-run` and for `max_cost`."""
+    """Price of one node for one hour, in any currency. Used by `--dry-run` and `max_cost`."""
     max_cost: float | None = Field(None, gt=0)
+    """Stop when the job has cost this much, in the currency of `price_per_node_hour`."""
     max_wall_s: float | None = Field(None, gt=0)
+    """Stop after this many seconds."""
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -123,77 +138,108 @@ class Budget(Spec):
 
 
 class AppendSpec(Spec):
-    """How a finished set grows; what it holds, its own job says."""
+    """How far a finished set is extended. Everything else is taken from the set's own job."""
 
     out: Location
+    """Folder of a finished set."""
     to: Items
-    """Items it shall have in all."""
+    """Number of items that the set has afterwards, including those it has now."""
     budget: Budget = Budget()
+    """Limits on the cost and time of this run."""
     placement: Placement = Placement()
+    """Where this run is executed."""
 
 
 class BriefColumns(Spec):
-    """The user's column for each thing a brief can say, where it is named otherwise."""
+    """For each field of a brief the column of the user's table that holds it."""
 
     brief_id: str = "brief_id"
+    """Column of the brief's id."""
     label: str = "label"
-    """A label, several as `a|b` in equal shares, or with shares as `a:3|b:1`."""
+    """Column of the label. A cell may hold several labels in equal shares, `a|b`, or with shares,
+    `a:3|b:1`."""
     prompt: str = "prompt"
-    """Words that name labels, where a row has no label of its own; carried into the output."""
+    """Column of the prompt: words that name labels, used where a row has no label. Copied to the
+    output."""
     count: str = "count"
+    """Column of the number of items."""
     seed: str = "seed"
+    """Column of the seed."""
     width: str = "width"
+    """Column of the width in pixels."""
     height: str = "height"
+    """Column of the height in pixels."""
     codec: str = "codec"
+    """Column of the codec."""
     quality: str = "quality"
+    """Column of the codec's quality."""
     truncation: str = "truncation"
+    """Column of the truncation."""
 
 
 class GenerateSpec(Spec):
     model: str
-    """name, name@version, name@alias or the URI of a model folder."""
+    """NAME, NAME@VERSION, NAME@ALIAS or the URI of a model folder."""
     out: Location
+    """Output folder, local or s3://. The same command with the same `out` resumes the job."""
     count: Items | None = None
-    """How many items; with `briefs` each brief says it, and this is for those that do not."""
+    """Number of items. With `briefs`: the number for briefs that have no count of their own."""
     briefs: Location | None = None
-    """CSV or TSV, JSON Lines (either also as .gz), Parquet or an Excel workbook, one row a brief;
-    or an OpenAI batch file (JSON Lines with custom_id and body)."""
+    """Table with one brief per row: CSV or TSV, JSON Lines (both also as .gz), Parquet or an Excel
+    workbook; or an OpenAI batch file (JSON Lines with custom_id and body)."""
     briefs_sheet: str | None = None
-    """The workbook's sheet; none means the first that is not hidden."""
+    """Sheet of the Excel workbook. Default: the first visible sheet."""
     columns: BriefColumns = BriefColumns()
+    """Names of the columns that hold the fields of a brief."""
     own_columns: tuple[str, ...] = ()
-    """Columns of your own whose names are like those of a brief's fields or of settings, and which
-    are therefore asked about."""
+    """Columns to copy to the output without interpreting them. Needed for columns whose name
+    resembles a field of a brief or a setting; without it the job stops and asks."""
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs by which the output is laid out in folders; they stay in the files."""
+    """Columns of the briefs by which output files are grouped into folders. The columns stay in the
+    files."""
     max_rejects: float = Field(0.05, ge=0)
-    """Stop when more briefs are rejected: a share if below 1, else a number of rows."""
+    """Stop if more briefs are rejected: a share if below 1, else a number of rows."""
     seed: Seed = 0
+    """Seed of the job, 0 to 2^63 - 1. With the model and the settings it determines every item."""
     labels: tuple[str, ...] | dict[str, Share] | None = None
-    """Labels to make in equal shares, or a share for each; none means every label the model has."""
+    """Labels to generate in equal shares, or a mapping of label to share. Default: all labels of
+    the model."""
     truncation: float | None = Field(None, gt=0)
-    """Latents are drawn from the normal cut at ± this value (Brock et al. 2019)."""
+    """Draw latents from the normal distribution truncated at ± this value (Brock et al. 2019):
+    smaller means less variety and fewer outliers. Default: no truncation."""
     codec: Codec = "png"
+    """Encoding of each image; `raw` stores uncompressed pixels."""
     quality: int = Field(90, ge=1, le=100)
-    """For jpeg and webp; webp at 100 is lossless."""
+    """Quality for jpeg and webp, 1..100; webp at 100 is lossless."""
     width: Side | None = None
-    """Of the delivered images; none means the model's. Other sizes are resampled."""
+    """Width in pixels of the delivered images, 1..8192; other sizes than the model's are resampled.
+    Default: the model's width."""
     height: Side | None = None
+    """Height in pixels of the delivered images, 1..8192. Default: the model's height."""
     colour: Literal["grey", "rgb"] | None = None
-    """None means as the model makes them."""
+    """Convert to `grey` or `rgb`. Default: as the model generates."""
     resampling: Literal["lanczos", "bicubic", "nearest"] = "lanczos"
+    """Filter used where `width` and `height` differ from the model's."""
     writer: Literal["parquet", "webdataset", "files"] = "parquet"
+    """Layout of the output: Parquet files, WebDataset tar files, or one file per item."""
     include: tuple[Literal["latents", "scores"], ...] = ()
-    """Optional columns."""
+    """Additional columns: the latents of each item, the scores of the gates."""
     gates: Gates = Gates()
+    """Checks that an item must pass to be delivered."""
     budget: Budget = Budget()
+    """Limits on cost and time."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Precision of the forward pass. `auto` is bf16 where the hardware supports it natively, else
+    fp32. Recorded, since it changes items by rounding."""
     micro_batch: int = Field(128, ge=1, le=8192)
-    """Images a forward pass; part of an item's identity, so it is recorded."""
+    """Items per forward pass. Recorded, since another value changes items by rounding."""
     shard_items: Items | None = None
+    """Items per shard, rounded up to whole micro-batches. Default: output files near 256 MB, and at
+    least 64 shards per job."""
     embed_provenance: bool = True
-    """Put the AI-generated label (IPTC digital source type) into each image file as well."""
+    """Also write the AI-generated label (IPTC digital source type) into each image file."""
     placement: Placement = Placement()
+    """Where the job is executed."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

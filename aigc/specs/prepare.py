@@ -1,4 +1,4 @@
-"""`aigc data prepare`: raw images in, a data set out."""
+"""`aigc data prepare`."""
 
 from __future__ import annotations
 
@@ -51,70 +51,88 @@ def _several(value: Any) -> Any:
 
 
 Role: TypeAlias = Literal["train", "test", "ignore"]
-"""What the pictures of a folder are for."""
+"""Split of the images in a folder; `ignore` leaves them out."""
 
 
 class PrepareSpec(Spec):
-    """Raw images in, a clean, split, sharded data set out."""
+    """Raw images in; a validated, deduplicated, split and sharded data set out."""
 
     source: Location
-    """Folder (class = sub-folder, or a table such as metadata.csv), IDX folder, Parquet
-    file/folder, ZIP, tar or folder of WebDataset shards; local or s3://."""
+    """Raw images, local or s3://: a folder (classes as sub-folders, or a table such as
+    metadata.csv), an IDX folder, a Parquet file or folder, a ZIP, a tar, or a folder of WebDataset
+    shards."""
     out: Location
+    """Folder of the prepared data set, local or s3://. The same command resumes."""
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
+    """Format of `source`. `auto` recognises it."""
     splits: dict[str, Role] | None = None
-    """Which folders (or words in the names of Parquet files) are splits, such as {Train: train,
-    dev: test, extra: ignore}; unset means usual names are recognised, {} means there are none."""
+    """Folders (or words in the names of Parquet files) that are splits, such as {Train: train, dev:
+    test, extra: ignore}. Default: common names are recognised. {}: there are no splits."""
     class_level: int | None = Field(None, ge=0, le=32)
-    """Which folder of a picture's path is its class: 1 for SOURCE/<class>/…, 2 for
-    SOURCE/x/<class>/…, 0 for no classes; unset means it is recognised."""
+    """Which folder of an image's path is its class: 1 for SOURCE/<class>/…, 2 for
+    SOURCE/x/<class>/…, 0 for no classes. Default: recognised."""
     label_file: str | None = None
-    """The table of labels in a folder source, such as annotations/train.csv; unset means
-    metadata.csv, .jsonl or .parquet and StyleGAN's dataset.json wherever they lie, "" none."""
+    """Table of labels in a folder source, such as annotations/train.csv. Default: metadata.csv,
+    .jsonl or .parquet and StyleGAN's dataset.json in any folder. "": no table."""
     ignore: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
-    """Names or paths to leave out, with * and ?, such as [masks, "*_depth.png", "raw/old"]."""
+    """Names or paths to leave out, with the wildcards * and ?, such as [masks, "*_depth.png",
+    "raw/old"]."""
     size: Size = 64
-    """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
+    """Height and width of every stored image in pixels, 8..1024: 64 for 64x64, or height x width as
+    64x96 or [64, 96]."""
     channels: Literal[1, 3] = 3
+    """1 stores grey images, 3 stores RGB."""
     fit: Fit = "crop"
-    """How other aspect ratios become that of `size`: centre crop, pad with white, or stretch."""
+    """How images of another aspect ratio are fitted to `size`: `crop` to the centre, `pad` with
+    white, or `stretch`."""
     image_column: str = "image"
+    """Column of encoded images in a Parquet source."""
     label_column: str = "label"
-    """Classes in Parquet ("" for none) or in metadata.csv/.jsonl ("" for sub-folders)."""
+    """Column of classes in a Parquet source ("": no classes) or in metadata.csv or .jsonl ("":
+    classes are sub-folders)."""
     caption_column: str | None = None
-    """Free text of each image; unset means `caption` or `text` where there is one, "" means none.
-    """
+    """Column of each image's caption. Default: `caption` or `text` if there is one. "": no
+    captions."""
     licence_column: str | None = None
-    """Licence of each image; unset means `licence` or `license` where there is one."""
+    """Column of each image's licence. Default: `licence` or `license` if there is one."""
     creator_column: str | None = None
-    """Who made each image; unset means `creator` or `author` where there is one."""
+    """Column of each image's creator. Default: `creator` or `author` if there is one."""
     animated: Literal["reject", "first"] = "reject"
+    """Reject animated images, or take their `first` frame."""
     truncated: Literal["reject", "keep"] = "reject"
-    """What becomes of a file that is cut off at its end; kept, what is missing is grey or black."""
+    """Reject image files that end too early, or `keep` them with the missing part grey or black."""
     max_pixels: int = Field(50_000_000, ge=1)
-    """An image that would decode to more pixels is rejected unread (decompression bomb)."""
+    """Images with more pixels are rejected before they are decoded (protection from decompression
+    bombs)."""
     duplicates: Literal["drop", "keep"] = "drop"
+    """Drop or keep images with the same pixels as an earlier one."""
     near_duplicates: Literal["drop", "keep"] = "drop"
+    """Drop or keep images that nearly equal an earlier one, as the next two fields define it."""
     near_duplicate_distance: int = Field(2, ge=0, le=16)
-    """Bits in which the 64-bit perceptual hashes of two near duplicates may differ."""
+    """Number of bits, 0..16, by which the 64-bit perceptual hashes of two near duplicates may
+    differ."""
     near_duplicate_rmse: float = Field(4.0, ge=0, le=255)
-    """Root mean squared pixel difference (0..255) below which a hash match counts."""
+    """Root mean squared pixel difference (0..255) below which a match of the hashes counts."""
     test_fraction: Fraction = 0.1
-    """Share held out for evaluation; a source with its own train/ and test/ keeps them."""
+    """Share of the images held out for evaluation. Ignored if the source has train and test
+    splits."""
     seed: Seed = 0
+    """Seed of the choice of held-out images."""
     max_rejects: Annotated[float, Field(ge=0)] = 0.05
-    """Stop when more inputs are rejected: a share if below 1, else a number of files."""
+    """Stop if more inputs are rejected: a share if below 1, else a number of files."""
     shard_bytes: int = Field(64 * 2**20, ge=2**20, le=2**30)
+    """Target size in bytes of each output file, 1 MiB to 1 GiB."""
     placement: Placement = Placement()
+    """Where the job is executed."""
 
     @property
     def height(self) -> int:
-        """Of every stored image, in pixels."""
+        """Height of every stored image in pixels."""
         return self.size if isinstance(self.size, int) else self.size[0]
 
     @property
     def width(self) -> int:
-        """Of every stored image, in pixels."""
+        """Width of every stored image in pixels."""
         return self.size if isinstance(self.size, int) else self.size[1]
 
     @property
@@ -124,5 +142,5 @@ class PrepareSpec(Spec):
 
     @property
     def image_bytes(self) -> int:
-        """Size of one decoded image."""
+        """Size of one decoded image in bytes."""
         return self.height * self.width * self.channels

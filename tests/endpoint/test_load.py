@@ -103,7 +103,7 @@ def test_models_change_under_traffic(tmp_path: Path) -> None:
                 body = {"model": ref, "prompt": "one", "seed": 1, "n": 2}
                 answers.append((ref, client.post(GENERATIONS, json=body)))
 
-    with models.running(models=("tiny@production",), watch_s=0.1) as client:
+    with models.running(models=("tiny@production",), poll_interval_s=0.1) as client:
         url = str(client.base_url)
         threads = [
             threading.Thread(target=ask, args=(url, ref)) for ref in ("tiny", "tiny", "tiny@v1")

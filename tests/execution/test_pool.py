@@ -335,21 +335,21 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
 def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatch) -> None:
     backend = PaperBackend(iter([0, 0, 0, 2]))
     notices = run_on_paper(backend, 20, monkeypatch)
-    assert notices == ["no node holds a worker; waiting up to placement.wait_s = 600 s"]
+    assert notices == ["no node holds a worker; waiting up to placement.startup_timeout_s = 600 s"]
     assert len(backend.started) == backend.most == 2
 
 
 def test_when_the_last_node_goes_another_is_waited_for_and_then_said(monkeypatch) -> None:
     run_on_paper(PaperBackend(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
     gone = PaperBackend(iter([2, 2, 2, 0]))
-    with pytest.raises(PlacementError, match=r"wait_s = 0.2: no node is large enough"):
-        run_on_paper(gone, 20, monkeypatch, wait_s=0.2)
+    with pytest.raises(PlacementError, match=r"startup_timeout_s = 0.2: no node is large enough"):
+        run_on_paper(gone, 20, monkeypatch, startup_timeout_s=0.2)
 
 
 def test_a_worker_that_never_had_room_does_not_shorten_the_wait(monkeypatch) -> None:
     """It has waited since the job began, not since the others went."""
     backend = PaperBackend(itertools.chain([2] * 110, [0] * 5, [2]))
-    run_on_paper(backend, 400, monkeypatch, max_workers=3, wait_s=1)
+    run_on_paper(backend, 400, monkeypatch, max_workers=3, startup_timeout_s=1)
 
 
 def test_only_workers_that_fail_to_start_one_after_the_other_end_a_job(monkeypatch) -> None:

@@ -142,7 +142,7 @@ def test_a_busy_cluster_is_waited_for_and_then_said(model, ray_session, tmp_path
     ray.get(hog.up.remote())
     try:
         with pytest.raises(PlacementError, match="the cluster is busy"):
-            run(spec(model, str(tmp_path / "a"), placement=Placement(wait_s=2)))
+            run(spec(model, str(tmp_path / "a"), placement=Placement(startup_timeout_s=2)))
     finally:
         ray.kill(hog)
 

@@ -24,7 +24,7 @@ from tests.front_door.folders import pictures, rows, tarred, zipped
 
 pytestmark = pytest.mark.integration
 
-ON_RAY = Placement(workers=2, timeout_s=60, wait_s=10)
+ON_RAY = Placement(workers=2, timeout_s=60, startup_timeout_s=10)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def always_dies(flag: str) -> str:
 
 
 def on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], **placement: Any) -> list[Any]:
-    limits = {"timeout_s": 3.0, "wait_s": 0, "max_retries": 1, **placement}
+    limits = {"timeout_s": 3.0, "startup_timeout_s": 0, "max_retries": 1, **placement}
     return list(OnRay(Placement(**limits), Workers(2, 1, 0))(function, tasks))
 
 

@@ -59,7 +59,7 @@ def url(server) -> str:
 @pytest.fixture(scope="module")
 def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
-    settings = ["models=[tiny-served]", f"port={port}", "precision=fp32", "watch_s=1"]
+    settings = ["models=[tiny-served]", f"port={port}", "precision=fp32", "poll_interval_s=1"]
     command = [sys.executable, str(JOBS / "serve.py"), str(JOBS / "specs/serve.yaml")]
     command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
@@ -247,7 +247,7 @@ def test_what_cannot_be_served_is_one_line_at_once(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,  # a fifth of `wait_s`: nothing is waited for
+            timeout=120,  # a fifth of `startup_timeout_s`: nothing is waited for
             check=False,
         )
     assert done.returncode == code, done.stderr

@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 
 @pytest.fixture(scope="session")
 def service(store: ModelStore) -> Iterator[Service]:
-    service = Service(ServiceSettings(store=store.uri, micro_batch=32, watch_s=60))
+    service = Service(ServiceSettings(store=store.uri, micro_batch=32, poll_interval_s=60))
     service.start()
     yield service
     service.close()

@@ -28,7 +28,9 @@ from aigc.store import ModelStore
 
 @contextlib.contextmanager
 def running(store: ModelStore, **fields: Any) -> Iterator[Service]:
-    settings = ServiceSettings(store=store.uri, micro_batch=32, watch_s=60, separate=True, **fields)
+    settings = ServiceSettings(
+        store=store.uri, micro_batch=32, poll_interval_s=60, render_process=True, **fields
+    )
     service = Service(settings)
     service.start()
     yield service
