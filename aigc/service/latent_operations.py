@@ -40,7 +40,7 @@ class WalkRequest(RenderRequest):
 
     def identity(self, at: int) -> tuple[int, int] | None:
         """Frames between the ends are no items."""
-        end = {0: self.start, self.work.count - 1: self.end}.get(at)
+        end = {0: self.start, self.job.count - 1: self.end}.get(at)
         return None if end is None else (end.seed, end.index)
 
 
@@ -64,9 +64,9 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     )  # fmt: skip
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [None if found[half] is None else loaded.labels[found[half] or 0] for half in halves]
-    work = _alone(loaded, source, asked.steps, wanted, "walk")
+    job = _alone(loaded, source, asked.steps, wanted, "walk")
     begin, end = ends
-    return WalkRequest(work, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
+    return WalkRequest(job, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 
 
 def variations(
@@ -96,14 +96,14 @@ def variations(
     known = becomes if becomes is not None else shown
     name = None if known is None else loaded.labels[known]
     kind = "vary" if shown is not None or not loaded.labels else "guess and vary"
-    work = _alone(loaded, source, asked.n, wanted, kind)
-    return RenderRequest(work, [name] * asked.n, seed, asked.index, addressed=False)
+    job = _alone(loaded, source, asked.n, wanted, kind)
+    return RenderRequest(job, [name] * asked.n, seed, asked.index, addressed=False)
 
 
 def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
     """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
-    source = functools.partial(cast("Callable[..., Latents]", order.work.source), picture=picture)
-    return replace(order, work=replace(order.work, source=source))
+    source = functools.partial(cast("Callable[..., Latents]", order.job.source), picture=picture)
+    return replace(order, job=replace(order.job, source=source))
 
 
 def _alone(

@@ -1,4 +1,4 @@
-"""A valid request as work: the model, the candidates, the format, a label for each picture."""
+"""Validated requests: the model, the sample keys, the format and a label per image."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ NO_LABEL = "_"
 """Stands for the label in addresses of models that have none."""
 
 _DRAWN_SEEDS = 2**53
-"""Seeds drawn here are exact in JavaScript too."""
+"""Random seeds are below 2^53, which JavaScript represents exactly."""
 _RANDOM = random.Random()
 _LONGEST_PATTERN = 50_000
-"""Class indices times labels; of two labels, 25,000 indices or 200 KB."""
+"""Most elements of a label pattern (indices x labels): 25,000 indices for two labels, 200 KB."""
 _PATTERNS = 256
-"""Kept: some 50 MB if all are as long as can be."""
+"""Patterns in the cache: about 50 MB if all have the maximum length."""
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """Work, and what to say of each of its pictures."""
+    """A render job, and the label, seed and index of each of its images."""
 
-    work: RenderJob
+    job: RenderJob
     labels: list[str | None]
     seed: int
     index: int
     truncation: float | None = None
     addressed: bool = True
-    """Whether each picture has a permanent address."""
+    """Whether each image has a permanent address."""
 
     def identity(self, at: int) -> tuple[int, int] | None:
-        """Seed and index of picture number `at`; None where it is no item."""
+        """Seed and index of image number `at`; None if it is not an item."""
         return self.seed, self.index + at
 
 
 def generation(
     loaded: LoadedModel, asked: Generation, settings: ServiceSettings, seed: int
 ) -> RenderRequest:
-    """`asked` of `loaded`, whose seed is `seed` if it names none.
+    """The request `asked` to model `loaded`; `seed` is used if it names none.
 
     Raises:
-        BadRequestError: a label the model has not, or more than the service allows.
+        BadRequestError: the model does not have a label, or a limit of the service is exceeded.
     """
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.n, wanted, settings)
@@ -71,8 +71,8 @@ def generation(
     draws = keys_of(seed, numbers, labels, asked.truncation)
     known = loaded.labels
     names = [None] * asked.n if labels is None else [known[at] for at in labels.tolist()]
-    work = RenderJob(loaded, draws, asked.n, wanted)
-    return RenderRequest(work, cast("list[str | None]", names), seed, asked.index, asked.truncation)
+    job = RenderJob(loaded, draws, asked.n, wanted)
+    return RenderRequest(job, cast("list[str | None]", names), seed, asked.index, asked.truncation)
 
 
 def item(
@@ -83,7 +83,7 @@ def item(
     truncation: float | None,
     as_: Format,
 ) -> RenderRequest:
-    """One candidate as the permanent address names it. Raises BadRequestError."""
+    """The request for one item by its permanent address. Raises BadRequestError."""
     at = label_index(loaded, label, "label")
     labels = None if at is None else np.array([at])
     draws = keys_of(seed, np.array([index]), labels, truncation)
@@ -125,11 +125,11 @@ def label_index(loaded: LoadedModel, label: str | None, param: str) -> int | Non
 
 
 def label_in_prompt(loaded: LoadedModel, prompt: str | None) -> int | None:
-    """The one label that `prompt` names, if it does. Raises BadRequestError when it names two."""
+    """Index of the label in `prompt`, None without one. Raises BadRequestError for two."""
     found = labels_in(prompt or "", loaded.labels, loaded.version.config.synonyms)
     if len(found) > 1:
         raise BadRequestError(
-            f"prompt: names {listed(found)}; a picture can become one",
+            f"prompt: names {listed(found)}; name one of them",
             param="prompt",
             code="unknown_label",
         )
@@ -139,7 +139,7 @@ def label_in_prompt(loaded: LoadedModel, prompt: str | None) -> int | None:
 def format_of(
     loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
 ) -> Format:
-    """Raises BadRequestError when the size is beyond what the service allows."""
+    """Raises BadRequestError if the size exceeds the limits of the service."""
     width, height = loaded.native.width, loaded.native.height
     if size != "auto":
         width, height = (int(side) for side in size.split("x"))
@@ -155,7 +155,7 @@ def format_of(
 def require_count(
     n: int, wanted: Format, settings: ServiceSettings, param: str = "n", most: int | None = None
 ) -> None:
-    """Raises BadRequestError when it is more than a request may ask for."""
+    """Raises BadRequestError if `n` images exceed the limits of a request."""
     most = settings.max_n if most is None else most
     fitting = max(1, settings.max_pixels // (wanted.width * wanted.height))
     if n > min(most, fitting):
@@ -168,8 +168,8 @@ def require_count(
 
 
 def address(order: RenderRequest, at: int) -> str:
-    """Path and query of picture number `at`'s permanent address."""
-    wanted, loaded = order.work.format, order.work.model
+    """Path and query of the permanent address of image number `at`."""
+    wanted, loaded = order.job.format, order.job.model
     label = quote(order.labels[at] or NO_LABEL, safe="")
     suffix = SUFFIX[wanted.codec]
     path = f"/v1/images/{loaded.version.ref}/{label}/{order.seed}/{order.index + at}{suffix}"

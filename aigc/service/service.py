@@ -123,7 +123,7 @@ class Service:
     def _place_to_read(self) -> Iterator[None]:
         if self._readers >= _READ_AT_A_TIME + _WAIT_TO_BE_READ:
             raise OverloadedError(
-                "too many pictures wait to be read; try again in a second",
+                "too many uploaded images are being decoded; try again in 1 s",
                 retry_after_s=1,
                 code="overloaded",
             )
@@ -138,12 +138,12 @@ class Service:
 
     @contextlib.contextmanager
     def ticket(self, order: RenderRequest) -> Iterator[QueuedRequest]:
-        """A place in the queue, freed on the way out if its pictures were not made by then.
+        """Queue a request; on exit, remove it if it is not rendered yet.
 
         Raises:
-            OverloadedError: there is none.
+            OverloadedError: the queue is full.
         """
-        ticket = self.batcher.enter(order.work)
+        ticket = self.batcher.enter(order.job)
         try:
             yield ticket
         finally:

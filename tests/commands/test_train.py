@@ -145,8 +145,8 @@ def test_an_adversary_is_never_left_out_in_silence(
         (
             "adaptive",
             {"model.r1_gamma": 1, "model.beta": 2},
-            "model.r1_gamma: a field of family gan, while the other fields define a model of family "
-            "vae",
+            "model.r1_gamma: a field of family gan, while the other fields define a model of "
+            "family vae",
         ),
         ("adaptive-gan", {"model.beta": 2}, "model.beta: a field of family vae"),
         ("adaptive", {"model.bete": 2}, "unknown field model.bete; the fields of model are"),

@@ -224,13 +224,13 @@ def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
         held = batcher.enter(RenderJob(model, blocking, 1, model.native))
         while held.left:
             await asyncio.sleep(0.01)
-        before, call = batcher.seen.cancelled, functools.partial(post, client, "left", timeout=0.5)
+        before, call = batcher.stats.cancelled, functools.partial(post, client, "left", timeout=0.5)
         with pytest.raises(httpx.ReadTimeout):
             await asyncio.to_thread(call)
         until = time.monotonic() + 10
-        while batcher.seen.cancelled == before and time.monotonic() < until:
+        while batcher.stats.cancelled == before and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        assert (batcher.seen.cancelled, batcher.seen.queued) == (before + 1, 0)
+        assert (batcher.stats.cancelled, batcher.stats.queued) == (before + 1, 0)
         freed.set()
         await held.files()
 

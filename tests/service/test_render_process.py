@@ -54,7 +54,7 @@ def files(service: Service, n: int, **fields: object) -> list[bytes]:
     async def made() -> list[bytes]:
         asked = Generation(model="tiny", n=n, labels=["one", "two"], seed=3, **fields)
         order = render_requests.generation(await service.model("tiny"), asked, service.settings, 3)
-        return await service.batcher.enter(order.work).files()
+        return await service.batcher.enter(order.job).files()
 
     return asyncio.run(made())
 
