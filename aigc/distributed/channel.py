@@ -24,12 +24,12 @@ class TrainingChannel:
         self._starts = 0
         self._notes: list[str] = []
 
-    def arrive(self, rank: int) -> bool:
+    def register(self, rank: int) -> bool:
         """A worker begins; True tells it to leave, for the run has failed for good already."""
         self._starts += rank == 0
         return self._failure is not None
 
-    def tell(self, latest: tuple[float, float, dict[str, Any]] | None) -> bool:
+    def update(self, latest: tuple[float, float, dict[str, Any]] | None) -> bool:
         """Progress from rank 0; the answer is whether to stop."""
         self._latest = latest or self._latest
         return self._stopping
@@ -79,7 +79,7 @@ class ChannelSender:
         self._channel = channel
         self._latest: tuple[float, float, dict[str, Any]] | None = None
         self._answer: Any = None
-        self._asked_at = 0.0
+        self._sent_at = 0.0
         self._stopping = False
 
     def report(self, done: float, total: float, **metrics: Any) -> None:
@@ -94,7 +94,7 @@ class ChannelSender:
         if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
             self._stopping = ray.get(self._answer)
             self._answer = None
-        if self._answer is None and time.monotonic() - self._asked_at > _ASK_EVERY_S:
-            self._answer = self._channel.tell.remote(self._latest)
-            self._asked_at = time.monotonic()
+        if self._answer is None and time.monotonic() - self._sent_at > _ASK_EVERY_S:
+            self._answer = self._channel.update.remote(self._latest)
+            self._sent_at = time.monotonic()
         return self._stopping

@@ -187,29 +187,29 @@ class _Means:
     on_cluster: bool
 
 
-def _make_missing(setup: ShardSetup, means: _Means, watch: RunObservers) -> None:
+def _make_missing(setup: ShardSetup, means: _Means, observers: RunObservers) -> None:
     """Until every shard is committed. Gates that stop a job which has brought nothing leave its
     place as it was."""
     job, out, placement = setup.job, setup.out, means.placement
     records = commit.read_records(out)
     if records:
         done = sum(record.rows for record in records.values())
-        watch.notice(f"resuming: {done:,} of {job.count:,} items are already made")
+        observers.notice(f"resuming: {done:,} of {job.count:,} items are already made")
     if len(records) == job.shards:
         return
     if note := commit.store_note(out):
-        watch.notice(note)
-    watch.metrics.begin(job, records.values())
+        observers.notice(note)
+    observers.metrics.begin(job, records.values())
     backend = make_backend(setup, placement, means.on_cluster)
-    with _left_clean(out), WorkerPool(backend, placement, watch.notice) as pool:
+    with _left_clean(out), WorkerPool(backend, placement, observers.notice) as pool:
         limits = Limits(means.budget, backend.nodes)
-        job_run = JobRun(job, out, records, pool, limits, watch)
+        job_run = JobRun(job, out, records, pool, limits, observers)
         if job.gates.duplicates:
             _make_in_rounds(job_run)
         else:
             _make_shards(job_run)
     if storage.is_s3(out):
-        pool.let_requests_end()
+        pool.wait_for_open_requests()
 
 
 def _make_in_rounds(job_run: JobRun) -> None:
@@ -226,7 +226,7 @@ def _make_shards(job_run: JobRun) -> None:
     todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
 
     def tick(under_way: float) -> None:
-        job_run.tell(job_run.committed + under_way)
+        job_run.report(job_run.committed + under_way)
 
     job_run.pool.run(todo, job.shards - len(records), job_run.add, tick, job_run.stop)
 

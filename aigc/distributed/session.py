@@ -136,10 +136,10 @@ def plan_workers(placement: Placement, units: int | None = None) -> Workers:
         gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in live) else 0.0
     needs = {"CPU": placement.cpus_per_worker, "GPU": gpus}
     workers = Workers(0, needs["CPU"], gpus)
-    room = capacity_for(workers)
-    wanted = placement.workers or max(1, room)
-    if wanted > room and not may_grow(nodes, needs):
-        raise PlacementError(_refusal(wanted, room, needs, live))
+    capacity = capacity_for(workers)
+    wanted = placement.workers or max(1, capacity)
+    if wanted > capacity and not may_grow(nodes, needs):
+        raise PlacementError(_refusal(wanted, capacity, needs, live))
     return dataclasses.replace(workers, count=min(wanted, units or wanted))
 
 
@@ -155,10 +155,12 @@ def _live() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
-def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[str, float]]) -> str:
-    if room:
+def _refusal(
+    wanted: int, capacity: int, needs: dict[str, float], nodes: list[dict[str, float]]
+) -> str:
+    if capacity:
         return (
-            f"placement.workers = {wanted}: the cluster has room for {room} worker(s) with "
+            f"placement.workers = {wanted}: the cluster has capacity for {capacity} worker(s) with "
             f"{described(needs)} each; lower placement.workers or add nodes"
         )
     return (

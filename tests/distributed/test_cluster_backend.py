@@ -138,7 +138,7 @@ def test_a_result_lost_with_its_node_counts_as_the_workers_death(
         raise ObjectLostError(ref, None, "")
 
     monkeypatch.setattr(ray, "get", lost)
-    worker = ClusterWorker(None, {"ref": ("made", "unit 0")})
+    worker = ClusterWorker(None, {"ref": ("computed", "unit 0")})
     (event,) = ClusterBackend(setup, ONE)._events(worker, "ref")
     assert (event.kind, event.value) == (
         "died",

@@ -174,7 +174,7 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
 
         def a_day_passes(items: float) -> None:
             for attempt in pool._attempts():
-                attempt.since -= 86_400
+                attempt.started -= 86_400
 
         with WorkerPool(PaperBackend(iter([1]), looks=5), placement, notices.append) as pool:
             pool.run(["shard"], 1, lambda result: None, a_day_passes)
@@ -202,7 +202,7 @@ def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) 
     with WorkerPool(PaperBackend(itertools.repeat(1), dying), limits, lambda line: None) as pool:
         pool.run(["unit 0"], 1, lambda result: None)
     monkeypatch.setattr("aigc.execution.pool.time.sleep", slept.append)
-    pool.let_requests_end()
+    pool.wait_for_open_requests()
     assert [seconds > 0 for seconds in slept] == [bool(dying)]
 
 
@@ -241,7 +241,7 @@ def test_a_pool_keeps_its_workers_for_the_next_run(tmp_path) -> None:
 
 def test_more_workers_than_the_machine_holds_are_refused() -> None:
     cpus = len(os.sched_getaffinity(0))
-    with pytest.raises(PlacementError, match=f"has room for {cpus} worker"):
+    with pytest.raises(PlacementError, match=f"has capacity for {cpus} worker"):
         LocalBackend(setup, Placement(workers=cpus + 1))
     with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
         LocalBackend(setup, Placement(cpus_per_worker=1000))
@@ -335,7 +335,8 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
 def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatch) -> None:
     backend = PaperBackend(iter([0, 0, 0, 2]))
     notices = run_on_paper(backend, 20, monkeypatch)
-    assert notices == ["no node holds a worker; waiting up to placement.startup_timeout_s = 600 s"]
+    limit = "placement.startup_timeout_s = 600 s"
+    assert notices == [f"no node has capacity for a worker; waiting up to {limit}"]
     assert len(backend.started) == backend.most == 2
 
 
