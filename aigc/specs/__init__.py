@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc.specs.base import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
+from aigc.specs.evaluate import EvaluateSpec
 from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
 from aigc.specs.generate import (
     AppendSpec,
@@ -20,7 +21,6 @@ from aigc.specs.serve import Scaling, ServeSpec
 from aigc.specs.train import (
     AdversarialTerms,
     Adversary,
-    EvaluateSpec,
     GanModel,
     Models,
     TrainSpec,

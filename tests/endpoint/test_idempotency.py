@@ -185,10 +185,11 @@ def test_what_nobody_waits_for_is_not_made() -> None:
 
     async def left(others: int) -> tuple[list[str], bytes]:
         said: list[str] = []
+        gone = asyncio.Event()
 
         async def answer() -> bytes:
             try:
-                await asyncio.sleep(0.1)
+                await gone.wait()
                 said.append("made")
             except asyncio.CancelledError:
                 said.append("left")
@@ -196,9 +197,8 @@ def test_what_nobody_waits_for_is_not_made() -> None:
             return b"x"
 
         async def impatient(done: asyncio.Future[bytes]) -> None:
-            await asyncio.wait({done}, timeout=0.02)
-            if not done.done():
-                raise GoneError
+            await asyncio.wait({done}, timeout=0.02)  # not done before `gone` is set
+            raise GoneError
 
         once = Idempotency(60, 5000)
         first = asyncio.create_task(once.once("k", "name", b"", answer, impatient))
@@ -206,6 +206,7 @@ def test_what_nobody_waits_for_is_not_made() -> None:
         more = [asyncio.create_task(once.once("k", "name", b"", answer)) for _ in range(others)]
         with pytest.raises(GoneError):
             await first
+        gone.set()
         await asyncio.gather(*more)
         return said, (await once.once("k", "name", b"", answer))[0]
 

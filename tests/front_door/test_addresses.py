@@ -243,7 +243,7 @@ def test_what_answers_there_is_said_within_a_bound(
         address.require_cluster(f"127.0.0.1:{port}")
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60, "Ray itself waits for minutes"
 
 
 def test_a_cluster_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_a_worker_no_node_can_hold_is_refused_at_once(
     ray_session: None, shop: Path, tmp_path: Path
 ) -> None:
     wanted = Placement(workers=1, cpus_per_worker=64)
-    with pytest.raises(PlacementError, match="no node can hold a worker with 64 CPU"):
+    with pytest.raises(PlacementError, match="no node has capacity for a worker with 64 CPU"):
         run(spec(shop, tmp_path / "out", placement=wanted))
     assert not (tmp_path / "out").exists()
 
