@@ -1,4 +1,4 @@
-"""A model ready to render, in passes no wider than what there is to do."""
+"""A loaded model that renders with the narrowest forward pass that fits the rows."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from aigc.specs import DegenerateGate
 from aigc.types import UInt8Images
 
 _PROBE_SEED = 2**63 + 2
-"""Beyond every seed a user can give."""
+"""Larger than any seed of a user."""
 _NARROWEST = 4
 _GATE = DegenerateGate()
 
 
 Run = tuple[int, Format]
-"""So many rows of one format."""
+"""Number of rows, and their format."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Files, and by reason how many of their pictures the gate for degenerate ones would refuse.
+    """Files, and by reason the number of images that the degenerate gate would refuse.
 
-    They are delivered all the same: an item is what its address says.
+    These are delivered nevertheless, since an address determines its item.
     """
 
     files: list[bytes]
@@ -49,19 +49,19 @@ class Latents:
 
 
 class Renderer:
-    """An engine whose passes have as few rows as give the same numbers.
+    """An engine with additional, narrower forward passes that give the same bits.
 
-    An item's identity includes the micro-batch. Passes of a half, a quarter … of its rows are used
-    only where a probe shows that each of their outputs is the same number to the last bit, which
-    it is when the libraries sum in the same order. A request of one then costs a pass of four.
+    An item's identity includes the micro-batch. Narrower passes (a half, a quarter … of its rows)
+    are used only if a probe shows that their outputs are bit-identical, which they are if the
+    libraries sum in the same order. A request for one image then costs a pass of four rows.
     """
 
     def __init__(
         self, engine: Engine, config: ModelConfig, widths: Sequence[int] | None = None
     ) -> None:
-        """`widths` of narrower passes that were probed before.
+        """`widths`: those of narrower passes, if they were probed before.
 
-        Raises StoreError when the model gives something that is no number.
+        Raises StoreError if the model's output is not finite.
         """
         self.engine, self.config = engine, config
         self.channels = config.channels
@@ -78,14 +78,14 @@ class Renderer:
         return self.engine.passes.micro_batch
 
     def make(self, source: SampleKeys | Latents, runs: Sequence[Run]) -> Rendered:
-        """The files of all rows; `runs` say the format of each."""
+        """Render and encode all rows; `runs` gives their formats in order."""
         pictures = self.pictures(source)
         found = degenerate(pictures, _GATE)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         return Rendered(self._files(pictures.pixels, runs), counts)
 
     def _files(self, pixels: UInt8Images, runs: Sequence[Run]) -> list[bytes]:
-        """(N, H, W, C) as bulk generation delivers them: resized, encoded, marked."""
+        """Encode pixels (N, H, W, C) as bulk generation does: resized and labelled."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         return to_files_each(
@@ -93,7 +93,7 @@ class Renderer:
         )
 
     def pictures(self, source: SampleKeys | Latents) -> Samples:
-        """As the model makes them, at most micro_batch of them."""
+        """Render at most `micro_batch` rows in the model's own format."""
         if isinstance(source, SampleKeys):
             return self._fitting(len(source)).render(source)
         output = self._fitting(len(source.z)).outputs(source.z, source.label)
@@ -106,7 +106,7 @@ class Renderer:
 
 
 def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
-    """Narrower engines that give the same numbers."""
+    """Narrower engines whose outputs are bit-identical."""
     rows = engine.passes.micro_batch
     probe = probe_latents(engine, config, rows)
     expected = engine.outputs(probe.z, probe.label)
@@ -126,7 +126,7 @@ def _widths(rows: int) -> list[int]:
 
 
 def _agrees(engine: Engine, probe: Latents, expected: Tensor) -> bool:
-    """Whether a pass over the first rows, and one over the last, give `expected` bit by bit."""
+    """Whether passes over the first and the last rows give exactly `expected`."""
     width = engine.passes.micro_batch
     for rows in (slice(0, width), slice(len(expected) - width, len(expected))):
         label = None if probe.label is None else probe.label[rows]
@@ -136,7 +136,7 @@ def _agrees(engine: Engine, probe: Latents, expected: Tensor) -> bool:
 
 
 def probe_latents(engine: Engine, config: ModelConfig, count: int) -> Latents:
-    """Candidates of every label, a third of them with their latents cut."""
+    """Latents of all labels, a third of them truncated."""
     numbers = np.arange(count, dtype=np.int64)
     labels = numbers % len(config.labels) if config.conditional else None
     truncations = np.where(numbers % 3, np.inf, 0.7)

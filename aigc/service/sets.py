@@ -89,7 +89,7 @@ class ServedSets:
 
     def one(self, name: str) -> Json:
         """Raises NotFoundError, StorageError, JobError."""
-        return {"id": name, **self._progress(name).told}
+        return {"id": name, **self._progress(name).fields}
 
     def items(
         self, name: str, start: int, count: int, label: str | None, pictures: bool = False

@@ -87,7 +87,7 @@ def stopped(process: RenderProcess) -> Iterator[None]:
 
 def under_way(process: RenderProcess, count: int) -> None:
     deadline = time.monotonic() + 20
-    while process._under_way != count:
+    while process._pending != count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
