@@ -226,7 +226,7 @@ ANSWERS = [
     (_on_loopback, "not a cluster's control store but a web server"),
     (_control_store, "10001 is Ray Client's port"),
     (_other_version, "runs Ray 1.13.0, this machine"),
-    (_other_token, "wants a token, and it is missing or wrong; set RAY_AUTH_MODE=token"),
+    (_other_token, "requires a token, and it is missing or wrong; set RAY_AUTH_MODE=token"),
 ]
 
 
