@@ -319,12 +319,12 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
     program = (
         "from aigc.execution.forking import warm\n"
         "from aigc.execution.local import LocalBackend\n"
-        "from aigc.execution.pool import Pool\n"
+        "from aigc.execution.pool import WorkerPool\n"
         "from aigc.specs import Placement\n"
         "from tests.execution.units import Unit, setup\n"
         "one, done = Placement(workers=1), []\n"
         "warm()\n"
-        "with Pool(LocalBackend(setup, one), one, print) as pool:\n"
+        "with WorkerPool(LocalBackend(setup, one), one, print) as pool:\n"
         f"    pool.run([Unit(5, {str(tmp_path)!r})], 1, done.append)\n"
         "assert done == [5]\n"
     )

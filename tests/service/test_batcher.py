@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -130,55 +131,81 @@ def test_a_stream_comes_in_order_and_in_parts(service: Service) -> None:
     assert files == asyncio.run(_files(service, 60))
 
 
-def test_what_nobody_waits_for_is_not_made(service: Service) -> None:
-    async def left() -> int:
-        before = service.batcher.stats.images
-        requests = [service.batcher.enter(order(service, 64).job) for _ in range(20)]
-        for request in requests[1:]:
-            service.batcher.leave(request)
-        await requests[0].files()
-        await service.batcher.enter(order(service, 1).job).files()
-        return service.batcher.stats.images - before
+@contextlib.asynccontextmanager
+async def busy(batcher: Batcher, job: RenderJob) -> AsyncIterator[None]:
+    """Inside, the only render thread of `batcher` is occupied, so the queue stands still."""
+    freed = threading.Event()
 
-    assert asyncio.run(left()) < 20 * 64 / 4
-    assert service.batcher.stats.queued == 0
+    def blocking(loaded: LoadedModel) -> Latents:
+        freed.wait(60)
+        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+
+    held = batcher.enter(RenderJob(job.model, blocking, 1, job.format, kind="blocked"))
+    while held.left:
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        freed.set()
+        await held.files()
+
+
+def one_thread(**fields: Any) -> Batcher:
+    return Batcher(ServiceSettings(**{"micro_batch": 32, "render_threads": 1} | fields))
+
+
+def test_what_nobody_waits_for_is_not_made(service: Service) -> None:
+    batcher, job = one_thread(max_wait_s=600), order(service, 64).job
+
+    async def left() -> None:
+        async with busy(batcher, job):
+            requests = [batcher.enter(job) for _ in range(20)]
+            for request in requests[1:]:
+                batcher.leave(request)
+        await requests[0].files()
+
+    asyncio.run(left())
+    batcher.close()
+    assert batcher.stats.images == 1 + 64
+    assert (batcher.stats.cancelled, batcher.stats.queued) == (19, 0)
 
 
 def test_a_full_queue_refuses_at_once(service: Service) -> None:
-    batcher = Batcher(ServiceSettings(max_queued_images=100, micro_batch=32))
+    batcher, job = one_thread(max_queued_images=100, max_wait_s=600), order(service, 40).job
 
-    async def crowd() -> tuple[int, list[float]]:
-        requests, waits = [], []
-        for _ in range(10):
-            try:
-                requests.append(batcher.enter(order(service, 40).job))
-            except OverloadedError as error:
-                waits.append(error.retry_after_s)
+    async def crowd() -> list[float]:
+        waits = []
+        async with busy(batcher, job):
+            requests = [batcher.enter(job) for _ in range(2)]
+            for _ in range(8):
+                with pytest.raises(OverloadedError) as refused:
+                    batcher.enter(job)
+                waits.append(refused.value.retry_after_s)
         for request in requests:
             await request.files()
-        return len(requests), waits
+        return waits
 
-    made, waits = asyncio.run(crowd())
+    waits = asyncio.run(crowd())
     batcher.close()
-    assert 2 <= made <= 4
-    assert len(waits) == 10 - made
+    assert batcher.stats.refused == 8
     assert all(0 < wait < 60 for wait in waits)
 
 
-def test_who_would_wait_too_long_is_refused(service: Service) -> None:
-    batcher = Batcher(ServiceSettings(max_wait_s=0.05, micro_batch=32))
+def test_who_would_wait_too_long_is_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher, job = one_thread(max_wait_s=0.05), order(service, 64).job
+    monkeypatch.setattr(job.model, "seconds_per_item", 0.001)
 
-    async def crowd() -> float:
-        started = time.perf_counter()
-        requests = []
-        with pytest.raises(OverloadedError):
-            for _ in range(1000):
-                requests.append(batcher.enter(order(service, 64).job))
-        for request in requests:
-            await request.files()
-        return time.perf_counter() - started
+    async def crowd() -> None:
+        async with busy(batcher, job):
+            request = batcher.enter(job)
+            with pytest.raises(OverloadedError) as refused:
+                batcher.enter(job)
+            assert 0.1 <= refused.value.retry_after_s <= 0.15
+        await request.files()
 
-    assert asyncio.run(crowd()) < 5
+    asyncio.run(crowd())
     batcher.close()
 
 
