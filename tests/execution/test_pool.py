@@ -45,7 +45,7 @@ def closing(folder: Path, number: int, does: str = "work", times: int = 1) -> Un
 
 def run_on_paper(backend, count, monkeypatch, **placement):
     """Notices of a pool that looks at the cluster's room at every turn."""
-    monkeypatch.setattr(pool_module, "_ROOM_S", 0.0)
+    monkeypatch.setattr(pool_module, "_CAPACITY_CHECK_S", 0.0)
     limits, results, notices = Placement(**({"batch_timeout_s": 10} | placement)), [], []
     with WorkerPool(backend, limits, notices.append) as pool:
         pool.run([f"unit {number}" for number in range(count)], count, results.append)
