@@ -79,9 +79,9 @@ def digits_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prepared data set of scikit-learn's digits at 16×16 grey."""
     from aigc.data.fetch import fetch
     from aigc.distributed.prepare import run
-    from aigc.specs import PrepareSpec
+    from aigc.modalities.image.spec import PrepareImages
 
     folder: Path = tmp_path_factory.mktemp("digits")
     fetch("digits", str(folder / "raw"))
-    run(PrepareSpec(source=str(folder / "raw"), out=str(folder / "data"), size=16, channels=1))
+    run(PrepareImages(source=str(folder / "raw"), out=str(folder / "data"), size=16, channels=1))
     return str(folder / "data")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from aigc.models import build_discriminator, build_encoder, build_sampler
-from aigc.models.config import ModelConfig
-from aigc.models.prior import MixturePrior
-from aigc.specs import GanModel, VaeModel
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
+from aigc.families.networks import build_discriminator, build_encoder, build_sampler
+from aigc.families.networks.prior import MixturePrior
+from aigc.families.vae import VaeModel
+from aigc.specs import TrainSpec
 from aigc.store import ModelStore, ModelVersion
 
 LABELS = ("zero", "one", "two", "three")
@@ -76,3 +80,8 @@ def random_prior(classes: int, latent_dim: int, generator: torch.Generator) -> M
     scales = 0.3 + torch.rand(prior.parts.mean.shape, generator=generator)
     prior.parts.factor.copy_(factors + torch.diag_embed(scales))
     return prior
+
+
+def settings(spec: TrainSpec) -> Any:
+    """`spec.model`, whose fields are those of its family."""
+    return spec.model

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from aigc.conditions import CONDITIONS
+from aigc.families import FAMILIES
+from aigc.modalities import MODALITIES
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "aigc"
 MAX_LINES = 300
@@ -21,19 +25,21 @@ ROOMS = [
     "types",
     "cpus",
     "threads",
+    "isolated",
     "storage",
+    "strict",
+    "arrow",
+    "provenance",
+    "modalities",
+    "conditions",
+    "families",
     "specs",
     "presets",
-    "modalities",
-    "families",
-    "conditions",
-    "models",
     "objectives",
     "data",
     "evaluation",
     "training",
     "store",
-    "provenance",
     "job",
     "output",
     "generation",
@@ -233,3 +239,58 @@ def test_no_two_classes_share_a_name() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, count in found.items() if count > 1] == []
+
+
+NAMES = {*FAMILIES, *CONDITIONS, *MODALITIES}
+FREE_ROOMS = {"families", "conditions", "modalities", "endpoint"}
+"""The dicts' own, and the one that speaks OpenAI's protocol of images."""
+OF_FAMILIES = {
+    "aigc.training.gan",
+    "aigc.training.vae",
+    "aigc.presets.adaptive",
+    "aigc.presets.recipes",
+    "aigc.bench.train",
+    "aigc.bench.rivals.bare_training",
+}
+"""Learners, which their families name; recipes, which are of one family each; and a benchmark that
+compares one with the same network written by hand."""
+
+
+def decisions(path: Path) -> Iterator[str]:
+    """Where it compares something with the name of a family, a condition or a modality, or asks
+    whether a model is of a family's class."""
+    for node in ast.walk(tree_of(path)):
+        named: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            named = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            named = [node.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            asked = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
+            named = [ast.Constant(next(iter(FAMILIES)))] if asked & CLASSES else []
+        inner = [part for each in named for part in getattr(each, "elts", [each])]
+        if any(isinstance(part, ast.Constant) and part.value in NAMES for part in inner):
+            yield f"{path.name}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
+
+
+CLASSES = {family.spec.__name__ for family in FAMILIES.values()}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
+def test_no_neutral_room_decides_by_a_name_of_the_three_dicts(path: Path) -> None:
+    """What a model can do is asked of its protocols, what it takes of `ModelConfig.takes`."""
+    module = module_of(path)
+    if room_of(module) not in FREE_ROOMS and module not in OF_FAMILIES:
+        assert not list(decisions(path))
+
+
+def test_decisions_are_found(tmp_path: Path) -> None:
+    code = tmp_path / "code.py"
+    code.write_text(
+        'if config.architecture.family == "vae": pass\n'
+        'if name in ("label", "other"): pass\n'
+        "isinstance(model, GanModel)\n"
+        'match kind:\n    case "image": pass\n'
+        'found = {"label": 1}\nprint("gan")\n'
+    )
+    assert sorted(line.split(":")[1] for line in decisions(code)) == ["1", "2", "3", "5"]

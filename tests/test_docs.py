@@ -13,6 +13,7 @@ import typer
 import typer.main
 
 from aigc.cli import app
+from aigc.modalities import MODALITIES
 from aigc.specs import SPECS, AppendSpec
 from aigc.specs.files import _models
 
@@ -93,7 +94,8 @@ def test_commands_and_their_options_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_are_fields_of_a_spec(page: Path) -> None:
-    specs = [*SPECS.values(), AppendSpec]
+    kinds = [modality.source.spec for modality in MODALITIES.values()]
+    specs = [*SPECS.values(), *kinds, AppendSpec]
     free = {"splits", "synonyms"}  # their own fields are the user's words
     unknown = []
     for name in _SETTING.findall(page.read_text()):

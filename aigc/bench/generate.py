@@ -20,8 +20,9 @@ from aigc.bench.processes import timed
 from aigc.bench.roofline import RooflineLoad, measure
 from aigc.bench.rounds import RIVALS, ratio
 from aigc.cpus import usable_cpus
-from aigc.generation.engine import Device, best_precision
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device
+from aigc.generation.engine import best_precision
 from aigc.output import commit
 from aigc.store import ModelStore
 from aigc.types import Json, Notice, no_notice

@@ -18,11 +18,12 @@ import numpy as np
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.decode import RejectError, read
 from aigc.distributed.evaluate import reuse_or_run
 from aigc.distributed.train import run as train
 from aigc.errors import DataError
 from aigc.evaluation import evaluate_samples
+from aigc.modalities.base import RejectError
+from aigc.modalities.image.reading import read
 from aigc.specs import EvaluateSpec, TrainSpec
 from aigc.types import Json, Notice, UInt8Images, no_notice
 

@@ -19,13 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from aigc.generation.engine import DTYPES, Device, Precision
+from aigc import arrow
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Decodes, Device, InferenceConfig, Points, Precision
 from aigc.generation.prefetch import prefetch
 from aigc.modalities.image import encode, to_pixels
-from aigc.models import load_sampler
-from aigc.models.config import ModelConfig
-from aigc.models.inference import for_inference
-from aigc.output import arrow
 from aigc.specs import Codec
 from aigc.types import UInt8Images
 
@@ -106,14 +104,16 @@ def _work(
     torch.set_num_threads(load.threads)
     if load.device == "cuda":
         torch.cuda.set_device(at % torch.cuda.device_count())
-    published = load_sampler(config, torch.load(weights, weights_only=True))
-    sampler = for_inference(published, DTYPES[load.precision], load.device)
+    inference = InferenceConfig(load.batch, load.precision, load.device)
+    generator = config.family.load(config, torch.load(weights, weights_only=True), inference)
+    assert isinstance(generator, Decodes)
+    dim = generator.latent_dim
     labels = torch.arange(load.batch) % max(1, len(config.labels))
     condition = labels.to(load.device) if config.conditional else None
 
     def forward() -> UInt8Images:
-        z = torch.randn(load.batch, config.latent_dim, device=load.device)
-        return to_pixels(sampler(z, condition))
+        z = torch.randn(load.batch, dim, device=load.device)
+        return to_pixels(generator.decode(Points(z, condition)))
 
     with torch.inference_mode(), pq.ParquetWriter(folder / f"{at}.parquet", _SCHEMA) as writer:
         for _ in range(3):

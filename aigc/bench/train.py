@@ -22,7 +22,8 @@ from aigc.bench.processes import timed
 from aigc.bench.rounds import RIVALS, ratio
 from aigc.cpus import usable_cpus
 from aigc.errors import JobError, SpecError
-from aigc.specs import GanModel, TrainSpec, dump
+from aigc.families.gan import GanModel
+from aigc.specs import TrainSpec, dump
 from aigc.training.device import has_fast_bf16, training_device
 from aigc.types import Json, Notice, no_notice
 

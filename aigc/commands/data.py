@@ -37,7 +37,7 @@ app = typer.Typer(help="Fetch, prepare and show data sets.", no_args_is_help=Tru
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="fashion-mnist, digits, emoji or furniture.")],
+    name: Annotated[str, typer.Argument(help="fashion-mnist, digits, emoji, furniture or drums.")],
     folder: Annotated[
         Path,
         typer.Argument(metavar="FOLDER", parser=local_folder, help="Folder for the files."),
@@ -56,6 +56,10 @@ def fetch(
         int | None,
         typer.Option(metavar="N", help="furniture: render N views of each 3D model by VTK."),
     ] = None,
+    licences: Annotated[
+        str | None,
+        typer.Option(help="drums: free (CC0, CC BY, MIT) or all (CC BY-SA and GPL, too)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a public data set.
@@ -64,13 +68,14 @@ def fetch(
 
     Each download is checked against a fixed sha256; a rerun checks the files and fetches only if
     one is missing or damaged. Credits: fashion-mnist is Zalando's (MIT), digits is UCI's (CC BY
-    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture names its creator and
-    its licence (CC0 or CC BY 3.0) in metadata.csv.
+    4.0), emoji is Microsoft's Fluent design (MIT); each image of furniture and each sound of drums
+    names its creator and its licence in metadata.csv.
     """
     from aigc.data.fetch import FetchOptions
     from aigc.data.fetch import fetch as fetch_set
 
-    fetched = fetch_set(name, str(folder), say, FetchOptions(background, archives, turntable))
+    options = FetchOptions(background, archives, turntable, licences)
+    fetched = fetch_set(name, str(folder), say, options)
     if as_json:
         print_json({"name": name, "folder": str(folder), "fetched": fetched})
     else:
@@ -88,15 +93,22 @@ def prepare(
         str | None, typer.Argument(help="Folder or s3:// prefix for the data set.")
     ] = None,
     spec_file: SpecFile = None,
-    size: Annotated[
-        str | None, typer.Option(help="Size in pixels: 64, or 64x96 for height x width.")
+    modality: Annotated[
+        str | None, typer.Option(help="image or audio; unset: by the names of the files.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(help="1 (grey) or 3 (RGB).")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Images, in pixels: 64, or 64x96 for height x width.")
+    ] = None,
     fit: Annotated[
-        str | None, typer.Option(help="Conversion of other aspect ratios: crop, pad or stretch.")
+        str | None, typer.Option(help="Images of other aspect ratios: crop, pad or stretch.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Sounds: length of every clip.")] = None,
+    rate: Annotated[int | None, typer.Option(help="Sounds: samples a second.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1 (grey, mono), 2 (stereo) or 3 (RGB).")
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option(help="Share of test images, if the source has no test split.")
+        float | None, typer.Option(help="Share to test on, if the source has no test split.")
     ] = None,
     max_rejects: Annotated[
         float | None, typer.Option(help="Rejected inputs to allow: a share below 1, or a number.")
@@ -107,29 +119,33 @@ def prepare(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check, decode, resize, deduplicate, split and shard images.
+    """Check, decode, bring to one shape, deduplicate, split and shard images or sounds.
 
     Example: aigc data prepare photos/ shop64 --size 64
 
     Classes are the sub-folders, or the column label of a metadata.csv or metadata.jsonl (file_name,
     text, label, licence, creator).
     """
+    from aigc.data.requested import load
     from aigc.distributed.prepare import run
-    from aigc.specs import PrepareSpec, load
+    from aigc.modalities import MODALITIES
 
     flags = {
         "source": source,
         "out": out,
+        "modality": modality,
         "size": size,
-        "channels": channels,
         "fit": fit,
+        "seconds": seconds,
+        "rate": rate,
+        "channels": channels,
         "test_fraction": test_fraction,
         "max_rejects": max_rejects,
         "seed": seed,
         "placement__workers": workers,
     }
-    spec = load(PrepareSpec, spec_file, overrides(settings, **flags))
-    with progress("prepare", "images") as report:
+    spec = load(spec_file, overrides(settings, **flags))
+    with progress("prepare", MODALITIES[spec.modality].title) as report:
         made = run(spec, address, report, say)
     if as_json:
         print_json(made)
@@ -148,14 +164,14 @@ def show(
     from aigc.data.dataset import open_dataset
 
     dataset = open_dataset(uri)
-    info = dataset.info
+    info, kind, counts = dataset.info, dataset.kind, dataset.counts
     if as_json:
         print_json(info)
         return
     _table(
         [
-            ("images", f"{info['counts']['train']:,} train, {info['counts']['test']:,} test"),
-            ("size", f"{info['width']} x {info['height']} x {info['channels']}"),
+            (f"{kind.noun}s", f"{counts['train']:,} train, {counts['test']:,} test"),
+            ("size", kind.in_words(dataset.item)),
             ("source", f"{info['source']} ({info['licence'] or 'licence not stated'})"),
             ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
@@ -168,31 +184,34 @@ def show(
         ]
     )
     if info["labels"]:
-        counts = info["per_class"]
-        rows = [(n, counts["train"][n], counts["test"][n]) for n in info["labels"]]
+        train, test = info["per_class"]["train"], info["per_class"]["test"]
+        rows = [(n, train[n], test[n]) for n in info["labels"]]
         _table([("class", "train", "test"), *rows])
 
 
 def _tell(made: Json) -> None:
+    from aigc.modalities import MODALITIES
+
     if made["reused"]:
         kept = ", whose files are gone" if made["source_gone"] else ""
         say(f"{made['uri']}: already prepared from this source{kept} with this spec; nothing to do")
     seconds = f", {made['wall_s']:g} s" if not made["reused"] else ""
+    items = MODALITIES[made["modality"]].title
     say(
-        f"{made['uri']}: {made['train']:,} train and {made['test']:,} test images, "
+        f"{made['uri']}: {made['train']:,} train and {made['test']:,} test {items}, "
         f"{len(made['labels'])} classes, {made['rejects']:,} rejected, "
         f"duplicates dropped: {_duplicates(made)}{seconds}"
     )
     if not made["test"]:
         say(
-            "no test pictures: evaluate needs some, and train compares with those it trains on; "
+            f"no test {items}: evaluate needs some, and train compares with those it trains on; "
             "raise test_fraction, or give the source a split to test on"
         )
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
-        say(f"no training images of {missing}; a model makes these labels only when they are named")
+        say(f"no training {items} of {missing}; a model makes these labels only when named")
     if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
-        say("most classes have one image: set label_column = '' if these are not classes")
+        say("most classes have one item: set label_column = '' if these are not classes")
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

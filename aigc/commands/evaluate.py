@@ -29,7 +29,7 @@ def evaluate(
         str | None, typer.Option(help="Report folder or s3:// prefix; default: evaluation/MODEL.")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Number of images to generate and compare.")
+        int | None, typer.Option(help="Number of items to generate and compare.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the samples.")] = None,
     inception_weights: Annotated[
@@ -46,6 +46,7 @@ def evaluate(
 
     Example: aigc evaluate fashion --data data/fashion-mnist
     """
+    from aigc.data.dataset import open_dataset
     from aigc.distributed.evaluate import run
     from aigc.specs import EvaluateSpec, load
 
@@ -62,7 +63,7 @@ def evaluate(
     if "out" not in values and model and not spec_file:
         values["out"] = f"evaluation/{model.rstrip('/').rsplit('/', 1)[-1]}"
     spec = load(EvaluateSpec, spec_file, values)
-    with progress("evaluate", "images") as report:
+    with progress("evaluate", open_dataset(spec.data).title) as report:
         found = run(spec, address, report, say)
     if as_json:
         print_json(found)

@@ -1,4 +1,4 @@
-"""`aigc models list|show|promote|rollback`: versions in the model store and their aliases."""
+"""`aigc models list|show|import|promote|rollback`: versions in the store and their aliases."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aigc.commands.common import AsJson, place, print_json, print_table
+from aigc.commands.common import AsJson, print_json, print_table
+from aigc.commands.import_model import StoreUri, import_model
 
 if TYPE_CHECKING:
+    from aigc.families.config import ModelConfig
     from aigc.store import ModelStore, ModelVersion
 
-StoreUri = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        callback=place,
-        help="Folder or s3:// prefix; default: AIGC_STORE or ./aigc-store.",
-    ),
-]
 Ref = Annotated[str, typer.Argument(help="name, name@version, name@alias, or a folder's URI.")]
 Alias = Annotated[str, typer.Option(help="The alias to move.")]
 
-app = typer.Typer(help="List, show and promote models of the store.", no_args_is_help=True)
+app = typer.Typer(help="List, show, import and promote models of the store.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -49,7 +43,7 @@ def list_models(
     if not rows:
         typer.echo(f"no models in {models.uri} yet; aigc train publishes one")
         return
-    columns = ("model", "aliases", "family", "images", "labels", "health", "digest", "created")
+    columns = ("model", "aliases", "family", "items", "labels", "health", "digest", "created")
     print_table(columns, [_cells(row) for row in rows])
 
 
@@ -72,17 +66,21 @@ def show(ref: Ref, store: StoreUri = None, as_json: AsJson = False) -> None:
     lines = {
         "model": row["ref"],
         "family": row["family"],
-        "shape": row["images"],
+        "shape": row["items"],
         "labels": ", ".join(row["labels"]) or "none",
         **({"untrained": ", ".join(row["untrained"])} if row["untrained"] else {}),
         "health": row["health"],
-        "latents": version.config.latent_dim,
+        "latents": version.config.latent_dim or "none",
         "digest": version.digest,
         "data": version.config.data_digest or "unknown",
+        **_origin(version.config),
         "files": version.uri,
     }
     for key, value in (lines | _flat(metrics)).items():
         typer.echo(f"{key:<10} {value}")
+
+
+app.command("import")(import_model)
 
 
 @app.command()
@@ -118,6 +116,15 @@ def rollback(
     typer.echo(f"{name}@{alias} is {target.version}")
 
 
+def _origin(config: ModelConfig) -> dict[str, str]:
+    if config.origin is None:
+        return {}
+    found = config.origin
+    return {"licence": found.licence, "source": found.source, "imported": found.name} | {
+        "sha256": found.sha256
+    }
+
+
 def _rows(models: ModelStore, name: str) -> list[dict[str, Any]]:
     standing = models.aliases(name)
     versions = list(reversed(models.versions(name)))
@@ -129,15 +136,17 @@ def _rows(models: ModelStore, name: str) -> list[dict[str, Any]]:
 
 
 def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
+    from aigc.modalities import MODALITIES
+
     config = version.config
-    colour = "grey" if config.channels == 1 else "RGB"
+    kind = MODALITIES[config.modality]
     return {
         "ref": version.ref,
         "name": version.name,
         "version": version.version,
         "aliases": aliases,
         "family": config.architecture.family,
-        "images": f"{config.height}×{config.width} {colour}",
+        "items": kind.source.in_words(config.item),
         "labels": list(config.labels),
         "untrained": list(config.untrained),
         "health": version.health,
@@ -149,7 +158,7 @@ def _row(version: ModelVersion, aliases: list[str]) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created_at"]))
     labels, digest = str(len(row["labels"])), row["digest"][:12]
-    shown = (row["family"], row["images"], labels, row["health"], digest, made)
+    shown = (row["family"], row["items"], labels, row["health"], digest, made)
     return (row["ref"], ", ".join(row["aliases"]), *shown)
 
 

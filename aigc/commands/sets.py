@@ -133,7 +133,7 @@ def regenerate(
 
 def view(
     out: Out,
-    each: Annotated[int, typer.Option(min=1, max=1000, help="Images per label.")] = 24,
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Items per label.")] = 24,
     to: Annotated[
         str | None, typer.Option(callback=place, help="Folder or s3:// prefix; default: OUT.")
     ] = None,
@@ -151,8 +151,8 @@ def view(
     where = to or out
     job, records = commit.read_job(out), commit.read_records(out)
     columns = min(each, 24)
-    pixels, names = read.sample_by_label(out, job, records, columns)
-    sheet = contact_sheet(pixels, columns, names)
+    looks, names = read.sample_by_label(out, job, records, columns)
+    sheet = contact_sheet(looks, columns, names)
     page = gallery.page(out, job, records, each, read_status(out))
     storage.write_bytes(storage.join(where, "gallery.html"), page.encode())
     storage.write_bytes(storage.join(where, "preview.png"), sheet)
@@ -195,7 +195,6 @@ def _compare(
     from aigc import storage
     from aigc.distributed.generate import regenerate as run_regenerate
     from aigc.execution.shard_work import device_here
-    from aigc.modalities.image import SUFFIX
     from aigc.output import commit
     from aigc.sets import read
     from aigc.sets.verify import difference
@@ -205,10 +204,10 @@ def _compare(
     stored = read.stored(out, job, commit.read_records(out), indices)
     if to:
         for index, data in made.items():
-            name = f"{index:012d}{SUFFIX[stored[index].codec]}"
+            name = f"{index:012d}{job.delivery.codecs[stored[index].format.codec].suffix}"
             storage.write_bytes(storage.join(to, name), data)
     differing = {
-        index: difference(made[index], stored[index].file, job)
+        index: difference(made[index], stored[index])
         for index in indices
         if made[index] != stored[index].file
     }

@@ -52,15 +52,21 @@ def submit(
 
     Example: aigc submit generate generate.yaml --address http://10.0.0.1:8265
     """
+    from aigc.data import requested
     from aigc.distributed.submit import VERBS, Cluster
-    from aigc.specs import SPECS, load
+    from aigc.specs import SPECS, Spec, load
 
     if verb not in VERBS:
         raise SpecError(f"verb {verb!r} cannot be submitted; choose one of {', '.join(VERBS)}")
     if metrics_port is not None and verb != "generate":
         raise SpecError(f"--metrics-port: {verb} has no metrics; leave it out")
     options = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
-    spec = load(SPECS[verb], spec_file, overrides(settings))
+    values = overrides(settings)
+    spec: Spec = (
+        requested.load(spec_file, values)
+        if verb == "prepare"
+        else load(SPECS[verb], spec_file, values)
+    )
     cluster = Cluster(address)
     job, warnings = cluster.submit(
         verb, spec, options, ship=ship, forward_credentials=forward_aws_credentials

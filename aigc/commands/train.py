@@ -76,18 +76,21 @@ def train(
     if show:
         print_yaml(dump(spec))
         return
+    from aigc.data.dataset import open_dataset
     from aigc.distributed.train import run
 
     for field, reason in spec.reasons.items():
         say(f"{field}{_shown(spec, field)}: {reason}")
-    with progress("train", "images") as report:
+    title = open_dataset(spec.data).title
+    with progress("train", title) as report:
         made = run(spec, address, report, say)
     if as_json:
         print_json(made)
         return
     if made["health"] == "collapsed":
         say(f"the model is collapsed: {made['health_reason']}")
-    say(f"{made['steps']:,} steps, {made['images']:,} images, {made['images_per_s']:,.0f} images/s")
+    rate = f"{made['images_per_s']:,.0f} {title}/s"
+    say(f"{made['steps']:,} steps, {made['images']:,} {title}, {rate}")
     if "prior_seconds" in made:
         took_s, known = made["prior_seconds"], made.get("prior_components")
         kind = (
@@ -199,12 +202,13 @@ def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
 
 def _wanted_family(given: TrainSpec) -> str | None:
     """The family that is named, or whose fields alone are set; None leaves the choice open."""
-    from aigc.specs import GanModel, VaeModel
+    from aigc.families import FAMILIES
 
     if "model" not in given.model_fields_set:
         return None
     fields = given.model.model_fields_set
-    shared = GanModel.model_fields.keys() & VaeModel.model_fields.keys() - {"family"}
+    each = (set(family.spec.model_fields) for family in FAMILIES.values())
+    shared = set.intersection(*each) - {"family"}
     return given.model.family if fields - shared else None
 
 
@@ -215,18 +219,24 @@ def facts_of(data: str) -> DataFacts:
         DataError: there is none, it was never finished, or it has too few pictures.
     """
     from aigc.data.dataset import open_dataset
+    from aigc.modalities import MODALITIES
     from aigc.presets import DataFacts
     from aigc.training.runs import check_enough
 
     dataset = open_dataset(data)
     check_enough(dataset)
     counts = dataset.per_class["train"] if dataset.labels else {}
+    kind = MODALITIES[dataset.modality]
+    channels, height, width = kind.learning.representation(dataset.item).shape
     return DataFacts(
-        images=dataset.counts["train"],
-        height=dataset.height,
-        width=dataset.width,
-        channels=dataset.channels,
+        items=dataset.counts["train"],
+        height=height,
+        width=width,
+        channels=channels,
         per_class=tuple(count for count in counts.values() if count),
+        augmentations=kind.learning.usual_augmentations(channels),
+        title=kind.title,
+        picture=kind.learning.picture,
     )
 
 

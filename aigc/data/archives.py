@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from aigc import storage
 from aigc.data import packed_tars
-from aigc.data.decode import RejectError
 from aigc.data.entries import TWICE
 from aigc.errors import DataError
+from aigc.modalities.base import RejectError
 
 _ZIP = (".zip",)
 _TAR = (".tar",)
@@ -100,7 +100,7 @@ def read_bytes(uri: str) -> bytes:
     """The content of a file, or of a member of an archive.
 
     Raises:
-        UnfitError: the member is damaged.
+        RejectError: the member is damaged.
         StorageError: the file cannot be read.
     """
     if _MARK not in uri:

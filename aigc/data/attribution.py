@@ -1,4 +1,4 @@
-"""Who made the pictures of a data set and under which licences: counts, file, lines of the card."""
+"""Who made the items of a data set and under which licences: counts, file, lines of the card."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from typing import TypeAlias
 
 from aigc.data.selection import Selection
+from aigc.modalities import Source
 from aigc.types import Json
 
 FILE = "attribution.csv"
@@ -17,11 +18,11 @@ _SHOWN_LICENCES = 100
 _SHOWN_CREATORS = 10
 
 Rows: TypeAlias = list[tuple[str, str, int]]
-"""(licence, creator, images), the most frequent first."""
+"""(licence, creator, items), the most frequent first."""
 
 
 def count(selection: Selection) -> Rows:
-    """Of all images that stay, in either split."""
+    """Of all items that stay, in either split."""
     kept = selection.index.select(_FIELDS).filter(selection.side >= 0)
     counted = kept.append_column("n", [[1] * len(kept)]).group_by(list(_FIELDS))
     found = counted.aggregate([("n", "sum")]).to_pylist()
@@ -32,7 +33,7 @@ def count(selection: Selection) -> Rows:
 
 
 def totals(rows: Rows, columns: tuple[str, ...]) -> Json:
-    """`licences` and `creators`, the most frequent with their images, and `creator_count`; empty
+    """`licences` and `creators`, the most frequent with their items, and `creator_count`; empty
     where the set has no such column."""
     licences = _sums(rows, 0) if "licence" in columns else {}
     creators = _sums(rows, 1) if "creator" in columns else {}
@@ -43,16 +44,16 @@ def totals(rows: Rows, columns: tuple[str, ...]) -> Json:
     }
 
 
-def table(rows: Rows) -> bytes:
-    """`attribution.csv`: licence, creator, images."""
+def table(rows: Rows, kind: Source) -> bytes:
+    """`attribution.csv`: licence, creator, and how many items, as `images`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("licence", "creator", "images"))
+    writer.writerow(("licence", "creator", f"{kind.noun}s"))
     writer.writerows(rows)
     return text.getvalue().encode()
 
 
-def card(rows: Rows) -> list[str]:
+def card(rows: Rows, kind: Source) -> list[str]:
     """Lines of Markdown: a table of creators and licences."""
     shown = [f"| {cell(who)} | {cell(licence)} | {n:,} |" for licence, who, n in rows]
     rest = len(rows) - _CARD_ROWS
@@ -60,9 +61,9 @@ def card(rows: Rows) -> list[str]:
     return [
         "",
         "## Attribution",
-        "The pictures were resized and stored as PNG; nothing else was changed.",
+        kind.changes(),
         "",
-        "| creator | licence | images |",
+        f"| creator | licence | {kind.noun}s |",
         "|---|---|---:|",
         *shown[:_CARD_ROWS],
         *more,

@@ -12,11 +12,12 @@ import yaml
 
 from aigc import __version__, storage
 from aigc.data import archives, attribution, layout
-from aigc.data.decode import RejectError
+from aigc.data.kinds import source_of
 from aigc.data.selection import Selection
 from aigc.data.sources import RawSource
 from aigc.errors import StorageError
-from aigc.modalities import image as images
+from aigc.modalities import Source
+from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
@@ -31,13 +32,16 @@ def describe(
     """The content of `dataset.json`."""
     credits = attribution.totals(attribution.count(selection), source.columns)
     kinds = [one.kind for one in selection.dropped]
+    kind = source_of(spec)
+    item = kind.item(spec)
+    rate = {"rate_hz": item.rate_hz} if item.rate_hz else {}
     return {
         "format": 1,
         "version": __version__,
         "labels": list(source.labels),
-        "height": spec.height,
-        "width": spec.width,
-        "channels": spec.channels,
+        "modality": spec.modality,
+        "item": {"shape": list(item.shape), "dtype": item.dtype} | rate,
+        **kind.describe(spec),
         "counts": selection.counts,
         "per_class": {s: selection.per_class(s, source.labels) for s in layout.SPLITS},
         "untrained": selection.untrained(source.labels),
@@ -53,7 +57,7 @@ def describe(
         "source_files": source.files,
         "source_url": source.about.get("url"),
         "licence": source.about.get("licence"),
-        "columns": [*layout.COLUMNS, *source.columns],
+        "columns": [*layout.columns(kind.column), *source.columns],
         **credits,
         "spec": identity,
         "files": {
@@ -68,7 +72,7 @@ def describe(
 
 
 def write(spec: PrepareSpec, source: RawSource, selection: Selection, made: Json) -> None:
-    """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where pictures name
+    """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where files name
     licences or creators, `attribution.csv`; the source's LICENSE is copied."""
     _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
     _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
@@ -78,7 +82,8 @@ def write(spec: PrepareSpec, source: RawSource, selection: Selection, made: Json
         storage.write_bytes(storage.join(spec.out, "LICENSE"), terms)
     credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
     if credits:
-        storage.write_bytes(storage.join(spec.out, attribution.FILE), attribution.table(credits))
+        credited = attribution.table(credits, source_of(spec))
+        storage.write_bytes(storage.join(spec.out, attribution.FILE), credited)
     storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
 
 
@@ -92,19 +97,21 @@ def _licence_text(uri: str) -> bytes | None:
 
 
 def preview(labels: tuple[str, ...], selection: Selection) -> bytes:
-    """A PNG sheet, ten training images a class; of many classes the first fifty."""
+    """A PNG sheet, ten training items a class; of many classes the first fifty."""
+    kind = source_of(selection.spec)
     train = selection.numbers("train")
     order = train[np.argsort(selection.column("lot")[train], kind="stable")]
     if not labels:
-        return images.contact_sheet(selection.pixels(order[: _PER_CLASS**2]), _PER_CLASS)
+        return kind.sheet(selection.items(order[: _PER_CLASS**2]), _PER_CLASS, None)
     shown = labels[:_PREVIEW_CLASSES]
     of_class = selection.column("label")[order]
-    shape = selection.spec.shape
-    sheet = np.full((len(shown), _PER_CLASS, *shape), 255, np.uint8)
+    item = kind.item(selection.spec)
+    sheet = np.empty((len(shown), _PER_CLASS, *item.shape), item.dtype)
+    sheet[...] = kind.blank
     for number in range(len(shown)):
         chosen = order[of_class == number][:_PER_CLASS]
-        sheet[number, : len(chosen)] = selection.pixels(chosen)
-    return images.contact_sheet(sheet.reshape(-1, *shape), _PER_CLASS, list(shown))
+        sheet[number, : len(chosen)] = selection.items(chosen)
+    return kind.sheet(sheet.reshape(-1, *item.shape), _PER_CLASS, list(shown))
 
 
 def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
@@ -127,13 +134,14 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
     elif made["licence"]:
         front["license"] = made["licence"].lower()
     counts, near = made["counts"], made["duplicates"]
-    kind = "grey" if spec.channels == 1 else "RGB"
+    kind = source_of(spec)
     train, test = (made["per_class"][split] for split in layout.SPLITS)
     rows = [
         f"| {attribution.cell(name)} | {train[name]:,} | {test[name]:,} |"
         for name in made["labels"]
     ]
     table = ["", "| class | train | test |", "|---|---:|---:|", *rows] if rows else []
+    source_columns = made["columns"][len(layout.columns(kind.column)) :]
     link = f" ({made['source_url']})" if made["source_url"] else ""
     lines = [
         "---",
@@ -141,12 +149,12 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         "---",
         f"# {made['source'].rstrip('/').rsplit('/', 1)[-1]}",
         "",
-        f"{counts['train']:,} training and {counts['test']:,} test images, "
-        f"{made['width']} x {made['height']} {kind}, {len(made['labels'])} classes.",
+        f"{counts['train']:,} training and {counts['test']:,} test {kind.noun}s, "
+        f"{kind.in_words(kind.item(spec))}, {len(made['labels'])} classes.",
         "",
-        "![ten images a class](preview.png)",
+        f"![ten {kind.noun}s a class](preview.png)",
         *table,
-        *_untrained(made),
+        *_untrained(made, kind),
         "",
         "## Where it comes from",
         f"Source: {made['source']}{link}. Licence: {made['licence'] or 'not stated'}.",
@@ -156,21 +164,21 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         f"- {made['inputs']:,} inputs read, {made['rejects']:,} rejected (`rejects.parquet`: why)",
         f"- {near['exact']:,} exact and {near['near']:,} near duplicates dropped "
         "(`duplicates.parquet`: of what)",
-        f"- brought into shape by `{spec.fit}`, resized by antialiased Lanczos, stored as PNG",
-        f"- training pixels: mean {made['mean']}, standard deviation {made['std']} (0..1)",
+        f"- {kind.steps(spec)}",
+        f"- {kind.values}: mean {made['mean']}, standard deviation {made['std']}",
         f"- content digest `{made['digest']}`",
         "",
-        "Columns: `image` (PNG bytes and path), `label` (index into the classes above), `id`"
-        f"{''.join(f', `{name}`' for name in made['columns'][len(layout.COLUMNS) :])}.",
-        *(attribution.card(credits) if credits else []),
+        f"Columns: `{kind.column}` ({kind.suffix[1:].upper()} bytes and path), `label` (index into "
+        f"the classes above), `id`{''.join(f', `{name}`' for name in source_columns)}.",
+        *(attribution.card(credits, kind) if credits else []),
         "",
     ]
     return "\n".join(lines)
 
 
-def _untrained(made: Json) -> list[str]:
+def _untrained(made: Json, kind: Source) -> list[str]:
     rows = [f"- {attribution.cell(name)}: {reason}" for name, reason in made["untrained"].items()]
-    return ["", "Classes without training images:", "", *rows] if rows else []
+    return ["", f"Classes without training {kind.noun}s:", "", *rows] if rows else []
 
 
 def _duplicates(source: RawSource, selection: Selection) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Which folders of pictures are classes, and which only divide a set into parts."""
+"""Which folders of inputs are classes, and which only divide a set into parts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from aigc.errors import DataError, shown
 from aigc.specs import PrepareSpec
 
 Path: TypeAlias = tuple[str, ...]
-"""The folders of a picture, then its name."""
+"""The folders of an input, then its name."""
 FILLERS = {
     *("images", "image", "imgs", "img", "pictures", "pics", "photos", "data", "dataset"),
     *("jpg", "jpeg", "jpegs", "jpegimages", "png"),
+    *("audio", "sounds", "sound", "samples", "clips", "wav", "wavs", "flac", "mp3", "ogg"),
 }
 """Words in the names of folders that say nothing of what is in them."""
 _PART = re.compile(
@@ -30,12 +31,12 @@ def class_level(
     could be meant otherwise is added to `told`.
 
     Raises:
-        DataError: no picture lies as deep as `class_level` of the spec.
+        DataError: no input lies as deep as `class_level` of the spec.
     """
     if spec.class_level is not None:
         if spec.class_level and not any(len(path) > spec.class_level for path in paths):
             raise DataError(
-                f"{uri}: class_level = {spec.class_level}, but no picture lies so deep; use 0 for "
+                f"{uri}: class_level = {spec.class_level}, but no file lies so deep; use 0 for "
                 "no classes, 1 for SOURCE/<class>/…"
             )
         return spec.class_level - 1 if spec.class_level else None
@@ -52,7 +53,7 @@ def class_level(
 
 
 def is_filler(name: str) -> bool:
-    """Whether a folder of this name only says that it holds pictures."""
+    """Whether a folder of this name only says that it holds inputs."""
     words = set(re.split(r"[^a-z]+", name.lower())) - {""}
     return bool(words) and words <= FILLERS
 

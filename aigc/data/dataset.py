@@ -1,4 +1,4 @@
-"""A prepared data set, opened: what it holds, and its pixels in flat memory."""
+"""A prepared data set, opened: what it holds, and its items in flat memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,14 +17,15 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.cpus import usable_cpus
 from aigc.data import layout
-from aigc.data.spool import empty_pixels
+from aigc.data.kinds import source_named
+from aigc.data.spool import empty_items
 from aigc.errors import DamagedError, DataError
+from aigc.modalities import MODALITIES, ItemType, Source
+from aigc.modalities.base import Items
 from aigc.specs import Fit
-from aigc.types import Json, Labels, UInt8Images
+from aigc.types import Json, Labels
 
 Ints = npt.NDArray[np.int64]
-PIXELS = ("image.bytes", "label")
-"""The columns that `Dataset.decode` needs."""
 _DECODE_BATCH = 2048
 _THREAD_ITEMS = 512
 
@@ -43,7 +43,7 @@ class RowGroup:
 
 
 def open_dataset(uri: str) -> Dataset:
-    """The data set at `uri`, from its `dataset.json`; no image is read yet.
+    """The data set at `uri`, from its `dataset.json`; no item is read yet.
 
     Raises:
         DataError: there is none, or it was never finished.
@@ -68,6 +68,34 @@ class Dataset:
     """The content of `dataset.json`."""
 
     @property
+    def modality(self) -> str:
+        """Its kind of content, a key of `MODALITIES`."""
+        return str(self.info.get("modality", "image"))
+
+    @cached_property
+    def kind(self) -> Source:
+        """How its items are decoded and compared."""
+        return source_named(self.modality, self.uri)
+
+    @property
+    def title(self) -> str:
+        """Several of its items, in a sentence: `images`."""
+        return MODALITIES[self.modality].title
+
+    @cached_property
+    def item(self) -> ItemType:
+        """What each of its items is."""
+        if "item" in self.info:
+            found = self.info["item"]
+            return ItemType(tuple(found["shape"]), found["dtype"], found.get("rate_hz"))
+        return ItemType((self.height, self.width, self.channels), "uint8")  # an older set of images
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The columns that `decode` needs."""
+        return f"{self.kind.column}.bytes", "label"
+
+    @property
     def height(self) -> int:
         return int(self.info["height"])
 
@@ -81,8 +109,8 @@ class Dataset:
 
     @property
     def fit(self) -> Fit:
-        """How pictures of other aspect ratios were brought into shape."""
-        fit: Fit = self.info["spec"]["fit"]
+        """How images of other aspect ratios were brought into shape; sounds have none."""
+        fit: Fit = self.info["spec"].get("fit", "crop")
         return fit
 
     @property
@@ -91,17 +119,17 @@ class Dataset:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Images of each split: `train`, `test`."""
+        """Items of each split: `train`, `test`."""
         return dict(self.info["counts"])
 
     @property
     def per_class(self) -> dict[str, dict[str, int]]:
-        """Images of each split and class name."""
+        """Items of each split and class name."""
         return dict(self.info["per_class"])
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        """Classes without training pictures."""
+        """Classes without training items."""
         counts = self.per_class["train"]
         return tuple(name for name in self.labels if not counts.get(name))
 
@@ -119,14 +147,14 @@ class Dataset:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of its Parquet files: image, label, id and, where its source had them, caption, licence,
-        creator."""
-        return tuple(self.info.get("columns", layout.COLUMNS))
+        """Of its Parquet files: that of the items, label, id and, where its source had them,
+        caption, licence, creator."""
+        return tuple(self.info.get("columns", layout.columns(self.kind.column)))
 
     @property
-    def image_bytes(self) -> int:
-        """Size of one decoded image."""
-        return self.height * self.width * self.channels
+    def item_bytes(self) -> int:
+        """Size of one decoded item."""
+        return self.item.size_bytes
 
     @cached_property
     def _blocks(self) -> dict[str, tuple[RowGroup, ...]]:
@@ -144,12 +172,12 @@ class Dataset:
         limit: int | None = None,
         seed: int = 0,
         memory_bytes: int = sys.maxsize,
-    ) -> tuple[UInt8Images, Labels]:
-        """All of a split in stored order, or `limit` images of it drawn at random by `seed`.
+    ) -> tuple[Items, Labels]:
+        """All of a split in stored order, or `limit` items of it drawn at random by `seed`.
 
-        Returns (N, H, W, C) pixels and (N,) labels; N is smaller than `limit` if the split is. Only
+        Returns (N, ...) items and (N,) labels; N is smaller than `limit` if the split is. Only
         what is drawn is decoded: memory is bounded by the result, and that by `memory_bytes`: see
-        `empty_pixels`.
+        `empty_items`.
         """
         blocks = self.blocks(split)
         total = self.counts[split]
@@ -157,56 +185,56 @@ class Dataset:
             chosen: Ints = np.arange(total)
         else:
             chosen = np.random.default_rng([seed, total]).permutation(total)[:limit]
-        shape = (len(chosen), self.height, self.width, self.channels)
-        pixels, labels = empty_pixels(shape, memory_bytes), np.empty(len(chosen), np.int64)
+        shape = (len(chosen), *self.item.shape)
+        items = empty_items(shape, memory_bytes, self.item.dtype)
+        labels = np.empty(len(chosen), np.int64)
         order = np.argsort(chosen, kind="stable")
         ranked = chosen[order]
         for block in blocks:
             low, high = np.searchsorted(ranked, [block.start, block.start + block.rows])
             if low < high:
-                table = read_block(block, ranked[low:high] - block.start)
-                pixels[order[low:high]], labels[order[low:high]] = self.decode(table)
-        return pixels, labels
+                table = self.read_block(block, ranked[low:high] - block.start)
+                items[order[low:high]], labels[order[low:high]] = self.decode(table)
+        return items, labels
 
-    def batches(self, split: str, batch_items: int) -> Iterator[tuple[UInt8Images, Labels]]:
+    def batches(self, split: str, batch_items: int) -> Iterator[tuple[Items, Labels]]:
         """All of a split in stored order, a batch at a time; the last one may be smaller."""
-        pixels: list[UInt8Images] = []
+        items: list[Items] = []
         labels: list[Labels] = []
         waiting = 0
         for block in self.blocks(split):
-            table = read_block(block)
+            table = self.read_block(block)
             for start in range(0, len(table), _DECODE_BATCH):
                 part = self.decode(table.slice(start, _DECODE_BATCH))
-                pixels, labels = [*pixels, part[0]], [*labels, part[1]]
+                items, labels = [*items, part[0]], [*labels, part[1]]
                 waiting += len(part[1])
                 if waiting >= batch_items:
-                    joined, names = np.concatenate(pixels), np.concatenate(labels)
+                    joined, names = np.concatenate(items), np.concatenate(labels)
                     whole = waiting - waiting % batch_items
                     for at in range(0, whole, batch_items):
                         yield joined[at : at + batch_items], names[at : at + batch_items]
-                    pixels, labels, waiting = [joined[whole:]], [names[whole:]], waiting - whole
+                    items, labels, waiting = [joined[whole:]], [names[whole:]], waiting - whole
         if waiting:
-            yield np.concatenate(pixels), np.concatenate(labels)
+            yield np.concatenate(items), np.concatenate(labels)
 
     def captions(self, split: str) -> list[str | None]:
-        """The free text of each image of a split, in stored order; None where there is none.
+        """The caption of each item of a split, in stored order; None where it has none.
 
-        Raises:
-            DataError: the set has no captions.
+        Raises DataError: the set has no captions.
         """
         return self.texts(split, "caption")
 
     def texts(self, split: str, column: str, limit: int | None = None) -> list[str | None]:
         """A column of text (id, caption, licence or creator) of a split, or its first `limit` rows.
 
-        No image is read. Raises DataError: the set has no such column.
+        No item is read. Raises DataError: the set has no such column.
         """
         self.require(column)
         found: list[str | None] = []
         for block in self.blocks(split):
             if limit is not None and len(found) >= limit:
                 break
-            found += read_block(block, columns=(column,)).column(column).to_pylist()
+            found += read_block(block, (column,)).column(column).to_pylist()
         return found[:limit]
 
     def require(self, column: str) -> None:
@@ -217,22 +245,28 @@ class Dataset:
                 f"from a source with one (metadata.csv, or {column}_column in Parquet)"
             )
 
-    def decode(self, table: pa.Table) -> tuple[UInt8Images, Labels]:
-        """Pixels and labels of rows as `read_block` returns them."""
-        encoded = _encoded(table)
-        pixels = np.empty((len(encoded), self.height, self.width, self.channels), np.uint8)
+    def read_block(self, block: RowGroup, rows: Ints | None = None) -> pa.Table:
+        """As `read_block`, what `decode` needs."""
+        return read_block(block, self.stored, rows)
+
+    def decode(self, table: pa.Table) -> tuple[Items, Labels]:
+        """Items and labels of rows as `read_block` returns them."""
+        encoded = _encoded(table.column(self.kind.column))
+        items = self.item.empty(len(encoded))
         parts = [slice(a, a + _THREAD_ITEMS) for a in range(0, len(encoded), _THREAD_ITEMS)]
         try:
             if len(parts) == 1:
-                _fill(pixels, encoded)
+                self._fill(items, encoded)
             else:
-                with ThreadPoolExecutor(_threads()) as pool:
-                    list(pool.map(lambda part: _fill(pixels[part], encoded[part]), parts))
-        except (ValueError, RuntimeError) as error:
-            raise DataError(f"{self.uri}: a stored image is damaged ({error})") from None
-        return pixels, table.column("label").to_numpy().astype(
-            np.int64
-        )  # its own, to be written to
+                with ThreadPoolExecutor(min(4, usable_cpus())) as pool:
+                    list(pool.map(lambda part: self._fill(items[part], encoded[part]), parts))
+        except ValueError as error:
+            raise DataError(f"{self.uri}: a stored {self.kind.noun} is damaged ({error})") from None
+        return items, table.column("label").to_numpy().astype(np.int64)  # its own, to be written to
+
+    def _fill(self, items: Items, encoded: Sequence[Any]) -> None:
+        for slot, data in zip(items, encoded, strict=True):
+            slot[...] = self.kind.decode(data, self.item)
 
     def _of(self, files: list[Json]) -> Iterator[RowGroup]:
         start = 0
@@ -244,10 +278,8 @@ class Dataset:
                 start += rows
 
 
-def read_block(
-    block: RowGroup, rows: Ints | None = None, columns: Sequence[str] = PIXELS
-) -> pa.Table:
-    """A block's encoded images and labels, or other `columns`; all or some rows of it.
+def read_block(block: RowGroup, columns: Sequence[str], rows: Ints | None = None) -> pa.Table:
+    """Columns of all or some rows of a block.
 
     Raises:
         DataError: the file is damaged or not the one `dataset.json` speaks of.
@@ -261,17 +293,8 @@ def read_block(
     return table if rows is None else table.take(pa.array(rows))
 
 
-def _encoded(table: pa.Table) -> list[bytes]:
-    column = table.column("image").combine_chunks()
+def _encoded(column: Any) -> list[bytes]:
+    column = column.combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks)
     return list(column.field("bytes").to_pylist())
-
-
-def _fill(pixels: UInt8Images, encoded: Sequence[Any]) -> None:
-    for slot, data in zip(pixels, encoded, strict=True):
-        slot[...] = imagecodecs.png_decode(data).reshape(slot.shape)
-
-
-def _threads() -> int:
-    return min(4, usable_cpus())

@@ -1,7 +1,7 @@
-"""Which images of a set say the same thing twice.
+"""Which items of a set say the same thing twice.
 
 Rows come in order of precedence (test rows of a source's own split first, then by id), so who stays
-depends on the rows alone, never on who was read first. State is at most 300 bytes an image, and
+depends on the rows alone, never on who was read first. State is at most 300 bytes an item, and
 less than 512 MiB for what is compared at the time.
 """
 
@@ -15,18 +15,19 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from aigc.data.fingerprints import distance
+from aigc.data.kinds import source_of
+from aigc.modalities import Source
+from aigc.modalities.base import Items
 from aigc.specs import PrepareSpec
-from aigc.types import UInt8Images
 
 Ints = npt.NDArray[np.int64]
 Pairs = tuple[Ints, Ints]
-Load = Callable[[Ints], UInt8Images]
-"""Row numbers to their pixels (N, H, W, C)."""
+Load = Callable[[Ints], Items]
+"""Row numbers to their items (N, ...)."""
 
 _SLAB_BYTES = 256 * 2**20
 _NEIGHBOURS = 4096
-"""An image is compared with as many images of its hash band just darker and just brighter."""
+"""An item is compared with as many items of its hash band just darker and just brighter."""
 _PAIRS, _THUMBNAILS = 2**20, 2**17
 """Pairs that are made, and pairs whose thumbnails are compared, at a time."""
 _GROUP, _ROUNDING = 1024.0, 1e-6
@@ -35,7 +36,7 @@ _GROUP, _ROUNDING = 1024.0, 1e-6
 
 @dataclass(frozen=True)
 class DuplicateRows:
-    """Fingerprints of N images, see `fingerprints`; `protected` rows are never dropped."""
+    """Fingerprints of N items, see `fingerprints`; `protected` rows are never dropped."""
 
     content: npt.NDArray[np.void]
     phash: npt.NDArray[np.uint64]
@@ -63,7 +64,7 @@ def find(rows: DuplicateRows, spec: PrepareSpec, load: Load) -> list[Duplicate]:
 
 
 def exact(rows: DuplicateRows) -> list[Duplicate]:
-    """Rows with the pixels of an earlier row."""
+    """Rows with the values of an earlier row."""
     _, first, inverse = np.unique(rows.content, return_index=True, return_inverse=True)
     keeper = first[inverse]
     again = (keeper != np.arange(len(keeper))) & ~rows.protected
@@ -71,7 +72,7 @@ def exact(rows: DuplicateRows) -> list[Duplicate]:
 
 
 def near(rows: DuplicateRows, alive: Ints, spec: PrepareSpec, load: Load) -> list[Duplicate]:
-    """Rows close to an earlier row that stays: in hash first, then in pixels.
+    """Rows close to an earlier row that stays: in hash first, then in their items.
 
     Candidate pairs are made and judged in the order of their later row, a stretch at a time, and
     none is made with a row that is known to go: memory stays below 512 MiB and 300 bytes a row,
@@ -85,7 +86,7 @@ def near(rows: DuplicateRows, alive: Ints, spec: PrepareSpec, load: Load) -> lis
         earlier, later = pairs[0][undecided], pairs[1][undecided]
         if not len(earlier):
             continue
-        close = _distances(earlier, later, load)
+        close = _distances(earlier, later, load, source_of(spec))
         below = (close < spec.near_duplicate_rmse) & (close > 0)
         alike = (earlier[below].tolist(), later[below].tolist(), close[below].tolist())
         for kept, dropped, rmse in zip(*alike, strict=True):
@@ -170,7 +171,7 @@ def _stretches(bands: list[_Band], count: int) -> Iterator[tuple[int, int]]:
 def _alike(
     rows: DuplicateRows, earlier: Ints, later: Ints, spec: PrepareSpec
 ) -> npt.NDArray[np.bool_]:
-    """Whether the thumbnails allow that the pixels are close."""
+    """Whether the thumbnails allow that the items are close."""
     found = np.empty(len(earlier), bool)
     for start in range(0, len(earlier), _THUMBNAILS):
         part = slice(start, start + _THUMBNAILS)
@@ -187,8 +188,8 @@ def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt
 
 
 def _slabs(candidates: Iterator[Pairs], spec: PrepareSpec) -> Iterator[Pairs]:
-    """The same pairs, as many at a time as have pixels that fit into memory together."""
-    step = max(1, _SLAB_BYTES // (2 * 16 * spec.image_bytes))
+    """The same pairs, as many at a time as have items that fit into memory together."""
+    step = max(1, _SLAB_BYTES // (2 * 16 * source_of(spec).item(spec).size_bytes))
     earlier, later = np.empty((2, 0), np.int64)
     for more_earlier, more_later in candidates:
         earlier = np.concatenate([earlier, more_earlier])
@@ -200,7 +201,7 @@ def _slabs(candidates: Iterator[Pairs], spec: PrepareSpec) -> Iterator[Pairs]:
         yield earlier, later
 
 
-def _distances(earlier: Ints, later: Ints, load: Load) -> npt.NDArray[np.float64]:
+def _distances(earlier: Ints, later: Ints, load: Load, source: Source) -> npt.NDArray[np.float64]:
     wanted, places = np.unique(np.concatenate([earlier, later]), return_inverse=True)
-    pixels = load(wanted)
-    return distance(pixels[places[: len(earlier)]], pixels[places[len(earlier) :]])
+    items = load(wanted)
+    return source.distance(items[places[: len(earlier)]], items[places[len(earlier) :]])

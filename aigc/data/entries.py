@@ -19,11 +19,11 @@ from aigc.storage import tree
 HIDDEN = "hidden"
 MACHINE_MADE = "made by a system or program"
 MATCHES = "matches ignore"
-DOCUMENT = "not a picture"
-DESCRIBES = "describes pictures"
+DOCUMENT = "document"
+DESCRIBES = "describes other files"
 TWICE = "replaced by a later member of the archive"
-_NO_PICTURES = {tree.LOOP, tree.AGAIN, tree.EMPTY, TWICE}
-"""Problems of entries that hide no picture: what they lead to is read elsewhere or is nothing."""
+_NO_INPUTS = {tree.LOOP, tree.AGAIN, tree.EMPTY, TWICE}
+"""Problems of entries that hide no input: what they lead to is read elsewhere or is nothing."""
 
 _MACHINE_MADE = re.compile(
     "|".join(
@@ -155,7 +155,7 @@ def read(uri: str, spec: PrepareSpec, found: Sequence[storage.Entry]) -> Entries
     files: list[storage.Entry] = []
     unreadable: list[storage.Entry] = []
     for entry in ignored.keep(found, lambda key: reason_to_ignore(key, spec.ignore)):
-        if entry.problem in _NO_PICTURES:
+        if entry.problem in _NO_INPUTS:
             ignored.add(entry.problem, entry.key)
         elif entry.problem == tree.UNREADABLE:
             raise DataError(
@@ -186,7 +186,7 @@ def first_of_meaning(uri: str) -> str:
 
 
 def is_document(key: str) -> bool:
-    """Whether a file's name says that it is no picture, but text or data."""
+    """Whether a file's name says that it is no input, but text or data."""
     name = name_of(key).lower()
     stem, dot, suffix = name.rpartition(".")
     return (bool(stem) and dot + suffix in _DOCUMENTS) or name in _DOCUMENT_NAMES

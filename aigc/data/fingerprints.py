@@ -1,8 +1,10 @@
-"""What an image is compared by: a digest of its pixels, a perceptual hash, a small thumbnail.
+"""What an item is compared by: a digest of its values, a perceptual hash, a small thumbnail.
 
-The hash is pHash (Zauner 2010): the 8x8 lowest frequencies of a 32x32 grey image's DCT, each as one
-bit, above or below their median. The thumbnail and the mean bound the true pixel distance from
-below (averaging never raises a root mean square), so pairs can be ruled out without their pixels.
+Hash and thumbnail are those of a picture of it, its plane: the grey levels of an image, the
+spectrogram of a sound. The hash is pHash (Zauner 2010): the 8x8 lowest frequencies of the DCT of
+the plane at 32x32, each as one bit, above or below their median. The thumbnail and the mean bound
+the true distance from below (averaging never raises a root mean square), so pairs can be ruled out
+without their items.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aigc.types import UInt8Images
+from aigc.modalities.base import Items, Source
 
 Float = npt.NDArray[np.float64]
 THUMBNAIL = 8
@@ -22,8 +24,8 @@ THUMBNAIL = 8
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Of N images: `content` 16-byte digests, `phash` (N,) uint64, `thumbnail` uint8 (N, 64),
-    `mean` (N,) float64 grey level in 0..255."""
+    """Of N items: `content` 16-byte digests, `phash` (N,) uint64, `thumbnail` uint8 (N, 64),
+    `mean` (N,) float64 level in 0..255."""
 
     content: list[bytes]
     phash: npt.NDArray[np.uint64]
@@ -31,23 +33,17 @@ class Fingerprints:
     mean: Float
 
 
-def fingerprint(pixels: UInt8Images) -> Fingerprints:
-    """Fingerprints of uint8 (N, H, W, C), each image by itself."""
-    grey = pixels.mean(axis=-1, dtype=np.float64)
-    content = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
-    return Fingerprints(content, _phash(grey), _averages(grey, THUMBNAIL), grey.mean(axis=(1, 2)))
+def fingerprint(items: Items, source: Source) -> Fingerprints:
+    """Fingerprints of (N, ...) items of the kind that `source` reads, each by itself."""
+    plane = source.plane(items)
+    content = [hashlib.blake2b(item.tobytes(), digest_size=16).digest() for item in items]
+    levels = _averages(plane, THUMBNAIL)
+    return Fingerprints(content, _phash(plane), levels, plane.mean(axis=(1, 2)))
 
 
-def averages(pixels: UInt8Images, cells: int) -> npt.NDArray[np.uint8]:
-    """Grey levels of (N, H, W, C) averaged over a grid and rounded, uint8 (N, cells * cells)."""
-    return _averages(pixels.mean(axis=-1, dtype=np.float64), cells)
-
-
-def distance(left: UInt8Images, right: UInt8Images) -> Float:
-    """Root mean squared pixel difference in 0..255 of (N, H, W, C) against (N, H, W, C)."""
-    difference = left.astype(np.float64) - right
-    root: Float = np.sqrt(np.square(difference).mean(axis=(1, 2, 3)))
-    return root
+def averages(items: Items, cells: int, source: Source) -> npt.NDArray[np.uint8]:
+    """Planes of (N, ...) items averaged over a grid and rounded, uint8 (N, cells * cells)."""
+    return _averages(source.plane(items), cells)
 
 
 def _averages(grey: Float, cells: int) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""How a folder of pictures was read, in one line."""
+"""How a folder of inputs was read, in one line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aigc.data.metadata import Metadata
 from aigc.data.sidecars import Sidecars
 from aigc.data.structure import Structure
 from aigc.errors import listed, shown
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 
 def unread(found: Entries, described: Set[str], spec: PrepareSpec) -> list[str]:

@@ -1,4 +1,4 @@
-"""A folder of picture files as a source: classes are sub-folders or stand in a table."""
+"""A folder of input files as a source: classes are sub-folders or stand in a table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from aigc import storage
+from aigc.conditions.names import class_name
 from aigc.data import archives, folder_reading, metadata, sidecars, structure
-from aigc.data.classes import class_name, natural, require_few
-from aigc.data.decode import RejectError, decode_file
+from aigc.data.classes import natural, require_few
 from aigc.data.entries import DESCRIBES, DOCUMENT, Entries, is_document
+from aigc.data.kinds import source_of
 from aigc.data.label_cells import Spellings
 from aigc.data.metadata import Metadata, Row
 from aigc.data.notes import COLUMNS, NOTHING, Notes
@@ -18,20 +19,21 @@ from aigc.data.sidecars import Sidecars
 from aigc.data.sources import CHUNK_BYTES, Chunk, Input, RawSource, chunk_items, lot
 from aigc.data.structure import UNUSED, Structure, role_of
 from aigc.errors import DataError, listed, shown
+from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
-_UNLABELLED = "in a folder of pictures without labels"
-_ARCHIVE = "an archive among pictures; unpack it, or make it a source of its own"
+_UNLABELLED = "in a folder of files without labels"
+_ARCHIVE = "an archive among other files; unpack it, or make it a source of its own"
 _OUTSIDE_CLASSES = "lies next to the class folders, so it has no class"
 _OUTSIDE_SPLITS = "lies next to the folders of the splits"
 _NO_LABEL = "no label in the metadata"
-_NO_FILE = "listed in the metadata, but the image does not exist"
+_NO_FILE = "listed in the metadata, but the file does not exist"
 _READ_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile:
+class RawFile:
     """One file to read. With a `reason` it is rejected unread."""
 
     uri: str
@@ -49,18 +51,20 @@ class PictureFile:
 class FileChunk:
     """Files of a folder source, read and decoded by a few threads."""
 
-    files: tuple[PictureFile, ...]
+    files: tuple[RawFile, ...]
 
     def items(self, spec: PrepareSpec) -> Iterator[Input]:
-        def load(file: PictureFile) -> Input:
+        source = source_of(spec)
+
+        def load(file: RawFile) -> Input:
             try:
                 if file.reason:
                     raise RejectError(file.reason)
-                if file.size_bytes > max(CHUNK_BYTES, 4 * spec.max_pixels):
+                if file.size_bytes > source.most_file_bytes(spec):
                     raise RejectError(f"file of {file.size_bytes:,} bytes, left unread")
                 said = _joined(file.notes, sidecars.read(file.side_files, spec))
-                pixels = decode_file(archives.read_bytes(file.uri), spec)
-                return Input(file.id, file.label, file.test, pixels, notes=said)
+                item = source.read(archives.read_bytes(file.uri), spec)
+                return Input(file.id, file.label, file.test, item, notes=said)
             except RejectError as reason:
                 return Input(file.id, file.label, file.test, None, str(reason))
 
@@ -82,18 +86,16 @@ def open_folder(
     candidates = [e for e in found.files if not is_document(e.key) and e.key not in known.files]
     side_files = sidecars.find(found.files, candidates, spec)
     described = known.files | side_files.files
-    pictures = _pictures(found, described)
-    read_as, side_files, labelled = _structure(uri, pictures, known, side_files, spec, shards)
+    inputs = _inputs(found, described)
+    read_as, side_files, labelled = _structure(uri, inputs, known, side_files, spec, shards)
     placing = _Placing(spec, found, known, side_files, read_as, labelled)
-    placing.place_all(pictures)
+    placing.place_all(inputs)
     names = natural(set(placing.classes.values()))
     require_few(len(names), spec.source, names)
     files = placing.numbered(names)
     sides = {file.test for file in files if not file.reason}
     if sides == {True}:
-        raise DataError(
-            f"{uri}: all images are test images; set splits to name the training images"
-        )
+        raise DataError(f"{uri}: all files are to test on; set splits to name those to train on")
     # Shuffled before it is cut, so that each chunk is a fair sample of all classes.
     files.sort(key=lambda one: (lot(spec.seed, one.id), one.id))
     chunks: list[Chunk] = [FileChunk(tuple(part)) for part in _cut(files, chunk_items(spec))]
@@ -115,8 +117,8 @@ def open_folder(
     )
 
 
-def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
-    """The files that may be pictures; all others are counted as ignored."""
+def _inputs(found: Entries, described: Set[str]) -> list[storage.Entry]:
+    """The files that may be inputs; all others are counted as ignored."""
 
     def reason(key: str) -> str:
         return DESCRIBES if key in described else DOCUMENT if is_document(key) else ""
@@ -126,7 +128,7 @@ def _pictures(found: Entries, described: Set[str]) -> list[storage.Entry]:
 
 def _structure(
     uri: str,
-    pictures: list[storage.Entry],
+    inputs: list[storage.Entry],
     known: Metadata,
     side_files: Sidecars,
     spec: PrepareSpec,
@@ -134,7 +136,7 @@ def _structure(
 ) -> tuple[Structure, Sidecars, bool]:
     """How the paths are read; the side files, with the labels of JSON where nothing else names the
     classes; and whether a table or side files name them."""
-    keys = [entry.key for entry in pictures]
+    keys = [entry.key for entry in inputs]
 
     def recognise(named: bool) -> Structure:
         """`named`: folders are not classes."""
@@ -149,20 +151,20 @@ def _structure(
         if labelled := bool(side_files.labels):
             read_as = recognise(True)
     if labelled:
-        read_as = _without_unlabelled(read_as, pictures, known.labels | side_files.labels)
+        read_as = _without_unlabelled(read_as, inputs, known.labels | side_files.labels)
     return read_as, side_files, labelled
 
 
 def _without_unlabelled(
-    read_as: Structure, pictures: list[storage.Entry], labels: dict[str, str]
+    read_as: Structure, inputs: list[storage.Entry], labels: dict[str, str]
 ) -> Structure:
-    """`read_as` without splits to test on of which no picture has a label, as competitions have."""
-    labelled = {read_as.folder(entry.key) for entry in pictures if entry.key in labels}
+    """`read_as` without splits to test on of which no input has a label, as competitions have."""
+    labelled = {read_as.folder(entry.key) for entry in inputs if entry.key in labels}
     roles = dict(read_as.roles)
     gone = [name for name, role in roles.items() if role == "test" and name not in labelled]
     if not gone:
         return read_as
-    told = f"{listed([shown(name) for name in gone], 3)} ignored: no picture in it has a label"
+    told = f"{listed([shown(name) for name in gone], 3)} ignored: no file in it has a label"
     for name in gone:
         roles[name] = "ignore"
     return replace(read_as, roles=roles, told="; ".join(filter(None, [read_as.told, told])))
@@ -170,7 +172,7 @@ def _without_unlabelled(
 
 @dataclass
 class _Placing:
-    """Gives each picture its class and split, or the reason why it has none."""
+    """Gives each input its class and split, or the reason why it has none."""
 
     spec: PrepareSpec
     found: Entries
@@ -179,16 +181,16 @@ class _Placing:
     read_as: Structure
     labelled: bool
     """A table or side files name the classes, not folders."""
-    files: list[PictureFile] = field(default_factory=list)
+    files: list[RawFile] = field(default_factory=list)
     classes: dict[str, str] = field(default_factory=dict)
-    """By the picture's key."""
+    """By the input's key."""
     spellings: Spellings = field(default_factory=Spellings)
 
-    def place_all(self, pictures: list[storage.Entry]) -> None:
+    def place_all(self, inputs: list[storage.Entry]) -> None:
         if self.labelled:
             self.spellings.update(self.known.spellings)
             self.spellings.update(self.side_files.spellings)
-        for entry in pictures:
+        for entry in inputs:
             self._place(entry)
         self._place_unreadable()
 
@@ -208,7 +210,7 @@ class _Placing:
         reason = row.reason or (_OUTSIDE_SPLITS if outside else "")
         reason = _ARCHIVE if archives.is_archive(entry.key) else reason
         place = (entry.uri, entry.key, 0, role == "test", entry.size_bytes, row.notes, reason)
-        self.files.append(PictureFile(*place, self.side_files.of.get(entry.key, ())))
+        self.files.append(RawFile(*place, self.side_files.of.get(entry.key, ())))
 
     def _place_unreadable(self) -> None:
         """What is there but cannot be read, and what a table lists but is not there."""
@@ -222,7 +224,7 @@ class _Placing:
             if key not in there and row.role != "ignore":
                 self.files.append(_rejected(key, _NO_FILE, row.notes))
 
-    def numbered(self, names: tuple[str, ...]) -> list[PictureFile]:
+    def numbered(self, names: tuple[str, ...]) -> list[RawFile]:
         """The files with their classes as numbers; where there are classes, one without is
         rejected."""
         number = {name: index for index, name in enumerate(names)}
@@ -246,8 +248,8 @@ class _Placing:
         return name
 
 
-def _rejected(key: str, reason: str, said: Notes = NOTHING) -> PictureFile:
-    return PictureFile("", key, 0, False, 0, said, reason)
+def _rejected(key: str, reason: str, said: Notes = NOTHING) -> RawFile:
+    return RawFile("", key, 0, False, 0, said, reason)
 
 
 def _folder_name(entry: storage.Entry, level: int) -> str:
@@ -268,8 +270,8 @@ def _joined(first: Notes, second: Notes) -> Notes:
     return Notes(**{name: getattr(first, name) or getattr(second, name) for name in COLUMNS})
 
 
-def _cut(described: list[PictureFile], limit: int) -> Iterator[list[PictureFile]]:
-    part: list[PictureFile] = []
+def _cut(described: list[RawFile], limit: int) -> Iterator[list[RawFile]]:
+    part: list[RawFile] = []
     size_bytes = 0
     for one in described:
         if part and (len(part) >= limit or size_bytes + one.size_bytes > CHUNK_BYTES):

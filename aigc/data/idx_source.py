@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from aigc import storage
 from aigc.data import archives, classes, idx
-from aigc.data.decode import from_array
 from aigc.data.entries import Entries
 from aigc.data.sources import Chunk, Input, RawSource, chunk_items
 from aigc.errors import DataError, listed, shown
+from aigc.modalities.image.reading import from_array
+from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import PrepareSpec
 
 _NOT_IDX = "not an IDX file"
@@ -44,7 +45,7 @@ class IdxChunk:
         for number in self.numbers:
             id = f"{self.split}-{number:08d}"
             test = self.split != "train"
-            yield Input(id, int(known[number]), test, from_array(pixels[number], spec))
+            yield Input(id, int(known[number]), test, from_array(pixels[number], _images(spec)))
 
 
 def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
@@ -54,6 +55,7 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
     Raises:
         DataError: a damaged file, one without its partner, or files of several sets.
     """
+    _images(spec)
     files = _files(uri, found)
     name = {match["set"] or "" for match, _ in files.values()}.pop()
     splits = sorted({split for split, _ in files}, reverse=True)
@@ -85,6 +87,16 @@ def open_idx(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
         reading=f"IDX: {listed(splits)}; {classes.counted(len(names))} ({listed(names, 5)})"
         + turned,
     )
+
+
+def _images(spec: PrepareSpec) -> PrepareImages:
+    """Raises DataError when the spec is of another kind of content."""
+    if not isinstance(spec, PrepareImages):
+        raise DataError(
+            f"modality = {spec.modality!r}: {spec.source} holds IDX files, which are pictures; "
+            "set modality = image"
+        )
+    return spec
 
 
 def _files(uri: str, found: Entries) -> dict[tuple[str, str], tuple[dict[str, str], storage.Entry]]:

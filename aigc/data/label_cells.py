@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from aigc.conditions.names import class_name
 from aigc.data import notes
-from aigc.data.classes import class_name
 from aigc.errors import DataError, listed
 
 _MISSING = {
@@ -40,7 +40,7 @@ def text_of(cell: Any) -> str:
     pandas writes them as floats where some are missing; true and false are in small letters.
 
     Raises:
-        UnfitError: a list or other structure, or not valid Unicode.
+        RejectError: a list or other structure, or not valid Unicode.
     """
     if isinstance(cell, str):
         notes.text(cell, "label")

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from aigc.data import archives, label_cells
 from aigc.data.classes import distinct, natural, require_few
-from aigc.data.decode import RejectError
 from aigc.data.label_cells import Spellings
 from aigc.data.layout import parquet_errors
 from aigc.errors import DataError, listed
+from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 
 _BATCH = 65536

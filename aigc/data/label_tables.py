@@ -1,11 +1,10 @@
-"""Tables that describe pictures: CSV, TSV, JSON lines, Parquet or StyleGAN's `dataset.json`."""
+"""Tables that describe inputs: CSV, TSV, JSON lines, Parquet or StyleGAN's `dataset.json`."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from aigc.data.classes import plain_text
 from aigc.data.layout import parquet_errors
 from aigc.errors import DataError, listed, shown
+from aigc.modalities import MODALITIES
 
 Lines: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
 FILE_NAME = "file_name"
@@ -30,12 +30,16 @@ _OTHER_NAMES = [
     "image_file",
     "img",
     "img_path",
+    "audio",
+    "audio_path",
+    "audio_file",
+    "sound",
+    "clip",
     "path",
     "filepath",
     "file_path",
 ]
 _DELIMITERS = ",;\t|"
-_PICTURE = re.compile(r".*\.(png|jpe?g|gif|bmp|tiff?|webp|avif|hei[cf]|ppm|pgm)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,11 @@ class Table:
     header: list[str]
     lines: Lines
     file_column: str
-    """Which column names the picture."""
+    """Which column names the input."""
 
 
 def parse(key: str, data: bytes, where: str, given: bool) -> Table:
-    """The table in a file. `given`: the spec names it, so its first column may name the pictures.
+    """The table in a file. `given`: the spec names it, so its first column may name the inputs.
 
     Raises:
         DataError: damaged, of another encoding, without a column of file names, or without rows.
@@ -83,7 +87,7 @@ def stylegan_labels(data: bytes) -> list[list[Any]] | None:
 
 
 def no_header(where: str, first: list[str]) -> DataError:
-    """The error of a table whose `first` row names a picture."""
+    """The error of a table whose `first` row names an input."""
     return DataError(
         f"{where}: no header, its first row is {shown(','.join(first)[:80])}; "
         f"put {FILE_NAME},label above the rows"
@@ -107,6 +111,12 @@ def _file_column(header: list[str], where: str, given: bool) -> str:
     raise DataError(f"{where}: no column {FILE_NAME!r}; it has {found}")
 
 
+def _names_input(cell: str) -> bool:
+    """Whether a cell has the suffix of a file that can be read."""
+    suffix = PurePosixPath(cell).suffix.lower()
+    return any(suffix in modality.source.suffixes for modality in MODALITIES.values())
+
+
 def _csv(text: str, where: str) -> tuple[list[str], Lines]:
     text = text.replace("\r\n", "\n")
     first, _, rest = text.partition("\n")
@@ -126,7 +136,7 @@ def _csv(text: str, where: str) -> tuple[list[str], Lines]:
 
     cells = rows()
     header = [name.strip() for name in next(cells, [])]
-    if not any(map(named_as_files, header)) and any(map(_PICTURE.fullmatch, header)):
+    if not any(map(named_as_files, header)) and any(map(_names_input, header)):
         raise no_header(where, header)
     named = [name for name in header if name]
     if len(set(named)) != len(named):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from aigc.errors import DataError, StorageError
+from aigc.types import Json
 
 MARKER = "dataset.json"
 """Written last: a folder without it is not a data set."""
@@ -17,20 +18,26 @@ WORK = "_work"
 CACHE = "_cache"
 """What evaluation computes of a set and keeps in its folder."""
 SPLITS = ("train", "test")
-COLUMNS = ("image", "label", "id")
-"""Of every set; those of `notes.COLUMNS` that its source has follow."""
-
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+ITEM = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""An encoded item and the path of its file."""
 
 
-def schema(labels: tuple[str, ...], texts: tuple[str, ...] = ()) -> pa.Schema:
-    """image struct<bytes, path> (PNG), label int64, id string, then the columns of text, with
-    Hugging Face's features."""
+def columns(item: str) -> tuple[str, ...]:
+    """Of every set whose items lie in the column `item`; those of `notes.COLUMNS` that its source
+    has follow."""
+    return item, "label", "id"
+
+
+def schema(
+    item: str, feature: Json, labels: tuple[str, ...], texts: tuple[str, ...] = ()
+) -> pa.Schema:
+    """The column `item` struct<bytes, path>, label int64, id string, then the columns of text, with
+    Hugging Face's features; `feature` is that of the item."""
     label = {"names": list(labels), "_type": "ClassLabel"} if labels else _value("int64")
-    features = {"image": {"_type": "Image"}, "label": label, "id": _value("string")}
+    features = {item: feature, "label": label, "id": _value("string")}
     features |= dict.fromkeys(texts, _value("string"))
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    fields = [("image", IMAGE), ("label", pa.int64()), ("id", pa.string())]
+    fields = [(item, ITEM), ("label", pa.int64()), ("id", pa.string())]
     fields += [(name, pa.string()) for name in texts]
     return pa.schema(fields, metadata=metadata)
 

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aigc.data.dataset import PIXELS, Dataset, RowGroup, read_block
+from aigc.data.dataset import Dataset, RowGroup, read_block
 from aigc.errors import DataError
-from aigc.types import Labels, UInt8Images
+from aigc.modalities.base import Items
+from aigc.types import Labels
 
 Ints = npt.NDArray[np.int64]
 _MEMORY_BYTES = 2 * 2**30
@@ -37,7 +38,7 @@ class Piece:
 class Loader:
     """Batches of one rank; a pure function of (data set, seed, step, rank, world, memory_bytes).
 
-    The global batch has `world * batch_items` rows. A split whose decoded pixels fit into
+    The global batch has `world * batch_items` rows. A split whose decoded items fit into
     `memory_bytes` is decoded once and kept; a larger one is streamed in windows of a quarter of
     that, the next one read while the present one is used. Then each rank reads the encoded bytes of
     every window and keeps and decodes its own rows only.
@@ -67,24 +68,24 @@ class Loader:
         self._blocks = dataset.blocks(split)
         count = dataset.counts[split]
         if count < world:
-            raise DataError(f"{dataset.uri}: {count} {split} images cannot feed {world} workers")
+            raise DataError(
+                f"{dataset.uri}: {count} {split} {dataset.kind.noun}s cannot feed {world} workers"
+            )
         self._repeats = _repeats(dataset, split, class_balance)
         self._total = count if self._repeats is None else int(self._repeats.sum())
-        self._in_memory = count * dataset.image_bytes <= memory_bytes
+        self._in_memory = count * dataset.item_bytes <= memory_bytes
         self._window_bytes = max(1, memory_bytes // 4)
 
     @property
     def in_memory(self) -> bool:
         return self._in_memory
 
-    def batches(self, first_step: int = 0) -> Iterator[tuple[UInt8Images, Labels]]:
-        """From step `first_step` on, for ever: (batch_items, H, W, C) pixels and their labels."""
+    def batches(self, first_step: int = 0) -> Iterator[tuple[Items, Labels]]:
+        """From step `first_step` on, for ever: (batch_items, ...) items and their labels."""
         return self._remembered(first_step) if self._in_memory else self._streamed(first_step)
 
-    def captioned(
-        self, first_step: int = 0
-    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
-        """The batches of `batches`, each with the captions of its images, None where there is none.
+    def captioned(self, first_step: int = 0) -> Iterator[tuple[Items, Labels, list[str | None]]]:
+        """The batches of `batches`, each with the captions of its items, None where there is none.
 
         Raises:
             DataError: the data set has no captions.
@@ -100,23 +101,23 @@ class Loader:
         pieces = [self._absolute(piece) for piece in self._epoch(epoch, 0)]
         return np.concatenate(pieces)
 
-    def _remembered(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
+    def _remembered(self, first_step: int) -> Iterator[tuple[Items, Labels]]:
         yield from map(self._pick, self._batch_rows(first_step))
 
-    def _pick(self, rows: Ints) -> tuple[UInt8Images, Labels]:
-        pixels, labels = self._everything
-        return pixels[rows], labels[rows]
+    def _pick(self, rows: Ints) -> tuple[Items, Labels]:
+        items, labels = self._everything
+        return items[rows], labels[rows]
 
     def _batch_rows(self, first_step: int) -> Iterator[Ints]:
         return self._batched(self._absolute(piece) for piece in self._pieces(first_step))
 
-    def _streamed(self, first_step: int) -> Iterator[tuple[UInt8Images, Labels]]:
-        yield from map(self._dataset.decode, self._tables(first_step, PIXELS))
+    def _streamed(self, first_step: int) -> Iterator[tuple[Items, Labels]]:
+        yield from map(self._dataset.decode, self._tables(first_step, self._dataset.stored))
 
     def _streamed_captions(
         self, first_step: int
-    ) -> Iterator[tuple[UInt8Images, Labels, list[str | None]]]:
-        for table in self._tables(first_step, (*PIXELS, "caption")):
+    ) -> Iterator[tuple[Items, Labels, list[str | None]]]:
+        for table in self._tables(first_step, (*self._dataset.stored, "caption")):
             yield (*self._dataset.decode(table), table.column("caption").to_pylist())
 
     def _tables(self, first_step: int, columns: tuple[str, ...]) -> Iterator[pa.Table]:
@@ -135,7 +136,7 @@ class Loader:
                 count += len(table) - at
 
     @functools.cached_property
-    def _everything(self) -> tuple[UInt8Images, Labels]:
+    def _everything(self) -> tuple[Items, Labels]:
         return self._dataset.read(self._split)
 
     @functools.cached_property
@@ -210,7 +211,7 @@ class Loader:
         for block in piece.window:
             inside = np.flatnonzero((piece.rows >= start) & (piece.rows < start + block.rows))
             if len(inside):
-                parts.append(read_block(block, piece.rows[inside] - start, columns))
+                parts.append(read_block(block, columns, piece.rows[inside] - start))
                 positions.append(inside)
             start += block.rows
         back = np.argsort(np.concatenate(positions), kind="stable")
@@ -232,9 +233,7 @@ def _repeats(dataset: Dataset, split: str, class_balance: float) -> Ints | None:
     if not class_balance or not dataset.labels:
         return None
     blocks = dataset.blocks(split)
-    labels = np.concatenate(
-        [read_block(block, None, ("label",)).column("label") for block in blocks]
-    )
+    labels = np.concatenate([read_block(block, ("label",)).column("label") for block in blocks])
     counts = np.bincount(labels, minlength=len(dataset.labels)).clip(1)
     each = np.rint((counts.max() / counts) ** class_balance).astype(np.int64)
     rows: Ints = each[labels]

@@ -1,4 +1,4 @@
-"""What tables say of the pictures in a folder: `metadata.csv`, `.jsonl` or `.parquet`, as Hugging
+"""What tables say of the inputs in a folder: `metadata.csv`, `.jsonl` or `.parquet`, as Hugging
 Face's imagefolder has them (`file_name` relative to the file's own folder, then any columns),
 StyleGAN's `dataset.json`, or the file that the spec names."""
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from aigc import storage
 from aigc.data import archives, label_cells, label_tables, notes
-from aigc.data.decode import RejectError
+from aigc.data.input_names import InputNames
 from aigc.data.label_cells import Spellings
 from aigc.data.label_tables import Table
 from aigc.data.notes import NOTHING, Notes
-from aigc.data.picture_names import PictureNames
 from aigc.data.table_columns import label_column, split_cell, split_column, split_role
 from aigc.errors import DataError, listed
+from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 STYLEGAN = "dataset.json"
@@ -40,7 +40,7 @@ class Row:
 @dataclass(frozen=True)
 class Metadata:
     rows: dict[str, Row] = field(default_factory=dict)
-    """By the picture's key in the source, or by the name of one that is not there."""
+    """By the input's key in the source, or by the name of one that is not there."""
     labelled: bool = False
     """The tables have a column of labels, which counts instead of sub-folders."""
     columns: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Metadata:
 
     @property
     def labels(self) -> dict[str, str]:
-        """By the picture's key, of those that have one."""
+        """By the input's key, of those that have one."""
         return {key: row.label for key, row in self.rows.items() if row.label}
 
 
@@ -75,7 +75,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
     columns: set[str] = set()
     unread: dict[str, None] = {}
     labelled = unlabelled = False
-    pictures = PictureNames([entry.key for entry in entries])
+    inputs = InputNames([entry.key for entry in entries])
     for entry in tables:
         where = storage.join(uri, entry.key)
         data = _content(entry, where)
@@ -83,7 +83,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
             unlabelled = True
             continue
         table = label_tables.parse(entry.key, data, where, bool(spec.label_file))
-        _require_header(entry.key, table, pictures, where)
+        _require_header(entry.key, table, inputs, where)
         chosen = notes.choose(spec, table.header, where)
         label = label_column(where, table, spec)
         split = split_column(table.header, spec)
@@ -92,7 +92,7 @@ def read(uri: str, entries: Sequence[storage.Entry], spec: PrepareSpec) -> Metad
         unread |= dict.fromkeys(name for name in table.header if name not in read_here)
         for number, line in table.lines:
             at = f"{where}, line {number}"
-            key = pictures.find(posixpath.dirname(entry.key), line.get(table.file_column), at)
+            key = inputs.find(posixpath.dirname(entry.key), line.get(table.file_column), at)
             if key in rows:
                 raise _twice(at, key, places[key])
             places[key] = where, number
@@ -157,12 +157,12 @@ def _content(entry: storage.Entry, where: str) -> bytes:
     return archives.read_bytes(entry.uri)
 
 
-def _require_header(key: str, table: Table, pictures: PictureNames, where: str) -> None:
-    """Raises DataError when the names of a CSV's columns are a picture and its label."""
+def _require_header(key: str, table: Table, inputs: InputNames, where: str) -> None:
+    """Raises DataError when the names of a CSV's columns are an input and its label."""
     column = table.file_column
     if not key.lower().endswith((".csv", ".tsv")) or label_tables.named_as_files(column):
         return
-    if pictures.has(posixpath.dirname(key), column):
+    if inputs.has(posixpath.dirname(key), column):
         raise label_tables.no_header(where, table.header)
 
 

@@ -1,4 +1,4 @@
-"""Free text that travels with a picture: its caption, its licence, its creator."""
+"""Free text that travels with an input: its caption, its licence, its creator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from aigc.data.decode import RejectError
 from aigc.errors import DataError, listed
+from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 
 COLUMNS = ("caption", "licence", "creator")
@@ -25,7 +25,7 @@ _MOST_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Caption, licence and creator of one picture; None where its source has none."""
+    """Caption, licence and creator of one input; None where its source has none."""
 
     caption: str | None = None
     licence: str | None = None
@@ -61,7 +61,7 @@ def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str,
 
 
 def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:
-    """The notes in a table's row. Raises UnfitError: one cannot be read as text."""
+    """The notes in a table's row. Raises RejectError: one cannot be read as text."""
     return Notes(**{name: text(row.get(column), name) for name, column in columns.items()})
 
 
@@ -69,7 +69,7 @@ def text(value: Any, name: str) -> str | None:
     """A cell as text without blanks around it and in one spelling (NFC), None when that is empty.
 
     Raises:
-        UnfitError: a list or other structure, not valid Unicode, or above 10,000 characters.
+        RejectError: a list or other structure, not valid Unicode, or above 10,000 characters.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None

@@ -19,8 +19,9 @@ from aigc.data.sources import RawSource, fingerprint
 from aigc.data.structure import file_roles
 from aigc.data.tables import REPORTS, open_tables
 from aigc.errors import DataError, shown
+from aigc.modalities import MODALITIES
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _LICENCE = "LICENSE"
 _OF_MEANING = {ABOUT, _LICENCE, "labels.txt", metadata.STYLEGAN, *metadata.NAMES}
@@ -44,7 +45,7 @@ def open_source(spec: PrepareSpec) -> RawSource:
     """What is to be prepared.
 
     Raises:
-        DataError: there is no picture, or it cannot be told how it is to be read.
+        DataError: there is no input, or it cannot be told how it is to be read.
     """
     found = entries(spec)
     fingerprinted = found.files
@@ -65,10 +66,11 @@ def open_source(spec: PrepareSpec) -> RawSource:
         for entry in found.unreadable:
             found.ignored.add(entry.problem, entry.key)
     left_out = str(found.ignored)
+    things = MODALITIES[spec.modality].title
     if not source.total:
         raise DataError(
-            f"{shown(spec.source)}: no images found; expected SOURCE/<class>/<images>, IDX files "
-            "(train-images-idx3-ubyte.gz …), Parquet files, a ZIP or tar"
+            f"{shown(spec.source)}: no {things} found; expected SOURCE/<class>/<{things}>, "
+            "IDX files (train-images-idx3-ubyte.gz …), Parquet files, a ZIP or tar"
             + (f"; left out: {left_out}" if left_out else "")
         )
     return replace(
@@ -90,24 +92,24 @@ def open_source(spec: PrepareSpec) -> RawSource:
 
 def _kind(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parquet", "archives"]:
     keys = [entry.key for entry in found.files]
-    pictures = [key for key in keys if not is_document(key)]
-    if pictures and all(archives.is_archive(key) for key in pictures):
+    inputs = [key for key in keys if not is_document(key)]
+    if inputs and all(archives.is_archive(key) for key in inputs):
         return "archives"
     if spec.format != "auto":
         return spec.format
     if any(idx.NAME.match(name_of(key)) for key in keys):
         return "idx"
     tables = [key for key in keys if _is_data(key, spec)]
-    if inside := [key for key in pictures if tables and "/" in key]:
+    if inside := [key for key in inputs if tables and "/" in key]:
         raise DataError(
-            f"{spec.source}: holds Parquet files ({shown(tables[0])}) and pictures in folders "
+            f"{spec.source}: holds Parquet files ({shown(tables[0])}) and files in folders "
             f"({shown(inside[0])}); set format = parquet or format = folder"
         )
     return "parquet" if tables else "folder"
 
 
 def _kind_inside(spec: PrepareSpec, found: Entries) -> Literal["folder", "idx", "parquet"]:
-    """As `_kind`, of the members of archives: as pictures if some may be pictures."""
+    """As `_kind`, of the members of archives: as inputs if some may be inputs."""
     keys = [entry.key for entry in found.files]
     tables = [key for key in keys if idx.NAME.match(name_of(key))]
     if any(not is_document(key) for key in keys if key not in tables):

@@ -34,7 +34,7 @@ _PIECE_BYTES = 2**20
 _FREE_BYTES = 2**30
 _MOST_TIMES = 100
 """Beyond `_FREE_BYTES`, what is unpacked may be this many times as large as what is packed:
-pictures hardly shrink, a decompression bomb does."""
+pictures and sounds hardly shrink, a decompression bomb does."""
 _LOCK = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""Raw images in, a clean data set out: decode, drop duplicates, split, write; marker last.
+"""Raw files in, a clean data set out: decode, drop duplicates, split, write; marker last.
 
 Nothing here knows how the work is spread: `execute` runs a function over tasks and yields the
 results as they come. The result is a function of the spec and the source alone.
@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from aigc import storage
 from aigc.cpus import usable_cpus
-from aigc.data import card, decode, layout, opening, work
+from aigc.data import card, kinds, layout, opening, work
 from aigc.data.entries import first_of_meaning
 from aigc.data.selection import Selection, select
 from aigc.data.shards import plan, write_shard
@@ -41,7 +41,7 @@ class Execute(Protocol):
 
 def in_process(function: Callable[[T], R], tasks: Sequence[T]) -> Results[R]:
     """Threads: decoding, resizing and encoding leave the interpreter lock."""
-    with decode.quiet(), ThreadPoolExecutor(min(8, usable_cpus())) as pool:
+    with kinds.quiet(), ThreadPoolExecutor(min(8, usable_cpus())) as pool:
         running = [pool.submit(function, task) for task in tasks]
         try:
             for future in as_completed(running):
@@ -60,7 +60,7 @@ def finished(spec: PrepareSpec) -> Json | None:
     """
     made = storage.read_json(storage.join(spec.out, layout.MARKER))
     if made is not None:
-        if made.get("spec") != identity(spec):
+        if _spec_of(made) != identity(spec):
             raise SpecError(
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
@@ -126,10 +126,17 @@ def identity(spec: PrepareSpec) -> Json:
     return spec.model_dump(mode="json", exclude={"out", "placement"})
 
 
+def _spec_of(made: Json) -> Json:
+    """The identity of the spec that a set was made with; those of older sets have no modality."""
+    spec: Json = {"modality": "image"} | made.get("spec", {})
+    return spec
+
+
 def summary(uri: str, made: Json) -> Json:
     """What a user wants to hear first of a data set."""
     return {
         "uri": uri,
+        "modality": made.get("modality", "image"),
         "train": made["counts"]["train"],
         "test": made["counts"]["test"],
         "labels": made["labels"],
@@ -162,7 +169,8 @@ def _clean(
         raise _too_many(spec, source.total, rejects, uris)
     selection = select(spec, source, tuple(uris))
     if not selection.counts["train"]:
-        left = f"{spec.source}: no training image is left of {source.total:,} inputs"
+        noun = kinds.source_of(spec).noun
+        left = f"{spec.source}: no training {noun} is left of {source.total:,} inputs"
         raise DataError(f"{left}, {rejects:,} rejected{_examples(uris) if rejects else ''}")
     return selection
 
@@ -209,7 +217,7 @@ def _leave_nothing(out: str, fresh: bool) -> None:
 
 
 def _difference(made: Json, spec: PrepareSpec) -> str:
-    before: dict[str, Any] = made.get("spec", {})
+    before = _spec_of(made)
     fields = [name for name, value in identity(spec).items() if before.get(name) != value]
     return ", ".join(f"{name} = {before.get(name)!r}" for name in fields[:3]) or "another spec"
 

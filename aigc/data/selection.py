@@ -1,8 +1,9 @@
-"""Between the passes: of all decoded images, which stay, in which split, and what they measure."""
+"""Between the passes: of all decoded items, which stay, in which split, and what they measure."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aigc.data import duplicates, work
+from aigc.data.kinds import source_of
 from aigc.data.shards import SplitRows
 from aigc.data.sources import RawSource
+from aigc.modalities.base import Items
 from aigc.specs import PrepareSpec
-from aigc.types import Json, UInt8Images
+from aigc.types import Json
 
 Ints = npt.NDArray[np.int64]
+_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Selection:
         return {name: int(count) for name, count in zip(labels, found, strict=False)}
 
     def untrained(self, labels: tuple[str, ...]) -> dict[str, str]:
-        """Each class without training images, and why it has none."""
+        """Each class without training items, and why it has none."""
         label, count = self.column("label"), len(labels)
         train, test = (
             np.bincount(label[self.numbers(split)], minlength=count) for split in ("train", "test")
@@ -67,37 +71,41 @@ class Selection:
             if test[at]
             else "all duplicates"
             if doubles[at]
-            else "no good pictures"
+            else "no good files"
             for at, name in enumerate(labels)
             if not train[at]
         }
 
-    def pixels(self, numbers: Ints) -> UInt8Images:
-        """(N, height, width, channels) of rows, by number."""
+    def items(self, numbers: Ints) -> Items:
+        """(N, ...) of rows, by number."""
         files, rows = self.column("file")[numbers], self.column("row")[numbers]
-        table = work.read_rows(self.uris, files, rows, ["image"])
-        return work.decode(table.column("image").to_pylist(), self.spec)
+        table = work.read_rows(self.uris, files, rows, ["item"])
+        return work.decode(table.column("item").to_pylist(), self.spec)
 
     def statistics(self) -> Json:
-        """Mean and standard deviation of the training pixels per channel, in 0..1; exact sums."""
+        """Mean and standard deviation of the training values per channel, over the full scale;
+        exact sums."""
+        source = source_of(self.spec)
         chosen = pa.array(self.numbers("train"))
         sums = np.array(self.index.column("sums").take(chosen).combine_chunks().values)
-        first, second = np.split(sums.reshape(len(chosen), -1).sum(axis=0, dtype=np.uint64), 2)
-        count = len(chosen) * self.spec.height * self.spec.width
-        mean = [int(value) / count for value in first]
-        spread = [int(v) / count - m**2 for v, m in zip(second, mean, strict=True)]
+        *others, channels = source.item(self.spec).shape
+        totals = _totals(sums.reshape(len(chosen), 2 * channels))
+        count = len(chosen) * math.prod(others)
+        mean = [value / count for value in totals[:channels]]
+        spread = [v / count - m**2 for v, m in zip(totals[channels:], mean, strict=True)]
         return {
-            "mean": [round(value / 255, 6) for value in mean],
-            "std": [round(max(value, 0) ** 0.5 / 255, 6) for value in spread],
+            "mean": [round(value / source.full_scale, 6) for value in mean],
+            "std": [round(max(value, 0) ** 0.5 / source.full_scale, 6) for value in spread],
         }
 
     def digest(self, labels: tuple[str, ...]) -> str:
-        """sha256 over what the set holds: names, then split, id, label, pixels and, where there are
-        any, caption, licence and creator of each image.
+        """sha256 over what the set holds: names, then split, id, label, values and, where there are
+        any, caption, licence and creator of each item.
 
-        Neither the order of storage nor the PNG encoder is part of it.
+        Neither the order of storage nor the encoder is part of it.
         """
-        digest = hashlib.sha256(repr((labels, self.spec.size, self.spec.channels)).encode())
+        about = (labels, *source_of(self.spec).identity(self.spec))
+        digest = hashlib.sha256(repr(about).encode())
         start = 0
         for batch in self.index.select(["id", "label", "content", "notes"]).to_batches(65536):
             sides = self.side[start : start + len(batch)].tolist()
@@ -110,10 +118,10 @@ class Selection:
         return digest.hexdigest()
 
 
-def _reason(in_test: bool, doubles: bool) -> str:
-    if in_test:
-        return "only in test"
-    return "all duplicates" if doubles else "no good pictures"
+def _totals(sums: Ints) -> list[int]:
+    """Of each column; a thousand rows at a time, whose sums cannot overflow 64 bits."""
+    parts = [sums[start : start + _ROWS].sum(axis=0) for start in range(0, len(sums), _ROWS)]
+    return [sum(int(value) for value in column) for column in zip(*parts, strict=True)]
 
 
 def select(spec: PrepareSpec, source: RawSource, uris: tuple[str, ...]) -> Selection:
@@ -126,7 +134,7 @@ def select(spec: PrepareSpec, source: RawSource, uris: tuple[str, ...]) -> Selec
     bad = table.filter(pc.is_valid(table.column("reason"))).select(["id", "reason"]).sort_by("id")
     side = np.zeros(len(good), np.int8)
     undivided = Selection(spec, uris, good, bad, [], side)
-    dropped = duplicates.find(_fingerprints(good), spec, undivided.pixels) if len(good) else []
+    dropped = duplicates.find(_fingerprints(good), spec, undivided.items) if len(good) else []
     gone = np.zeros(len(good), bool)
     gone[[one.dropped for one in dropped]] = True
     if source.own_split:
@@ -140,7 +148,7 @@ def select(spec: PrepareSpec, source: RawSource, uris: tuple[str, ...]) -> Selec
 def _divide(
     spec: PrepareSpec, labels: Ints, lots: npt.NDArray[np.uint64], gone: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int8]:
-    """Of each class the images with the lowest lots are held out, so each class keeps its share;
+    """Of each class the items with the lowest lots are held out, so each class keeps its share;
     one is left to train on unless all are to be held out."""
     side = np.zeros(len(labels), np.int8)
     for label in np.unique(labels):

@@ -14,19 +14,20 @@ import pyarrow.parquet as pq
 
 from aigc import storage
 from aigc.data import layout, work
+from aigc.data.kinds import source_of
 from aigc.data.sources import RawSource
+from aigc.modalities import Source
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 Ints = npt.NDArray[np.int64]
 _GROUP_BYTES = 512 * 2**20
 _ROW_GROUP_BYTES = 4 * 2**20
-_COMPRESSION = {"image.bytes": "none", "image.path": "zstd", "label": "zstd", "id": "zstd"}
 
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Of the rows of one split: where each lies, how large its PNG is, and its random lot."""
+    """Of the rows of one split: where each lies, how large it is encoded, and its random lot."""
 
     files: Ints
     rows: Ints
@@ -48,6 +49,7 @@ class ShardTask:
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     """Of `notes.COLUMNS`."""
+    spec: PrepareSpec
 
 
 def plan(
@@ -70,33 +72,35 @@ def plan(
             files, where = np.unique(rows.files[chosen], return_inverse=True)
             sources = tuple(uris[file] for file in files)
             position = rows.rows[chosen]
-            shape = (per_group, source.labels, source.columns)
+            shape = (per_group, source.labels, source.columns, spec)
             tasks.append(ShardTask(split, number, uri, sources, where, position, *shape))
     return tasks
 
 
 def write_shard(task: ShardTask) -> Json:
     """Write the task's file; returns what `dataset.json` says of it: rows, size, sha256 …"""
-    columns = ["image", "label", "id", *task.columns]
+    kind = source_of(task.spec)
+    columns = ["item", "label", "id", *task.columns]
     table = work.read_rows(task.work, task.files, task.rows, columns)
-    ids = table.column("id")
-    paths = [id if id.lower().endswith(".png") else f"{id}.png" for id in ids.to_pylist()]
-    encoded = table.column("image").combine_chunks()
-    image = pa.StructArray.from_arrays(
-        [encoded, pa.array(paths, pa.string())], fields=list(layout.IMAGE)
+    ids, end = table.column("id"), kind.suffix
+    paths = [id if id.lower().endswith(end) else f"{id}{end}" for id in ids.to_pylist()]
+    encoded = table.column("item").combine_chunks()
+    item = pa.StructArray.from_arrays(
+        [encoded, pa.array(paths, pa.string())], fields=list(layout.ITEM)
     )
-    schema = layout.schema(task.labels, task.columns)
+    feature = kind.feature(kind.item(task.spec))
+    schema = layout.schema(kind.column, feature, task.labels, task.columns)
     scratch = storage.scratch(task.out)
     try:
         texts = [table.column(name) for name in task.columns]
-        written = pa.table([image, table.column("label"), ids, *texts], schema=schema)
-        # PNG does not compress further; small row groups let readers stream and skip.
+        written = pa.table([item, table.column("label"), ids, *texts], schema=schema)
+        # Small row groups let readers stream and skip.
         with layout.parquet_errors(task.out):
             pq.write_table(
                 written,
                 scratch,
                 row_group_size=task.row_group_rows,
-                compression=_COMPRESSION | dict.fromkeys(task.columns, "zstd"),
+                compression=_compression(kind, task.columns),
                 write_page_index=True,
             )
         with scratch.open("rb") as file:
@@ -114,6 +118,13 @@ def write_shard(task: ShardTask) -> Json:
         "sha256": sha256,
         "row_groups": [task.row_group_rows] * full + [rest] * bool(rest),
     }
+
+
+def _compression(kind: Source, columns: tuple[str, ...]) -> dict[str, str]:
+    """By column. Encoded items are compressed only where their own format does not do it."""
+    own = "zstd" if kind.compresses else "none"
+    others = dict.fromkeys((f"{kind.column}.path", "label", "id", *columns), "zstd")
+    return {f"{kind.column}.bytes": own, **others}
 
 
 def _groups(rows: SplitRows, limit_bytes: int) -> Iterator[Ints]:

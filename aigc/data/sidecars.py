@@ -1,4 +1,4 @@
-"""Files next to a picture that describe it: `a.txt` (caption), `a.json` (texts, and the class where
+"""Files next to an input that describe it: `a.txt` (caption), `a.json` (texts, and the class where
 neither folders nor a table name it) and `a.cls` (class, as in WebDataset) of `a.png`."""
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from aigc.data import archives, label_cells, notes
 from aigc.data.classes import plain_text
-from aigc.data.decode import RejectError
 from aigc.data.label_cells import Spellings
 from aigc.data.notes import Notes
 from aigc.errors import DataError, shown
+from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 from aigc.storage import Entry
 
@@ -35,13 +35,13 @@ _BOXES = re.compile(r"\s*(\d+(\s+-?\d*\.?\d+){4,}\s*)+")
 @dataclass(frozen=True)
 class Sidecars:
     of: dict[str, tuple[Entry, ...]]
-    """By the picture's key."""
+    """By the input's key."""
     labels: dict[str, str]
-    """Class by the picture's key, from .cls or JSON."""
+    """Class by the input's key, from .cls or JSON."""
     columns: tuple[str, ...]
     """Those of `notes.COLUMNS` that they have."""
     unread: str = ""
-    """What may hold labels and is not used: a field of a JSON file, or a .cls of no picture."""
+    """What may hold labels and is not used: a field of a JSON file, or a .cls of no input."""
     fields: tuple[str, ...] = ()
     """Of JSON files: those that would hold the class, where a sample of the files has one."""
     spellings: Spellings = field(default_factory=Spellings)
@@ -65,19 +65,19 @@ class Sidecars:
         return {entry.key for entries in self.of.values() for entry in entries}
 
 
-def find(entries: Sequence[Entry], pictures: Sequence[Entry], spec: PrepareSpec) -> Sidecars:
-    """What lies next to `pictures` among all `entries`.
+def find(entries: Sequence[Entry], inputs: Sequence[Entry], spec: PrepareSpec) -> Sidecars:
+    """What lies next to `inputs` among all `entries`.
 
     Raises:
         DataError: a .cls that is not text.
     """
     known = {entry.key: entry for entry in entries if entry.key.endswith((*_TEXT, _JSON, _CLASS))}
     of: dict[str, tuple[Entry, ...]] = {}
-    for picture in pictures if known else ():
-        spelled = [_beside(picture, suffix, known) for suffix in (*_TEXT, _JSON, _CLASS)]
-        spelled += [picture.key + suffix for suffix in (*_TEXT, _JSON)]
+    for entry in inputs if known else ():
+        spelled = [_beside(entry, suffix, known) for suffix in (*_TEXT, _JSON, _CLASS)]
+        spelled += [entry.key + suffix for suffix in (*_TEXT, _JSON)]
         if found := tuple(known[key] for key in spelled if key in known):
-            of[picture.key] = found
+            of[entry.key] = found
     labels, spellings = _labels(of, spec)
     columns = _columns(of.values(), spec)
     if labels or not spec.label_column or spec.label_file is not None:
@@ -92,10 +92,10 @@ def find(entries: Sequence[Entry], pictures: Sequence[Entry], spec: PrepareSpec)
 
 
 def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
-    """What the side files of one picture say; text of its own file counts before that of JSON.
+    """What the side files of one input say; text of its own file counts before that of JSON.
 
     Raises:
-        UnfitError: not text, or not JSON.
+        RejectError: not text, or not JSON.
     """
     said = Notes()
     for entry in sorted(files, key=lambda one: not one.key.endswith(_JSON)):
@@ -111,13 +111,13 @@ def read(files: Iterable[Entry], spec: PrepareSpec) -> Notes:
     return said
 
 
-def _beside(picture: Entry, suffix: str, known: Mapping[str, Entry]) -> str:
-    """The key of the file with `suffix` next to `picture`: 0.cls of 0.png, and in a tar also of
+def _beside(entry: Entry, suffix: str, known: Mapping[str, Entry]) -> str:
+    """The key of the file with `suffix` next to `input`: 0.cls of 0.png, and in a tar also of
     0.image.png, as WebDataset's keys end at the first dot."""
-    key = _stem(picture.key) + suffix
-    if key in known or not archives.in_tar(picture.uri):
+    key = _stem(entry.key) + suffix
+    if key in known or not archives.in_tar(entry.uri):
         return key
-    folder, slash, name = picture.key.rpartition("/")
+    folder, slash, name = entry.key.rpartition("/")
     return folder + slash + name.partition(".")[0] + suffix
 
 
@@ -141,7 +141,7 @@ def _labels(
 
 
 def _named(cells: dict[str, str]) -> tuple[dict[str, str], Spellings]:
-    """Classes by picture, of those that have one, and how each was spelled."""
+    """Classes by input, of those that have one, and how each was spelled."""
     where = min((key for key, cell in cells.items() if cell.strip().startswith("-")), default="")
     name_of = label_cells.namer(set(cells.values()), f"the file next to {shown(where)}")
     names = {key: name_of(cell) for key, cell in cells.items()}
@@ -152,7 +152,7 @@ def _named(cells: dict[str, str]) -> tuple[dict[str, str], Spellings]:
 
 
 def _class(entries: tuple[Entry, ...]) -> str:
-    """The class of one picture as it is spelled: `label_name` of its JSON, as `aigc generate` has
+    """The class of one input as it is spelled: `label_name` of its JSON, as `aigc generate` has
     it, else .cls."""
     try:
         for entry in entries:
@@ -165,7 +165,7 @@ def _class(entries: tuple[Entry, ...]) -> str:
 
 
 def _json_label(entries: tuple[Entry, ...], fields: Sequence[str]) -> str:
-    """The class of one picture as its JSON spells it; empty when it has none that is text or a
+    """The class of one input as its JSON spells it; empty when it has none that is text or a
     number."""
     for entry in entries:
         with suppress(RejectError):
@@ -189,7 +189,7 @@ def _columns(groups: Iterable[tuple[Entry, ...]], spec: PrepareSpec) -> tuple[st
 
 
 def _lone_class(known: Iterable[str], groups: Collection[tuple[Entry, ...]]) -> str:
-    """A .cls next to no picture; empty when there is none."""
+    """A .cls next to no input; empty when there is none."""
     used = {entry.key for entries in groups for entry in entries}
     return shown(min((k for k in known if k.endswith(_CLASS) and k not in used), default=""))
 

@@ -1,4 +1,4 @@
-"""What a source of raw images is: its classes, and chunks that any worker can read alone."""
+"""What a source of raw files is: its classes, and chunks that any worker can read alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Protocol
 
 from aigc import storage
 from aigc.data import layout
-from aigc.data.decode import Pixels
+from aigc.data.kinds import source_of
 from aigc.data.notes import NOTHING, Notes
 from aigc.errors import StorageError
+from aigc.modalities.base import Items
 from aigc.specs import PrepareSpec
 from aigc.types import Json
 
 CHUNK_BYTES = 64 * 2**20
-"""Decoded pixels, and encoded bytes, that one worker holds at a time."""
+"""Of items, and of encoded files, that one worker holds at a time."""
 _HASHED_BYTES = 4 * 2**30
 _HASH_BYTES = 2**20
 _HASH_THREADS = 4
@@ -26,12 +27,12 @@ _HASH_THREADS = 4
 
 @dataclass(frozen=True)
 class Input:
-    """One input: its pixels (height, width, channels), or the reason why there are none."""
+    """One file or row of a source: its item, or the reason why there is none."""
 
     id: str
     label: int
     test: bool
-    pixels: Pixels | None
+    item: Items | None
     reason: str = ""
     notes: Notes = NOTHING
 
@@ -73,7 +74,7 @@ def lot(seed: int, id: str) -> int:
 
 
 def chunk_items(spec: PrepareSpec) -> int:
-    return max(16, min(2048, CHUNK_BYTES // spec.image_bytes))
+    return max(16, min(2048, CHUNK_BYTES // source_of(spec).item(spec).size_bytes))
 
 
 def fingerprint(entries: Sequence[storage.Entry]) -> str:

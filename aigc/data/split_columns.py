@@ -14,8 +14,8 @@ from aigc.data import archives
 from aigc.data.layout import parquet_errors
 from aigc.data.table_columns import split_cell, split_column, split_role
 from aigc.errors import DataError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _BATCH = 65536
 

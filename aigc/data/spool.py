@@ -1,4 +1,4 @@
-"""Room for decoded pixels: in memory as long as they are few, else in a file."""
+"""Room for decoded items: in memory as long as they are few, else in a file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import tempfile
 import numpy as np
 
 from aigc.errors import DiskFullError
-from aigc.types import UInt8Images
+from aigc.modalities.base import Items
 
 
-def empty_pixels(shape: tuple[int, int, int, int], memory_bytes: int) -> UInt8Images:
-    """An uninitialised uint8 array of `shape`, (N, H, W, C).
+def empty_items(shape: tuple[int, ...], memory_bytes: int, dtype: str = "uint8") -> Items:
+    """An uninitialised array of `shape`, (N, ...).
 
     One of more than `memory_bytes` lies in a file of the temporary folder (TMPDIR), whose pages the
     system writes out when memory gets short. The file has no name and goes with the array.
@@ -21,18 +21,18 @@ def empty_pixels(shape: tuple[int, int, int, int], memory_bytes: int) -> UInt8Im
     Raises:
         DiskFullError: the temporary folder has no room for it.
     """
-    size_bytes = math.prod(shape)
+    size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     if size_bytes <= memory_bytes:
-        return np.empty(shape, np.uint8)
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         try:
             _reserve(file.fileno(), size_bytes)
         except OSError as error:
             raise DiskFullError(
-                f"{tempfile.gettempdir()}: no room for {size_bytes:,} bytes of decoded pixels "
+                f"{tempfile.gettempdir()}: no room for {size_bytes:,} bytes of decoded items "
                 f"({error.strerror}); set TMPDIR to a larger disk, or raise memory_bytes"
             ) from None
-        return np.memmap(file, np.uint8, "r+", shape=shape)
+        return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def _reserve(descriptor: int, size_bytes: int) -> None:

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from aigc.data.class_folders import FILLERS, Path, class_level
 from aigc.errors import DataError, shown
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _USUAL: dict[Role, str] = {
     "train": "train training trn trainset",
@@ -69,7 +69,7 @@ class Structure:
 def recognise(
     uri: str, keys: Sequence[str], spec: PrepareSpec, labelled: bool, divided: bool = False
 ) -> Structure:
-    """How to read the paths of pictures. `labelled`: a table names their classes, not folders;
+    """How to read the paths of inputs. `labelled`: a table names their classes, not folders;
     `divided`: it has a column of splits.
 
     Raises:
@@ -100,7 +100,7 @@ def recognise(
 def _without_classes(
     uri: str, roles: dict[str, Role], classes: Mapping[str, int | None], told: list[str]
 ) -> dict[str, Role]:
-    """`roles` with splits ignored that have no class folders where the training pictures do."""
+    """`roles` with splits ignored that have no class folders where the training inputs do."""
     flat = [name for name, role in roles.items() if role != "ignore" and classes[name] is None]
     if not flat or all(classes[name] is None for name in roles):
         return roles
@@ -156,7 +156,7 @@ def _file_role(key: str, spec: PrepareSpec) -> Role | None:
 
 
 def _wrapper(paths: Sequence[Path], splits: Mapping[str, Role] | None) -> int:
-    """How many folders, one in the other, lie around all others and hold no picture themselves."""
+    """How many folders, one in the other, lie around all others and hold no input themselves."""
     depth = 0
     while True:
         below = [path for path in paths if len(path) > depth + 1]

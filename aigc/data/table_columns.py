@@ -11,8 +11,8 @@ from aigc.data.label_cells import is_missing
 from aigc.data.label_tables import Table
 from aigc.data.structure import role_of
 from aigc.errors import DataError, listed
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 _LIKE_LABEL = {
     "label",

@@ -1,4 +1,4 @@
-"""Parquet as a source: a column of encoded images, a column of labels, any number of files."""
+"""Parquet as a source: a column of encoded items, a column of labels, any number of files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import archives, label_columns, notes, split_columns
 from aigc.data.classes import counted
-from aigc.data.decode import RejectError, decode_file
 from aigc.data.entries import Entries
 from aigc.data.folder_reading import split_cells
+from aigc.data.kinds import source_of
 from aigc.data.label_columns import LabelColumn, is_text
 from aigc.data.label_tables import named_as_files
 from aigc.data.layout import parquet_errors
@@ -30,14 +30,15 @@ from aigc.data.sources import (
 from aigc.data.split_columns import SplitColumn
 from aigc.data.structure import UNUSED, file_roles
 from aigc.errors import DataError, listed, shown
+from aigc.modalities.base import RejectError
+from aigc.modalities.prepare_spec import Role
 from aigc.specs import PrepareSpec
-from aigc.specs.prepare import Role
 
 NOT_PARQUET = "not a Parquet file"
 REPORT = "report of a prepared set"
 _PATHS = (
     "; of paths alone, put the table as metadata.parquet, with columns file_name and label, above "
-    "the picture files: their folder is then the source"
+    "the files: their folder is then the source"
 )
 REPORTS = {"rejects.parquet", "duplicates.parquet"}
 
@@ -57,7 +58,7 @@ class TableChunk:
     """Which column holds a caption, a licence, a creator."""
 
     def items(self, spec: PrepareSpec) -> Iterator[Input]:
-        columns = [spec.image_column, spec.label_column, self.split.name, *self.texts.values()]
+        columns = [spec.item_column, spec.label_column, self.split.name, *self.texts.values()]
         columns = list(dict.fromkeys(filter(None, columns)))
         index = {name: number for number, name in enumerate(self.names)}
         row = self.first_row
@@ -71,8 +72,8 @@ class TableChunk:
                 if spec.label_column:
                     labels = batch.column(spec.label_column).to_pylist()
                 roles = self._roles(batch)
-                images = batch.column(spec.image_column)
-                for at, (value, label, role) in enumerate(zip(images, labels, roles, strict=True)):
+                encoded = batch.column(spec.item_column)
+                for at, (value, label, role) in enumerate(zip(encoded, labels, roles, strict=True)):
                     if role != "ignore":
                         number = self._number(label, index)
                         said = {name: texts[column][at] for name, column in self.texts.items()}
@@ -111,21 +112,21 @@ def _item(
         if isinstance(label, str):
             raise RejectError(label)
         texts = notes.of_row(said, {name: name for name in said})
-        return Input(id, label, test, decode_file(_encoded(value), spec), notes=texts)
+        item = source_of(spec).read(_encoded(value, spec), spec)
+        return Input(id, label, test, item, notes=texts)
     except RejectError as reason:
         return Input(id, label if isinstance(label, int) else 0, test, None, str(reason))
 
 
-def _encoded(value: Any) -> bytes:
+def _encoded(value: Any, spec: PrepareSpec) -> bytes:
     """The bytes of a cell: binary, or Hugging Face's struct<bytes, path>."""
     found = value.as_py()
     path = None
     if isinstance(found, dict):
         path, found = found.get("path"), found.get("bytes")
     if found is None:
-        raise RejectError(
-            f"no image bytes, only the path {path[:80]!r}" if path else "no image bytes"
-        )
+        none = f"no {source_of(spec).noun} bytes"
+        raise RejectError(f"{none}, only the path {path[:80]!r}" if path else none)
     return bytes(found)
 
 
@@ -155,7 +156,8 @@ def open_tables(uri: str, found: Entries, spec: PrepareSpec) -> RawSource:
     rows = sum((Counter(split.rows) for split in splits), Counter[Role]())
     total = rows["train"] + rows["test"]
     if files and not total:
-        raise DataError(f"{uri}: no rows in {len(files):,} Parquet files; expected a picture a row")
+        none = f"{uri}: no rows in {len(files):,} Parquet files"
+        raise DataError(f"{none}; expected one {source_of(spec).noun} a row")
     size_bytes = sum(entry.size_bytes for entry in files)
     columns = tuple(name for name in notes.COLUMNS if any(name in said for said in texts))
     return RawSource(
@@ -210,18 +212,21 @@ def _head(uri: str, spec: PrepareSpec) -> pq.FileMetaData:
     with parquet_errors(uri), archives.open_input(uri) as stream:
         head = pq.ParquetFile(stream).metadata
     schema = head.schema.to_arrow_schema()
-    for field, column in (("image_column", spec.image_column), ("label_column", spec.label_column)):
+    for field, column in (
+        (spec.column_field, spec.item_column),
+        ("label_column", spec.label_column),
+    ):
         if column and column not in schema.names:
             none = " or to '' if there are none" if field == "label_column" else ""
-            if field == "image_column" and not any(_holds_bytes(one.type) for one in schema):
+            if field == spec.column_field and not any(_holds_bytes(one.type) for one in schema):
                 none = _PATHS if any(map(named_as_files, schema.names)) else ""
             raise DataError(
                 f"{uri}: no column {column!r}; set {field} to one of {listed(schema.names)}{none}"
             )
-    kind = schema.field(spec.image_column).type
+    kind = schema.field(spec.item_column).type
     if not _holds_bytes(kind):
         raise DataError(
-            f"{uri}: column {spec.image_column!r} is {kind}; expected binary or struct<bytes, path>"
+            f"{uri}: column {spec.item_column!r} is {kind}; expected binary or struct<bytes, path>"
             f"{_PATHS if _holds_paths(kind) else ''}"
         )
     return head

@@ -1,4 +1,4 @@
-"""First pass: a chunk of a source becomes one Parquet file of clean images and their fingerprints.
+"""First pass: a chunk of a source becomes one Parquet file of clean items and their fingerprints.
 
 The work files live below the destination while the set is being made. One appears whole or not at
 all, so a chunk whose file exists is done.
@@ -7,10 +7,10 @@ all, so a chunk whose file exists is done.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.data import layout
 from aigc.data.fingerprints import fingerprint
+from aigc.data.kinds import source_of
 from aigc.data.sources import Chunk, Input, lot
-from aigc.modalities import image as images
+from aigc.modalities.base import Items
 from aigc.specs import PrepareSpec
-from aigc.types import UInt8Images
 
 SCHEMA = pa.schema(
     [
@@ -41,11 +41,11 @@ SCHEMA = pa.schema(
         ("licence", pa.string()),
         ("creator", pa.string()),
         ("caption", pa.string()),
-        ("image", pa.binary()),
+        ("item", pa.binary()),
     ]
 )
 _BATCH_BYTES = 8 * 2**20
-INDEX = [name for name in SCHEMA.names if name not in ("image", "caption")]
+INDEX = [name for name in SCHEMA.names if name not in ("item", "caption")]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ChunkDone:
 
 
 def decode_chunk(task: ChunkTask) -> ChunkDone:
-    """Write the task's work file, unless it is there; memory is bounded by one batch of images."""
+    """Write the task's work file, unless it is there; memory is bounded by one batch of items."""
     if storage.exists(task.out):
         return _count(task.out)
     scratch = storage.scratch(task.out)
@@ -78,7 +78,7 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
             for batch in _batched(task.chunk.items(task.spec), _batch_items(task.spec)):
                 writer.write_table(_table(batch, task.spec))
                 total += len(batch)
-                rejects += sum(item.pixels is None for item in batch)
+                rejects += sum(one.item is None for one in batch)
         storage.upload(scratch, task.out)
     finally:
         scratch.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
 
 
 def read_index(uris: Sequence[str]) -> pa.Table:
-    """Everything but images and captions of all work files, with columns `file` and `row`."""
+    """Everything but items and captions of all work files, with columns `file` and `row`."""
     tables = []
     for number, uri in enumerate(uris):
         with layout.parquet_errors(uri), storage.open_input(uri) as stream:
@@ -119,11 +119,13 @@ def read_rows(
     return pa.concat_tables(parts).take(pa.array(back))
 
 
-def decode(encoded: Sequence[bytes], spec: PrepareSpec) -> UInt8Images:
-    pixels = np.empty((len(encoded), *spec.shape), np.uint8)
-    for slot, data in zip(pixels, encoded, strict=True):
-        slot[...] = imagecodecs.png_decode(data).reshape(spec.shape)
-    return pixels
+def decode(encoded: Sequence[bytes], spec: PrepareSpec) -> Items:
+    source = source_of(spec)
+    item = source.item(spec)
+    items = item.empty(len(encoded))
+    for slot, data in zip(items, encoded, strict=True):
+        slot[...] = source.decode(data, item)
+    return items
 
 
 def _pick(
@@ -141,39 +143,48 @@ def _pick(
 
 
 def _table(batch: list[Input], spec: PrepareSpec) -> pa.Table:
-    good = [item.pixels for item in batch if item.pixels is not None]
-    pixels = np.stack(good) if good else np.empty((0, *spec.shape), np.uint8)
-    prints = fingerprint(pixels)
-    encoded = images.encode(pixels, "png")
-    wide = pixels.astype(np.int64)
-    sums = np.concatenate([wide.sum(axis=(1, 2)), np.square(wide).sum(axis=(1, 2))], axis=1)
-    where = np.cumsum([item.pixels is not None for item in batch]) - 1
-    place = [None if item.pixels is None else int(w) for item, w in zip(batch, where, strict=True)]
+    source = source_of(spec)
+    good = [one.item for one in batch if one.item is not None]
+    items = np.stack(good) if good else source.item(spec).empty(0)
+    prints = fingerprint(items, source)
+    encoded = source.encode(items, source.item(spec))
+    where = np.cumsum([one.item is not None for one in batch]) - 1
+    place = [None if one.item is None else int(w) for one, w in zip(batch, where, strict=True)]
 
     def spread(values: Sequence[object]) -> list[object]:
         return [None if at is None else values[at] for at in place]
 
     return pa.table(
         [
-            [item.id for item in batch],
-            [item.label for item in batch],
-            [item.test for item in batch],
-            pa.array([lot(spec.seed, item.id) for item in batch], pa.uint64()),
-            [item.reason or None for item in batch],
+            [one.id for one in batch],
+            [one.label for one in batch],
+            [one.test for one in batch],
+            pa.array([lot(spec.seed, one.id) for one in batch], pa.uint64()),
+            [one.reason or None for one in batch],
             spread(prints.content),
             pa.array(spread(prints.phash.tolist()), pa.uint64()),
             spread([thumbnail.tobytes() for thumbnail in prints.thumbnail]),
             spread(prints.mean.tolist()),
-            spread(sums.tolist()),
+            spread(_sums(items).tolist()),
             spread([len(data) for data in encoded]),
-            [item.notes.digest() for item in batch],
-            [item.notes.licence for item in batch],
-            [item.notes.creator for item in batch],
-            [item.notes.caption for item in batch],
+            [one.notes.digest() for one in batch],
+            [one.notes.licence for one in batch],
+            [one.notes.creator for one in batch],
+            [one.notes.caption for one in batch],
             spread(encoded),
         ],
         schema=SCHEMA,
     )
+
+
+def _sums(items: Items) -> npt.NDArray[np.int64]:
+    """(N, 2C): of each channel the sum of its values, then of their squares."""
+    count = math.prod(items.shape[1:-1])
+    wide = items.reshape(len(items), count, items.shape[-1]).astype(np.int64)
+    sums: npt.NDArray[np.int64] = np.concatenate(
+        [wide.sum(axis=1), np.square(wide).sum(axis=1)], axis=1
+    )
+    return sums
 
 
 def _count(uri: str) -> ChunkDone:
@@ -183,8 +194,8 @@ def _count(uri: str) -> ChunkDone:
 
 
 def _batch_items(spec: PrepareSpec) -> int:
-    """Fingerprints and sums need many times the pixels' own memory, so few at a time."""
-    return max(1, min(2048, _BATCH_BYTES // spec.image_bytes))
+    """Fingerprints and sums need many times the items' own memory, so few at a time."""
+    return max(1, min(2048, _BATCH_BYTES // source_of(spec).item(spec).size_bytes))
 
 
 def _batched(items: Iterator[Input], size: int) -> Iterator[list[Input]]:

@@ -13,20 +13,22 @@ import torch
 
 from aigc import storage
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.spool import empty_pixels
+from aigc.data.spool import empty_items
 from aigc.distributed.address import named
 from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.distributed.session import connect
 from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
-from aigc.evaluation.inception import load_inception
 from aigc.execution.pool import WorkerPool
-from aigc.generation.engine import Device, Engine, InferenceConfig
-from aigc.job.keys import SampleKeys
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device, InferenceConfig
+from aigc.generation.engine import Engine
+from aigc.job.keys import keys_of
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import Items
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Json, Labels, Notice, Report, UInt8Images, no_notice, silent
+from aigc.types import Json, Labels, Notice, Report, no_notice, silent
 
 REPORT, PAGE = "report.json", "report.png"
 METRICS = "metrics.json"
@@ -84,11 +86,17 @@ def reuse_or_run(
 
 
 def check_model(config: ModelConfig, dataset: Dataset) -> None:
-    """Raises SpecError when the model's images or labels have no counterpart in the data."""
-    if config.channels != dataset.channels:
+    """Raises SpecError when the model's items or labels have no counterpart in the data."""
+    kind = MODALITIES[config.modality]
+    if config.modality != dataset.modality:
+        others = MODALITIES[dataset.modality].title
+        raise SpecError(f"the model makes {kind.title}, {dataset.uri} holds {others}")
+    found = kind.learning.unlike(config.item, dataset.item)
+    if found:
+        made, others, how = found
         raise SpecError(
-            f"the model makes images of {config.channels} channel(s), {dataset.uri} has "
-            f"{dataset.channels}; prepare the data with channels: {config.channels}"
+            f"the model makes {kind.title} of {made}, {dataset.uri} has {others}; prepare the data "
+            f"with {how}"
         )
     unknown = [name for name in config.labels if name not in dataset.labels]
     if config.conditional and dataset.labels and unknown:
@@ -104,22 +112,22 @@ def evaluate_model(
     """The report and its page, in this process."""
     dataset = open_dataset(spec.data)
     if spec.inception_weights:
-        load_inception(spec.inception_weights)
+        version.config.learning.inception(spec.inception_weights)
     tensors = ModelStore().load(version)
     total = spec.samples + planned_images(dataset, spec)
 
     def sampled(done: int) -> None:
         report(done, total, stage="samples")
 
-    pixels, labels = make_samples(spec, version.config, tensors, dataset, sampled)
+    items, labels = make_samples(spec, version.config, tensors, dataset, sampled)
     known = labels if dataset.labels else None
-    found = evaluate(pixels, known, dataset, spec, report, done=spec.samples)
+    found = evaluate(items, known, dataset, spec, report, done=spec.samples)
     about = {"ref": version.ref, "uri": version.uri, "digest": version.digest}
     figures: Json = {"model": about} | found.figures | {"spec": spec.model_dump(mode="json")}
     figures["left_out"] = left_out(version.config, dataset)
     family = version.config.architecture.family.upper()
     subtitle = (
-        f"{family}, {version.config.width}×{version.config.height}, digest {version.digest[:12]} "
+        f"{family}, {dataset.kind.in_words(version.config.item)}, digest {version.digest[:12]} "
         f"· evaluated on {dataset.source}"
     )
     return figures, found.page(version.ref, subtitle)
@@ -131,30 +139,26 @@ def make_samples(
     tensors: dict[str, torch.Tensor],
     dataset: Dataset,
     seen: Callable[[int], None],
-) -> tuple[UInt8Images, Labels | None]:
-    """`spec.samples` images, labels in the test split's shares, as indices into the data's labels.
+) -> tuple[Items, Labels | None]:
+    """`spec.samples` items, labels in the test split's shares, as indices into the data's labels.
 
     Without labels the model has none or takes none.
     """
     asked = asked_labels(config, dataset, spec.samples, spec.seed)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    passes = InferenceConfig(device=device)
-    engine = Engine(config, tensors, passes)
-    draws = SampleKeys(
-        seeds=np.full(spec.samples, spec.seed, np.uint64),
-        candidates=np.arange(spec.samples, dtype=np.int64),
-        labels=asked,
-        truncations=np.full(spec.samples, np.inf),
-    )
-    shape = (spec.samples, config.height, config.width, config.channels)
-    pixels = empty_pixels(shape, spec.memory_bytes)
-    for start in range(0, spec.samples, passes.micro_batch):
-        rows = slice(start, min(start + passes.micro_batch, spec.samples))
-        pixels[rows] = engine.render(draws[rows]).pixels
+    inference = InferenceConfig(device=device)
+    engine = Engine(config, tensors, inference)
+    conditions = {} if asked is None else {"label": asked}
+    keys = keys_of(spec.seed, np.arange(spec.samples, dtype=np.int64), conditions)
+    shape = (spec.samples, *config.item.shape)
+    items = empty_items(shape, spec.memory_bytes, config.item.dtype)
+    for start in range(0, spec.samples, inference.micro_batch):
+        rows = slice(start, min(start + inference.micro_batch, spec.samples))
+        items[rows] = engine.render(keys[rows]).items
         seen(rows.stop)
     if asked is None or not dataset.labels:
-        return pixels, None
-    return pixels, np.array([dataset.labels.index(name) for name in config.labels])[asked]
+        return items, None
+    return items, np.array([dataset.labels.index(name) for name in config.labels])[asked]
 
 
 def asked_labels(config: ModelConfig, dataset: Dataset, count: int, seed: int) -> Labels | None:

@@ -11,9 +11,10 @@ from torch import Tensor
 from aigc import storage
 from aigc.distributed.runtime import choose_device, make_backend, require_capacity
 from aigc.errors import SpecError, listed
-from aigc.execution.planning import plan_job, probe_draws, read_briefs, write_briefs
+from aigc.execution.planning import plan_job, probe_keys, read_briefs, write_briefs
 from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import MeasureGates, ShardSetup
+from aigc.families.protocol import Generator, InferenceConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import best_precision
 from aigc.job.briefs import Briefs, Reading, Reject
@@ -47,6 +48,10 @@ class JobRequest:
         gates = self.spec.gates
         return gates.with_data({gate: storage.absolute(uri) for gate, uri in gates.data.items()})
 
+    def _generator(self) -> Generator:
+        config = self.version.config
+        return config.family.load(config, self.tensors, InferenceConfig())
+
     def open(self) -> tuple[ShardSetup, list[Reject]]:
         """Open or resume the job; returns the setup of its workers and the rejected briefs.
 
@@ -57,7 +62,7 @@ class JobRequest:
         found = commit.find_job(self.out)
         if found is None:
             include_scores = "scores" in self.spec.include
-            gating.require(self.gates, include_scores, self.version.config, self.tensors)
+            gating.require(self.gates, include_scores, self._generator)
         reading = read_briefs(self.spec, self.version)
         briefs = reading.briefs if reading else None
         rejects = reading.rejects if reading else []
@@ -102,7 +107,7 @@ class JobRequest:
     def _measure(self, ungated: Job, briefs: Briefs | None) -> Gates:
         """The gates with percentiles resolved on the workers' hardware, by a fixed probe."""
         spec, config, found = self.spec, self.version.config, list[Gates]()
-        unit = MeasureGates(self.gates, probe_draws(spec, config, briefs), config, self.tensors)
+        unit = MeasureGates(self.gates, probe_keys(spec, config, briefs))
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
         tensors = self.tensors if self.on_cluster else None
         setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)

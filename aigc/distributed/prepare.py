@@ -17,7 +17,7 @@ import ray
 import ray.exceptions
 
 from aigc import storage
-from aigc.data import decode, opening
+from aigc.data import kinds, opening
 from aigc.data import prepare as core
 from aigc.distributed.address import named
 from aigc.distributed.ray_errors import reason
@@ -41,7 +41,7 @@ def run(
     notice: Callable[[str], None] = lambda line: None,
 ) -> Json:
     """Make the data set at `spec.out`; a finished one of the same spec is left unchanged. `notice`
-    receives a line on how the source is read, before its images are.
+    receives a line on how the source is read, before its files are.
 
     Small sources are prepared in this process; larger ones, or if a cluster is named, by Ray tasks.
     Source and out must then be reachable from every node.
@@ -133,5 +133,5 @@ class OnRay:
 
 
 def _call(function: Callable[[T], R], task: T) -> R:
-    with decode.quiet():
+    with kinds.quiet():
         return function(task)

@@ -11,7 +11,7 @@ from aigc.execution.backend import WorkerBackend
 from aigc.execution.forking import cool, warm
 from aigc.execution.local import LocalBackend, local_capacity, local_gpus
 from aigc.execution.shard_work import ShardSetup
-from aigc.generation.engine import Device
+from aigc.families.protocol import Device
 from aigc.job.plan import Job
 from aigc.specs import Placement
 

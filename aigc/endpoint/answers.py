@@ -12,13 +12,14 @@ import functools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 
 from aigc.endpoint.charges import Charge
 from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
+from aigc.modalities.image.delivery import Format
 from aigc.service.errors import UnhealthyModelError
 from aigc.service.queued_requests import QueuedRequest
 from aigc.service.render_requests import RenderRequest
@@ -63,7 +64,7 @@ def images(
 ) -> bytes:
     """OpenAI's ImagesResponse; `address` where addresses are wanted instead of the pictures.
     `ignored` are the request's fields without effect."""
-    ref, wanted = order.job.model.version.ref, order.job.format
+    ref, wanted = order.job.model.version.ref, cast("Format", order.job.format)
     head = (
         f'{{"created":{int(time.time())},"model":"{ref}","output_format":"{wanted.codec}",'
         f'"size":"{wanted.width}x{wanted.height}","background":"opaque",{_ignored(ignored)}"data":['
@@ -101,7 +102,7 @@ async def events(
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
-    wanted, at = order.job.format, 0
+    wanted, at = cast("Format", order.job.format), 0
     fixed = json.dumps(
         {
             "type": f"{kind}.completed",

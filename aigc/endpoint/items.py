@@ -76,15 +76,15 @@ class Items:
         settings = self._service.settings
         wanted = render_requests.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
-        return render_requests.item(loaded, label, seed, index, query.truncation, wanted)
+        return render_requests.item(loaded, label, seed, index, query, wanted)
 
 
 def _tag(order: RenderRequest) -> str:
     """Strong, and known before anything is rendered: the same tag means the same bytes."""
-    work = order.job
+    job = order.job
     parts = (
-        *(work.model.identity, order.labels[0], order.seed, order.index, order.truncation),
-        work.format,
+        *(job.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
+        job.format,
     )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 

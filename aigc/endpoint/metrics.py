@@ -14,7 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from aigc.endpoint.proxy_metrics import ProxyMetrics
-from aigc.generation.gates.degenerate import REASONS
+from aigc.generation.gates.degenerate import reasons
 from aigc.service.service import Service
 from aigc.store.models import LATEST
 
@@ -132,7 +132,7 @@ class _ServiceCollector(Collector):
             "Rendered pictures that bulk jobs' gate for degenerate ones refuses.",
             labels=("reason",),
         )
-        for reason in REASONS:
+        for reason in reasons():
             degenerate.add_metric([reason], seen.degenerate[reason])
         yield degenerate
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aigc.service.errors import NotFoundError, UnhealthyModelError
-from aigc.service.loaded_model import LoadedModel
+from aigc.service.loaded_model import LoadedModel, expected_abilities
 from aigc.service.served_models import ServedModel
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
@@ -57,7 +57,7 @@ def described(service: Service, offer: ServedModel) -> Json:
 
 def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSettings) -> Json:
     config = version.config
-    reads = config.architecture.family == "vae"
+    able = expected_abilities(config) if loaded is None else loaded.can
     return {
         "id": version.ref,
         "object": "model",
@@ -74,7 +74,7 @@ def _row(version: ModelVersion, loaded: LoadedModel | None, settings: ServiceSet
         "height": config.height,
         "channels": config.channels,
         "latent_dim": config.latent_dim,
-        "can": ["generate", "walk", "vary", "edit"] if reads else ["generate", "walk"],
+        "can": able,
         "limits": {
             "max_n": settings.max_n,
             "max_side": max(settings.max_side, config.width, config.height),

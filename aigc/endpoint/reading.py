@@ -50,7 +50,7 @@ async def json_body(request: Request, settings: EndpointSettings) -> bytes:
 
 
 @dataclass(frozen=True)
-class Form:
+class UploadForm:
     fields: dict[str, Any]
     image: UploadFile
     """Beyond a megabyte it is on disk until it is read."""
@@ -76,7 +76,7 @@ class Form:
 
 
 @contextlib.asynccontextmanager
-async def image_form(request: Request, settings: EndpointSettings) -> AsyncIterator[Form]:
+async def image_form(request: Request, settings: EndpointSettings) -> AsyncIterator[UploadForm]:
     """The fields and the one picture of a multipart form.
 
     Raises:
@@ -95,7 +95,7 @@ async def image_form(request: Request, settings: EndpointSettings) -> AsyncItera
     try:
         image = _only_picture(form)
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        yield Form(single(fields), image)
+        yield UploadForm(single(fields), image)
     finally:
         await form.close()
 

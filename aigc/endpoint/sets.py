@@ -113,7 +113,7 @@ def _row(name: str, item: SetItem) -> Json:
         "label": item.label,
         "seed": item.seed,
         "candidate": item.candidate,
-        "truncation": item.truncation,
+        **item.sampling,
         "output_format": item.media_type.removeprefix("image/"),
         "url": f"/v1/sets/{name}/items/{item.index}",
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aigc.evaluation.classifier import Classifier, entropy_bits, shares
-from aigc.evaluation.features import Features
 from aigc.evaluation.frechet import frechet_distance_of_few
 from aigc.evaluation.reference import Real
+from aigc.modalities.learning import Features
 from aigc.types import Json, Labels
 
 PER_CLASS_ITEMS = 500

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from aigc.evaluation.features import Features
+from aigc.modalities.learning import Features
 from aigc.types import Labels
 
 _DECAY = 3e-2

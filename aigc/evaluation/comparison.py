@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from aigc.evaluation.features import Features
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.kid import kernel_distance
 from aigc.evaluation.prdc import Prdc, Values, prdc
 from aigc.evaluation.reference import Counts
+from aigc.modalities.learning import Features
 from aigc.types import Json
 
 _Z = 1.959964

@@ -13,7 +13,7 @@ from aigc.evaluation.classes import class_metrics
 from aigc.evaluation.classifier import fit
 from aigc.evaluation.collapse import collapse_metrics, similarity
 from aigc.evaluation.comparison import compare, frechet_metrics, with_baseline
-from aigc.evaluation.features import Extractor, Features, efficientnet_lite0, inception_v3
+from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.frechet import FrechetTarget
 from aigc.evaluation.memorisation import (
     memorisation_metrics,
@@ -31,6 +31,9 @@ from aigc.evaluation.reference import (
     real_features,
 )
 from aigc.evaluation.stages import StageProgress
+from aigc.modalities import MODALITIES, ItemType
+from aigc.modalities.base import Items
+from aigc.modalities.learning import Extractor, Features
 from aigc.specs import EvaluateSpec
 from aigc.types import Json, Labels, Report, UInt8Images, silent
 
@@ -43,7 +46,7 @@ class Evaluation:
     """The figures, and the pictures that belong on the page beside them."""
 
     figures: Json
-    pixels: UInt8Images
+    pictures: UInt8Images
     labels: Labels | None
     names: tuple[str, ...]
     pairs: Pairs
@@ -51,31 +54,31 @@ class Evaluation:
     def page(self, title: str, subtitle: str) -> bytes:
         """All of it as one PNG."""
         return draw_page(
-            self.figures, self.pixels, self.labels, self.names, self.pairs, title, subtitle
+            self.figures, self.pictures, self.labels, self.names, self.pairs, title, subtitle
         )
 
 
 def evaluate_samples(
-    pixels: UInt8Images,
+    items: Items,
     labels: Labels | None,
     dataset: Dataset,
     spec: EvaluateSpec,
     report: Report = silent,
 ) -> Json:
-    """Figures of uint8 (N, H, W, C) samples against `dataset`'s test split, JSON-able.
+    """Figures of samples (N, *shape) against `dataset`'s test split, JSON-able.
 
     Args:
         labels: The class each sample was asked for, an index into `dataset.labels`; None if none.
         spec: Its `seed` decides every random choice; `samples` must be N.
 
     Raises:
-        SpecError, DataError: counts, channels or weights that do not fit; one line.
+        SpecError, DataError: counts, shapes or weights that do not fit; one line.
     """
-    return evaluate(pixels, labels, dataset, spec, report).figures
+    return evaluate(items, labels, dataset, spec, report).figures
 
 
 def evaluate(
-    pixels: UInt8Images,
+    items: Items,
     labels: Labels | None,
     dataset: Dataset,
     spec: EvaluateSpec,
@@ -83,12 +86,15 @@ def evaluate(
     done: int = 0,
 ) -> Evaluation:
     """As `evaluate_samples`, with the pictures; `done` images of the progress went before."""
-    check_samples(pixels, dataset, spec)
+    check_samples(items, dataset, spec)
     counts = count_images(dataset, spec)
-    inception = inception_v3(spec.inception_weights) if spec.inception_weights else None
+    learning = MODALITIES[dataset.modality].learning
+    inception = learning.inception(spec.inception_weights) if spec.inception_weights else None
     stages = StageProgress(report, planned_images(dataset, spec) + done, done)
-    run = _Run(pixels, labels, dataset, spec, counts, stages)
-    extractor = efficientnet_lite0()
+    pictures = learning.drawn(items, dataset.item)
+    run = _Run(items, pictures, labels, dataset, spec, counts, stages)
+    with stages.stage("extractor"):
+        extractor = extractor_for(dataset, memory_bytes=spec.memory_bytes)
     figures, alike, classes = run.compare(extractor)
     if inception is not None:
         figures |= run.inception(inception)
@@ -96,25 +102,31 @@ def evaluate(
     result: Json = {
         "format": 1,
         "data": {"uri": dataset.uri, "digest": dataset.digest, "source": dataset.source},
-        "protocol": protocol(counts, spec, extractor.name, inception.name if inception else None),
+        "protocol": protocol(
+            dataset, counts, spec, extractor.name, inception.name if inception else None
+        ),
         "figures": figures,
         "collapse": collapse_metrics(figures, alike, classes["missing"] if classes else None),
         "memorisation": copies,
         "classes": classes,
-        "notes": notes(pixels, labels, dataset, counts),
+        "notes": notes(items, labels, dataset, counts),
         "seconds": stages.seconds | {"total": round(sum(stages.seconds.values()), 2)},
     }
-    return Evaluation(_plain(result), pixels, labels, dataset.labels, pairs)
+    return Evaluation(_plain(result), pictures, labels, dataset.labels, pairs)
 
 
-def check_samples(pixels: UInt8Images, dataset: Dataset, spec: EvaluateSpec) -> None:
+def check_samples(items: Items, dataset: Dataset, spec: EvaluateSpec) -> None:
     """Raises SpecError when these samples cannot be compared with this data set."""
-    if len(pixels) != spec.samples:
-        raise SpecError(f"samples = {spec.samples}: {len(pixels)} images were given; give as many")
-    if pixels.shape[-1] != dataset.channels:
+    kind, stored = MODALITIES[dataset.modality], dataset.item
+    if len(items) != spec.samples:
         raise SpecError(
-            f"the samples have {pixels.shape[-1]} channel(s), {dataset.uri} has "
-            f"{dataset.channels}; prepare the data with channels: {pixels.shape[-1]}"
+            f"samples = {spec.samples}: {len(items)} {kind.title} were given; give as many"
+        )
+    found = kind.learning.unlike(ItemType(items.shape[1:], stored.dtype, stored.rate_hz), stored)
+    if found:
+        made, others, how = found
+        raise SpecError(
+            f"the samples have {made}, {dataset.uri} has {others}; prepare the data with {how}"
         )
 
 
@@ -122,7 +134,9 @@ def check_samples(pixels: UInt8Images, dataset: Dataset, spec: EvaluateSpec) -> 
 class _Run:
     """What the stages of one evaluation share."""
 
-    pixels: UInt8Images
+    items: Items
+    pictures: UInt8Images
+    """For people, one an item."""
     labels: Labels | None
     dataset: Dataset
     spec: EvaluateSpec
@@ -156,7 +170,7 @@ class _Run:
         """The nearest-training-image check, and its closest pairs."""
         train = self.dataset.counts["train"]
         with self.stages.stage("nearest training images", train):
-            near = nearest_training_images(self.pixels, self.dataset, self.stages.seen)
+            near = nearest_training_images(self.pictures, self.dataset, self.stages.seen)
         baseline = neighbours_of_test(self.dataset, self.counts, self.spec, self.stages)
         with self.stages.stage("closest pairs"):
             rows = near.closest(PAIRS)
@@ -165,8 +179,9 @@ class _Run:
             {"sample": int(row), "training_image": int(near.nearest[row]), "distance": distance}
             for row, distance in zip(rows, near.distances[rows, 0].tolist(), strict=True)
         ]
-        found = memorisation_metrics(near, baseline)
-        pairs = Pairs(self.pixels[rows], originals, near.distances[rows, 0])
+        level = MODALITIES[self.dataset.modality].learning.level
+        found = memorisation_metrics(near, baseline, level)
+        pairs = Pairs(self.pictures[rows], originals, near.distances[rows, 0])
         return found | {"training_images": train, "closest": closest}, pairs
 
     def _features(self, extractor: Extractor) -> tuple[Real, Real, Features]:
@@ -180,7 +195,7 @@ class _Run:
 
         test, train = real("test", counts.test), real("train", counts.train_floor)
         with stages.stage(f"sample {extractor.name}", counts.samples):
-            return test, train, extractor(self.pixels, stages.seen)
+            return test, train, extractor(self.items, stages.seen)
 
     def _classes(self, features: Features, test: Real, train: Real) -> Json | None:
         names = self.dataset.labels

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aigc.evaluation.features import Features
+from aigc.modalities.learning import Features
 
 _BALANCED = ((1, 1, 1, 1), (1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
 """Rows of a Hadamard matrix: which of four pairs of groups goes to which half."""

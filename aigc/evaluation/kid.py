@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from aigc.evaluation.features import Features
+from aigc.modalities.learning import Features
 
 
 class Kid(NamedTuple):

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from aigc.data.dataset import Dataset
+from aigc.modalities import MODALITIES
 from aigc.types import Json, Labels, UInt8Images
 
 NEIGHBOURS = 5
@@ -55,17 +56,21 @@ class Neighbours:
 
 
 def nearest_training_images(
-    pixels: UInt8Images, dataset: Dataset, seen: Callable[[int], None] = lambda count: None
+    pictures: UInt8Images, dataset: Dataset, seen: Callable[[int], None] = lambda count: None
 ) -> Neighbours:
-    """Streams the training split once; memory is bounded by one batch and the queries, each of at
-    most 4 KiB a channel."""
-    grid = min(_GRID, dataset.height)
-    queries = vectors(pixels, grid)
+    """Of items, given as pictures for people, uint8 (N, H, W, C).
+
+    Streams the training split once; memory is bounded by one batch and the queries, each of at
+    most 4 KiB a channel.
+    """
+    learning = MODALITIES[dataset.modality].learning
+    grid = min(_GRID, learning.representation(dataset.item).shape[1])
+    queries = vectors(pictures, grid)
     best = torch.full((len(queries), NEIGHBOURS), torch.inf)
     index = torch.full((len(queries), NEIGHBOURS), -1)
     start = 0
     for batch, _ in dataset.batches("train", _BATCH_ITEMS):
-        _merge(queries, vectors(batch, grid), start, best, index)
+        _merge(queries, vectors(learning.drawn(batch, dataset.item), grid), start, best, index)
         start += len(batch)
         seen(len(batch))
     return Neighbours(best.clamp(min=0).sqrt().mul_(255).numpy(), index[:, 0].numpy())
@@ -88,8 +93,11 @@ def _vectors(pixels: UInt8Images, grid: int) -> torch.Tensor:
     return flat.div_(flat.shape[1] ** 0.5)
 
 
-def memorisation_metrics(samples: Neighbours, test: Neighbours) -> Json:
-    """Shares of samples by each sign, the floor beside them, and the verdict."""
+def memorisation_metrics(samples: Neighbours, test: Neighbours, level: str) -> Json:
+    """Shares of samples by each sign, the floor beside them, and the verdict.
+
+    `level` is what one of the 255 steps of a picture is.
+    """
     limits = tuple(float(np.quantile(v, _QUANTILE)) for v in (test.distances[:, 0], test.isolation))
     suspect, baseline = _suspects(samples, limits), _suspects(test, limits)
     copies = samples.distances[:, 0] < COPY_LEVELS
@@ -111,19 +119,22 @@ def memorisation_metrics(samples: Neighbours, test: Neighbours) -> Json:
             "model": float(np.median(samples.distances[:, 0])),
             "floor": float(np.median(test.distances[:, 0])),
         },
-        "distance_unit": "root mean square over pixels, grey levels 0..255",
+        "distance_unit": f"root mean square over pixels, {level}s 0..255",
     }
 
 
 def training_images(dataset: Dataset, indices: Iterable[int]) -> tuple[UInt8Images, Labels]:
-    """The images at these positions of the training split's stored order, in the order asked."""
+    """Pictures of the items at these positions of the training split's stored order, in the order
+    asked."""
+    learning = MODALITIES[dataset.modality].learning
     wanted = list(indices)
     found: dict[int, tuple[npt.NDArray[np.uint8], int]] = {}
     start = 0
-    for pixels, labels in dataset.batches("train", _BATCH_ITEMS):
-        for index in set(wanted) & set(range(start, start + len(pixels))):
-            found[index] = (pixels[index - start].copy(), int(labels[index - start]))
-        start += len(pixels)
+    for items, labels in dataset.batches("train", _BATCH_ITEMS):
+        for index in set(wanted) & set(range(start, start + len(items))):
+            one = learning.drawn(items[index - start : index - start + 1], dataset.item)
+            found[index] = (one[0].copy(), int(labels[index - start]))
+        start += len(items)
         if len(found) == len(set(wanted)):
             break
     images = np.stack([found[index][0] for index in wanted])

@@ -32,7 +32,7 @@ _MAX_CLASSES = 12
 
 @dataclass(frozen=True)
 class Pairs:
-    """Samples, the training images nearest to them, and the distances (N,) in grey levels."""
+    """Samples, the training images nearest to them, and the distances (N,) in their levels."""
 
     samples: UInt8Images
     originals: UInt8Images
@@ -54,11 +54,12 @@ def draw_page(
     page.text(_EDGE, 76, subtitle, 13, MUTED)
     y = _verdicts(page, 100, figures)
     below_table = _figures(page, y, figures["figures"])
-    below_grid = _samples(page, y, pixels, labels, names)
+    below_grid = _samples(page, y, pixels, labels, names, figures["protocol"]["words"])
     y = max(below_table, below_grid) + 16
     if figures["classes"] is not None:
         y = _classes(page, y, figures["classes"]["per_class"])
-    y = _pairs(page, y, pairs, figures["memorisation"]["training_images"])
+    count, words = figures["memorisation"]["training_images"], figures["protocol"]["words"]
+    y = _pairs(page, y, pairs, count, words)
     y = _footer(page, y, figures)
     return page.png(y + 24)
 
@@ -102,9 +103,16 @@ def _figures(page: Canvas, y: float, figures: Mapping[str, Any]) -> float:
 
 
 def _samples(
-    page: Canvas, y: float, pixels: UInt8Images, labels: Labels | None, names: tuple[str, ...]
+    page: Canvas,
+    y: float,
+    pixels: UInt8Images,
+    labels: Labels | None,
+    names: tuple[str, ...],
+    words: Json,
 ) -> float:
-    y = _heading(page, _GRID_X, y, "Samples", "the first of each class, not chosen")
+    shown = words["picture"]
+    drawn = "" if shown == words["one"] else f", as {shown}s"
+    y = _heading(page, _GRID_X, y, "Samples", f"the first of each class, not chosen{drawn}")
     width = _WIDTH - _EDGE - _GRID_X
     if labels is None or not names:
         side = width / 10 - 3
@@ -128,7 +136,7 @@ def _classes(page: Canvas, y: float, rows: list[Json]) -> float:
     half = (_INNER - 40) / 2
     right = _EDGE + half + 40
     _heading(page, right, y, "Fréchet distance by class", "blue: model, grey: floor")
-    y = _heading(page, _EDGE, y, "Label agreement by class", "blue: model, grey: real test images")
+    y = _heading(page, _EDGE, y, "Label agreement by class", "blue: model, grey: the test split")
     longest = max((row["fd"] or 0 for row in rows), default=0) or 1
     for row in rows[: 2 * _MAX_CLASSES]:
         share = row["agreement"] if row["agreement"] is not None else row["predicted"]
@@ -159,13 +167,13 @@ def _bars(
     page.text(x + width, y + 10, shown, 12, INK, "right")
 
 
-def _pairs(page: Canvas, y: float, pairs: Pairs, training_images: int) -> float:
-    note = f"of {training_images:,}; the ten closest pairs, difference in grey levels (rms)"
-    y = _heading(page, _EDGE, y, "Samples and their nearest training images", note)
+def _pairs(page: Canvas, y: float, pairs: Pairs, count: int, words: Json) -> float:
+    note = f"of {count:,}; the ten closest pairs, difference in {words['level']}s (rms)"
+    y = _heading(page, _EDGE, y, f"Samples and their nearest training {words['several']}", note)
     step = (_INNER - 84) / 10
     side = step - 10
     page.text(_EDGE, y + side / 2, "sample", 11, MUTED)
-    page.text(_EDGE, y + side * 1.5 + 4, "training image", 11, MUTED)
+    page.text(_EDGE, y + side * 1.5 + 4, f"training {words['one']}", 11, MUTED)
     rows = zip(pairs.samples, pairs.originals, pairs.distances, strict=True)
     for column, (sample, original, distance) in enumerate(rows):
         x = _EDGE + 84 + column * step
@@ -177,11 +185,12 @@ def _pairs(page: Canvas, y: float, pairs: Pairs, training_images: int) -> float:
 
 def _footer(page: Canvas, y: float, figures: Json) -> float:
     protocol, counts = figures["protocol"], figures["protocol"]["counts"]
+    several = protocol["words"]["several"]
     page.box(_EDGE, y, _INNER, 1, FAINT)
     lines = [
         f"Data: {figures['data']['source']}, digest {figures['data']['digest'][:12]}. "
-        f"{counts['samples']:,} samples against {counts['test']:,} test images; floor: "
-        f"{counts['train_floor']:,} train images against the same. Precision, recall, density, "
+        f"{counts['samples']:,} samples against {counts['test']:,} test {several}; floor: "
+        f"{counts['train_floor']:,} train {several} against the same. Precision, recall, density, "
         f"coverage: k = {protocol['neighbours']} on {counts['prdc']:,} each. "
         f"Features: {protocol['extractor']}. Seed {protocol['seed']}. "
         f"Inception FID: {protocol['inception']}.",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aigc.evaluation.features import Features
+from aigc.modalities.learning import Features
 
 _CHUNK_ITEMS = 1024
 

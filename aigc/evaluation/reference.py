@@ -13,9 +13,10 @@ import numpy as np
 from aigc.data.dataset import Dataset
 from aigc.errors import DataError, SpecError
 from aigc.evaluation.cache import cached
-from aigc.evaluation.features import Extractor, Features
 from aigc.evaluation.memorisation import Neighbours, nearest_training_images
 from aigc.evaluation.stages import StageProgress
+from aigc.modalities import MODALITIES
+from aigc.modalities.learning import Extractor, Features
 from aigc.specs import EvaluateSpec
 from aigc.types import Labels
 
@@ -55,20 +56,21 @@ def count_images(dataset: Dataset, spec: EvaluateSpec) -> Counts:
     for split in ("test", "train"):
         if (found := dataset.counts[split]) < MIN_IMAGES:
             raise DataError(
-                f"{dataset.uri}: the {split} split has {found} images, evaluation needs at least "
-                f"{MIN_IMAGES}; prepare it with more images or another test_fraction"
+                f"{dataset.uri}: the {split} split has {found} {dataset.title}, evaluation needs "
+                f"at least {MIN_IMAGES}; prepare it with more of them or another test_fraction"
             )
     test = min(dataset.counts["test"], max(spec.samples, _TEST_ITEMS))
     train = min(dataset.counts["train"], spec.samples)
     most = min(test, train, spec.samples)
     if "prdc_samples" in spec.model_fields_set and spec.prdc_samples > most:
         raise SpecError(
-            f"prdc_samples = {spec.prdc_samples}: of samples, test and train images the fewest are "
-            f"{most}; choose at most {most}"
+            f"prdc_samples = {spec.prdc_samples}: of samples, test and train {dataset.title} the "
+            f"fewest are {most}; choose at most {most}"
         )
     prdc = min(spec.prdc_samples, most)
     if spec.neighbours >= prdc:
-        raise SpecError(f"neighbours = {spec.neighbours}: choose fewer than the {prdc} images")
+        title = dataset.title
+        raise SpecError(f"neighbours = {spec.neighbours}: choose fewer than the {prdc} {title}")
     block = min(1000, max(MIN_IMAGES, most // 4))
     return Counts(spec.samples, test, train, prdc, block, min(test, MAX_TEST_NEIGHBOURS))
 
@@ -94,8 +96,8 @@ def real_features(
     Images of more than `memory_bytes` lie in a file meanwhile."""
 
     def make() -> dict[str, np.ndarray]:
-        pixels, labels = dataset.read(split, count, seed, memory_bytes)
-        return {"features": extractor(pixels, stages.seen), "labels": labels}
+        items, labels = dataset.read(split, count, seed, memory_bytes)
+        return {"features": extractor(items, stages.seen), "labels": labels}
 
     drawn = seed if count < dataset.counts[split] else None
     key = {"data": dataset.digest, "extractor": extractor.name, "split": split}
@@ -111,8 +113,9 @@ def neighbours_of_test(
     count, seed = counts.test_neighbours, spec.seed
 
     def make() -> dict[str, np.ndarray]:
-        pixels, _ = dataset.read("test", count, seed, spec.memory_bytes)
-        found = nearest_training_images(pixels, dataset, stages.seen)
+        items, _ = dataset.read("test", count, seed, spec.memory_bytes)
+        pictures = MODALITIES[dataset.modality].learning.drawn(items, dataset.item)
+        found = nearest_training_images(pictures, dataset, stages.seen)
         return {"distances": found.distances, "nearest": found.nearest}
 
     drawn = seed if count < dataset.counts["test"] else None

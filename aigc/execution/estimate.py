@@ -15,6 +15,7 @@ from aigc.execution.planning import spread
 from aigc.execution.pool import WorkerPool
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import MakeShard, OnItems, blocks, rows_of
+from aigc.job.formats import mean_item
 from aigc.job.keys import Ints
 from aigc.job.plan import Job, Range
 from aigc.output import commit, schema
@@ -50,13 +51,14 @@ class Probe:
         return found | {"closing_s": closing_s, "all_s": time.perf_counter() - began}
 
     def _rate(self, item_generator: ItemGenerator, folder: str, on_items: OnItems) -> Json:
-        columns = schema.schema(item_generator.job, item_generator.briefs)
-        slots = _sample(item_generator.job, self.number)
+        job = item_generator.job
+        columns = schema.schema(job, item_generator.briefs)
+        slots = _sample(job, self.number)
         made, measured, refused = 0, 0, 0
-        path = Path(folder) / f"probe{SUFFIX[item_generator.job.writer]}"
-        with open_writer(item_generator.job.writer, path, columns, folder) as writer:
+        path = Path(folder) / f"probe{SUFFIX[job.writer]}"
+        with open_writer(job.writer, job.delivery, path, columns, folder) as writer:
             started = time.perf_counter()
-            for chosen in blocks(_mean(item_generator), slots):
+            for chosen in blocks(job, slots, _mean_bytes(item_generator)):
                 block = np.sort(chosen)
                 for part in item_generator.parts(item_generator.make(block, np.zeros_like(block))):
                     rows = rows_of(item_generator, columns, part)
@@ -86,14 +88,11 @@ def _sample(job: Job, number: int) -> Ints:
     return np.random.default_rng(number).permutation(slots)
 
 
-def _mean(item_generator: ItemGenerator) -> Job:
-    """The job, for the length of its blocks, with items as large as briefs ask for on average: a
-    probe looks at the time after each block."""
-    if item_generator.briefs is None:
-        return item_generator.job
-    return item_generator.job.model_copy(
-        update={"height": 1, "width": int(item_generator.briefs.mean_pixels)}
-    )
+def _mean_bytes(item_generator: ItemGenerator) -> int:
+    """Of an item in memory, as large as briefs ask for on average: a probe looks at the time after
+    each block."""
+    job = item_generator.job
+    return int(mean_item(job.delivery, job.form, item_generator.briefs)[1])
 
 
 def _closing_s(item_generator: ItemGenerator, folder: str, on_items: OnItems) -> float:

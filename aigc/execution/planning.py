@@ -8,16 +8,18 @@ from typing import Any, cast
 import numpy as np
 
 from aigc import storage
-from aigc.errors import SpecError, StoreError
-from aigc.generation.engine import Device
+from aigc.conditions import CONDITIONS, Schedule
+from aigc.errors import SpecError, StoreError, listed
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
-from aigc.job.conditions import label_pattern, labels_of
-from aigc.job.keys import Ints, SampleKeys
-from aigc.job.plan import Job, Range, shard_items
-from aigc.models.config import ModelConfig
+from aigc.job.form import form_of
+from aigc.job.formats import shard_items
+from aigc.job.keys import Ints, SampleKeys, keys_of
+from aigc.job.plan import Job, Range
 from aigc.output import commit
-from aigc.specs import GenerateSpec
+from aigc.specs import GenerateSpec, build
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 
@@ -39,30 +41,27 @@ def plan_job(
         SpecError: the model does not have a label, or a field does not fit the model.
     """
     config = version.config
-    known = config.labels if config.conditional else ()
     count = briefs.count if briefs else spec.count
     assert count is not None
+    if "latents" in spec.include and config.latent_dim is None:
+        raise SpecError("include = latents: the model has no latent space; leave latents out")
     return Job(
         model=version.ref,
         model_uri=version.uri,
         model_digest=version.digest,
+        origin=config.origin,
         count=count,
         seed=spec.seed,
-        pattern=tuple(label_pattern(known, spec.labels, config.usual).tolist()),
-        labels=known,
-        truncation=spec.truncation,
-        codec=spec.codec,
-        quality=spec.quality,
+        schedules=schedules_of(spec, config),
+        sampling=sampling_of(spec, config),
+        modality=config.modality,
+        form=form_of(spec, config),
         precision=cast("Any", precision if spec.precision == "auto" else spec.precision),
         device=device,
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
         embed_provenance=spec.embed_provenance,
-        height=spec.height or config.height,
-        width=spec.width or config.width,
-        channels={"grey": 1, "rgb": 3, None: config.channels}[spec.colour],
         latent_dim=config.latent_dim,
-        resampling=spec.resampling,
         writer=spec.writer,
         include=spec.include,
         asked_gates=spec.gates,
@@ -114,17 +113,32 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
     storage.write_bytes(commit.briefs_uri(out), briefs.to_parquet())
 
 
-def probe_draws(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:
-    """Candidates like the job's own, with the probe's seed, to measure percentiles on."""
-    seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+def schedules_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, Schedule]:
+    """The schedule of each condition of the model. Raises SpecError."""
+    asked = spec.asked
+    for name in asked:
+        if name not in config.takes:
+            there = listed([CONDITIONS[taken].title for taken in config.takes]) or "none"
+            title = CONDITIONS[name].title if name in CONDITIONS else f"conditions.{name}"
+            raise SpecError(f"{title}: this model has none; leave {title} out (it takes: {there})")
+    return {name: CONDITIONS[name].schedule(asked.get(name), config) for name in config.takes}
+
+
+def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:
+    """The sampling settings of the model's family. Raises SpecError."""
+    return build(config.family.sampling, dict(spec.sampling)).model_dump()
+
+
+def probe_keys(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:
+    """Samples like the job's own, with the probe's seed, to measure percentiles on."""
     numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
     if briefs is not None:
-        asked = briefs.draws(spread(briefs.count, _PROBE_ITEMS))
-        return SampleKeys(seeds, numbers, asked.labels, asked.truncations)
-    known = config.labels if config.conditional else ()
-    pattern = label_pattern(known, spec.labels, config.usual)
-    cut = np.full(_PROBE_ITEMS, spec.truncation or np.inf)
-    return SampleKeys(seeds, numbers, labels_of(pattern, numbers), cut)
+        asked = briefs.keys(spread(briefs.count, _PROBE_ITEMS))
+        seeds = np.full(_PROBE_ITEMS, _PROBE_SEED, dtype=np.uint64)
+        return SampleKeys(seeds, numbers, asked.conditions, asked.sampling)
+    schedules = schedules_of(spec, config)
+    conditions = {name: schedule.at(numbers) for name, schedule in schedules.items()}
+    return keys_of(_PROBE_SEED, numbers, conditions, sampling_of(spec, config))
 
 
 def spread(count: int, items: int, seed: int = 0) -> Ints:

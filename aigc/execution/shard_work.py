@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Device, InferenceConfig
 from aigc.generation import gates as gating
-from aigc.generation.engine import Device, Engine, InferenceConfig
+from aigc.generation.engine import Engine
 from aigc.generation.gates import load_gates
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
 from aigc.job.keys import SampleKeys
 from aigc.job.plan import Job
-from aigc.models.config import ModelConfig
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
 
@@ -49,20 +50,18 @@ class ShardSetup:
 
 @dataclass(frozen=True)
 class MeasureGates:
-    """A unit that resolves the percentiles of gates on the candidates `draws`."""
+    """A unit that resolves the percentiles of gates on the samples `keys`."""
 
     gates: Gates
-    draws: SampleKeys
-    config: ModelConfig
-    tensors: Tensors
+    keys: SampleKeys
 
     def __str__(self) -> str:
         return "measuring the gates' thresholds"
 
     def __call__(self, item_generator: ItemGenerator, out: str, on_items: OnItems) -> Gates:
-        probe = item_generator.engine.render(self.draws)
+        probe = item_generator.engine.render(self.keys)
         return gating.resolve(
-            self.gates, self.config, self.tensors, probe, item_generator.job.device
+            self.gates, item_generator.engine.generator, probe, item_generator.job.device
         )
 
 
@@ -88,6 +87,10 @@ def make_item_generator(
     engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include
     wanted = judged and (job.gates.local or scores)
-    judge = load_gates(job.gates, scores, config, tensors, job.device) if wanted else None
+    gates = (
+        load_gates(job.gates, scores, engine.generator, job.delivery, job.device)
+        if wanted
+        else None
+    )
     encoders = 1 if job.device == "cpu" else max(2, threads)
-    return ItemGenerator(job, briefs, engine, judge, encoders)
+    return ItemGenerator(job, briefs, engine, gates, encoders)

@@ -24,8 +24,9 @@ from aigc.data.fingerprints import THUMBNAIL, fingerprint
 from aigc.errors import StorageError
 from aigc.generation.near_duplicate_scan import Similarity, scan, starts
 from aigc.job.keys import Ints
+from aigc.modalities import Source
+from aigc.modalities.item import Items
 from aigc.specs import DuplicateGate
-from aigc.types import UInt8Images
 
 _MAGIC = b"AIGCSIG1"
 _ROW = np.dtype(
@@ -89,9 +90,10 @@ class Signatures:
         return cls(*(rows[name] for name in _ROW.names or ()))
 
 
-def signatures(order: Ints, pixels: UInt8Images) -> Signatures:
-    """Of candidates `order` (N,) and their uint8 (N, H, W, C), each image by itself."""
-    found = fingerprint(pixels)
+def signatures(order: Ints, items: Items, source: Source) -> Signatures:
+    """Of candidates `order` (N,) and their items (N, *shape), each by itself; `source` is that of
+    their modality."""
+    found = fingerprint(items, source)
     content = np.frombuffer(b"".join(found.content), np.uint8).reshape(-1, 16)
     settled = np.zeros(len(order), bool)
     return Signatures(order, found.phash, found.thumbnail, content, settled)

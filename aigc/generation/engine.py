@@ -1,8 +1,8 @@
-"""Model → pixels for any candidates, the same pixels whatever else is rendered beside them.
+"""Model → items for any sample keys, the same items whatever else is rendered with them.
 
 Every forward pass has the same number of rows, the micro-batch; what is missing is filled up. With
 the shape fixed, a row's result depends neither on its place nor on its neighbours (each is summed
-in the same order), so candidates are packed as they come: a shard's, a request's, or one alone.
+in the same order), so samples are packed as they come: a shard's, a request's, or one alone.
 """
 
 from __future__ import annotations
@@ -10,159 +10,118 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from aigc.generation.latents import latents
+from aigc.conditions import CONDITIONS, Conditions
+from aigc.families.config import ModelConfig
+from aigc.families.noise import Noise
+from aigc.families.protocol import (
+    Decodes,
+    Device,
+    Generator,
+    InferenceConfig,
+    Points,
+    Precision,
+    Tensors,
+)
 from aigc.job.keys import SampleKeys, Samples
-from aigc.modalities.image import to_levels
-from aigc.models import load_sampler
-from aigc.models.config import ModelConfig
-from aigc.models.inference import for_inference
-from aigc.models.prior import blended
-from aigc.models.sampling import PriorInference
-from aigc.types import Labels
-
-Device = Literal["cpu", "cuda"]
-Precision = Literal["bf16", "fp32"]
-
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-@dataclass(frozen=True)
-class InferenceConfig:
-    """How forward passes are made; each field is part of an item's identity."""
-
-    micro_batch: int = 128
-    precision: Precision = "fp32"
-    device: Device = "cpu"
+from aigc.modalities import MODALITIES, ItemType
 
 
 class Engine:
-    """A loaded model that renders candidates."""
+    """A loaded model that renders samples."""
 
-    def __init__(
-        self, config: ModelConfig, tensors: dict[str, Tensor], passes: InferenceConfig
-    ) -> None:
-        self._dim, self.passes = config.latent_dim, passes
-        self.shape = (config.height, config.width, config.channels)
-        """Of one picture as the model makes it."""
-        sampler = load_sampler(config, tensors)
-        self._sampler = for_inference(sampler, DTYPES[passes.precision], passes.device)
+    def __init__(self, config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> None:
+        self.inference = inference
+        self.generator: Generator = config.family.load(config, tensors, inference)
+        self._decoder = self.generator if isinstance(self.generator, Decodes) else None
+        self._delivery = MODALITIES[config.modality].delivery
+
+    @property
+    def item(self) -> ItemType:
+        """One item as the model makes it."""
+        return self.generator.item
 
     @property
     def size_bytes(self) -> int:
-        """Of the weights, in the forms in which they are multiplied."""
-        held = [*self._sampler.parameters(), *self._sampler.buffers()]
-        return sum(tensor.nbytes for tensor in held)
+        return self.generator.size_bytes
 
     def narrower(self, micro_batch: int) -> Engine:
-        """The same weights in passes of fewer rows. Its pixels may differ by rounding."""
+        """The same weights in passes of fewer rows. Its items may differ by rounding."""
         other = copy.copy(self)
-        other.passes = dataclasses.replace(self.passes, micro_batch=micro_batch)
+        other.inference = dataclasses.replace(self.inference, micro_batch=micro_batch)
         return other
 
-    def latents(self, draws: SampleKeys) -> Tensor:
-        """float32 (N, latent_dim) on the CPU."""
-        return latents(draws, self._dim)
+    def noise(self, keys: SampleKeys, device: str = "cpu") -> Noise:
+        return Noise(keys.seeds, keys.counters, device)
+
+    def given(self, keys: SampleKeys) -> Conditions:
+        """What is asked of the samples, on the CPU."""
+        missing = [name for name in self.generator.takes if name not in keys.conditions]
+        if missing:
+            raise ValueError(f"the model takes {', '.join(missing)}; each sample needs a value")
+        tensors = {
+            name: CONDITIONS[name].tensor(keys.conditions[name]) for name in self.generator.takes
+        }
+        knobs = {name: torch.from_numpy(values) for name, values in keys.sampling.items()}
+        return Conditions(len(keys), tensors | knobs)
 
     @torch.inference_mode()
-    def render(self, draws: SampleKeys) -> Samples:
-        """Any number of candidates, a micro-batch at a time.
+    def render(self, keys: SampleKeys) -> Samples:
+        """Any number of samples, a micro-batch at a time.
 
         On a GPU every pass is queued before the first result is waited for.
         """
-        label = None if draws.labels is None else torch.from_numpy(draws.labels)
-        parts = [levels(output) for output in self._passes(self.latents(draws), label)]
-        pixels, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-        return Samples(pixels, draws.labels, finite)
+        parts = [self.values(output) for output in self._passes(keys)]
+        items, finite = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        return Samples(items, keys.conditions, finite)
+
+    def values(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives (N, …) as items (N, *shape) and bool (N,), finite or not, where
+        `output` is."""
+        finite = torch.isfinite(output.sum(dim=tuple(range(1, output.ndim))))
+        return self._delivery.items(output), finite
 
     @torch.inference_mode()
-    def outputs(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """float32 (N, C, H, W) in [-1, 1] for latents (N, latent_dim), N > 0, on the CPU.
+    def outputs(self, source: SampleKeys | Points) -> Tensor:
+        """The network tensors of N samples or points, N > 0, on the CPU."""
+        passes = self._passes(source) if isinstance(source, SampleKeys) else self._decoded(source)
+        return torch.cat([output.cpu() for output in passes])
 
-        `label` is int64 (N,), or float (N, E): of `points`, or mixtures of those.
+    @torch.inference_mode()
+    def points(self, keys: SampleKeys) -> Points:
+        """The latent points of samples, on the CPU. The generator has to be one that `Decodes`."""
+        assert self._decoder is not None
+        return self._decoder.latents(self.noise(keys), self.given(keys))
+
+    def _passes(self, keys: SampleKeys) -> Iterator[Tensor]:
+        """The generator's outputs, on the device, of one micro-batch after the other.
+
+        Latents are drawn of all samples first: on a CPU, passes that follow each other without
+        other work in between are faster.
         """
-        return torch.cat([output.cpu() for output in self._passes(z, label)])
+        device = self.inference.device
+        noise, given = self.noise(keys, device), self.given(keys)
+        if self._decoder is not None:
+            yield from self._decoded(self._decoder.latents(noise, given))
+            return
+        size = self.inference.micro_batch
+        for rows in self._batches(len(keys)):
+            output = self.generator(noise.padded(rows, size), given.padded(rows, size))
+            yield output[: rows.stop - rows.start]
 
-    @torch.inference_mode()
-    def points(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
-        """Latents (N, latent_dim) and classes as `outputs` takes them, both float, on the CPU: what
-        may be mixed on the way from one item to another. The classes are None for a model without
-        any and without a fitted prior."""
-        if isinstance(self._sampler, PriorInference):
-            return _on_cpu(*self._sampler.points(*self._placed(z, labels)))
-        return self._plain(z, labels)
+    def _decoded(self, points: Points) -> Iterator[Tensor]:
+        assert self._decoder is not None
+        points = points.to(self.inference.device)
+        for rows in self._batches(len(points)):
+            filled = points.padded(rows, self.inference.micro_batch)
+            yield self._decoder.decode(filled)[: rows.stop - rows.start]
 
-    @torch.inference_mode()
-    def locate(self, encoded: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
-        """The points, as of `points`, which the decoder sees as `encoded` (N, latent_dim), what an
-        encoder gives."""
-        if isinstance(self._sampler, PriorInference):
-            return _on_cpu(*self._sampler.locate(*self._placed(encoded, labels)))
-        return self._plain(encoded, labels)
-
-    @torch.inference_mode()
-    def turned(
-        self, encoded: Tensor, labels: Labels | None, becomes: Labels | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """The points, as of `points`, of the classes `becomes` that are most like `encoded` (N,
-        latent_dim), what an encoder gives of pictures of the classes `labels`."""
-        if isinstance(self._sampler, PriorInference):
-            latents, label = self._placed(encoded, labels)
-            other = None if becomes is None else torch.from_numpy(becomes).to(latents.device)
-            return _on_cpu(*self._sampler.turned(latents, label, other))
-        return self._plain(encoded, becomes)
-
-    @torch.inference_mode()
-    def near(self, mean: Tensor, noise: Tensor, labels: Labels | None, strength: float) -> Tensor:
-        """Latents `strength` in 0..1 away from `mean`, (1 or N, latent_dim), as `points` and
-        `locate` give them, in the directions of `noise`, as `latents` gives it (N, latent_dim)."""
-        if isinstance(self._sampler, PriorInference):
-            known = None if labels is None else labels.repeat(len(noise))
-            placed, label = self._placed(noise, known)
-            return self._sampler.prior.near(mean.to(placed.device), placed, label, strength).cpu()
-        return blended(mean, noise, strength)
-
-    def _plain(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
-        z, label = self._placed(z, labels)
-        if label is None:
-            return z.cpu(), None
-        known: Tensor = self._sampler.embeddings(label)  # type: ignore[operator]
-        return _on_cpu(z, known.float())
-
-    def _placed(self, z: Tensor, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
-        device = self.passes.device
-        return z.to(device), None if labels is None else torch.from_numpy(labels).to(device)
-
-    def _passes(self, z: Tensor, label: Tensor | None) -> Iterator[Tensor]:
-        """The sampler's outputs, on the device, of one micro-batch after the other."""
-        size, device = self.passes.micro_batch, self.passes.device
-        z = z.to(device, non_blocking=True)
-        label = None if label is None else label.to(device, non_blocking=True)
-        for start in range(0, len(z), size):
-            rows = slice(start, start + size)
-            known = None if label is None else self._filled(label[rows])
-            yield self._sampler(self._filled(z[rows]), known)[: len(z[rows])]
-
-    def _filled(self, part: Tensor) -> Tensor:
-        """A whole micro-batch: the last row again and again. In memory of its own, for sums may
-        depend on where rows lie."""
-        missing = self.passes.micro_batch - len(part)
-        return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
-
-
-def _on_cpu(z: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    return z.cpu(), known.cpu()
-
-
-def levels(output: Tensor) -> tuple[Tensor, Tensor]:
-    """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C) and bool (N,), finite or not, where
-    `output` is."""
-    return to_levels(output), torch.isfinite(output.sum(dim=(1, 2, 3)))
+    def _batches(self, count: int) -> Iterator[slice]:
+        size = self.inference.micro_batch
+        return (slice(at, min(at + size, count)) for at in range(0, count, size))
 
 
 def best_precision(device: Device) -> Precision:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc.errors import GatesError
-from aigc.generation.delivery import AT_ONCE_BYTES, Format, to_files_each
+from aigc.generation.delivery import AT_ONCE_BYTES, to_files_each
 from aigc.generation.engine import Engine
 from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
+from aigc.job.formats import formats_of
 from aigc.job.keys import Ints
 from aigc.job.plan import Job, keys_at
-from aigc.output.generated_batch import GeneratedBatch
+from aigc.output.generated import GeneratedBatch
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
@@ -29,13 +30,13 @@ class ItemGenerator:
         job: Job,
         briefs: Briefs | None,
         engine: Engine,
-        judge: GateSet | None,
+        gates: GateSet | None,
         encoders: int = 1,
     ) -> None:
         self.job, self.briefs, self.engine = job, briefs, engine
-        self._judge, self.encoders = judge, encoders
+        self._gates, self.encoders = gates, encoders
         self._tried, self._kept = 0, 0
-        self._formats, self._format_of = _formats(job, briefs)
+        self._formats, self._format_of = formats_of(job.delivery, job.form, briefs)
 
     def make(self, slots: Ints, draw: Ints) -> GeneratedBatch:
         """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
@@ -43,15 +44,17 @@ class ItemGenerator:
         Raises:
             GatesError: gates refused nearly everything, or one slot's every draw.
         """
-        if self._judge is not None:
-            return self._accepted(self._judge, slots, draw.copy())
-        draws = keys_at(self.job, self.briefs, slots, draw)
-        return GeneratedBatch(slots, draw, draws, self.engine.render(draws).pixels)
+        if self._gates is not None:
+            return self._accepted(self._gates, slots, draw.copy())
+        keys = keys_at(self.job, self.briefs, slots, draw)
+        return GeneratedBatch(slots, draw, keys, self.engine.render(keys).items)
 
     def parts(self, made: GeneratedBatch) -> Iterator[GeneratedBatch]:
-        """`made` in parts of a bounded delivered size, one item at least: pictures may be asked for
+        """`made` in parts of a bounded delivered size, one item at least: items may be asked for
         many times as large as the model makes them."""
-        sizes = np.array([found.pixels for found in self._formats]) * self.job.channels
+        job = self.job
+        items = [job.delivery.delivered(job.form, wanted) for wanted in self._formats]
+        sizes = np.array([item.size_bytes for item in items])
         part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.indices)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
@@ -59,14 +62,17 @@ class ItemGenerator:
     def files(self, made: GeneratedBatch) -> list[bytes]:
         """The items as they are delivered: resized, encoded, labelled as AI-generated."""
         job, of = self.job, self._formats_of(made)
-        labelled, shaped = job.embed_provenance, job.resampling
+        labelled = job.embed_provenance
         return to_files_each(
-            made.pixels, job.channels, self._formats, of, shaped, labelled=labelled
+            job.delivery, made.items, job.form, self._formats, of, labelled=labelled
         )
 
     def latents(self, made: GeneratedBatch) -> npt.NDArray[np.float32] | None:
         """(N, latent_dim), if the job includes them."""
-        return self.engine.latents(made.draws).numpy() if "latents" in self.job.include else None
+        if "latents" not in self.job.include:
+            return None
+        vectors: npt.NDArray[np.float32] = self.engine.points(made.keys).vectors.numpy()
+        return vectors
 
     def _formats_of(self, made: GeneratedBatch) -> Ints:
         """(N,) numbers of the items' formats."""
@@ -74,26 +80,25 @@ class ItemGenerator:
             return np.zeros(len(made.indices), np.int64)
         return self._format_of[self.briefs.rows(made.indices)]
 
-    def _accepted(self, judge: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
-        shape = (len(slots), *self.engine.shape)
-        draws = keys_at(self.job, self.briefs, slots, draw)
-        made = GeneratedBatch(slots, draw, draws, np.empty(shape, np.uint8))
+    def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
+        keys = keys_at(self.job, self.briefs, slots, draw)
+        made = GeneratedBatch(slots, draw, keys, self.engine.item.empty(len(slots)))
         rows = np.arange(len(slots))
         while len(rows):
-            pictures = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
-            verdict = judge(pictures)
-            kept = rows[verdict.keep]
-            made.pixels[kept] = pictures.pixels[verdict.keep]
-            if "realism" in verdict.scores:
+            samples = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
+            result = gates(samples)
+            kept = rows[result.keep]
+            made.items[kept] = samples.items[result.keep]
+            if "realism" in result.scores:
                 if made.scores is None:
                     made.scores = np.empty(len(slots), np.float32)
-                made.scores[kept] = verdict.scores["realism"][verdict.keep]
-            made.refused.update(reason for reason in verdict.reasons if reason is not None)
+                made.scores[kept] = result.scores["realism"][result.keep]
+            made.refused.update(reason for reason in result.reasons if reason is not None)
             self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
-            rows = rows[~verdict.keep]
+            rows = rows[~result.keep]
             draw[rows] += 1
             self._require_progress(made, draw[rows], rows)
-        made.draws = keys_at(self.job, self.briefs, slots, draw)
+        made.keys = keys_at(self.job, self.briefs, slots, draw)
         return made
 
     def _require_progress(self, made: GeneratedBatch, draw: Ints, rows: Ints) -> None:
@@ -111,13 +116,3 @@ class ItemGenerator:
                 f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
             )
-
-
-def _formats(job: Job, briefs: Briefs | None) -> tuple[Sequence[Format], Ints]:
-    """The distinct formats of a job, and which of them each brief (row of the table) asks for."""
-    if briefs is None:
-        return [Format(job.width, job.height, job.codec, job.quality)], np.zeros(0, np.int64)
-    columns = [briefs.table[name].to_pylist() for name in ("width", "height", "codec", "quality")]
-    rows = [Format(*values) for values in zip(*columns, strict=True)]
-    distinct = {found: number for number, found in enumerate(dict.fromkeys(rows))}
-    return list(distinct), np.array([distinct[row] for row in rows], dtype=np.int64)

@@ -21,28 +21,29 @@ from aigc.generation.prefetch import prefetch
 from aigc.job.keys import Ints
 from aigc.job.plan import Job
 from aigc.output import commit, schema
-from aigc.output.generated_batch import GeneratedBatch
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import open_writer
-from aigc.types import Finalizer, Labels, OnBytes, Shard, ShardRecord, Span
+from aigc.types import Finalizer, OnBytes, Shard, ShardRecord, Span
 
 OnItems = Callable[[int], None]
 """Hears of each block: how many items were added."""
 
 _BLOCK_BATCHES = 16
 _BLOCK_BYTES = 32 * 2**20
-"""Pixels held at a time, or a micro-batch as the model makes it. After other work a core needs some
+"""Items held at a time, or a micro-batch as the model makes it. After other work a core needs some
 passes to reach its speed (matrix units are clocked up, caches filled): many follow each other."""
 
 
 @dataclass(frozen=True)
 class OutputRows:
-    """Consecutive finished items: as Arrow, their slots (N,), files and class indices (N,)."""
+    """Consecutive finished items: as Arrow, their slots (N,), files and the codes (N,) of what they
+    were asked to be, see `Job.codes`."""
 
     batch: pa.RecordBatch
     indices: Ints
     files: list[bytes]
-    labels: Labels | None
+    codes: Ints | None
     refused: Counter[str] = field(default_factory=Counter)
     """Candidates that gates refused on the way, by reason."""
 
@@ -73,10 +74,12 @@ class MakeShard:
         return write_shard(item_generator, self.shard, out, rows, on_items)
 
 
-def blocks(job: Job, slots: Ints) -> Iterator[Ints]:
-    """Some thousand slots at a time; what is made does not depend on where they end."""
-    image_bytes = max(1, job.height * job.width * job.channels)
-    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (image_bytes * job.micro_batch)))
+def blocks(job: Job, slots: Ints, item_bytes: int | None = None) -> Iterator[Ints]:
+    """Some thousand slots at a time; what is made does not depend on where they end. `item_bytes`
+    is the size of an item in memory, where it is not that of the job's form."""
+    if item_bytes is None:
+        item_bytes = job.delivery.delivered(job.form, job.item_format).size_bytes
+    batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (item_bytes * job.micro_batch)))
     step = batches * job.micro_batch
     return (slots[start : start + step] for start in range(0, len(slots), step))
 
@@ -99,7 +102,7 @@ def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBa
         item_generator.briefs,
         item_generator.latents(made),
     )
-    return OutputRows(batch, made.indices, files, made.draws.labels, made.refused)
+    return OutputRows(batch, made.indices, files, item_generator.job.codes(made.keys), made.refused)
 
 
 def write_shard(
@@ -125,12 +128,12 @@ def write_shard(
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
         columns = schema.schema(job, item_generator.briefs)
-        with open_writer(job.writer, local, columns, out, shard.folder) as writer:
+        with open_writer(job.writer, job.delivery, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.indices, rows.files, rows.labels)
+                content += schema.content_digest(rows.indices, rows.files, rows.codes)
                 refused.update(rows.refused)
-                labels.update(counted(job, rows.labels))
+                labels.update(counted(job, rows.codes))
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
                 on_items(len(rows.files))
@@ -163,9 +166,9 @@ def write_shard(
     return Finalizer(close)
 
 
-def counted(job: Job, labels: Labels | None) -> dict[str, int]:
-    """Items by label name; none where there are no labels."""
-    if labels is None:
+def counted(job: Job, codes: Ints | None) -> dict[str, int]:
+    """Items by the name of what they were asked to be; none where that has no names."""
+    if codes is None or not job.names:
         return {}
-    counts = np.bincount(labels, minlength=len(job.labels))
-    return {job.labels[at]: int(counts[at]) for at in counts.nonzero()[0]}
+    counts = np.bincount(codes, minlength=len(job.names))
+    return {job.names[at]: int(counts[at]) for at in counts.nonzero()[0]}

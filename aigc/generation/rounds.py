@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from aigc import storage
+from aigc import arrow, storage
 from aigc.generation import duplicates, round_files
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import (
@@ -37,9 +37,10 @@ from aigc.generation.pipeline import (
 )
 from aigc.generation.prefetch import prefetch
 from aigc.job.keys import ATTEMPT, Ints
-from aigc.job.plan import Job
-from aigc.output import arrow, pictures, schema
-from aigc.output.generated_batch import GeneratedBatch
+from aigc.job.plan import Job, keys_at
+from aigc.modalities import MODALITIES
+from aigc.output import items, schema
+from aigc.output.generated import GeneratedBatch
 from aigc.output.parquet import open_writer
 from aigc.types import Finalizer, Json, OnBytes, Shard, ShardRecord
 
@@ -107,12 +108,12 @@ class StageCandidates:
         refused: Counter[str] = Counter()
         signatures: list[duplicates.Signatures] = []
         columns = schema.schema(item_generator.job, item_generator.briefs)
+        source = MODALITIES[item_generator.job.modality].source
 
         def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
             orders = made.attempts * ATTEMPT + made.indices
-            return rows_of(item_generator, columns, made), duplicates.signatures(
-                orders, made.pixels
-            )
+            found = duplicates.signatures(orders, made.items, source)
+            return rows_of(item_generator, columns, made), found
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
@@ -206,7 +207,7 @@ class AssembleShard:
         table = pa.concat_tables(tables).unify_dictionaries().sort_by("index")
         for block in blocks(item_generator.job, np.arange(table.num_rows)):
             batch = table.slice(int(block[0]), len(block)).combine_chunks().to_batches()[0]
-            yield _as_rows(batch.cast(columns), refused)
+            yield _as_rows(item_generator, batch.cast(columns), refused)
             refused = Counter()
 
 
@@ -230,12 +231,9 @@ def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dt
     return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
 
 
-def _as_rows(batch: pa.RecordBatch, refused: Counter[str]) -> OutputRows:
-    labels = batch.column("label")
-    return OutputRows(
-        batch,
-        arrow.values(batch.column("index")),
-        pictures.files(batch),
-        None if labels.null_count else arrow.values(labels),
-        refused,
-    )
+def _as_rows(
+    item_generator: ItemGenerator, batch: pa.RecordBatch, refused: Counter[str]
+) -> OutputRows:
+    slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
+    keys = keys_at(item_generator.job, item_generator.briefs, slots, attempt // ATTEMPT)
+    return OutputRows(batch, slots, items.files(batch), item_generator.job.codes(keys), refused)

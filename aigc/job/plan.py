@@ -8,22 +8,29 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from aigc.conditions import CONDITIONS, Schedule
 from aigc.errors import JobError
+from aigc.families.origin import Origin
+from aigc.job import job_file
 from aigc.job.briefs import Briefs
-from aigc.job.conditions import labels_of
-from aigc.job.keys import ATTEMPT, Ints, SampleKeys
-from aigc.models.config import ModelConfig
-from aigc.specs import Codec, Gates, GenerateSpec, Seed, Spec
+from aigc.job.job_file import FIRST_MODALITY
+from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.delivery import Form, ItemFormat
+from aigc.specs import Gates, Seed, Spec
 from aigc.types import Shard
 
-_TARGET_FILE_BYTES, _MAX_FILE_BYTES = 256 * 2**20, 512 * 2**20
-_MIN_SHARDS = 64
-_MIN_BATCHES = 8
 _RESOLVED = ("model_uri", "gates", "ranges")
 """Fields that follow from the others, or say the same in another way."""
 _PATIENCE = ("max_draws", "min_accepted")
@@ -52,7 +59,7 @@ class Job(Spec):
 
     A job has `count` slots, one an item delivered. A slot's first candidate has its place in its
     brief as random counter (a plain job is one brief); when gates refuse it, the slot's next draw
-    takes over, `draws.ATTEMPT` further on.
+    takes over, `keys.ATTEMPT` further on.
     """
 
     format: Literal[2] = 2
@@ -60,24 +67,26 @@ class Job(Spec):
     """name@version."""
     model_uri: str
     model_digest: str
+    origin: Origin | None = Field(None, exclude_if=lambda found: found is None)
+    """Of an imported model. Not written for others."""
     count: int = Field(ge=1)
     seed: Seed
-    pattern: tuple[int, ...]
-    """Slot i has the class index pattern[i % len(pattern)]; empty when unconditional."""
-    labels: tuple[str, ...]
-    truncation: float | None
-    codec: Codec
-    quality: int
+    schedules: dict[str, Schedule]
+    """What each item is asked to be, by condition; of a job with briefs, what those are asked that
+    do not say it."""
+    sampling: dict[str, float | None]
+    """The knobs of the model's family."""
+    modality: str = Field(FIRST_MODALITY, exclude_if=lambda found: found == FIRST_MODALITY)
+    """Of `MODALITIES`; the first is not written, as it was not when there were no others."""
+    form: SerializeAsAny[Form]
+    """How its items are delivered."""
     precision: Literal["bf16", "fp32"]
     device: Literal["cpu", "cuda"]
     micro_batch: int
     shard_items: int
     embed_provenance: bool
-    height: int
-    width: int
-    channels: Literal[1, 3]
-    latent_dim: int
-    resampling: Literal["lanczos", "bicubic", "nearest"]
+    latent_dim: int | None
+    """Numbers of the column `latent`; None where the model has no latent space."""
     writer: Literal["parquet", "webdataset", "files"]
     include: tuple[Literal["latents", "scores"], ...]
     asked_gates: Gates
@@ -89,6 +98,29 @@ class Job(Spec):
     briefs_digest: str | None = None
     """Of `_briefs.parquet` beside the job; its rows say count, seed, labels and format each."""
     ranges: tuple[Range, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, said: Any) -> Any:
+        in_file = isinstance(said, dict) and "form" not in said
+        return job_file.from_fields(said) if in_file else said
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return job_file.to_fields(handler(self))
+
+    def __hash__(self) -> int:
+        """Of some fields, for dicts have none: services keep what they read of a job."""
+        return hash((self.model_digest, self.seed, self.count, self.ranges))
+
+    @property
+    def delivery(self) -> Delivery:
+        return MODALITIES[self.modality].delivery
+
+    @functools.cached_property
+    def item_format(self) -> ItemFormat:
+        """Of each item, unless its brief says another."""
+        return self.delivery.format_of(self.form)
 
     @functools.cached_property
     def _first_shards(self) -> list[int]:
@@ -118,14 +150,37 @@ class Job(Spec):
         at = bisect.bisect_right(self._starts, slot) - 1
         return self._first_shards[at] + (slot - self._starts[at]) // self.shard_items
 
-    def item_ids(self, draws: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
+    @functools.cached_property
+    def pattern(self) -> Ints:
+        """Codes of the items' condition, repeated over them; none without a condition, and with
+        several of them."""
+        if len(self.schedules) != 1:
+            return np.empty(0, np.int64)
+        [(name, schedule)] = self.schedules.items()
+        return CONDITIONS[name].codes(np.asarray(schedule.pattern))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the codes of items mean; none where they are no indices."""
+        schedules = list(self.schedules.values())
+        return schedules[0].names if len(schedules) == 1 else ()
+
+    def codes(self, keys: SampleKeys) -> Ints | None:
+        """A number of 0 or more for what each sample is asked to be (N,); None where nothing is."""
+        each = [CONDITIONS[name].codes(values) for name, values in keys.conditions.items()]
+        if len(each) < 2:
+            return each[0] if each else None
+        return np.array([_mixed(row) for row in zip(*(one.tolist() for one in each), strict=True)])
+
+    def item_ids(self, keys: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
-        counter and label, and the brief, for two briefs may ask for the same picture."""
+        counter and conditions, and the brief, for two briefs may ask for the same item."""
         begin = self.model_digest[:12]
-        labels = ["x"] * len(draws) if draws.labels is None else draws.labels.tolist()
-        ends = [""] * len(draws) if briefs is None else _brief_marks(briefs, slots)
-        keys = zip(draws.seeds.tolist(), draws.candidates.tolist(), labels, ends, strict=True)
-        return [f"{begin}-{seed}-{at:012d}-{label}{end}" for seed, at, label, end in keys]
+        each = [CONDITIONS[name].marks(values) for name, values in keys.conditions.items()]
+        marks = [".".join(row) for row in zip(*each, strict=True)] if each else ["x"] * len(keys)
+        ends = [""] * len(keys) if briefs is None else _brief_marks(briefs, slots)
+        rows = zip(keys.seeds.tolist(), keys.counters.tolist(), marks, ends, strict=True)
+        return [f"{begin}-{seed}-{at:012d}-{mark}{end}" for seed, at, mark, end in rows]
 
     def to_json(self) -> bytes:
         return json.dumps(self.model_dump(mode="json"), indent=1).encode()
@@ -153,6 +208,7 @@ class Job(Spec):
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude=set(_RESOLVED))
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
+        values |= dict(_dotted("conditions", values.pop("schedules", {})))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
         data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(_dotted("gates", decisive)) | data
@@ -178,39 +234,17 @@ def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
     return [marks[at] for at in which.tolist()]
 
 
-def keys_at(job: Job, briefs: Briefs | None, slots: Ints, draw: Ints) -> SampleKeys:
-    """The candidates that `slots` (N,) have in their draws number `draw` (N,), 0 the first."""
+def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> SampleKeys:
+    """The samples that `slots` (N,) have in their attempts number `attempt` (N,), 0 the first."""
     if briefs is not None:
-        return briefs.draws(slots, draw)
-    pattern = np.asarray(job.pattern, dtype=np.int64)
-    return SampleKeys(
-        seeds=np.full(len(slots), job.seed, dtype=np.uint64),
-        candidates=draw * ATTEMPT + slots,
-        labels=labels_of(pattern, slots),
-        truncations=np.full(len(slots), job.truncation or np.inf),
-    )
+        return briefs.keys(slots, attempt)
+    conditions = {name: schedule.at(slots) for name, schedule in job.schedules.items()}
+    return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
 
 
-def shard_items(
-    spec: GenerateSpec, config: ModelConfig, count: int, briefs: Briefs | None = None
-) -> int:
-    """Items a shard: files near 256 MB, yet at least 64 shards a job; whole micro-batches each, but
-    for items so large that one would give files beyond 512 MB. Briefs count by their mean size."""
-    if spec.shard_items:
-        return _whole(spec.shard_items, spec.micro_batch)
-    channels = {"grey": 1, "rgb": 3, None: config.channels}[spec.colour]
-    height, width = spec.height or config.height, spec.width or config.width
-    pixels = height * width if briefs is None else briefs.mean_pixels
-    item_bytes = max(256, int(pixels * channels * 3 / 4))
-    fitting = max(1, _TARGET_FILE_BYTES // item_bytes)
-    if spec.micro_batch * item_bytes > _MAX_FILE_BYTES:
-        return fitting
-    least = min(_MIN_BATCHES * spec.micro_batch, fitting)
-    return _whole(max(min(fitting, -(-count // _MIN_SHARDS)), least), spec.micro_batch)
-
-
-def _whole(items: int, micro_batch: int) -> int:
-    return -(-items // micro_batch) * micro_batch
+def _mixed(codes: tuple[int, ...]) -> int:
+    digest = hashlib.sha256(json.dumps(codes).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:

@@ -16,6 +16,7 @@ Uniform = Callable[[], Tensor]
 
 _SHIFT = 1 / 8
 _HOLE = 1 / 2
+_LEVEL = 1 / 2
 
 
 def mirrored(pictures: Tensor, uniform: Uniform) -> Tensor:
@@ -54,11 +55,35 @@ def cutout(pictures: Tensor, uniform: Uniform) -> Tensor:
     return pictures * keep[:, None]
 
 
+def delay(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Spectrograms later by up to 1/8 of their length; silence, -1, comes before."""
+    width = pictures.shape[3]
+    right = _whole(uniform(), 0, round(width * _SHIFT))
+    columns = torch.arange(width, device=pictures.device) - right[:, None]
+    batch = torch.arange(len(pictures), device=pictures.device)[:, None]
+    moved = pictures.permute(0, 3, 1, 2)[batch, columns.clamp_min(0)].permute(0, 2, 3, 1)
+    return torch.where((columns >= 0)[:, None, None, :], moved, -1.0)
+
+
+def level(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Spectrograms louder or softer by up to 10 dB: -1 to 1 is 80 dB."""
+    return pictures + _LEVEL * (uniform() - 0.5).view(-1, 1, 1, 1)
+
+
+def mute(pictures: Tensor, uniform: Uniform) -> Tensor:
+    """Silence, -1, in a rectangle of half a spectrogram's sides (SpecAugment, Park et al. 2019)."""
+    return cutout(pictures + 1, uniform) - 1
+
+
 AUGMENTATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
     "translate": translate,
     "cutout": cutout,
     "brightness": brightness,
+    "delay": delay,
+    "level": level,
+    "mute": mute,
 }
+"""The first three for images, the others for sounds."""
 
 
 def augment(

@@ -16,6 +16,7 @@ from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError, StorageError
 from aigc.job.briefs import Briefs
 from aigc.job.plan import Job, Range
+from aigc.output.files import FOLDERS
 from aigc.output.records import (
     COMPACT_AT,
     commit,
@@ -58,7 +59,7 @@ __all__ = [
 
 LOST_RECORD = "delete manifest.json and run the same command again"
 """What helps a set that was finished and has lost a record since."""
-_OWN = ("data", "images", "_rounds", "_records", "batch_output.jsonl", "batch_errors.jsonl")
+_OWN = ("data", *FOLDERS, "_rounds", "_records", "batch_output.jsonl", "batch_errors.jsonl")
 """Where a job writes files, other than whole ones, at its place."""
 _STALE_S = 300.0
 """What nobody has written to for so long has lost its process."""
@@ -86,7 +87,7 @@ def read_briefs(out: str, job: Job) -> Briefs | None:
         return None
     data = storage.read_bytes(briefs_uri(out))
     with contextlib.suppress(SpecError):
-        briefs = Briefs.from_parquet(data)
+        briefs = Briefs.from_parquet(data, job.delivery.columns)
         if briefs.digest == job.briefs_digest:
             return briefs
     raise StorageError(f"{briefs_uri(out)}: damaged; restore it from a copy of the set")
@@ -211,7 +212,7 @@ def withdraw(out: str) -> bool:
     begin there; False when it has one."""
     if read_records(out):
         return False
-    for folder in ("_rounds", "data", "images", "_records"):
+    for folder in ("_rounds", "data", *FOLDERS, "_records"):
         storage.delete_tree(storage.join(out, folder))
     for uri in (briefs_uri(out), storage.join(out, "rejects.jsonl"), job_uri(out)):
         storage.delete(uri)

@@ -23,10 +23,13 @@ from aigc import storage
 from aigc.errors import SpecError, StorageError
 from aigc.job.briefs import Briefs
 from aigc.job.plan import Job
-from aigc.output import parquet, pictures
+from aigc.modalities import MODALITIES
+from aigc.output import items, parquet
 from aigc.threads import each
 
 FILE = "file"
+FOLDERS = {modality.delivery.folder for modality in MODALITIES.values()}
+"""Where items lie in a set of single files: `images`."""
 _INDEX = [(FILE, pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())]
 _FOLDER_ITEMS = 10_000
 _MOST_NAME_BYTES = 255
@@ -36,16 +39,13 @@ _MOST_KEY_BYTES = 1000
 
 
 class FilesWriter:
-    """Writes each row's picture, and what it is to the index."""
+    """Writes each row's item, and what it is to the index."""
 
-    def __init__(
-        self, index: parquet.ParquetWriter, schema: pa.Schema, out: str, folder: str
-    ) -> None:
-        self._index, self._schema, self._out = index, schema, out
-        self._top = storage.join("images", folder) if folder else "images"
+    def __init__(self, index: parquet.ParquetWriter, schema: pa.Schema, out: str, top: str) -> None:
+        self._index, self._schema, self._out, self._top = index, schema, out, top
 
     def write(self, batch: pa.RecordBatch) -> None:
-        files = pictures.files(batch)
+        files = items.files(batch)
         names = _names(batch, self._top)
         pairs = list(zip(names, files, strict=True))
         each(lambda pair: self._put(*pair), pairs, _threads(self._out))
@@ -62,24 +62,26 @@ class FilesWriter:
 
 
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema, out: str, folder: str = "") -> Iterator[FilesWriter]:
-    """Pictures go below `out` at once, into `folder` of its images; the index, the local file
-    `path`, is complete once the block is left, and no picture that it names is lost then."""
+def open_writer(
+    path: Path, schema: pa.Schema, out: str, top: str, folder: str = ""
+) -> Iterator[FilesWriter]:
+    """Items go below `out` at once, into `folder` of its folder `top`; the index, the local file
+    `path`, is complete once the block is left, and no item that it names is lost then."""
     index_schema = _index_schema(schema)
     with parquet.open_writer(path, index_schema) as index:
-        yield FilesWriter(index, index_schema, out, folder)
+        yield FilesWriter(index, index_schema, out, storage.join(top, folder) if folder else top)
     storage.sync(out)
 
 
 def require_names(out: str, job: Job, briefs: Briefs | None) -> None:
-    """Raises SpecError when a picture of `job` would have a name that no disk or store takes."""
-    if job.writer != "files":
+    """Raises SpecError when an item of `job` would have a name that no disk or store takes."""
+    if job.writer != "files" or not job.names:
         return
-    used = (np.array(job.pattern, np.int64),) if briefs is None else briefs.asked_patterns
+    used = (job.pattern,) if briefs is None else briefs.asked_patterns
     longest = max((len(found.folder) for found in job.ranges), default=0)
-    around = storage.join(out, "images", "000000", "0" * 12)
+    around = storage.join(out, job.delivery.folder, "000000", "0" * 12)
     most = min(_MOST_NAME_BYTES, _MOST_KEY_BYTES - longest - len(around.encode()))
-    for label in (job.labels[at] for at in sorted({*np.concatenate(used).tolist()})):
+    for label in (job.names[at] for at in sorted({*np.concatenate(used).tolist()})):
         size = len(_folder(label).encode())
         if size > most:
             raise SpecError(
@@ -90,13 +92,13 @@ def require_names(out: str, job: Job, briefs: Briefs | None) -> None:
 
 
 def read_files(out: str, names: Sequence[str]) -> list[bytes]:
-    """The pictures that an index names.
+    """The items' files that an index names.
 
     Raises:
         StorageError: one is not there, or the index names a file outside the set.
     """
     for name in names:
-        if not name.startswith("images/") or ".." in name.split("/"):
+        if name.split("/")[0] not in FOLDERS or ".." in name.split("/"):
             raise StorageError(f"{out}: its index names a file outside the set, {name[:80]!r}")
     uris = [storage.join(out, name) for name in names]
     return each(storage.read_bytes, uris, _threads(out))
@@ -108,11 +110,13 @@ def _threads(out: str) -> int:
 
 
 def _index_schema(schema: pa.Schema) -> pa.Schema:
-    columns = [field for field in schema if field.name not in pictures.COLUMNS]
+    held = items.names(schema)
+    columns = [field for field in schema if field.name not in held]
     metadata = {key.decode(): value for key, value in (schema.metadata or {}).items()}
     if "huggingface" in metadata:
         told = json.loads(metadata["huggingface"])
-        told["info"]["features"].pop(pictures.IMAGE, None)
+        for name in held:
+            told["info"]["features"].pop(name, None)
         metadata["huggingface"] = json.dumps(told)
     return pa.schema([*columns, *_INDEX], metadata=metadata)
 
@@ -122,7 +126,7 @@ def _names(batch: pa.RecordBatch, top: str) -> list[str]:
     labels = batch.column("label_name").to_pylist()
     return [
         f"{top}/{_folder(label)}/{index // _FOLDER_ITEMS:06d}/{index:012d}{suffix}"
-        for index, label, suffix in zip(indices, labels, pictures.suffixes(batch), strict=True)
+        for index, label, suffix in zip(indices, labels, items.suffixes(batch), strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """Rows of one shard as a tar file that the `webdataset` library reads, and back again.
 
-Item 42 is the consecutive members `000000000042.png` (or .jpg, .webp; .npy if raw),
+Item 42 is the consecutive members `000000000042.png` (or what its codec is; .npy if raw),
 `000000000042.cls` (its class index, if it has a label) and `000000000042.json` (all other columns).
 The same rows give the same bytes: no member has a time or an owner.
 """
@@ -17,8 +17,9 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 
-from aigc.modalities.image import SUFFIX
-from aigc.output import pictures
+from aigc.modalities import Delivery
+from aigc.modalities.delivery import RAW
+from aigc.output import items
 from aigc.types import Json
 
 _BLOCK = 512
@@ -30,15 +31,15 @@ _NPY_HEADER_BYTES = 10  # magic string, version, length of the rest of the heade
 class WebDatasetWriter:
     """Appends each row as the members of one item."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], delivery: Delivery) -> None:
+        self._file, self._delivery = file, delivery
 
     def write(self, batch: pa.RecordBatch) -> None:
         labels = batch.column("label").to_pylist()
         keys = [f"{index:012d}" for index in batch.column("index").to_pylist()]
         rest = _documents(batch)
         for key, (suffix, data), label, document in zip(
-            keys, _members(batch), labels, rest, strict=True
+            keys, _members(batch, self._delivery), labels, rest, strict=True
         ):
             self._add(key + suffix, data)
             if label is not None:
@@ -51,19 +52,19 @@ class WebDatasetWriter:
 
 
 @contextmanager
-def open_writer(path: Path) -> Iterator[WebDatasetWriter]:
+def open_writer(path: Path, delivery: Delivery) -> Iterator[WebDatasetWriter]:
     """A writer for the local file `path`; the file is complete once the block is left."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
-        yield WebDatasetWriter(file)
+        yield WebDatasetWriter(file, delivery)
         file.write(bytes(2 * _BLOCK))
 
 
 def read_items(
     source: IO[bytes], wanted: Callable[[int], bool]
 ) -> Iterator[tuple[Json, bytes, str]]:
-    """(other columns, picture, its suffix) of the wanted indices, in order.
+    """(other columns, file, its suffix) of the wanted indices, in order.
 
-    A raw picture is its values again, without the header of .npy.
+    A raw item is its values again, without the header of .npy.
 
     Raises:
         ValueError: `source` is no tar file as `WebDatasetWriter` makes it.
@@ -84,7 +85,7 @@ def read_items(
             data, suffix = content, dot + extension
             if suffix == _NPY:
                 start = _NPY_HEADER_BYTES + int.from_bytes(content[8:10], "little")
-                data, suffix = content[start:], SUFFIX["raw"]
+                data, suffix = content[start:], f".{RAW}"
 
 
 def _entries(source: IO[bytes]) -> Iterator[tuple[str, int]]:
@@ -124,28 +125,29 @@ def _header(name: str, size: int) -> bytes:
     )
 
 
-def _members(batch: pa.RecordBatch) -> list[tuple[str, bytes]]:
-    """Suffix and content of each item's picture."""
-    files, suffixes = pictures.files(batch), pictures.suffixes(batch)
+def _members(batch: pa.RecordBatch, delivery: Delivery) -> list[tuple[str, bytes]]:
+    """Suffix and content of each item's file."""
+    files, suffixes, raw = items.files(batch), items.suffixes(batch), f".{RAW}"
     found = list(zip(suffixes, files, strict=True))
-    if SUFFIX["raw"] not in suffixes:
+    if raw not in suffixes:
         return found
-    shapes = pictures.raw_shapes(batch)
+    shapes = items.raw_shapes(batch, delivery.side_columns)
     return [
-        (_NPY, _npy(data, shape)) if suffix == SUFFIX["raw"] else (suffix, data)
+        (_NPY, _npy(data, shape)) if suffix == raw else (suffix, data)
         for (suffix, data), shape in zip(found, shapes, strict=True)
     ]
 
 
-def _npy(data: bytes, shape: tuple[int, int, int]) -> bytes:
+def _npy(data: bytes, shape: tuple[int, ...]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.frombuffer(data, np.uint8).reshape(shape))
     return buffer.getvalue()
 
 
 def _documents(batch: pa.RecordBatch) -> list[bytes]:
-    """Every column but the pictures, as one JSON object a row."""
-    names = [name for name in batch.schema.names if name not in pictures.COLUMNS]
+    """Every column but the items, as one JSON object a row."""
+    held = items.names(batch.schema)
+    names = [name for name in batch.schema.names if name not in held]
     row = "{" + ", ".join(json.dumps(name).replace("%", "%%") + ": %s" for name in names) + "}"
     columns = [_json_texts(batch.column(name)) for name in names]
     return [(row % values).encode() for values in zip(*columns, strict=True)]

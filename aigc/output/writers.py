@@ -1,4 +1,4 @@
-"""The forms a content set can have. Each shard is one file; `files` puts the pictures beside it."""
+"""The forms a content set can have. Each shard is one file; `files` puts the items beside it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
+from aigc.modalities import Delivery
 from aigc.output import files, parquet, webdataset
 
-Form = Literal["parquet", "webdataset", "files"]
+Writer = Literal["parquet", "webdataset", "files"]
 
 SUFFIX = {"parquet": ".parquet", "webdataset": ".tar", "files": ".parquet"}
 """What the name of a shard's file ends in."""
@@ -21,17 +22,17 @@ class BatchWriter(Protocol):
 
 
 def open_writer(
-    writer: Form, path: Path, schema: pa.Schema, out: str, folder: str = ""
+    writer: Writer, delivery: Delivery, path: Path, schema: pa.Schema, out: str, folder: str = ""
 ) -> AbstractContextManager[BatchWriter]:
     """A writer of `schema`'s rows into the local file `path`, complete once the block is left.
 
-    The same rows give the same bytes. `out` is the set's place, where `files` puts its pictures,
+    The same rows give the same bytes. `out` is the set's place, where `files` puts its items,
     and `folder` the shard's in a partitioned one.
     """
     match writer:
         case "parquet":
             return parquet.open_writer(path, schema)
         case "webdataset":
-            return webdataset.open_writer(path)
+            return webdataset.open_writer(path, delivery)
         case "files":
-            return files.open_writer(path, schema, out, folder)
+            return files.open_writer(path, schema, out, delivery.folder, folder)

@@ -10,12 +10,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from aigc.families.gan import GanModel
+from aigc.families.vae import Adversary, VaeModel
 from aigc.presets.balance import balance_reason, class_balance
 from aigc.presets.facts import DataFacts, Hardware
 from aigc.presets.recipes import relativistic, vae
-from aigc.specs import Adversary, GanModel, TrainSpec, VaeModel
+from aigc.specs import TrainSpec
+from aigc.specs.train import ADAPTIVE
 
-ADAPTIVE = "adaptive"
 """The rule that is used where no preset is named."""
 Family = Literal["gan", "vae"]
 
@@ -69,7 +71,7 @@ def adaptive(
         rule = _small_gan if small else _large_gan
         recipe, fields, reasons = relativistic(name, data, out), *rule(facts, hardware, seconds)
     if family is None:
-        reasons = {"model.family": _FAMILY_REASONS[small]} | reasons
+        reasons = {"model.family": _FAMILY_REASONS[small] + _seen(facts)} | reasons
     update = fields | {"max_seconds": seconds, "reasons": reasons}
     return _shared_out(recipe.model_copy(update=update), shares)
 
@@ -149,7 +151,7 @@ def _large_gan(
     reasons = {
         "model.generator": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "learn more in the same time and leave no checkerboards",
-        "model.width": _width_reason(images, seconds),
+        "model.width": _width_reason(images, seconds, facts),
         "model.r1_gamma": f"{_GAMMA_64:g} at 64 x 64, in proportion to the number of pixels",
         "model.penalty": "costs half of differentiating twice",
     }
@@ -170,7 +172,9 @@ def _small_vae(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     width, images = _widest(_VAE_FLOPS, _VAE_WIDTHS, facts, hardware.flops * seconds)
     balance = class_balance(facts)
-    reasons = {"model.width": _width_reason(images, seconds)} | balance_reason(facts, balance)
+    reasons = {"model.width": _width_reason(images, seconds, facts)} | balance_reason(
+        facts, balance
+    )
     return {"model": VaeModel(width=width), "class_balance": balance}, reasons
 
 
@@ -196,7 +200,7 @@ def _large_vae(
         "class_balance": balance,
     }
     reasons = {
-        "model.width": _width_reason(images, seconds),
+        "model.width": _width_reason(images, seconds, facts),
         **balance_reason(facts, balance),
         "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
         "leave no checkerboards",
@@ -260,19 +264,27 @@ def _widest(
     return width, budget / costs[width]
 
 
-def _width_reason(images: float, seconds: float) -> str:
-    return f"about {images:,.0f} images fit into {seconds:,.0f} s at this width"
+def _seen(facts: DataFacts) -> str:
+    """What the size in a reason is the size of, where it is not the item's own."""
+    if facts.picture == "image":
+        return ""
+    size = f"{facts.width} x {facts.height}"
+    return f"; these {facts.title} are learnt as {facts.picture}s of {size} pixels"
+
+
+def _width_reason(images: float, seconds: float, facts: DataFacts) -> str:
+    return f"about {images:,.0f} {facts.title} fit into {seconds:,.0f} s at this width"
 
 
 def _augmentation(facts: DataFacts) -> dict[str, Any]:
-    if facts.images >= _FEW:
+    if facts.items >= _FEW:
         return {"augment": ()}
-    return {"augment": ("translate", "brightness") if facts.channels == 3 else ("translate",)}
+    return {"augment": facts.augmentations}
 
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
     reasons = {
-        "model.augment": f"{facts.images:,} images: "
+        "model.augment": f"{facts.items:,} {facts.title}: "
         + (
             "enough that the discriminator does not memorise them"
             if not fields["model"].augment

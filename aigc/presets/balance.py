@@ -30,7 +30,7 @@ def balance_reason(facts: DataFacts, balance: float) -> dict[str, str]:
         return {}
     counts = facts.per_class
     reason = (
-        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} images; "
-        "rare classes are shown more often"
+        f"the smallest of {len(counts)} classes has {min(counts):,} of {sum(counts):,} "
+        f"{facts.title}; rare classes are shown more often"
     )
     return {"class_balance": reason}

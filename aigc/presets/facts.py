@@ -13,12 +13,19 @@ _BF16_GAIN = 2.0
 class DataFacts:
     """The training split of a prepared data set."""
 
-    images: int
+    items: int
     height: int
     width: int
     channels: int
+    """Of the pictures that networks see: of images themselves, of sounds their spectrograms."""
     per_class: tuple[int, ...] = ()
-    """Training images of each class that has any; empty without classes."""
+    """Training items of each class that has any; empty without classes."""
+    augmentations: tuple[str, ...] = ("translate", "brightness")
+    """What changes the discriminator's view where items are few."""
+    title: str = "images"
+    """Several items, in a sentence."""
+    picture: str = "image"
+    """What networks see of one."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from aigc.specs import GanModel, TrainingWatch, TrainSpec, VaeModel
+from aigc.families.gan import GanModel
+from aigc.families.vae import VaeModel
+from aigc.specs import TrainingWatch, TrainSpec
 
 
 def relativistic(name: str, data: str, out: str) -> TrainSpec:

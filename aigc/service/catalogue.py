@@ -86,10 +86,8 @@ class Catalogue:
     def failures(self) -> list[ModelFailure]:
         """Failures of the versions that served names and aliases refer to, without duplicates."""
         offers = (*self._served.values(), *self._aliased.values())
-        found = (
-            *(self._with_failure(offer).failure for offer in offers),
-            *self._unreadable.values(),
-        )
+        of_versions = [self._with_failure(offer).failure for offer in offers]
+        found = [*of_versions, *self._unreadable.values()]
         return list({failure.ref: failure for failure in found if failure is not None}.values())
 
     async def get(self, ref: str) -> LoadedModel:
@@ -299,6 +297,4 @@ class Catalogue:
             try:
                 self.refresh()
             except Exception as error:  # polling must go on, or old versions would be served
-                self._notice(
-                    f"polling the store failed: {type(error).__name__}: {error}; trying again"
-                )
+                self._notice(f"polling the store failed: {type(error).__name__}: {error}; retrying")

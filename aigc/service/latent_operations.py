@@ -1,36 +1,32 @@
-"""Requests that start from points in latent space: walks between items, variations of a picture."""
+"""Operations in latent space: walks between items, variations and edits of a picture."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from aigc.data import decode
-from aigc.generation.delivery import Format
-from aigc.modalities.image import to_network
+from aigc.conditions import CONDITIONS, Values, conditions_of
+from aigc.families.protocol import Decodes, Encodes, Points
+from aigc.job.keys import SampleKeys, joined, keys_of
+from aigc.modalities.base import RejectError
+from aigc.modalities.image import reading, to_network
+from aigc.modalities.image.delivery import Format
 from aigc.modalities.picture_formats import REQUESTED
 from aigc.service.bodies import Edit, Variation, Walk, WalkEnd
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob, RenderSource
-from aigc.service.render_requests import (
-    RenderRequest,
-    format_of,
-    keys_of,
-    label_in_prompt,
-    label_index,
-    require_count,
-)
-from aigc.service.renderer import Latents
+from aigc.service.render_requests import RenderRequest, format_of, require_count
+from aigc.service.request_conditions import conditions_in, knobs_of, names_of, prompted_value
 from aigc.service.settings import ServiceSettings
-from aigc.types import Labels, UInt8Images
+from aigc.types import UInt8Images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +46,24 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     Raises:
         BadRequestError: a label the model has not, or too many steps.
     """
+    _require(loaded, Decodes, "has no latent space to walk in; walks need a model that can: walk")
     ends = (asked.start, asked.end)
     found = [
-        label_index(loaded, end.label, f"{name}.label")
+        conditions_in(loaded, end.label, f"{name}.label")
         for end, name in zip(ends, ("from", "to"), strict=True)
     ]
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.steps, wanted, settings, "steps", settings.max_steps)
-    source = functools.partial(
-        _walk, seeds=[end.seed for end in ends], indices=[end.index for end in ends],
-        labels=None if found[0] is None else [at for at in found if at is not None],
-        truncation=asked.truncation, steps=asked.steps,
-    )  # fmt: skip
+    sampling = knobs_of(loaded, asked)
+    keys = joined(
+        [
+            keys_of(end.seed, np.array([end.index]), conditions, sampling)
+            for end, conditions in zip(ends, found, strict=True)
+        ]
+    )
+    source = functools.partial(_walk, keys=keys, steps=asked.steps)
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
-    names = [None if found[half] is None else loaded.labels[found[half] or 0] for half in halves]
+    names = [names_of(loaded, found[half], 1)[0] for half in halves]
     job = _alone(loaded, source, asked.steps, wanted, "walk")
     begin, end = ends
     return WalkRequest(job, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
@@ -77,32 +77,33 @@ def variations(
     Raises:
         BadRequestError: the model cannot encode, or has no such label.
     """
-    if loaded.encoder is None:
-        raise BadRequestError(
-            f"model: {loaded.version.ref} is a GAN and cannot read pictures; "
-            "variations and edits need a VAE",
-            param="model",
-            code="not_supported",
-        )
-    shown = None if asked.label is None else label_index(loaded, asked.label, "label")
+    _require(loaded, Encodes, "cannot read pictures; variations and edits need one that can: vary")
+    shown = {} if asked.label is None else conditions_in(loaded, asked.label, "label")
     prompt = asked.prompt if isinstance(asked, Edit) else None
-    becomes = label_in_prompt(loaded, prompt)
+    becomes = prompted_value(loaded, prompt)
+    noise = keys_of(seed, np.arange(asked.index, asked.index + asked.n))
     source = functools.partial(
-        _vary, shown=shown, becomes=becomes, seed=seed,
-        index=asked.index, count=asked.n, strength=asked.strength,
-    )  # fmt: skip
+        _vary, shown=shown, becomes=becomes, noise=noise, strength=asked.strength
+    )
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.n, wanted, settings)
-    known = becomes if becomes is not None else shown
-    name = None if known is None else loaded.labels[known]
-    kind = "vary" if shown is not None or not loaded.labels else "guess and vary"
+    [name] = names_of(loaded, becomes or shown, 1)
+    takes = loaded.version.config.takes
+    kind = "vary" if shown or not takes else "guess and vary"
     job = _alone(loaded, source, asked.n, wanted, kind)
     return RenderRequest(job, [name] * asked.n, seed, asked.index, addressed=False)
 
 
+def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
+    if not isinstance(loaded.generator, protocol):
+        raise BadRequestError(
+            f"model: {loaded.version.ref} {message}", param="model", code="not_supported"
+        )
+
+
 def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
     """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
-    source = functools.partial(cast("Callable[..., Latents]", order.job.source), picture=picture)
+    source = functools.partial(cast("Callable[..., Points]", order.job.source), picture=picture)
     return replace(order, job=replace(order.job, source=source))
 
 
@@ -119,16 +120,16 @@ def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) ->
     Raises:
         BadRequestError: not a picture, damaged, or more pixels than the service reads.
     """
-    native: Format = loaded.native
-    shape, fit = (native.height, native.width, loaded.renderer.channels), loaded.version.config.fit
+    height, width, channels = loaded.version.config.item.shape
+    shape, fit = (height, width, channels), loaded.version.config.fit
     most = settings.max_input_pixels
     try:
-        return np.array(decode.read(data, shape, fit, max_pixels=most, formats=REQUESTED))
-    except decode.TooLargeError:
+        return np.array(reading.read(data, shape, fit, max_pixels=most, formats=REQUESTED))
+    except reading.TooLargeError:
         raise BadRequestError(
             f"image: too large; at most {most:,} pixels", param="image", code="too_large"
         ) from None
-    except decode.RejectError as error:
+    except RejectError as error:
         raise BadRequestError(
             f"image: not a readable PNG, JPEG or WebP ({error})",
             param="image",
@@ -136,22 +137,19 @@ def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) ->
         ) from None
 
 
-def _walk(
-    loaded: LoadedModel, *, seeds: list[int], indices: list[int], labels: list[int] | None,
-    truncation: float | None, steps: int,
-) -> Latents:  # fmt: skip
-    engine = loaded.renderer.engine
-    classes = None if labels is None else np.array(labels)
-    first, last = (
-        engine.latents(keys_of(seed, np.array([index]), None, truncation))[0]
-        for seed, index in zip(seeds, indices, strict=True)
-    )
-    (first, last), known = engine.points(torch.stack([first, last]), classes)
+def _walk(loaded: LoadedModel, *, keys: SampleKeys, steps: int) -> Points:
+    """`keys` are the two ends."""
+    generator, engine = loaded.generator, loaded.renderer.engine
+    assert isinstance(generator, Decodes)
+    with torch.inference_mode():
+        ends = generator.between(engine.points(keys))
+    (first, last), context = ends.vectors, ends.context
     shares = torch.linspace(0, 1, steps)
-    z = torch.stack([_between(first, last, float(share)) for share in shares])
-    if known is None:
-        return Latents(z, None)
-    return Latents(z, torch.stack([torch.lerp(known[0], known[1], share) for share in shares]))
+    vectors = torch.stack([_between(first, last, float(share)) for share in shares])
+    if context is None:
+        return Points(vectors)
+    begin, end = context
+    return Points(vectors, torch.stack([torch.lerp(begin, end, share) for share in shares]))
 
 
 def _between(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -167,46 +165,43 @@ def _between(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 @torch.inference_mode()
 def _vary(
-    loaded: LoadedModel, *, picture: UInt8Images, shown: int | None, becomes: int | None, seed: int,
-    index: int, count: int, strength: float,
-) -> Latents:  # fmt: skip
-    """Latents `strength` away from those of the picture, in random directions, see `Engine.near`.
-
-    With a mixture as prior variations stay in the component that the picture belongs to.
-    """
-    encoder, engine = loaded.encoder, loaded.renderer.engine
-    assert encoder is not None
+    loaded: LoadedModel,
+    *,
+    picture: UInt8Images,
+    shown: Mapping[str, Values],
+    becomes: Mapping[str, Values],
+    noise: SampleKeys,
+    strength: float,
+) -> Points:
+    """Points `strength` away from that of the picture, in random directions, see `Encodes.near`."""
+    generator = loaded.generator
+    assert isinstance(generator, Encodes)
     tensor = to_network(picture[None])
-    if loaded.labels and shown is None:
-        shown = _likeliest(loaded, encoder, tensor)
-    encoded = _encode(encoder, tensor, _row(shown))
-    if becomes is None or becomes == shown:
+    if not shown:
+        shown = _likeliest(loaded, generator, tensor)
+    given = conditions_of(shown, 1)
+    encoded = generator.encode(tensor, given)
+    if not becomes or becomes == shown:
         becomes = shown
-        mean, known = engine.locate(encoded, _row(shown))
+        point = generator.locate(encoded, given)
     else:
-        mean, known = engine.turned(encoded, _row(shown), _row(becomes))
-    noise = engine.latents(keys_of(seed, np.arange(index, index + count), None, None))
-    z = engine.near(mean, noise, _row(becomes), strength)
-    return Latents(z, None if known is None else known.expand(count, -1))
+        point = generator.turned(encoded, given, conditions_of(becomes, 1))
+    repeated = {name: values.repeat(len(noise)) for name, values in becomes.items()}
+    asked = conditions_of(repeated, len(noise))
+    return generator.near(point, loaded.renderer.engine.noise(noise), asked, strength)
 
 
-def _row(label: int | None) -> Labels | None:
-    return None if label is None else np.array([label])
-
-
-def _likeliest(loaded: LoadedModel, encoder: nn.Module, tensor: Tensor) -> int:
-    """The class under which the picture is reconstructed best."""
-    engine, config = loaded.renderer.engine, loaded.version.config
-    labels = np.array([loaded.labels.index(name) for name in config.usual])
-    means = _encode(encoder, tensor.expand(len(labels), -1, -1, -1), labels)
-    made = engine.outputs(*engine.locate(means, labels))
-    nearest = (made - tensor).square().mean(dim=(1, 2, 3)).argmin()
-    return int(labels[nearest])
-
-
-def _encode(encoder: nn.Module, tensor: Tensor, label: Labels | None) -> Tensor:
-    """Posterior means float32 (N, latent_dim) on the CPU."""
-    device = next(encoder.parameters()).device
-    known = None if label is None else torch.from_numpy(label).to(device)
-    mean: Tensor = encoder(tensor.to(device), known)[0]
-    return mean.float().cpu()
+def _likeliest(loaded: LoadedModel, generator: Encodes, tensor: Tensor) -> dict[str, Values]:
+    """The conditions under which the picture is reconstructed best, of those that the model makes
+    when nothing is asked for; {} for a model that takes none."""
+    config = loaded.version.config
+    if not config.takes:
+        return {}
+    [name] = config.takes
+    values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, config).pattern)))
+    given = conditions_of({name: values}, len(values))
+    encoded = generator.encode(tensor.expand(len(values), *tensor.shape[1:]), given)
+    made = loaded.renderer.engine.outputs(generator.locate(encoded, given))
+    apart = (made - tensor).square().mean(dim=tuple(range(1, made.ndim)))
+    nearest = int(apart.argmin())
+    return {name: values[nearest : nearest + 1]}

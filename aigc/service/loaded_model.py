@@ -10,18 +10,17 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aigc import __version__
 from aigc.errors import JobError, StoreError
-from aigc.generation.delivery import Format
-from aigc.generation.engine import Engine, InferenceConfig, Precision, best_precision
-from aigc.job.keys import SampleKeys
-from aigc.models import ENCODER_PREFIX, load_encoder
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
+from aigc.generation.engine import Engine, best_precision
+from aigc.modalities.delivery import ItemFormat
 from aigc.service.render_process import RemoteModel, RenderProcess
-from aigc.service.renderer import Renderer
+from aigc.service.renderer import Renderer, sample_keys
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.version import CARD
@@ -36,10 +35,8 @@ _EXTRA = 32.0
 class LoadedModel:
     version: ModelVersion
     renderer: Renderer
-    encoder: nn.Module | None
-    """Of a VAE: pictures to latents."""
     size_bytes: int
-    """Of the weights: those of the sampler twice where there is a process beside."""
+    """Of the weights: twice where a process of its own holds them, too."""
     figures: Json
     card: str
     identity: str
@@ -57,13 +54,19 @@ class LoadedModel:
         return config.labels if config.conditional else ()
 
     @property
-    def can(self) -> list[str]:
-        return ["generate", "walk"] + ([] if self.encoder is None else ["vary", "edit"])
+    def generator(self) -> Generator:
+        return self.renderer.engine.generator
 
     @property
-    def native(self) -> Format:
-        config = self.version.config
-        return Format(config.width, config.height)
+    def can(self) -> list[str]:
+        """What requests may ask of it."""
+        generator = self.generator
+        return abilities(isinstance(generator, Decodes), isinstance(generator, Encodes))
+
+    @property
+    def native(self) -> ItemFormat:
+        """How its items are delivered when nothing is asked of that."""
+        return self.renderer.delivery.format_of(self.renderer.form)
 
     def note_speed(self, rows: int, weight: float, took_s: float) -> None:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""
@@ -81,6 +84,17 @@ class LoadedModel:
         self._extras[kind] = known + _SMOOTHING * (found - known)
 
 
+def abilities(decodes: bool, encodes: bool) -> list[str]:
+    """What requests may ask of a generator with these protocols."""
+    return ["generate", *(["walk"] if decodes else []), *(["vary", "edit"] if encodes else [])]
+
+
+def expected_abilities(config: ModelConfig) -> list[str]:
+    """Of a model that is not loaded."""
+    able = config.family.able(config)
+    return abilities(Decodes in able, Encodes in able)
+
+
 def load(
     store: ModelStore,
     version: ModelVersion,
@@ -95,19 +109,17 @@ def load(
     """
     config = version.config
     tensors = store.load(version)
-    passes = InferenceConfig(settings.micro_batch, _precision(settings), settings.device)
+    inference = InferenceConfig(settings.micro_batch, _precision(settings), settings.device)
     torch.set_num_threads(settings.threads)
     metrics = store.read_extra(version, "metrics.json")
-    engine, encoder = Engine(config, tensors, passes), _encoder(version, tensors, settings)
-    encoder_bytes = 0 if encoder is None else sum(held.nbytes for held in encoder.parameters())
+    engine = Engine(config, tensors, inference)
     loaded = LoadedModel(
         version,
         renderer=Renderer(engine, config),
-        encoder=encoder,
-        size_bytes=engine.size_bytes + encoder_bytes,
+        size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
-        identity=_identity(version, passes),
+        identity=_identity(version, inference),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
@@ -137,34 +149,24 @@ def _precision(settings: ServiceSettings) -> Precision:
     return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
 
 
-def _encoder(
-    version: ModelVersion, tensors: dict[str, Tensor], settings: ServiceSettings
-) -> nn.Module | None:
-    if not any(name.startswith(ENCODER_PREFIX) for name in tensors):
-        return None
-    return load_encoder(version.config, tensors).to(settings.device)
-
-
-def _identity(version: ModelVersion, passes: InferenceConfig) -> str:
+def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
     """Of a text that never changes its form, for clients keep ETags that follow from it."""
-    how = f"micro_batch={passes.micro_batch}, precision={passes.precision!r}"
-    text = f"({version.digest!r}, Passes({how}, device={passes.device!r}), {__version__!r})"
+    how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
+    text = f"({version.digest!r}, Passes({how}, device={inference.device!r}), {__version__!r})"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _warm_up(loaded: LoadedModel, beside: RemoteModel | None) -> None:
+def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     """One full batch as requests will ask for it; its time is the first estimate of the pace."""
-    rows, known = loaded.renderer.micro_batch, len(loaded.labels)
-    numbers = np.arange(rows, dtype=np.int64)
-    labels = numbers % known if known else None
-    draws = SampleKeys(np.zeros(rows, np.uint64), numbers, labels, np.full(rows, np.inf))
+    rows = loaded.renderer.micro_batch
+    keys = sample_keys(loaded.version.config, rows, seed=0)
     started = time.perf_counter()
-    made = loaded.renderer.make(draws, [(rows, loaded.native)])
+    made = loaded.renderer.make(keys, [(rows, loaded.native)])
     loaded.seconds_per_item = (time.perf_counter() - started) / rows
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
-            f"{loaded.version.ref}: makes the same picture for every input; publish another version"
+            f"{loaded.version.ref}: makes the same item for every input; publish another version"
         )
-    if beside is not None and beside.make(draws, [(rows, loaded.native)], behind=math.inf) == made:
-        loaded.remote = beside
+    if remote is not None and remote.make(keys, [(rows, loaded.native)], behind=math.inf) == made:
+        loaded.remote = remote
         loaded.size_bytes += loaded.renderer.engine.size_bytes

@@ -82,9 +82,12 @@ def _plan(job: Job, items: int, shards: int, size_bytes: int) -> Json:
         "planned_shards": job.shards,
         "size_bytes": size_bytes,
         "seed": None if brief else job.seed,
-        "width": None if brief else job.width,
-        "height": None if brief else job.height,
-        "codec": None if brief else job.codec,
+        "modality": job.modality,
+        **{
+            column.name: None if brief else getattr(job.form, column.name)
+            for column in job.delivery.columns
+            if column.kept
+        },
         "items_per_s": None,
         "left_s": None,
         "last_commit_age_s": None,

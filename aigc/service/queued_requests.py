@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from aigc.generation.delivery import Format
+from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys
+from aigc.modalities.delivery import ItemFormat
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.renderer import Latents
 
-RenderSource = SampleKeys | Callable[[LoadedModel], Latents]
+RenderSource = SampleKeys | Callable[[LoadedModel], Points]
 """Keys of the samples; or a function of the model, called by the render thread because it runs the
 network."""
 
@@ -26,7 +26,7 @@ class RenderJob:
     model: LoadedModel
     source: RenderSource
     count: int
-    format: Format
+    format: ItemFormat
     kind: str = ""
     """Latent operation, which is never batched with other requests; empty for others."""
     extra: float = 0.0
@@ -45,9 +45,9 @@ class QueuedRequest:
         self.taken = 0
         self.entered = time.perf_counter()
         self.cancelled = False
-        self.latents: Latents | None = None
+        self.points: Points | None = None
         self.preparing = threading.Lock()
-        """Held while `latents` are computed."""
+        """Held while `points` are computed."""
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self._files: list[bytes | None] = [None] * job.count

@@ -27,9 +27,10 @@ import safetensors.torch
 import torch
 
 from aigc.errors import JobError
-from aigc.generation.engine import Engine, InferenceConfig
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import InferenceConfig
+from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
-from aigc.models.config import ModelConfig
 from aigc.service.renderer import Rendered, Renderer, Run
 
 _ANSWER_TIMEOUT_S = 300.0
@@ -72,14 +73,14 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
-        known = (renderer.config, renderer.engine.passes, renderer.widths)
+        known = (renderer.config, renderer.engine.inference, renderer.widths)
         remote = RemoteModel(self, next(self._keys))
         self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(remote, self._dropped.append, remote.key)
         return remote
 
     def make(
-        self, key: int, draws: SampleKeys, runs: Sequence[Run], behind: float = 0
+        self, key: int, keys: SampleKeys, runs: Sequence[Run], behind: float = 0
     ) -> Rendered | None:
         """As `Renderer.make`; None if more than `behind` batches are pending. Raises JobError if
         the process died."""
@@ -91,7 +92,7 @@ class RenderProcess:
             with contextlib.suppress(IndexError):  # none left
                 while True:
                     self._call("drop", self._dropped.popleft())
-            rendered: Rendered = self._call("make", key, draws, list(runs))
+            rendered: Rendered = self._call("make", key, keys, list(runs))
             return rendered
         finally:
             with self._pending_lock:
@@ -134,13 +135,13 @@ class RemoteModel:
     def __init__(self, process: RenderProcess, key: int) -> None:
         self._process, self.key = process, key
 
-    def make(self, draws: SampleKeys, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
+    def make(self, keys: SampleKeys, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
         """As `Renderer.make`; None if the caller has to render: the process died, or more than
         `behind` batches are pending."""
         if not self._process.alive:
             return None
         try:
-            return self._process.make(self.key, draws, runs, behind)
+            return self._process.make(self.key, keys, runs, behind)
         except JobError:
             return None
 
@@ -172,9 +173,9 @@ def _handle(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -
 
 
 def _renderer(
-    config: ModelConfig, passes: InferenceConfig, widths: list[int], weights: bytes
+    config: ModelConfig, inference: InferenceConfig, widths: list[int], weights: bytes
 ) -> Renderer:
-    engine = Engine(config, safetensors.torch.load(weights), passes)
+    engine = Engine(config, safetensors.torch.load(weights), inference)
     return Renderer(engine, config, widths)
 
 

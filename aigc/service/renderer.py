@@ -10,14 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aigc.conditions import CONDITIONS
 from aigc.errors import StoreError
-from aigc.generation.delivery import Format, to_files_each
-from aigc.generation.engine import Engine, levels
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Points
+from aigc.generation.delivery import to_files_each
+from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.keys import SampleKeys, Samples
-from aigc.models.config import ModelConfig
+from aigc.job.keys import SampleKeys, Samples, keys_of
+from aigc.modalities import MODALITIES
+from aigc.modalities.base import Items
+from aigc.modalities.delivery import ItemFormat
 from aigc.specs import DegenerateGate
-from aigc.types import UInt8Images
 
 _PROBE_SEED = 2**63 + 2
 """Larger than any seed of a user."""
@@ -25,7 +29,7 @@ _NARROWEST = 4
 _GATE = DegenerateGate()
 
 
-Run = tuple[int, Format]
+Run = tuple[int, ItemFormat]
 """Number of rows, and their format."""
 
 
@@ -38,14 +42,6 @@ class Rendered:
 
     files: list[bytes]
     degenerate: Counter[str]
-
-
-@dataclass(frozen=True)
-class Latents:
-    """N points to decode: `z` float32 (N, latent_dim); `label` int64 (N,) or embeddings (N, E)."""
-
-    z: Tensor
-    label: Tensor | None
 
 
 class Renderer:
@@ -64,52 +60,52 @@ class Renderer:
         Raises StoreError if the model's output is not finite.
         """
         self.engine, self.config = engine, config
-        self.channels = config.channels
+        self.delivery = MODALITIES[config.modality].delivery
+        self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
         self.engines = [*probed, engine]
         """Narrowest first; the last has the full micro-batch."""
 
     @property
     def widths(self) -> list[int]:
-        return [engine.passes.micro_batch for engine in self.engines[:-1]]
+        return [engine.inference.micro_batch for engine in self.engines[:-1]]
 
     @property
     def micro_batch(self) -> int:
-        return self.engine.passes.micro_batch
+        return self.engine.inference.micro_batch
 
-    def make(self, source: SampleKeys | Latents, runs: Sequence[Run]) -> Rendered:
+    def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
         """Render and encode all rows; `runs` gives their formats in order."""
-        pictures = self.pictures(source)
-        found = degenerate(pictures, _GATE)
+        samples = self.samples(source)
+        found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
-        return Rendered(self._files(pictures.pixels, runs), counts)
+        return Rendered(self._files(samples.items, runs), counts)
 
-    def _files(self, pixels: UInt8Images, runs: Sequence[Run]) -> list[bytes]:
-        """Encode pixels (N, H, W, C) as bulk generation does: resized and labelled."""
+    def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
+        """Encode items (N, *shape) as bulk generation does: brought into shape and labelled."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
-        return to_files_each(
-            pixels, self.channels, formats, np.repeat(of, [rows for rows, _ in runs])
-        )
+        rows = np.repeat(of, [rows for rows, _ in runs])
+        return to_files_each(self.delivery, items, self.form, formats, rows)
 
-    def pictures(self, source: SampleKeys | Latents) -> Samples:
+    def samples(self, source: SampleKeys | Points) -> Samples:
         """Render at most `micro_batch` rows in the model's own format."""
+        engine = self._fitting(len(source))
         if isinstance(source, SampleKeys):
-            return self._fitting(len(source)).render(source)
-        output = self._fitting(len(source.z)).outputs(source.z, source.label)
-        pixels, finite = levels(output)
-        return Samples(pixels.numpy(), None, finite.numpy())
+            return engine.render(source)
+        items, finite = engine.values(engine.outputs(source))
+        return Samples(items.numpy(), {}, finite.numpy())
 
     def _fitting(self, count: int) -> Engine:
-        wide = (engine for engine in self.engines if engine.passes.micro_batch >= count)
+        wide = (engine for engine in self.engines if engine.inference.micro_batch >= count)
         return next(wide, self.engine)
 
 
 def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
     """Narrower engines whose outputs are bit-identical."""
-    rows = engine.passes.micro_batch
-    probe = probe_latents(engine, config, rows)
-    expected = engine.outputs(probe.z, probe.label)
+    rows = engine.inference.micro_batch
+    probe = sample_keys(config, rows, _PROBE_SEED)
+    expected = engine.outputs(probe)
     if not torch.isfinite(expected).all():
         raise StoreError(
             "the model's output is not finite (NaN or infinite); publish another version"
@@ -125,21 +121,19 @@ def _widths(rows: int) -> list[int]:
     return sorted(width for width in found if _NARROWEST <= width < rows)
 
 
-def _agrees(engine: Engine, probe: Latents, expected: Tensor) -> bool:
+def _agrees(engine: Engine, probe: SampleKeys, expected: Tensor) -> bool:
     """Whether passes over the first and the last rows give exactly `expected`."""
-    width = engine.passes.micro_batch
+    width = engine.inference.micro_batch
     for rows in (slice(0, width), slice(len(expected) - width, len(expected))):
-        label = None if probe.label is None else probe.label[rows]
-        if not torch.equal(engine.outputs(probe.z[rows], label), expected[rows]):
+        if not torch.equal(engine.outputs(probe[rows]), expected[rows]):
             return False
     return True
 
 
-def probe_latents(engine: Engine, config: ModelConfig, count: int) -> Latents:
-    """Latents of all labels, a third of them truncated."""
+def sample_keys(config: ModelConfig, count: int, seed: int) -> SampleKeys:
+    """Keys of samples with the model's default conditions."""
     numbers = np.arange(count, dtype=np.int64)
-    labels = numbers % len(config.labels) if config.conditional else None
-    truncations = np.where(numbers % 3, np.inf, 0.7)
-    draws = SampleKeys(np.full(count, _PROBE_SEED, np.uint64), numbers, labels, truncations)
-    label = None if labels is None else torch.from_numpy(labels)
-    return Latents(engine.latents(draws), label)
+    conditions = {
+        name: CONDITIONS[name].schedule(None, config).at(numbers) for name in config.takes
+    }
+    return keys_of(seed, numbers, conditions)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc.job.keys import SampleKeys
+from aigc.families.protocol import Points
+from aigc.job.keys import SampleKeys, joined
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
-from aigc.service.renderer import Latents, Rendered, Run
+from aigc.service.renderer import Rendered, Run
 
 
 def render(
@@ -33,7 +34,7 @@ def render(
 
 def _render(
     model: LoadedModel,
-    source: SampleKeys | Latents,
+    source: SampleKeys | Points,
     runs: Sequence[Run],
     inline_lock: threading.Lock,
 ) -> Rendered:
@@ -50,29 +51,20 @@ def _render(
     return process.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
-def _join(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Latents:
+def _join(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Points:
     """The rows of all slices, concatenated."""
     if len(batch) == 1:
         return _rows(model, batch[0])
-    parts = [
-        part for part in (_rows(model, each) for each in batch) if isinstance(part, SampleKeys)
-    ]
-    labels = [part.labels for part in parts if part.labels is not None]
-    return SampleKeys(
-        np.concatenate([part.seeds for part in parts]),
-        np.concatenate([part.candidates for part in parts]),
-        np.concatenate(labels) if labels else None,
-        np.concatenate([part.truncations for part in parts]),
-    )
+    parts = (_rows(model, each) for each in batch)
+    return joined([part for part in parts if isinstance(part, SampleKeys)])
 
 
-def _rows(model: LoadedModel, part: BatchSlice) -> SampleKeys | Latents:
+def _rows(model: LoadedModel, part: BatchSlice) -> SampleKeys | Points:
     request, rows = part.request, slice(part.start, part.start + part.rows)
     source = request.job.source
     if isinstance(source, SampleKeys):
         return source if part.rows == request.job.count else source[rows]
     with request.preparing:
-        if request.latents is None:
-            request.latents = source(model)
-    label = request.latents.label
-    return Latents(request.latents.z[rows], None if label is None else label[rows])
+        if request.points is None:
+            request.points = source(model)
+    return request.points[rows]

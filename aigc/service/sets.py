@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -18,17 +19,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc import storage
+from aigc.conditions.labels import find_label
 from aigc.errors import AigcError, SpecError, StorageError, listed
 from aigc.job.briefs import Briefs
-from aigc.job.conditions import find_label
-from aigc.job.keys import ATTEMPT, Ints
+from aigc.job.keys import ATTEMPT, Ints, SampleKeys
 from aigc.job.plan import Job, keys_at
-from aigc.modalities.image import MIME, encode
 from aigc.output import commit
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.progress import Progress, progress_of
 from aigc.sets import read
 from aigc.sets.merge import merged_sets
+from aigc.sets.stored import StoredRows
 from aigc.types import Json, ShardRecord
 
 FILES = {
@@ -61,7 +62,7 @@ class SetItem:
     seed: int
     candidate: int
     label: str | None
-    truncation: float | None
+    sampling: dict[str, float | None]
     file: bytes | None
     """None if images were not requested."""
     media_type: str
@@ -192,9 +193,9 @@ def _made(progress: Progress, start: int) -> Iterator[Ints]:
 def _label(job: Job, name: str) -> int:
     """Index of a label. Raises BadRequestError if the set does not have it."""
     with contextlib.suppress(SpecError):
-        return find_label(job.labels, name)
+        return find_label(job.names, name)
     raise BadRequestError(
-        f"label: this set has no {name[:60]!r}; it has {listed(job.labels) or 'none'}",
+        f"label: this set has no {name[:60]!r}; it has {listed(job.names) or 'none'}",
         param="label",
     )
 
@@ -203,8 +204,8 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
     """The `slots` with `label`; an item's label does not depend on the attempt."""
     if label is None:
         return slots
-    labels = keys_at(job, briefs, slots, np.zeros_like(slots)).labels
-    return slots[:0] if labels is None else slots[labels == label]
+    codes = job.codes(keys_at(job, briefs, slots, np.zeros_like(slots)))
+    return slots[:0] if codes is None else slots[codes == label]
 
 
 def _read(
@@ -216,7 +217,7 @@ def _read(
         wanted.setdefault(job.shard_of(index), set()).add(index)
     for shard, inside in sorted(wanted.items()):
         record = _inside(commit.read_record(out, shard))
-        for rows in read.rows(out, record, inside, with_pictures=pictures):
+        for rows in read.rows(out, job, record, inside, with_files=pictures):
             yield from _items(job, briefs, rows, pictures)
 
 
@@ -231,29 +232,36 @@ def _page(items: Iterator[SetItem]) -> list[SetItem]:
     return found
 
 
-def _items(
-    job: Job, briefs: Briefs | None, rows: read.StoredRows, pictures: bool
-) -> Iterator[SetItem]:
-    draws = keys_at(job, briefs, rows.indices, rows.candidates // ATTEMPT)
+def _items(job: Job, briefs: Briefs | None, rows: StoredRows, pictures: bool) -> Iterator[SetItem]:
+    keys = keys_at(job, briefs, rows.indices, rows.candidates // ATTEMPT)
     for at, index in enumerate(rows.indices.tolist()):
-        codec, cut = rows.codec(at, job), float(draws.truncations[at])
+        file, media_type = _shown(rows, at, job) if pictures else (None, _media_type(rows, at, job))
         yield SetItem(
             index,
             rows.ids[at],
             int(rows.seeds[at]),
             int(rows.candidates[at]),
-            None if rows.labels is None else job.labels[int(rows.labels[at])],
-            cut if np.isfinite(cut) else None,
-            _shown(rows.picture(at, job), job) if pictures else None,
-            MIME["png" if codec == "raw" else codec],
+            None if rows.labels is None else job.names[int(rows.labels[at])],
+            _knobs(job, keys, at),
+            file,
+            media_type,
         )
 
 
-def _shown(picture: read.StoredItem, job: Job) -> bytes:
-    """The file of an item; raw pixels are encoded as PNG."""
-    if picture.codec != "raw":
-        return picture.file
-    return encode(picture.pixels(job.channels)[None], "png")[0]
+def _knobs(job: Job, keys: SampleKeys, at: int) -> dict[str, float | None]:
+    set_here = {name: float(values[at]) for name, values in keys.sampling.items()}
+    return dict.fromkeys(job.sampling) | {
+        name: None if math.isnan(value) else value for name, value in set_here.items()
+    }
+
+
+def _shown(rows: StoredRows, at: int, job: Job) -> tuple[bytes, str]:
+    return rows.item(at, job).shown()
+
+
+def _media_type(rows: StoredRows, at: int, job: Job) -> str:
+    """What `_shown` gives, without the file."""
+    return job.delivery.shown_as(rows.format(at, job).codec)
 
 
 def _inside(record: ShardRecord) -> ShardRecord:

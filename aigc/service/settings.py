@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from aigc.generation.engine import Device
+from aigc.families.protocol import Device
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
 
 
 def _run(job: Job) -> Run:
-    return np.asarray(job.pattern, np.int64), 0, job.count
+    return job.pattern, 0, job.count
 
 
 def _runs(briefs: Briefs) -> dict[tuple[str, int], Run]:

@@ -138,6 +138,7 @@ def _manifest(out: str, sources: Sequence[str], jobs: Sequence[Job]) -> Json:
                 "folder": uri.removeprefix(f"{out}/"),
                 "source": source,
                 "model": job.model,
+                **({"origin": job.origin.model_dump()} if job.origin else {}),
                 "items": found["items"],
                 "size_bytes": found["size_bytes"],
                 "content_digest": found["content_digest"],
@@ -149,7 +150,7 @@ def _manifest(out: str, sources: Sequence[str], jobs: Sequence[Job]) -> Json:
         "items": sum(part["items"] for part in parts),
         "size_bytes": sum(part["size_bytes"] for part in parts),
         "labels": dict(sorted(labels.items())),
-        "same_labels": len({job.labels for job in jobs}) == 1,
+        "same_labels": len({job.names for job in jobs}) == 1,
         "content_digest": add_digests([part["content_digest"] for part in parts]),
         "sets": parts,
     }

@@ -86,7 +86,7 @@ class _Answers:
         rows = self._briefs.rows(slots)
         place = _uri(storage.join(self._out, record.file))
         created = int(record.started_at + record.wall_s)
-        items = _items(self._out, record, self._inline[rows])
+        items = _items(self._out, self._job, record, self._inline[rows])
         for row, (slot, file) in zip(rows.tolist(), items, strict=True):
             if slot != self._next:
                 raise self._missing()
@@ -126,13 +126,15 @@ class _Answers:
         return f"{head}[".encode(), f"]{tail}".encode()
 
 
-def _items(out: str, record: ShardRecord, inline: npt.NDArray[np.bool_]) -> Iterator[Item]:
+def _items(
+    out: str, job: Job, record: ShardRecord, inline: npt.NDArray[np.bool_]
+) -> Iterator[Item]:
     """(slot, file) of a shard in order; only the files that are wanted `inline` (N,) are read."""
     slots = range(record.start, record.stop)
     wanted = {slot for slot, needed in zip(slots, inline.tolist(), strict=True) if needed}
     stored: Iterable[Item] = ()
     if wanted:
-        parts = read.rows(out, record, None if len(wanted) == len(slots) else wanted)
+        parts = read.rows(out, job, record, None if len(wanted) == len(slots) else wanted)
         stored = (
             item for part in parts for item in zip(part.indices.tolist(), part.files, strict=True)
         )

@@ -6,97 +6,58 @@ import io
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from typing import IO, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aigc import storage
+from aigc import arrow, storage
 from aigc.errors import JobError, SpecError
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job
-from aigc.modalities.image import decode, decode_raw, fit
-from aigc.output import arrow, files, pictures, webdataset
+from aigc.modalities.image import fit
+from aigc.output import files, webdataset
+from aigc.output import items as output
 from aigc.output.writers import SUFFIX
-from aigc.specs import Codec
-from aigc.types import Json, Labels, ShardRecord, UInt8Images
+from aigc.sets.stored import StoredItem, StoredRows
+from aigc.types import Json, ShardRecord, UInt8Images
 
-_COLUMNS = ["id", "index", "candidate", "seed", "label", "codec", "height", "width"]
+_COLUMNS = ["id", "index", "candidate", "seed", "label"]
 _BUFFER_BYTES = 2**20
 _TAR_ITEMS, _TAR_BYTES = 1024, 8 * 2**20
 _LOOSE_ITEMS = 32
-"""Pictures with a file each that are held at a time."""
+"""Items with a file each that are held at a time."""
 _CELL = 256
 """Pixels a side that a picture has at most on a sheet."""
 _SHEET_LABELS, _SHEET_BYTES = 100, 64 * 2**20
-"""Rows at most, and pixels of all pictures together, whatever the number of labels."""
-
-
-@dataclass(frozen=True)
-class StoredItem:
-    """One stored item: its file, or its values if raw."""
-
-    file: bytes
-    codec: Codec
-    height: int
-    width: int
-
-    def pixels(self, channels: int) -> npt.NDArray[np.uint8]:
-        """uint8 (H, W, C). Raises ValueError when it is damaged."""
-        if self.codec == "raw":
-            return decode_raw(self.file, (self.height, self.width, channels))
-        return decode(self.file, channels)
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """Rows of one shard in order: ids, indices, candidates and seeds (N,), pictures' files, class
-    indices (N,) or None; codecs and sizes (N,) where they are told row by row, else None. `files`
-    is empty where pictures were not asked for."""
-
-    ids: list[str]
-    indices: Ints
-    candidates: Ints
-    seeds: Ints
-    files: list[bytes]
-    labels: Labels | None
-    codecs: list[Codec] | None
-    heights: Ints | None
-    widths: Ints | None
-
-    def codec(self, at: int, job: Job) -> Codec:
-        return job.codec if self.codecs is None else self.codecs[at]
-
-    def picture(self, at: int, job: Job) -> StoredItem:
-        """Row `at`; codec and size are the job's where the set tells no other."""
-        return StoredItem(
-            self.files[at],
-            self.codec(at, job),
-            job.height if self.heights is None else int(self.heights[at]),
-            job.width if self.widths is None else int(self.widths[at]),
-        )
+"""Rows at most, and values of all pictures together, whatever the number of labels."""
+_CHANNELS = 3
+"""Values of a pixel, at most."""
 
 
 def rows(
-    out: str, record: ShardRecord, wanted: Set[int] | None = None, *, with_pictures: bool = True
+    out: str,
+    job: Job,
+    record: ShardRecord,
+    wanted: Set[int] | None = None,
+    *,
+    with_files: bool = True,
 ) -> Iterator[StoredRows]:
     """One committed shard, some megabytes at a time; of `wanted` indices only, if given.
 
     Raises:
         JobError: the file cannot be read as what its name says.
-        StorageError: the file, or a picture that it names, is gone.
+        StorageError: the file, or one that it names, is gone.
     """
     uri = storage.join(out, record.file)
     is_tar = uri.endswith(SUFFIX["webdataset"])
     try:
         with storage.open_input(uri) as source:
             if is_tar:
-                yield from _tar(source, wanted, with_pictures)
+                yield from _tar(source, job, wanted, with_files)
             else:
-                yield from _parquet(source, out, wanted, with_pictures)
+                yield from _parquet(source, out, job, wanted, with_files)
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         form = "a tar file" if is_tar else "Parquet"
         raise JobError(f"{uri}: not readable as {form}: {error}") from None
@@ -107,7 +68,7 @@ def items(
 ) -> dict[int, bytes]:
     """The stored files of some item indices; errors as of `stored`."""
     found = stored(out, job, records, wanted)
-    return {index: picture.file for index, picture in found.items()}
+    return {index: item.file for index, item in found.items()}
 
 
 def stored(
@@ -133,9 +94,9 @@ def _each_stored(
     for shard, inside in sorted(by_shard.items()):
         if shard not in records:
             raise JobError(f"item {min(inside)}: not generated yet; finish the job first")
-        for part in rows(out, records[shard], inside):
+        for part in rows(out, job, records[shard], inside):
             for at, index in enumerate(part.indices.tolist()):
-                yield index, part.picture(at, job)
+                yield index, part.item(at, job)
 
 
 def draws(
@@ -153,7 +114,7 @@ def draws(
         for shard in {job.shard_of(index) for index in indices}:
             if shard not in records:
                 raise JobError(f"{job.shard(shard)}: not generated yet; finish the job first")
-            for part in rows(out, records[shard], set(indices)):
+            for part in rows(out, job, records[shard], set(indices)):
                 number = (part.candidates // ATTEMPT).tolist()
                 found.update(zip(part.indices.tolist(), number, strict=True))
     return np.array(indices, np.int64), np.array([found[index] for index in indices], np.int64)
@@ -179,22 +140,23 @@ def first_of_each_label(job: Job, each: int) -> list[tuple[str, list[int]]]:
             (f"from {start:,}", list(range(start, min(start + each, end))))
             for start, end in zip(starts, ends, strict=True)
         ]
-    if not job.pattern:
+    if not job.names:
         runs = range(0, min(10 * each, job.count), each)
         return [("", list(range(start, min(start + each, job.count)))) for start in runs]
     groups = []
-    for label in dict.fromkeys(job.pattern):
-        places = [at for at, found in enumerate(job.pattern) if found == label]
+    pattern = job.pattern.tolist()
+    for label in dict.fromkeys(pattern):
+        places = [at for at, found in enumerate(pattern) if found == label]
         rounds = range(-(-each // len(places)))
-        indices = [turn * len(job.pattern) + at for turn in rounds for at in places][:each]
-        groups.append((job.labels[label], [index for index in indices if index < job.count]))
+        indices = [turn * len(pattern) + at for turn in rounds for at in places][:each]
+        groups.append((job.names[label], [index for index in indices if index < job.count]))
     return groups
 
 
 def sample_by_label(
     out: str, job: Job, records: Mapping[int, ShardRecord], each: int
 ) -> tuple[UInt8Images, list[str]]:
-    """Pixels of `first_of_each_label`, `each` a row, and the rows' names.
+    """Pictures of `first_of_each_label`, `each` a row, and the rows' names.
 
     Pictures of other sizes are fitted into the cells; rows with fewer items end in blank ones, and
     what is not made yet is blank. When there are too many labels to show, a last, blank row says
@@ -208,18 +170,14 @@ def sample_by_label(
     names = [name for name, _ in shown]
     if len(groups) > len(shown):
         names.append(f"the first {len(shown)} of {len(groups):,} labels")
-    most = min(_CELL, max(1, math.isqrt(_SHEET_BYTES // (len(names) * each * job.channels))))
     wanted = [index for _, indices in shown for index in indices if job.shard_of(index) in records]
     if not wanted:
         raise JobError(f"{out}: nothing to show is made yet; finish the job first")
-    small = {
-        index: fit(
-            picture.pixels(job.channels), min(most, picture.height), min(most, picture.width)
-        )
-        for index, picture in _each_stored(out, job, records, wanted)
-    }
-    height, width = (max(cell.shape[axis] for cell in small.values()) for axis in (0, 1))
-    sheet = np.full((len(names) * each, height, width, job.channels), 255, dtype=np.uint8)
+    most = min(_CELL, max(1, math.isqrt(_SHEET_BYTES // (len(names) * each * _CHANNELS))))
+    small = {index: item.look(most) for index, item in _each_stored(out, job, records, wanted)}
+    sizes = [cell.shape for cell in small.values()]
+    height, width, channels = (max(size[axis] for size in sizes) for axis in range(3))
+    sheet = np.full((len(names) * each, height, width, channels), 255, dtype=np.uint8)
     for row, (_, indices) in enumerate(shown):
         for column, index in enumerate(indices):
             if index in small:
@@ -228,11 +186,11 @@ def sample_by_label(
 
 
 def _parquet(
-    source: pa.NativeFile, out: str, wanted: Set[int] | None, with_pictures: bool
+    source: pa.NativeFile, out: str, job: Job, wanted: Set[int] | None, with_files: bool
 ) -> Iterator[StoredRows]:
     parquet = pq.ParquetFile(source, pre_buffer=True)
-    names = parquet.schema_arrow.names
-    needed = (*_COLUMNS, *pictures.COLUMNS, files.FILE) if with_pictures else _COLUMNS
+    names, held = parquet.schema_arrow.names, output.names(parquet.schema_arrow)
+    needed = [*_COLUMNS, *_kept(job), *((*held, files.FILE) if with_files else ())]
     columns = [name for name in needed if name in names]
     for group in range(parquet.num_row_groups):
         if wanted is not None and not _may_hold(parquet.metadata.row_group(group), wanted):
@@ -241,11 +199,11 @@ def _parquet(
         if wanted is not None:
             table = table.filter(arrow.flags([at in wanted for at in table["index"].to_pylist()]))
         if files.FILE not in columns:
-            yield _rows(table, pictures.files(table) if with_pictures else [])
+            yield _rows(table, job, output.files(table, held) if with_files else [])
             continue
         for at in range(0, len(table), _LOOSE_ITEMS):
             part = table.slice(at, _LOOSE_ITEMS)
-            yield _rows(part, files.read_files(out, part[files.FILE].to_pylist()))
+            yield _rows(part, job, files.read_files(out, part[files.FILE].to_pylist()))
 
 
 def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
@@ -255,15 +213,15 @@ def _may_hold(group: pq.RowGroupMetaData, wanted: Set[int]) -> bool:
 
 
 def _tar(
-    source: pa.NativeFile, wanted: Set[int] | None, with_pictures: bool
+    source: pa.NativeFile, job: Job, wanted: Set[int] | None, with_files: bool
 ) -> Iterator[StoredRows]:
     file = cast(IO[bytes], io.BufferedReader(source, _BUFFER_BYTES))
     found = webdataset.read_items(file, wanted.__contains__ if wanted else lambda _: True)
     while part := list(_some(found)):
         documents: list[Json] = [document for document, _, _ in part]
-        names = [name for name in _COLUMNS if name in documents[0]]
+        names = [name for name in (*_COLUMNS, *_kept(job)) if name in documents[0]]
         table = pa.table({name: [document[name] for document in documents] for name in names})
-        yield _rows(table, [data for _, data, _ in part if with_pictures])
+        yield _rows(table, job, [data for _, data, _ in part if with_files])
 
 
 def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, bytes, Any]]:
@@ -276,18 +234,20 @@ def _some(items: Iterator[tuple[Json, bytes, Any]]) -> Iterator[tuple[Json, byte
             return
 
 
-def _rows(table: pa.Table, found: list[bytes]) -> StoredRows:
-    def numbers(name: str) -> Any:
-        return arrow.values(table[name]) if name in table.column_names else None
+def _kept(job: Job) -> list[str]:
+    """The columns that say how an item is delivered; sets made from briefs have them."""
+    return [column.name for column in job.delivery.columns if column.kept]
 
+
+def _rows(table: pa.Table, job: Job, found: list[bytes]) -> StoredRows:
     return StoredRows(
         ids=table["id"].to_pylist(),
-        indices=numbers("index"),
-        candidates=numbers("candidate"),
-        seeds=numbers("seed"),
+        indices=arrow.values(table["index"]),
+        candidates=arrow.values(table["candidate"]),
+        seeds=arrow.values(table["seed"]),
         files=found,
-        labels=None if table["label"].null_count else numbers("label"),
-        codecs=table["codec"].to_pylist() if "codec" in table.column_names else None,
-        heights=numbers("height"),
-        widths=numbers("width"),
+        labels=None if table["label"].null_count else arrow.values(table["label"]),
+        formats={
+            name: table[name].to_pylist() for name in _kept(job) if name in table.column_names
+        },
     )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from aigc import storage
 from aigc.evaluation.canvas import BLUE, FAINT, GREY, MUTED, Canvas
 from aigc.job.plan import Job
+from aigc.modalities import MODALITIES
 from aigc.types import Json, ShardRecord, Span, UInt8Images
 
 _WIDTH, _EDGE = 1000, 40
@@ -74,9 +75,10 @@ def summarise(out: str, job: Job, records: Mapping[int, ShardRecord]) -> Json:
 def draw(job: Job, figures: Json, preview: UInt8Images) -> bytes:
     """The page as a PNG."""
     page = Canvas(_WIDTH)
-    page.text(_EDGE, 44, f"{figures['items']:,} images by {job.model}", 24)
+    title = MODALITIES[job.modality].title
+    page.text(_EDGE, 44, f"{figures['items']:,} {title} by {job.model}", 24)
     page.text(_EDGE, 72, _subtitle(job, figures), 12, MUTED)
-    y = _chart(page, 104, "Throughput", "images/s over the job's time", _rates(figures))
+    y = _chart(page, 104, "Throughput", f"{title}/s over the job's time", _rates(figures))
     if figures["scores"]:
         note = "realism score, lowest to highest"
         y = _chart(page, y, "Scores", note, figures["scores"]["counts"])
@@ -86,11 +88,12 @@ def draw(job: Job, figures: Json, preview: UInt8Images) -> bytes:
 
 
 def _subtitle(job: Job, figures: Json) -> str:
-    rate = f", {figures['items_per_s']:,.0f} images/s" if figures["items_per_s"] else ""
+    title = MODALITIES[job.modality].title
+    rate = f", {figures['items_per_s']:,.0f} {title}/s" if figures["items_per_s"] else ""
     return (
         f"{figures['size_bytes'] / 1e6:,.1f} MB in {figures['shards']:,} files, "
         f"{figures['wall_s']:,.0f} s{rate} on {len(figures['hosts'])} host(s) | seed {job.seed}, "
-        f"{job.width}x{job.height} {job.codec} | digest {job.model_digest[:12]}"
+        f"{job.delivery.described(job.form)} | digest {job.model_digest[:12]}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections import Counter
@@ -10,22 +11,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from aigc import storage
 from aigc.data.entries import reason_to_ignore
 from aigc.errors import JobError
 from aigc.generation.pipeline import counted
 from aigc.job.briefs import Briefs
-from aigc.job.keys import ATTEMPT
+from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
-from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.output.records import totals
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.sets import read, shard_list
 from aigc.sets.merge import merged_sets
-from aigc.types import Json, Labels, Report, ShardRecord, silent
+from aigc.sets.stored import StoredItem, StoredRows
+from aigc.types import Json, Report, ShardRecord, silent
 
 _CHUNK_BYTES = 2**20
 _THREADS = 4
@@ -34,7 +34,7 @@ _THREADS = 4
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     """Read every file and compare it with the plan, its record and the manifest.
 
-    `decode_items` images, spread evenly over the set, are decoded as well.
+    `decode_items` items, spread evenly over the set, are decoded as well.
 
     Raises:
         JobError: the first thing that is not as it should be.
@@ -143,14 +143,14 @@ def _verify_shard(
     if _sha256(where) != record.sha256:
         raise JobError(f"{where}: SHA-256 differs from its record; the file was changed or damaged")
     content, expected, labels = 0, record.start, Counter[str]()
-    for part in read.rows(out, record):
+    for part in read.rows(out, job, record):
         stop = expected + len(part.files)
         if not np.array_equal(part.indices, np.arange(expected, stop)):
             raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
-        _require_planned(where, job, briefs, part)
-        content += content_digest(part.indices, part.files, part.labels)
+        codes = _require_planned(where, job, briefs, part)
+        content += content_digest(part.indices, part.files, codes)
         _decode_some(where, job, part, decode_step)
-        labels.update(counted(job, part.labels))
+        labels.update(counted(job, codes))
         expected = stop
     if expected != record.stop:
         raise JobError(f"{where}: ends at item {expected - 1}, planned {record.stop - 1}")
@@ -160,19 +160,22 @@ def _verify_shard(
         raise JobError(f"{where}: its record counts other labels than it holds")
 
 
-def _require_planned(where: str, job: Job, briefs: Briefs | None, part: read.StoredRows) -> None:
-    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it."""
+def _require_planned(where: str, job: Job, briefs: Briefs | None, part: StoredRows) -> Ints | None:
+    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it.
+    Returns the codes of what the items were asked to be."""
     draw = part.candidates // ATTEMPT
     asked = keys_at(job, briefs, part.indices, draw)
     span = f"items {part.indices[0]} to {part.indices[-1]}"
-    if not np.array_equal(asked.candidates, part.candidates) or not (draw < _draws(job)).all():
+    if not np.array_equal(asked.counters, part.candidates) or not (draw < _draws(job)).all():
         raise JobError(f"{where}: candidates of {span} are not their own")
     if not np.array_equal(asked.seeds.astype(np.int64), part.seeds):
         raise JobError(f"{where}: seeds of {span} are not as planned")
-    if not _same_labels(asked.labels, part.labels):
+    codes = job.codes(asked)
+    if part.labels is not None and (codes is None or not np.array_equal(part.labels, codes)):
         raise JobError(f"{where}: labels of {span} are not as planned")
     if part.ids != job.item_ids(asked, part.indices, briefs):
         raise JobError(f"{where}: ids of {span} are not the job's")
+    return codes
 
 
 def _draws(job: Job) -> int:
@@ -180,25 +183,19 @@ def _draws(job: Job) -> int:
     return job.gates.max_draws if job.gates.any else 1
 
 
-def _same_labels(asked: Labels | None, stored: Labels | None) -> bool:
-    if asked is None or stored is None:
-        return asked is stored
-    return np.array_equal(asked, stored)
-
-
-def _decode_some(where: str, job: Job, part: read.StoredRows, step: int) -> None:
+def _decode_some(where: str, job: Job, part: StoredRows, step: int) -> None:
     if not step:
         return
     for position, index in enumerate(part.indices.tolist()):
         if index % step:
             continue
         try:
-            picture = part.picture(position, job)
-            pixels = picture.pixels(job.channels)
+            item = part.item(position, job)
+            shape = item.values().shape
         except ValueError as error:
             raise JobError(f"{where}: item {index}: {error}") from None
-        if pixels.shape != (picture.height, picture.width, job.channels):
-            raise JobError(f"{where}: item {index} is {pixels.shape}, not the size it was asked in")
+        if shape != item.shape:
+            raise JobError(f"{where}: item {index} is {shape}, not the size it was asked in")
 
 
 def _stray_files(out: str, records: Iterable[ShardRecord]) -> list[str]:
@@ -216,21 +213,16 @@ def _sha256(uri: str) -> str:
     return digest.hexdigest()
 
 
-def difference(made: bytes, stored: bytes, job: Job) -> str:
-    """How far two files of one item are apart, in grey levels of 0..255."""
-    a, b = _levels(made, job.channels), _levels(stored, job.channels)
+def difference(made: bytes, stored: StoredItem) -> str:
+    """How far two files of one item are apart, for people."""
+    job = stored.job
+    try:
+        a, b = dataclasses.replace(stored, file=made).values(), stored.values()
+    except ValueError as error:
+        return f"one of the two cannot be compared: {error}"
     if a.shape != b.shape:
         return f"made again it is {a.shape}, stored {b.shape}"
-    gap = np.abs(a - b)
     return (
-        f"made again it differs in {np.mean(gap > 0):.1%} of its values, by at most {gap.max()}; "
-        f"the set was made on {job.device} in {job.precision}"
+        f"made again it differs {job.delivery.gap(a, b)}; the set was made on {job.device} in "
+        f"{job.precision}"
     )
-
-
-def _levels(file: bytes, channels: int) -> npt.NDArray[np.int64]:
-    """(H, W, C) of an image file, (H * W * C,) of raw values."""
-    try:
-        return decode(file, channels).astype(np.int64)
-    except ValueError:
-        return np.frombuffer(file, np.uint8).astype(np.int64)

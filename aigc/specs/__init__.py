@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from aigc.specs.base import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
+from aigc.modalities.prepare_spec import PrepareSpec
 from aigc.specs.evaluate import EvaluateSpec
 from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
-from aigc.specs.generate import (
-    AppendSpec,
-    BriefColumns,
-    Budget,
+from aigc.specs.gates import (
     DegenerateGate,
     DuplicateGate,
     Gates,
-    GenerateSpec,
     MemorisationGate,
     RealismGate,
 )
-from aigc.specs.prepare import PrepareSpec
+from aigc.specs.generate import AppendSpec, BriefColumns, Budget, GenerateSpec
 from aigc.specs.serve import Scaling, ServeSpec
-from aigc.specs.train import (
-    AdversarialTerms,
-    Adversary,
-    GanModel,
-    Models,
-    TrainSpec,
-    VaeModel,
-    named_family,
-)
+from aigc.specs.train import TrainSpec
 from aigc.specs.watch import Remedy, TrainingWatch
+from aigc.strict import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
 
 SPECS: dict[str, type[Spec]] = {
     "prepare": PrepareSpec,
@@ -39,8 +28,6 @@ SPECS: dict[str, type[Spec]] = {
 
 __all__ = [
     "SPECS",
-    "AdversarialTerms",
-    "Adversary",
     "AppendSpec",
     "BriefColumns",
     "Budget",
@@ -50,12 +37,10 @@ __all__ = [
     "EvaluateSpec",
     "Fit",
     "Fraction",
-    "GanModel",
     "Gates",
     "GenerateSpec",
     "MemorisationGate",
     "ModelName",
-    "Models",
     "Placement",
     "PrepareSpec",
     "RealismGate",
@@ -66,11 +51,9 @@ __all__ = [
     "Spec",
     "TrainSpec",
     "TrainingWatch",
-    "VaeModel",
     "build",
     "dump",
     "load",
-    "named_family",
     "parse_setting",
     "read",
     "set_dotted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from aigc.specs.base import Location, Placement, Seed, Spec
+from aigc.strict import Location, Placement, Seed, Spec
 
 
 class EvaluateSpec(Spec):

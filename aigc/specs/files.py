@@ -13,7 +13,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from aigc.errors import SpecError
-from aigc.specs.base import Spec
+from aigc.families import FAMILIES
+from aigc.families.protocol import ModelSpec
+from aigc.strict import Spec
 
 S = TypeVar("S", bound=Spec)
 
@@ -153,10 +155,10 @@ def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
 
 def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     # Of the errors of a union, the deepest concerns the alternative that was meant. The path also
-    # contains names of alternatives ("gan", "tuple[...]"), which no user wrote.
+    # contains names of alternatives (a family, "tuple[...]"), which no user wrote.
     first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
     parts = [str(part) for part in first["loc"]]
-    path = [part for part in parts if part not in ("gan", "vae") and "[" not in part]
+    path = [part for part in parts if part not in FAMILIES and "[" not in part]
     field = ".".join(path) or "spec"
     prefix = f"{where}: " if where else ""
     match first["type"]:
@@ -231,7 +233,7 @@ def _other_family(spec: type[BaseModel], parts: list[str]) -> str:
     *path, chosen, name = ["", *parts]
     others = [model for model in _models(spec, path[1:]) if name in model.model_fields]
     families = [family for model in others for family in _families(model)]
-    if chosen not in ("gan", "vae") or not families:
+    if chosen not in FAMILIES or not families:
         return ""
     return (
         f"a field of family {families[0]}, while the other fields define a model of family {chosen}"
@@ -244,7 +246,9 @@ def _families(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _inside(annotation: Any) -> list[type[BaseModel]]:
-    """The models named in an annotation such as `GanModel | None`."""
+    """The models named in an annotation such as `Gates | None`."""
+    if annotation is ModelSpec:
+        return [family.spec for family in FAMILIES.values()]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _inside(part)]

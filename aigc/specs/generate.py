@@ -2,122 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from aigc.specs.base import Codec, Fraction, Items, Location, Placement, Seed, Spec
+from aigc.families import FAMILIES
+from aigc.specs.gates import Gates
+from aigc.strict import Items, Location, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
-
-
-class DegenerateGate(Spec):
-    """Refuses images without content: a single flat tone, overexposed, or not finite."""
-
-    min_std: float = Field(2.0, ge=0)
-    """Smallest allowed standard deviation of the grey levels (0..255). An image below it is refused
-    as `blank`."""
-    max_saturated: Fraction = 0.98
-    """Largest allowed share of pixel values that are 0 or 255. An image above it is refused as
-    `saturated`."""
-
-
-class RealismGate(Spec):
-    """Refuses the items with the lowest realism score."""
-
-    score: Literal["discriminator", "density"] = "discriminator"
-    """`discriminator`: output of the discriminator that is published with the model. `density`: how
-    densely training images lie around the image in feature space (Kynkaanniemi et al. 2019, eq. 3).
-    Higher is better for both."""
-    data: Location | None = None
-    """Data set the model was trained on, made by `aigc data prepare`. Required for `density`."""
-    percentile: float | None = Field(None, gt=0, lt=100)
-    """Refuse the lowest-scoring share, in per cent, between 0 and 100. The score it corresponds to
-    is measured on a probe before the job. Set this or `threshold`."""
-    threshold: float | None = None
-    """Refuse items that score below this value. Set this or `percentile`."""
-
-    @model_validator(mode="after")
-    def _one_limit(self) -> Self:
-        if (self.percentile is None) == (self.threshold is None):
-            raise ValueError("set percentile or threshold, one of the two")
-        if self.score == "density" and self.data is None:
-            raise ValueError("score density needs data: the training set to compare with")
-        return self
-
-
-class DuplicateGate(Spec):
-    """Of two alike items of the whole job, delivers only the one with the lower candidate
-    number."""
-
-    near: bool = True
-    """Also refuse near duplicates. False refuses only items with identical pixels."""
-    distance: int = Field(2, ge=0, le=8)
-    """Number of bits, 0..8, by which the 64-bit perceptual hashes of two near duplicates may
-    differ."""
-    rmse: float = Field(4.0, ge=0, le=255)
-    """Largest root mean squared difference of the 8x8 grey thumbnails (0..255) at which a match of
-    the hashes counts as a duplicate."""
-
-
-class MemorisationGate(Spec):
-    """Refuses images that are too close to a training image."""
-
-    data: Location
-    """Data set the model was trained on, made by `aigc data prepare`."""
-    rmse: float = Field(4.0, gt=0, le=255)
-    """An image is refused if the root mean squared difference of grey levels (0..255) to its
-    nearest training image is at most this value. Both are first averaged down to 16x16."""
-
-
-class Gates(Spec):
-    """Checks on generated items. Refused items are replaced until `count` items are accepted."""
-
-    degenerate: DegenerateGate | None = None
-    """Refuse items without content. `true` takes the defaults, `false` or null turns the gate
-    off."""
-    realism: RealismGate | None = None
-    """Refuse items with a low realism score. Default: off."""
-    memorisation: MemorisationGate | None = None
-    """Refuse items that are too close to a training item. Default: off."""
-    duplicates: DuplicateGate | None = None
-    """Refuse duplicates within the job. `true` takes the defaults, `false` or null turns the gate
-    off."""
-    max_draws: int = Field(20, ge=1, le=1000)
-    """Candidates that may be generated for one item, 1..1000. If all are refused, the job stops and
-    reports which gates refused them."""
-    min_accepted: Fraction = 0.05
-    """Smallest share of accepted candidates. The job stops if the share is lower after the first
-    thousand or more candidates."""
-
-    @field_validator("degenerate", "duplicates", mode="before")
-    @classmethod
-    def _switched(cls, value: object) -> object:
-        """`true` becomes the gate with its defaults, `false` becomes None."""
-        return ({} if value else None) if isinstance(value, bool) else value
-
-    @property
-    def any(self) -> bool:
-        return self.local or self.duplicates is not None
-
-    @property
-    def local(self) -> bool:
-        """Whether any gate is on that checks an item without the rest of the job."""
-        return any((self.degenerate, self.realism, self.memorisation))
-
-    @property
-    def data(self) -> dict[str, str]:
-        """URIs of the data sets that gates compare with, by gate."""
-        named = {"realism": self.realism, "memorisation": self.memorisation}
-        return {name: gate.data for name, gate in named.items() if gate and gate.data}
-
-    def with_data(self, places: Mapping[str, str]) -> Gates:
-        """A copy whose data sets are at `places` (gate to URI)."""
-        gates = {name: getattr(self, name) for name in places}
-        moved = {n: gate.model_copy(update={"data": places[n]}) for n, gate in gates.items()}
-        return self.model_copy(update=moved)
 
 
 class Budget(Spec):
@@ -175,9 +69,24 @@ class BriefColumns(Spec):
     """Column of the codec's quality."""
     truncation: str = "truncation"
     """Column of the truncation."""
+    rate: str = "rate"
+    """Column of the sample rate of sounds."""
+
+
+def knobs() -> set[str]:
+    """The names of the sampling settings of all families."""
+    return {name for family in FAMILIES.values() for name in family.sampling.model_fields}
+
+
+def _with_knobs(schema: dict[str, Any]) -> None:
+    """Adds the sampling settings to the JSON Schema, since they may be top-level fields."""
+    for family in FAMILIES.values():
+        schema["properties"] |= family.sampling.model_json_schema().get("properties", {})
 
 
 class GenerateSpec(Spec):
+    model_config = ConfigDict(json_schema_extra=_with_knobs)
+
     model: str
     """NAME, NAME@VERSION, NAME@ALIAS or the URI of a model folder."""
     out: Location
@@ -204,22 +113,28 @@ class GenerateSpec(Spec):
     labels: tuple[str, ...] | dict[str, Share] | None = None
     """Labels to generate in equal shares, or a mapping of label to share. Default: all labels of
     the model."""
-    truncation: float | None = Field(None, gt=0)
-    """Draw latents from the normal distribution truncated at ± this value (Brock et al. 2019):
-    smaller means less variety and fewer outliers. Default: no truncation."""
-    codec: Codec = "png"
-    """Encoding of each image; `raw` stores uncompressed pixels."""
+    conditions: dict[str, Any] = Field(default_factory=dict)
+    """Values of the model's other conditions, by name of the condition."""
+    sampling: dict[str, float] = Field(default_factory=dict)
+    """Sampling settings of the model's family, such as `truncation`. They may also be given as
+    top-level fields."""
+    codec: str | None = None
+    """Encoding of each item. Images: png, jpeg, webp or raw (uncompressed pixels). Sounds: wav,
+    flac or ogg. Default: the first of these."""
     quality: int = Field(90, ge=1, le=100)
-    """Quality for jpeg and webp, 1..100; webp at 100 is lossless."""
+    """Quality for jpeg, webp and ogg, 1..100; webp at 100 is lossless."""
     width: Side | None = None
     """Width in pixels of the delivered images, 1..8192; other sizes than the model's are resampled.
     Default: the model's width."""
     height: Side | None = None
     """Height in pixels of the delivered images, 1..8192. Default: the model's height."""
     colour: Literal["grey", "rgb"] | None = None
-    """Convert to `grey` or `rgb`. Default: as the model generates."""
+    """Images only: convert to `grey` or `rgb`. Default: as the model generates."""
     resampling: Literal["lanczos", "bicubic", "nearest"] = "lanczos"
-    """Filter used where `width` and `height` differ from the model's."""
+    """Images only: filter used where `width` and `height` differ from the model's."""
+    rate: int | None = Field(None, ge=1)
+    """Sounds only: samples per second of the delivered sounds; other rates than the model's are
+    resampled. Default: the model's rate."""
     writer: Literal["parquet", "webdataset", "files"] = "parquet"
     """Layout of the output: Parquet files, WebDataset tar files, or one file per item."""
     include: tuple[Literal["latents", "scores"], ...] = ()
@@ -240,6 +155,29 @@ class GenerateSpec(Spec):
     """Also write the AI-generated label (IPTC digital source type) into each image file."""
     placement: Placement = Placement()
     """Where the job is executed."""
+
+    @property
+    def delivered(self) -> dict[str, Any]:
+        """What is asked for of the form of delivered items; a modality knows which it has."""
+        names = ("codec", "quality", "width", "height", "colour", "resampling", "rate")
+        fields = type(self).model_fields
+        said = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in said.items() if value != fields[name].default}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knobs_by_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        named = {name: values[name] for name in knobs() & values.keys()}
+        rest = {name: value for name, value in values.items() if name not in named}
+        named = {name: value for name, value in named.items() if value is not None}
+        return rest | {"sampling": {**rest.get("sampling", {}), **named}} if named else rest
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What items are asked to be, by condition."""
+        return ({} if self.labels is None else {"label": self.labels}) | self.conditions
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from aigc.specs.base import Exact, Seed
+from aigc.strict import Exact, Seed
 
 Index = Annotated[int, Field(ge=0, lt=2**53)]
 Truncation = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]

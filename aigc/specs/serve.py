@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aigc.specs.base import Spec
+from aigc.strict import Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
 

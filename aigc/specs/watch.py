@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc.specs.base import Spec
+from aigc.strict import Spec
 
 Remedy = Literal["restore", "lower_lr", "raise_penalty", "raise_augment", "stop"]
 """`restore`: go back to the weights, averages and optimisers of the best check. `lower_lr`: halve

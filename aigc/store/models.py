@@ -2,19 +2,18 @@
 
     <store>/models/<name>/v3/claim.json          reserves the number; a number is never used twice
                              config.json         all that is needed to run the weights
-                             model.safetensors   the weights
+                             model.safetensors   the weights (model.onnx: an imported graph)
                              samples.png  README.md  metrics.json
                              version.json        written last: until it exists nobody sees v3
     <store>/models/<name>/_aliases/production/000007.json    the alias's seventh move
 
 Whatever must be decided among racing writers is one `storage.create`, so the same code holds on a
 disk and on any S3 with If-None-Match. The digest of a model is the sha256 of its config.json
-followed by its model.safetensors: `cat config.json model.safetensors | sha256sum`.
+followed by its weights: `cat config.json model.safetensors | sha256sum`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import re
@@ -23,13 +22,12 @@ import uuid
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from aigc import storage
 from aigc.errors import StoreError, listed
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.store import weights
 from aigc.store.aliases import (
     AliasMove,
     alias_history,
@@ -47,7 +45,6 @@ from aigc.store.version import (
     MARKER,
     METRICS,
     SAMPLES,
-    WEIGHTS,
     Health,
     ModelVersion,
     checksums,
@@ -100,18 +97,14 @@ class ModelStore:
             StoreError: `name` is no model name.
             StorageError: the store cannot be written; what was written is removed again.
         """
-        if not _NAME.fullmatch(name):
-            raise StoreError(
-                f"model name {name!r}: use 1 to 63 of a-z, 0-9, '.', '_' and '-', "
-                "the first a letter or digit"
-            )
-        settings, weights = pretty(config.model_dump(mode="json")), _serialise(tensors)
-        digest = hashlib.sha256(settings + weights).hexdigest()
+        self.require_name(name)
+        settings, held = pretty(config.model_dump(mode="json")), weights.to_files(tensors)
+        digest = weights.digest(settings, held)
         version = self._claim(name)
         text = model_card(
             name, version, digest, config, metrics, about=card, has_samples=samples_png is not None
         )
-        files = {CONFIG: settings, WEIGHTS: weights, CARD: text.encode()}
+        files = {CONFIG: settings, **held, CARD: text.encode()}
         if samples_png is not None:
             files[SAMPLES] = samples_png
         uri = storage.join(self._models, name, version)
@@ -121,6 +114,14 @@ class ModelStore:
         extras = {} if metrics is None else {METRICS: pretty(metrics)}
         _write_all(uri, files | extras, marker_bytes(published))
         return published
+
+    def require_name(self, name: str) -> None:
+        """Raises StoreError when `name` is no model name."""
+        if not _NAME.fullmatch(name):
+            raise StoreError(
+                f"model name {name!r}: use 1 to 63 of a-z, 0-9, '.', '_' and '-', "
+                "the first a letter or digit"
+            )
 
     def resolve(self, ref: str) -> ModelVersion:
         """The version `ref` stands for: NAME, NAME@VERSION, NAME@ALIAS or a model folder's URI.
@@ -152,13 +153,10 @@ class ModelStore:
         Raises:
             StoreError: a file is missing, truncated or changed since it was published.
         """
-        settings, weights = version.read(CONFIG), version.read(WEIGHTS)
-        if hashlib.sha256(settings + weights).hexdigest() != version.digest:
+        settings, held = version.read(CONFIG), weights.read(version.files, version.read)
+        if weights.digest(settings, held) != version.digest:
             raise StoreError(f"{version.uri}: damaged, the weights do not match the digest")
-        try:
-            return safetensors.torch.load(weights)
-        except (SafetensorError, ValueError) as error:
-            raise StoreError(f"{version.uri}/{WEIGHTS}: not safetensors: {error}") from None
+        return weights.from_files(held, version.uri)
 
     def names(self, but: Collection[str] = ()) -> list[str]:
         """Every model with at least one published version, sorted; those in `but` left out."""
@@ -256,12 +254,6 @@ class ModelStore:
 
     def _alias(self, name: str, alias: str) -> str:
         return storage.join(self.aliases_uri(name), alias)
-
-
-def _serialise(tensors: dict[str, Tensor]) -> bytes:
-    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    data: bytes = safetensors.torch.save(plain)
-    return data
 
 
 def _write_all(uri: str, files: dict[str, bytes], marker: bytes) -> None:

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from aigc import storage
 from aigc.errors import StorageError, StoreError
-from aigc.models.config import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.types import Json
 
-CONFIG, WEIGHTS, SAMPLES = "config.json", "model.safetensors", "samples.png"
+CONFIG, SAMPLES = "config.json", "samples.png"
 METRICS, CARD, MARKER, CLAIM = "metrics.json", "README.md", "version.json", "claim.json"
 
 Health = Literal["ok", "collapsed", "unknown"]
@@ -29,7 +29,7 @@ class ModelVersion:
     version: str
     uri: str
     digest: str
-    """sha256 of config.json followed by model.safetensors, in hexadecimal."""
+    """sha256 of config.json followed by the weights, in hexadecimal: see `store.weights`."""
     config: ModelConfig
     created_at: float
     """Seconds since the epoch."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from aigc import storage
 from aigc.errors import JobError, StorageError
-from aigc.models import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training import checkpoint
 from aigc.training.ema import Ema, named_tensors

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn, optim
 
+from aigc.families.adversarial import AdversarialTerms
 from aigc.objectives.adversarial import ADVERSARIAL
-from aigc.objectives.augment import AUGMENTATIONS, augment
+from aigc.objectives.augment import augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
-from aigc.specs import AdversarialTerms, TrainSpec
+from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.device import autocast, is_mixed
 from aigc.training.learner import Batch, Figures
@@ -30,7 +31,10 @@ class Critic:
         optimizer: optim.Optimizer,
         device: torch.device,
         group: Group,
+        augmentations: tuple[str, ...],
     ) -> None:
+        """`augmentations` are those that a remedy may turn on where `terms` name none."""
+        self._augmentations = augmentations
         self._spec, self._terms, self._device, self._group = spec, terms, device, group
         self.discriminator = discriminator
         self.optimizer = optimizer
@@ -97,8 +101,9 @@ class Critic:
         probability = min(1.0, probability + self._adjustments.augment)
         if not probability:
             return pictures
+        policies = self._terms.augment or self._augmentations
         uniform = draws.uniforms(purpose, len(pictures))
-        return augment(pictures, self._terms.augment or AUGMENTATIONS, uniform, probability)
+        return augment(pictures, policies, uniform, probability)
 
     def _judge(
         self, real: Tensor, fake: Tensor, label: Tensor, draws: StepRandom, factor: float

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
-from aigc.modalities.image import to_network
+from aigc.training.view import view_of
 
 _AT_ONCE = 256
 _HELD_OUT = 0.1
@@ -61,19 +61,20 @@ def encode(
     seed: int,
     memory_bytes: int = sys.maxsize,
 ) -> Encodings:
-    """Encodings of at most `limit` training pictures, drawn by `seed`, by `encoder` in eval mode.
+    """Encodings of at most `limit` training items, drawn by `seed`, by `encoder` in eval mode.
 
-    `classes` is the number of labels the model is conditioned on, 0 for none. Pictures of more than
+    `classes` is the number of labels the model is conditioned on, 0 for none. Items of more than
     `memory_bytes` lie in a file meanwhile.
     """
     device = next(encoder.parameters()).device
-    pixels, labels = dataset.read("train", limit, seed, memory_bytes)
+    view = view_of(dataset)
+    items, labels = dataset.read("train", limit, seed, memory_bytes)
     means, deviations = [], []
-    for start in range(0, len(pixels), _AT_ONCE):
+    for start in range(0, len(items), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         known = torch.from_numpy(labels[rows]).to(device) if classes else None
-        mean, log_variance = encoder(to_network(pixels[rows]).to(device), known)
+        mean, log_variance = encoder(view(items[rows]).to(device), known)
         means.append(mean.float().cpu())
         deviations.append((0.5 * log_variance.float()).exp().cpu())
-    label = torch.from_numpy(labels) if classes else torch.zeros(len(pixels), dtype=torch.int64)
+    label = torch.from_numpy(labels) if classes else torch.zeros(len(items), dtype=torch.int64)
     return Encodings(torch.cat(means), torch.cat(deviations), label, max(1, classes))

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
-from aigc.models import ModelConfig, build_discriminator, build_sampler
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
+from aigc.families.networks import build_discriminator, build_sampler
+from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
@@ -42,7 +44,8 @@ class GanLearner:
             name: adam(module.parameters(), spec) for name, module in self.modules.items()
         }
         judge = self.discriminator, self.optimizers["discriminator"]
-        self._critic = Critic(spec, spec.model, *judge, device, group)
+        usable = config.learning.augmentations
+        self._critic = Critic(spec, spec.model, *judge, device, group, usable)
 
     def adjust(self, adjustments: Adjustments) -> None:
         self._critic.adjust(adjustments)

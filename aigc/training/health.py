@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.adversarial import AdversarialTerms
+from aigc.specs import TrainSpec
 from aigc.types import Json
 
 Kind = Literal["diverged", "collapse", "overfitting"]
@@ -51,7 +52,7 @@ class Health:
     """
 
     def __init__(self, spec: TrainSpec, state: Json | None = None) -> None:
-        self._model = spec.model
+        self._model: object = spec.model
         known = state or {}
         self._saturated: int = known.get("saturated", 0)
         self._collapsed: int = known.get("collapsed", 0)
@@ -74,9 +75,10 @@ class Health:
         for name, value in sorted(figures.items()):
             if not math.isfinite(value):
                 return HealthVerdict("diverged", f"{name} is {value}")
-        if not isinstance(self._model, GanModel) or step < _WARM_UP_STEPS:
+        model = self._model
+        if not isinstance(model, AdversarialTerms) or step < _WARM_UP_STEPS:
             return None
-        lost = self._model.loss != "wasserstein" and figures["d_loss"] < _SATURATED_LOSS
+        lost = model.loss != "wasserstein" and figures["d_loss"] < _SATURATED_LOSS
         self._saturated = self._saturated + 1 if lost else 0
         self._peak_spread = max(self._peak_spread, figures["spread"])
         grown = self._peak_spread >= _ALIVE_SPREAD or step >= _LATE_STEPS

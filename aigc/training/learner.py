@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 from torch import Tensor, nn, optim
 
 from aigc.data.dataset import Dataset
+from aigc.errors import SpecError, listed
+from aigc.families import FAMILIES
 from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.step_random import StepRandom
@@ -40,9 +43,9 @@ class Learner(Protocol):
     modules: dict[str, nn.Module]
     optimizers: dict[str, optim.Optimizer]
     published: dict[str, nn.Module]
-    """The modules whose averages are the result: `sampler`, for a VAE also `encoder`."""
+    """The modules whose averages are the result: `sampler`, and an `encoder` if there is one."""
     published_raw: dict[str, nn.Module]
-    """Those that are part of the result as they are at the end: a GAN's `discriminator`, which has
+    """Those that are part of the result as they are at the end: a `discriminator`, which has
     judged the latest weights, not their averages."""
 
     def adjust(self, adjustments: Adjustments) -> None:
@@ -63,6 +66,24 @@ class Learner(Protocol):
         after training; the same again for the same averages. Training is not touched. A `preview`
         takes seconds at most."""
         ...
+
+
+def learner_of(spec: TrainSpec) -> Callable[..., Learner]:
+    """What makes the learner of the model's family, of (spec, config, device, group).
+
+    Raises:
+        SpecError: models of this family are not trained here.
+    """
+    family = FAMILIES[spec.model.family]
+    if family.learner is None:
+        trained = [name for name, other in FAMILIES.items() if other.learner is not None]
+        raise SpecError(
+            f"model.family = {spec.model.family}: its models are not trained by aigc; "
+            f"set one of {listed(trained)}"
+        )
+    module, _, name = family.learner.partition(":")
+    made: Callable[..., Learner] = getattr(importlib.import_module(module), name)
+    return made
 
 
 def adam(

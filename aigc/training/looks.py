@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
 from aigc.evaluation.collapse import similarity
-from aigc.evaluation.features import Extractor, Features, efficientnet_lite0
+from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.kid import squared_mmd
 from aigc.evaluation.prdc import Prdc, prdc
 from aigc.evaluation.reference import MIN_IMAGES, real_features
 from aigc.evaluation.stages import StageProgress
-from aigc.modalities.image import to_network, to_pixels
-from aigc.models import ModelConfig
+from aigc.families.config import ModelConfig
+from aigc.modalities.learning import Extractor, Features
 from aigc.specs import TrainSpec
 from aigc.training.health import spread
 from aigc.training.margin import Margin
 from aigc.training.step_random import StepRandom
-from aigc.types import Json, Labels, UInt8Images, silent
+from aigc.training.view import view_of
+from aigc.types import Json, Labels, silent
 
 _BATCH = 64
 _NEIGHBOURS = 5
@@ -39,7 +40,7 @@ class LookMetrics:
     """Of samples against held-out pictures. NaN where a figure could not be taken."""
 
     kid: float = NAN
-    """Kernel inception distance on lite0 features at 64×64; 0 for the same distribution."""
+    """Kernel distance on the features of `aigc evaluate`; 0 for the same distribution."""
     coverage: float = NAN
     recall: float = NAN
     neighbour_spread: float = NAN
@@ -104,7 +105,8 @@ class _Real:
     """Some pictures of one split."""
 
     split: str
-    pixels: UInt8Images
+    pictures: Tensor
+    """As networks see them, float32 (N, C, H, W) on the CPU."""
     labels: Labels
     features: Features
 
@@ -128,8 +130,8 @@ class Looker:
         """What the user has to know about the pictures that are compared with."""
         if self._split == "train":
             self.note = (
-                f"{held_out} held-out images are fewer than {MIN_IMAGES}, so samples are compared "
-                "with training images and a model that copies them seems good"
+                f"{held_out} held-out {dataset.title} are fewer than {MIN_IMAGES}, so samples are "
+                f"compared with training {dataset.title} and a model that copies them seems good"
             )
 
     @torch.no_grad()
@@ -141,8 +143,8 @@ class Looker:
         pictures = self._draw(sampler, labels)
         if not pictures.isfinite().all():
             return Look(step, images, LookMetrics(), baseline, time.monotonic() - began)
-        found = self._compare(self._extractor(to_pixels(pictures)))
-        real = to_network(self._real.pixels)
+        found = self._compare(self._extractor.of_pictures(pictures))
+        real = self._real.pictures
         of_real = float(spread(real, torch.from_numpy(self._real.labels)))
         if of_real > 1e-3:
             ratio = float(spread(pictures, labels)) / of_real
@@ -154,7 +156,7 @@ class Looker:
 
     def _draw(self, sampler: nn.Module, labels: Tensor) -> Tensor:
         """float (N, C, H, W) on the CPU."""
-        z = StepRandom(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim)
+        z = StepRandom(self._spec.seed, 0).normal("look", len(labels), self._config.latent_dim or 0)
         parts = []
         for start in range(0, len(labels), _BATCH):
             rows = slice(start, start + _BATCH)
@@ -203,7 +205,7 @@ class Looker:
     @functools.cached_property
     def _extractor(self) -> Extractor:
         with torch.random.fork_rng(devices=[]):
-            return efficientnet_lite0(str(self._device))
+            return extractor_for(self._dataset, str(self._device))
 
     @functools.cached_property
     def _real(self) -> _Real:
@@ -217,8 +219,8 @@ class Looker:
         counts = self._dataset.counts
         splits = {self._split, "train"}
         count = min(self._spec.watch.samples, *(counts[name] for name in splits))
-        pixels, labels = self._dataset.read(split, count, self._spec.seed)
+        items, labels = self._dataset.read(split, count, self._spec.seed)
         found = real_features(
             self._dataset, split, count, self._spec.seed, self._extractor, StageProgress(silent, 0)
         )
-        return _Real(split, pixels, labels, found.features)
+        return _Real(split, view_of(self._dataset)(items), labels, found.features)

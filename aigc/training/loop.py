@@ -12,16 +12,16 @@ from aigc import storage
 from aigc.data.dataset import open_dataset
 from aigc.data.loader import Loader
 from aigc.errors import JobError, SpecError
-from aigc.models import parameter_count
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.networks import parameter_count
+from aigc.modalities.base import Items
+from aigc.specs import TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.batches import micro_batches
 from aigc.training.device import training_device
 from aigc.training.ema import Ema, loaded, named_tensors
-from aigc.training.gan import GanLearner
 from aigc.training.health import HealthVerdict
 from aigc.training.journal import Journal
-from aigc.training.learner import Figures, Learner
+from aigc.training.learner import Figures, Learner, learner_of
 from aigc.training.moments import next_sheet_s
 from aigc.training.parallel import Group
 from aigc.training.result import TrainResult, published_step, watch_card, watch_metrics
@@ -30,8 +30,8 @@ from aigc.training.schedule import learning_rate, progress
 from aigc.training.sheets import SampleSheet
 from aigc.training.stopping import Stop, on_sigterm
 from aigc.training.supervisor import Supervisor
-from aigc.training.vae import VaeLearner
-from aigc.types import Json, Labels, Notice, Report, UInt8Images, no_notice, silent
+from aigc.training.view import view_of
+from aigc.types import Json, Labels, Notice, Report, no_notice, silent
 
 _REPORT_EVERY_S = 2.0
 
@@ -71,13 +71,13 @@ class _Run:
                 f"batch_size {spec.batch_size} cannot be divided by {group.world} workers x "
                 f"accumulate {spec.accumulate}; choose a multiple"
             )
-        self.spec, self.group, self.device = spec, group, training_device()
-        self.notice = notice
-        self.dataset, self.config = dataset, model_config(spec, dataset)
+        self.spec, self.group, self.notice = spec, group, notice
+        self.config, self.view = model_config(spec, dataset), view_of(dataset)
+        self.dataset, self.device = dataset, training_device()
+        made = learner_of(spec)
         checkpoint.claim(spec, dataset.digest)
         torch.manual_seed(spec.seed)
-        family = GanLearner if isinstance(spec.model, GanModel) else VaeLearner
-        self.learner: Learner = family(spec, self.config, self.device, group)
+        self.learner: Learner = made(spec, self.config, self.device, group)
         self.ema = Ema(self.learner.published, spec.ema_half_life_images)
         self.sheet = SampleSheet(self.config, spec.seed, self.device)
         per_worker = spec.batch_size // group.world
@@ -145,7 +145,7 @@ class _Run:
         for said in (self.supervisor.note, untrained_note(self.config)):
             if said:
                 self.notice(said)
-        for pixels, labels in self.loader.batches(self.step):
+        for items, labels in self.loader.batches(self.step):
             now = before_s + time.monotonic() - began
             self.elapsed_s, stopping = self.group.agree([now, float(stop())], self.device)
             if stopping:
@@ -158,7 +158,7 @@ class _Run:
                 self._look()
             if self.ended:
                 break
-            figures = self._step(pixels, labels)
+            figures = self._step(items, labels)
             if self.step % self.spec.log_every == 0:
                 self._check(figures)
             if self.step % self.spec.sample_every == 0 or self.elapsed_s >= sheet_s:
@@ -192,13 +192,15 @@ class _Run:
             shown = self.learner.finish(self.ema.modules, self.dataset, preview=True)
             self.journal.sheet(self.step, self.sheet.png(shown.sampler))
 
-    def _step(self, pixels: UInt8Images, labels: Labels) -> Figures:
+    def _step(self, items: Items, labels: Labels) -> Figures:
         began = time.monotonic()
         rate = learning_rate(self.spec, self.step, self.done) * self.supervisor.adjustments.lr
         for optimizer in self.learner.optimizers.values():
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rate
-        batches = micro_batches(self.spec, self.step, self.group.rank, pixels, labels, self.device)
+        batches = micro_batches(
+            self.spec, self.step, self.group.rank, items, labels, self.device, self.view
+        )
         figures = self.learner.step(batches, self.step, self.done)
         self.step += 1
         self.ema.update(self.images, self.spec.batch_size)

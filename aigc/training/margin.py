@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
-from aigc.modalities.image import to_network
 from aigc.specs import TrainSpec
+from aigc.training.view import view_of
 
 _BATCH = 64
 _LEAST_HELD_OUT = 5
@@ -72,8 +72,8 @@ class Margin:
         return self._read("test")
 
     def _read(self, split: str) -> Pictures:
-        pixels, labels = self._dataset.read(split, self._spec.watch.samples, self._spec.seed)
-        return to_network(pixels), torch.from_numpy(labels)
+        items, labels = self._dataset.read(split, self._spec.watch.samples, self._spec.seed)
+        return view_of(self._dataset)(items), torch.from_numpy(labels)
 
 
 def _error(values: Tensor) -> float:

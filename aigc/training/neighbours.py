@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aigc.models.neighbours import NeighbourPrior
+from aigc.families.networks.neighbours import NeighbourPrior
 from aigc.training.encodings import Encodings
 from aigc.training.prior import largest_in_the_middle
 

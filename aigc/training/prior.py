@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aigc.models.prior import MixturePrior, standard_normal
+from aigc.families.networks.prior import MixturePrior, standard_normal
 from aigc.training.encodings import Encodings
 
 _RIDGE = 1e-6

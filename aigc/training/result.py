@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from aigc.models import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training.looks import FIGURES, Look
 from aigc.training.watch import TrainingMonitor
@@ -68,8 +68,8 @@ def watch_card(spec: TrainSpec, watch: TrainingMonitor, note: str, last_step: in
     text += (
         f"The published model is the average at step {look.step:,} of {last_step:,}, which had the "
         f"lowest KID of all looks during training. All looks compare up to {spec.watch.samples} "
-        f"samples with the same images, so this KID is slightly optimistic; `aigc evaluate` uses "
-        f"more images.\n"
+        f"samples with the same held-out items, so this KID is slightly optimistic; "
+        f"`aigc evaluate` uses more of them.\n"
     )
     text += f"\n{note[:1].upper()}{note[1:]}.\n" if note else ""
     text += "\n" + _table(look, state.last)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aigc import storage
-from aigc.data.classes import class_name
+from aigc.conditions.names import class_name
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError, listed
-from aigc.models import ModelConfig
-from aigc.models.shapes import pyramid
+from aigc.errors import DataError, SpecError, listed
+from aigc.families.config import ModelConfig
+from aigc.families.networks.shapes import pyramid
+from aigc.modalities import MODALITIES
 from aigc.specs import TrainSpec, build, dump
 from aigc.training import checkpoint
 from aigc.training.schedule import progress
@@ -21,39 +22,62 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
     """What the run's model folder will say of itself.
 
     Raises:
-        SpecError: a synonym means none of the data's labels.
+        SpecError: a synonym means none of the data's labels, or a field of `spec` is not for this
+            kind of content.
     """
+    check_fitting(spec, dataset)
     values = {
+        "modality": dataset.modality,
         "architecture": spec.model,
-        "height": dataset.height,
-        "width": dataset.width,
-        "channels": 1 if dataset.channels == 1 else 3,
+        **_sizes(dataset),
         "labels": dataset.labels,
         "untrained": dataset.untrained,
         "synonyms": {word: class_name(label) for word, label in spec.synonyms.items()},
-        "fit": dataset.fit,
         "data_digest": dataset.digest,
     }
     return build(ModelConfig, values)
 
 
+def _sizes(dataset: Dataset) -> Json:
+    """What a model folder says of the shape of its items."""
+    own = MODALITIES[dataset.modality].learning.sizes.of(dataset.item).model_dump()
+    return own | {"fit": dataset.fit} if "fit" in own else own
+
+
+def check_fitting(spec: TrainSpec, dataset: Dataset) -> None:
+    """Raises SpecError when `spec` changes items in a way that this kind of content does not
+    take."""
+    kind = MODALITIES[dataset.modality]
+    if spec.flip and not kind.learning.mirrors:
+        raise SpecError(f"flip = true: {kind.title} cannot be mirrored; leave it out")
+    adversary = getattr(spec.model, "adversary", None)
+    for field, terms in (("model", spec.model), ("model.adversary", adversary)):
+        for policy in getattr(terms, "augment", ()):
+            if policy not in kind.learning.augmentations:
+                known = ", ".join(kind.learning.augmentations)
+                raise SpecError(
+                    f"{field}.augment = {policy}: not for {kind.title}; choose from {known}"
+                )
+
+
 def untrained_note(config: ModelConfig) -> str:
-    """What the user has to know about labels without training pictures; "" if there are none."""
+    """What the user has to know about labels without training items; "" if there are none."""
     if not (config.conditional and config.untrained):
         return ""
+    title = MODALITIES[config.modality].title
     return (
-        f"no training images of {listed(config.untrained)}: they remain labels of the model, but "
+        f"no training {title} of {listed(config.untrained)}: they remain labels of the model, but "
         "are made only when they are named"
     )
 
 
 def check_enough(dataset: Dataset) -> None:
-    """Raises DataError when no model can be learnt from so few pictures."""
-    images = dataset.counts.get("train", 0)
-    if images < MIN_IMAGES:
+    """Raises DataError when no model can be learnt from so few items."""
+    items = dataset.counts.get("train", 0)
+    if items < MIN_IMAGES:
         raise DataError(
-            f"{dataset.uri}: {images} training images; training needs at least {MIN_IMAGES}, and "
-            "a few hundred for varied results"
+            f"{dataset.uri}: {items} training {dataset.title}; training needs at least "
+            f"{MIN_IMAGES}, and a few hundred for varied results"
         )
 
 
@@ -66,8 +90,7 @@ def is_finished(spec: TrainSpec) -> bool:
     """
     dataset = open_dataset(spec.data)
     check_enough(dataset)
-    pyramid(dataset.height, dataset.width)
-    model_config(spec, dataset)
+    pyramid(*model_config(spec, dataset).picture[1:])
     checkpoint.claim(spec, dataset.digest)
     state = checkpoint.newest_state(spec)
     if state is None:
@@ -91,9 +114,10 @@ def begun(out: str) -> Json | None:
 def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
     """The part of a model card that only training knows: the data and the recipe, in Markdown."""
     licence = f", licence {dataset.licence}" if dataset.licence else ""
+    items = f"{dataset.counts.get('train', 0):,} {dataset.title}"
     return (
-        f"Trained on {dataset.counts.get('train', 0):,} images of `{dataset.source}`{licence} "
-        f"for {metrics['steps']:,} steps of {spec.batch_size} images in "
+        f"Trained on {items} of `{dataset.source}`{licence} "
+        f"for {metrics['steps']:,} steps of {spec.batch_size} {dataset.title} in "
         f"{metrics['train_seconds']:,.0f} s on {metrics['workers']} worker(s) "
         f"({metrics['device']}).\n\n{_reasons(spec)}```yaml\n{dump(spec)}```\n"
     )

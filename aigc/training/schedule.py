@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from aigc.specs import AdversarialTerms, TrainSpec
+from aigc.families.adversarial import AdversarialTerms
+from aigc.specs import TrainSpec
 
 
 def progress(spec: TrainSpec, step: int, elapsed_s: float) -> float:

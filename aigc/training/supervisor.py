@@ -12,7 +12,7 @@ import math
 import torch
 
 from aigc.data.dataset import Dataset
-from aigc.models import ModelConfig
+from aigc.families.config import ModelConfig
 from aigc.specs import TrainSpec
 from aigc.training import best, checkpoint
 from aigc.training.adjustments import Adjustments

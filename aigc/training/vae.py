@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc.data.dataset import Dataset
-from aigc.models import (
+from aigc.families.networks import (
     ModelConfig,
     Prior,
     PriorSampler,
@@ -18,6 +18,7 @@ from aigc.models import (
     build_encoder,
     build_sampler,
 )
+from aigc.families.vae import Adversary, VaeModel
 from aigc.objectives.elbo import (
     LIKELIHOODS,
     Scale,
@@ -27,7 +28,7 @@ from aigc.objectives.elbo import (
     sample_posterior,
     warm_up,
 )
-from aigc.specs import Adversary, TrainSpec, VaeModel
+from aigc.specs import TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.critic import Critic
 from aigc.training.device import autocast
@@ -89,7 +90,8 @@ class VaeLearner:
         optimizer = adam(judge.parameters(), self._spec, _DISCRIMINATOR_BETAS)
         self.modules["discriminator"] = self.published_raw["discriminator"] = judge
         self.optimizers["discriminator"] = optimizer
-        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group)
+        usable = self._config.learning.augmentations
+        return Critic(self._spec, adversary, judge, optimizer, self._device, self._group, usable)
 
     def adjust(self, adjustments: Adjustments) -> None:
         if self._critic:

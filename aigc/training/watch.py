@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from aigc.specs import GanModel, Remedy, TrainingWatch, TrainSpec
+from aigc.families.adversarial import AdversarialTerms
+from aigc.specs import Remedy, TrainingWatch, TrainSpec
 from aigc.training.adjustments import Adjustments
 from aigc.training.health import HealthVerdict
 from aigc.training.looks import Look
@@ -77,7 +78,7 @@ class MonitorState:
 class TrainingMonitor:
     def __init__(self, spec: TrainSpec, state: MonitorState) -> None:
         self._spec: TrainingWatch = spec.watch
-        self._generative = isinstance(spec.model, GanModel)
+        self._generative = isinstance(spec.model, AdversarialTerms)
         self.state = state
 
     def take(self, look: Look, done: float) -> HealthVerdict | None:

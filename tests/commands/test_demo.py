@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from aigc.commands.demo import emoji_plan
+from aigc.modalities.image.spec import PrepareImages
 from tests.command_line import aigc
 
 
 def test_the_emoji_demo_is_in_colour_at_64_pixels(tmp_path: Path) -> None:
     plan = emoji_plan(str(tmp_path), 500, 2.0)
+    assert isinstance(plan.prepare, PrepareImages)
     assert (plan.fetch, plan.prepare.shape) == ("emoji", (64, 64, 3))
     assert plan.generate.count == 500
     assert plan.prepare.out == plan.evaluate.data

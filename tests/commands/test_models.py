@@ -56,7 +56,7 @@ def test_a_collapsed_model_says_so(aigc: Aigc) -> None:
 def test_show(aigc: Aigc) -> None:
     version = fill().resolve("fashion@v2")
     shown = aigc("models", "show", "fashion@v2").out
-    for part in (version.digest, version.uri, "shoe, bag", "16×16 grey", "fd         50"):
+    for part in (version.digest, version.uri, "shoe, bag", "16 x 16 grey", "fd         50"):
         assert part in shown
     parsed = json.loads(aigc("models", "show", version.uri, "--json").out)
     assert parsed["metrics"] == {"fd": 50.0}

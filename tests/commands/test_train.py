@@ -11,7 +11,10 @@ from PIL import Image
 
 from aigc.commands.train import _shown, resolve
 from aigc.errors import SpecError
-from aigc.specs import GanModel, PrepareSpec, VaeModel
+from aigc.families.gan import GanModel
+from aigc.families.vae import VaeModel
+from aigc.modalities.image.spec import PrepareImages
+from tests.models_for_tests import settings
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = folder / "raw" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path)
-    run(PrepareSpec(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
+    run(PrepareImages(source=str(folder / "raw"), out=str(folder / "data"), size=40, channels=3))
     return str(folder / "data")
 
 
@@ -65,7 +68,7 @@ def test_a_file_that_names_the_recipe_is_read_in_the_same_way(
         "model: {width: 24}\n"
     )
     spec = resolve(str(path), None, {})
-    assert (spec.model.family, spec.model.width) == ("vae", 24)
+    assert (spec.model.family, settings(spec).width) == ("vae", 24)
 
 
 def test_a_part_of_the_adversary_keeps_the_rest_of_the_recipe(
@@ -74,9 +77,9 @@ def test_a_part_of_the_adversary_keeps_the_rest_of_the_recipe(
     values = {"name": "n", "data": large_data, "out": str(tmp_path), "model.adversary.start": 0.25}
     spec = resolve(None, None, values)
     assert spec.model.family == "vae"
-    assert spec.model.adversary is not None
-    assert spec.model.adversary.start == 0.25
-    assert spec.model.adversary.penalty == "finite_difference"
+    assert settings(spec).adversary is not None
+    assert settings(spec).adversary.start == 0.25
+    assert settings(spec).adversary.penalty == "finite_difference"
 
 
 def test_fields_of_two_families_are_refused_in_one_line(large_data: str, tmp_path: Path) -> None:

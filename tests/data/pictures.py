@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from aigc.specs import PrepareSpec
+from aigc.modalities.image.spec import PrepareImages
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -56,5 +56,5 @@ def folder(root: Path, classes: dict[str, int], size: int = 16, first_seed: int 
     return root
 
 
-def spec(source: Path | str, out: Path | str, **fields: Any) -> PrepareSpec:
-    return PrepareSpec(**{"source": str(source), "out": str(out), "size": 16, **fields})
+def spec(source: Path | str, out: Path | str, **fields: Any) -> PrepareImages:
+    return PrepareImages(**{"source": str(source), "out": str(out), "size": 16, **fields})

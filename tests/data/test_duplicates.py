@@ -7,13 +7,14 @@ import numpy as np
 
 from aigc.data.duplicates import Duplicate, DuplicateRows, find
 from aigc.data.fingerprints import fingerprint
+from aigc.modalities import MODALITIES
 from tests.data.pictures import noise, spec
 
 SPEC = spec("in", "out")
 
 
 def rows_of(pixels: np.ndarray, protected: list[int] | None = None) -> DuplicateRows:
-    prints = fingerprint(pixels)
+    prints = fingerprint(pixels, MODALITIES["image"].source)
     keep = np.zeros(len(pixels), bool)
     keep[protected or []] = True
     content = np.array([np.void(one) for one in prints.content])

@@ -117,8 +117,8 @@ def test_rows_and_files_that_do_not_meet_are_rejected_with_the_reason(tmp_path: 
         "c.png": "caption is a list, expected text",
         "d.png": "caption of 10,001 characters, at most 10,000",
         "e.png": "no label in the metadata",
-        "../../etc/passwd": "listed in the metadata, but the image does not exist",
-        "gone.png": "listed in the metadata, but the image does not exist",
+        "../../etc/passwd": "listed in the metadata, but the file does not exist",
+        "gone.png": "listed in the metadata, but the file does not exist",
     }
 
 

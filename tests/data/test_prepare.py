@@ -20,7 +20,8 @@ from aigc.data.prepare import T, in_process
 from aigc.data.prepare import prepare as prepare_with
 from aigc.distributed.prepare import run
 from aigc.errors import DataError, SpecError, StorageError
-from aigc.specs import PrepareSpec
+from aigc.modalities import ItemType
+from aigc.modalities.image.spec import PrepareImages
 from tests.data.pictures import encoded, folder, noise, spec
 from tests.data.test_idx import packed
 
@@ -300,9 +301,24 @@ def test_the_spec_reaches_the_marker(shop: Path, tmp_path: Path) -> None:
     chosen = spec(shop, tmp_path / "out", fit="pad")
     run(chosen)
     kept = json.loads((tmp_path / "out/dataset.json").read_bytes())["spec"]
-    assert kept == PrepareSpec.model_validate({**kept, "out": "x"}).model_dump(
+    assert kept == PrepareImages.model_validate({**kept, "out": "x"}).model_dump(
         mode="json", exclude={"out", "placement"}
     )
+
+
+def test_a_set_of_images_made_before_there_were_sounds_is_read_and_reused(
+    shop: Path, tmp_path: Path
+) -> None:
+    run(spec(shop, tmp_path / "out"))
+    before = open_dataset(str(tmp_path / "out")).read("train")
+    marker = tmp_path / "out/dataset.json"
+    made = json.loads(marker.read_bytes())
+    del made["modality"], made["item"], made["spec"]["modality"]
+    marker.write_text(json.dumps(made))
+    old = open_dataset(str(tmp_path / "out"))
+    assert (old.modality, old.item) == ("image", ItemType((16, 16, 3), "uint8"))
+    assert all(np.array_equal(*pair) for pair in zip(old.read("train"), before, strict=True))
+    assert run(spec(shop, tmp_path / "out"))["reused"]
 
 
 def test_a_full_disk_is_one_line(shop: Path, tmp_path: Path) -> None:

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from aigc.data.dataset import Dataset
-from aigc.data.spool import empty_pixels
+from aigc.data.spool import empty_items
 from aigc.errors import DiskFullError
 
 
 def test_what_fits_stays_in_memory() -> None:
-    assert not isinstance(empty_pixels((2, 4, 4, 1), 32), np.memmap)
+    assert not isinstance(empty_items((2, 4, 4, 1), 32), np.memmap)
 
 
 def test_what_does_not_fit_lies_in_a_file_without_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pixels = empty_pixels((2, 4, 4, 1), 31)
+    pixels = empty_items((2, 4, 4, 1), 31)
     assert isinstance(pixels, np.memmap)
     pixels[...] = 7
     assert pixels.sum() == 7 * 32
@@ -29,7 +29,7 @@ def test_what_does_not_fit_lies_in_a_file_without_a_name(
 def test_too_little_room_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(DiskFullError, match="no room for 1,099,511,627,776 bytes") as caught:
-        empty_pixels((2**20, 2**10, 2**10, 1), 2**20)
+        empty_items((2**20, 2**10, 2**10, 1), 2**20)
     assert "\n" not in str(caught.value)
 
 

@@ -14,15 +14,16 @@ import pytest
 
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
+from aigc.families.protocol import Points
 from aigc.service import batcher, keys, rendering
 from aigc.service.errors import OverloadedError, UnhealthyModelError
 from aigc.service.keys import Key
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice, RenderJob
 from aigc.service.quota import LocalRateLimiter
-from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from tests.endpoint.conftest import Endpoint, serving
+from tests.service.points import one_point
 
 ENDS = {"from": {"label": "one", "seed": 1}, "to": {"label": "two", "seed": 2}}
 ASKED = {"model": "tiny", "prompt": "one", "n": 4}
@@ -38,9 +39,9 @@ class Crowded(LocalRateLimiter):
         super().__init__(lambda: now)
         self._service, self._freed, self.crowd = service, threading.Event(), False
 
-    def _blocked(self, loaded: LoadedModel) -> Latents:
+    def _blocked(self, loaded: LoadedModel) -> Points:
         self._freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def take(self, key: Key, images: int) -> float | None:
         wait_s = await super().take(key, images)

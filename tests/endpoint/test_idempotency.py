@@ -16,16 +16,17 @@ from starlette.datastructures import UploadFile
 
 from aigc.endpoint.errors import ConflictError
 from aigc.endpoint.idempotency import Idempotency
-from aigc.endpoint.reading import Form
+from aigc.endpoint.reading import UploadForm
 from aigc.endpoint.settings import EndpointSettings
+from aigc.families.protocol import Points
 from aigc.service import keys
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob
-from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from tests.endpoint.conftest import Endpoint
+from tests.service.points import one_point
 
 ASKED = {"model": "tiny", "prompt": "one", "n": 2}
 
@@ -95,7 +96,7 @@ def test_a_picture_goes_with_the_request_it_came_with() -> None:
 
     async def read() -> None:
         image = UploadFile(io.BytesIO(b"picture"))
-        form = Form({}, image)
+        form = UploadForm({}, image)
         await form.digest()
         assert await form.read() == b"picture"
         await image.close()
@@ -217,9 +218,9 @@ def test_what_nobody_waits_for_is_not_made() -> None:
 def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
     freed = threading.Event()
 
-    def blocking(loaded: LoadedModel) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def left(client: httpx.Client, batcher: Batcher, model: LoadedModel) -> None:
         held = batcher.enter(RenderJob(model, blocking, 1, model.native))

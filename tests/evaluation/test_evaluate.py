@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.data.spool import empty_pixels
+from aigc.data.spool import empty_items
 from aigc.errors import DataError, SpecError
 from aigc.evaluation import evaluate, evaluate_samples, planned_images
 from aigc.evaluation.cache import FOLDER
@@ -61,7 +61,7 @@ def test_pixels_in_files_give_the_same_figures(
 ) -> None:
     """Of a copy of the data, which has no features in its cache."""
     shutil.copytree(digits.uri, tmp_path / "copy", ignore=shutil.ignore_patterns(FOLDER))
-    pixels = empty_pixels(fresh[0].shape, 0)
+    pixels = empty_items(fresh[0].shape, 0)
     pixels[...] = fresh[0]
     in_files: list[bool] = []
     read = Dataset.read

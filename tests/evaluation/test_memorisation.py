@@ -50,7 +50,7 @@ def test_copied_training_images_are_caught(digits: Dataset, test_near: Neighbour
     fresh = np.roll(digits.read("test")[0], 1, axis=2)
     samples = np.concatenate([train, fresh])
     found = nearest_training_images(samples, digits)
-    figures = memorisation_metrics(found, test_near)
+    figures = memorisation_metrics(found, test_near, "grey level")
     assert figures["copies"]["model"] == pytest.approx(30 / len(samples))
     assert figures["copies"]["floor"] == 0
     assert figures["verdict"].startswith("suspected: ")
@@ -61,7 +61,7 @@ def test_copied_training_images_are_caught(digits: Dataset, test_near: Neighbour
 
 def test_new_images_are_not(digits: Dataset, test_near: Neighbours) -> None:
     found = nearest_training_images(np.roll(digits.read("test")[0], 1, axis=2), digits)
-    assert memorisation_metrics(found, test_near)["verdict"] == "none"
+    assert memorisation_metrics(found, test_near, "grey level")["verdict"] == "none"
 
 
 def test_smooth_samples_are_near_everything_and_no_copies(
@@ -71,7 +71,7 @@ def test_smooth_samples_are_near_everything_and_no_copies(
     pixels, labels = digits.read("train")
     groups = [np.flatnonzero(labels == label)[:100].reshape(10, 10) for label in range(10)]
     smooth = pixels[np.concatenate(groups)].mean(axis=1).round().astype(np.uint8)
-    figures = memorisation_metrics(nearest_training_images(smooth, digits), test_near)
+    figures = memorisation_metrics(nearest_training_images(smooth, digits), test_near, "grey level")
     assert figures["median_distance"]["model"] < figures["median_distance"]["floor"] * 1.1
     assert figures["verdict"] == "none"
 

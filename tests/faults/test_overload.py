@@ -24,8 +24,8 @@ import pytest
 
 from aigc.bench.open_loop import OpenLoopMetrics, drive, saturate
 from aigc.bench.processes import ProcessTree
-from aigc.models.config import ModelConfig
-from aigc.specs import GanModel
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
 from aigc.store import ModelStore
 from tests.models_for_tests import LABELS, tiny_tensors
 

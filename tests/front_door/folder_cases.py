@@ -15,7 +15,7 @@ from tests.front_door.folders import (
 
 UNUSED = "in a split that is not used"
 MACHINE = "made by a system or program"
-DOCUMENT = "not a picture"
+DOCUMENT = "document"
 
 _TWO = "a/1.png b/2.png"
 
@@ -51,7 +51,7 @@ LAYOUTS = [
         told="unsup to leave out",
     ),
     Case("unlabeled in train", pictures("train/a/1.png train/b/2.png train/unlabeled/3.png"),
-         labels="a b", items=2, ignored={"in a folder of pictures without labels": 1}),
+         labels="a b", items=2, ignored={"in a folder of files without labels": 1}),
     Case("test without class folders", pictures("train/a/1.png train/b/2.png test/3.png"),
          labels="a b", items=2, ignored={UNUSED: 1}, told="test ignored: it has no class folders"),
     Case("train without class folders", pictures("train/1.png test/a/2.png"),
@@ -110,7 +110,7 @@ LAYOUTS = [
     Case("two levels, the second", pictures("pets/cats/1.png pets/dogs/2.png cars/red/3.png"),
          fields={"class_level": 2}, labels="cats dogs red"),
     Case("a level too deep", pictures(_TWO), fields={"class_level": 3},
-         refused="class_level = 3, but no picture lies so deep"),
+         refused="class_level = 3, but no file lies so deep"),
     Case("no classes, on request", pictures(_TWO), fields={"class_level": 0}, items=2),
     Case("StyleGAN's folders", pictures("00000/img00000000.png 00001/img00001000.png"), items=2,
          told="folders such as 00000 are parts, not classes"),
@@ -119,7 +119,7 @@ LAYOUTS = [
     Case("img2dataset's folders", pictures("00000/000000001.jpg 00012/000120004.jpg")
          | {"00000/000000001.txt": "a hat", "00000_stats.json": "{}"}, items=2,
          captions={"00000/000000001.jpg": "a hat"}, told="are parts, not classes",
-         ignored={"describes pictures": 1, DOCUMENT: 1}),
+         ignored={"describes other files": 1, DOCUMENT: 1}),
     Case("numbered parts", pictures("part1/1.png part2/2.png"), items=2,
          told="folders such as part1 are parts, not classes"),
     Case("numbered parts of classes", pictures("batch_1/a/1.png batch_2/a/2.png batch_2/b/3.png"),

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import Case, Tree, lines, pictures, tarred
 
-_DESCRIBES = "describes pictures"
-_DOCUMENT = "not a picture"
+_DESCRIBES = "describes other files"
+_DOCUMENT = "document"
 _THREE = "000.png 001.png 002.png"
 
 

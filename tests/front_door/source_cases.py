@@ -22,8 +22,8 @@ from tests.front_door.folders import (
     zipped,
 )
 
-_DESCRIBES = "describes pictures"
-_DOCUMENT = "not a picture"
+_DESCRIBES = "describes other files"
+_DOCUMENT = "document"
 _FLAT = "1.png 2.png"
 _STYLEGAN = "00000/img00000000.png 00000/img00000001.png 00001/img00001000.png"
 _PAIRS = [["00000/img00000000.png", 6], ["00000/img00000001.png", 2], ["00001/img00001000.png", 6]]
@@ -98,7 +98,7 @@ TABLES = [
          refused="split 'fold7' is not known; say --set"),
     Case("a column of splits that are all to test on", pictures(_FLAT)
          | {"metadata.csv": "file_name,label,split\n1.png,x,test\n2.png,y,val\n"},
-         refused="all images are test images; set splits to name the training images"),
+         refused="all files are to test on; set splits to name those to train on"),
     Case("a column of splits, unread", pictures(_FLAT)
          | {"metadata.csv": "file_name,label,split\n1.png,x,1\n2.png,y,2\n"},
          fields={"splits": {}}, labels="x y", ignored={_DESCRIBES: 1}),
@@ -108,7 +108,7 @@ TABLES = [
     Case("a competition", pictures("train_images/1.png train_images/2.png test_images/3.png")
          | {"train.csv": "id,label\n1,x\n2,y\n"}, fields={"label_file": "train.csv"}, labels="x y",
          items=2, ignored={_DESCRIBES: 1, "in a split that is not used": 1},
-         told="test_images ignored: no picture in it has a label"),
+         told="test_images ignored: no file in it has a label"),
     Case("a label file as an object", pictures(_FLAT)
          | {"labels.json": '{"1.png": "x", "2.png": "y"}'}, fields={"label_file": "labels.json"},
          labels="x y", ignored={_DESCRIBES: 1}),
@@ -274,9 +274,9 @@ ARCHIVES = [
          "n02.tar": tarred(pictures("x.png 2.png"))}, labels="n01 n02", items=3),
     Case("a ZIP a split", {"train.zip": zipped(pictures("a/1.png b/2.png")),
          "test.zip": zipped(pictures("a/3.png"))}, labels="a b", test="test/a/3.png"),
-    Case("an archive among pictures", pictures("a/1.png b/2.png")
+    Case("an archive among other files", pictures("a/1.png b/2.png")
          | {"b/more.zip": zipped(pictures("3.png"))}, labels="a b",
-         rejects={"b/more.zip": "an archive among pictures; unpack it"}),
+         rejects={"b/more.zip": "an archive among other files; unpack it"}),
     Case("EMNIST's names", idx_pair("emnist-letters-train") | idx_pair("emnist-letters-test", 2, 9)
          | {"emnist-letters-mapping.txt": "0 48\n1 65 97\n"}, fields={"channels": 1}, labels="0 Aa",
          items=6, test="test-00000000 test-00000001",

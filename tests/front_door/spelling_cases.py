@@ -12,7 +12,7 @@ import pyarrow as pa
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import Case, Content, lines, parquet, pictures, tarred, zipped
 
-_DESCRIBES = "describes pictures"
+_DESCRIBES = "describes other files"
 _HATS = ["Hats", "Hats ", "Hats\xa0"]
 _SPELLED = "class Hats is spelled in 3 ways ('Hats', 'Hats ', 'Hats\\xa0')"
 _CASE = "classes 'Hats', 'hats' differ only in case and stay apart"

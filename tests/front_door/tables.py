@@ -99,8 +99,7 @@ def packed(data: bytes) -> bytes:
 def first_labels(reading: Reading, names: tuple[str, ...]) -> list[tuple[int, str]]:
     """(count, name of the first item's label) of each brief."""
     briefs = reading.briefs
-    labels = briefs.draws(np.asarray(briefs.starts[:-1])).labels
-    assert labels is not None
+    labels = briefs.keys(np.asarray(briefs.starts[:-1])).conditions["label"]
     return [
         (count, names[label])
         for count, label in zip(briefs.table["count"].to_pylist(), labels.tolist(), strict=True)

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from aigc.commands.generate import parse_labels
+from aigc.conditions.labels import find_label, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.data.dataset import open_dataset
 from aigc.distributed.evaluate import asked_labels
 from aigc.distributed.generate import run as generate
 from aigc.distributed.prepare import run as prepare
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.briefs import read
-from aigc.job.conditions import find_label, label_pattern
-from aigc.job.prompts import labels_in
-from aigc.models.config import ModelConfig
-from aigc.service.render_requests import _pattern
+from aigc.service import request_conditions
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.training import train
@@ -108,14 +108,16 @@ def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:
     table.write_text("brief_id,label,count\na,,4\nb,two,1\nc,two|one,2\n")
     asked = GenerateSpec(model="half", out="x", briefs=str(table))
     briefs = read(asked, config).briefs
-    rows = briefs.draws(np.arange(briefs.count)).labels
-    assert rows is not None
+    rows = briefs.keys(np.arange(briefs.count)).conditions["label"]
     assert [config.labels[at] for at in rows] == [
         *("zero", "one", "three", "zero"),
         *("two", "two", "one"),
     ]
     for prompt, right in ((None, [0, 1, 3]), ("a two", [2]), ("", [0, 1, 3])):
-        assert _pattern(config.labels, config.usual, (), None, prompt).tolist() == right
+        values = request_conditions.pattern(
+            "label", request_conditions.facts_of(config), None, prompt
+        )
+        assert values.tolist() == right
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,11 @@ def test_a_batch_takes_what_the_endpoint_takes(
     made = answer.json()
     assert [row["label"] for row in made["data"]] == asked.labels
     slots = np.arange(1, 1 + len(asked.labels))
-    draws = found.briefs.draws(slots)
+    keys = found.briefs.keys(slots)
     assert found.briefs.count == 1 + len(slots)
-    assert draws.labels is not None
-    assert [LABELS[at] for at in draws.labels.tolist()] == asked.labels
+    assert [LABELS[at] for at in keys.conditions["label"].tolist()] == asked.labels
     identities = [(row["seed"], row["index"]) for row in made["data"]]
-    assert [*zip(draws.seeds.tolist(), draws.candidates.tolist(), strict=True)] == identities
+    assert [*zip(keys.seeds.tolist(), keys.counters.tolist(), strict=True)] == identities
     assert identities[0] == (5, asked.index)
     row = found.briefs.table.slice(1, 1).to_pylist()[0]
     assert made["size"] == f"{row['width']}x{row['height']}"

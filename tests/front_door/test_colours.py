@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aigc.data import decode
+from aigc.modalities.image import reading
 from aigc.modalities.picture_formats import REQUESTED
 from tests.data.pictures import encoded, spec
 from tests.front_door import profiles
@@ -111,10 +111,10 @@ def test_the_colour_of(name: str, way: str) -> None:
     image, kind, profile, options, right = TABLE[name]
     data = encoded(image, kind, icc_profile=profile, **options)
     if way == "prepare":
-        pixels = decode.decode_file(data, spec("in", "out"))
+        pixels = reading.decode_file(data, spec("in", "out"))
     else:
         formats = REQUESTED if kind in REQUESTED else None
-        pixels = decode.read(data, (16, 16, 3), max_pixels=10_000, formats=formats)
+        pixels = reading.read(data, (16, 16, 3), max_pixels=10_000, formats=formats)
     assert np.abs(pixels.astype(int) - right).max() <= 2
-    grey = decode.read(data, (16, 16, 1), max_pixels=10_000)
+    grey = reading.read(data, (16, 16, 1), max_pixels=10_000)
     assert grey.shape == (16, 16, 1)

@@ -20,7 +20,7 @@ from aigc.types import Json
 from tests.data.pictures import encoded, noise, spec
 from tests.front_door.folders import Content, fifo, link, parquet, plant, tarred, zipped
 
-_NOT_THERE = "listed in the metadata, but the image does not exist"
+_NOT_THERE = "listed in the metadata, but the file does not exist"
 _FOLDERS = ["a", "b", "C d", "train", "Test", "val", "unsup", "00000", "@eaDir", ".x", "__MACOSX"]
 _PICTURES = [encoded(noise(seed, 8)) for seed in range(12)]
 _CONTENTS: dict[str, tuple[list[str], list[Content]]] = {

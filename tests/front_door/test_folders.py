@@ -14,7 +14,8 @@ from aigc.data import packed_tars
 from aigc.data.opening import open_source
 from aigc.distributed.prepare import run
 from aigc.errors import AigcError
-from aigc.specs import PrepareSpec, build
+from aigc.modalities.image.spec import PrepareImages
+from aigc.specs import build
 from tests.data.pictures import spec
 from tests.front_door.folder_cases import ENTRIES, IGNORED, LAYOUTS, MACHINE
 from tests.front_door.folders import Case, link, pictures, plant, raw_name, tarred
@@ -43,8 +44,8 @@ def test_a_source_is_read_right_or_refused(tmp_path: Path, case: Case) -> None:
         return
     opened = open_source(chosen)
     items = {item.id: item for chunk in opened.chunks for item in chunk.items(chosen)}
-    good = {id: item for id, item in items.items() if item.pixels is not None}
-    rejected = {id: item.reason for id, item in items.items() if item.pixels is None}
+    good = {id: item for id, item in items.items() if item.item is not None}
+    rejected = {id: item.reason for id, item in items.items() if item.item is None}
     assert rejected.keys() == case.rejects.keys(), rejected
     assert all(part in rejected[id] for id, part in case.rejects.items()), rejected
     assert " ".join(opened.labels) == case.labels
@@ -127,7 +128,7 @@ def test_a_folder_that_may_not_be_read_is_named_unless_it_is_ignored(
 )
 def test_what_the_spec_says_of_a_source_is_checked(fields: dict[str, object], line: str) -> None:
     with pytest.raises(AigcError, match=re.escape(line)):
-        build(PrepareSpec, {"source": "x", "out": "y"} | fields)
+        build(PrepareImages, {"source": "x", "out": "y"} | fields)
 
 
 def test_a_packed_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

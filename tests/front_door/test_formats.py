@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from aigc.data import decode
-from aigc.data.decode import RejectError
-from aigc.data.formats import readable
 from aigc.distributed.prepare import run
+from aigc.modalities.base import RejectError
+from aigc.modalities.image import reading
+from aigc.modalities.image.formats import readable
 from tests.data.pictures import noise, spec
 
 DARK, NEAR = (0x1234,) * 3, (0x1235,) * 3
@@ -60,14 +60,14 @@ def test_the_clear_colour_of_a_png_of_16_bit(
     shown: tuple[int, int, int],
 ) -> None:
     pixels = np.full((16, 16, 3), colour, np.uint16)
-    found = decode.read(wide_png(pixels, clear), (16, 16, 3), max_pixels=10_000)
+    found = reading.read(wide_png(pixels, clear), (16, 16, 3), max_pixels=10_000)
     assert (found == np.array(shown, np.uint8)).all()
 
 
 def test_a_png_of_16_bit_that_is_cut_is_told_as_any_other() -> None:
     pixels = np.random.default_rng(0).integers(0, 2**16, (16, 16, 3), np.uint16)
     with pytest.raises(RejectError, match="cut off at its end"):
-        decode.read(wide_png(pixels, DARK)[:-300], (16, 16, 3), max_pixels=10_000)
+        reading.read(wide_png(pixels, DARK)[:-300], (16, 16, 3), max_pixels=10_000)
 
 
 def test_heic_photos_are_read_where_the_library_is(tmp_path: Path) -> None:

@@ -150,15 +150,15 @@ TABLE: dict[str, tuple[Make, Read | Refused]] = {
     ),
     "a class of rejects": (
         bad("b/x.png", {"a": 3}),
-        Read({"a": 3, "b": 0}, {"b": "no good pictures"}, ("not an image of a known format",)),
+        Read({"a": 3, "b": 0}, {"b": "no good files"}, ("not an image of a known format",)),
     ),
     "a declared class without pictures": (
         tables(all=column([0, 2, 2], names=["cat", "dog", "owl"])),
-        Read({"cat": 1, "dog": 0, "owl": 2}, {"dog": "no good pictures"}),
+        Read({"cat": 1, "dog": 0, "owl": 2}, {"dog": "no good files"}),
     ),
     "a named class without pictures, IDX": (
         idx([0, 2], b"red\ngreen\nblue\n"),
-        Read({"red": 1, "green": 0, "blue": 1}, {"green": "no good pictures"}),
+        Read({"red": 1, "green": 0, "blue": 1}, {"green": "no good files"}),
     ),
     "a class of one picture is trained on": (tree({"a": 9, "b": 1}), Read({"a": 9, "b": 1})),
     # Numbers without names.
@@ -267,7 +267,7 @@ TABLE: dict[str, tuple[Make, Read | Refused]] = {
         tables(all=column([0, 7, -1], names=["cat", "dog"])),
         Read(
             {"cat": 1, "dog": 0},
-            {"dog": "no good pictures"},
+            {"dog": "no good files"},
             ("label -1 is not one of the 2 classes", "label 7 is not one of the 2 classes"),
         ),
     ),

@@ -11,7 +11,7 @@ from tests.commands.conftest import aigc as aigc  # noqa: PLC0414
 from tests.data.pictures import encoded, noise
 from tests.front_door.folders import Tree, pictures, plant
 
-NO_TEST = "no test pictures: evaluate needs some, and train compares with those it trains on; raise"
+NO_TEST = "no test images: evaluate needs some, and train compares with those it trains on; raise"
 _MANY = {f"a/{number}.png": encoded(noise(number)) for number in range(20)}
 
 

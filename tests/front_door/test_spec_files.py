@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from aigc.distributed import address
 from aigc.errors import AigcError, SpecError
+from aigc.modalities.image.spec import PrepareImages
 from aigc.service.bodies import Variation, Walk
 from aigc.specs import (
     AppendSpec,
     EvaluateSpec,
     GenerateSpec,
-    PrepareSpec,
     ServeSpec,
     TrainSpec,
     build,
@@ -43,7 +43,7 @@ PLAIN = [  # --set, the value that the spec then has
     ("labels={a: 010}", {"a": 10.0}),
 ]
 SPECS = (
-    *(AppendSpec, EvaluateSpec, GenerateSpec, PrepareSpec, ServeSpec, TrainSpec),
+    *(AppendSpec, EvaluateSpec, GenerateSpec, PrepareImages, ServeSpec, TrainSpec),
     *(Generation, Variation, Walk),
 )
 NO_NUMBERS = ["count=1:30", "count=190:20:30", "seed=1:30", "truncation=1:30.5", "seed=0o17"]
@@ -83,7 +83,7 @@ def test_a_number_is_decimal(text: str, value: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "side"), [("size=040", 40), ("size=040x032", (40, 32))])
 def test_a_size_is_decimal(text: str, side: object) -> None:
     values = {"source": "s", "out": "o"} | dict([parse_setting(text)])
-    assert build(PrepareSpec, values).size == side
+    assert build(PrepareImages, values).size == side
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)

@@ -14,10 +14,12 @@ from aigc.generation.duplicates import (
     signatures,
 )
 from aigc.job.keys import ATTEMPT, Ints
+from aigc.modalities import MODALITIES
 from aigc.specs import DuplicateGate
 from tests.data.pictures import noise
 
 GATE = DuplicateGate()
+SOURCE = MODALITIES["image"].source
 
 
 def crowd(count: int, spots: int, seed: int = 0, spread: int = 3) -> Signatures:
@@ -63,7 +65,7 @@ def test_planted_copies_are_found_across_shards_and_the_lower_stays() -> None:
     pixels = np.stack([noise(seed) for seed in (0, 1, 2, 0, 3, 1, 0)])
     pixels[5, 2, 2] ^= 3
     order = np.array([0, 1, ATTEMPT + 2, 3, 4, 5, ATTEMPT + 6])
-    shards = split(signatures(order, pixels), 3)
+    shards = split(signatures(order, pixels, SOURCE), 3)
     assert refused(shards) == {3, 5, ATTEMPT + 6}
     assert refused(shards[::-1]) == {3, 5, ATTEMPT + 6}
     exact = DuplicateGate(near=False)
@@ -110,12 +112,12 @@ def test_neither_shards_nor_buckets_nor_arrival_matter() -> None:
 
 def test_settled_items_stay_and_refuse_lower_ones() -> None:
     pixels = np.stack([noise(0)] * 3 + [noise(1)])
-    items = signatures(np.array([5, 3, ATTEMPT + 3, 4]), pixels)
+    items = signatures(np.array([5, 3, ATTEMPT + 3, 4]), pixels, SOURCE)
     before, now = items.take(np.array([0, 1])), items.take(np.array([2, 3]))
     settled = before.settle(np.array([3]))
     assert settled.order.tolist() == [5]
     assert refused([now, settled]) == {ATTEMPT + 3}
-    lower = signatures(np.array([1]), pixels[:1])
+    lower = signatures(np.array([1]), pixels[:1], SOURCE)
     assert refused([lower, settled]) == {1}
     assert refused([settled, settled]) == set()
 

@@ -21,23 +21,27 @@ from aigc.distributed import generate, job_request, prepare
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.execution.backend import WorkerEvent
-from aigc.generation.engine import Engine, InferenceConfig
-from aigc.generation.latents import latents
+from aigc.families.networks.sampling import load_prior
+from aigc.families.noise import Noise
+from aigc.families.protocol import InferenceConfig
+from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
-from aigc.models.sampling import load_prior
+from aigc.modalities import MODALITIES
+from aigc.modalities.image.spec import PrepareImages
 from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.sets import read
 from aigc.sets.merge import merge
 from aigc.sets.verify import verify
-from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
+from aigc.specs import AppendSpec, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Finalizer
 from tests.endpoint.conftest import serving
 from tests.golden import cases
 from tests.golden.cases import Case
 from tests.golden.models import EXACT, Model, write_store
+from tests.keys_for_tests import keys, labels_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -126,19 +130,20 @@ class Golden:
         """The first `count` items of seed 7, labels in turn, uint8 (N, H, W, C)."""
         engine = self._engine(model, precision)
         torch.set_num_threads(threads)
-        return engine.render(_draws(model, count)).pixels
+        return engine.render(_keys(model, count)).items
 
     def noise_of(
         self, model: Model, count: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
         """What the network sees of those items: noise (N, latent_dim), mapped by the prior where
         there is one, and classes (N,)."""
-        draws, version = _draws(model, count), self._version(model)
-        noise = latents(draws, model.size.latent_dim)
+        asked, version = _keys(model, count), self._version(model)
+        noise, labels = Noise(asked.seeds, asked.counters), labels_of(asked)
+        vectors = noise.normal((model.size.latent_dim,))
         prior = load_prior(version.config, ModelStore().load(version))
-        if prior is not None and draws.labels is not None:
-            noise = prior(noise, torch.from_numpy(draws.labels))
-        return noise.numpy(), draws.labels
+        if prior is not None and labels is not None:
+            vectors = prior(vectors, torch.from_numpy(labels))
+        return vectors.numpy(), labels
 
     @contextlib.contextmanager
     def endpoint(self) -> Iterator[httpx.Client]:
@@ -178,14 +183,14 @@ class Golden:
             Image.fromarray(picture).save(path)
         spec = {"source": str(self.root / "raw"), "out": str(self.root / "data")}
         sizes = {"size": "16x20", "channels": 1, "test_fraction": 0.0}
-        prepare.run(PrepareSpec.model_validate(spec | sizes))
+        prepare.run(PrepareImages.model_validate(spec | sizes))
 
 
 def pixels_of(out: Path) -> list[Pixels]:
     """Every item of a finished set, decoded, uint8 (H, W, C)."""
     job, records = commit.read_job(str(out)), commit.read_records(str(out))
     found = read.stored(str(out), job, records, range(job.count))
-    return [found[index].pixels(job.channels) for index in range(job.count)]
+    return [found[index].values() for index in range(job.count)]
 
 
 def files_of(out: Path) -> list[bytes]:
@@ -197,7 +202,10 @@ def files_of(out: Path) -> list[bytes]:
 
 def hashes(pixels: Sequence[Pixels]) -> list[str]:
     """The perceptual hash of each picture, by which near duplicates are found."""
-    return [f"{value:016x}" for value in fingerprint(np.stack(pixels)).phash.tolist()]
+    return [
+        f"{value:016x}"
+        for value in fingerprint(np.stack(pixels), MODALITIES["image"].source).phash.tolist()
+    ]
 
 
 def verified(out: Path) -> dict[str, Any]:
@@ -209,7 +217,6 @@ def regenerated(out: Path, indices: Sequence[int], model: str | None = None) -> 
     return generate.regenerate(str(out), list(indices), model)
 
 
-def _draws(model: Model, count: int) -> SampleKeys:
+def _keys(model: Model, count: int) -> SampleKeys:
     numbers = np.arange(count, dtype=np.int64)
-    labels = numbers % model.size.classes if model.size.classes else None
-    return SampleKeys(np.full(count, 7, np.uint64), numbers, labels, np.full(count, np.inf))
+    return keys(numbers, numbers % model.size.classes if model.size.classes else None, seed=7)

@@ -112,8 +112,8 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
         assert verify(str(out), decode_items=100)["decoded"] == made["items"]
         job, records = commit.read_job(str(out)), commit.read_records(str(out))
         found = read.stored(str(out), job, records, [0, 4])
-        assert found[0].pixels(3).shape == (24, 32, 3)
-        assert found[4].codec == "webp"
+        assert found[0].values().shape == (24, 32, 3)
+        assert found[4].format.codec == "webp"
 
 
 DIES = """

@@ -24,12 +24,14 @@ from aigc.distributed.prepare import run as prepare
 from aigc.errors import GatesError, SpecError
 from aigc.execution import rounds
 from aigc.execution.job_run import JobRun
+from aigc.modalities import MODALITIES
 from aigc.modalities.image import decode
+from aigc.modalities.image.spec import PrepareImages
 from aigc.output import commit
 from aigc.sets import read
 from aigc.sets.manifest import status
 from aigc.sets.verify import verify
-from aigc.specs import AppendSpec, GenerateSpec, PrepareSpec
+from aigc.specs import AppendSpec, GenerateSpec
 from aigc.store import ModelStore
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
@@ -157,7 +159,7 @@ def test_what_only_a_worker_finds_wrong_leaves_the_place_free(model, tmp_path) -
         pixels = np.random.default_rng(at).integers(0, 256, (16, 16), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "raw" / f"{name}.png")
     few, out = str(tmp_path / "few"), str(tmp_path / "set")
-    prepare(PrepareSpec(source=str(tmp_path / "raw"), out=few, size=16, channels=1))
+    prepare(PrepareImages(source=str(tmp_path / "raw"), out=few, size=16, channels=1))
     realism = {"score": "density", "data": few, "threshold": 0.5}
     with pytest.raises(SpecError, match=r"gates\.realism"):
         run(spec(model, out, count=64, gates={"realism": realism}))
@@ -245,7 +247,9 @@ def test_near_duplicates_are_found_across_shards_and_items_made_again(repeating,
 def near_pairs(out: str) -> list[tuple[int, int]]:
     """Every pair of items that are near duplicates, by comparing each with each."""
     items = rows(Path(out), "select image from {} order by index")
-    prints = fingerprint(np.stack([decode(row[0]["bytes"], 1) for row in items]))
+    prints = fingerprint(
+        np.stack([decode(row[0]["bytes"], 1) for row in items]), MODALITIES["image"].source
+    )
     thumbnails, found = prints.thumbnail.astype(float), []
     for a, b in itertools.combinations(range(len(items)), 2):
         bits = int(prints.phash[a] ^ prints.phash[b]).bit_count()

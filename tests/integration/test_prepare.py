@@ -21,6 +21,7 @@ from aigc.errors import DataError, JobError, PlacementError, SpecError, StorageE
 from aigc.specs import Placement
 from tests.data.pictures import folder, spec
 from tests.front_door.folders import pictures, rows, tarred, zipped
+from tests.modalities.audio import sounds
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +46,22 @@ def test_workers_make_the_same_set_as_one_process(
 ) -> None:
     alone = run(spec(shop, tmp_path / "one", size=128))
     spread = run(spec(shop, tmp_path / "two", size=128, placement=ON_RAY))
+    for key in ("digest", "train", "test", "rejects", "duplicates"):
+        assert alone[key] == spread[key]
+    for name in ("train/part-00000.parquet", "rejects.parquet", "duplicates.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_workers_make_the_same_set_of_sounds_as_one_process(
+    ray_session: None, tmp_path: Path
+) -> None:
+    raw = sounds.folder(tmp_path / "raw", {"kick": 30, "snare": 30}, "flac")
+    (raw / "kick/again.flac").write_bytes((raw / "snare/0000.flac").read_bytes())
+    (raw / "kick/cut.flac").write_bytes((raw / "kick/0000.flac").read_bytes()[:500])
+    fields = {"seconds": 20.0, "rate": 48_000}  # chunks of 32 sounds
+    alone = run(sounds.spec(raw, tmp_path / "one", **fields))
+    spread = run(sounds.spec(raw, tmp_path / "two", **fields, placement=ON_RAY))
+    assert (alone["rejects"], alone["duplicates"]["exact"]) == (1, 1)
     for key in ("digest", "train", "test", "rejects", "duplicates"):
         assert alone[key] == spread[key]
     for name in ("train/part-00000.parquet", "rejects.parquet", "duplicates.parquet"):

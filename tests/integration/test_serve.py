@@ -109,7 +109,7 @@ def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> Non
     job = commit.read_job(out)
     stored = read.items(out, job, commit.read_records(out), range(0, 64, 7))
     for index, file in stored.items():
-        label = job.labels[job.pattern[index % len(job.pattern)]]
+        label = job.names[job.pattern[index % len(job.pattern)]]
         address = f"{url}/v1/images/{model}/{label}/11/{index}.png"
         with urllib.request.urlopen(address) as answer:
             assert answer.read() == file

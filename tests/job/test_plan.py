@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.errors import JobError
+from aigc.job.formats import shard_items
 from aigc.job.keys import ATTEMPT
-from aigc.job.plan import Job, Range, keys_at, shard_items
+from aigc.job.plan import Job, Range, keys_at
 from aigc.specs import Gates, GenerateSpec
 from tests.models_for_tests import tiny_config
 
@@ -125,9 +126,7 @@ def test_a_draw_changes_the_candidate_and_nothing_else() -> None:
     slots = np.arange(10)
     first = keys_at(make_job(), None, slots, np.zeros(10, np.int64))
     third = keys_at(make_job(), None, slots, np.full(10, 2))
-    assert first.candidates.tolist() == list(range(10))
-    assert (third.candidates - first.candidates == 2 * ATTEMPT).all()
-    assert first.labels is not None
-    assert third.labels is not None
-    assert np.array_equal(first.labels, third.labels)
+    assert first.counters.tolist() == list(range(10))
+    assert (third.counters - first.counters == 2 * ATTEMPT).all()
+    assert np.array_equal(first.conditions["label"], third.conditions["label"])
     assert first.seeds.tolist() == [7] * 10

@@ -10,7 +10,10 @@ from aigc.objectives.augment import (
     augment,
     brightness,
     cutout,
+    delay,
+    level,
     mirrored,
+    mute,
     translate,
 )
 
@@ -41,6 +44,26 @@ def test_translation_moves_and_fills_with_zero() -> None:
 def test_cutout_blanks_a_square_of_half_the_side() -> None:
     blank = cutout(torch.ones(1, 1, 8, 8), constant(0.5, 1)) == 0
     assert blank.sum() == 16
+
+
+def test_delay_moves_a_spectrogram_to_the_right_and_fills_with_silence() -> None:
+    pictures = torch.arange(128.0).view(1, 1, 8, 16)
+    later = delay(pictures, constant(0.999, 1))
+    assert (later[..., :2] == -1).all()
+    assert torch.equal(later[..., 2:], pictures[..., :-2])
+    assert torch.equal(delay(pictures, constant(0, 1)), pictures)
+
+
+def test_level_is_up_to_a_quarter_of_the_range_to_either_side() -> None:
+    pictures = torch.zeros(1, 1, 4, 4)
+    assert level(pictures, constant(0, 1)).max() == -0.25  # of 2 for 80 dB: 10 dB
+    assert level(pictures, constant(0.5, 1)).max() == 0
+
+
+def test_mute_silences_a_rectangle() -> None:
+    muted = mute(torch.ones(1, 1, 8, 8), constant(0.5, 1))
+    assert (muted == -1).sum() == 16
+    assert (muted == 1).sum() == 48
 
 
 @pytest.mark.parametrize("name", sorted(AUGMENTATIONS))

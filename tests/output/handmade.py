@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
+from aigc.job.plan import Job
+from aigc.modalities import MODALITIES
 from aigc.modalities.image import encode
-from aigc.output import pictures
+from aigc.output import items
 from aigc.output.parquet import file_sha256
 from aigc.output.writers import SUFFIX, open_writer
 from aigc.specs import Codec
@@ -30,7 +32,10 @@ def batch(codecs: Sequence[Codec], *, labelled: bool = True, start: int = START)
         encode(RNG.integers(0, 256, (1, 6, wide, 3), dtype=np.uint8), name)[0]
         for name, wide in zip(codec, width, strict=True)
     ]
-    fields = pictures.fields(set(codecs), (None, None, 3))
+    delivery, form = job("parquet").delivery, job("parquet").form
+    sizes = {(name, wide) for name, wide in zip(codec, width, strict=True)}
+    formats = [delivery.format_of(form, {"codec": n, "width": w}) for n, w in sorted(sizes)]
+    fields = items.fields(delivery, form, formats)
     indices = list(range(start, start + COUNT))
     label = [at % 3 for at in range(COUNT)] if labelled else [None] * COUNT
     columns = {
@@ -40,7 +45,7 @@ def batch(codecs: Sequence[Codec], *, labelled: bool = True, start: int = START)
         **dict(
             zip(
                 [field.name for field in fields],
-                pictures.arrays(data, indices, codec, pa.schema(fields)),
+                items.arrays(delivery, data, indices, codec, [field.name for field in fields]),
                 strict=True,
             )
         ),
@@ -59,10 +64,23 @@ def batch(codecs: Sequence[Codec], *, labelled: bool = True, start: int = START)
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
 
 
+def job(writer: str) -> Job:
+    """One made from briefs, whose shards `write` writes."""
+    said = {
+        "model": "m@v1", "model_uri": "m", "model_digest": "0" * 64, "count": 20_000, "seed": 0,
+        "pattern": (), "labels": LABELS, "truncation": None, "codec": "png", "quality": 90,
+        "precision": "fp32", "device": "cpu", "micro_batch": 8, "shard_items": 20_000,
+        "embed_provenance": False, "height": 6, "width": 8, "channels": 3, "latent_dim": 2,
+        "resampling": "lanczos", "writer": writer, "include": (), "asked_gates": {}, "gates": {},
+        "briefs_digest": "0" * 64, "ranges": ({"start": 0, "stop": 20_000},),
+    }  # fmt: skip
+    return Job.model_validate(said)
+
+
 def write(form, out: str, rows: pa.RecordBatch, name: str = "data/part-0") -> ShardRecord:
     file = name + SUFFIX[form]
     local = storage.scratch(storage.join(out, file))
-    with open_writer(form, local, rows.schema, out) as writer:
+    with open_writer(form, MODALITIES["image"].delivery, local, rows.schema, out) as writer:
         for start in range(0, len(rows), 20):
             writer.write(rows.slice(start, 20))
     first = rows["index"][0].as_py()

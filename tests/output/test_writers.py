@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from aigc.errors import JobError, StorageError
-from aigc.output import pictures
+from aigc.output import items
 from aigc.sets import read
 from aigc.specs import Codec
-from tests.output.handmade import COUNT, START, batch, write
+from tests.output.handmade import COUNT, START, batch, job, write
 
 FORMS = ["parquet", "webdataset", "files"]
 CODECS: list[Codec] = ["png", "jpeg", "webp", "raw"]
@@ -27,18 +27,21 @@ CODECS: list[Codec] = ["png", "jpeg", "webp", "raw"]
 @pytest.mark.parametrize("codecs", [*([codec] for codec in CODECS), CODECS], ids=str)
 def test_rows_are_read_as_they_were_written(form, codecs: list[Codec], tmp_path: Path) -> None:
     rows = batch(codecs)
-    parts = list(read.rows(str(tmp_path), write(form, str(tmp_path), rows)))
+    parts = list(read.rows(str(tmp_path), job(form), write(form, str(tmp_path), rows)))
     assert [at for part in parts for at in part.indices.tolist()] == rows["index"].to_pylist()
-    assert [found for part in parts for found in part.files] == pictures.files(rows)
-    for name in ("ids", "candidates", "seeds", "labels", "codecs", "heights", "widths"):
+    assert [found for part in parts for found in part.files] == items.files(rows)
+    for name in ("ids", "candidates", "seeds", "labels"):
         column = {"ids": "id"}.get(name, name.removesuffix("s"))
         assert [at for part in parts for at in getattr(part, name)] == rows[column].to_pylist()
+    for name in ("width", "height", "codec"):
+        found = [value for part in parts for value in part.formats[name]]
+        assert found == rows[name].to_pylist()
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_set_without_labels(form, tmp_path: Path) -> None:
     record = write(form, str(tmp_path), batch(["png"], labelled=False))
-    assert {part.labels for part in read.rows(str(tmp_path), record)} == {None}
+    assert {part.labels for part in read.rows(str(tmp_path), job("parquet"), record)} == {None}
     if form == "files":
         assert len(list((tmp_path / "images" / "all").rglob("*.png"))) == COUNT
 
@@ -49,9 +52,9 @@ def test_only_wanted_rows_are_read(form, tmp_path: Path) -> None:
     record = write(form, str(tmp_path), rows)
     wanted = {START + 3, START + 41}
     found = {}
-    for part in read.rows(str(tmp_path), record, wanted):
+    for part in read.rows(str(tmp_path), job("parquet"), record, wanted):
         found |= dict(zip(part.indices.tolist(), part.files, strict=True))
-    files = pictures.files(rows)
+    files = items.files(rows)
     assert found == {START + 3: files[3], START + 41: files[41]}
 
 
@@ -82,7 +85,7 @@ def test_python_reads_the_tar_and_its_members_have_no_owner(tmp_path: Path) -> N
     assert len(members) == 3 * COUNT
     assert {(m.mtime, m.uid, m.gid, m.mode, m.uname) for m in members} == {(0, 0, 0, 0o644, "")}
     assert raw.shape == (6, 9, 3)
-    assert raw.tobytes() == pictures.files(rows)[1]
+    assert raw.tobytes() == items.files(rows)[1]
     expected = rows.drop_columns(["image", "pixels"]).slice(1, 1).to_pylist()[0]
     assert document == expected
 
@@ -93,7 +96,7 @@ def test_a_damaged_shard_is_named(form, tmp_path: Path) -> None:
     path = tmp_path / record.file
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(JobError, match=r"part-0\..*not readable as (Parquet|a tar file)"):
-        list(read.rows(str(tmp_path), record))
+        list(read.rows(str(tmp_path), job("parquet"), record))
 
 
 def test_files_are_foldered_by_label_and_index(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_files_are_foldered_by_label_and_index(tmp_path: Path) -> None:
     assert index[0]["file"] == "images/bag/000000/000000009980.png"
     assert index[1]["file"] == "images/%2E%2E%2Fshoe 1%2F2/000000/000000009981.jpg"
     assert index[23]["file"] == "images/%2Ehidden/000001/000000010003.jpg"
-    for row, data in zip(index, pictures.files(rows), strict=True):
+    for row, data in zip(index, items.files(rows), strict=True):
         stored = (tmp_path / row["file"]).read_bytes()
         assert stored == data
         assert (row["size_bytes"], row["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
@@ -115,7 +118,7 @@ def test_a_lost_picture_is_named(tmp_path: Path) -> None:
     record = write("files", str(tmp_path), batch(["png"]))
     next((tmp_path / "images").rglob("*9985.png")).unlink()
     with pytest.raises(StorageError, match=r"000000009985.png: not found"):
-        list(read.rows(str(tmp_path), record))
+        list(read.rows(str(tmp_path), job("parquet"), record))
 
 
 @pytest.mark.integration
@@ -123,5 +126,5 @@ def test_a_lost_picture_is_named(tmp_path: Path) -> None:
 def test_every_form_on_s3(form, s3_uri: str) -> None:
     rows = batch(CODECS)
     record = write(form, f"{s3_uri}/set", rows)
-    parts = list(read.rows(f"{s3_uri}/set", record))
-    assert [found for part in parts for found in part.files] == pictures.files(rows)
+    parts = list(read.rows(f"{s3_uri}/set", job("parquet"), record))
+    assert [found for part in parts for found in part.files] == items.files(rows)

@@ -6,6 +6,7 @@ import pytest
 
 from aigc.presets import RULES, DataFacts, Hardware, adaptive, adaptive_gan, adaptive_vae
 from aigc.specs import TrainSpec, build
+from tests.models_for_tests import settings
 
 LAPTOP = Hardware("cpu", cores=2, bf16=False)
 GPU = Hardware("cuda", cores=1, bf16=True)
@@ -28,7 +29,12 @@ def choose_gan(facts: DataFacts) -> TrainSpec:
 @pytest.mark.parametrize("rule", list(RULES.values()))
 @pytest.mark.parametrize("hardware", [LAPTOP, GPU])
 @pytest.mark.parametrize(
-    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10), DataFacts(100, 256, 128, 3)]
+    "facts",
+    [
+        EMOJI,
+        DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",)),
+        DataFacts(100, 256, 128, 3),
+    ],
 )
 def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
     rule, facts, hardware
@@ -42,7 +48,7 @@ def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
             value = value[part]
 
 
-FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10)
+FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))
 
 
 def test_the_size_decides_the_family_and_the_time() -> None:
@@ -51,25 +57,25 @@ def test_the_size_decides_the_family_and_the_time() -> None:
     assert (large.model.family, large.max_seconds) == ("vae", 1800)
     assert "model.family" in small.reasons
     assert "model.family" in large.reasons
-    assert large.model.adversary.start == 0.5
+    assert settings(large).adversary.start == 0.5
     assert choose(FASHION, rule=adaptive_vae).model.family == "vae"
     assert choose_gan(EMOJI).model.family == "gan"
 
 
 def test_small_pictures_keep_the_small_network() -> None:
-    assert choose(FASHION).model.generator == "dcgan"
-    assert choose(FASHION, rule=adaptive_vae).model.networks == "dcgan"
-    assert choose_gan(EMOJI).model.generator == "residual"
-    assert choose(EMOJI).model.networks == "residual"
+    assert settings(choose(FASHION)).generator == "dcgan"
+    assert settings(choose(FASHION, rule=adaptive_vae)).networks == "dcgan"
+    assert settings(choose_gan(EMOJI)).generator == "residual"
+    assert settings(choose(EMOJI)).networks == "residual"
 
 
 @pytest.mark.parametrize("rule", [adaptive_gan, adaptive_vae])
 def test_more_compute_makes_the_network_wider(rule) -> None:
     chosen = [choose(EMOJI, LAPTOP, seconds, rule) for seconds in (300, 7200, 86_400)]
-    widths = [spec.model.width for spec in chosen]
+    widths = [settings(spec).width for spec in chosen]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
-    assert choose(EMOJI, GPU, None, rule).model.width >= widths[-1]
+    assert settings(choose(EMOJI, GPU, None, rule)).width >= widths[-1]
 
 
 @pytest.mark.parametrize("rule", [adaptive_gan, adaptive_vae])
@@ -77,14 +83,14 @@ def test_on_cpus_the_residual_networks_train_in_float32_even_where_bfloat16_is_n
     native = Hardware("cpu", cores=2, bf16=True)
     on_cpu = choose(EMOJI, native, None, rule)
     assert on_cpu.precision == "fp32"
-    assert on_cpu.model.width == choose(EMOJI, LAPTOP, None, rule).model.width
+    assert settings(on_cpu).width == settings(choose(EMOJI, LAPTOP, None, rule)).width
     assert choose(EMOJI, GPU, None, rule).precision == "auto"
 
 
 def test_gamma_grows_with_the_number_of_pixels() -> None:
     for terms in (
         [choose_gan(DataFacts(3000, side, side, 3)).model for side in (64, 128, 256)],
-        [choose(DataFacts(3000, side, side, 3)).model.adversary for side in (64, 128, 256)],
+        [settings(choose(DataFacts(3000, side, side, 3))).adversary for side in (64, 128, 256)],
     ):
         gammas = [each.r1_gamma for each in terms]
         assert gammas[1] == 4 * gammas[0]
@@ -94,8 +100,8 @@ def test_gamma_grows_with_the_number_of_pixels() -> None:
 @pytest.mark.parametrize(("images", "augmented"), [(300, True), (3000, True), (500_000, False)])
 def test_few_pictures_are_augmented(images, augmented) -> None:
     facts = DataFacts(images, 64, 64, 3)
-    assert bool(choose_gan(facts).model.augment) == augmented
-    assert bool(choose(facts).model.adversary.augment) == augmented
+    assert bool(settings(choose_gan(facts)).augment) == augmented
+    assert bool(settings(choose(facts)).adversary.augment) == augmented
 
 
 def test_a_rare_class_is_shown_more_often() -> None:
@@ -116,7 +122,9 @@ def test_the_batch_can_be_shared_out_among_the_workers(shares: int, batch: int) 
 
 
 @pytest.mark.parametrize("rule", list(RULES.values()))
-@pytest.mark.parametrize("facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10)])
+@pytest.mark.parametrize(
+    "facts", [EMOJI, DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))]
+)
 @pytest.mark.parametrize("shares", [1, 3, 5, 7])
 def test_every_rule_shares_out_its_batch(rule, facts: DataFacts, shares: int) -> None:
     assert rule("name", "data", "out", facts, LAPTOP, None, shares).batch_size % shares == 0

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from aigc.families.protocol import Points
 from aigc.service import render_requests
 from aigc.service.batcher import Batcher
 from aigc.service.errors import OverloadedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import QueuedRequest, RenderJob, fair_slices
 from aigc.service.render_requests import RenderRequest
-from aigc.service.renderer import Latents, probe_latents
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
+from tests.service.points import one_point
 
 
 def order(service: Service, n: int, seed: int = 1, **fields: Any) -> RenderRequest:
@@ -136,9 +137,9 @@ async def busy(batcher: Batcher, job: RenderJob) -> AsyncIterator[None]:
     """Inside, the only render thread of `batcher` is occupied, so the queue stands still."""
     freed = threading.Event()
 
-    def blocking(loaded: LoadedModel) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(60)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     held = batcher.enter(RenderJob(job.model, blocking, 1, job.format, kind="blocked"))
     while held.left:
@@ -240,9 +241,9 @@ def test_a_queue_that_stands_is_kept_short(service: Service) -> None:
     job = order(service, 32).job
     seconds_per_item, job.model.seconds_per_item = job.model.seconds_per_item, 0.001
 
-    def blocking(loaded: LoadedModel) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     def room() -> list[QueuedRequest]:
         requests = []
@@ -280,9 +281,9 @@ def test_a_batch_that_never_ends_is_noticed(service: Service) -> None:
     batcher = Batcher(ServiceSettings(micro_batch=32, max_batch_s=300), clock=lambda: now[0])
     job = order(service, 1).job
 
-    def blocking(loaded: LoadedModel) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def stuck() -> list[bool]:
         held = batcher.enter(RenderJob(job.model, blocking, 1, job.format))
@@ -311,9 +312,9 @@ def test_a_whole_batch_does_not_wait_for_the_one_being_made(service: Service) ->
     batcher = Batcher(ServiceSettings(micro_batch=32))
     few, many = order(service, 8).job, order(service, 56, seed=2).job
 
-    def blocking(loaded: LoadedModel) -> Latents:
+    def blocking(loaded: LoadedModel) -> Points:
         freed.wait(30)
-        return probe_latents(loaded.renderer.engine, loaded.version.config, 1)
+        return one_point(loaded)
 
     async def crowd() -> tuple[list[bytes], list[bytes]]:
         held = batcher.enter(RenderJob(few.model, blocking, 1, few.format))

@@ -9,15 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from aigc.data.decode import decode_file
+from aigc.conditions import conditions_of
+from aigc.families.networks import PriorSampler, load_sampler
+from aigc.families.protocol import Encodes
 from aigc.modalities.image import decode, to_network, to_pixels
-from aigc.models import PriorSampler, load_sampler
+from aigc.modalities.image.reading import decode_file
+from aigc.modalities.image.spec import PrepareImages
 from aigc.service import latent_operations
 from aigc.service.bodies import Edit, Variation, Walk, WalkEnd
 from aigc.service.errors import BadRequestError, OverloadedError
 from aigc.service.render_requests import RenderRequest
 from aigc.service.service import Service
-from aigc.specs import PrepareSpec
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 
@@ -90,13 +92,15 @@ def test_without_noise_a_variation_is_what_the_decoder_makes_of_the_encoding(
     service: Service,
 ) -> None:
     [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
-    assert loaded.encoder is not None
+    generator = loaded.generator
+    assert isinstance(generator, Encodes)
     pixels = decode(picture(), 1).copy()
     sampler = load_sampler(
         loaded.version.config, ModelStore(service.settings.store).load(loaded.version)
     )
     assert isinstance(sampler, PriorSampler)
-    mean, _ = loaded.encoder(to_network(pixels[None]), torch.tensor([1]))
+    asked_for = conditions_of({"label": np.array([1])}, 1)
+    mean = generator.encode(to_network(pixels[None]), asked_for)
     expected = to_pixels(sampler.decoder(mean, torch.tensor([1])))[0].astype(float)
     asked = Variation(model="vae", label="one", strength=0.0)
     made = decode(vary(service, asked)[0], 1).astype(float)
@@ -154,7 +158,7 @@ def test_a_picture_is_made_ready_as_the_training_data_were(
     loaded = asyncio.run(service.model("vae"))
     config = loaded.version.config.model_copy(update={"fit": fit})
     fitted = replace(loaded, version=replace(loaded.version, config=config))
-    spec = PrepareSpec(source="in", out="out", size=16, channels=1, fit=fit)
+    spec = PrepareImages(source="in", out="out", size=16, channels=1, fit=fit)
     read = latent_operations.read_picture(data, fitted, service.settings)
     assert np.array_equal(read, decode_file(data, spec))
 

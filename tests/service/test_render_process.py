@@ -24,6 +24,7 @@ from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
+from tests.keys_for_tests import keys
 
 
 @contextlib.contextmanager
@@ -73,7 +74,7 @@ def test_files_are_the_same_wherever_they_are_made(service: Service, beside: Ser
 
 
 def draws(number: int) -> SampleKeys:
-    return render_requests.keys_of(0, np.array([number]), np.zeros(1, np.int64), None)
+    return keys([number], np.zeros(1, np.int64))
 
 
 @contextlib.contextmanager

@@ -4,11 +4,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 
 from aigc.job.keys import SampleKeys
-from aigc.service import render_requests
+from aigc.service import render_requests, request_conditions
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.render_requests import RenderRequest
@@ -41,7 +40,7 @@ def test_the_index_continues_the_pattern(service: Service) -> None:
     assert ordered(service, n=4, seed=4, index=5).labels == whole[5:]
     source = ordered(service, n=4, seed=4, index=5).job.source
     assert isinstance(source, SampleKeys)
-    assert source.candidates.tolist() == [5, 6, 7, 8]
+    assert source.counters.tolist() == [5, 6, 7, 8]
 
 
 def test_labels_win_over_the_prompt(service: Service) -> None:
@@ -135,10 +134,10 @@ def test_addresses_say_only_what_differs(service: Service) -> None:
 
 
 def test_patterns_take_bounded_memory(service: Service) -> None:
-    asked = Generation(labels={"one": 0.999, "two": 0.001})
-    found = render_requests._pattern_of(asyncio.run(service.model("tiny")), asked)
-    longest = render_requests._LONGEST_PATTERN // 2 * found.itemsize
-    most = render_requests._pattern.cache_info().maxsize
+    facts = request_conditions.facts_of(asyncio.run(service.model("tiny")).version.config)
+    found = request_conditions.pattern("label", facts, (("one", 0.999), ("two", 0.001)), None)
+    longest = request_conditions._LONGEST_PATTERN // 2 * found.itemsize
+    most = request_conditions.pattern.cache_info().maxsize
     assert most is not None
     assert most * longest < 64 * 2**20
 
@@ -149,4 +148,4 @@ def test_patterns_are_not_mixed_up(service: Service) -> None:
     uneven = Counter(ordered(service, labels={"one": 1, "two": 3}, n=8).labels)
     assert (even["two"], uneven["two"]) == (4, 6)
     assert isinstance(ordered(service, n=1).job.source, SampleKeys)
-    assert np.isinf(ordered(service, n=1).job.source.truncations).all()
+    assert ordered(service, n=1).job.source.sampling == {}

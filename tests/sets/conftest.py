@@ -6,9 +6,9 @@ import pytest
 
 from aigc.execution.planning import plan_job
 from aigc.execution.shard_work import make_item_generator
+from aigc.families.config import ModelConfig
 from aigc.generation.pipeline import MakeShard
 from aigc.job.plan import Job
-from aigc.models.config import ModelConfig
 from aigc.output import commit
 from aigc.sets import manifest
 from aigc.specs import GenerateSpec

@@ -117,7 +117,7 @@ def test_links_alone_read_no_pictures(made) -> None:
     at = briefs.table.column_names.index("response_format")
     column = briefs.table.schema.field("response_format")
     table = briefs.table.set_column(at, column, [urls]).slice(1, 1)
-    alone = type(briefs)(table, briefs.patterns, openai=True)
+    alone = dataclasses.replace(briefs, table=table)
     storage.delete(storage.join(out, records[0].file))
     record = dataclasses.replace(records[0], start=0, stop=3)
     openai_batch.write(out, job, alone, {0: record})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +24,19 @@ def mixed(sets, tmp_path: Path) -> Mixed:
     out = str(tmp_path / "set")
     job = sets.start(str(tmp_path / "job"))
     whole = (Range(start=0, stop=COUNT),)
-    changes = {"briefs_digest": "x", "channels": 3, "count": COUNT, "ranges": whole}
+    form = job.form.model_copy(update={"channels": 3})
+    changes = {"briefs_digest": "x", "form": form, "count": COUNT, "ranges": whole}
     job = job.model_copy(update=changes | {"shard_items": COUNT})
     return out, job, {0: write("parquet", out, batch(["png", "jpeg", "webp", "raw"], start=0))}
 
 
 def test_pictures_of_any_codec_and_size(mixed: Mixed) -> None:
     found = read.stored(*mixed, range(8))
-    assert [found[at].codec for at in range(8)] == ["png", "jpeg", "webp", "raw"] * 2
-    shapes = [found[at].pixels(3).shape for at in range(8)]
+    assert [found[at].format.codec for at in range(8)] == ["png", "jpeg", "webp", "raw"] * 2
+    shapes = [found[at].values().shape for at in range(8)]
     assert shapes == [(6, 8 + at % 3, 3) for at in range(8)]
     assert np.array_equal(
-        found[3].pixels(3).ravel(), np.frombuffer(read.items(*mixed, [3])[3], np.uint8)
+        found[3].values().ravel(), np.frombuffer(read.items(*mixed, [3])[3], np.uint8)
     )
 
 
@@ -43,7 +45,7 @@ def test_sheets_fit_pictures_of_differing_sizes(mixed: Mixed) -> None:
     assert sheet.shape == (10 * 3, 6, 10, 3)
     assert names[:3] == ["from 0", "from 5", "from 10"]
     narrow = sheet[0]
-    assert np.array_equal(narrow[:, 1:9], read.stored(*mixed, [0])[0].pixels(3))
+    assert np.array_equal(narrow[:, 1:9], read.stored(*mixed, [0])[0].values())
     assert (narrow[:, [0, 9]] == 255).all()
 
 
@@ -66,7 +68,7 @@ def test_what_is_held_of_large_pictures_is_bounded(sets, tmp_path: Path) -> None
         out = str(tmp_path / writer)
         job = sets.start(out, writer=writer, codec=codec, **size)
         sets.shards(out, job, [0])
-        held = [part.files for part in read.rows(out, commit.read_record(out, 0))]
+        held = [part.files for part in read.rows(out, job, commit.read_record(out, 0))]
         assert sum(map(len, held)) == 64
         assert max(map(len, held)) <= 32
         assert max(sum(map(len, files)) for files in held) <= 9 * 2**20
@@ -95,12 +97,12 @@ def test_the_gallery_shows_all_codecs(mixed: Mixed) -> None:
 
 
 def test_what_differs_is_said_of_files_and_of_raw_values(mixed: Mixed) -> None:
-    _, job, _ = mixed
-    found = read.items(*mixed, [3, 7, 0, 4])
-    assert "made again it differs in " in verify.difference(found[3], found[3][::-1], job)
-    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in verify.difference(
-        found[0], found[4], job
-    )
+    found = read.stored(*mixed, [3, 7, 0, 4])
+    told = verify.difference(found[3].file[::-1], found[3])
+    assert re.match(r"made again it differs in \d+\.\d% of its values, by at most \d+ grey", told)
+    told = verify.difference(found[0].file, found[4])
+    assert "made again it is (6, 8, 3), stored (6, 9, 3)" in told
+    assert "cannot be compared: not a readable image" in verify.difference(b"other", found[0])
 
 
 def test_a_small_set_from_briefs_shows_each_item_once(mixed: Mixed) -> None:

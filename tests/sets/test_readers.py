@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from aigc.output import commit
-from aigc.provenance.marking import DIGITAL_SOURCE_TYPE
+from aigc.provenance.label import DIGITAL_SOURCE_TYPE
 from aigc.sets import gallery, manifest, read
 
 LABELS = ["zero", "one", "two", "three"]
@@ -49,7 +49,7 @@ def item_42(made: Path) -> np.ndarray:
     out = str(made)
     job = commit.read_job(out)
     found = read.stored(out, job, commit.read_records(out), [42])
-    return found[42].pixels(1)[..., 0]
+    return found[42].values()[..., 0]
 
 
 def pixels_of(file: bytes) -> np.ndarray:
@@ -220,7 +220,7 @@ def test_other_sizes_and_rgb(sets, tmp_path: Path) -> None:
     options = {"width": 40, "height": 24, "colour": "rgb", "resampling": "bicubic"}
     job = sets.finished(out, count=20, **options)
     found = read.stored(out, job, commit.read_records(out), [0, 19])
-    assert {picture.pixels(3).shape for picture in found.values()} == {(24, 40, 3)}
+    assert {picture.values().shape for picture in found.values()} == {(24, 40, 3)}
     assert Image.open(io.BytesIO(found[0].file)).mode == "RGB"
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from aigc.errors import StorageError, StoreError
-from aigc.models.config import ModelConfig
-from aigc.specs import GanModel
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
 from aigc.store import ModelStore, ModelVersion
 
 CONFIG = ModelConfig(

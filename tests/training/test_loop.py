@@ -15,8 +15,14 @@ from safetensors.torch import load_file
 from aigc.data import loader
 from aigc.data.dataset import open_dataset
 from aigc.errors import JobError, SpecError
-from aigc.models import ModelConfig, PriorSampler, load_discriminator, load_encoder, load_sampler
-from aigc.models.prior import MixturePrior
+from aigc.families.networks import (
+    ModelConfig,
+    PriorSampler,
+    load_discriminator,
+    load_encoder,
+    load_sampler,
+)
+from aigc.families.networks.prior import MixturePrior
 from aigc.training import is_finished, train
 from aigc.training.sheets import SampleSheet
 from tests.training.helpers import tiny_spec

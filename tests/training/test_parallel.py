@@ -15,7 +15,8 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from aigc.models import ModelConfig, build_sampler
+from aigc.families.config import ModelConfig
+from aigc.families.networks import build_sampler
 from aigc.training import gan, train
 from aigc.training.parallel import Group
 from tests.training.helpers import tiny_spec

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from aigc.errors import JobError
-from aigc.specs import GanModel, TrainSpec
+from aigc.families.gan import GanModel
+from aigc.specs import TrainSpec
 from aigc.training.ema import Ema
 from aigc.training.health import Health, HealthVerdict, spread
 from aigc.training.parallel import Group

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aigc.data.dataset import open_dataset
-from aigc.models.encoder import ConvEncoder
+from aigc.families.networks.encoder import ConvEncoder
 from aigc.training import prior as training_prior
 from aigc.training.encodings import Encodings, encode
 from aigc.training.prior import fit_mixture, moments

@@ -21,7 +21,8 @@ from aigc.data.fetch import fetch
 from aigc.distributed.prepare import run as prepare
 from aigc.errors import JobError
 from aigc.modalities.image import to_network
-from aigc.specs import PrepareSpec, TrainSpec
+from aigc.modalities.image.spec import PrepareImages
+from aigc.specs import TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
 from aigc.training.looks import Look, LookMetrics
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
@@ -93,7 +94,7 @@ def some_digits(folder: Path, per_class: int, test_fraction: float) -> str:
         for path in {*paths} - {*paths[:: len(paths) // per_class][:per_class]}:
             path.unlink()
     source, out = str(folder / "raw"), str(folder / "data")
-    prepare(PrepareSpec(source=source, out=out, size=16, channels=1, test_fraction=test_fraction))
+    prepare(PrepareImages(source=source, out=out, size=16, channels=1, test_fraction=test_fraction))
     return out
 
 
@@ -251,7 +252,7 @@ def test_three_pictures_are_watched_too(tmp_path: Path) -> None:
     for label in "3456789":
         next((tmp_path / "raw" / label).glob("*.png")).unlink()
     source, out = str(tmp_path / "raw"), str(tmp_path / "three")
-    prepare(PrepareSpec(source=source, out=out, size=16, channels=1, test_fraction=0.0))
+    prepare(PrepareImages(source=source, out=out, size=16, channels=1, test_fraction=0.0))
     result = train(watched(out, tmp_path / "run", 5, {}, steps=5, model=GAN))
     assert open_dataset(data).counts["train"] == 10
     assert open_dataset(out).counts["train"] == 3

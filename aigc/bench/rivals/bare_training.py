@@ -28,11 +28,13 @@ import torch.distributed as dist
 from torch import Tensor, nn, optim
 
 from aigc.data.dataset import Dataset, open_dataset
-from aigc.models import ModelConfig, build_discriminator, build_sampler
+from aigc.families.config import ModelConfig
+from aigc.families.gan import GanModel
+from aigc.families.networks import build_discriminator, build_sampler
 from aigc.objectives.adversarial import ADVERSARIAL
 from aigc.objectives.augment import augment
 from aigc.objectives.penalties import lazy_weight, squared_difference, squared_gradient
-from aigc.specs import GanModel, TrainSpec, load
+from aigc.specs import TrainSpec, load
 
 
 class Gan:

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from aigc.models import load_sampler
-from aigc.models.inference import for_inference
+from aigc.families.networks import load_sampler
+from aigc.families.networks.inference import for_inference
+from aigc.families.networks.settings import settings_of
 from aigc.store import ModelStore
 from aigc.types import Json
 
@@ -55,7 +56,7 @@ class RivalImages:
         return self.config.labels.index(prompt) if self.config.conditional else 0
 
     def _pixels(self, labels: list[int]) -> np.ndarray[Any, Any]:
-        z = torch.randn(len(labels), self.config.latent_dim)
+        z = torch.randn(len(labels), settings_of(self.config).latent_dim)
         with torch.inference_mode():
             output = self.sampler(z, torch.tensor(labels) if self.config.conditional else None)
         pixels = ((output + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

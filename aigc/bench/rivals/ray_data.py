@@ -18,7 +18,8 @@ import ray
 import torch
 from PIL import Image
 
-from aigc.models import load_sampler
+from aigc.families.networks import load_sampler
+from aigc.families.networks.settings import settings_of
 from aigc.store import ModelStore
 
 
@@ -36,7 +37,7 @@ class Generate:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         ids = batch["id"]
         generator = torch.Generator().manual_seed(int(ids[0]))
-        z = torch.randn(len(ids), self.config.latent_dim, generator=generator)
+        z = torch.randn(len(ids), settings_of(self.config).latent_dim, generator=generator)
         labels = torch.from_numpy(ids % max(1, len(self.config.labels)))
         with torch.inference_mode():
             output = self.sampler(z, labels if self.config.conditional else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aigc.data.fetch import digits, emoji, fashion, furniture
+from aigc.data.fetch import digits, drums, emoji, fashion, furniture
 from aigc.data.fetch.options import FetchOptions, Say
 from aigc.errors import SpecError
 
@@ -19,6 +19,7 @@ SETS: dict[str, Callable[[Path, FetchOptions, Say], bool]] = {
     "digits": digits.fetch,
     "emoji": emoji.fetch,
     "furniture": furniture.fetch,
+    "drums": drums.fetch,
 }
 
 

@@ -19,7 +19,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
-    options.refuse("digits", "background", "archives", "turntable")
+    options.refuse("digits", "licences", "background", "archives", "turntable")
     bunch = load_digits()
     pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     paths = [folder / str(label) / f"{number:04d}.png" for number, label in enumerate(bunch.target)]

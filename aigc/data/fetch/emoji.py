@@ -91,7 +91,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     Returns False when all was there and right. Raises DataError when the archives cannot be had,
     SpecError when `folder` holds something else.
     """
-    options.refuse("emoji", "turntable")
+    options.refuse("emoji", "licences", "turntable")
     colour = options.colour("white")
     about = ABOUT | {"background": colour}
     if places.is_there(folder, about):
@@ -103,7 +103,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     return True
 
 
-def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.FetchedPicture]:
+def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.FetchedFile]:
     named = _names(names)
     seen: set[str] = set()
     members = tar_members(pictures, _is_picture, _MOST_PICTURE_BYTES, _MOST_BYTES)
@@ -115,7 +115,7 @@ def _pictures(pictures: Path, names: Path, colour: str) -> Iterator[places.Fetch
         known = named[points]
         picture = lay_on(data, colour, ("WEBP",), member)
         name = f"{points}.webp"
-        yield places.FetchedPicture(name, picture, known.name, known.category, "MIT", "Microsoft")
+        yield places.FetchedFile(name, picture, known.name, known.category, "MIT", "Microsoft")
 
 
 def _is_picture(member: str) -> bool:

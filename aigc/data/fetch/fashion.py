@@ -52,7 +52,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     Raises:
         DataError: neither the upstream site nor Debian's package gave the right bytes.
     """
-    options.refuse("fashion-mnist", "background", "archives", "turntable")
+    options.refuse("fashion-mnist", "licences", "background", "archives", "turntable")
     missing = [name for name in SHA256 if not _is_right(folder / f"{name}.gz", name)]
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""A fetched folder of pictures: written beside its place, moved there whole, checked when asked for
-again.
+"""A fetched folder of pictures or sounds: written beside its place, moved there whole, checked when
+asked for again.
 
-Pictures lie at <class>/<name>. `metadata.csv` has the format of Hugging Face's imagefolder, with
-the columns file_name, text, label, licence, creator. `SHA256SUMS` is what `sha256sum --check`
+Files lie at <class>/<name>. `metadata.csv` has the format of Hugging Face's imagefolder, with
+the columns file_name, text, label, licence, creator, and source where it is known of each file.
+`SHA256SUMS` is what `sha256sum --check`
 reads. `source.json` says what was fetched, with which options.
 """
 
@@ -28,12 +29,12 @@ METADATA = "metadata.csv"
 SOURCE = "source.json"
 SUMS = "SHA256SUMS"
 LICENCE = "LICENSE"
-_COLUMNS = ("file_name", "text", "label", "licence", "creator")
+_COLUMNS = ("file_name", "text", "label", "licence", "creator", "source")
 
 
 @dataclass(frozen=True)
-class FetchedPicture:
-    """One picture file and what is known of it."""
+class FetchedFile:
+    """One file and what is known of it."""
 
     name: str
     """File name within its class's folder."""
@@ -42,6 +43,8 @@ class FetchedPicture:
     label: str
     licence: str
     creator: str
+    source: str = ""
+    """Where it was published, an address."""
 
     @property
     def path(self) -> str:
@@ -71,20 +74,20 @@ def is_there(folder: Path, about: Json) -> bool:
     return _sums_hold(folder, str(found.get("sha256")))
 
 
-def write(folder: Path, about: Json, pictures: Iterable[FetchedPicture], licence: str) -> int:
-    """Write `pictures` with their metadata; returns how many. `folder` appears whole or, when it
+def write(folder: Path, about: Json, files: Iterable[FetchedFile], licence: str) -> int:
+    """Write `files` with their metadata; returns how many. `folder` appears whole or, when it
     was there with other bytes, file by file.
 
     Raises:
-        DataError: another fetch is writing there, or two pictures have one name.
+        DataError: another fetch is writing there, or two files have one name.
         StorageError: the disk refused.
     """
     with disk_errors(folder), _staging(folder) as staging:
-        rows, sums = _write_pictures(staging, pictures)
+        rows, sums = _write_files(staging, files)
         for name, data in ((METADATA, _table(rows)), (LICENCE, licence.encode())):
             sums[name] = _put(staging / name, data)
         listing = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
-        total = {"pictures": len(rows), "sha256": _put(staging / SUMS, listing)}
+        total = {"files": len(rows), "sha256": _put(staging / SUMS, listing)}
         _put(staging / SOURCE, json.dumps(about | total, indent=2).encode())
         _move(staging, folder)
     return len(rows)
@@ -99,16 +102,16 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise StorageError(f"{folder}: {error.strerror or error}") from None
 
 
-def _write_pictures(
-    staging: Path, pictures: Iterable[FetchedPicture]
+def _write_files(
+    staging: Path, files: Iterable[FetchedFile]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     rows, sums = [], {}
-    for picture in pictures:
-        if picture.path in sums or not _is_plain(picture.label) or not _is_plain(picture.name):
-            raise DataError(f"{picture.path!r}: found twice, or cannot be a file's name")
-        (staging / picture.label).mkdir(exist_ok=True)
-        sums[picture.path] = _put(staging / picture.path, picture.data)
-        values = (picture.path, picture.text, picture.label, picture.licence, picture.creator)
+    for one in files:
+        if one.path in sums or not _is_plain(one.label) or not _is_plain(one.name):
+            raise DataError(f"{one.path!r}: found twice, or cannot be a file's name")
+        (staging / one.label).mkdir(exist_ok=True)
+        sums[one.path] = _put(staging / one.path, one.data)
+        values = (one.path, one.text, one.label, one.licence, one.creator, one.source)
         rows.append(dict(zip(_COLUMNS, values, strict=True)))
     return sorted(rows, key=lambda row: row["file_name"]), sums
 
@@ -119,7 +122,8 @@ def _is_plain(name: str) -> bool:
 
 def _table(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    columns = _COLUMNS if any(row["source"] for row in rows) else _COLUMNS[:-1]
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

@@ -81,6 +81,7 @@ def fetch(folder: Path, options: FetchOptions, say: Say) -> bool:
     Returns False when all was there and right. Raises DataError when the package cannot be had or
     VTK is missing, SpecError when `folder` holds something else.
     """
+    options.refuse("furniture", "licences")
     colour, views = options.colour(BACKGROUND), options.views()
     about = ABOUT | {"background": colour, "turntable": views}
     if places.is_there(folder, about):
@@ -117,12 +118,10 @@ def products(catalogue: str, source: Zip) -> Iterator[Product]:
         yield Product(key, name, category, creator, icon, model, rotation)
 
 
-def picture(product: Product, suffix: str, data: bytes, catalogue: str) -> places.FetchedPicture:
+def picture(product: Product, suffix: str, data: bytes, catalogue: str) -> places.FetchedFile:
     name = f"{product.key}{suffix}.webp"
     licence = CATALOGUES[catalogue]
-    return places.FetchedPicture(
-        name, data, product.name, product.category, licence, product.creator
-    )
+    return places.FetchedFile(name, data, product.name, product.category, licence, product.creator)
 
 
 def _rotation(row: dict[str, str], catalogue: str) -> tuple[float, ...]:
@@ -135,7 +134,7 @@ def _rotation(row: dict[str, str], catalogue: str) -> tuple[float, ...]:
     return values
 
 
-def _icons(zips: dict[str, Zip], colour: str) -> Iterator[places.FetchedPicture]:
+def _icons(zips: dict[str, Zip], colour: str) -> Iterator[places.FetchedFile]:
     for catalogue, source in zips.items():
         for product in products(catalogue, source):
             data = lay_on(source.read(product.icon), colour, ("PNG", "JPEG", "GIF"), product.icon)

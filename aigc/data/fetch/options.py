@@ -26,6 +26,8 @@ class FetchOptions:
     """Folder with archives that were downloaded before; one found there is checked and used."""
     turntable: int | None = None
     """Views to render of each 3D model instead of its icon."""
+    licences: str | None = None
+    """Which files to take by their licences: free or all."""
 
     def refuse(self, name: str, *fields: str) -> None:
         """Raise SpecError if one of `fields` is set; the set `name` does not take it."""
@@ -45,6 +47,12 @@ class FetchOptions:
                 f"background = {wanted!r}: expected an opaque colour such as white or '#f4efe6'"
             )
         return "#{:02x}{:02x}{:02x}".format(*channels)
+
+    def takes_all(self) -> bool:
+        """Whether `licences` is all. Raises SpecError when it is neither that nor free."""
+        if self.licences not in (None, "free", "all"):
+            raise SpecError(f"licences = {self.licences!r}: expected free or all")
+        return self.licences == "all"
 
     def views(self) -> int:
         """`turntable`, 0 when it is not set. Raises SpecError when it is out of range."""

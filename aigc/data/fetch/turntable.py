@@ -17,7 +17,7 @@ from PIL import Image, ImageColor
 
 from aigc.data.fetch import furniture
 from aigc.data.fetch.archives import Zip
-from aigc.data.fetch.folder import FetchedPicture
+from aigc.data.fetch.folder import FetchedFile
 from aigc.data.fetch.options import Say
 from aigc.data.fetch.pictures import encode
 from aigc.errors import DataError
@@ -34,7 +34,7 @@ _MOST_SPECULAR = 0.15
 _SAY_EVERY = 100
 
 
-def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterator[FetchedPicture]:
+def pictures(zips: dict[str, Zip], colour: str, views: int, say: Say) -> Iterator[FetchedFile]:
     """`views` pictures of each model in `zips` (catalogue -> zip file) on `colour` (#rrggbb).
 
     Raises:

@@ -1,42 +1,24 @@
-"""Pictures that hold nothing: not finite, one flat tone, or burnt out."""
+"""Items that hold nothing: not finite, or what their modality counts as nothing."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+import itertools
 
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.delivery import Mask
 from aigc.specs import DegenerateGate
-from aigc.types import UInt8Images
 
-REASONS = ("not_finite", "blank", "saturated")
-
-Mask = npt.NDArray[np.bool_]
+_NOT_FINITE = "not_finite"
 
 
-def degenerate(pictures: Samples, gate: DegenerateGate) -> dict[str, Mask]:
+def reasons() -> list[str]:
+    """Why items of any modality may be refused."""
+    found = (modality.delivery.reasons for modality in MODALITIES.values())
+    return list(dict.fromkeys([_NOT_FINITE, *itertools.chain(*found)]))
+
+
+def degenerate(samples: Samples, gate: DegenerateGate, delivery: Delivery) -> dict[str, Mask]:
     """Reason to the rows it refuses, bool (N,)."""
-    refused = (
-        ~pictures.finite,
-        _variance(pictures.pixels) < gate.min_std**2,
-        _saturated(pictures.pixels) > gate.max_saturated,
-    )
-    return dict(zip(REASONS, refused, strict=True))
-
-
-def _variance(pixels: UInt8Images) -> npt.NDArray[np.float64]:
-    """Of each image's grey levels, from sums that are exact."""
-    count, _, _, channels = pixels.shape
-    sums = pixels.sum(axis=-1, dtype=np.int64).reshape(count, -1)
-    squares = np.einsum("ij,ij->i", sums, sums)
-    levels, size = sums.sum(axis=1), sums.shape[1]
-    variance: npt.NDArray[np.float64] = (size * squares - levels**2) / (size * channels) ** 2
-    return variance
-
-
-def _saturated(pixels: UInt8Images) -> npt.NDArray[np.float64]:
-    """Share of each image's values that are 0 or 255."""
-    flat = pixels.reshape(len(pixels), -1)
-    extreme = np.count_nonzero((flat == 0) | (flat == 255), axis=1)
-    share: npt.NDArray[np.float64] = extreme / flat.shape[1]
-    return share
+    found = delivery.degenerate(samples.items, {n: getattr(gate, n) for n in delivery.limits})
+    return {_NOT_FINITE: ~samples.finite} | found

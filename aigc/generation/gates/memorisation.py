@@ -17,6 +17,7 @@ from aigc.data.dataset import Dataset
 from aigc.data.fingerprints import averages
 from aigc.errors import SpecError
 from aigc.evaluation.cache import cached
+from aigc.modalities import MODALITIES
 from aigc.types import UInt8Images
 
 CELLS = 16
@@ -49,7 +50,9 @@ class TrainingImages:
     @torch.inference_mode()
     def near(self, pixels: UInt8Images) -> Mask:
         """Which of (N, H, W, C) lie within the limit of some training image, bool (N,)."""
-        queries = torch.from_numpy(averages(pixels, CELLS)).to(self._known.device)
+        queries = torch.from_numpy(averages(pixels, CELLS, MODALITIES["image"].source)).to(
+            self._known.device
+        )
         near = torch.cat([self._near(part) for part in _blocks(queries, _QUERY_ITEMS)])
         found: Mask = near.cpu().numpy()
         return found
@@ -92,7 +95,8 @@ def _averages_of(dataset: Dataset) -> npt.NDArray[np.uint8]:
     """uint8 (N, 256) of the training split; kept in the data set's cache."""
 
     def make() -> dict[str, npt.NDArray[np.uint8]]:
-        parts = [averages(pixels, CELLS) for pixels, _ in dataset.batches("train", _READ_ITEMS)]
+        batches = dataset.batches("train", _READ_ITEMS)
+        parts = [averages(items, CELLS, dataset.kind) for items, _ in batches]
         return {"averages": np.concatenate(parts)}
 
     key = {"data": dataset.digest, "cells": CELLS}

@@ -13,20 +13,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from aigc.conditions import conditions_of
 from aigc.data.dataset import Dataset
 from aigc.errors import SpecError
-from aigc.evaluation.features import Extractor, efficientnet_lite0
+from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.prdc import radii
 from aigc.evaluation.reference import real_features
 from aigc.evaluation.stages import StageProgress
+from aigc.families.protocol import Scores
 from aigc.job.keys import Samples
-from aigc.modalities.image import to_network
-from aigc.models import ModelConfig, load_discriminator
+from aigc.modalities.learning import Extractor, Learning
 from aigc.types import silent
 
-Scores = npt.NDArray[np.float32]
-"""(N,), higher is more real; NaN where a picture is not finite."""
-Scorer = Callable[[Samples], Scores]
+Realism = npt.NDArray[np.float32]
+"""(N,), higher is more real; NaN where an item is not finite."""
+Scorer = Callable[[Samples], Realism]
 
 NEIGHBOURS = 3
 """k of the paper's realism score."""
@@ -35,24 +36,21 @@ _REFERENCE_SEED = 0
 _PASS = 64
 
 
-class ByDiscriminator:
-    """The discriminator's logit, given the picture's class if it is conditional."""
+class ByModel:
+    """The model's own score, given what each sample was asked to be."""
 
-    def __init__(self, config: ModelConfig, tensors: dict[str, Tensor], device: str) -> None:
-        """Raises StoreError when the model has none."""
-        self._network = load_discriminator(config, tensors).to(device)
-        self._device = device
+    def __init__(self, model: Scores, learning: Learning) -> None:
+        self._model, self._learning = model, learning
 
     @torch.inference_mode()
-    def __call__(self, pictures: Samples) -> Scores:
-        scores = np.empty(len(pictures), np.float32)
-        for rows, filled in _passes(len(pictures)):
-            seen = to_network(pictures.pixels[filled]).to(self._device)
-            label = None
-            if pictures.labels is not None:
-                label = torch.from_numpy(pictures.labels[filled]).to(self._device)
-            scores[rows] = self._network(seen, label).float().cpu().numpy()[: len(scores[rows])]
-        return _marked(scores, pictures)
+    def __call__(self, samples: Samples) -> Realism:
+        scores = np.empty(len(samples), np.float32)
+        for rows, filled in _passes(len(samples)):
+            seen = self._learning.tensors(samples.items[filled])
+            asked = {name: values[filled] for name, values in samples.conditions.items()}
+            found = self._model.score(seen, conditions_of(asked, len(seen)))
+            scores[rows] = found.numpy()[: len(scores[rows])]
+        return _marked(scores, samples)
 
 
 class ByDensity:
@@ -68,7 +66,7 @@ class ByDensity:
                 f"gates.realism.data = {dataset.uri}: density needs more than {NEIGHBOURS} "
                 "training images"
             )
-        self._extractor = efficientnet_lite0(device)
+        self._extractor = extractor_for(dataset, device)
         known = _reference(dataset, self._extractor)
         self._centre = known.mean(axis=0)
         reference = torch.from_numpy(known - self._centre)
@@ -78,19 +76,19 @@ class ByDensity:
         self._reach = reach[dense].to(device)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Samples) -> Scores:
-        scores = np.empty(len(pictures), np.float32)
-        for rows, filled in _passes(len(pictures)):
-            features = self._extractor(pictures.pixels[filled]) - self._centre
+    def __call__(self, samples: Samples) -> Realism:
+        scores = np.empty(len(samples), np.float32)
+        for rows, filled in _passes(len(samples)):
+            features = self._extractor(samples.items[filled]) - self._centre
             scores[rows] = self._realism(torch.from_numpy(features))[: len(scores[rows])]
-        return _marked(scores, pictures)
+        return _marked(scores, samples)
 
-    def _realism(self, features: Tensor) -> Scores:
+    def _realism(self, features: Tensor) -> Realism:
         """float32 (B, D), centred -> (B,)."""
         x = features.to(self._reference.device)
         squared = torch.addmm(self._reference.square().sum(1), x, self._reference.T, alpha=-2)
         distance = (squared + x.square().sum(1, keepdim=True)).clamp_(min=1e-6).sqrt_()
-        best: Scores = (self._reach / distance).amax(1).cpu().numpy()
+        best: Realism = (self._reach / distance).amax(1).cpu().numpy()
         return best
 
 
@@ -110,6 +108,6 @@ def _passes(count: int) -> list[tuple[slice, npt.NDArray[np.int64]]]:
     ]
 
 
-def _marked(scores: Scores, pictures: Samples) -> Scores:
-    scores[~pictures.finite] = np.nan
+def _marked(scores: Realism, samples: Samples) -> Realism:
+    scores[~samples.finite] = np.nan
     return scores

@@ -9,69 +9,26 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aigc.conditions.labels import fold
 from aigc.errors import SpecError, listed
-from aigc.job.briefs.table import COLUMNS
+from aigc.job.briefs.fields import BRIEF_FIELDS
+from aigc.job.briefs.table import COMMON
 from aigc.job.briefs.values import header_name
-from aigc.job.conditions import fold
+from aigc.job.briefs.words import COUNTED, COUNTING, FILLING, MEANT, ONE, OTHER_WORDS, SURE
+from aigc.modalities import Delivery
 from aigc.specs import BriefColumns, GenerateSpec
 
 _OURS = {
-    *COLUMNS.names,
-    *("id", "index", "candidate", "image", "pixels", "label", "label_name", "model"),
+    *COMMON.names,
+    *("id", "index", "candidate", "label", "label_name", "model"),
     *("model_digest", "digital_source_type", "score", "scores", "latent", "latents"),
     *("file", "size_bytes", "sha256"),
 }
-"""Names that mean something of ours in the output, or in the table of briefs."""
+"""Names that mean something of ours in the output, or in the table of briefs, of any modality."""
 
-_SURE = {
-    **dict.fromkeys(("labels",), "label"),
-    **dict.fromkeys(("qty", "quantity", "counts"), "count"),
-    **dict.fromkeys(("customid", "briefids"), "brief_id"),
-    **{"prompts": "prompt", "seeds": "seed", "widths": "width", "heights": "height"},
-    **{"codecs": "codec", "outputformat": "codec", "outputcompression": "quality"},
-    **{"qualities": "quality", "truncations": "truncation"},
-}
-"""Plurals, names of our own flags and of OpenAI's fields: names that can mean nothing else."""
-_ASKED = {
-    "label": "class classes classname classlabel labelname category categories klass klasse "
-    "etikett etiqueta étiquette klasa",
-    "count": "n num number numbers amount images pictures numimages nimages imgs items pieces pcs "
-    "copies repeat repeats howmany numberofimages noofimages anzahl menge stück "
-    "antal nombre cantidad",
-    "brief_id": "id brief briefname briefnumber briefno",
-    "seed": "randomseed rngseed rng",
-    "width": "w breite largeur ancho bredd",
-    "height": "h höhe hauteur alto höjd",
-    "width and height": "size imagesize resolution dimensions dimension widthxheight",
-    "codec": "format fileformat imageformat filetype ext extension mimetype",
-    "quality": "compression jpegquality jpgquality webpquality q",
-    "truncation": "psi trunc truncationpsi",
-    "index": "startindex firstindex",
-}
-_MEANT = {name: field for field, names in _ASKED.items() for name in names.split()}
-_FILLING = {
-    *("image", "images", "img", "imgs", "picture", "pictures", "pic", "pics", "px", "pixel"),
-    *("pixels", "num", "number", "no", "of", "the", "in", "output", "out", "target", "wanted"),
-    *("requested", "total", "brief", "item", "items", "name", "value", "names"),
-}
-_COUNTING = {
-    *("num", "number", "numbers", "no", "nr", "nb", "nbr", "n", "amount", "many", "total"),
-    *("wanted", "requested"),
-}
-_COUNTED = {
-    *("images", "imgs", "pictures", "pics", "photos", "items", "pieces", "copies", "samples"),
-    *("outputs",),
-}
-"""`number of images`, `images wanted`, `n_samples` ask for a count; `item number` does not."""
-_OTHER_WORDS = {
-    *("code", "codes", "weight", "eight", "feed", "need", "send", "seen", "seem", "deed", "weed"),
-    *("reed", "heed", "sees", "seek", "shed", "sled", "sued", "speed", "steed", "county", "court"),
-    *("mount", "fount", "with", "lapel", "libel", "equality", "prompter"),
-}
-"""English words one letter away from a field's name, which are no slips of the pen."""
 _SETTINGS = {*GenerateSpec.model_fields, "color", "workers"} - {"model", *BriefColumns.model_fields}
 
 
@@ -84,8 +41,8 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def sort_columns(names: Sequence[str], spec: GenerateSpec) -> Columns:
-    """What each of a table's columns is.
+def sort_columns(names: Sequence[str], spec: GenerateSpec, delivery: Delivery) -> Columns:
+    """What each of a table's columns is, where a brief says what `delivery` can set.
 
     Raises:
         SpecError: one that is named in the spec and not there, one that may be a field's under
@@ -93,22 +50,41 @@ def sort_columns(names: Sequence[str], spec: GenerateSpec) -> Columns:
     """
     uri = spec.briefs or ""
     kept = _kept(names, spec, uri)
-    exact = _exact(names, spec.columns, uri)
+    said = names_of(spec.columns, delivery)
+    exact = _exact(names, said, uri)
     rest = [name for name in names if name not in exact.values() and name not in kept]
-    alike = _alike(rest, exact, uri)
+    alike = _alike(rest, exact, said, uri)
     fields = exact | alike
     rest = [name for name in rest if name not in alike.values()]
-    _require_clear(rest, {*fields}, uri)
+    _require_clear(rest, {*fields}, said, uri)
     own = tuple(name for name in names if name not in fields.values())
-    _require_free(own, uri)
+    _require_free(own, said, delivery, uri)
     if not fields and not {*own} <= kept:
         raise SpecError(
-            f"briefs = {uri}: has none of the columns {', '.join(BriefColumns.model_fields)}, but "
+            f"briefs = {uri}: has none of the columns {', '.join(said)}, but "
             f"{listed(own, 20)}; put a header above the rows, or say which is which with --set "
             "columns.FIELD=NAME; name columns of your own in own_columns"
         )
     carried = tuple(n for n in names if n in own or n == fields.get("prompt"))
     return Columns(fields, carried, _notes(alike, own, uri))
+
+
+def names_of(columns: BriefColumns, delivery: Delivery) -> dict[str, str]:
+    """The user's column of each field that a brief can have.
+
+    Raises:
+        SpecError: a field that no brief of this modality has is given a column.
+    """
+    said = columns.model_dump()
+    known = [*BRIEF_FIELDS, *(column.name for column in delivery.columns)]
+    for field, name in said.items():
+        if field not in known and name != field:
+            raise SpecError(
+                f"columns.{field} = {name}: no field of these briefs; the fields are "
+                f"{', '.join(known)}"
+            )
+    order = [field for field in said if field in known]
+    return {field: said.get(field, field) for field in dict.fromkeys([*order, *known])}
 
 
 def _notes(alike: dict[str, str], own: Sequence[str], uri: str) -> tuple[str, ...]:
@@ -119,7 +95,7 @@ def _notes(alike: dict[str, str], own: Sequence[str], uri: str) -> tuple[str, ..
     if own:
         notes.append(
             f"{uri}: columns of your own, carried into the output and without effect on its "
-            f"pictures: {listed(own, 20)}"
+            f"items: {listed(own, 20)}"
         )
     return tuple(notes)
 
@@ -134,9 +110,9 @@ def _kept(names: Sequence[str], spec: GenerateSpec, uri: str) -> set[str]:
     return kept
 
 
-def _exact(names: Sequence[str], columns: BriefColumns, uri: str) -> dict[str, str]:
+def _exact(names: Sequence[str], columns: Mapping[str, str], uri: str) -> dict[str, str]:
     found = {}
-    for field, said in columns.model_dump().items():
+    for field, said in columns.items():
         name = header_name(said)
         if name in names:
             found[field] = name
@@ -153,11 +129,13 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _alike(rest: Sequence[str], exact: dict[str, str], uri: str) -> dict[str, str]:
+def _alike(
+    rest: Sequence[str], exact: dict[str, str], fields: Collection[str], uri: str
+) -> dict[str, str]:
     """Fields that a column names in other letters, or in a way that can mean nothing else."""
     found: dict[str, str] = {}
     for name in rest:
-        field = _field_of(name)
+        field = _field_of(name, fields)
         if field is None:
             continue
         other = exact.get(field) or found.get(field)
@@ -173,14 +151,19 @@ def _alike(rest: Sequence[str], exact: dict[str, str], uri: str) -> dict[str, st
     return found
 
 
-def _field_of(name: str) -> str | None:
+def _field_of(name: str, fields: Collection[str]) -> str | None:
     key = _key(name)
-    return _KEYS.get(key) or _SURE.get(key)
+    field = _keys(fields).get(key) or SURE.get(key)
+    return field if field in fields else None
 
 
-def _require_clear(rest: Sequence[str], known: set[str], uri: str) -> None:
+def _keys(fields: Collection[str]) -> dict[str, str]:
+    return {_key(field): field for field in fields}
+
+
+def _require_clear(rest: Sequence[str], known: set[str], fields: Collection[str], uri: str) -> None:
     """Raises SpecError that asks about every column that may be a field or a setting."""
-    asked = [(name, _meant(name, known)) for name in rest]
+    asked = [(name, _meant(name, known, fields)) for name in rest]
     asked = [(name, meant) for name, meant in asked if meant]
     if not asked:
         return
@@ -189,13 +172,15 @@ def _require_clear(rest: Sequence[str], known: set[str], uri: str) -> None:
     raise SpecError(f"briefs = {uri}: {questions}; if it is of your own, keep it with {keep}")
 
 
-def _meant(name: str, known: set[str]) -> str:
+def _meant(name: str, known: set[str], fields: Collection[str]) -> str:
     """The question about a column, none if it can only be the user's own."""
     key = _key(name)
     if key in _SETTING_KEYS:
         setting = _SETTING_KEYS[key]
         return f"{setting} is a setting of the whole job, not of a brief; use --set {setting}=…"
-    field = _MEANT.get(key) or _inside(name) or _near(key)
+    field = MEANT.get(key) or _inside(name, fields) or _near(key, fields)
+    if field != "index" and not {*(field or "").split(" and ")} <= {*fields}:
+        return ""
     if field is None or field in known or (field == "width and height" and "width" in known):
         return ""
     if field == "index":
@@ -204,28 +189,28 @@ def _meant(name: str, known: set[str]) -> str:
     return f"did you mean {field}?{told}"
 
 
-def _inside(name: str) -> str | None:
+def _inside(name: str, fields: Collection[str]) -> str | None:
     """A field among words that add nothing: `image_width`, `label name`, `width (px)`."""
     words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     words = [fold(word) for word in words]
     if _counts(words):
         return "count"
-    left = [word for word in words if word not in _FILLING]
-    return _field_of(left[0]) if len(left) == 1 < len(words) else None
+    left = [word for word in words if word not in FILLING]
+    return _field_of(left[0], fields) if len(left) == 1 < len(words) else None
 
 
 def _counts(words: Sequence[str]) -> bool:
     found = {*words}
-    if not found & _COUNTING or not found <= _COUNTING | _COUNTED | _FILLING | {"how"}:
+    if not found & COUNTING or not found <= COUNTING | COUNTED | FILLING | {"how"}:
         return False
-    single = words[0] in _COUNTING and words[-1] in ("image", "img", "picture", "pic")
-    return single or bool(found & _COUNTED)
+    single = words[0] in COUNTING and words[-1] in ONE
+    return single or bool(found & COUNTED)
 
 
-def _near(key: str) -> str | None:
-    if key in _OTHER_WORDS:
+def _near(key: str, fields: Collection[str]) -> str | None:
+    if key in OTHER_WORDS:
         return None
-    names = _KEYS | {"labels": "label", "quantity": "count"}
+    names = _keys(fields) | {"labels": "label", "quantity": "count"}
     near = [name for name in names if _slips(key, name) <= len(name) // 8 + 1]
     close = difflib.get_close_matches(key, near, n=1, cutoff=0)
     return names[close[0]] if close else None
@@ -248,11 +233,14 @@ def _slips(one: str, other: str) -> int:
     return min(row[-1], 3)
 
 
-def _require_free(own: Iterable[str], uri: str) -> None:
+def _require_free(
+    own: Iterable[str], fields: Collection[str], delivery: Delivery, uri: str
+) -> None:
     """Some readers fold the case of names, so `Label` next to `label` would be one too many."""
+    ours = {*_OURS, *fields, delivery.column, delivery.raw_column}
     for name in own:
-        if name.casefold() in _OURS:
-            field = name.casefold() if name.casefold() in BriefColumns.model_fields else "FIELD"
+        if name.casefold() in ours:
+            field = name.casefold() if name.casefold() in fields else "FIELD"
             raise SpecError(
                 f"briefs = {uri}: column {name!r} has the name of an output column; rename it, or "
                 f"say what it is with --set columns.{field}={name}"
@@ -271,6 +259,5 @@ def _set(field: str, value: str | list[str]) -> str:
     return f"--set {field}={value}" if plain else f"--set '{field}={json.dumps(value)}'"
 
 
-_KEYS = {_key(field): field for field in BriefColumns.model_fields}
 _SETTING_KEYS = {_key(name): name for name in _SETTINGS} | {"color": "colour"}
 _SETTING_KEYS.pop("labels", None)

@@ -11,23 +11,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from aigc.conditions.labels import fold, label_pattern
+from aigc.conditions.prompts import labels_in
 from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
-from aigc.job.conditions import fold, label_pattern
+from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
-from aigc.job.prompts import labels_in
-from aigc.models.config import ModelConfig
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.delivery import CODEC, RAW, BriefColumn
 from aigc.specs import GenerateSpec
 from aigc.types import Labels
 
-FIELDS = (
-    *("brief_id", "label", "prompt", "count", "seed", "first_index"),
-    *("width", "height", "codec", "quality", "truncation"),
-)
-"""What a row can say, in the order in which `Parser.parse` takes it: the names of `BriefColumns`,
-and `first_index`, which only requests to the endpoint have, as `index`."""
-_CODECS = ("png", "jpeg", "webp", "raw")
-_SIDE = 8192
+_BEFORE = ("brief_id", "label", "prompt", "count", "seed", "first_index")
+BRIEF_FIELDS = (*(name for name in _BEFORE if name != "first_index"), "truncation")
+"""What a row can say of items of any modality: names of `BriefColumns`."""
+
+
+def fields_of(delivery: Delivery) -> tuple[str, ...]:
+    """What a row can say, in the order in which `Parser.parse` takes it: `BRIEF_FIELDS` and what
+    `delivery` can set, and `first_index`, which only requests to the endpoint have, as `index`."""
+    return (*_BEFORE, *(column.name for column in delivery.columns), "truncation")
+
+
 _SEEDS = 2**63
 
 
@@ -70,10 +76,8 @@ class Brief(NamedTuple):
     first_index: int
     label_pattern: int
     truncation: float | None
-    width: int
-    height: int
-    codec: str
-    quality: int
+    format: tuple[int | str, ...]
+    """In the order of `Delivery.columns`."""
 
 
 class Parser:
@@ -96,8 +100,10 @@ class Parser:
         self._synonyms = config.synonyms
         self._spec = spec
         self._known = config.labels if config.conditional else ()
-        self._width = spec.width or config.width
-        self._height = spec.height or config.height
+        self._default_cut = spec.sampling.get("truncation")
+        self._delivery = MODALITIES[config.modality].delivery
+        form = form_of(spec, config)
+        self._format = [getattr(form, column.name) for column in self._delivery.columns]
         self._numbers: dict[bytes, int] = {}
         self._patterns: list[Labels] = []
         self._by_label: dict[str, int | BadBriefError] = {}
@@ -109,13 +115,13 @@ class Parser:
 
     def parse(self, row: int, values: Iterable[Any]) -> Brief:
         """The brief of row `row`, which names it if nothing else does; `values` are in the order
-        of `FIELDS`, None where not given.
+        of `fields_of`, None where not given.
 
         Raises:
             BadBriefError: why it is none.
         """
         said = [given(value) for value in values]
-        name, label, prompt, count, seed, first, width, height, codec, quality, truncation = said
+        name, label, prompt, count, seed, first, *format_, truncation = said
         brief_id = str(row) if name is None else text_of(name)
         if count is None and self._spec.count is None:
             raise BadBriefError(
@@ -127,12 +133,23 @@ class Parser:
             self._seed(nfc(brief_id), seed),
             self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
-            self._spec.truncation if truncation is None else self._truncation(truncation),
-            self._whole("width", width, 1, _SIDE) or self._width,
-            self._whole("height", height, 1, _SIDE) or self._height,
-            self._spec.codec if codec is None else self._codec(codec),
-            self._whole("quality", quality, 1, 100) or self._spec.quality,
+            self._default_cut if truncation is None else self._truncation(truncation),
+            tuple(
+                self._of_format(column, value, usual)
+                for column, value, usual in zip(
+                    self._delivery.columns, format_, self._format, strict=True
+                )
+            ),
         )
+
+    def _of_format(self, column: BriefColumn, value: Any, usual: int | str) -> int | str:
+        if value is None:
+            return usual
+        if column == CODEC:
+            return self._codec(value)
+        found = self._whole(column.name, value, column.least, column.most)
+        assert found is not None
+        return found
 
     def _seed(self, brief_id: str, seed: Any) -> int:
         """As given, or else its own: whatever other briefs stand beside it."""
@@ -164,11 +181,10 @@ class Parser:
 
     def _codec(self, value: Any) -> str:
         codec = {"jpg": "jpeg"}.get(str(value).strip().lower(), str(value).strip().lower())
-        if codec not in _CODECS:
-            raise BadBriefError(
-                f"{self.names['codec']} = {shown(value)}: expected one of {', '.join(_CODECS)}"
-            )
-        if codec == "raw" and self._spec.writer == "files":
+        if codec not in self._delivery.codecs:
+            known = ", ".join(self._delivery.codecs)
+            raise BadBriefError(f"{self.names['codec']} = {shown(value)}: expected one of {known}")
+        if codec == RAW and self._spec.writer == "files":
             raise BadBriefError(
                 f"{self.names['codec']} = 'raw': has no file format, which the writer files needs"
             )

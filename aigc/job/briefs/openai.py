@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aigc.errors import SpecError
-from aigc.job.briefs.fields import FIELDS, BadBriefError, Reject
+from aigc.job.briefs.fields import BadBriefError, Reject
 from aigc.job.briefs.json_lines import json_lines
 from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.values import given, shown
@@ -24,11 +24,14 @@ ENDPOINT = "/v1/images/generations"
 OWN = ("prompt", "response_format")
 IGNORED = "ignored"
 """The column of the fields that had no effect, where a request has such fields."""
-NAMES = dict(zip(FIELDS, FIELDS, strict=True)) | {
+NAMES = {
     "brief_id": "custom_id",
     "label": "labels",
+    "prompt": "prompt",
     "count": "n",
+    "seed": "seed",
     "first_index": "index",
+    "truncation": "truncation",
     "width": "size",
     "height": "size",
     "codec": "output_format",
@@ -67,15 +70,21 @@ def _is_body(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, str) and value.lstrip()[:1] == "{")
 
 
-def read_batch(spec: GenerateSpec, models: tuple[str, ...]) -> Worksheet:
-    """A sheet with a column for each of `FIELDS` and of `OWN`, and `IGNORED` if it is needed.
+def read_batch(spec: GenerateSpec, fields: tuple[str, ...], models: tuple[str, ...]) -> Worksheet:
+    """A sheet with a column for each of `fields` and of `OWN`, and `IGNORED` if it is needed.
 
     Raises:
-        SpecError: codec raw, in which no response can be written.
+        SpecError: codec raw, in which no response can be written; or a model whose items do not
+            have what image requests set.
     """
+    if {*NAMES} != {*fields}:
+        raise SpecError(
+            f"briefs = {spec.briefs}: an OpenAI batch file asks for images, which the model "
+            f"{spec.model} does not make; write a table of briefs"
+        )
     if spec.codec == "raw":
         raise SpecError("codec = raw: responses of a batch are image files; use png, jpeg or webp")
-    columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, *OWN[1:], IGNORED)}
+    columns: dict[str, list[Any]] = {name: [] for name in (*fields, *OWN[1:], IGNORED)}
     numbers: list[int] = []
     sheet = Worksheet(columns, numbers)
     known = {*_model_names(spec.model), *models}

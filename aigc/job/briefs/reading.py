@@ -12,19 +12,20 @@ import numpy as np
 import pyarrow as pa
 
 from aigc.errors import SpecError
+from aigc.families.config import ModelConfig
 from aigc.job.briefs import openai, unlike
-from aigc.job.briefs.columns import Columns, sort_columns
+from aigc.job.briefs.columns import Columns, names_of, sort_columns
 from aigc.job.briefs.delimited import read_csv
-from aigc.job.briefs.fields import FIELDS, BadBriefError, Brief, Parser, Reject, brief_id_of
+from aigc.job.briefs.fields import BadBriefError, Brief, Parser, Reject, brief_id_of, fields_of
 from aigc.job.briefs.files import kind_of
 from aigc.job.briefs.json_lines import read_json_lines
 from aigc.job.briefs.parquet import read_parquet
 from aigc.job.briefs.sheets import Worksheet
-from aigc.job.briefs.table import COLUMNS, CONSTANT, Briefs, sort_for
+from aigc.job.briefs.table import CONSTANT, Briefs, columns_of, sort_for
 from aigc.job.briefs.values import nfc
 from aigc.job.briefs.workbook import read_workbook
 from aigc.job.keys import ATTEMPT
-from aigc.models.config import ModelConfig
+from aigc.modalities import MODALITIES
 from aigc.specs import BriefColumns, GenerateSpec
 
 
@@ -54,18 +55,20 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
         StorageError: the file cannot be read.
     """
     uri = spec.briefs or ""
-    sheet, is_openai = _sheet(spec, models)
+    delivery = MODALITIES[config.modality].delivery
+    fields = fields_of(delivery)
+    sheet, is_openai = _sheet(spec, fields, models)
     if is_openai:
         own = tuple(n for n in (*openai.OWN, openai.IGNORED) if n in sheet.columns)
-        columns = Columns({name: name for name in FIELDS}, own, ())
+        columns = Columns({name: name for name in fields}, own, ())
         names: Mapping[str, str] = openai.NAMES
     else:
-        columns = sort_columns(list(sheet.columns), spec)
-        names = spec.columns.model_dump() | {"first_index": "first_index"} | columns.fields
+        columns = sort_columns(list(sheet.columns), spec, delivery)
+        names = names_of(spec.columns, delivery) | {"first_index": "first_index"} | columns.fields
     parser = Parser(spec, config, names, sheet.comma)
-    parsed = _Parsed(exact=is_openai)
+    parsed = _Parsed(columns_of(delivery.columns), exact=is_openai)
     odd = unlike.Unlike() if is_openai else unlike.find(sheet, columns.fields)
-    for at, (row, *values) in enumerate(_rows(sheet, columns.fields)):
+    for at, (row, *values) in enumerate(_rows(sheet, columns.fields, fields)):
         if at in odd.reasons:
             parsed.rejects.append(Reject(row, brief_id_of(values[0]), odd.reasons[at]))
         else:
@@ -79,10 +82,13 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
     notes = (*sheet.notes, *columns.notes, *_blank_note(uri, sheet.blank))
     if odd.unlabelled and config.conditional:
         notes += (_unlabelled_note(uri, odd.unlabelled, spec),)
-    return Reading(Briefs(table, parser.patterns, is_openai), rejects, sheet.blank, notes)
+    found = Briefs(table, parser.patterns, delivery.columns, is_openai)
+    return Reading(found, rejects, sheet.blank, notes)
 
 
-def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Worksheet, bool]:
+def _sheet(
+    spec: GenerateSpec, fields: tuple[str, ...], models: tuple[str, ...]
+) -> tuple[Worksheet, bool]:
     """The file as a sheet, and whether it is a batch of OpenAI's."""
     uri = spec.briefs or ""
     kind = kind_of(uri)
@@ -103,7 +109,7 @@ def _sheet(spec: GenerateSpec, models: tuple[str, ...]) -> tuple[Worksheet, bool
                 f"columns and own_columns: {uri} is an OpenAI batch file, which has names of its "
                 "own; leave them out"
             )
-        return openai.read_batch(spec, models), True
+        return openai.read_batch(spec, fields, models), True
     return read_json_lines(uri), False
 
 
@@ -123,17 +129,15 @@ def _unlabelled_note(uri: str, count: int, spec: GenerateSpec) -> str:
 class _Parsed:
     """Good rows by column, as compact as they can be, and the reasons of the others."""
 
-    def __init__(self, exact: bool) -> None:
-        self._exact = exact
+    def __init__(self, schema: pa.Schema, exact: bool) -> None:
+        """`schema` is that of all columns of ours."""
+        self._schema, self._exact = schema, exact
         """Whether a brief's name stays as it is written, for a client to find it again."""
         self.rejects: list[Reject] = []
         self.kept = array("q")
         """Places of good rows among those that could be read."""
-        self._columns: dict[str, Any] = {name: [] for name in COLUMNS.names}
-        self._columns |= {name: array("q") for name in ("count", "seed", "first_index")}
-        self._columns |= {name: array("i") for name in ("label_pattern", "width", "height")}
-        self._columns["quality"] = array("i")
-        self._appends = [self._columns[name].append for name in COLUMNS.names]
+        self._columns: dict[str, Any] = {one.name: _column(one.type) for one in schema}
+        self._appends = [column.append for column in self._columns.values()]
         self._rows: dict[str, int] = {}
         self._items = 0
 
@@ -150,7 +154,8 @@ class _Parsed:
         if not self._exact:
             brief = brief._replace(brief_id=nfc(brief.brief_id))
         self.kept.append(at)
-        for append, value in zip(self._appends, brief, strict=True):
+        *common, format_ = brief
+        for append, value in zip(self._appends, (*common, *format_), strict=True):
             append(value)
 
     def _require_new(self, brief: Brief, row: int, parser: Parser) -> None:
@@ -169,20 +174,29 @@ class _Parsed:
             raise BadBriefError(f"{parser.names['count']} = {brief.items}: too many items in all")
 
     def table(self, own: pa.Table) -> pa.Table:
-        """`COLUMNS`, then `own`, whose rows are those kept."""
+        """Columns of ours, then `own`, whose rows are those kept."""
         arrays = [
             pa.array(np.asarray(values) if isinstance(values, array) else values, kind)
-            for values, kind in zip(self._columns.values(), COLUMNS.types, strict=True)
+            for values, kind in zip(self._columns.values(), self._schema.types, strict=True)
         ]
-        names = [*COLUMNS.names, *own.column_names]
+        names = [*self._schema.names, *own.column_names]
         return pa.table([*arrays, *own.columns], names=names)
 
 
-def _rows(sheet: Worksheet, columns: Mapping[str, str]) -> Iterable[tuple[Any, ...]]:
-    """(row number, a value for each of `FIELDS`) of each readable row."""
+def _column(kind: pa.DataType) -> Any:
+    """Where values are appended; whole numbers take no more room than they need."""
+    if not pa.types.is_integer(kind):
+        return []
+    return array("q" if kind == pa.int64() else "i")
+
+
+def _rows(
+    sheet: Worksheet, columns: Mapping[str, str], fields: tuple[str, ...]
+) -> Iterable[tuple[Any, ...]]:
+    """(row number, a value for each of `fields`) of each readable row."""
     values: list[Iterator[Any]] = [
         sheet.values(columns[name]) if name in columns else itertools.repeat(None)
-        for name in FIELDS
+        for name in fields
     ]
     return zip(sheet.numbers, *values, strict=False)
 

@@ -12,15 +12,18 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc.errors import SpecError
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys
+from aigc.modalities.delivery import CODEC, BriefColumn
+from aigc.specs.generate import knobs
 from aigc.types import Labels
 
-COLUMNS = pa.schema(
+COMMON = pa.schema(
     [
         ("brief_id", pa.string()),
         ("count", pa.int64()),
@@ -28,12 +31,17 @@ COLUMNS = pa.schema(
         ("first_index", pa.int64()),
         ("label_pattern", pa.int32()),
         ("truncation", pa.float64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("codec", pa.string()),
-        ("quality", pa.int32()),
     ]
 )
+"""Columns of every table of briefs."""
+
+
+def columns_of(formats: Sequence[BriefColumn]) -> pa.Schema:
+    """All columns of ours, where `formats` are those of the modality."""
+    kinds = [(one.name, pa.string() if one == CODEC else pa.int32()) for one in formats]
+    return pa.schema([*COMMON, *(pa.field(name, kind) for name, kind in kinds)])
+
+
 CONSTANT = ("brief_id",)
 """The column of ours by which a set can be partitioned, next to the user's own."""
 
@@ -46,22 +54,24 @@ class Briefs:
     """Briefs in delivery order. Brief r has the slots starts[r] <= slot < starts[r] + count.
 
     Attributes:
-        table: `COLUMNS`, then the user's own. `first_index` is the counter of the first item among
-            those of the seed; `label_pattern` is a row of `patterns`; `truncation` is null where
-            latents are not cut.
+        table: the columns of `columns_of`, then the user's own. `first_index` is the counter of
+            the first item among those of the seed; `label_pattern` is a row of `patterns`;
+            `truncation` is null where latents are not cut.
         patterns: class indices int64 (P,) that a brief repeats over its items; none at all when
             the model is unconditional.
+        formats: the columns that say how items are delivered.
         openai: made from an OpenAI batch file; `brief_id` is its custom_id.
     """
 
     table: pa.Table
     patterns: tuple[Labels, ...]
+    formats: tuple[BriefColumn, ...]
     openai: bool = False
 
     @property
     def own(self) -> tuple[str, ...]:
         """Names of the user's own columns."""
-        return tuple(self.table.column_names[len(COLUMNS) :])
+        return tuple(self.table.column_names[len(COMMON) + len(self.formats) :])
 
     @functools.cached_property
     def starts(self) -> Ints:
@@ -80,10 +90,9 @@ class Briefs:
         return int(self.starts[-1])
 
     @property
-    def mean_pixels(self) -> float:
-        """Of all items: width times height."""
-        wide, high = (self.table[name].to_numpy().astype(float) for name in ("width", "height"))
-        return float(np.average(wide * high, weights=self._integers["count"]))
+    def counts(self) -> Ints:
+        """int64 (rows,): items of each brief."""
+        return self._integers["count"]
 
     def rows(self, slots: Ints) -> Ints:
         """int64 (N,): which row of the table each slot (N,) belongs to.
@@ -95,18 +104,19 @@ class Briefs:
             raise IndexError(f"slots {slots.min()} to {slots.max()} of {self.count}")
         return np.searchsorted(self.starts, slots, side="right") - 1
 
-    def draws(self, slots: Ints, draw: Ints | int = 0) -> SampleKeys:
-        """The candidates that `slots` (N,) have in their draws number `draw`, (N,) or one for all.
+    def keys(self, slots: Ints, attempt: Ints | int = 0) -> SampleKeys:
+        """The samples that `slots` (N,) have in their attempts number `attempt`, (N,) or one for
+        all.
 
-        A candidate depends on its own brief alone: others may come, go or change places.
+        A sample depends on its own brief alone: others may come, go or change places.
         """
         rows = self.rows(slots)
         local = slots - self.starts[rows] + self._integers["first_index"][rows]
         return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
-            candidates=draw * ATTEMPT + local,
-            labels=self._labels(rows, local) if self.patterns else None,
-            truncations=self._truncations[rows],
+            counters=attempt * ATTEMPT + local,
+            conditions={"label": self._labels(rows, local)} if self.patterns else {},
+            sampling={name: values[rows] for name, values in self._knobs.items()},
         )
 
     def partitions(self, names: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -144,18 +154,19 @@ class Briefs:
         return bytes(sink.getvalue())
 
     @classmethod
-    def from_parquet(cls, data: bytes) -> Briefs:
+    def from_parquet(cls, data: bytes, formats: tuple[BriefColumn, ...]) -> Briefs:
         """Raises SpecError when `data` is not what `to_parquet` gave."""
         try:
             table = pq.read_table(pa.BufferReader(data))
             header = json.loads(table.schema.metadata[_METADATA])
-            table.select(COLUMNS.names)
+            table.select(columns_of(formats).names)
         except (pa.ArrowException, KeyError, TypeError, ValueError):
             raise SpecError(
                 "the stored briefs are damaged: not Parquet as this version of aigc wrote it"
             ) from None
         patterns = tuple(np.asarray(found, dtype=np.int64) for found in header["patterns"])
-        return cls(table.replace_schema_metadata().combine_chunks(), patterns, header["openai"])
+        plain = table.replace_schema_metadata().combine_chunks()
+        return cls(plain, patterns, formats, header["openai"])
 
     def _header(self) -> bytes:
         patterns = [pattern.tolist() for pattern in self.patterns]
@@ -167,9 +178,14 @@ class Briefs:
         return {name: self.table[name].to_numpy().astype(np.int64) for name in names}
 
     @functools.cached_property
-    def _truncations(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        cut = pc.fill_null(self.table["truncation"], np.inf)
-        return np.asarray(cut.to_numpy(), dtype=np.float64)
+    def _knobs(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The knobs that some brief sets, NaN where a brief does not."""
+        columns = {name: self.table[name] for name in sorted(knobs() & {*self.table.column_names})}
+        return {
+            name: np.asarray(pc.fill_null(column, np.nan).to_numpy(), dtype=np.float64)
+            for name, column in columns.items()
+            if column.null_count < len(column)
+        }
 
     @functools.cached_property
     def _flat_patterns(self) -> tuple[Labels, Ints, Ints]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aigc.conditions.labels import fold
 from aigc.job.briefs.sheets import Worksheet
 from aigc.job.briefs.values import given, whole
-from aigc.job.conditions import fold
 
 COMMENT = "begins with #, as a comment does; remove the row, or give the brief another name"
 _COLOUR = re.compile("#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.IGNORECASE)

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from aigc.data.fetch.folder import FetchedPicture, is_there, write
+from aigc.data.fetch.folder import FetchedFile, is_there, write
 from aigc.errors import DataError, SpecError, StorageError
 
 ABOUT = {"set": "things", "name": "Things", "licence": "MIT", "url": "u", "background": "#ffffff"}
 
 
-def things(count: int = 3) -> Iterator[FetchedPicture]:
+def things(count: int = 3) -> Iterator[FetchedFile]:
     for number in range(count):
         name = f'thing "{number}", red'
-        yield FetchedPicture(
-            f"{number}.webp", bytes([number]) * 9, name, "A & B", "MIT", "Ann, Bob"
-        )
+        yield FetchedFile(f"{number}.webp", bytes([number]) * 9, name, "A & B", "MIT", "Ann, Bob")
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -66,7 +64,7 @@ def test_a_damaged_folder_is_seen_and_repaired(tmp_path: Path, path: str, damage
 
 
 def test_an_interrupted_fetch_leaves_nothing(tmp_path: Path) -> None:
-    def broken() -> Iterator[FetchedPicture]:
+    def broken() -> Iterator[FetchedFile]:
         yield from things(2)
         raise KeyboardInterrupt
 
@@ -109,7 +107,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../up.webp", ".hidden", "a\nb", ""])
 def test_a_name_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    odd = FetchedPicture(name, b"", "", "class", "", "")
+    odd = FetchedFile(name, b"", "", "class", "", "")
     with pytest.raises(DataError, match="found twice, or cannot be a file's name"):
         write(tmp_path / "raw", ABOUT, [odd], "")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Pictures as the engine hands them over."""
+"""Samples as the engine returns them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from aigc.families.config import ModelConfig
+from aigc.families.protocol import Generator, InferenceConfig, Tensors
 from aigc.job.keys import Samples
 from aigc.types import Labels, UInt8Images
 
 
 def pictures(pixels: UInt8Images, labels: Labels | None = None) -> Samples:
-    return Samples(pixels, labels, np.ones(len(pixels), bool))
+    conditions = {} if labels is None else {"label": labels}
+    return Samples(pixels, conditions, np.ones(len(pixels), bool))
 
 
 def some(count: int, size: int = 16, channels: int = 1, seed: int = 0) -> Samples:
@@ -22,5 +25,9 @@ def some(count: int, size: int = 16, channels: int = 1, seed: int = 0) -> Sample
 
 
 def chosen(from_: Samples, rows: Any) -> Samples:
-    labels = None if from_.labels is None else from_.labels[rows]
-    return Samples(from_.pixels[rows], labels, from_.finite[rows])
+    conditions = {name: values[rows] for name, values in from_.conditions.items()}
+    return Samples(from_.items[rows], conditions, from_.finite[rows])
+
+
+def loaded(config: ModelConfig, tensors: Tensors) -> Generator:
+    return config.family.load(config, tensors, InferenceConfig())

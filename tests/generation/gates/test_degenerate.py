@@ -6,22 +6,23 @@ import pytest
 from aigc.data.dataset import open_dataset
 from aigc.generation.gates.degenerate import degenerate
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES
 from aigc.specs import DegenerateGate
 from tests.generation.gates.pictures import pictures, some
 
 
 def refused(batch: Samples, **fields: float) -> dict[str, list[int]]:
-    found = degenerate(batch, DegenerateGate(**fields))
+    found = degenerate(batch, DegenerateGate(**fields), MODALITIES["image"].delivery)
     return {reason: np.flatnonzero(rows).tolist() for reason, rows in found.items()}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_flat_burnt_out_and_broken_pictures_are_named(channels: int) -> None:
-    pixels = some(4, channels=channels).pixels
+    pixels = some(4, channels=channels).items
     pixels[1] = 77
     pixels[2] = np.where(pixels[2] > 128, 255, 0)
     finite = np.array([True, True, True, False])
-    assert refused(Samples(pixels, None, finite)) == {
+    assert refused(Samples(pixels, {}, finite)) == {
         "not_finite": [3],
         "blank": [1],
         "saturated": [2],

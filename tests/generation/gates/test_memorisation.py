@@ -18,8 +18,8 @@ def digits(digits_data: str) -> Dataset:
 
 def nearest(pixels: UInt8Images, dataset: Dataset) -> np.ndarray:
     """Root mean square to the nearest, by comparing with every training image."""
-    known = averages(dataset.read("train")[0], 16).astype(np.float64)
-    gaps = averages(pixels, 16).astype(np.float64)[:, None] - known
+    known = averages(dataset.read("train")[0], 16, dataset.kind).astype(np.float64)
+    gaps = averages(pixels, 16, dataset.kind).astype(np.float64)[:, None] - known
     return np.sqrt((gaps**2).mean(axis=2)).min(axis=1)
 
 

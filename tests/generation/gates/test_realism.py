@@ -6,17 +6,26 @@ import torch
 
 from aigc.data.dataset import open_dataset
 from aigc.errors import SpecError
-from aigc.evaluation.features import efficientnet_lite0
+from aigc.families.config import ModelConfig
+from aigc.families.networks import load_discriminator
+from aigc.families.protocol import Scores, Tensors
 from aigc.generation.gates import realism
-from aigc.generation.gates.realism import ByDensity, ByDiscriminator
+from aigc.generation.gates.realism import ByDensity, ByModel
 from aigc.job.keys import Samples
+from aigc.modalities import MODALITIES
 from aigc.modalities.image import to_network
-from aigc.models import load_discriminator
-from tests.generation.gates.pictures import chosen, pictures, some
+from aigc.modalities.image.features import efficientnet_lite0
+from tests.generation.gates.pictures import chosen, loaded, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
 
 CONFIG = tiny_config()
 TENSORS = tiny_tensors(CONFIG)
+
+
+def by_model(config: ModelConfig, tensors: Tensors) -> ByModel:
+    generator = loaded(config, tensors)
+    assert isinstance(generator, Scores)
+    return ByModel(generator, MODALITIES["image"].learning)
 
 
 @pytest.fixture(scope="module")
@@ -27,24 +36,24 @@ def by_density(digits_data: str) -> ByDensity:
 def test_the_score_is_the_discriminators_logit_for_the_class() -> None:
     batch = some(5)
     network = load_discriminator(CONFIG, TENSORS)
-    assert batch.labels is not None
-    logits = network(to_network(batch.pixels), torch.from_numpy(batch.labels))
-    scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(batch)
+    labels = batch.conditions["label"]
+    logits = network(to_network(batch.items), torch.from_numpy(labels))
+    scores = by_model(CONFIG, TENSORS)(batch)
     np.testing.assert_allclose(scores, logits, rtol=1e-4)
-    others = Samples(batch.pixels, (batch.labels + 1) % 4, batch.finite)
-    assert not np.allclose(ByDiscriminator(CONFIG, TENSORS, "cpu")(others), scores)
+    others = Samples(batch.items, {"label": (labels + 1) % 4}, batch.finite)
+    assert not np.allclose(by_model(CONFIG, TENSORS)(others), scores)
 
 
 def test_an_unconditional_discriminator_needs_no_label() -> None:
     config = tiny_config(labels=())
-    batch = pictures(some(3).pixels)
-    assert ByDiscriminator(config, tiny_tensors(config), "cpu")(batch).shape == (3,)
+    batch = pictures(some(3).items)
+    assert by_model(config, tiny_tensors(config))(batch).shape == (3,)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_score_is_the_same_bits_whoever_is_judged_beside(threads: int) -> None:
     batch, before = some(150, seed=3), torch.get_num_threads()
-    score = ByDiscriminator(CONFIG, TENSORS, "cpu")
+    score = by_model(CONFIG, TENSORS)
     together = score(batch)
     order = np.random.default_rng(0).permutation(150)
     torch.set_num_threads(threads)
@@ -88,8 +97,8 @@ def test_real_pictures_score_above_noise(digits_data: str, by_density: ByDensity
 
 def test_what_is_no_number_has_no_score() -> None:
     batch = some(3)
-    broken = Samples(batch.pixels, batch.labels, np.array([True, False, True]))
-    scores = ByDiscriminator(CONFIG, TENSORS, "cpu")(broken)
+    broken = Samples(batch.items, batch.conditions, np.array([True, False, True]))
+    scores = by_model(CONFIG, TENSORS)(broken)
     assert np.isnan(scores).tolist() == [False, True, False]
 
 

@@ -46,8 +46,8 @@ def test_requests_become_briefs(tmp_path: Path) -> None:
     assert second.items() >= {"count": 1, "width": 16, "codec": "png"}.items()
     assert briefs.own == ("prompt", "response_format", "ignored")
     assert briefs.table["ignored"].to_pylist() == ["quality", None, None]
-    assert briefs.draws(np.arange(7)).labels.tolist()[:4] == [3, 3, 3, 1]
-    assert sorted(briefs.draws(np.arange(4, 7)).labels.tolist()) == [0, 0, 1]
+    assert briefs.keys(np.arange(7)).conditions["label"].tolist()[:4] == [3, 3, 3, 1]
+    assert sorted(briefs.keys(np.arange(4, 7)).conditions["label"].tolist()) == [0, 0, 1]
 
 
 def test_a_prompt_may_use_the_models_synonyms(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_prompt_may_use_the_models_synonyms(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "b.jsonl", [request("a", {"prompt": "a nil"})])
     briefs, rejects = read_file(path, config, max_rejects=0)
     assert not rejects
-    assert briefs.draws(np.arange(1)).labels.tolist() == [0]
+    assert briefs.keys(np.arange(1)).conditions["label"].tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_unconditional_model_takes_any_prompt(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "b.jsonl", [request("a", {"prompt": "a car", "n": 2})])
     briefs, rejects = read_file(path, tiny_config(labels=()))
     assert not rejects
-    assert briefs.draws(np.arange(2)).labels is None
+    assert briefs.keys(np.arange(2)).conditions == {}
 
 
 def test_a_model_by_its_place_is_known_by_its_name(tmp_path: Path) -> None:

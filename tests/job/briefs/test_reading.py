@@ -92,7 +92,7 @@ def test_an_empty_field_is_what_the_spec_says(tmp_path: Path) -> None:
     assert first.items() >= {"brief_id": "1", "count": 4, "codec": "jpeg", "quality": 70}.items()
     assert first.items() >= {"truncation": 1.5, "width": 32, "height": 16}.items()
     assert second["count"] == 5
-    assert briefs.draws(np.array([0, 3, 4])).labels.tolist() == [1, 1, 2]
+    assert briefs.keys(np.array([0, 3, 4])).conditions["label"].tolist() == [1, 1, 2]
 
 
 def test_a_label_can_be_a_mix(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_label_can_be_a_mix(tmp_path: Path) -> None:
     rows = [{"label": value, "count": 12} for value in values]
     briefs, rejects = read_file(write_lines(tmp_path / "b.jsonl", rows))
     assert not rejects
-    made = briefs.draws(np.arange(60)).labels.reshape(5, 12)
+    made = briefs.keys(np.arange(60)).conditions["label"].reshape(5, 12)
     counts = [np.bincount(row, minlength=4).tolist() for row in made]
     assert counts == [[0, 12, 0, 0], [0, 6, 6, 0], [0, 9, 3, 0], [0, 0, 6, 6], [4, 8, 0, 0]]
 
@@ -110,13 +110,13 @@ def test_a_label_with_a_colon_or_a_bar_is_itself(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "b.csv", ["label", "count"], [["A:1|d", 2], ["b|c", 1]])
     briefs, rejects = read_file(path, config)
     assert not rejects
-    assert briefs.draws(np.arange(3)).labels.tolist() == [0, 2, 1]
+    assert briefs.keys(np.arange(3)).conditions["label"].tolist() == [0, 2, 1]
 
 
 def test_a_model_without_labels_makes_no_labels(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "b.csv", ["brief_id", "label", "count"], [[1, "", 2], [2, "x", 2]])
     briefs, rejects = read_file(path, tiny_config(labels=()))
-    assert briefs.draws(np.arange(2)).labels is None
+    assert briefs.keys(np.arange(2)).conditions == {}
     assert "the model has no labels" in rejects[0].reason
 
 
@@ -165,11 +165,11 @@ def test_a_brief_makes_the_same_whoever_stands_beside_it(tmp_path: Path) -> None
     whole, _ = read_file(write_csv(tmp_path / "a.csv", header, rows))
     part, _ = read_file(write_csv(tmp_path / "b.csv", header, [rows[3], ["new", "", 2], rows[1]]))
     for mine, theirs in ((0, 21), (9, 7)):
-        a = part.draws(np.arange(mine, mine + 7), np.arange(7))
-        b = whole.draws(np.arange(theirs, theirs + 7), np.arange(7))
+        a = part.keys(np.arange(mine, mine + 7), np.arange(7))
+        b = whole.keys(np.arange(theirs, theirs + 7), np.arange(7))
         assert a.seeds.tolist() == b.seeds.tolist()
-        assert a.candidates.tolist() == b.candidates.tolist()
-        assert a.labels.tolist() == b.labels.tolist()
+        assert a.counters.tolist() == b.counters.tolist()
+        assert a.conditions["label"].tolist() == b.conditions["label"].tolist()
     seeds = whole.table["seed"].to_pylist()
     assert len(set(seeds)) == 5
     other, _ = read_file(tmp_path / "a.csv", seed=1)
@@ -181,8 +181,8 @@ def test_two_briefs_may_be_given_one_seed(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "b.csv", ["brief_id", "seed", "width", "count"], rows)
     briefs, rejects = read_file(path)
     assert not rejects
-    assert briefs.draws(np.arange(4)).candidates.tolist() == [0, 1, 0, 1]
-    assert briefs.draws(np.arange(4)).seeds.tolist() == [5] * 4
+    assert briefs.keys(np.arange(4)).counters.tolist() == [0, 1, 0, 1]
+    assert briefs.keys(np.arange(4)).seeds.tolist() == [5] * 4
 
 
 def test_partitions_are_contiguous_and_otherwise_in_order(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from aigc.errors import SpecError
 from aigc.job.briefs import Briefs
-from aigc.job.briefs.table import COLUMNS, sort_for
+from aigc.job.briefs.table import columns_of, sort_for
+from aigc.modalities import MODALITIES
+from tests.keys_for_tests import cuts_of
 
 SHARED = {"first_index": 0, "width": 8, "height": 8, "codec": "png", "quality": 90}
+FORMATS = MODALITIES["image"].delivery.columns
 PATTERNS = (np.array([0]), np.array([1, 2, 1]), np.array([3, 0]))
 
 
@@ -21,10 +24,10 @@ def make(rows: list[dict], patterns=PATTERNS, own: pa.Table | None = None) -> Br
     values = [
         {"brief_id": str(at), "truncation": None, **SHARED, **row} for at, row in enumerate(rows)
     ]
-    table = pa.Table.from_pylist(values, schema=COLUMNS)
+    table = pa.Table.from_pylist(values, schema=columns_of(FORMATS))
     for name in own.column_names if own is not None else ():
         table = table.append_column(own.schema.field(name), own[name])  # type: ignore[index]
-    return Briefs(table, patterns)
+    return Briefs(table, patterns, FORMATS)
 
 
 def brief(count: int, seed: int = 0, label_pattern: int = 0, truncation=None) -> dict:
@@ -60,12 +63,12 @@ def test_draws_agree_with_a_slow_reference(rows: list[dict], draw: int) -> None:
     ]
     made = make(rows)
     slots = np.random.default_rng(0).permutation(made.count)
-    draws = made.draws(slots, np.full(len(slots), draw))
-    columns = (draws.seeds, draws.candidates, draws.labels, draws.truncations)
+    keys = made.keys(slots, np.full(len(slots), draw))
+    columns = (keys.seeds, keys.counters, keys.conditions["label"], cuts_of(keys))
     found = list(zip(*(column.tolist() for column in columns), strict=True))
     assert found == [expected[slot] for slot in slots]
-    assert draws.seeds.dtype == np.uint64
-    assert made.draws(slots, draw).candidates.tolist() == draws.candidates.tolist()
+    assert keys.seeds.dtype == np.uint64
+    assert made.keys(slots, draw).counters.tolist() == keys.counters.tolist()
 
 
 def test_a_slot_no_brief_has_is_an_error() -> None:
@@ -80,15 +83,18 @@ def test_a_slot_no_brief_has_is_an_error() -> None:
 def test_parquet_brings_back_the_same() -> None:
     own = pa.table({"name": ["a", None], "tags": [["x"], []], "price": [1.5, float("nan")]})
     made = make([brief(2, 7, 1, 0.5), brief(3, 2**63 - 1, 2)], own=own)
-    back = Briefs.from_parquet(made.to_parquet())
+    back = Briefs.from_parquet(made.to_parquet(), FORMATS)
     assert back.digest == made.digest
     assert back.table.schema == made.table.schema
     assert back.own == ("name", "tags", "price")
     assert [pattern.tolist() for pattern in back.patterns] == [p.tolist() for p in PATTERNS]
     slots = np.arange(5)
-    assert back.draws(slots).labels.tolist() == made.draws(slots).labels.tolist()
+    assert (
+        back.keys(slots).conditions["label"].tolist()
+        == made.keys(slots).conditions["label"].tolist()
+    )
     with pytest.raises(SpecError, match="damaged"):
-        Briefs.from_parquet(b"other")
+        Briefs.from_parquet(b"other", FORMATS)
 
 
 def test_the_digest_tells_contents_apart() -> None:
@@ -112,7 +118,7 @@ def test_no_reader_takes_types_from_the_names_of_folders(tmp_path: Path) -> None
         {"market": names, "big": [True, False, True, None, True, True, None, None, True]}
     )
     made = make([brief(1)] * 9, own=own)
-    made = Briefs(sort_for(made.table, ["market", "big"]), PATTERNS)
+    made = Briefs(sort_for(made.table, ["market", "big"]), PATTERNS, FORMATS)
     parts = made.partitions(["market", "big"])
     assert [folder for *_, folder in parts] == sorted({folder for *_, folder in parts})
     assert sum(stop - start for start, stop, _ in parts) == 9

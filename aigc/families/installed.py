@@ -1,0 +1,153 @@
+"""Classes that this machine's operator lets models use, and the files they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import StoreError, listed
+from aigc.families.package import NAME, PackageModel
+from aigc.families.protocol import Generator, InferenceConfig
+
+if TYPE_CHECKING:
+    from aigc.families.config import ModelConfig
+
+GROUP = "aigc.generators"
+"""The entry point group in which packages declare their generators."""
+VARIABLE = "AIGC_GENERATORS"
+"""More of them, `package.module:Class`, separated by commas or blanks."""
+_BLOCK = 2**20
+
+
+def allowed() -> dict[str, str]:
+    """Every generator on this machine's list: `package.module:Class` by the names that mean it, its
+    own and that of its entry point."""
+    found: dict[str, str] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if re.match(NAME, point.value):
+            found |= {point.name: point.value, point.value: point.value}
+    named = re.split(r"[\s,]+", os.environ.get(VARIABLE, ""))
+    return found | {name: name for name in named if re.match(NAME, name)}
+
+
+def require_allowed(name: str) -> str:
+    """`package.module:Class` of what `name` stands for. Raises StoreError."""
+    known = allowed()
+    if name not in known:
+        there = listed(sorted(set(known.values()))) or "none"
+        raise StoreError(
+            f"{name}: not on this machine's list of generators; install the package that declares "
+            f"it in the entry point group {GROUP}, or add it to {VARIABLE}; listed: {there}"
+        )
+    return known[name]
+
+
+def load_generator(config: ModelConfig, inference: InferenceConfig) -> Generator:
+    """An instance of the class that the model folder names.
+
+    Raises:
+        StoreError: it is not on the list, not installed, or not what was imported.
+    """
+    model = config.architecture
+    assert isinstance(model, PackageModel)
+    name = require_allowed(model.generator)
+    found = digest(name)
+    if found != model.imported.sha256:
+        raise StoreError(
+            f"{name}: the installed package (sha256 {found[:12]}…) is not the one that was "
+            f"imported ({model.imported.sha256[:12]}…); install that one, or import it again"
+        )
+    made = instance(name, inference)
+    if made.item != config.item:
+        raise StoreError(f"{name}: its item is {made.item}, config.json has {config.item}")
+    if tuple(made.takes) != config.takes:
+        raise StoreError(f"{name}: it takes {made.takes}, config.json has {config.takes}")
+    return made
+
+
+def instance(name: str, inference: InferenceConfig) -> Generator:
+    """`Class(inference)` of a generator on the list. Raises StoreError."""
+    kind = _class(name)
+    try:
+        made = kind(inference)
+    except Exception as error:
+        raise StoreError(f"{name}: cannot be made: {_one_line(error)}") from error
+    if not isinstance(made, Generator):
+        missing = [part for part in _PARTS if not hasattr(made, part)]
+        raise StoreError(f"{name}: is not a generator, it lacks {listed(missing)}")
+    return made
+
+
+_PARTS = ("item", "takes", "size_bytes", "__call__")
+
+
+def _class(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise StoreError(f"{name}: cannot be imported: {_one_line(error)}") from None
+    except AttributeError:
+        raise StoreError(f"{name}: the module {module} has no {attribute}") from None
+    except Exception as error:
+        raise StoreError(f"{name}: fails when it is imported: {_one_line(error)}") from error
+
+
+def digest(name: str) -> str:
+    """sha256 of the files of the top-level package that holds the class: each file's path and
+    content, sorted by path; caches left out.
+
+    Raises:
+        StoreError: it is not installed, or has no files.
+    """
+    total, count = hashlib.sha256(), 0
+    for path, file in sorted(_files(name), key=lambda found: found[0]):
+        total.update(f"{path}\0{_sha256(file)}\n".encode())
+        count += 1
+    if not count:
+        raise StoreError(f"{name}: its package has no files on this machine")
+    return total.hexdigest()
+
+
+def distribution(name: str) -> str | None:
+    """`stripes 1.2.0`, the distribution that holds the class; None where none does."""
+    top = name.partition(":")[0].partition(".")[0]
+    holders = importlib.metadata.packages_distributions().get(top, [])
+    return f"{holders[0]} {importlib.metadata.version(holders[0])}" if holders else None
+
+
+def _files(name: str) -> Iterator[tuple[str, Path]]:
+    top = name.partition(":")[0].partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise StoreError(f"{name}: the package {top} is not installed here")
+    if not spec.submodule_search_locations:
+        yield (f"{top}.py", Path(spec.origin or ""))
+        return
+    for folder in spec.submodule_search_locations:
+        for file in Path(folder).rglob("*"):
+            path = file.relative_to(folder)
+            if file.is_file() and "__pycache__" not in path.parts and file.suffix != ".pyc":
+                yield path.as_posix(), file
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,0 +1,24 @@
+"""What the families share that draw latent vectors from the standard normal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc.strict import Spec
+
+if TYPE_CHECKING:
+    from aigc.families.config import ModelConfig
+
+
+class LatentSampling(Spec):
+    truncation: float | None = Field(None, gt=0)
+    """Draw latents from the normal distribution truncated at ± this value (Brock et al. 2019):
+    smaller means less variety and fewer outliers. Default: no truncation."""
+
+
+def label_if_conditional(config: ModelConfig) -> tuple[str, ...]:
+    """A network with `conditional: false`, or trained on data without labels, takes none."""
+    asked = getattr(config.architecture, "conditional", False)
+    return ("label",) if asked and config.labels else ()

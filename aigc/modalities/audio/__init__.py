@@ -1,0 +1,1 @@
+"""Sounds: int16 (T, C) samples, as in 16-bit WAV files."""

@@ -1,0 +1,182 @@
+"""What making files of items asks of a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from aigc.errors import SpecError
+from aigc.modalities.item import Items, ItemType
+from aigc.strict import Spec
+from aigc.types import Json, UInt8Images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+RAW = "raw"
+"""The codec of a modality that writes an item's values themselves, row by row."""
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a codec writes: the end of the file's name, with the dot, and its media type."""
+
+    suffix: str
+    media_type: str
+
+
+@dataclass(frozen=True)
+class BriefColumn:
+    """A field of an item's format that a brief can set: a whole number, or the codec.
+
+    `kept` columns stand in the set as well.
+    """
+
+    name: str
+    least: int = 0
+    most: int = 2**31 - 1
+    kept: bool = True
+
+
+CODEC = BriefColumn("codec")
+"""A brief's codec, one of `Delivery.codecs`."""
+
+
+class ItemFormat(Protocol):
+    """How one item is delivered. A value: hashable, and equal if it says the same."""
+
+    @property
+    def codec(self) -> str: ...
+
+    @property
+    def weight(self) -> float:
+        """The work of one item, 1 for small ones."""
+
+
+class Form(Spec):
+    """How the items of one job are delivered; its fields stand in `_job.json`."""
+
+    codec: str
+
+
+class Delivery(Protocol):
+    """How finished items become files, and how people look at them.
+
+    A `form` below is always one that `form_of` made, and a `wanted` one of `format_of`.
+    """
+
+    folder: str
+    """Where the writer `files` puts the items of a set: `images`."""
+    column: str
+    """The column of files, struct<bytes, path>."""
+    raw_column: str | None
+    """The column of raw values, if there is a codec `raw`."""
+    codecs: Mapping[str, FileKind]
+    """The first one is what is written when none is named."""
+    form: type[Form]
+    columns: tuple[BriefColumn, ...]
+    """What a brief can set of a format, in the order of the table of briefs."""
+    side_columns: tuple[str, ...]
+    """Of raw values whose shapes differ: the columns that hold the first sizes of the shape."""
+
+    def items(self, output: Tensor) -> Tensor:
+        """Network output float (N, …) to items (N, *shape), where `output` is; values out of range
+        are clipped."""
+
+    def form_of(self, item: ItemType, asked: Mapping[str, Any]) -> Form:
+        """The form of a job whose model makes `item`, with the fields that were `asked` for.
+
+        Raises:
+            SpecError: names the field that is unknown, or its value and what would be right.
+        """
+
+    def format_of(self, form: Form, said: Mapping[str, Any] | None = None) -> ItemFormat:
+        """The format of an item of `form`; `said` are the values of a brief, by column."""
+
+    def delivered(self, form: Form, wanted: ItemFormat) -> ItemType:
+        """An item as it is delivered."""
+
+    def encode(
+        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+    ) -> list[bytes]:
+        """(N, *shape) as the model makes them, brought into shape, as files; if `labelled`, each
+        says that it is AI-generated, where its codec has a place for that. The same items give the
+        same bytes."""
+
+    def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> Items:
+        """One of our own files as an item (*shape). Raises ValueError when it is damaged."""
+
+    def file_bytes(self, form: Form, values: float) -> int:
+        """The size to be expected of a file of an item of so many values."""
+
+    def feature(self, form: Form, formats: Collection[ItemFormat]) -> Json:
+        """The Hugging Face feature of `column`."""
+
+    def described(self, form: Form, *, by_briefs: bool = False) -> str:
+        """The form in a few words, `28×28, grey, png`; or what briefs say of it, and what all items
+        share: `size and codec; grey`."""
+
+    reasons: tuple[str, ...]
+    """Why `degenerate` may refuse an item."""
+    limits: tuple[str, ...]
+    """The fields of `DegenerateGate` that it looks at."""
+    cell_px: int
+    """Least width of an item on a page."""
+
+    def degenerate(self, items: Items, limits: Mapping[str, Any]) -> dict[str, Mask]:
+        """Reason to the items (N, *shape) it refuses, bool (N,): those that hold nothing.
+        `limits` are those fields of `DegenerateGate`."""
+
+    def look(self, item: Items, form: Form, most: int) -> UInt8Images:
+        """One item as a picture, uint8 (h, w, C), at most `most` pixels a side; C is the same for
+        all items of `form`."""
+
+    def shown_as(self, codec: str) -> str:
+        """The media type in which browsers are given items of `codec`."""
+
+    def shown(self, file: bytes, form: Form, wanted: ItemFormat) -> tuple[bytes, str]:
+        """A file that browsers show or play, and its media type."""
+
+    def element(self, file: bytes, form: Form, wanted: ItemFormat, title: str) -> str:
+        """HTML that shows or plays one item, with the file in it."""
+
+    def gap(self, made: Items, stored: Items) -> str:
+        """By how much two items of the same shape differ, for people."""
+
+
+def built_form(
+    kind: type[Form], title: str, own: Mapping[str, Any], asked: Mapping[str, Any], names: str
+) -> Form:
+    """A form of the fields `own`, which follow from the model, and those `asked` for, which are
+    among `names` (divided by spaces).
+
+    Raises:
+        SpecError: a field that the modality does not have, or a value that it does not take.
+    """
+    known = names.split()
+    for name, value in asked.items():
+        if name not in known:
+            raise SpecError(
+                f"{name} = {value}: {title} have no {name}; set one of {', '.join(known)}"
+            )
+    try:
+        return kind.model_validate({**own, **asked})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field, message = ".".join(map(str, first["loc"])), first["msg"]
+        raise SpecError(
+            f"{field} = {first['input']!r}: {message[:1].lower()}{message[1:]}"
+        ) from None
+
+
+def require_codec(codecs: Mapping[str, FileKind], codec: str, title: str) -> None:
+    """Raises SpecError when `codec` is not one of `codecs`."""
+    if codec not in codecs:
+        raise SpecError(f"codec = {codec}: {title} are written as {', '.join(codecs)}")

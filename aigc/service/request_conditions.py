@@ -1,0 +1,161 @@
+"""What a request asks items to be: conditions and sampling knobs from its fields."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel
+
+from aigc.conditions import CONDITIONS, Values
+from aigc.conditions.labels import integer_weights
+from aigc.errors import SpecError, listed
+from aigc.families.config import ModelConfig
+from aigc.job.keys import Ints
+from aigc.service.errors import BadRequestError
+from aigc.service.loaded_model import LoadedModel
+from aigc.specs.requests import Generation
+from aigc.strict import Spec
+
+NOTHING = "_"
+"""Stands for the condition in addresses of models that take none."""
+
+_LONGEST_PATTERN = 50_000
+"""Values of a schedule times its shares; of two labels, 25,000 values or 200 KB."""
+_PATTERNS = 256
+"""Kept: some 50 MB if all are as long as can be."""
+
+Shares = tuple[str, ...] | tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class KnownFacts:
+    """Of a model's config.json; equal where the facts are."""
+
+    takes: tuple[str, ...]
+    architecture: Spec
+    labels: tuple[str, ...]
+    usual: tuple[str, ...]
+    words: tuple[tuple[str, str], ...]
+
+    @property
+    def synonyms(self) -> Mapping[str, str]:
+        return dict(self.words)
+
+
+def facts_of(config: ModelConfig) -> KnownFacts:
+    words = tuple(config.synonyms.items())
+    return KnownFacts(config.takes, config.architecture, config.labels, config.usual, words)
+
+
+def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> dict[str, Values]:
+    """The values (N,) of the items `numbers` (N,), by condition.
+
+    Raises:
+        BadRequestError: the model does not take them.
+    """
+    config = loaded.version.config
+    shares = asked.labels
+    key = tuple(shares.items()) if isinstance(shares, Mapping) else shares and tuple(shares)
+    if key and not config.takes:
+        raise BadRequestError(
+            "labels: this model has none; leave labels out", param="labels", code="unknown_label"
+        )
+    facts = facts_of(config)
+    patterns = {name: pattern(name, facts, key or None, asked.prompt) for name in config.takes}
+    return {name: values[numbers % len(values)] for name, values in patterns.items()}
+
+
+def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str, Values]:
+    """The one value that `text` names, (1,); {} for models that take no condition.
+
+    Raises:
+        BadRequestError: there is no such value; lists those there are.
+    """
+    config = loaded.version.config
+    if not config.takes:
+        if text not in (None, NOTHING):
+            raise BadRequestError(
+                f"{param}: {loaded.version.ref} has no labels", param=param, code="unknown_label"
+            )
+        return {}
+    [name] = config.takes
+    if text is None:
+        there = CONDITIONS[name].schedule(None, config).names or (CONDITIONS[name].title,)
+        raise BadRequestError(
+            f"{param}: name one of {listed(there)}", param=param, code="unknown_label"
+        )
+    try:
+        return {name: np.array([CONDITIONS[name].value(text[:200], config)])}
+    except SpecError as error:
+        raise BadRequestError(str(error), param=param, code="unknown_label") from None
+
+
+def prompted_value(loaded: LoadedModel, prompt: str | None) -> dict[str, Values]:
+    """The one value that `prompt` names, (1,), by condition; {} where it names none.
+
+    Raises:
+        BadRequestError: it names several.
+    """
+    config = loaded.version.config
+    found: dict[str, Values] = {}
+    for name in config.takes if prompt and prompt.strip() else ():
+        try:
+            values = np.array(
+                list(dict.fromkeys(CONDITIONS[name].prompted(prompt or "", config).pattern))
+            )
+        except SpecError:
+            continue
+        if len(values) > 1:
+            shown = listed(CONDITIONS[name].shown(values, config))
+            raise BadRequestError(
+                f"prompt: names {shown}; a picture can become one",
+                param="prompt",
+                code="unknown_label",
+            )
+        found[name] = values
+    return found
+
+
+def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
+    """The knobs of the model's family, as far as `asked` has fields of their names."""
+    knobs = loaded.version.config.family.sampling.model_fields
+    return {name: getattr(asked, name) for name in knobs if hasattr(asked, name)}
+
+
+def names_of(loaded: LoadedModel, conditions: Mapping[str, Values], count: int) -> list[str | None]:
+    """Of each item what it is asked to be, for people; None where nothing is."""
+    config = loaded.version.config
+    each = [CONDITIONS[name].shown(values, config) for name, values in conditions.items()]
+    return [", ".join(row) for row in zip(*each, strict=True)] if each else [None] * count
+
+
+def _require_short(shares: Mapping[str, float]) -> None:
+    """A schedule is laid out while others wait. Raises SpecError when that would take long."""
+    period = sum(integer_weights(list(shares.values())))
+    if period * len(shares) > _LONGEST_PATTERN:
+        raise SpecError(
+            f"labels: the shares are too uneven: they repeat after {period:,} pictures, of "
+            f"{len(shares)} labels at most {_LONGEST_PATTERN // len(shares):,} can be; round them"
+        )
+
+
+@functools.lru_cache(maxsize=_PATTERNS)
+def pattern(name: str, facts: KnownFacts, shares: Shares | None, prompt: str | None) -> Values:
+    """Values to repeat. Shares win over the prompt; without either it is what the model makes when
+    nothing is asked for."""
+    condition = CONDITIONS[name]
+    try:
+        if shares is not None:
+            named = dict(shares) if isinstance(shares[0], tuple) else list(shares)
+            if isinstance(named, dict):
+                _require_short(named)
+            return condition.schedule(named, facts).values
+        if prompt is None or not prompt.strip():
+            return condition.schedule(None, facts).values
+        return condition.prompted(prompt, facts).values
+    except SpecError as error:
+        param = "prompt" if str(error).startswith("prompt: ") else "labels"
+        raise BadRequestError(str(error), param=param, code="unknown_label") from None
