@@ -1,9 +1,9 @@
-"""What every spec is made of: strict, frozen, and where work runs."""
+"""Base classes and field types of all specs: strict, frozen, and `Placement`."""
 
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -21,16 +21,16 @@ from aigc.types import MAX_ITEMS
 
 Codec = Literal["png", "jpeg", "webp", "raw"]
 Fit = Literal["crop", "pad", "stretch"]
-"""How other aspect ratios become a model's."""
+"""How an image of another aspect ratio is fitted to a model's size."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Items = Annotated[int, Field(ge=1, lt=MAX_ITEMS)]
-_SILENCE_S = 1800.0
-_LEAST_PART = 0.01
+_UNIT_TIMEOUT_S = 1800.0
+_MIN_FRACTION = 0.01
 
 
-def _require_place(uri: str) -> str:
+def _require_location(uri: str) -> str:
     from aigc import storage  # noqa: PLC0415
 
     try:
@@ -42,12 +42,12 @@ def _require_place(uri: str) -> str:
     return uri
 
 
-Place = Annotated[str, AfterValidator(_require_place)]
+Location = Annotated[str, AfterValidator(_require_location)]
 """A path or an s3:// URI."""
 
 
 class Exact(BaseModel):
-    """Takes no yes and no for numbers, which would be 1 and 0."""
+    """Refuses booleans in number fields, where pydantic would read them as 1 and 0."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -60,8 +60,7 @@ class Exact(BaseModel):
 
 @functools.cache
 def _numeric(model: type[BaseModel]) -> dict[str, bool]:
-    """The fields that hold numbers and nothing that may be true or false, and whether they may also
-    hold texts."""
+    """Fields that take numbers and no booleans; the value is whether they also take strings."""
     kinds = {name: _inside(field.annotation) for name, field in model.model_fields.items()}
     return {
         name: str in found
@@ -71,7 +70,7 @@ def _numeric(model: type[BaseModel]) -> dict[str, bool]:
 
 
 def _inside(annotation: Any) -> set[Any]:
-    """The types named in an annotation, a literal's by its values."""
+    """The types in an annotation; for a literal, the types of its values."""
     parts = get_args(annotation)
     if not parts:
         return {annotation if isinstance(annotation, type) else type(annotation)}
@@ -79,8 +78,8 @@ def _inside(annotation: Any) -> set[Any]:
 
 
 def _has_boolean(value: Any, texts: bool) -> bool:
-    """Whether it is one or holds one where a number belongs; in a list that may be of `texts` it
-    stands for a text."""
+    """Whether `value` is a boolean, or contains one where a number is expected. In lists that may
+    hold strings (`texts`) a boolean is an unquoted word, which the field itself refuses."""
     inner = [value]
     if isinstance(value, dict):
         inner = list(value.values())
@@ -93,40 +92,48 @@ class Spec(Exact):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+    RENAMED: ClassVar[dict[str, str]] = {}
+    """Former field name to its present one, for the error message."""
 
 
 class Placement(Spec):
-    """Where work runs. Nothing here changes a result, only how soon it comes."""
+    """Where work runs and when it is retried. These fields never change a result."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"wait_s": "startup_timeout_s"}
 
     workers: int | None = Field(None, ge=1)
-    """Worker processes; none means as many as the cluster has room for."""
+    """Worker processes. Default: as many as the machine or cluster has capacity for."""
     max_workers: int | None = Field(None, ge=1)
-    """Ask the cluster for up to so many, beyond what has room now; an autoscaler adds nodes."""
-    cpus_per_worker: float = Field(1, ge=_LEAST_PART)
+    """Upper limit for clusters with an autoscaler: workers to request beyond the capacity that
+    exists now, so that the autoscaler adds nodes. Default: request no more than `workers`, or than
+    fit now."""
+    cpus_per_worker: float = Field(1, ge=_MIN_FRACTION)
+    """CPU cores reserved for each worker, 0.01 or more; fractions share a core."""
     gpus_per_worker: float | None = Field(None, ge=0)
-    """None means one when the cluster has GPUs, else zero."""
+    """GPUs reserved for each worker: 0, or 0.01 or more; fractions share a GPU. Default: 1 if there
+    are GPUs, else 0."""
     timeout_s: float | None = Field(None, gt=0)
-    """The longest one unit of work (a shard, a chunk of files) may take before it is retried. None
-    means 1800 where nothing is heard of a unit until it ends; a shard tells of each batch, so
-    `batch_timeout_s` is enough for it."""
+    """Longest time in seconds for one unit of work (a shard, a chunk of files) before it is
+    retried. Default: no limit where workers report every batch (`batch_timeout_s` covers these),
+    1800 where a unit reports only its end."""
     batch_timeout_s: float = Field(300, gt=0)
-    """The longest a worker may go without finishing a batch before it is replaced."""
+    """Longest time in seconds that a worker may take for one batch before it is replaced."""
     max_retries: int = Field(3, ge=0)
-    """How often one unit of work may fail before it is given up; the rest goes on."""
-    wait_s: float = Field(600, ge=0)
-    """How long to wait for a worker when the cluster is busy, or its autoscaler has yet to add a
-    node."""
+    """How often one unit of work may be retried before it is given up. The other units continue."""
+    startup_timeout_s: float = Field(600, ge=0)
+    """Longest time in seconds to wait for a worker to start, for example while the cluster is busy
+    or its autoscaler adds a node. 600 allows for the start of a node."""
 
     @property
-    def silence_s(self) -> float:
-        """How long to wait for work that says nothing until it ends."""
-        return self.timeout_s or _SILENCE_S
+    def unit_timeout_s(self) -> float:
+        """Timeout in seconds of a unit of work that reports only its end."""
+        return self.timeout_s or _UNIT_TIMEOUT_S
 
     @field_validator("gpus_per_worker")
     @classmethod
-    def _none_or_a_part(cls, gpus: float | None) -> float | None:
-        if gpus and gpus < _LEAST_PART:
-            raise ValueError(f"input should be 0, or {_LEAST_PART:g} or more")
+    def _zero_or_a_fraction(cls, gpus: float | None) -> float | None:
+        if gpus and gpus < _MIN_FRACTION:
+            raise ValueError(f"input should be 0, or {_MIN_FRACTION:g} or more")
         return gpus
 
     @model_validator(mode="after")

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import httpx
+
 _ASK = "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 _CUT = b'Content-Length: 4\r\n\r\n{"a"'
 _FORM = (
@@ -103,6 +105,33 @@ def bomb(side: int = 30_000) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in parts
     )
+
+
+def answered_meanwhile(url: str, model: str, count: int = 20, tries: int = 20) -> bool:
+    """Whether a request is answered while `count` slow clients hold their connections.
+
+    It is answered after them if they keep it waiting: they are closed first, in every try. That a
+    busy machine is slow changes nothing but the number of tries.
+    """
+    body = {"model": model, "prompt": "two", "n": 1}
+    for _ in range(tries):
+        with slow(url, count) as sockets:
+            answer = httpx.post(f"{url}/v1/images/generations", json=body, timeout=120)
+            if answer.is_success and all(is_open(sock) for sock in sockets):
+                return True
+    return False
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether the other side has neither answered nor closed it."""
+    sock.setblocking(False)
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    return False
 
 
 def closed(sockets: list[socket.socket], within_s: float) -> int:

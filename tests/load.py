@@ -28,7 +28,6 @@ class Load:
     pause_s: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-    slowest_s: float = 0.0
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -80,7 +79,6 @@ class Load:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        began = time.monotonic()
         try:
             yield
         except (httpx.HTTPError, openai.OpenAIError, AssertionError, ValueError) as error:
@@ -89,4 +87,3 @@ class Load:
             self.failures.append(f"{time.strftime('%H:%M:%S')} {said}")
         else:
             self.answers["fine"] += 1
-        self.slowest_s = max(self.slowest_s, time.monotonic() - began)

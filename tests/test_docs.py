@@ -125,8 +125,8 @@ def test_every_field_of_the_specs_pages_name_their_default() -> None:
     """Defaults that docs/watching.md and docs/serving.md state."""
     watching, serving = ((ROOT / f"docs/{name}.md").read_text() for name in ("watching", "serving"))
     placement = SPECS["generate"].model_fields["placement"].get_default()
-    for name in ("batch_timeout_s", "max_retries", "wait_s"):
+    for name in ("batch_timeout_s", "max_retries", "startup_timeout_s"):
         assert f"| `placement.{name}` | {getattr(placement, name):g} |" in watching
     fields = SPECS["serve"].model_fields
-    for name in ("max_wait_s", "max_in_flight", "max_queued_images", "wait_s"):
+    for name in ("max_wait_s", "max_in_flight", "max_queued_images", "startup_timeout_s"):
         assert f"| `{name}` | {fields[name].default:g} |" in serving

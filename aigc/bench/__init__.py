@@ -1,1 +1,1 @@
-"""How fast, compared with what: each figure beside a yardstick, in turn on the same machine."""
+"""Benchmarks: aigc and its alternatives, measured in turn on the same machine."""

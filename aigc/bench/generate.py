@@ -71,9 +71,9 @@ def _load(bench: GenerateBench, batch: int, items: int) -> RooflineLoad:
 def _best_batch(
     config: ModelConfig, tensors: dict[str, Tensor], bench: GenerateBench, notice: Notice
 ) -> int:
-    """The batch size that is fastest on this machine; the roofline shall be the best there is.
+    """The fastest batch size on this machine, so that the roofline is the highest possible.
 
-    A run too short to tell is not worth a search.
+    Short runs skip the search.
     """
     if bench.items < _SEARCHED_ITEMS:
         return _BATCHES[1]

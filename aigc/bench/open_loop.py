@@ -1,4 +1,4 @@
-"""Requests at times of their own: what a crowd does, which does not wait until others are answered.
+"""Open-loop load generator: requests are sent at fixed times, whether or not others are answered.
 
 Arrivals are a Poisson process, drawn before the start. A request's latency counts from the time it
 was due, also when no connection was free or this program was late, so a server that stalls is not
@@ -26,10 +26,10 @@ from aigc.errors import JobError
 Float64s = npt.NDArray[np.float64]
 
 NO_ANSWER = 0
-"""Stands for a status where a connection broke or the answer did not come."""
+"""Status of a request whose connection broke or whose response did not arrive."""
 
 _GRACE_S = 30.0
-"""So long after the last request answers are waited for."""
+"""How long responses are awaited after the last request."""
 _CONNECT_S = 10.0
 _TICK_S = 0.0003
 _READ_BYTES = 2**18
@@ -37,32 +37,32 @@ _REFUSED = (429, 503)
 _CHUNKED = b"\r\ntransfer-encoding: chunked"
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _UNKNOWN = 2**62
-"""Bytes left of an answer in chunks: JSON and base64 hold no line that would look like the last."""
+"""Remaining bytes of a chunked response: JSON and base64 contain no line like its last one."""
 
 
 @dataclass(frozen=True)
 class OpenLoopMetrics:
-    """Latencies in milliseconds; NaN where there is nothing to count."""
+    """Latencies in milliseconds; NaN without any."""
 
     sent: int
     by_status: dict[int, int]
     goodput_per_s: float
-    """Requests answered with success, by the time in which requests were due."""
+    """Successful responses per second of the sending time."""
     p50_ms: float
     p95_ms: float
     p99_ms: float
-    """Of those answered with success."""
+    """Of successful responses."""
     p99_ms_by_second: tuple[float, ...]
-    """Of those that were due in the first second, the next …"""
+    """By the second in which requests were due."""
     refused_p99_ms: float
     refusals_without_retry_after: int
     late_p99_ms: float
-    """How late this program sent what it had a connection for; large values void the rest."""
+    """Delay of sending by this program itself; a large value invalidates the result."""
 
 
 @dataclass
 class _Asked:
-    """A request under way, and its outcome."""
+    """A request and its outcome."""
 
     due: float
     late_s: float
@@ -192,7 +192,7 @@ class _Client:
     def _receive(self, timeout_s: float) -> None:
         """Waits by `select`, which counts microseconds where epoll counts milliseconds.
 
-        What happens within a tick is then looked at together, which halves this program's work.
+        Events within a tick are handled together, which halves this program's CPU time.
         """
         if timeout_s > 0:
             time.sleep(_TICK_S)
@@ -240,7 +240,7 @@ class _Client:
         self._idle.append(connection)
 
     def _lose(self, connection: _Connection) -> None:
-        """The other side is gone; the next request of this connection opens it anew."""
+        """Close a broken connection; its next request reconnects."""
         if connection.socket is not None:
             self._poll.unregister(connection.socket)
             connection.socket.close()
@@ -264,7 +264,7 @@ def _request(host: str, path: str, body: bytes, headers: dict[str, str]) -> byte
 def _length(head: bytes) -> int:
     _, name, rest = head.partition(b"\r\ncontent-length:")
     if not name:
-        raise JobError("an answer has no length; this client does not read those")
+        raise JobError("a response has neither a length nor chunks, which this client cannot read")
     return int(rest.partition(b"\r\n")[0])
 
 

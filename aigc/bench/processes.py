@@ -1,4 +1,4 @@
-"""Commands that are measured from outside: their time, and what their whole family takes."""
+"""Measures commands from outside: their time, and CPU and memory of all their processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARK = "AIGC_BENCH_FAMILY"
 
 
 class ProcessTree:
-    """A process and whatever it starts, also what cuts loose from it: Ray and HAProxy do.
+    """A process and all its descendants, also detached ones, as of Ray and HAProxy.
 
     Members are known by a word in their environment, which children inherit; a process that writes
     its title over its environment is known by its parent.
@@ -30,11 +30,11 @@ class ProcessTree:
         self._word = secrets.token_hex(8)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """For the first process of the family."""
+        """Environment for the first process."""
         return {**os.environ, **more, _MARK: self._word}
 
     def members(self) -> Iterator[psutil.Process]:
-        """Those that live; parents come before their children."""
+        """The live processes, parents before children."""
         known: set[int] = set()
         for process in sorted(psutil.process_iter(), key=lambda each: each.create_time()):
             with contextlib.suppress(psutil.Error):

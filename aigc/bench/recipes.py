@@ -1,4 +1,4 @@
-"""`aigc bench recipes`: recipes of training beside each other, by what their models make.
+"""`aigc bench recipes`: compares training recipes by the quality of their models.
 
 Each recipe is trained once a seed, with the same data, time and machine, and its model is evaluated
 like any other. Pictures that another program made stand beside them, measured in the same way.

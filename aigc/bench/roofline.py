@@ -1,4 +1,4 @@
-"""How fast this machine can make a model's items when nothing but the work is done.
+"""Roofline: the items per second of this machine without scheduling, identity or checks.
 
 The same forward pass, encoder and Parquet writer in plain processes: no cluster, no identity, no
 commit, no checks. What bulk generation reaches is measured against it.
@@ -33,7 +33,7 @@ _ROW_GROUP_BATCHES = 64
 
 @dataclass(frozen=True)
 class RooflineLoad:
-    """What one run makes, and with what."""
+    """Size and resources of a run."""
 
     items: int
     processes: int
@@ -161,5 +161,5 @@ def _make(
 
 
 def encoders(load: RooflineLoad) -> int:
-    """Threads of a process that encode: as in `aigc generate`, beside a GPU and after a CPU."""
+    """Encoding threads of a process, as in `aigc generate`: concurrent with a GPU, after a CPU."""
     return 1 if load.device == "cpu" else max(2, load.threads)

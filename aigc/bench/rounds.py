@@ -1,4 +1,4 @@
-"""Figures of interleaved rounds put together."""
+"""Statistics over interleaved rounds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from aigc.types import Json
 
 RIVALS = "aigc.bench.rivals"
-"""The package of what is measured beside us."""
+"""Package of the alternatives."""
 
 
 def ratio(rounds: Sequence[Json], one: str, other: str) -> float:
-    """Median of the ratios within each round: what disturbs a round disturbs both."""
+    """Median of the ratios within each round, where disturbances affect both."""
     ratios: list[float] = [found[one] / found[other] for found in rounds]
     return statistics.median(ratios)

@@ -24,9 +24,9 @@ from aigc.types import Json, Notice, no_notice
 LOADS = ("one", "many", "open")
 _WARM_S = 2.0
 _MANY_CONNECTIONS = 8
-"""As many as keep two cores busy: one batch each under way, one at hand, one in the queue."""
+"""Keeps two cores busy: a batch each being rendered, one prefetched and one queued."""
 _SHARE = 0.8
-"""Of the requests a server answers in a closed loop, to be sent in the open one."""
+"""Rate of the open loop, as a share of the server's closed-loop throughput."""
 _OPEN_CONNECTIONS = 256
 
 
@@ -42,16 +42,16 @@ class ServeBench:
     """Images of a large request; these come on few connections."""
     servers: tuple[str, ...] = tuple(SERVERS)
     same_network: bool = False
-    """Rivals have our network for inference, too: what is compared then is the serving alone."""
+    """Alternatives use aigc's inference network, so that only serving is compared."""
     rate: float | None = None
-    """Requests a second in the open loop; without it, four fifths of what each server can."""
+    """Requests per second of the open loop. Default: four fifths of each server's throughput."""
     bulk_items: int = 100_000
     """0 leaves bulk generation out."""
 
 
 @dataclass(frozen=True)
 class ServeMetrics:
-    """Of one server under one load."""
+    """Result of one server under one load."""
 
     requests_per_s: float
     images_per_s: float
@@ -199,7 +199,7 @@ def _summary(bench: ServeBench, model: str, names: list[str], rounds: list[Json]
 
 
 def _ratios(names: list[str], rounds: list[Json]) -> Json:
-    """Ours to theirs; medians of the ratios within each round, which disturbs both alike."""
+    """Ratios of aigc to the others: medians of the ratios within each round."""
     if "aigc" not in names:
         return {}
     ratios: Json = {

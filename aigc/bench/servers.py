@@ -1,4 +1,4 @@
-"""Servers of one model to be measured beside each other, each in processes of its own."""
+"""The servers that are compared, each in its own processes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PNG = "iVBORw0KGgo"
 
 @dataclass(frozen=True)
 class Server:
-    """How one is started: the arguments after `python -m`, with {model} and {port}."""
+    """A server; `command`: the arguments after `python -m`, with {model} and {port}."""
 
     command: str
     package: str | None = None
-    """What must be installed."""
+    """The package that must be installed."""
 
     @property
     def installed(self) -> bool:
@@ -61,7 +61,7 @@ class Running:
 def running(name: str, model: str, body: bytes, fast: bool = False) -> Iterator[Running]:
     """A server that has answered `body`, in the block; none of its processes is left after it.
 
-    `fast` gives those beside ours our network for inference.
+    `fast`: the alternatives use aigc's inference network.
 
     Raises:
         JobError: it ended, or gave no picture in time; with the last line it wrote.
@@ -89,12 +89,12 @@ def _await(name: str, url: str, body: bytes, process: subprocess.Popen[bytes], l
         if process.poll() is not None or time.monotonic() > until:
             lines = log.read_text(errors="replace").strip().splitlines()
             said = lines[-1] if lines else "it printed nothing"
-            raise JobError(f"{name}: does not answer: {said[:300]}")
+            raise JobError(f"{name} does not answer: {said[:300]}")
         time.sleep(0.2)
 
 
 def _answers(url: str, body: bytes) -> bool:
-    """Whether pictures come. Whoever answers quickly without them shall not win."""
+    """Whether the response contains images, so that a fast error does not count."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

@@ -71,7 +71,7 @@ def run(bench: TrainBench, notice: Notice = no_notice) -> Json:
 
 
 def _in_turn(names: list[str], number: int) -> list[str]:
-    """Each round begins with another: what grows slower over a round harms all alike."""
+    """Rotate the order in each round, so that slowdowns within a round affect all alike."""
     first = number % len(names)
     return names[first:] + names[:first]
 
@@ -142,7 +142,7 @@ def _spec(bench: TrainBench, folder: str) -> TrainSpec:
 
 
 def _threads(bench: TrainBench) -> int:
-    """Of each worker of each contender: the machine's cores are shared out evenly."""
+    """Threads per worker: the cores are divided evenly."""
     return max(1, usable_cpus() // bench.workers)
 
 

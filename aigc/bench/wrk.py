@@ -1,4 +1,4 @@
-"""The load generator wrk (https://github.com/wg/wrk): a closed loop, cheap beside any server."""
+"""The load generator wrk (https://github.com/wg/wrk), a closed loop with low CPU cost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ end
 
 @dataclass(frozen=True)
 class WrkMetrics:
-    """What a client saw."""
+    """Results of the client."""
 
     requests_per_s: float
     """Answered with 2xx or 3xx."""
@@ -54,10 +54,12 @@ _TIMEOUT_S = 30
 
 
 def require() -> str:
-    """Where wrk is. Raises SpecError."""
+    """Path of wrk. Raises SpecError if it is not installed."""
     found = shutil.which("wrk")
     if found is None:
-        raise SpecError("wrk: the load generator is not installed; apt install wrk or the like")
+        raise SpecError(
+            "wrk: the load generator is not installed; install it, for example by apt install wrk"
+        )
     return found
 
 

@@ -67,7 +67,7 @@ def verify(
     regenerate_items: Annotated[
         int,
         typer.Option(
-            "--regenerate", min=0, help="Number of random items to make again and compare."
+            "--regenerate", min=0, help="Number of random items to regenerate and compare."
         ),
     ] = 0,
     as_json: AsJson = False,

@@ -204,10 +204,9 @@ class Dataset:
             yield np.concatenate(items), np.concatenate(labels)
 
     def captions(self, split: str) -> list[str | None]:
-        """The free text of each item of a split, in stored order; None where there is none.
+        """The caption of each item of a split, in stored order; None where it has none.
 
-        Raises:
-            DataError: the set has no captions.
+        Raises DataError: the set has no captions.
         """
         return self.texts(split, "caption")
 
@@ -245,7 +244,7 @@ class Dataset:
             if len(parts) == 1:
                 self._fill(items, encoded)
             else:
-                with ThreadPoolExecutor(_threads()) as pool:
+                with ThreadPoolExecutor(min(4, usable_cpus())) as pool:
                     list(pool.map(lambda part: self._fill(items[part], encoded[part]), parts))
         except ValueError as error:
             raise DataError(f"{self.uri}: a stored {self.kind.noun} is damaged ({error})") from None
@@ -270,7 +269,3 @@ def _encoded(column: Any) -> list[bytes]:
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks)
     return list(column.field("bytes").to_pylist())
-
-
-def _threads() -> int:
-    return min(4, usable_cpus())

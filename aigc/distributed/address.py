@@ -1,6 +1,6 @@
-"""Addresses of Ray clusters: reading them, checking their form, asking whether a cluster answers.
+"""Addresses of Ray clusters: parses them, and checks that a cluster answers.
 
-Ray itself waits for minutes, or for ever, at an address that is not one of a cluster.
+Ray itself waits for minutes, or indefinitely, at an address without a cluster.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from aigc.errors import PlacementError, SpecError
 
-# Ray takes a second to import, and a job on this machine does without it.
+# Ray is imported only where it is used: its import takes a second.
 
 ANSWER_S = 10.0
-"""Bound on the answer of a cluster's control store, connecting included."""
+"""Timeout of the answer of a cluster's control store, connecting included."""
 _WEB_S = 3.0
 _PORT = "give the port of the head's control store (HEAD:6379) as --address or RAY_ADDRESS"
 _TOKEN = (
-    "the cluster at {} wants a token, and it is missing or wrong; set RAY_AUTH_MODE=token, and "
+    "the cluster at {} requires a token, and it is missing or wrong; set RAY_AUTH_MODE=token, and "
     "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 )
 _HOST_PORT = re.compile(r"(?P<host>[\w.-]+|\[[0-9A-Fa-f:.%\w]+\]):(?P<port>[0-9]{1,5})")
@@ -181,7 +181,7 @@ def _refusal(where: str, given: str, error: Any) -> str:
 
 
 def _is_web_server(where: str) -> bool:
-    """Whether HTTP/1 is spoken at HOST:PORT."""
+    """Whether an HTTP/1 server listens at HOST:PORT."""
     connection = http.client.HTTPConnection(where, timeout=_WEB_S)
     try:
         connection.request("GET", "/")

@@ -1,4 +1,4 @@
-"""Whether a cluster may get more nodes: who can tell is its autoscaler, if it has one."""
+"""Whether a cluster's autoscaler, if it has one, can add nodes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ray.experimental.internal_kv import _internal_kv_get
 Amounts = Mapping[str, float]
 
 _GROUP = "ray.io/node-group"
-"""The label of nodes that KubeRay or `ray up` made, from one of the groups they were given."""
+"""Label of nodes that KubeRay or `ray up` created, with the name of their node group."""
 _NAMELESS = "node_"
-"""How the monitor of a cluster without an autoscaler calls its node types."""
+"""Prefix of node types in the status of a cluster without an autoscaler."""
 
 
 def fits(node: Amounts, needs: Amounts) -> int:
-    """How many workers with `needs` a node of these resources holds."""
+    """Number of workers with `needs` that fit on a node with these resources."""
     return int(min(node.get(key, 0) / need for key, need in needs.items() if need > 0))
 
 
@@ -29,8 +29,8 @@ def described(of: Amounts) -> str:
 def may_grow(nodes: Iterable[Mapping[str, Any]], needs: Amounts) -> bool:
     """Whether an autoscaler may add a node for a worker with `needs`; `nodes` are Ray's.
 
-    Where the sizes of its node groups are not known, that there are some is enough: the wait for a
-    worker is bounded.
+    If the sizes of its node groups are unknown, any node group counts: the wait for a worker has a
+    timeout.
     """
     config = ray._private.state.state.get_cluster_config()
     if config is not None and config.node_group_configs:
@@ -42,7 +42,7 @@ def may_grow(nodes: Iterable[Mapping[str, Any]], needs: Amounts) -> bool:
 
 
 def has_groups(status: bytes | None) -> bool:
-    """Whether the status that Ray's older autoscaler leaves tells of node groups."""
+    """Whether the status of Ray's older autoscaler lists node groups."""
     found = json.loads(status or "{}").get("autoscaler_report") or {}
     known = {**found.get("active_nodes", {}), **found.get("pending_launches", {})}
     return any(not name.startswith(_NAMELESS) for name in known)

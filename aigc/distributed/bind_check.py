@@ -1,4 +1,4 @@
-"""Where an endpoint listens: as it was asked to, or as Serve runs there already."""
+"""Checks the address on which an endpoint listens, before it starts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PortTakenError(PlacementError):
 
 
 def require_port(spec: ServeSpec) -> None:
-    """Raises PortTakenError when something else has it on this machine, SpecError when this
-    machine has no such address."""
+    """Raises PortTakenError if the port is in use on this machine, SpecError if the host is not an
+    address of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,21 +32,24 @@ def require_port(spec: ServeSpec) -> None:
                     "name of this machine"
                 ) from None
             raise PortTakenError(
-                f"port {spec.port} at {spec.host}: {error.strerror or error}; choose another"
+                f"port {spec.port} at {spec.host}: {error.strerror or error}; choose another port"
             ) from None
 
 
 def require_closed(spec: ServeSpec, notice: Notice = no_notice) -> tuple[str, int]:
-    """Host and port: of Serve as it runs, which keeps those it was begun with.
+    """Return the host and port of Ray Serve. A Serve that runs already keeps its own.
 
     Raises:
-        SpecError: others can reach it there and there are no keys.
+        SpecError: other machines can reach that host and there are no keys.
     """
     client = _get_global_client(raise_if_no_controller_running=False)
     found = spec if client is None else client.http_config
     host, port = found.host or spec.host, found.port
     if (host, port) != (spec.host, spec.port):
-        notice(f"Serve runs there already and listens at {host}, port {port}, not as asked")
+        notice(
+            f"Ray Serve runs there already and keeps its address {host}:{port}; to change it, "
+            "shut Serve down first"
+        )
     if reason := spec.open_at(host):
-        raise SpecError(f"Serve listens as it was begun: {reason}")
+        raise SpecError(f"Ray Serve runs there already with its own address: {reason}")
     return host, port

@@ -1,4 +1,4 @@
-"""How a job's workers and its driver hear of each other while training runs."""
+"""Messages between the workers and the driver of a training run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ASK_EVERY_S = 0.5
 
 
 class TrainingChannel:
-    """Lives beside the driver and takes no CPU; survives any worker."""
+    """An actor on the driver's node, which reserves no CPU and outlives the workers."""
 
     def __init__(self) -> None:
         self._latest: tuple[float, float, dict[str, Any]] | None = None
@@ -24,26 +24,26 @@ class TrainingChannel:
         self._starts = 0
         self._notes: list[str] = []
 
-    def arrive(self, rank: int) -> bool:
-        """A worker begins; True tells it to leave, for the run has failed for good already."""
+    def register(self, rank: int) -> bool:
+        """Called by a worker that starts. True: the run has failed, the worker must return."""
         self._starts += rank == 0
         return self._failure is not None
 
-    def tell(self, latest: tuple[float, float, dict[str, Any]] | None) -> bool:
-        """Progress from rank 0; the answer is whether to stop."""
+    def update(self, latest: tuple[float, float, dict[str, Any]] | None) -> bool:
+        """Store progress of rank 0; returns whether to stop."""
         self._latest = latest or self._latest
         return self._stopping
 
     def latest(self) -> tuple[tuple[float, float, dict[str, Any]] | None, int]:
-        """The newest progress, and how often the workers have been started."""
+        """The newest progress, and the number of starts of the workers."""
         return self._latest, self._starts
 
     def note(self, message: str) -> None:
-        """A line for the user."""
+        """Add a message for the user."""
         self._notes.append(message)
 
     def notes(self) -> list[str]:
-        """The lines since this was last asked for."""
+        """Return and remove the messages since the last call."""
         fresh, self._notes = self._notes, []
         return fresh
 
@@ -61,7 +61,7 @@ class TrainingChannel:
 
 
 def open_channel() -> Any:
-    """A mailbox on the driver's own node; it goes when the last handle to it does."""
+    """Start a channel on the driver's node; it ends with the last handle to it."""
     here = ray.get_runtime_context().get_node_id()
     return (
         ray.remote(TrainingChannel)
@@ -73,28 +73,28 @@ def open_channel() -> Any:
 
 
 class ChannelSender:
-    """A worker's end: never makes training wait for an answer."""
+    """A worker's end of the channel; it never blocks training."""
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
         self._latest: tuple[float, float, dict[str, Any]] | None = None
         self._answer: Any = None
-        self._asked_at = 0.0
+        self._sent_at = 0.0
         self._stopping = False
 
     def report(self, done: float, total: float, **metrics: Any) -> None:
         self._latest = (done, total, metrics)
 
     def notice(self, message: str) -> None:
-        """Calls of one worker arrive in order: this one before the run's result."""
+        """Send a message. Ray keeps the order of calls, so it arrives before the result."""
         self._channel.note.remote(message)
 
     def stop(self) -> bool:
-        """Send what is new, at most twice a second, and read the last answer if it is there."""
+        """Send new progress at most twice a second; returns the last received answer."""
         if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
             self._stopping = ray.get(self._answer)
             self._answer = None
-        if self._answer is None and time.monotonic() - self._asked_at > _ASK_EVERY_S:
-            self._answer = self._channel.tell.remote(self._latest)
-            self._asked_at = time.monotonic()
+        if self._answer is None and time.monotonic() - self._sent_at > _ASK_EVERY_S:
+            self._answer = self._channel.update.remote(self._latest)
+            self._sent_at = time.monotonic()
         return self._stopping

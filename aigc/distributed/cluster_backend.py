@@ -1,4 +1,4 @@
-"""Workers as Ray actors, on any node of a cluster that has room."""
+"""Workers as Ray actors, on any node of a cluster that has capacity."""
 
 from __future__ import annotations
 
@@ -16,73 +16,73 @@ from aigc.execution.backend import FINALIZING, Kind, Task, WorkerEvent
 from aigc.specs import Placement
 from aigc.types import Finalizer
 
-_ASK_S = 0.5
-"""Between two questions to a worker how far it is."""
+_PROGRESS_INTERVAL_S = 0.5
+"""Seconds between two progress requests to a worker."""
 
 
 class WorkerActor:
     def __init__(self) -> None:
         self._run: Task
-        self._at: tuple[str, int] = ("", 0)
-        self._closing: dict[str, Finalizer[Any]] = {}
+        self._current: tuple[str, int] = ("", 0)
+        self._finalizers: dict[str, Finalizer[Any]] = {}
         self._sent: dict[str, int] = {}
 
     def begin(self, setup: Task, threads: int) -> None:
-        """No part of the creation: of what goes wrong there Ray tells the driver text alone."""
+        """Set up the worker. Not in __init__, whose errors reach the driver as text only."""
         self._run = setup(threads)
 
     def make(self, unit: Any) -> tuple[Kind, Any]:
-        """(`done`, the unit's result), or (`made`, None) when it has to be closed."""
-        self._at = (str(unit), 0)
+        """Run `unit`: (`done`, result), or (`computed`, None) if it has to be finalized."""
+        self._current = (str(unit), 0)
         result = self._run(unit, self._add)
         if not isinstance(result, Finalizer):
             return "done", result
-        self._closing[str(unit)] = result
-        return "made", None
+        self._finalizers[str(unit)] = result
+        return "computed", None
 
-    @ray.method(concurrency_group="closing")
+    @ray.method(concurrency_group="finalize")
     def close(self, unit: str) -> Any:
         def add(count: int) -> None:
             self._sent[unit] = self._sent.get(unit, 0) + count
 
         try:
-            return self._closing.pop(unit).close(add)
+            return self._finalizers.pop(unit).close(add)
         finally:
             self._sent.pop(unit, None)
 
-    @ray.method(concurrency_group="asked")
-    def far(self) -> tuple[str, int, dict[str, int]]:
-        """The unit that is being made, its items, and the bytes sent of those being closed."""
-        return *self._at, dict(self._sent)
+    @ray.method(concurrency_group="progress")
+    def progress(self) -> tuple[str, int, dict[str, int]]:
+        """The unit being computed, its items so far, and the bytes sent per finalizing unit."""
+        return *self._current, dict(self._sent)
 
     def _add(self, count: int) -> None:
-        name, items = self._at
-        self._at = name, items + count
+        name, items = self._current
+        self._current = name, items + count
 
 
 @dataclass(eq=False)
 class ClusterWorker:
-    """`awaited` is what each answer is about that is to come, and the unit that it is of; `sent` is
-    what it last said of its uploads."""
+    """`awaited` maps each pending reference to its event kind and unit; `sent` holds the last
+    reported bytes sent per finalizing unit."""
 
     actor: Any
     awaited: dict[Any, tuple[Kind, str | None]]
     sent: dict[str, int] = field(default_factory=dict)
-    asked_at: float = field(default_factory=time.monotonic)
+    next_request_at: float = field(default_factory=time.monotonic)
 
-    def ask(self) -> None:
-        """How far it is, if it is at something and was not asked just now."""
+    def request_progress(self) -> None:
+        """Request progress, if the worker is busy and was not asked just now."""
         now, kinds = time.monotonic(), {kind for kind, _ in self.awaited.values()}
-        if kinds & {"made", "done"} and "items" not in kinds and now >= self.asked_at:
-            self.awaited[self.actor.far.remote()] = ("items", None)
-            self.asked_at = now + _ASK_S
+        if kinds & {"computed", "done"} and "items" not in kinds and now >= self.next_request_at:
+            self.awaited[self.actor.progress.remote()] = ("items", None)
+            self.next_request_at = now + _PROGRESS_INTERVAL_S
 
-    def heard(self, unit: str, items: int, sent: dict[str, int]) -> Iterator[WorkerEvent]:
-        """What its answer tells."""
+    def progress_events(self, unit: str, items: int, sent: dict[str, int]) -> Iterator[WorkerEvent]:
+        """The events of an answer of `WorkerActor.progress`."""
         yield WorkerEvent(self, "items", items, unit)
-        for closing, count in sent.items():
-            if count != self.sent.get(closing):
-                yield WorkerEvent(self, "alive", unit=closing)
+        for finalizing, count in sent.items():
+            if count != self.sent.get(finalizing):
+                yield WorkerEvent(self, "alive", unit=finalizing)
         self.sent = sent
 
 
@@ -96,7 +96,7 @@ class ClusterBackend:
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
         options: dict[str, Any] = {
-            "concurrency_groups": {"asked": 1, "closing": FINALIZING},
+            "concurrency_groups": {"progress": 1, "finalize": FINALIZING},
             **workers.ray_options,
         }
         self._class: Any = ray.remote(**options)(WorkerActor)
@@ -114,13 +114,13 @@ class ClusterBackend:
         )
 
     def assign(self, worker: ClusterWorker, unit: Any) -> None:
-        worker.awaited[worker.actor.make.remote(unit)] = ("made", str(unit))
+        worker.awaited[worker.actor.make.remote(unit)] = ("computed", str(unit))
 
     def wait(self, workers: Sequence[ClusterWorker], timeout_s: float) -> list[WorkerEvent]:
         for worker in workers:
-            worker.ask()
+            worker.request_progress()
         known = {ref: worker for worker in workers for ref in worker.awaited}
-        # An answer to a question alone need not wake the driver: it is read with the next result.
+        # Progress alone does not wake the driver; it is read with the next result.
         waking = [ref for ref, worker in known.items() if worker.awaited[ref][0] != "items"]
         ray.wait(waking, timeout=timeout_s)
         done, _ = ray.wait(list(known), num_returns=len(known), timeout=0)
@@ -130,8 +130,8 @@ class ClusterBackend:
         ray.kill(worker.actor)
 
     def _events(self, worker: ClusterWorker, ref: Any) -> list[WorkerEvent]:
-        """What the answer `ref` of `worker` means. An error that the worker's own code raised is a
-        failure of the unit; any other error of Ray means that the worker is of no more use."""
+        """The events of the answer `ref` of `worker`. An error raised by the worker's own code is a
+        failure of the unit; any other error of Ray means that the worker died."""
         kind, unit = worker.awaited.pop(ref)
         try:
             value = ray.get(ref)
@@ -141,9 +141,9 @@ class ClusterBackend:
         except RayError as error:
             return [WorkerEvent(worker, "died", reason(error))]
         if kind == "items":
-            return list(worker.heard(*value))
-        if kind == "made":
+            return list(worker.progress_events(*value))
+        if kind == "computed":
             kind, value = value
-            if kind == "made":
+            if kind == "computed":
                 worker.awaited[worker.actor.close.remote(unit)] = ("done", unit)
         return [WorkerEvent(worker, kind, value, unit)]

@@ -1,4 +1,4 @@
-"""What this machine and its cluster have in place for `aigc`, and what to do about the rest."""
+"""Checks of this machine and its cluster for `aigc doctor`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ with connect(sys.argv[1]):
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the doctor's table. `advice` says what to do; empty when all is well."""
+    """One row of the doctor's table. `advice`: what to do; empty if there is nothing to do."""
 
     subject: str
     state: Literal["ok", "warn", "fail"]
@@ -48,7 +48,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Every check, in the order a reader wants them; a check that breaks is a failed one.
+    """Run all checks in order; a check that raises counts as failed.
 
     S3 has less time to answer than in a job, unless the environment says how much.
     """
@@ -237,8 +237,8 @@ def _disk() -> Finding:
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     found = f"{free_gb:,.0f} GB free in {Path.cwd()}"
     if free_gb < 1:
-        return Finding("disk", "fail", found, "make room; a training run needs about 1 GB")
-    advice = "make room; 100,000 small images need about 0.1 GB, large sets more"
+        return Finding("disk", "fail", found, "free some space; a training run needs about 1 GB")
+    advice = "free some space; 100,000 small images need about 0.1 GB, large sets more"
     return Finding(
         "disk", "ok" if free_gb >= 10 else "warn", found, "" if free_gb >= 10 else advice
     )

@@ -1,4 +1,4 @@
-"""Following a job's log to its end, through streams that may break or fall silent."""
+"""Follows a job's log to its end, across streams that break or stall."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ray.job_submission import JobDetails, JobStatus
 
 from aigc.errors import AigcError, JobError, PlacementError
 
-_QUIET_S = 20.0
-"""A log stream that says nothing for so long is given up, the status asked, the stream reopened."""
-_LOST_S = 120.0
-"""A cluster that answers nothing for so long ends the following, not the job."""
+_IDLE_TIMEOUT_S = 20.0
+"""A log stream without data for this long is closed; the status is queried and it is reopened."""
+_CLUSTER_TIMEOUT_S = 120.0
+"""Following ends, and the job goes on, if the cluster does not answer for this long."""
 
 Write = Callable[[str], None]
 
 
 class Jobs(Protocol):
-    """What a follower asks of a cluster."""
+    """The calls of a cluster that a follower uses."""
 
     def tail(self, job: str) -> AsyncGenerator[str]: ...
     def details(self, job: str) -> JobDetails: ...
@@ -30,7 +30,7 @@ class Jobs(Protocol):
 
 
 class Follower:
-    """Passes each piece of a job's log on once, however often the stream must be reopened."""
+    """Passes on each part of a job's log once, however often the stream is reopened."""
 
     def __init__(self, cluster: Jobs, job: str, write: Write, notice: Write) -> None:
         self._cluster, self._job, self._write, self._notice = cluster, job, write, notice
@@ -52,12 +52,12 @@ class Follower:
                 self._notice(f"job {self._job} waits for the cluster to start it")
 
     async def _stream(self) -> None:
-        """Print what is new; returns at the stream's end or when it is silent for _QUIET_S."""
+        """Print new text until the stream ends or stalls for `_IDLE_TIMEOUT_S`."""
         tail = self._cluster.tail(self._job)
         received = 0
         try:
             while True:
-                text: str = await asyncio.wait_for(anext(tail), _QUIET_S)
+                text: str = await asyncio.wait_for(anext(tail), _IDLE_TIMEOUT_S)
                 received += len(text)
                 new = received - self._printed
                 if new > 0:
@@ -72,10 +72,10 @@ class Follower:
         try:
             details = await asyncio.to_thread(self._cluster.details, self._job)
         except PlacementError as error:
-            if time.monotonic() - self._answered_at > _LOST_S:
+            if time.monotonic() - self._answered_at > _CLUSTER_TIMEOUT_S:
                 raise JobError(
-                    f"lost the cluster for {_LOST_S:.0f} s while following {self._job}, which may "
-                    f"still run ({error}); aigc jobs logs {self._job} --follow"
+                    f"the cluster has not answered for {_CLUSTER_TIMEOUT_S:.0f} s ({error}); job "
+                    f"{self._job} may still run: aigc jobs logs {self._job} --follow"
                 ) from None
             return None
         self._answered_at = time.monotonic()

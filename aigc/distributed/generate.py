@@ -1,4 +1,4 @@
-"""Bulk generation: plan, place shards, close the job. A rerun does what is missing."""
+"""Bulk generation: plans the job, runs its shards, finishes the set. A rerun resumes."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def run(
     notice: Notice = no_notice,
     metrics_port: int | None = None,
 ) -> Json:
-    """Make the content set `spec` asks for, or finish it; returns its manifest.
+    """Generate the content set of `spec`, or resume it; returns its manifest.
 
-    On the cluster at `address` or RAY_ADDRESS, else in processes of this machine. Prometheus
-    finds the job's metrics at 127.0.0.1:`metrics_port`.
+    Runs on the cluster at `address` or RAY_ADDRESS, else in processes of this machine. Prometheus
+    metrics of the job are served at 127.0.0.1:`metrics_port`.
 
     Raises:
-        SpecError: `out` holds another job, or a label is unknown. StoreError, StorageError,
-            PlacementError, JobError: as their names say.
+        SpecError: `out` holds another job, or a label is unknown.
+        StoreError, StorageError, PlacementError, JobError: see `aigc.errors`.
     """
     out = storage.absolute(spec.out)
     with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
@@ -64,8 +64,8 @@ def run(
             manifest.tidy(out, setup.job)
             notice(f"{out} is already complete: {setup.job.count:,} items; nothing to do")
             return finished
-        means = _Means(spec.placement, spec.budget, on_cluster)
-        _make_missing(setup, means, RunObservers(report, notice, metrics))
+        resources = _Resources(spec.placement, spec.budget, on_cluster)
+        _generate_missing(setup, resources, RunObservers(report, notice, metrics))
     return close(out, setup.job, setup.briefs, rejects)
 
 
@@ -76,22 +76,22 @@ def append(
     notice: Notice = no_notice,
     metrics_port: int | None = None,
 ) -> Json:
-    """Let a finished set grow as `spec` asks; returns its manifest.
+    """Extend a finished set as `spec` says; returns its manifest.
 
     Raises:
-        SpecError: `to` is less than there is, the set cannot grow, or what its gates compare
-            with is gone or another.
+        SpecError: `to` is below the present count, the set cannot be extended, or a data set of
+            its gates is missing or has changed.
     """
     out = storage.absolute(spec.out)
     with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
         job = commit.read_job(out)
         version = _same_model(job, None)
         _require_same_data(job, out)
-        require_capacity(job, spec.placement, on_cluster)  # while the set is whole
+        require_capacity(job, spec.placement, on_cluster)  # before the set is changed
         job = commit.grow(out, spec.to)
-        means = _Means(spec.placement, spec.budget, on_cluster)
+        resources = _Resources(spec.placement, spec.budget, on_cluster)
         setup = ShardSetup(job, version, out)
-        _make_missing(setup, means, RunObservers(report, notice, metrics))
+        _generate_missing(setup, resources, RunObservers(report, notice, metrics))
     return close(out, job)
 
 
@@ -101,11 +101,11 @@ def dry_run(
     notice: Notice = no_notice,
     since: float | None = None,
 ) -> Json:
-    """Shards, bytes, seconds and cost of what `spec` asks for; nothing is written to its `out`.
-    What is made there already takes no time.
+    """Estimate the shards, bytes, seconds and cost of `spec`; nothing is written to its `out`.
+    Shards that are committed there already take no time.
 
-    What the job will take to start is what this took since the time `since` (in seconds since
-    1970), by default since the call.
+    The start-up time of the job is taken to be that of this command, measured from `since` (seconds
+    since 1970, default: the call).
 
     Raises:
         As `run`.
@@ -125,7 +125,7 @@ def dry_run(
 
 
 def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
-    """What is left when every shard is committed: answers to a batch file, clean-up, manifest."""
+    """Finish a set whose shards are all committed: batch file responses, clean-up, manifest."""
     if briefs is not None and briefs.openai:
         openai_batch.write(out, job, briefs, commit.read_records(out), rejects)
     storage.delete_tree(storage.join(out, "_rounds"))
@@ -135,12 +135,12 @@ def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Re
 def regenerate(
     out: str, indices: list[int], model: str | None = None, notice: Notice = no_notice
 ) -> dict[int, bytes]:
-    """Items of the set at `out`, made again alone, as image files by index.
+    """Regenerate single items of the set at `out`; returns files by index.
 
-    Without the kind of device that the set was made on, they are made on the CPU.
+    Runs on the CPU if this machine does not have the kind of device that the set was made on.
 
     Raises:
-        StoreError: the model is gone, or is not the one the set was made with.
+        StoreError: the model is missing, or is not the one that the set was made with.
     """
     out = storage.absolute(out)
     job = commit.read_job(out)
@@ -149,8 +149,8 @@ def regenerate(
     tensors, briefs = ModelStore().load(version), commit.read_briefs(out, job)
     here = job.model_copy(update={"device": device_here(job)})
     if here.device != job.device:
-        told = f"made on {job.device}, made again on {here.device}"
-        notice(f"{out}: {told}: bytes may differ by rounding")
+        devices = f"generated on {job.device}, regenerated on {here.device}"
+        notice(f"{out}: {devices}: bytes may differ by rounding")
     item_generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
     slots, draw = read.draws(out, job, commit.read_records(out), indices)
     files = item_generator.files(item_generator.make(slots, draw))
@@ -158,12 +158,12 @@ def regenerate(
 
 
 def _same_model(job: Job, where: str | None) -> ModelVersion:
-    """The model `job` was made with, at `where` or as the job names it. Raises StoreError."""
+    """The model of `job`, at `where` or as the job names it. Raises StoreError if it differs."""
     version = ModelStore().resolve(where or job.model_uri)
     if version.digest != job.model_digest:
         raise StoreError(
-            f"{where or job.model_uri}: digest {version.digest[:12]}, the set was made with "
-            f"{job.model_digest[:12]}; name that model by --model"
+            f"{where or job.model_uri}: digest {version.digest[:12]}, but the set was made with a "
+            f"model of digest {job.model_digest[:12]}; give that model as --model"
         )
     return version
 
@@ -179,41 +179,40 @@ def _require_same_data(job: Job, out: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Means:
-    """What a job may use."""
+class _Resources:
+    """Placement and budget of a job."""
 
     placement: Placement
     budget: Budget
     on_cluster: bool
 
 
-def _make_missing(setup: ShardSetup, means: _Means, watch: RunObservers) -> None:
-    """Until every shard is committed. Gates that stop a job which has brought nothing leave its
-    place as it was."""
-    job, out, placement = setup.job, setup.out, means.placement
+def _generate_missing(setup: ShardSetup, resources: _Resources, observers: RunObservers) -> None:
+    """Run until every shard is committed."""
+    job, out, placement = setup.job, setup.out, resources.placement
     records = commit.read_records(out)
     if records:
         done = sum(record.rows for record in records.values())
-        watch.notice(f"resuming: {done:,} of {job.count:,} items are already made")
+        observers.notice(f"resuming: {done:,} of {job.count:,} items are already made")
     if len(records) == job.shards:
         return
     if note := commit.store_note(out):
-        watch.notice(note)
-    watch.metrics.begin(job, records.values())
-    backend = make_backend(setup, placement, means.on_cluster)
-    with _left_clean(out), WorkerPool(backend, placement, watch.notice) as pool:
-        limits = Limits(means.budget, backend.nodes)
-        job_run = JobRun(job, out, records, pool, limits, watch)
+        observers.notice(note)
+    observers.metrics.begin(job, records.values())
+    backend = make_backend(setup, placement, resources.on_cluster)
+    with _cleanup_on_error(out), WorkerPool(backend, placement, observers.notice) as pool:
+        limits = Limits(resources.budget, backend.nodes)
+        job_run = JobRun(job, out, records, pool, limits, observers)
         if job.gates.duplicates:
-            _make_in_rounds(job_run)
+            _generate_in_rounds(job_run)
         else:
-            _make_shards(job_run)
+            _generate_shards(job_run)
     if storage.is_s3(out):
-        pool.let_requests_end()
+        pool.wait_for_open_requests()
 
 
-def _make_in_rounds(job_run: JobRun) -> None:
-    """Who finishes a set deletes its rounds, from under another command that does the same."""
+def _generate_in_rounds(job_run: JobRun) -> None:
+    """Errors are ignored if another process finished the set and deleted its rounds."""
     try:
         rounds.run(job_run)
     except (JobError, StorageError):
@@ -221,21 +220,20 @@ def _make_in_rounds(job_run: JobRun) -> None:
             raise
 
 
-def _make_shards(job_run: JobRun) -> None:
+def _generate_shards(job_run: JobRun) -> None:
     job, records = job_run.job, job_run.records
     todo = (MakeShard(shard) for shard in job.plan() if shard.number not in records)
 
-    def tick(under_way: float) -> None:
-        job_run.tell(job_run.committed + under_way)
+    def tick(in_progress: float) -> None:
+        job_run.report(job_run.committed + in_progress)
 
     job_run.pool.run(todo, job.shards - len(records), job_run.add, tick, job_run.stop)
 
 
 @contextlib.contextmanager
-def _left_clean(out: str) -> Iterator[None]:
-    """When gates stop a job that has brought nothing, or what it asks for cannot be, its place is
-    free for another; what rounds have staged is kept for a rerun of more patience. When the disk
-    is full, what stopped workers had begun does not take up room any longer."""
+def _cleanup_on_error(out: str) -> Iterator[None]:
+    """If gates stop a job before anything is committed or staged, or its spec is wrong, remove its
+    files from `out`. If the disk is full, remove the unfinished files of stopped workers."""
     try:
         yield
     except GatesError as error:
@@ -243,8 +241,10 @@ def _left_clean(out: str) -> Iterator[None]:
             raise GatesError(f"{error}. Finished work is kept for a rerun of this job") from None
         if not commit.withdraw(out):
             raise
-        raise GatesError(f"{error}. Nothing was committed yet, so {out} is free again") from None
-    except SpecError:  # which only a worker can find
+        raise GatesError(
+            f"{error}. Nothing was committed, so {out} can be used for another job"
+        ) from None
+    except SpecError:  # found by a worker
         if not staged(out, 0):
             commit.withdraw(out)
         raise

@@ -1,9 +1,9 @@
-"""Becomes HAProxy, once the configuration that Ray wrote is corrected.
+"""Edits the HAProxy configuration written by Ray, then becomes HAProxy.
 
-Ray starts this file in HAProxy's place, by its path and without site packages: it uses the standard
-library alone. Ray's configuration lets every interface reach its metrics and statistics and every
-user its admin socket, and has no settings for that; so its lines are edited. An edit that finds no
-line means that another Ray writes another configuration: then nothing is started.
+Ray starts this file in place of HAProxy, by path and without site packages, so it uses only the
+standard library. Ray's configuration exposes metrics and statistics on every interface and the
+admin socket to every user, and Ray has no settings for that; so its lines are edited. An edit
+without a matching line means that this Ray writes another configuration: then nothing is started.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from typing import Literal
 _SECTION = re.compile(r"(global|defaults|frontend|backend|listen|peers|resolvers)\b")
 _CLOSED = re.compile(r"bind (127\.0\.0\.1:|unix@|/)")
 _OPEN_SECTIONS = ("frontend http_frontend", "frontend grpc_frontend")
-"""Where clients are served; what else listens is this machine's alone."""
+"""Sections that may listen for other machines; all others must listen on this one only."""
 _SPARE_FILES = 1000
 _SET_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
 
 
 class UnknownConfigError(Exception):
-    """Ray's configuration is not the one that the edits are for; the message says where."""
+    """Ray's configuration does not match the edits; the message names the section."""
 
 
 @dataclass(frozen=True)
 class ConfigEdit:
-    """What becomes of each line that `find` matches."""
+    """Replacement for each line that `find` matches."""
 
     section: str
     """The first line of its section, as `frontend http_frontend`; empty: any section."""
@@ -44,9 +44,9 @@ class ConfigEdit:
     lines: tuple[str, ...] = ()
     place: Literal["instead", "before", "after"] = "instead"
     least: int = 1
-    """Lines that must match."""
+    """Least number of lines that must match."""
     only_with: str = ""
-    """A section without which none has to match."""
+    """If set and this section is missing, no line has to match."""
 
 
 LOCAL_ONLY = (
@@ -57,7 +57,7 @@ LOCAL_ONLY = (
 
 
 def edited(config: str, edits: Sequence[ConfigEdit]) -> str:
-    """Raises UnknownConfigError: an edit found too few lines, or something listens to everybody."""
+    """Apply the edits. Raises UnknownConfigError: too few matches, or an open port remains."""
     lines = config.splitlines()
     for edit in edits:
         lines = _applied(lines, edit)
@@ -96,20 +96,20 @@ def _in_sections(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def refusal(error: object, ray: str) -> str:
     return (
-        f"proxy: aigc cannot correct the HAProxy configuration of Ray {ray}: {error}; "
-        "install the Ray that aigc names, or set proxy = ray"
+        f"proxy: aigc cannot edit the HAProxy configuration of Ray {ray}: {error}; install the "
+        "version of Ray that aigc requires, or set proxy = ray"
     )
 
 
 def ray_version(folder: str) -> str:
-    """Of the Ray that is installed in `folder`."""
+    """Version of the Ray installed in `folder`."""
     text = Path(folder, "_version.py").read_text(encoding="utf-8")
     found = re.search(r'version = "([^"]+)"', text)
     return found[1] if found else "of unknown version"
 
 
 def _clients(most: int) -> int:
-    """Connections that the limit of open files allows, at most `most`."""
+    """Number of connections that the limit of open files allows, at most `most`."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if files == resource.RLIM_INFINITY or files >= most + _SPARE_FILES:
         return most
@@ -117,23 +117,29 @@ def _clients(most: int) -> int:
 
 
 def main(settings: str, arguments: list[str]) -> None:
-    """In a process group of its own HAProxy does not hear a terminal's Ctrl-C; in a session of its
-    own, which Linux schedules as one (autogroup), it stood still for a second when it shared a
-    core. When the process that began it ends, it closes its port, finishes what it has and ends.
+    """Edit the configuration files of `arguments` and execute HAProxy.
+
+    Its own process group keeps a terminal's Ctrl-C from HAProxy. (In its own session, which Linux
+    schedules as one autogroup, it stalled for a second on a shared core.) When the parent process
+    ends, HAProxy closes its port, finishes its requests and exits.
     """
-    told = json.loads(Path(settings).read_text(encoding="utf-8"))
-    edits = [ConfigEdit(**{**each, "lines": tuple(each["lines"])}) for each in told["edits"]]
-    most = ConfigEdit("global", " *maxconn .*", (f"    maxconn {_clients(told['most_clients'])}",))
+    guard_settings = json.loads(Path(settings).read_text(encoding="utf-8"))
+    edits = [
+        ConfigEdit(**{**each, "lines": tuple(each["lines"])}) for each in guard_settings["edits"]
+    ]
+    most = ConfigEdit(
+        "global", " *maxconn .*", (f"    maxconn {_clients(guard_settings['most_clients'])}",)
+    )
     for option, file in itertools.pairwise(arguments):
         if option == "-f":
             try:
                 text = edited(Path(file).read_text(encoding="utf-8"), [*LOCAL_ONLY, most, *edits])
             except UnknownConfigError as error:
-                sys.exit(refusal(error, ray_version(told["ray"])))
+                sys.exit(refusal(error, ray_version(guard_settings["ray"])))
             Path(file).write_text(text, encoding="utf-8")
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGUSR1)
     os.setpgid(0, 0)
-    os.execv(told["binary"], [told["binary"], *arguments])
+    os.execv(guard_settings["binary"], [guard_settings["binary"], *arguments])
 
 
 if __name__ == "__main__":

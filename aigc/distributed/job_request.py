@@ -1,4 +1,4 @@
-"""From what is asked for to a job on its place: begun now, or found there and held against it."""
+"""Turns a spec into a job in its output folder: a new one, or the one found there."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ _SHOWN_REJECTS = 100
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What is asked for, and where it goes: `out` is another place than the spec's when the job is
-    only estimated."""
+    """A spec, its model and the output folder, which differs from the spec's for an estimate."""
 
     spec: GenerateSpec
     version: ModelVersion
@@ -40,12 +39,12 @@ class JobRequest:
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """Raises StoreError when the model is damaged."""
+        """Raises StoreError if the model is damaged."""
         return ModelStore().load(self.version)
 
     @functools.cached_property
     def gates(self) -> Gates:
-        """As asked, their data sets named such that workers find them, whatever their folder."""
+        """The spec's gates with absolute URIs, which workers in other folders can open."""
         gates = self.spec.gates
         return gates.with_data({gate: storage.absolute(uri) for gate, uri in gates.data.items()})
 
@@ -54,11 +53,11 @@ class JobRequest:
         return config.family.load(config, self.tensors, InferenceConfig())
 
     def open(self) -> tuple[ShardSetup, list[Reject]]:
-        """The job with all its workers need, and the rows of the briefs that are none.
+        """Open or resume the job; returns the setup of its workers and the rejected briefs.
 
         Raises:
-            SpecError: `out` holds another job, or what is asked for cannot be.
-            PlacementError: no node holds a worker. Whatever it is, nothing was written.
+            SpecError: `out` holds another job, or the spec does not fit the model.
+            PlacementError: no node fits a worker. In either case nothing was written.
         """
         found = commit.find_job(self.out)
         if found is None:
@@ -68,9 +67,9 @@ class JobRequest:
         briefs = reading.briefs if reading else None
         rejects = reading.rejects if reading else []
         if reading:
-            self._say(reading)
+            self._report(reading)
         planned = self._plan(found, briefs)
-        self._say_untrained(briefs.patterns if briefs else (planned.pattern,))
+        self._report_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
             files.require_names(self.out, planned, briefs)
             require_capacity(planned, self.spec.placement, self.on_cluster)
@@ -80,7 +79,7 @@ class JobRequest:
         return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
-        """The job asked for. What has to be measured is taken from the one found, if any."""
+        """The job of the spec, with measured values from the job found in `out`, if any."""
         device = found.device if found else choose_device(self.spec.placement, self.on_cluster)
         precision = found.precision if found else best_precision(device)
 
@@ -97,7 +96,7 @@ class JobRequest:
         return job.model_copy(update={"gates": resolved, "data_digests": digests})
 
     def _data_digests(self, found: Job | None) -> DataDigests:
-        """Raises SpecError when a data set is gone; a complete set needs none."""
+        """Raises SpecError if a data set is missing, unless the set is complete."""
         try:
             return DataDigests(**gating.data_digests(self.gates))
         except SpecError:
@@ -106,8 +105,7 @@ class JobRequest:
             return found.data_digests
 
     def _measure(self, ungated: Job, briefs: Briefs | None) -> Gates:
-        """The gates with percentiles resolved, where items will be made, on a probe that is the
-        same everywhere."""
+        """The gates with percentiles resolved on the workers' hardware, by a fixed probe."""
         spec, config, found = self.spec, self.version.config, list[Gates]()
         unit = MeasureGates(self.gates, probe_keys(spec, config, briefs))
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
@@ -117,14 +115,14 @@ class JobRequest:
             pool.run([unit], 1, found.append)
         return found[0]
 
-    def _say(self, reading: Reading) -> None:
+    def _report(self, reading: Reading) -> None:
         for note in reading.notes:
             self.notice(note)
         if reading.rejects:
-            self._say_rejects(reading.rejects)
+            self._report_rejects(reading.rejects)
 
-    def _say_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
-        """Which labels are left out, or made all the same, that had no training pictures."""
+    def _report_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
+        """Report labels without training images: left out, or generated because they are named."""
         config = self.version.config
         if not (config.conditional and config.untrained):
             return
@@ -141,16 +139,16 @@ class JobRequest:
                 "unless they are named"
             )
 
-    def _say_rejects(self, rejects: Sequence[Reject]) -> None:
-        """The first, and that all are written to `out`; or some of them, if they will not be."""
+    def _report_rejects(self, rejects: Sequence[Reject]) -> None:
+        """Report the first one and the file with all of them; in an estimate, report several."""
         many = len(rejects)
-        said = "1 brief is rejected" if many == 1 else f"{many:,} briefs are rejected"
+        summary = "1 brief is rejected" if many == 1 else f"{many:,} briefs are rejected"
         if self.out == storage.absolute(self.spec.out):
             first = f"the first in row {rejects[0].row}: {rejects[0].reason}"
             where = storage.join(self.out, "rejects.jsonl")
-            self.notice(f"{said}, {first}; all of them: {where}")
+            self.notice(f"{summary}, {first}; all of them: {where}")
             return
-        self.notice(f"{said}:")
+        self.notice(f"{summary}:")
         for reject in rejects[:_SHOWN_REJECTS]:
             self.notice(f"row {reject.row}: {reject.reason}")
         if len(rejects) > _SHOWN_REJECTS:

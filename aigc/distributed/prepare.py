@@ -1,9 +1,9 @@
-"""`prepare` on this machine or over a cluster.
+"""Runs `prepare` on this machine or on a cluster.
 
-Ray tasks rather than Ray Data: a chunk's items go straight from its reader to its work file, so
-nothing passes through the object store, memory stays that of one chunk a worker, a chunk whose file
-exists is done, and each task has its own time limit and retries. On two CPUs a Ray Data pipeline
-has to leave CPUs to its own reads and writes; here at most as many tasks as fit are ever submitted.
+Ray tasks rather than Ray Data: each task reads a chunk and writes its work file, so nothing passes
+through the object store, memory is bounded by one chunk per worker, a chunk whose file exists is
+done, and each task has its own timeout and retries. A Ray Data pipeline needs CPUs for its own
+reads and writes, which two CPUs do not leave.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SMALL_BYTES = 512 * 2**20
-"""Below this, starting Ray costs more than a second process gains."""
+"""Below this size, starting Ray costs more time than a second process saves."""
 _CANCEL_S = 30
 
 
@@ -38,13 +38,13 @@ def run(
     spec: PrepareSpec,
     address: str | None = None,
     report: Report = silent,
-    tell: Callable[[str], None] = lambda line: None,
+    notice: Callable[[str], None] = lambda line: None,
 ) -> Json:
-    """Make the set at `spec.out`; a finished one of the same spec is left as it is. `tell` is given
-    a line on how the source is read before any file is.
+    """Make the data set at `spec.out`; a finished one of the same spec is left unchanged. `notice`
+    receives a line on how the source is read, before its files are.
 
-    Small sources are prepared in this process; larger ones, and all when a cluster is named, by Ray
-    tasks. Source and out must then be reachable from every node.
+    Small sources are prepared in this process; larger ones, or if a cluster is named, by Ray tasks.
+    Source and out must then be reachable from every node.
     """
     spec = spec.model_copy(
         update={"source": storage.absolute(spec.source), "out": storage.absolute(spec.out)}
@@ -53,7 +53,7 @@ def run(
     if done is not None:
         return done
     source = opening.open_source(spec)
-    tell(f"read as: {source.reading}")
+    notice(f"read as: {source.reading}")
     asked = named(address) or spec.placement.workers
     if not asked and source.size_bytes < SMALL_BYTES:
         return core.prepare(spec, source, core.in_process, report)
@@ -69,22 +69,22 @@ def run(
 class _Running:
     task: int
     attempt: int
-    since: float
+    started: float
 
 
 @dataclass(frozen=True)
 class OnRay:
-    """Runs a function on each task in worker processes, as many at a time as there are workers."""
+    """Runs a function on each task in worker processes, one task per worker at a time."""
 
     placement: Placement
     workers: Workers
 
     def __call__(self, function: Callable[[T], R], tasks: Sequence[T]) -> core.Results[R]:
-        """Yields results as they come.
+        """Yield results as tasks finish.
 
         Raises:
-            AigcError: whatever one of the project's own errors said in the worker.
-            JobError: a task failed, died or ran too long more often than `max_retries`.
+            AigcError: raised by a task.
+            JobError: a task failed, died or timed out more often than `max_retries`.
         """
         remote: Any = ray.remote(_call).options(max_retries=0, **self.workers.ray_options)
         waiting = [(number, 0) for number in reversed(range(len(tasks)))]
@@ -97,37 +97,39 @@ class OnRay:
                     running[reference] = _Running(number, attempt, time.monotonic())
                 ready, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
                 for reference in ready:
-                    one = running.pop(reference)
+                    current = running.pop(reference)
                     try:
                         yield ray.get(reference)
                     except ray.exceptions.RayError as error:
-                        waiting.append(self._again(one, error))
-                for reference in self._late(running):
+                        waiting.append(self._retry(current, error))
+                for reference in self._overdue(running):
                     ray.cancel(reference, force=True)
-                    waiting.append(self._again(running.pop(reference), None))
+                    waiting.append(self._retry(running.pop(reference), None))
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
             if running:
                 ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_S)
 
-    def _late(self, running: dict[Any, _Running]) -> list[Any]:
-        limit = self.placement.silence_s + self.placement.wait_s
+    def _overdue(self, running: dict[Any, _Running]) -> list[Any]:
+        limit = self.placement.unit_timeout_s + self.placement.startup_timeout_s
         now = time.monotonic()
-        return [reference for reference, one in running.items() if now - one.since > limit]
+        return [
+            reference for reference, current in running.items() if now - current.started > limit
+        ]
 
-    def _again(self, one: _Running, error: ray.exceptions.RayError | None) -> tuple[int, int]:
+    def _retry(self, current: _Running, error: ray.exceptions.RayError | None) -> tuple[int, int]:
         cause = getattr(error, "cause", None)
         if isinstance(cause, AigcError):
             raise cause
-        if one.attempt >= self.placement.max_retries:
-            limit = f"no result within {self.placement.silence_s:g} s"
+        if current.attempt >= self.placement.max_retries:
+            limit = f"no result within {self.placement.unit_timeout_s:g} s"
             why = reason(error) if error else limit
             raise JobError(
-                f"chunk {one.task} failed {one.attempt + 1} times: {why}; finished "
+                f"chunk {current.task} failed {current.attempt + 1} times: {why}; finished "
                 "chunks are kept, run the same command again to continue"
             ) from None
-        return one.task, one.attempt + 1
+        return current.task, current.attempt + 1
 
 
 def _call(function: Callable[[T], R], task: T) -> R:

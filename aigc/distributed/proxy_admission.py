@@ -1,14 +1,15 @@
-"""What HAProxy refuses for the replicas, so that a crowd does not keep them from their work.
+"""Admission control in HAProxy, so that overload does not occupy the replicas.
 
-A request that a replica refuses has passed most of what makes a small one dear: at twice its
-capacity a replica would be busy refusing. HAProxy does it for 60 µs of CPU, where serving takes a
-millisecond. It counts the requests that the replicas have; who comes when every place is taken is
-told at once when to try again. So those that are accepted wait for no more than a replica's places,
-however long the crowd stays. Each replica counts by itself as well, for there may be several
-proxies, or another one. What HAProxy refuses is in no replica's log; a replica's metrics give what
-the HAProxy of its machine counted.
+Refusing a request in a replica costs most of what serving a small one costs, so at twice its
+capacity a replica would be busy refusing. HAProxy refuses for 60 µs of CPU, where serving takes a
+millisecond. It counts the requests in the replicas and refuses those beyond `max_in_flight` at once
+with Retry-After, so the wait of accepted requests stays bounded for as long as the overload lasts.
+Each replica also counts, since there may be several proxies, or another one. Requests that HAProxy
+refuses are not in a replica's log; a replica's metrics include the counters of its machine's
+HAProxy.
 
-A body of up to a buffer's size (16 KiB) is read before a place is taken: slow clients take none.
+Bodies up to the buffer's size (16 KiB) are read before a request is counted, so that slow clients
+occupy no replica.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ from aigc.service.keys import LOOKS_LIKE_A_KEY
 from aigc.specs import ServeSpec
 
 APPLICATION = "aigc"
-"""Serve's name for it."""
+"""Name of the application in Ray Serve."""
 
 _BACKEND = f"http-{APPLICATION}"
-_SILENT = (ConfigEdit("", " *log .*"), ConfigEdit("", " *log-format-sd .*", least=0))
-"""No line a request to a system log and to Ray, which parses it in Python for metrics of its own;
-that took more CPU than HAProxy (100 µs a request). The endpoint has its own log and metrics.
+_NO_LOG = (ConfigEdit("", " *log .*"), ConfigEdit("", " *log-format-sd .*", least=0))
+"""Turns off HAProxy's log line per request. Ray parses it in Python for its own metrics, which took
+more CPU than HAProxy itself (100 µs a request). The endpoint has its own log and metrics.
 """
 _BODY_S = 10
-_RAYS_PORT = "9101"
-"""Where nothing says otherwise."""
+_DEFAULT_METRICS_PORT = "9101"
+"""Ray's default."""
 _ORIGIN = re.compile(r"\*|[A-Za-z0-9.:/_-]+")
 _PICTURES = "path_beg /v1/images/ /v1/items/ /v1/latents/"
 
-_WATCHED_BY_US = (
+_HANDLED_BY_ENDPOINT = (
     "http-request set-header x-request-disconnect-disabled ?1",
     "http-request set-header x-request-timeout-seconds 0",
 )
-"""Ray's replica waits for a request's end, its client's leaving and its time limit in three tasks;
-the endpoint looks to the latter two itself, for less.
+"""Ray's replica uses three tasks per request, for its end, its disconnect and its timeout; the
+endpoint handles the latter two itself at less cost.
 """
 
-_NUMBERED = (
+_REQUEST_ID = (
     "http-request set-var(txn.id) req.fhdr(x-request-id)",
     "http-request set-var(txn.id) uuid() "
     f"if !{{ var(txn.id) -m reg ^{GIVEN_ID.pattern}$ }} "
@@ -56,13 +57,13 @@ _NUMBERED = (
     "http-request del-header ^x[_-]session[_-]id$ -m reg",
     "http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg",
 )
-"""One number for a request in the replica's log and in each answer, whoever gives it; never a key.
-Ray's replica fails at bytes that are no UTF-8 in any of these headers; the others serve nothing
-here.
+"""Sets the request id of the log and the response: the client's if it is valid and not an API key,
+else a new one. Ray's replica fails on bytes that are not UTF-8 in any of these headers; the other
+two are unused here.
 """
 
 _FULL = {
-    "message": "too many requests at a time; try again in a second",
+    "message": "too many concurrent requests; try again in 1 s",
     "type": "overloaded_error",
     "param": None,
     "code": "overloaded",
@@ -76,11 +77,11 @@ _SLOW = {
 
 
 def edits(spec: ServeSpec) -> list[ConfigEdit]:
-    """Those that add the rules to the configuration Ray writes, before it is read; while nothing is
-    deployed there is no line to put them before."""
+    """Edits that add the rules to Ray's configuration. Without a deployed application it has no
+    backend, and the rules are left out."""
     lines = (
-        *_WATCHED_BY_US,
-        *_NUMBERED,
+        *_HANDLED_BY_ENDPOINT,
+        *_REQUEST_ID,
         f"http-error status 408 content-type application/json string '{_error(_SLOW)}'",
         f"http-request wait-for-body time {_BODY_S}s if METH_POST",
         f"http-request set-var(txn.places) nbsrv({_BACKEND}),mul({spec.max_in_flight})",
@@ -94,20 +95,20 @@ def edits(spec: ServeSpec) -> list[ConfigEdit]:
     line = f"    use_backend {_BACKEND} if .*"
     deployed = f"backend {_BACKEND}"
     return [
-        *_SILENT,
+        *_NO_LOG,
         ConfigEdit("frontend http_frontend", line, rules, "before", only_with=deployed),
     ]
 
 
 def settings(spec: ServeSpec) -> list[str]:
-    """Fields that HAProxy has from where its node was started, not from a config deployed later."""
+    """Changed fields that HAProxy takes from the start of its node, not from a deployed config."""
     plain = ServeSpec.model_construct()
     fields = ("max_in_flight", "cors_origins")
     return [field for field in fields if getattr(spec, field) != getattr(plain, field)]
 
 
 def _cors(origins: Iterable[str]) -> list[str]:
-    """A page of another origin shall read what HAProxy answers itself, as what a replica does."""
+    """Rules that add CORS headers to HAProxy's own responses."""
     wanted = [origin for origin in origins if _ORIGIN.fullmatch(origin)]
     if not wanted:
         return []
@@ -123,10 +124,10 @@ def _cors(origins: Iterable[str]) -> list[str]:
 
 
 def metrics_port() -> int | None:
-    """Where the HAProxy of this machine tells what it did, where one stands before the replicas."""
+    """Port of the metrics of this machine's HAProxy; None if it is not used."""
     if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
         return None
-    return int(os.environ.get("RAY_SERVE_HAPROXY_METRICS_PORT", _RAYS_PORT))
+    return int(os.environ.get("RAY_SERVE_HAPROXY_METRICS_PORT", _DEFAULT_METRICS_PORT))
 
 
 def _error(said: dict[str, str | None]) -> str:

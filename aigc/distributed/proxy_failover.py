@@ -1,15 +1,15 @@
-"""What HAProxy does when a replica goes, when there is none, and with clients that hold on.
+"""Failover in HAProxy: replicas that stop, no replica at all, and slow clients.
 
-A replica that is killed takes its requests with it. They are asked of another one by HAProxy, which
-still has what fits its buffer (16 KiB): to make pictures twice does no harm. While there is none,
-Ray's own proxy behind HAProxy keeps requests until one has started. Only what then still fails, or
-had begun to be answered, reaches the client: as 503 with Retry-After, which clients repeat.
+The requests of a killed replica are sent to another one by HAProxy, which still has bodies up to
+its buffer's size (16 KiB); generating images twice is harmless. While there is no replica, Ray's
+own proxy behind HAProxy holds requests until one has started. Requests that still fail, or whose
+response had begun, receive 503 with Retry-After, which clients repeat.
 
-A reload of HAProxy, at each change of the replicas, leaves the old process with the requests it
-has. It ends them before it ends, for it may take longer than any request. A replica that leaves
-takes requests until every proxy knows, and ends those it has.
+HAProxy is reloaded at each change of the replicas. The old process finishes its requests first, for
+longer than any request may take. A stopping replica accepts requests until every proxy has been
+updated, and finishes them.
 
-Ray's proxy configuration speaks of none of it, or in its own words; it is corrected on its way.
+Ray's configuration of HAProxy does not do this, so it is edited.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 from aigc.distributed.haproxy_guard import ConfigEdit
 
 REQUEST_S = 300
-"""The longest that a request may take."""
+"""Timeout of a request."""
 _ONCE = "if !METH_GET !{ path_beg /v1/images/ /v1/items/ /v1/latents/ }"
 _NO_ROUTE = "if { status 404 } { res.hdr(content-type) -m beg text/plain }"
-"""Ray's proxy says so where there is no application; the endpoint's own errors are JSON."""
-_HEAD_S = 10
-"""For all headers of a request to come, and its first byte on a new connection."""
-_STALLED_S = 60
-"""A client that sends nothing of what it began to send, or takes nothing of its answer."""
+"""The response of Ray's proxy without an application; the endpoint's own errors are JSON."""
+_HEADERS_TIMEOUT_S = 10
+"""Timeout of a request's headers, and of the first byte on a new connection."""
+_STALL_TIMEOUT_S = 60
+"""Timeout of a client that stalls while it sends a request or reads the response."""
 MOST_CLIENTS = 20_000
-"""Connections, as far as the machine's limit of open files allows."""
-_LEAVING_S = 3
-"""How long a replica that goes still takes requests of proxies that have not heard of it."""
+"""Concurrent connections, if the limit of open files allows them."""
+_DRAIN_S = 3
+"""How long a stopping replica accepts requests of proxies that are not updated yet."""
 
 _GONE = {
     "message": "the replica that handled this request stopped; send it again",
@@ -39,7 +39,7 @@ _GONE = {
     "param": None,
     "code": "unavailable",
 }
-_CLOSED = _GONE | {"message": "the endpoint is starting or stopping; try again in a second"}
+_CLOSED = _GONE | {"message": "the endpoint is starting or stopping; try again in 1 s"}
 _MALFORMED = {
     "message": "not an HTTP request, or its headers are larger than 15 KiB",
     "type": "invalid_request_error",
@@ -49,22 +49,22 @@ _MALFORMED = {
 
 
 def environment() -> dict[str, str]:
-    """What Ray Serve is told, before it is imported."""
+    """Environment variables for Ray Serve, to be set before its import."""
     return {
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(REQUEST_S + 30),
-        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(_STALLED_S),
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(_STALL_TIMEOUT_S),
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(REQUEST_S + 5),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_LEAVING_S),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_DRAIN_S),
     }
 
 
 def edits(folder: Path) -> list[ConfigEdit]:
-    """Of the configuration Ray writes. Leaves a file in `folder` that they name."""
+    """Edits of Ray's configuration. Writes a file to `folder` that they refer to."""
     page = folder / "503.http"
     page.write_text(_answer(_GONE))
     head = (
-        f"timeout http-request {_HEAD_S}s",
+        f"timeout http-request {_HEADERS_TIMEOUT_S}s",
         "option http-ignore-probes",
         f"http-error status 400 content-type application/json string '{_error(_MALFORMED)}'",
     )

@@ -1,4 +1,4 @@
-"""What keys have used, counted once over all replicas."""
+"""The rate limiter of all replicas: one actor counts the usage of API keys."""
 
 from __future__ import annotations
 
@@ -20,57 +20,58 @@ from aigc.service.keys import Key
 from aigc.service.quota import Account, LocalRateLimiter, Usage, usage_of
 
 _NAME, _NAMESPACE = "aigc-ledger", "aigc"
-_PATIENCE_S = 1.0
+"""Actors of other versions are found by this prefix and read by `exported`: keep both."""
+_ANSWER_TIMEOUT_S = 1.0
 _RETRY_S = 5.0
 _START_S = 60.0
 _UNUSED_S = 600.0
-"""An actor of other code that no replica has asked for so long is ended."""
-_LOOKS = 10
-"""How often it is looked at within that time."""
+"""An actor of other code is ended after this many seconds without a call."""
+_CHECKS_PER_PERIOD = 10
+"""Checks of such an actor within that time."""
 
 Exported = tuple[float, float, dict[str, Account]]
-"""When an actor started, seconds since it was last asked, and the accounts by key id."""
+"""Start of an actor (seconds since 1970), seconds since its last call, accounts by key id."""
 
 
 class _RateLimiterActor:
-    """The actor. It carries over what actors of other code have counted, and ends them."""
+    """Counts usage. Carries over the counts of actors of other code, and ends these."""
 
-    def __init__(self, name: str, own: str, unused_s: float) -> None:
-        self._name, self._own, self._unused_s = name, own, unused_s
+    def __init__(self, name: str, own_name: str, unused_s: float) -> None:
+        self._name, self._own_name, self._unused_s = name, own_name, unused_s
         self._rate_limiter = LocalRateLimiter()
         self._carried: dict[tuple[str, str], Account] = {}
-        """By actor and key id: what was carried over so far."""
-        self._started, self._asked_at = time.time(), time.monotonic()
-        self._succession: asyncio.Task[None] | None = None
+        """Accounts of other actors as they were last carried over, by actor and key id."""
+        self._started, self._last_call_at = time.time(), time.monotonic()
+        self._carry_over_task: asyncio.Task[None] | None = None
 
     async def apply_all(self, usages: Sequence[Usage]) -> list[float | None]:
-        self._asked_at = time.monotonic()
+        self._last_call_at = time.monotonic()
         return [self._rate_limiter.apply(usage) for usage in usages]
 
     async def exported(self) -> Exported:
-        return self._started, time.monotonic() - self._asked_at, self._rate_limiter.accounts
+        return self._started, time.monotonic() - self._last_call_at, self._rate_limiter.accounts
 
-    async def succeed(self) -> None:
-        """Returns when what others counted until now is carried over; goes on with it after."""
-        await self._look()
-        if self._succession is None:
-            self._succession = asyncio.create_task(self._watch())
+    async def carry_over(self) -> None:
+        """Carry over the counts of other actors now, and from then on periodically."""
+        await self._carry_over_once()
+        if self._carry_over_task is None:
+            self._carry_over_task = asyncio.create_task(self._carry_over_periodically())
 
-    async def _watch(self) -> None:
+    async def _carry_over_periodically(self) -> None:
         while True:
-            await asyncio.sleep(self._unused_s / _LOOKS)
-            await self._look()
+            await asyncio.sleep(self._unused_s / _CHECKS_PER_PERIOD)
+            await self._carry_over_once()
 
-    async def _look(self) -> None:
-        for name in await asyncio.to_thread(_others, self._name, self._own):
-            with contextlib.suppress(Exception):  # it ended meanwhile, or is looked at again
+    async def _carry_over_once(self) -> None:
+        for name in await asyncio.to_thread(_actors_of_other_code, self._name, self._own_name):
+            with contextlib.suppress(Exception):  # it ended meanwhile, or is checked again
                 other = await asyncio.to_thread(ray.get_actor, name, _NAMESPACE)
-                if await self._is_done_with(name, other):
+                if await self._can_be_ended(name, other):
                     await asyncio.to_thread(ray.kill, other, no_restart=True)
 
-    async def _is_done_with(self, name: str, other: Any) -> bool:
-        """Whether nobody needs the actor `other`, all of whose counts are carried over."""
-        if not hasattr(other, "exported"):  # from before counts were carried over
+    async def _can_be_ended(self, name: str, other: Any) -> bool:
+        """Carry over the counts of `other`; returns whether it is unused and can be ended."""
+        if not hasattr(other, "exported"):  # of a version without carry-over
             return True
         async with asyncio.timeout(_START_S):
             started, unused_s, accounts = await other.exported.remote()
@@ -80,34 +81,33 @@ class _RateLimiterActor:
             self._carry(name, key_id, account)
         return bool(unused_s > self._unused_s)
 
-    def _carry(self, name: str, key_id: str, theirs: Account) -> None:
-        """Images one by one; of requests only what is left when the key is first seen here."""
+    def _carry(self, name: str, key_id: str, other: Account) -> None:
+        """Add the images counted since the last time; tokens only when the key is new here."""
         before = self._carried.get((name, key_id))
-        known = before.images if before is not None and before.day == theirs.day else 0
-        mine = self._rate_limiter.accounts.setdefault(key_id, Account(theirs.tokens, theirs.at))
-        if mine.day < theirs.day:
-            mine.day, mine.images = theirs.day, 0
-        if mine.day == theirs.day:
-            mine.images = max(0, mine.images + theirs.images - known)
-        self._carried[name, key_id] = theirs
+        carried = before.images if before is not None and before.day == other.day else 0
+        account = self._rate_limiter.accounts.setdefault(key_id, Account(other.tokens, other.at))
+        if account.day < other.day:
+            account.day, account.images = other.day, 0
+        if account.day == other.day:
+            account.images = max(0, account.images + other.images - carried)
+        self._carried[name, key_id] = other
 
 
 class ClusterRateLimiter:
-    """A `Ledger` kept by one actor of the cluster, so a limit holds whatever replica is asked.
+    """A rate limiter backed by one actor of the cluster, so that limits hold over all replicas.
 
-    It is exact: each request is counted by the actor before it is served, and none is counted on
-    credit. What that costs is shared: while the actor is asked, whatever else comes waits and goes
-    with the next question, so a busy replica asks some hundred times a second, not once a request.
-    Requests of keys without limits do not ask.
+    Limits are exact: the actor counts each request before it is served. Calls are batched: while
+    one is pending, further requests wait and share the next, so a busy replica makes about a
+    hundred calls a second instead of one per request. Keys without limits need no call.
 
-    It lives in memory: an actor that died begins anew, and so do the minute and the day of each
-    key. While none answers within a second (its machine is gone, the cluster's head restarts) each
-    replica goes by what it has granted itself, so that a key may get at most its limit from each
-    replica, and tries to find it again every five seconds.
+    Counts are in memory: if the actor dies, the minute and the day of each key start again. While
+    it does not answer within a second (its node failed, the cluster's head restarts), each replica
+    counts by itself, so that a key gets at most its limit from each replica, and reconnects every
+    five seconds.
 
-    It outlives the replicas that started it, so its name holds a digest of the code: replicas of
-    other code have an actor of their own, which carries over what the earlier ones have counted and
-    go on counting while replicas are replaced, and ends them when nobody asks them any more.
+    The actor outlives the replicas that started it, so its name contains a digest of the code.
+    Replicas of other code use an actor of their own, which carries over the counts of earlier ones,
+    also while replicas are being replaced, and ends these once they are unused.
     """
 
     def __init__(
@@ -118,20 +118,21 @@ class ClusterRateLimiter:
         code: str | None = None,
         unused_s: float = _UNUSED_S,
     ) -> None:
-        """`code` tells one actor's code from another's; by default it is a digest of this one."""
+        """`code` identifies the actor's code; default: a digest of this module's."""
         self._retry_s = retry_s
-        self._open = functools.partial(_opened, name, f"{name}-{code or _digest()}", unused_s)
-        self._actor: Any = self._open()
-        self._own = LocalRateLimiter()
+        own_name = f"{name}-{code or _code_digest()}"
+        self._open_actor = functools.partial(_open_actor, name, own_name, unused_s)
+        self._actor: Any = self._open_actor()
+        self._local = LocalRateLimiter()
         self._waiting: list[tuple[Usage, asyncio.Future[float | None]]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
-        self.questions = 0
-        """How often the actor was asked."""
+        self.calls = 0
+        """Number of calls to the actor."""
 
     @property
-    def alone(self) -> bool:
-        """Whether this replica goes by its own count."""
+    def is_local(self) -> bool:
+        """Whether this replica counts by itself because the actor does not answer."""
         return self._recovery is not None
 
     async def take(self, key: Key, images: int) -> float | None:
@@ -145,75 +146,76 @@ class ClusterRateLimiter:
             return None
         answer: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((usage, answer))
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
         return await answer
 
-    async def _ask(self) -> None:
+    async def _send_all(self) -> None:
         while self._waiting:
             asked, self._waiting = self._waiting, []
-            found = await self._found([each for each, _ in asked])
+            found = await self._apply([each for each, _ in asked])
             for (_, answer), wait_s in zip(asked, found, strict=True):
                 if not answer.done():
                     answer.set_result(wait_s)
 
-    async def _found(self, asked: list[Usage]) -> list[float | None]:
-        if not self.alone:
+    async def _apply(self, asked: list[Usage]) -> list[float | None]:
+        if not self.is_local:
             try:
-                return await self._by_all(asked)
-            except Exception as error:  # whatever it is, nobody may wait for ever
-                self._recovery = asyncio.create_task(self._recover())
+                return await self._apply_by_actor(asked)
+            except Exception as error:  # no request may wait for ever
+                self._recovery = asyncio.create_task(self._reconnect())
                 logging.getLogger("aigc").warning(
-                    "quotas: each replica counts alone; the cluster's ledger does not answer (%s)",
+                    "quotas: the rate limiter actor does not answer (%s); each replica counts "
+                    "alone until it does",
                     type(error).__name__,
                 )
-        return [self._own.apply(usage) for usage in asked]
+        return [self._local.apply(usage) for usage in asked]
 
-    async def _by_all(self, asked: list[Usage]) -> list[float | None]:
-        self.questions += 1
-        async with asyncio.timeout(_PATIENCE_S):
+    async def _apply_by_actor(self, asked: list[Usage]) -> list[float | None]:
+        self.calls += 1
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             found: list[float | None] = await self._actor.apply_all.remote(asked)
         for usage, wait_s in zip(asked, found, strict=True):
             if wait_s is None:
-                self._own.apply(usage)
+                self._local.apply(usage)
         return found
 
-    async def _recover(self) -> None:
-        """Beside the requests, which go on meanwhile."""
-        while self.alone:
+    async def _reconnect(self) -> None:
+        """Reconnect in the background; requests are counted locally meanwhile."""
+        while self.is_local:
             await asyncio.sleep(self._retry_s)
             with contextlib.suppress(Exception):
-                books = await asyncio.to_thread(self._open)
+                actor = await asyncio.to_thread(self._open_actor)
                 async with asyncio.timeout(_START_S):
-                    await books.apply_all.remote([])
-                self._actor, self._recovery = books, None
+                    await actor.apply_all.remote([])
+                self._actor, self._recovery = actor, None
 
 
-def _opened(name: str, own: str, unused_s: float) -> Any:
-    """The actor; a question that may have been heard is not asked twice."""
+def _open_actor(name: str, own_name: str, unused_s: float) -> Any:
+    """Get or start the actor. Calls are not retried, since a lost one may have been counted."""
     kind: Any = ray.remote(_RateLimiterActor)
-    books = kind.options(
-        name=own,
+    actor = kind.options(
+        name=own_name,
         namespace=_NAMESPACE,
         get_if_exists=True,
         lifetime="detached",
         num_cpus=0,
         max_restarts=-1,
         max_task_retries=0,
-    ).remote(name, own, unused_s)
-    books.succeed.remote()
-    return books
+    ).remote(name, own_name, unused_s)
+    actor.carry_over.remote()
+    return actor
 
 
-def _others(name: str, own: str) -> list[str]:
-    """Names of the actors of other code."""
+def _actors_of_other_code(name: str, own_name: str) -> list[str]:
+    """Names of the rate limiter actors of other code."""
     named = list_named_actors(all_namespaces=True)
     found = [each["name"] for each in named if each["namespace"] == _NAMESPACE]
-    return [each for each in found if each != own and f"{each}-".startswith(f"{name}-")]
+    return [each for each in found if each != own_name and f"{each}-".startswith(f"{name}-")]
 
 
 @functools.cache
-def _digest() -> str:
-    """Of the code that an actor runs and of what it is asked."""
+def _code_digest() -> str:
+    """Digest of the actor's code and of the types it exchanges."""
     code = inspect.getsource(_RateLimiterActor) + inspect.getsource(quota)
     return hashlib.sha256(code.encode()).hexdigest()[:12]

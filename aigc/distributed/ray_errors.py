@@ -1,4 +1,4 @@
-"""One line for each of Ray's errors: what happened, and what the operator can do about it."""
+"""One-line messages for Ray's errors: what happened, and what an operator can do."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _OUT_OF_MEMORY = (
 
 
 def reason(error: BaseException) -> str:
-    """What `error`, one of Ray's, reports, in one line.
+    """The cause of `error`, one of Ray's, in one line.
 
-    Ray writes what happened first and hints below; a failed runtime environment, and Ray Train's
-    report of an error that was raised in a worker, have the cause at the end.
+    Ray puts the cause first and hints below it. A failed runtime environment, and Ray Train's
+    report of an error raised in a worker, have the cause in the last line.
     """
     match error:
         case OutOfMemoryError():
@@ -46,13 +46,13 @@ def reason(error: BaseException) -> str:
         case RayError():
             text = _line(error)
         case _:
-            inner = getattr(error, "health_check_failure", None)  # Ray Train's, of a lost worker
+            inner = getattr(error, "health_check_failure", None)  # of Ray Train, for a lost worker
             text = reason(inner) if inner else _line(error, last=True)
     return text
 
 
 def _line(error: BaseException, *, last: bool = False) -> str:
-    """The first or last line of its message; its type where it has none."""
+    """The first or last line of the message; the type if there is no message."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return _short(lines[-1 if last else 0]) if lines else type(error).__name__
 

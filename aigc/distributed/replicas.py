@@ -1,4 +1,4 @@
-"""Waiting for an endpoint's first replicas: not where none can come, and not for ever."""
+"""Checks capacity for an endpoint's first replicas, and waits for them with a timeout."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from aigc.specs import ServeSpec
 from aigc.types import Notice
 
 _POLL_S = 0.2
-_SILENT_S = 10.0
+_NOTICE_AFTER_S = 10.0
 _ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE)
 
 
 def require_capacity(spec: ServeSpec) -> None:
-    """Raises PlacementError where the first replicas fit no node, and no autoscaler adds one."""
+    """Raises PlacementError if no node fits the first replicas and no autoscaler can add one."""
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     refused = _refused(spec, [node["Resources"] for node in nodes])
     if refused and not may_grow(nodes, _needs(spec)):
@@ -33,7 +33,7 @@ def require_capacity(spec: ServeSpec) -> None:
 
 
 def require_capacity_here(spec: ServeSpec) -> None:
-    """The same of this machine, before Ray has started on it, which takes its time."""
+    """`require_capacity` for this machine, before Ray is started on it."""
     if refused := _refused(spec, [machine()]):
         raise refused
 
@@ -44,7 +44,7 @@ def _refused(spec: ServeSpec, nodes: Sequence[Amounts]) -> PlacementError | None
         return None
     there = "; ".join(map(described, nodes)) or "none"
     return PlacementError(
-        f"no room for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
+        f"no capacity for {wanted} replica(s) with {described(needs)} each: nodes have {there}; "
         "lower cpus_per_replica, gpus_per_replica or scaling.min_replicas"
     )
 
@@ -54,24 +54,28 @@ def _needs(spec: ServeSpec) -> Amounts:
 
 
 def wait(spec: ServeSpec, notice: Notice) -> None:
-    """Until the application runs and every proxy knows it.
+    """Wait until the application runs and every proxy serves it.
 
     Raises:
-        JobError: a replica failed as it started, none did so within `wait_s`, or a proxy does not
-            answer.
+        JobError: a replica failed as it started, none started within `startup_timeout_s`, or a
+            proxy does not answer.
     """
-    begun, told = time.monotonic(), False
+    begun, is_reported = time.monotonic(), False
     while (found := serve.status().applications[APPLICATION]).status != ApplicationStatus.RUNNING:
         waited_s = time.monotonic() - begun
         if found.status == ApplicationStatus.DEPLOY_FAILED:
-            raise JobError(f"no replica could start: {reason(_told(found))}")
-        if waited_s > spec.wait_s:
+            raise JobError(f"no replica could start: {reason(_messages(found))}")
+        if waited_s > spec.startup_timeout_s:
             raise JobError(
-                f"no replica started within wait_s = {spec.wait_s:g} s; {_missing(spec)}"
+                f"no replica started within startup_timeout_s = {spec.startup_timeout_s:g} s; "
+                f"{_missing(spec)}"
             )
-        if waited_s > _SILENT_S and not told:
-            notice(f"waiting for replicas, up to wait_s = {spec.wait_s:g} s; {_missing(spec)}")
-            told = True
+        if waited_s > _NOTICE_AFTER_S and not is_reported:
+            notice(
+                f"waiting for replicas, up to startup_timeout_s = {spec.startup_timeout_s:g} s; "
+                f"{_missing(spec)}"
+            )
+            is_reported = True
         time.sleep(_POLL_S)
     client = _get_global_client()
     if client is not None:
@@ -81,7 +85,7 @@ def wait(spec: ServeSpec, notice: Notice) -> None:
 
 @contextlib.contextmanager
 def proxies_in_time() -> Iterator[None]:
-    """Around what waits for Serve's proxies. Raises JobError where one does not answer in time."""
+    """Wrap a wait for Serve's proxies. Raises JobError if one does not answer in time."""
     try:
         yield
     except TimeoutError as error:
@@ -91,14 +95,14 @@ def proxies_in_time() -> Iterator[None]:
         ) from None
 
 
-def reason(told: str) -> str:
-    """The line of an exception's report that says why."""
-    errors = _ERROR.findall(told)
-    lines = told.strip().splitlines() or ["Ray gives no reason"]
+def reason(message: str) -> str:
+    """The line of a traceback that names the cause."""
+    errors = _ERROR.findall(message)
+    lines = message.strip().splitlines() or ["Ray gives no reason"]
     return str(errors[-1] if errors else lines[-1]).strip()
 
 
-def _told(found: ApplicationStatusOverview) -> str:
+def _messages(found: ApplicationStatusOverview) -> str:
     parts = [found.message, *(each.message for each in found.deployments.values())]
     return "\n".join(part for part in parts if part)
 

@@ -1,4 +1,4 @@
-"""Where a job's work goes: processes of this machine, or actors of a Ray cluster."""
+"""Chooses where a job runs: in processes of this machine, or in actors of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from aigc.families.protocol import Device
 from aigc.job.plan import Job
 from aigc.specs import Placement
 
-# Ray takes a second to import; a laptop's job does without.
+# Ray is imported only where it is used: its import takes a second.
 
 
 @contextmanager
 def job_runtime(address: str | None) -> Iterator[bool]:
-    """A Ray session if a cluster is named (or this process is part of one), else nothing.
+    """A Ray session if a cluster is named (or this process is part of one), else local workers.
 
     Yields:
-        Whether work goes to Ray.
+        Whether the job runs on Ray.
     """
     if not is_on_cluster(address):
         warm()
@@ -45,7 +45,7 @@ def is_on_cluster(address: str | None) -> bool:
 
 
 def choose_device(placement: Placement, on_cluster: bool) -> Device:
-    """Where items are made: on GPUs if a worker gets one, else on CPUs."""
+    """`cuda` if each worker gets a GPU, else `cpu`."""
     if not on_cluster:
         return "cuda" if local_gpus(placement) else "cpu"
     from aigc.distributed.session import plan_workers  # noqa: PLC0415
@@ -54,7 +54,7 @@ def choose_device(placement: Placement, on_cluster: bool) -> Device:
 
 
 def require_capacity(job: Job, placement: Placement, on_cluster: bool) -> None:
-    """Raises PlacementError when there can be no worker for `job`."""
+    """Raises PlacementError if no worker for `job` can be placed."""
     placement = _suited(placement, job)
     if not on_cluster:
         local_capacity(placement)
@@ -65,13 +65,13 @@ def require_capacity(job: Job, placement: Placement, on_cluster: bool) -> None:
 
 
 def _suited(placement: Placement, job: Job) -> Placement:
-    """Without GPUs where the job's items are made on CPUs."""
+    """Without GPUs if the job runs on CPUs."""
     gpus = placement.gpus_per_worker if job.device == "cuda" else 0
     return placement.model_copy(update={"gpus_per_worker": gpus})
 
 
 def make_backend(setup: ShardSetup, placement: Placement, on_cluster: bool) -> WorkerBackend:
-    """Workers that do units of `setup`'s job. Raises PlacementError."""
+    """The backend whose workers run units of `setup`'s job. Raises PlacementError."""
     placement = _suited(placement, setup.job)
     if not on_cluster:
         return LocalBackend(setup, placement)

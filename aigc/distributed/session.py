@@ -1,4 +1,4 @@
-"""Connecting to Ray, and knowing before a job starts whether the cluster can ever place it."""
+"""Connects to Ray and checks before a job starts whether the cluster can place its workers."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_metrics_report_interval_ms": "60000",
 }
-"""Each report of Ray's own metrics, by default every ten seconds, holds up a replica that shares
-its core for 0.15 s: of requests at 0.6 of what one core answers, 99 in 100 took 67 to 96 ms; with
-one a minute 39."""
+"""Ray reports its own metrics every 10 s by default, which delays a replica on the same core by
+0.15 s. Measured at 0.6 of one core's capacity: p99 67 to 96 ms; with one report a minute 39 ms."""
 _LOCAL_OBJECT_STORE_BYTES = 2**30
 JOIN_S = 45.0
-"""Bound on joining a cluster whose control store answers."""
+"""Timeout of joining a cluster whose control store answers."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What each worker of a job gets, and how many there are."""
+    """Number of workers and the resources of each."""
 
     count: int
     cpus: float
@@ -53,15 +52,14 @@ class Workers:
 def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]:
     """A Ray session: the cluster at `address` or RAY_ADDRESS, else a private one on this machine.
 
-    What its processes print is shown here, unless `relay` is off.
-
-    A session that is already open (a job's driver, a test) is used and left open.
+    The output of its processes is shown here, unless `relay` is False. A session that is already
+    open (a job's driver, a test) is used and left open.
 
     Raises:
-        SpecError: the address is not written as one of a cluster.
+        SpecError: the form of the address is wrong.
         PlacementError: no cluster answers at the address, see `require_cluster`, or it cannot be
             joined within `JOIN_S`.
-        JobError: Ray failed within, in a way that the code that runs there did not expect.
+        JobError: Ray failed inside the block.
     """
     if ray.is_initialized():
         with _in_one_line():
@@ -92,7 +90,7 @@ def _join(where: str | None, relay: bool) -> None:
             ray.init(address=where, **options)
         return
     ray.init(
-        address="local",  # else Ray would join whatever cluster runs on this machine
+        address="local",  # without it Ray joins any cluster on this machine
         num_cpus=usable_cpus(),
         include_dashboard=False,
         object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
@@ -102,11 +100,11 @@ def _join(where: str | None, relay: bool) -> None:
 
 @contextlib.contextmanager
 def _in_one_line() -> Iterator[None]:
-    """A `RayError` from within as a `JobError`: a full object store, a head that is gone."""
+    """Raise a `RayError`, such as of a full object store or a lost head, as `JobError`."""
     try:
         yield
     except RayError as error:
-        if isinstance(error, AigcError):  # raised in a worker: Ray adds its own class to ours
+        if isinstance(error, AigcError):  # raised in a worker: Ray derives a class from both
             raise
         raise JobError(
             f"Ray failed: {reason(error)}; run the same command again to continue"
@@ -115,20 +113,20 @@ def _in_one_line() -> Iterator[None]:
 
 def _late(where: str) -> str:
     return (
-        f"the cluster at {where} answers, but was not joined within {JOIN_S:g} s; see `ray status` "
-        "there for nodes that are dead, restart it, or give another as --address"
+        f"the cluster at {where} answers, but could not be joined within {JOIN_S:g} s; check "
+        "`ray status` there for dead nodes, restart the cluster, or give another --address"
     )
 
 
 def plan_workers(placement: Placement, units: int | None = None) -> Workers:
-    """How many workers, and with what, for `units` pieces of work (None: any number).
+    """The workers for `units` units of work (None: any number).
 
-    Where an autoscaler may add nodes, workers that have no room yet may be asked for: it acts on
-    them; without a number, that is one if there is no room at all.
+    If an autoscaler may add nodes, workers beyond the present capacity are requested, for it to
+    act on; without `placement.workers` at least one.
 
     Raises:
         PlacementError: no node is large enough for one worker, or the cluster for all of them, and
-            none will come.
+            no autoscaler can add one.
     """
     nodes, live = ray.nodes(), _live()  # type: ignore[no-untyped-call]
     gpus = placement.gpus_per_worker
@@ -136,15 +134,15 @@ def plan_workers(placement: Placement, units: int | None = None) -> Workers:
         gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in live) else 0.0
     needs = {"CPU": placement.cpus_per_worker, "GPU": gpus}
     workers = Workers(0, needs["CPU"], gpus)
-    room = capacity_for(workers)
-    wanted = placement.workers or max(1, room)
-    if wanted > room and not may_grow(nodes, needs):
-        raise PlacementError(_refusal(wanted, room, needs, live))
+    capacity = capacity_for(workers)
+    wanted = placement.workers or max(1, capacity)
+    if wanted > capacity and not may_grow(nodes, needs):
+        raise PlacementError(_refusal(wanted, capacity, needs, live))
     return dataclasses.replace(workers, count=min(wanted, units or wanted))
 
 
 def capacity_for(workers: Workers) -> int:
-    """How many such workers the nodes that are there hold, idle or not."""
+    """Number of such workers that fit on the live nodes, busy or not."""
     needs = {"CPU": workers.cpus, "GPU": workers.gpus}
     return sum(fits(node, needs) for node in _live())
 
@@ -155,14 +153,16 @@ def _live() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
-def _refusal(wanted: int, room: int, needs: dict[str, float], nodes: list[dict[str, float]]) -> str:
-    if room:
+def _refusal(
+    wanted: int, capacity: int, needs: dict[str, float], nodes: list[dict[str, float]]
+) -> str:
+    if capacity:
         return (
-            f"placement.workers = {wanted}: the cluster has room for {room} worker(s) with "
+            f"placement.workers = {wanted}: the cluster has capacity for {capacity} worker(s) with "
             f"{described(needs)} each; lower placement.workers or add nodes"
         )
     return (
-        f"no node can hold a worker with {described(needs)}: the largest of "
+        f"no node has capacity for a worker with {described(needs)}: the largest of "
         f"{len(nodes)} node(s) has {described(_largest(nodes))}; lower "
         "placement.cpus_per_worker or placement.gpus_per_worker, or add a larger node"
     )

@@ -1,10 +1,10 @@
 """Ends the processes of a private Ray session that outlive it, also when its driver is killed.
 
-Ray's own daemons end with their driver, and its workers soon after. A worker that is just starting
-or is busy in foreign code may stay for minutes, or for ever. Each process of the session therefore
-carries a mark in its environment, and a small process of ours waits for the driver's end, kills
-what still carries it and removes the folders of the session. Run as a program, this file is that
-process, and imports nothing of ours.
+Ray's daemons end with their driver, and its workers soon after. A worker that is just starting, or
+is busy in library code, may stay for minutes or indefinitely. Each process of the session therefore
+has a marker in its environment, and a small process waits for the driver's end, kills the processes
+with that marker and removes the folders of the session. Run as a program, this file is that
+process; it imports nothing else of aigc.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ import psutil
 
 MARK = "AIGC_RAY_SESSION"
 _GRACE_S = 3.0
-"""Processes of the session may go on for this long after the driver's end."""
+"""Processes of the session may continue for this long after the driver's end."""
 _KILLING_S = 10.0
 _POLL_S = 0.05
 
 _folders: list[str] = []
-"""Those that end with the next private session of this process."""
+"""Folders to remove after the next private session of this process."""
 
 
 @contextlib.contextmanager
 def scratch_folder(prefix: str, longest: int = 1024) -> Iterator[Path]:
     """A temporary folder around a private session, removed also when the driver is killed.
 
-    It lies in /tmp where the path of the temporary folder (TMPDIR) has more than `longest`
-    characters: paths of sockets are limited.
+    It is in /tmp if the path of the temporary folder (TMPDIR) has more than `longest` characters,
+    since the length of socket paths is limited.
     """
     top = tempfile.gettempdir()
     place = "/tmp" if len(top) > longest and Path("/tmp").is_dir() else top
@@ -51,8 +51,7 @@ def scratch_folder(prefix: str, longest: int = 1024) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """Around a private session, from before Ray starts: on leaving it, none of its processes is
-    left."""
+    """Wrap a private session, from before Ray starts: on exit none of its processes is left."""
     mark = uuid.uuid4().hex
     command = [sys.executable, "-P", __file__, mark, *_folders]
     ender = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -69,7 +68,7 @@ def nothing_left() -> Iterator[None]:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """The live processes of the session `mark`, as far as this user may know them."""
+    """The live processes of the session `mark` that this user may inspect."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

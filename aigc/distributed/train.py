@@ -62,18 +62,18 @@ def run(
     report: Report = silent,
     notice: Notice = no_notice,
 ) -> Json:
-    """Train on the cluster at `address` (none: this machine), publish, and say what came of it.
+    """Train on the cluster at `address` (none: this machine) and publish the result.
 
-    The same spec again resumes; once finished and published it changes nothing. `report` gets
-    images done and in all, `notice` a line when something happened that a user wants to know.
+    The same spec resumes a run; a finished and published run is left unchanged. `report` receives
+    the images done and in total, `notice` messages for the user.
 
     Returns:
-        The figures of training, `out` and `sheet`, where the newest samples are; with
+        The metrics of training, `out` and `sheet`, where the newest samples are; with
         `spec.publish` also `model` and `uri`.
 
     Raises:
-        AigcError: as `training.train` and `publish`; PlacementError also when the cluster has no
-            room.
+        AigcError: as `training.train` and `publish`; PlacementError also if the cluster has no
+            capacity.
     """
     places = {"data": storage.absolute(spec.data), "out": storage.absolute(spec.out)}
     spec = spec.model_copy(update=places)
@@ -89,10 +89,9 @@ def run(
 
 
 def _plan(spec: TrainSpec) -> Workers:
-    """Workers that divide the batch evenly.
+    """The largest number of workers that divides the batch evenly.
 
-    On a cluster of one node, a laptop say, they share all its CPUs unless the spec gives a number:
-    nothing else would use them meanwhile.
+    On a cluster of one node they share all its CPUs, unless the spec sets `cpus_per_worker`.
     """
     workers = plan_workers(spec.placement)
     count = workers.count
@@ -117,7 +116,7 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
         except KeyboardInterrupt:
             _stop(channel, thread)
             raise
-        failure, result = _ask(channel.outcome.remote())
+        failure, result = _get(channel.outcome.remote())
         _pass_on(channel, notice)
     if failure is not None:
         raise failure
@@ -129,13 +128,13 @@ def _fit(spec: TrainSpec, workers: Workers, report: Report, notice: Notice) -> T
 
 
 def _trainer(spec: TrainSpec, workers: Workers, channel: Any) -> _Trainer:
-    """Ray Train insists on a place for checkpoints. The loop saves its own, so that place is in
-    memory, and nothing is left of it."""
+    """Ray Train requires a location for checkpoints. The training loop saves its own, so that
+    location is in memory."""
     resources = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     return _Trainer(
         _work,
-        train_loop_config={"spec": spec, "mailbox": channel, "cpus": workers.cpus},
-        torch_config=TorchConfig(timeout_s=int(spec.placement.silence_s)),
+        train_loop_config={"spec": spec, "channel": channel, "cpus": workers.cpus},
+        torch_config=TorchConfig(timeout_s=int(spec.placement.unit_timeout_s)),
         scaling_config=ScalingConfig(
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
@@ -155,26 +154,27 @@ def _trainer(spec: TrainSpec, workers: Workers, channel: Any) -> _Trainer:
 
 
 def _work(config: dict[str, Any]) -> None:
-    """One worker. What a user can put right is posted, not raised: trying again would not help.
+    """Main function of a worker. An AigcError is sent to the channel and ends the run without
+    retries, which would fail as well.
 
-    A worker that fails alone still raises, so that Ray Train releases the others, which wait for
-    it; they then find the failure posted and leave.
+    With several workers it is also raised, so that Ray Train stops the others, which wait for this
+    one; when restarted they find the failure in the channel and return.
     """
-    spec, channel = config["spec"], config["mailbox"]
+    spec, channel = config["spec"], config["channel"]
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
-    if ray.get(channel.arrive.remote(rank), timeout=_ANSWER_S):
+    if ray.get(channel.register.remote(rank), timeout=_ANSWER_S):
         return
     torch.set_num_threads(max(1, int(config["cpus"])))
-    line = ChannelSender(channel)
+    sender = ChannelSender(channel)
     try:
         result = training.train(
             spec,
             rank=rank,
             world=world,
-            report=line.report,
-            stop=line.stop,
-            notice=line.notice,
+            report=sender.report,
+            stop=sender.stop,
+            notice=sender.notice,
         )
     except AigcError as error:
         ray.get(channel.fail.remote(error), timeout=_ANSWER_S)
@@ -200,7 +200,7 @@ def _follow(
     notice: Notice,
     stopping: threading.Event,
 ) -> None:
-    """Pass on progress until `thread` has ended; Ray Train bounds each wait within it."""
+    """Forward progress until `thread` ends; Ray Train has its own timeouts."""
     starts, shown = 0, None
     while thread.is_alive():
         thread.join(_POLL_S)
@@ -208,7 +208,7 @@ def _follow(
             _stop(channel, thread)
             return
         _pass_on(channel, notice)
-        latest, started = _ask(channel.latest.remote())
+        latest, started = _get(channel.latest.remote())
         if started > max(1, starts):
             notice("a worker was lost; continuing from the last checkpoint")
         starts = started
@@ -218,19 +218,19 @@ def _follow(
 
 
 def _pass_on(channel: Any, notice: Notice) -> None:
-    for message in _ask(channel.notes.remote()):
+    for message in _get(channel.notes.remote()):
         notice(message)
 
 
 def _stop(channel: Any, thread: threading.Thread) -> None:
-    """Ask rank 0 for a last checkpoint and wait for it, but not for ever."""
-    _ask(channel.stop.remote())
+    """Request a last checkpoint of rank 0 and wait up to `_LAST_CHECKPOINT_S`."""
+    _get(channel.stop.remote())
     until = time.monotonic() + _LAST_CHECKPOINT_S
     while thread.is_alive() and time.monotonic() < until:
         thread.join(_POLL_S)
 
 
-def _ask(answer: Any) -> Any:
+def _get(answer: Any) -> Any:
     try:
         return ray.get(answer, timeout=_ANSWER_S)
     except ray.exceptions.RayError as error:
@@ -244,9 +244,10 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
         cause = error.controller_failure
         if "Timeout" in type(cause).__name__:
             return PlacementError(
-                f"no room for {workers.count} worker(s) with {workers.cpus:g} CPU and "
-                f"{workers.gpus:g} GPU within placement.wait_s = {spec.placement.wait_s:g} s: the "
-                "cluster is busy; wait, or lower placement.workers"
+                f"no capacity for {workers.count} worker(s) with {workers.cpus:g} CPU and "
+                f"{workers.gpus:g} GPU within placement.startup_timeout_s = "
+                f"{spec.placement.startup_timeout_s:g} s: the cluster is busy; try later, or lower "
+                "placement.workers"
             )
         return JobError(f"Ray Train could not start the workers: {reason(cause)}")
     if isinstance(error, ray.train.WorkerGroupError):
@@ -261,8 +262,8 @@ def _explain(error: BaseException, spec: TrainSpec, workers: Workers) -> AigcErr
 
 @contextlib.contextmanager
 def _environment(placement: Placement) -> Iterator[None]:
-    """Ray Train reads these from the driver's environment."""
-    each_try_s = max(1.0, placement.wait_s / (placement.max_retries + 1))
+    """Set what Ray Train reads from the driver's environment."""
+    each_try_s = max(1.0, placement.startup_timeout_s / (placement.max_retries + 1))
     wanted = _RAY_TRAIN | {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{each_try_s:g}"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -278,12 +279,12 @@ def _environment(placement: Placement) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _on_sigterm() -> Iterator[threading.Event]:
-    heard = threading.Event()
+    stop_requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield heard
+        yield stop_requested
         return
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: heard.set())
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: stop_requested.set())
     try:
-        yield heard
+        yield stop_requested
     finally:
         signal.signal(signal.SIGTERM, before)

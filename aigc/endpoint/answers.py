@@ -64,7 +64,7 @@ def images(
 ) -> bytes:
     """OpenAI's ImagesResponse; `address` where addresses are wanted instead of the pictures.
     `ignored` are the request's fields without effect."""
-    ref, wanted = order.work.model.version.ref, cast("Format", order.work.format)
+    ref, wanted = order.job.model.version.ref, cast("Format", order.job.format)
     head = (
         f'{{"created":{int(time.time())},"model":"{ref}","output_format":"{wanted.codec}",'
         f'"size":"{wanted.width}x{wanted.height}","background":"opaque",{_ignored(ignored)}"data":['
@@ -102,7 +102,7 @@ async def events(
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
-    wanted, at = cast("Format", order.work.format), 0
+    wanted, at = cast("Format", order.job.format), 0
     fixed = json.dumps(
         {
             "type": f"{kind}.completed",
@@ -112,7 +112,7 @@ async def events(
             "background": "opaque",
             "output_format": wanted.codec,
             "usage": _NO_USAGE,
-            "model": order.work.model.version.ref,
+            "model": order.job.model.version.ref,
             **({"ignored": list(ignored)} if ignored else {}),
         }
     )

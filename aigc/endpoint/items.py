@@ -76,14 +76,14 @@ class Items:
         if _matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=kept)
         seen.model, seen.images = ref, 1
-        self._service.batcher.require_capacity(order.work)
+        self._service.batcher.require_capacity(order.job)
         # Who was handed a signed address was charged then.
         charge = Charge(self._rate_limiter, None if seen.signed else seen.key)
         async with charge.refunded_on_failure():
             await charge.take(1)
             with self._service.ticket(order) as ticket:
                 files = await answers.made(request, ticket)
-        kind = delivery_of(loaded).codecs[order.work.format.codec]
+        kind = delivery_of(loaded).codecs[order.job.format.codec]
         return Response(files[0], media_type=kind.media_type, headers=kept)
 
     def _order(self, request: Request, loaded: LoadedModel) -> RenderRequest:
@@ -104,10 +104,10 @@ class Items:
 
 def _tag(order: RenderRequest) -> str:
     """Strong, and known before anything is rendered: the same tag means the same bytes."""
-    work = order.work
+    job = order.job
     parts = (
-        *(work.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
-        work.format,
+        *(job.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
+        job.format,
     )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 

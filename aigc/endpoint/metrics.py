@@ -109,7 +109,7 @@ class _ServiceCollector(Collector):
 
     def _queue(self) -> Iterator[Metric]:
         batcher = self._service.batcher
-        seen = batcher.seen
+        seen = batcher.stats
         counts = (
             ("aigc_images", "Pictures rendered.", seen.images),
             ("aigc_render_busy_seconds", "Time spent in rendering and encoding.", seen.busy_s),

@@ -136,7 +136,7 @@ class Images:
         event: str,
     ) -> Response:
         if asked is not None and asked.stream:
-            ticket = self._service.batcher.enter(order.work)
+            ticket = self._service.batcher.enter(order.job)
             leave = self._service.batcher.leave
             return StreamingResponse(
                 answers.events(order, ticket, event, leave, charge, asked.ignored),
@@ -163,9 +163,9 @@ class Images:
         self, request: Request, charge: Charge, order: RenderRequest, param: str = "n"
     ) -> None:
         seen: Seen = request.scope[SEEN]
-        seen.model, seen.images = order.work.model.version.ref, order.work.count
-        self._service.batcher.require_capacity(order.work)  # who is refused is not charged
-        await charge.take(order.work.count, param)
+        seen.model, seen.images = order.job.model.version.ref, order.job.count
+        self._service.batcher.require_capacity(order.job)  # who is refused is not charged
+        await charge.take(order.job.count, param)
 
     def _addresses(self, request: Request, asked: RenderOptions | None) -> answers.Address | None:
         if asked is None or asked.response_format != "url":

@@ -1,4 +1,4 @@
-"""Where a job's workers live: a crew starts, hears and stops them; the pool says what they do."""
+"""The interface of worker backends, which start and stop workers; the pool assigns units."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any, Literal, Protocol
 from aigc.specs import Placement
 
 FINALIZING = 2
-"""Units that a worker closes at a time, beside the one that it makes."""
+"""Units that a worker finalizes concurrently, in addition to the one it computes."""
 
 Task = Callable[..., Any]
-"""setup() -> run, made in the worker: run(unit, on_items) -> result, or a `Closing` with it."""
+"""setup(threads) -> run, called in the worker; run(unit, on_items) -> result or `Finalizer`."""
 
-Kind = Literal["ready", "items", "made", "alive", "done", "failed", "died"]
+Kind = Literal["ready", "items", "computed", "alive", "done", "failed", "died"]
 
 
 @dataclass(frozen=True)
 class WorkerEvent:
-    """Something a worker did: it is `ready`, or `died` (value: why). Or its unit of the name `unit`
-    has added `items` (value: since it began), is `made` and only has to be closed, is `alive` as it
-    is closed, is `done` (value: the result) or `failed` (value: the exception; of no unit: it could
-    not begin)."""
+    """An event of a worker, or of its unit named `unit`.
+
+    Of the worker: `ready`, or `died` (value: the reason). Of the unit: `items` (value: number of
+    items since its start), `computed` (it still has to be finalized), `alive` (it is being
+    finalized), `done` (value: the result) or `failed` (value: the exception; without a unit the
+    setup failed)."""
 
     worker: Any
     kind: Kind
@@ -32,30 +34,29 @@ class WorkerEvent:
 
 class WorkerBackend(Protocol):
     grows: bool
-    """Whether there may be room for more later, if more is asked for."""
+    """Whether capacity may grow when more workers are requested (autoscaling)."""
 
     def capacity(self) -> int:
-        """How many workers the machine or cluster has room for at the moment, those at work
-        included."""
+        """Number of workers that fit on the machine or cluster now, running ones included."""
 
     def nodes(self) -> int:
-        """Machines that are paid for while the crew works."""
+        """Number of machines in use, for the cost."""
 
     def start(self) -> Any:
-        """A new worker, of a kind only this crew knows; a `ready` event follows."""
+        """Start a worker, an object of the backend's own type; a `ready` event follows."""
 
     def assign(self, worker: Any, unit: Any) -> None:
-        """Give a ready worker its next unit, once its last one is made; `done`, `failed` or `died`
-        follows."""
+        """Send a unit to a worker that is ready and has computed its last one; `done`, `failed` or
+        `died` follows."""
 
     def wait(self, workers: Sequence[Any], timeout_s: float) -> list[WorkerEvent]:
-        """What has happened to `workers`, as soon as something has, or nothing in `timeout_s`."""
+        """Events of `workers`, as soon as there are any; empty after `timeout_s`."""
 
     def stop(self, worker: Any) -> None:
-        """End a worker now, whatever it does."""
+        """Kill a worker."""
 
 
-def most_workers(backend: WorkerBackend, placement: Placement, room: int) -> int:
-    """How many workers to ask for where there is `room`."""
-    wanted = placement.max_workers or placement.workers or max(1, room)
-    return wanted if backend.grows else min(wanted, max(1, room))
+def most_workers(backend: WorkerBackend, placement: Placement, capacity: int) -> int:
+    """Number of workers to request where `capacity` workers fit now."""
+    wanted = placement.max_workers or placement.workers or max(1, capacity)
+    return wanted if backend.grows else min(wanted, max(1, capacity))

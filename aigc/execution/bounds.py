@@ -1,4 +1,4 @@
-"""A bound on calls into libraries that have none of their own."""
+"""A timeout for calls into libraries that have none."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from aigc.errors import PlacementError
 
 GRACE_S = 5.0
-"""How long a call may take to end once it was interrupted; then the process ends."""
+"""How long an interrupted call may take to return; then the process exits."""
 
 
 @contextlib.contextmanager
 def within(seconds: float, line: str) -> Iterator[None]:
-    """Interrupt the block after `seconds`. In another thread than the main one it is not bounded:
-    Python interrupts that one alone. A block that cannot be interrupted, as it waits in C, ends
-    the process with `line` on stderr.
+    """Interrupt the block after `seconds`. There is no timeout outside the main thread, the only
+    one that Python can interrupt. If the block waits in C code and cannot be interrupted, the
+    process prints `line` on stderr and exits.
 
     Raises:
-        PlacementError: with `line`, when it was interrupted.
+        PlacementError: with `line`, if the block was interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

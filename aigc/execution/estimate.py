@@ -1,4 +1,4 @@
-"""What a job would take, from its plan and a few measured seconds; nothing is written."""
+"""Estimates the time, size and cost of a job from its plan and a short probe."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _MOST_ITEMS = 2**20
 
 @dataclass(frozen=True)
 class Probe:
-    """The unit that makes some of the job's items for some seconds and throws them away; number 0
-    also closes a small set of the first."""
+    """A unit that generates items of the job for `seconds` and discards them. Number 0 also
+    measures the time to finish a small set."""
 
     number: int
     seconds: float = field(default_factory=lambda: PROBE_S)
@@ -119,9 +119,9 @@ def estimate(
     start-up."""
     placement = spec.placement
     found: list[Json] = []
-    room = max(1, backend.capacity())
-    workers = min(most_workers(backend, placement, room), job.shards)
-    probes = min(workers, room, _PROBES)  # at once, for neighbours slow each other down
+    capacity = max(1, backend.capacity())
+    workers = min(most_workers(backend, placement, capacity), job.shards)
+    probes = min(workers, capacity, _PROBES)  # at once, for neighbours slow each other down
     few = placement.model_copy(update={"workers": probes, "max_workers": None})
     with WorkerPool(backend, few, notice) as pool:
         pool.run((Probe(number) for number in range(probes)), probes, found.append)

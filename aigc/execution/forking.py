@@ -25,15 +25,15 @@ context = multiprocessing.get_context("forkserver")
 
 
 def warm() -> None:
-    """Begin importing what workers need, while the driver still plans."""
+    """Start the server, which imports the workers' libraries while the driver plans."""
     context.set_forkserver_preload(_PRELOAD)
-    with _deaf(), _short_paths():
+    with _ignoring_interrupts(), _short_paths():
         forkserver.ensure_running()
 
 
 @contextlib.contextmanager
 def _short_paths() -> Iterator[None]:
-    """The server's socket lies in a temporary folder, and its path may have 107 bytes at most."""
+    """Use /tmp for the server's socket, whose path may have at most 107 bytes."""
     before = tempfile.tempdir
     if len(tempfile.gettempdir()) > _LONG_PATH and Path("/tmp").is_dir():
         tempfile.tempdir = "/tmp"
@@ -45,8 +45,8 @@ def _short_paths() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes begun inside never hear Ctrl-C: the driver does, and decides."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C, which the driver handles."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -58,7 +58,7 @@ def _deaf() -> Iterator[None]:
 
 
 def cool() -> None:
-    """End the server process at once: on its own it takes a second to leave."""
+    """Kill the server process; it would take a second to exit on its own."""
     server: Any = forkserver._forkserver
     if server._forkserver_pid is not None:
         with contextlib.suppress(ProcessLookupError):
@@ -68,7 +68,7 @@ def cool() -> None:
 
 @contextlib.contextmanager
 def without_main() -> Iterator[None]:
-    """Nothing a worker is sent lives in the user's script, so it need not be run again there."""
+    """Keep workers from importing the user's script, which holds nothing they need."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,4 +1,4 @@
-"""One run of a job: what it commits, who hears of it, and when it has to stop."""
+"""One run of a job: its commits, its observers and its limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc.types import Notice, Report, ShardRecord
 
 @dataclass(frozen=True)
 class RunObservers:
-    """Who hears of a running job."""
+    """Receivers of a running job's progress, notices and metrics."""
 
     report: Report
     notice: Notice
@@ -24,46 +24,46 @@ class RunObservers:
 
 @dataclass
 class JobRun:
-    """What is known of a run while it lasts. `records` are those it began with."""
+    """State of a run. `records` are the shards committed before it."""
 
     job: Job
     out: str
     records: dict[int, ShardRecord]
     pool: WorkerPool
     limits: Limits
-    watch: RunObservers
-    gained: int = 0
-    """Units of work finished in this run, which the next one need not do."""
+    observers: RunObservers
+    finished_units: int = 0
+    """Units finished in this run, which a rerun does not repeat."""
 
     def __post_init__(self) -> None:
         self.committed = sum(record.rows for record in self.records.values())
-        self._loose = 0
+        self._uncompacted = 0
 
     def add(self, record: ShardRecord) -> None:
-        """A shard is committed."""
+        """Count a committed shard."""
         self.committed += record.rows
-        self.gained, self._loose = self.gained + 1, self._loose + 1
-        self.watch.metrics.committed(record)
-        if self._loose >= commit.COMPACT_AT:
+        self.finished_units, self._uncompacted = self.finished_units + 1, self._uncompacted + 1
+        self.observers.metrics.committed(record)
+        if self._uncompacted >= commit.COMPACT_AT:
             commit.compact(self.out)
-            self._loose = 0
+            self._uncompacted = 0
 
-    def tell(self, done: float, **extra: Any) -> None:
-        """So many items are made, those of unfinished shards included."""
-        done, metrics = min(done, self.job.count), self.watch.metrics
+    def report(self, done: float, **extra: Any) -> None:
+        """Report `done` items, those of unfinished shards included, to the observers."""
+        done, metrics = min(done, self.job.count), self.observers.metrics
         metrics.tick(done, self.pool.workers, self.pool.failures)
         extra |= {"workers": self.pool.workers, **metrics.refused}
-        self.watch.report(done, self.job.count, **extra)
+        self.observers.report(done, self.job.count, **extra)
 
     def stop(self) -> str | None:
-        """Why the run has to stop now, and what to do."""
+        """A message if a limit is reached: which one, and what to do; else None."""
         limit = self.limits.reached()
         if limit is None:
             return None
-        if self.gained:
+        if self.finished_units:
             return f"{limit} is reached; run the same command again to continue"
-        reason = f"{limit} is reached before a shard was finished, so nothing was kept"
-        unit_s = self.pool.unit_s
+        reason = f"{limit} was reached before a shard was finished, so nothing was kept"
+        unit_s = self.pool.estimated_unit_s
         if unit_s is None:
             return f"{reason}; raise it, or start in another out with smaller shard_items"
         needed = self.limits.enough(self.limits.elapsed_s + unit_s)

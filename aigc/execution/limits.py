@@ -1,4 +1,4 @@
-"""What a job may cost, watched while it runs."""
+"""Limits on the cost and time of a running job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MARGIN = 1.25
 
 
 class Limits:
-    """Cost is counted from now on: `nodes()` at work, by the hour, at the price of the budget."""
+    """Counts cost from its creation: `nodes()` x hours x the budget's price."""
 
     def __init__(self, budget: Budget, nodes: Callable[[], int]) -> None:
         self._budget, self._nodes = budget, nodes
@@ -24,7 +24,7 @@ class Limits:
         return monotonic() - self._started
 
     def reached(self) -> str | None:
-        """Which limit a job has come to, as `budget.max_wall_s = 60`; None while it may go on."""
+        """The limit that is reached, as `budget.max_wall_s = 60`; None while there is none."""
         now, budget = monotonic(), self._budget
         if budget.max_cost is not None:
             self._cost += self._price(now - self._counted)
@@ -36,7 +36,7 @@ class Limits:
         return None
 
     def enough(self, seconds: float) -> str:
-        """The field that has to be raised for a run of so many seconds, and to what."""
+        """The field to raise for a run of `seconds`, and a sufficient value."""
         seconds *= _MARGIN
         if self._budget.max_wall_s is not None and self._budget.max_wall_s < seconds:
             return f"budget.max_wall_s to {math.ceil(seconds)} or more"

@@ -1,6 +1,6 @@
-"""Workers as plain processes of this machine: seconds to start, nothing to install or listen on.
+"""Workers as processes of this machine, without Ray.
 
-A worker whose driver is gone, however it went, stops.
+A worker stops when its driver ends, however it ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from aigc.execution.forking import context, without_main
 from aigc.specs import Placement
 from aigc.types import Finalizer
 
-_PULSE_S = 1.0
+_ALIVE_EVERY_S = 1.0
 
 
 @dataclass(eq=False)
@@ -37,30 +37,30 @@ class LocalWorker:
 
 
 class LocalBackend:
-    """`setup` is called in each worker and gives the function that runs a unit."""
+    """Starts worker processes; `setup`, called in each, returns the function that runs a unit."""
 
     grows = False
 
     def __init__(self, setup: Task, placement: Placement) -> None:
-        self._setup, self._room = setup, local_capacity(placement)
-        self._at_work = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
+        self._setup, self._capacity = setup, local_capacity(placement)
+        self._workers_per_gpu = dict.fromkeys(_gpus() if local_gpus(placement) else [], 0)
         self._threads = max(1, int(placement.cpus_per_worker))
-        if self._at_work:  # a GPU makes pictures faster than many cores encode them
-            self._threads = max(self._threads, usable_cpus() // self._room)
+        if self._workers_per_gpu:  # a GPU generates faster than many cores encode
+            self._threads = max(self._threads, usable_cpus() // self._capacity)
 
     def capacity(self) -> int:
-        return self._room
+        return self._capacity
 
     def nodes(self) -> int:
         return 1
 
     def start(self) -> LocalWorker:
         ours, theirs = context.Pipe()
-        gpu = min(self._at_work, key=lambda gpu: self._at_work[gpu], default=None)
+        gpu = min(self._workers_per_gpu, key=lambda gpu: self._workers_per_gpu[gpu], default=None)
         if gpu is not None:
-            self._at_work[gpu] += 1
+            self._workers_per_gpu[gpu] += 1
         process = context.Process(
-            target=_serve, args=(theirs, self._setup, self._threads, gpu), daemon=True
+            target=_run_worker, args=(theirs, self._setup, self._threads, gpu), daemon=True
         )
         with without_main():
             process.start()
@@ -68,7 +68,7 @@ class LocalBackend:
         return LocalWorker(process, ours, gpu)
 
     def assign(self, worker: LocalWorker, unit: Any) -> None:
-        with contextlib.suppress(OSError):  # a dead worker is heard of by `wait`
+        with contextlib.suppress(OSError):  # `wait` reports a dead worker
             worker.pipe.send(unit)
 
     def wait(self, workers: Sequence[LocalWorker], timeout_s: float) -> list[WorkerEvent]:
@@ -89,11 +89,11 @@ class LocalBackend:
         worker.process.join(10)
         worker.pipe.close()
         if worker.gpu is not None:
-            self._at_work[worker.gpu] -= 1
+            self._workers_per_gpu[worker.gpu] -= 1
 
 
 def local_gpus(placement: Placement) -> float:
-    """How many GPUs each worker gets: as asked, else one where there are any."""
+    """GPUs per worker: as set, else 1 if this machine has any."""
     if placement.gpus_per_worker is not None:
         return placement.gpus_per_worker
     return 1.0 if _gpus() else 0.0
@@ -105,33 +105,33 @@ def machine() -> dict[str, float]:
 
 
 def local_capacity(placement: Placement) -> int:
-    """How many workers this machine holds.
+    """The number of workers that fit on this machine.
 
     Raises:
-        PlacementError: not one, or fewer than `placement.workers`.
+        PlacementError: it is 0, or less than `placement.workers`.
     """
     gpus, gpus_per_worker = len(_gpus()), local_gpus(placement)
     cpus = usable_cpus()
-    room = int(cpus / placement.cpus_per_worker)
-    have, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
+    capacity = int(cpus / placement.cpus_per_worker)
+    available, needs = f"{cpus} CPU", f"{placement.cpus_per_worker:g} CPU"
     if gpus_per_worker:
-        room = min(room, int(gpus / gpus_per_worker))
-        have, needs = f"{have} and {gpus} GPU", f"{needs} and {gpus_per_worker:g} GPU"
-    if room == 0:
+        capacity = min(capacity, int(gpus / gpus_per_worker))
+        available, needs = f"{available} and {gpus} GPU", f"{needs} and {gpus_per_worker:g} GPU"
+    if capacity == 0:
         raise PlacementError(
-            f"this machine cannot hold a worker with {needs}: it has {have}; lower "
+            f"this machine cannot hold a worker with {needs}: it has {available}; lower "
             "placement.cpus_per_worker or placement.gpus_per_worker, or give --address"
         )
-    if (placement.workers or 1) > room:
+    if (placement.workers or 1) > capacity:
         raise PlacementError(
-            f"placement.workers = {placement.workers}: this machine has room for {room} worker(s) "
-            f"with {needs} each; lower placement.workers or give --address"
+            f"placement.workers = {placement.workers}: this machine has capacity for {capacity} "
+            f"worker(s) with {needs} each; lower placement.workers or give --address"
         )
-    return room
+    return capacity
 
 
 def _gpus() -> list[str]:
-    """What CUDA calls the GPUs that this process may use."""
+    """CUDA's names of the GPUs that this process may use."""
     count, visible = _gpu_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else map(str, range(count))
     return [name.strip() for name in names][:count]
@@ -143,80 +143,80 @@ def _gpu_count() -> int:
     return torch.cuda.device_count()
 
 
-def _serve(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None:
-    """The life of a worker: units in, results out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears Ctrl-C and decides
+def _run_worker(pipe: Connection, setup: Task, threads: int, gpu: str | None) -> None:
+    """Main loop of a worker: receives units and sends events until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     units: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, units), daemon=True).start()
-    line = _WorkerPipe(pipe)
+    threading.Thread(target=_receive_units, args=(pipe, units), daemon=True).start()
+    sender = _EventSender(pipe)
     try:
         run = setup(threads)
-    except Exception as error:  # whatever it is, the driver shall say it
-        line.say("failed", _portable(error))
+    except Exception as error:  # the driver reports it, whatever it is
+        sender.send("failed", _portable(error))
         return
-    line.say("ready")
-    closer = ThreadPoolExecutor(FINALIZING, "close")
+    sender.send("ready")
+    finalizers = ThreadPoolExecutor(FINALIZING, "close")
     while True:
         unit = units.get()
         name = str(unit)
         try:
-            result = run(unit, line.adder(name))
+            result = run(unit, sender.progress_callback(name))
         except Exception as error:
-            line.say("failed", _portable(error), name)
+            sender.send("failed", _portable(error), name)
             continue
         if isinstance(result, Finalizer):
-            closer.submit(_close, line, name, result)
-            line.say("made", unit=name)
+            finalizers.submit(_finalize, sender, name, result)
+            sender.send("computed", unit=name)
         else:
-            line.say("done", result, name)
+            sender.send("done", result, name)
 
 
-class _WorkerPipe:
-    """A worker's end of the pipe, for what it makes and what it closes meanwhile."""
+class _EventSender:
+    """Sends events of the computing and the finalizing threads through the worker's pipe."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
 
-    def say(self, kind: Kind, value: Any = None, unit: str | None = None) -> None:
+    def send(self, kind: Kind, value: Any = None, unit: str | None = None) -> None:
         with self._lock:
             self._pipe.send((kind, value, unit))
 
-    def adder(self, unit: str) -> Callable[[int], None]:
+    def progress_callback(self, unit: str) -> Callable[[int], None]:
         items = 0
 
         def add(count: int) -> None:
             nonlocal items
             items += count
-            self.say("items", items, unit)
+            self.send("items", items, unit)
 
         return add
 
-    def pulse(self, unit: str) -> Callable[[int], None]:
-        """Says that it is alive, whatever it hears, now and then."""
-        said = time.monotonic()
+    def alive_callback(self, unit: str) -> Callable[[int], None]:
+        """A callback that sends `alive`, at most once per `_ALIVE_EVERY_S`."""
+        sent_at = time.monotonic()
 
-        def beat(_: int) -> None:
-            nonlocal said
-            if time.monotonic() - said > _PULSE_S:
-                said = time.monotonic()
-                self.say("alive", unit=unit)
+        def report(_: int) -> None:
+            nonlocal sent_at
+            if time.monotonic() - sent_at > _ALIVE_EVERY_S:
+                sent_at = time.monotonic()
+                self.send("alive", unit=unit)
 
-        return beat
+        return report
 
 
-def _close(line: _WorkerPipe, unit: str, closing: Finalizer[Any]) -> None:
+def _finalize(sender: _EventSender, unit: str, finalizer: Finalizer[Any]) -> None:
     try:
-        result = closing.close(line.pulse(unit))
+        result = finalizer.close(sender.alive_callback(unit))
     except Exception as error:
-        line.say("failed", _portable(error), unit)
+        sender.send("failed", _portable(error), unit)
     else:
-        line.say("done", result, unit)
+        sender.send("done", result, unit)
 
 
-def _listen(pipe: Connection, units: SimpleQueue[Any]) -> None:
+def _receive_units(pipe: Connection, units: SimpleQueue[Any]) -> None:
     try:
         while True:
             units.put(pipe.recv())
@@ -225,7 +225,7 @@ def _listen(pipe: Connection, units: SimpleQueue[Any]) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if it survives a pipe, else one that says the same."""
+    """The error itself if it can be pickled, else a RuntimeError with the same message."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,4 +1,4 @@
-"""What a running job tells Prometheus, from the process that drives it."""
+"""Prometheus metrics of a running job, exported by its driver."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _HOST = "127.0.0.1"
 
 
 class JobMetrics:
-    """Gauges of one job, and not counters, because a resumed job begins with what is there."""
+    """Gauges of one job. They are not counters, since a resumed job starts above zero."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._items = self._gauge("items", "Items made, those of unfinished shards included")
+        self._items = self._gauge("items", "Items generated, those of unfinished shards included")
         self._committed = self._gauge("committed_items", "Items in committed shards")
         self._shards = self._gauge("committed_shards", "Shards committed")
         self._bytes = self._gauge("committed_bytes", "Bytes in committed shards")
-        self._workers = self._gauge("workers", "Workers ready or at work")
+        self._workers = self._gauge("workers", "Workers that are ready or busy")
         self._failures = self._gauge("failures", "Failed attempts at units of work so far")
         self._refused = Gauge(
             "aigc_job_refused_candidates",
@@ -32,12 +32,12 @@ class JobMetrics:
             ["reason"],
             registry=self.registry,
         )
-        self._planned_items = self._gauge("planned_items", "Items the job was asked for")
-        self._planned_shards = self._gauge("planned_shards", "Shards the job is cut into")
+        self._planned_items = self._gauge("planned_items", "Items of the whole job")
+        self._planned_shards = self._gauge("planned_shards", "Shards of the whole job")
         self._refused_by = Counter[str]()
 
     def begin(self, job: Job, records: Iterable[ShardRecord] = ()) -> None:
-        """The job is known, and what there is of it."""
+        """Set the planned sizes and what is committed already."""
         self._planned_items.set(job.count)
         self._planned_shards.set(job.shards)
         for record in records:
@@ -61,10 +61,11 @@ class JobMetrics:
 
     @contextlib.contextmanager
     def served(self, port: int | None, notice: Notice) -> Iterator[JobMetrics]:
-        """Answers at http://127.0.0.1:`port`/metrics inside: a free port for 0, nowhere for None.
+        """Serve http://127.0.0.1:`port`/metrics inside the block: a free port for 0, nothing for
+        None.
 
         Raises:
-            PlacementError: the port is taken.
+            PlacementError: the port is in use.
         """
         if port is None:
             yield self
@@ -84,5 +85,5 @@ class JobMetrics:
 
     @property
     def refused(self) -> Counter[str]:
-        """Of committed shards, for the progress line."""
+        """Refused candidates of committed shards by reason."""
         return self._refused_by

@@ -1,4 +1,4 @@
-"""A spec with every default resolved: all that decides a set's content."""
+"""Plans a job: resolves a spec into everything that determines a set's content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aigc.store.models import LATEST
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
-"""Beyond every seed a user can give: the probe's candidates are never delivered."""
+"""Larger than any seed of a user, since the probe's candidates are never delivered."""
 
 
 def plan_job(
@@ -35,10 +35,10 @@ def plan_job(
     precision: str,
     briefs: Briefs | None = None,
 ) -> Job:
-    """The job that `spec` asks for, its gates as they are asked: percentiles are still open.
+    """The job of `spec`; percentiles of its gates are not resolved yet.
 
     Raises:
-        SpecError: a label the model has not, or what else cannot be.
+        SpecError: the model does not have a label, or a field does not fit the model.
     """
     config = version.config
     count = briefs.count if briefs else spec.count
@@ -88,24 +88,24 @@ _MAX_PARTITIONS = 10_000
 
 
 def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
-    """What the file of briefs holds that `spec` names. Raises SpecError, StorageError."""
+    """Read the briefs of `spec`; None without any. Raises SpecError, StorageError."""
     if spec.briefs is None:
         return None
     return read_brief_file(spec, version.config, _names_of(version))
 
 
 def _names_of(version: ModelVersion) -> tuple[str, ...]:
-    """What a request may call the model, as at the endpoint: with its version or an alias."""
+    """Names by which an OpenAI batch request may call the model, as at the endpoint."""
     store, name = ModelStore(), version.name
     standing = store.aliases(name)
-    with contextlib.suppress(StoreError):  # a model by its place need not be in the store
+    with contextlib.suppress(StoreError):  # a model given by its folder may not be in the store
         standing[LATEST] = store.resolve(f"{name}@{LATEST}").version
     aliases = (alias for alias, found in standing.items() if found == version.version)
     return name, version.ref, *(f"{name}@{alias}" for alias in aliases)
 
 
 def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None:
-    """The set's own copy, once: what it was made from, and what was refused."""
+    """Write the set's copy of its briefs, and the rejected rows, if they are not there yet."""
     if briefs is None or storage.exists(commit.briefs_uri(out)):
         return
     if rejects:
@@ -114,7 +114,7 @@ def write_briefs(out: str, briefs: Briefs | None, rejects: list[Reject]) -> None
 
 
 def probe_keys(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -> SampleKeys:
-    """Samples like the job's own, from a seed nobody has: what percentiles are measured on."""
+    """Samples like the job's own, with the probe's seed, to measure percentiles on."""
     numbers = np.arange(_PROBE_ITEMS, dtype=np.int64)
     if briefs is not None:
         asked = briefs.keys(spread(briefs.count, _PROBE_ITEMS))

@@ -1,4 +1,4 @@
-"""What the server that forks workers imports, once for all of them."""
+"""Imports of the server that forks workers, done once for all of them."""
 
 import atexit
 import shutil
@@ -10,8 +10,8 @@ from aigc.execution.loading import loading
 
 
 def _remove_socket_folder() -> None:
-    """The folder of the server's socket. The driver removes it when it ends, but not when it is
-    killed; the server, which ends after it, always can."""
+    """Remove the folder of the server's socket. A driver that is killed leaves it behind; the
+    server ends after its driver and can always remove it."""
     server: Any = forkserver._forkserver
     if server._forkserver_address:
         shutil.rmtree(Path(server._forkserver_address).parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Publishing what a training run handed over."""
+"""Publishes the result of a training run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from aigc.types import Json
 
 
 def publish(spec: TrainSpec, result: TrainResult) -> Json:
-    """A new version of `spec.name`, unless this very result is one already.
+    """Publish a new version of `spec.name`, unless this result is published already.
 
     Returns:
-        The figures of training, `out` and `sheet`; with `spec.publish` also `model` and `uri`.
+        The metrics of training, `out` and `sheet`; with `spec.publish` also `model` and `uri`.
 
     Raises:
         JobError: the model is collapsed and `spec.watch.publish_collapsed` is false; the run is

@@ -1,4 +1,4 @@
-"""Driving a job in rounds: stage candidates, judge them together, fill up, put shards together."""
+"""Runs a job in rounds: stage candidates, find duplicates, replace them, assemble the shards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENOUGH_CANDIDATES = 1000
 
 
 def run(job_run: JobRun) -> None:
-    """Until every shard is committed. Rounds that were judged before are taken as they are.
+    """Run until every shard is committed. Finished rounds of an earlier run are reused.
 
     Raises:
-        GatesError: duplicates never end: the model repeats itself, or an item has no draw left.
+        GatesError: the model repeats itself, or all candidates of an item were refused.
     """
     number, orders, settled = 0, None, 0
     while True:
@@ -27,27 +27,27 @@ def run(job_run: JobRun) -> None:
         if not len(refused):
             break
         said = f"{len(refused):,} of {rows:,} are duplicates"
-        job_run.watch.notice(f"round {number}: {said}; replacing them")
+        job_run.observers.notice(f"round {number}: {said}; replacing them")
         _require_progress(job_run, number, rows, refused)
         number, orders = number + 1, refused
     _assemble(job_run, number + 1)
 
 
 def _assemble(job_run: JobRun, number: int) -> None:
-    """Put together and commit each shard from its `number` rounds."""
+    """Assemble and commit each shard from its `number` rounds."""
     job, records = job_run.job, job_run.records
     todo = (
         rounds.AssembleShard(shard, number) for shard in job.plan() if shard.number not in records
     )
 
     def tick(under_way: float) -> None:
-        job_run.tell(job.count, committed=f"{job_run.committed:,}")
+        job_run.report(job.count, committed=f"{job_run.committed:,}")
 
     job_run.pool.run(todo, job.shards - len(records), job_run.add, tick, job_run.stop)
 
 
 def _round(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> tuple[int, Ints]:
-    """(candidates of the round, those of them refused)."""
+    """(number of candidates of the round, the refused ones)."""
     refused = round_files.read_refused(job_run.out, number)
     if refused is None:
         _stage(job_run, number, orders, settled)
@@ -65,10 +65,10 @@ def _stage(job_run: JobRun, number: int, orders: Ints | None, settled: int) -> N
     def add(rows: int) -> None:
         nonlocal done
         done += rows
-        job_run.gained += 1
+        job_run.finished_units += 1
 
     def tick(under_way: float) -> None:
-        job_run.tell(done + under_way, round=number)
+        job_run.report(done + under_way, round=number)
 
     stages = (rounds.StageCandidates(shard, number) for shard in todo)
     job_run.pool.run(stages, len(todo), add, tick, job_run.stop)

@@ -1,4 +1,4 @@
-"""What a generation worker is, on whatever it runs: a model loaded once, and units to call."""
+"""Setup of a generation worker on any backend: loads the model once and runs units."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class ShardSetup:
-    """Made by the driver, called by each worker."""
+    """Created by the driver, called by each worker."""
 
     job: Job
     version: ModelVersion
     out: str
     briefs: Briefs | None = None
     tensors: Tensors | None = None
-    """Sent along on a cluster, whose nodes may not see the store; else each worker loads them."""
+    """Weights, sent to a cluster whose nodes may not reach the store; None: workers load them."""
 
     def portable(self) -> ShardSetup:
-        """With the tensors."""
+        """A copy that contains the weights."""
         return replace(self, tensors=self.tensors or ModelStore().load(self.version))
 
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
@@ -50,7 +50,7 @@ class ShardSetup:
 
 @dataclass(frozen=True)
 class MeasureGates:
-    """The unit that resolves what gates leave open (percentiles) on the samples `keys`."""
+    """A unit that resolves the percentiles of gates on the samples `keys`."""
 
     gates: Gates
     keys: SampleKeys
@@ -66,7 +66,7 @@ class MeasureGates:
 
 
 def device_here(job: Job) -> Device:
-    """Where items of a finished `job` are made again: on what made them, else on the CPU."""
+    """Device to regenerate items on: that of `job` if this machine has it, else the CPU."""
     return "cuda" if job.device == "cuda" and torch.cuda.is_available() else "cpu"
 
 
@@ -79,10 +79,10 @@ def make_item_generator(
     judged: bool = True,
     threads: int = 1,
 ) -> ItemGenerator:
-    """`judged=False` leaves the gates out, to make candidates that are known to have passed.
+    """`judged=False` omits the gates, to regenerate candidates that have passed.
 
-    A GPU renders while at least two threads encode. Cores that render do one after the other: side
-    by side it measured slower.
+    With a GPU, at least two threads encode while it renders. On CPUs, encoding follows rendering:
+    running both concurrently measured slower.
     """
     engine = Engine(config, tensors, InferenceConfig(job.micro_batch, job.precision, job.device))
     scores = "scores" in job.include

@@ -10,22 +10,29 @@ from aigc.strict import Spec
 
 
 class AdversarialTerms(Spec):
-    """How a discriminator judges and is kept smooth."""
+    """Loss and regularisation of a discriminator."""
 
     loss: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
+    """Adversarial loss. `relativistic` compares real and generated images in pairs
+    (Jolicoeur-Martineau 2019); it is the default because it resists mode collapse (Huang et al.
+    2024)."""
     r1_gamma: float = Field(0.3, ge=0)
+    """Weight of the gradient penalty on real images; 0 turns it off."""
     r2_gamma: float = Field(0.3, ge=0)
+    """Weight of the gradient penalty on generated images; 0 turns it off."""
     gamma_final: float | None = Field(None, gt=0)
-    """Factor that both gammas reach at the end of the run, along the learning rate's cosine."""
+    """Factor by which both weights are multiplied at the end of the run; it changes along the
+    learning rate's cosine. Default: constant weights."""
     penalty: Literal["exact", "finite_difference"] = "exact"
-    """How the squared gradient is had: by differentiating twice, or from a difference along one
-    random direction."""
+    """How the squared gradient is computed: `exact` differentiates twice; `finite_difference` takes
+    a difference along one random direction, which is faster."""
     penalty_sigma: float = Field(0.01, gt=0, le=1)
-    """Length of that difference's step, a standard deviation of pixels in [-1, 1]."""
+    """Standard deviation of the random step of `finite_difference`, in pixel values of [-1, 1]."""
     penalty_every: int = Field(8, ge=1)
-    """Lazy regularisation: the penalties are applied once in this many steps, scaled to match."""
+    """Apply the penalties once in this many steps, with the weights scaled to match (lazy
+    regularisation)."""
     augment: tuple[Literal["translate", "cutout", "brightness", "delay", "level", "mute"], ...] = ()
-    """DiffAugment policies (Zhao et al. 2020) for small data sets: the first three for images, the
-    others for sounds."""
+    """DiffAugment policies (Zhao et al. 2020) applied to what the discriminator sees; for small
+    data sets. The first three are for images, the others for sounds."""
     augment_probability: float = Field(1.0, ge=0, le=1)
-    """Share of the pictures that are augmented."""
+    """Share of the images that are augmented."""

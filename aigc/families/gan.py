@@ -16,23 +16,28 @@ if TYPE_CHECKING:
 
 
 class GanModel(AdversarialTerms, ModelSpec):
-    """Generator and discriminator, trained in turn."""
+    """A generator and a discriminator, trained in turn."""
 
     family: Literal["gan"] = "gan"
+    """Selects this family."""
     generator: Literal["dcgan", "residual"] = "dcgan"
-    """`dcgan` has transposed convolutions and BatchNorm; `residual` has residual blocks without
-    normalisation and filtered resampling (Huang et al. 2024)."""
+    """`dcgan`: transposed convolutions and BatchNorm. `residual`: residual blocks without
+    normalisation and filtered resampling (Huang et al. 2024), for images above 32 pixels."""
     discriminator: Literal["dcgan", "projection", "residual"] = "projection"
-    """`dcgan` has BatchNorm as in Radford et al. 2016; `projection` has none and conditions by
-    inner product (Miyato & Koyama 2018), as does `residual`, the counterpart of that generator."""
+    """`dcgan`: BatchNorm, as in Radford et al. 2016. `projection`: no normalisation, conditioned by
+    an inner product (Miyato & Koyama 2018). `residual`: the counterpart of the residual generator,
+    conditioned the same way."""
     latent_dim: int = Field(128, ge=1, le=4096)
+    """Number of latent dimensions, 1..4096."""
     width: int = Field(64, ge=4, le=1024)
-    """Channels of the finest hidden layer; each coarser one doubles them, up to 8 x (`residual`:
-    4 x)."""
+    """Channels of the finest hidden layer. Each coarser layer doubles them, up to 8 times
+    (`residual`: 4 times)."""
     blocks: int = Field(1, ge=1, le=16)
-    """Residual blocks at each level of the `residual` networks."""
+    """Residual blocks per resolution of the `residual` networks."""
     conditional: bool = True
+    """Condition the networks on the label, if the data set has labels."""
     spectral_norm: bool = False
+    """Apply spectral normalisation to the `projection` discriminator (Miyato et al. 2018)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

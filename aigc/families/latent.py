@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 class LatentSampling(Spec):
     truncation: float | None = Field(None, gt=0)
-    """Latents are drawn from the normal cut at ± this value (Brock et al. 2019): less variety,
-    fewer outliers."""
+    """Draw latents from the normal distribution truncated at ± this value (Brock et al. 2019):
+    smaller means less variety and fewer outliers. Default: no truncation."""
 
 
 def label_if_conditional(config: ModelConfig) -> tuple[str, ...]:

@@ -17,54 +17,62 @@ if TYPE_CHECKING:
 
 class Adversary(AdversarialTerms):
     """A discriminator that joins a VAE in the later part of its training (VAE/GAN, Larsen et al.
-    2016): it sharpens the pictures, and its features say how alike two pictures are.
+    2016). It sharpens the images, and its features measure the distance between two images.
 
-    It has the form of the residual discriminator at the model's width.
+    Its architecture is the residual discriminator at the model's width.
     """
 
     start: float = Field(0.5, ge=0, lt=1)
-    """Share of the run after which it joins."""
+    """Share of the run after which the discriminator joins."""
     weight: float = Field(0.3, gt=0)
-    """Of the adversarial loss in that of the decoder."""
+    """Weight of the adversarial loss in the decoder's loss."""
     feature_weight: float = Field(1.0, ge=0)
-    """Of the distance between the discriminator's features of a picture and of its
+    """Weight of the distance between the discriminator's features of an image and of its
     reconstruction, relative to the size of the features."""
     reconstruction_weight: float = Field(3.0, gt=0)
-    """Of the VAE's own loss, in units of the mean error of pixels in [-1, 1]."""
+    """Weight of the VAE's own loss, in units of the mean pixel error in [-1, 1]."""
 
 
 class VaeModel(ModelSpec):
-    """Encoder and decoder, trained together on the ELBO (Kingma & Welling 2014)."""
+    """An encoder and a decoder, trained together on the ELBO (Kingma & Welling 2014)."""
 
     family: Literal["vae"] = "vae"
+    """Selects this family."""
     networks: Literal["dcgan", "residual"] = "dcgan"
-    """`dcgan` has strided and transposed convolutions with BatchNorm; `residual` has residual
-    blocks without normalisation and filtered resampling, as a GAN's `residual` networks have."""
+    """`dcgan`: strided and transposed convolutions with BatchNorm. `residual`: residual blocks
+    without normalisation and filtered resampling, as in the GAN's `residual` networks."""
     latent_dim: int = Field(64, ge=1, le=4096)
+    """Number of latent dimensions, 1..4096."""
     width: int = Field(64, ge=4, le=1024)
+    """Channels of the finest hidden layer. Each coarser layer doubles them."""
     blocks: int = Field(1, ge=1, le=16)
-    """Residual blocks at each level of the `residual` networks."""
+    """Residual blocks per resolution of the `residual` networks."""
     conditional: bool = True
+    """Condition the networks on the label, if the data set has labels."""
     beta: float = Field(1.0, ge=0)
+    """Weight of the KL term; 1 is the ELBO."""
     likelihood: Literal["gaussian", "bernoulli", "laplace", "logistic", "pyramid"] = "gaussian"
-    """`pyramid` is the Laplace likelihood averaged over the picture at full, half and quarter
-    size, which weighs outlines and colours against fine detail."""
+    """Distribution of pixels around the reconstruction. `pyramid` averages the Laplace likelihood
+    over the image at full, half and quarter size, which weighs outlines and colours against fine
+    detail."""
     variance: Annotated[float, Field(gt=0)] | Literal["best"] = "best"
-    """Variance σ² (Gaussian) or scale (Laplace, logistic) of the likelihood, pixels in [-1, 1];
-    `best` is the one under which each batch is likeliest (Rybkin et al. 2021), so that neither it
-    nor `beta` has to be tuned to the pictures."""
+    """Variance (Gaussian) or scale (Laplace, logistic) of the likelihood, for pixels in [-1, 1].
+    `best` is the maximum-likelihood value of each batch (Rybkin et al. 2021), so that neither this
+    nor `beta` needs tuning."""
     free_bits: float = Field(0.0, ge=0)
-    """Nats of each latent dimension that cost nothing (Kingma et al. 2016)."""
+    """Nats per latent dimension that the KL term does not penalise (Kingma et al. 2016)."""
     kl_warmup_images: int = Field(0, ge=0)
-    """Images over which the KL term's weight rises from 0 to `beta`; counted in images because a
-    run's limits may be raised later."""
+    """Training images over which the weight of the KL term rises from 0 to `beta`. It is counted in
+    images so that it does not depend on `steps`, which may be raised later."""
     prior: Literal["standard", "mixture", "neighbours"] = "mixture"
-    """What samples are drawn from: N(0, 1); a mixture of Gaussians a class that is fitted to the
-    encodings of the training pictures after training (Ghosh et al. 2020); or points between the
-    encodings of two alike pictures of a class. With `neighbours` the model holds encodings of up to
-    20,000 training pictures, of which it can make pictures much like them."""
+    """Distribution from which latents are drawn. `standard`: N(0, 1). `mixture`: a Gaussian mixture
+    per class, fitted to the encodings of training images after training (Ghosh et al. 2020).
+    `neighbours`: points between the encodings of two similar images of a class. With `neighbours`
+    the model contains encodings of up to 20,000 training images and can generate images close to
+    them."""
     adversary: Adversary | None = None
-    """Only with `networks: residual`, `variance: best` and `likelihood: pyramid` or `laplace`."""
+    """A discriminator for the later part of training. Needs `networks: residual`, `variance: best`
+    and `likelihood: pyramid` or `laplace`. Default: none."""
 
     def check(self, *, complete: bool) -> None:
         if not complete and "networks" not in self.model_fields_set:

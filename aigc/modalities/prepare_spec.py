@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from aigc.strict import Fraction, Place, Placement, Seed, Spec
+from aigc.strict import Fraction, Location, Placement, Seed, Spec
 
 
 def _several(value: Any) -> Any:
@@ -22,57 +22,70 @@ Role: TypeAlias = Literal["train", "test", "ignore"]
 
 
 class PrepareSpec(Spec):
-    """Raw files in, a clean, split, sharded data set out."""
+    """Raw files in; a validated, deduplicated, split and sharded data set out."""
 
     column_field: ClassVar[str]
     """Which field names the column of encoded items in Parquet."""
 
     modality: str
-    """The kind of content: image or audio; on the command line unset means it is recognised by the
-    names of the files."""
-    source: Place
-    """Folder (class = sub-folder, or a table such as metadata.csv), IDX folder, Parquet
-    file/folder, ZIP, tar or folder of WebDataset shards; local or s3://."""
-    out: Place
+    """Kind of content: image or audio. Default on the command line: recognised by the names of the
+    files."""
+    source: Location
+    """Raw images, local or s3://: a folder (classes as sub-folders, or a table such as
+    metadata.csv), an IDX folder, a Parquet file or folder, a ZIP, a tar, or a folder of WebDataset
+    shards."""
+    out: Location
+    """Folder of the prepared data set, local or s3://. The same command resumes."""
     format: Literal["auto", "folder", "idx", "parquet"] = "auto"
+    """Format of `source`. `auto` recognises it."""
     splits: dict[str, Role] | None = None
-    """Which folders (or words in the names of Parquet files) are splits, such as {Train: train,
-    dev: test, extra: ignore}; unset means usual names are recognised, {} means there are none."""
+    """Folders (or words in the names of Parquet files) that are splits, such as {Train: train, dev:
+    test, extra: ignore}. Default: common names are recognised. {}: there are no splits."""
     class_level: int | None = Field(None, ge=0, le=32)
     """Which folder of a file's path is its class: 1 for SOURCE/<class>/…, 2 for
-    SOURCE/x/<class>/…, 0 for no classes; unset means it is recognised."""
+    SOURCE/x/<class>/…, 0 for no classes. Default: recognised."""
     label_file: str | None = None
-    """The table of labels in a folder source, such as annotations/train.csv; unset means
-    metadata.csv, .jsonl or .parquet and StyleGAN's dataset.json wherever they lie, "" none."""
+    """Table of labels in a folder source, such as annotations/train.csv. Default: metadata.csv,
+    .jsonl or .parquet and StyleGAN's dataset.json in any folder. "": no table."""
     ignore: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
-    """Names or paths to leave out, with * and ?, such as [masks, "*_depth.png", "raw/old"]."""
+    """Names or paths to leave out, with the wildcards * and ?, such as [masks, "*_depth.png",
+    "raw/old"]."""
     label_column: str = "label"
-    """Classes in Parquet ("" for none) or in metadata.csv/.jsonl ("" for sub-folders)."""
+    """Column of classes in a Parquet source ("": no classes) or in metadata.csv or .jsonl ("":
+    classes are sub-folders)."""
     caption_column: str | None = None
-    """Free text of each item; unset means `caption` or `text` where there is one, "" means none."""
+    """Column of each item's caption. Default: `caption` or `text` if there is one. "": no
+    captions."""
     licence_column: str | None = None
-    """Licence of each item; unset means `licence` or `license` where there is one."""
+    """Column of each item's licence. Default: `licence` or `license` if there is one."""
     creator_column: str | None = None
-    """Who made each item; unset means `creator` or `author` where there is one."""
+    """Column of each item's creator. Default: `creator` or `author` if there is one."""
     truncated: Literal["reject", "keep"] = "reject"
-    """What becomes of a file that is cut off at its end; kept, what is missing is grey or black, or
-    silence."""
+    """Reject files that end too early, or `keep` them with the missing part grey or black, or
+    silent."""
     duplicates: Literal["drop", "keep"] = "drop"
+    """Drop or keep images with the same pixels as an earlier one."""
     near_duplicates: Literal["drop", "keep"] = "drop"
+    """Drop or keep images that nearly equal an earlier one, as the next two fields define it."""
     near_duplicate_distance: int = Field(2, ge=0, le=16)
-    """Bits in which the 64-bit perceptual hashes of two near duplicates may differ."""
+    """Number of bits, 0..16, by which the 64-bit perceptual hashes of two near duplicates may
+    differ."""
     near_duplicate_rmse: float = Field(4.0, ge=0, le=255)
-    """Root mean squared difference (0..255) below which a hash match counts: of pixels, or of the
-    levels of spectrograms."""
+    """Root mean squared difference (0..255) of pixels, or of the levels of spectrograms, below
+    which a match of the hashes counts."""
     test_fraction: Fraction = 0.1
-    """Share held out for evaluation; a source with its own train/ and test/ keeps them."""
+    """Share of the images held out for evaluation. Ignored if the source has train and test
+    splits."""
     seed: Seed = 0
+    """Seed of the choice of held-out images."""
     max_rejects: Annotated[float, Field(ge=0)] = 0.05
-    """Stop when more inputs are rejected: a share if below 1, else a number of files."""
+    """Stop if more inputs are rejected: a share if below 1, else a number of files."""
     shard_bytes: int = Field(64 * 2**20, ge=2**20, le=2**30)
+    """Target size in bytes of each output file, 1 MiB to 1 GiB."""
     placement: Placement = Placement()
+    """Where the job is executed."""
 
     @property
     def item_column(self) -> str:
-        """Of encoded items in Parquet."""
+        """Column of encoded items in a Parquet source."""
         return str(getattr(self, self.column_field))

@@ -1,4 +1,4 @@
-"""Bodies of requests: as JSON and as forms, and those that come with a picture."""
+"""Bodies of requests in JSON and form encoding, with and without an upload."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Variation(RenderOptions):
     strength: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
     """Distance from the uploaded image: 0 is its reconstruction, 1 an unrelated image."""
     label: str | None = Field(None, max_length=200)
-    """The label of the uploaded image; determined by trying all labels if left out."""
+    """Label of the uploaded image. Default: detected by trying all labels."""
 
 
 class Edit(Variation):
@@ -40,15 +40,15 @@ class Edit(Variation):
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*RenderOptions.WITHOUT_EFFECT, "input_fidelity")
 
     strength: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
-    """Distance from the uploaded image: 0 is the closest the model can make, without noise."""
+    """Distance from the uploaded image: 0 is its reconstruction, 1 an unrelated image."""
     prompt: str | None = Field(None, max_length=4000)
-    """Names the label to change the image to; otherwise the label stays."""
+    """Text that names the label to change the image to. Default: the label stays."""
     input_fidelity: Literal["high", "low"] | None = None
-    """Without effect, and named under `ignored` in the response."""
+    """No effect; listed under `ignored` in the response."""
 
 
 class WalkEnd(Body):
-    """One candidate."""
+    """An item: its label, seed and index."""
 
     label: str | None = Field(None, max_length=200)
     seed: Seed
@@ -72,7 +72,9 @@ class Walk(Body):
 def parse_json(kind: type[B], data: bytes) -> B:
     """Raises BadRequestError that names the field."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise BadRequestError("the body is text in UTF-16; send it in UTF-8", code="invalid_json")
+        raise BadRequestError(
+            "the body is encoded in UTF-16; send it in UTF-8", code="invalid_json"
+        )
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         found = kind.model_validate_json(data, strict=True)

@@ -1,10 +1,10 @@
-"""The models a service offers: which version each name stands for, and which are in memory.
+"""The models a service serves: the version of each name, and the versions in memory.
 
-A name is watched in the store, and so is every alias that a request named. When it moved, the new
-version is loaded beside the old one and checked; only then does the name stand for it. A version
-that fails stays out, and `failures` says why. Whoever renders holds the version it renders with, so
-the old one goes when nobody does. A name of which nothing is fit is offered as unfit, for the
-others shall be served.
+The store is polled for every served name and every alias that a request used. When one moves, the
+new version is loaded in addition to the present one and checked, and only then served. A version
+that fails the check is not served; `failures` has the reason. Batches hold a reference to their
+version, so the old one is freed after its last batch. A name without any healthy version is listed
+as unhealthy, and the other names are served.
 """
 
 from __future__ import annotations
@@ -26,76 +26,78 @@ from aigc.types import Notice, no_notice
 
 
 class Catalogue:
-    """Reads are for any thread; loading happens in worker threads, one model at a time."""
+    """Thread-safe for reading. Models are loaded in worker threads, one at a time."""
 
     def __init__(self, settings: ServiceSettings, notice: Notice = no_notice) -> None:
         self._settings, self._notice = settings, notice
         self._process: RenderProcess | None = None
         self.store = ModelStore(settings.store)
-        self._names = StoreWatch(self.store)
-        self._offers: dict[str, ServedModel] = {}
+        self._store_names = StoreWatch(self.store)
+        self._served: dict[str, ServedModel] = {}
         self._aliased: dict[str, ServedModel] = {}
-        """Other references that move and were asked for: `name@alias`."""
+        """Requested references that may move: `name@alias`."""
         self._refs: dict[str, ModelVersion] = {}
-        """Those that do not: `name@version`."""
+        """Requested references that never move: `name@version`."""
         self._loaded: dict[str, LoadedModel] = {}
         self._missing = MissingModels()
         self._failures: dict[str, ModelFailure] = {}
-        self._unread: dict[str, ModelFailure] = {}
-        """Names in the store of which it cannot even be read what they stand for."""
+        self._unreadable: dict[str, ModelFailure] = {}
+        """Names in the store whose version cannot be read."""
         self._loading = threading.RLock()
         self._ended = threading.Event()
-        self._watch: threading.Thread | None = None
+        self._poller: threading.Thread | None = None
 
     def start(self, process: RenderProcess | None = None) -> None:
-        """Load what is offered, as far as memory allows, and begin to watch.
+        """Load the served models, as far as memory allows, and start polling the store.
 
-        Models are rendered in `process`, too.
+        Models are also loaded in `process`, if one is given.
 
         Raises:
-            StoreError, StorageError: a model that was named is missing, or none is fit.
+            StoreError, StorageError: a model named in the settings is missing, or no model is
+                healthy.
         """
         self._process = process
         for asked in self._settings.models:
             version = self.store.named(asked)
-            if version.name in self._offers:
+            if version.name in self._served:
                 raise StoreError(f"{asked}: {version.name} is named more than once; name each once")
-            self._offers[version.name] = self._first_offer(asked, version)
+            self._served[version.name] = self._initial(asked, version)
         if not self._settings.models:
-            self._offer_new()
+            self._add_new_names()
         self._require_one()
-        self._watch = threading.Thread(target=self._watch_store, name="watch", daemon=True)
-        self._watch.start()
+        self._poller = threading.Thread(target=self._poll_store, name="poll-store", daemon=True)
+        self._poller.start()
 
     def close(self) -> None:
         self._ended.set()
-        if self._watch is not None:
-            self._watch.join()
+        if self._poller is not None:
+            self._poller.join()
 
     def offers(self) -> list[ServedModel]:
-        return [self._told(offer) for offer in list(self._offers.values())]
+        return [self._with_failure(offer) for offer in list(self._served.values())]
 
     def offer(self, name: str) -> ServedModel | None:
-        offer = self._offers.get(name)
-        return offer and self._told(offer)
+        offer = self._served.get(name)
+        return offer and self._with_failure(offer)
 
     def loaded(self) -> list[LoadedModel]:
         return list(self._loaded.values())
 
     def failures(self) -> list[ModelFailure]:
-        """Of the versions that the store would have here, each once."""
-        offers = (*self._offers.values(), *self._aliased.values())
-        found = (*(self._told(offer).failure for offer in offers), *self._unread.values())
+        """Failures of the versions that served names and aliases refer to, without duplicates."""
+        offers = (*self._served.values(), *self._aliased.values())
+        of_versions = [self._with_failure(offer).failure for offer in offers]
+        found = [*of_versions, *self._unreadable.values()]
         return list({failure.ref: failure for failure in found if failure is not None}.values())
 
     async def get(self, ref: str) -> LoadedModel:
-        """The model that `ref` (name, name@version, name@alias) stands for, loaded if need be.
+        """The model of `ref` (NAME, NAME@VERSION, NAME@ALIAS), loaded if necessary.
 
         Raises:
-            NotFoundError: it is not offered, or the store has no such version.
-            UnfitError: it cannot be used.
+            NotFoundError: it is not served, or the store has no such version.
+            UnhealthyModelError: it failed its check.
         """
-        offer = self._standing(ref)
+        offer = self._resolved(ref)
         version = offer.version if offer else self._refs.get(ref)
         found = None if version is None else self._loaded.get(version.ref)
         if found is None:
@@ -104,13 +106,13 @@ class Catalogue:
         return found
 
     def refresh(self) -> None:
-        """Ask the store once what the names stand for. Called every few seconds."""
-        for name, offer in list(self._offers.items()):
+        """Update names and aliases from the store. Called every `poll_interval_s`."""
+        for name, offer in list(self._served.items()):
             try:
-                self._follow(name, offer)
-            except Exception as error:  # the others shall be followed, and this be told
-                found = dataclasses.replace(self._offers[name], failure=failed(name, error))
-                self._offers[name] = found
+                self._update(name, offer)
+            except Exception as error:  # reported; the other names are still updated
+                found = dataclasses.replace(self._served[name], failure=failed(name, error))
+                self._served[name] = found
                 self._notice(f"{name}: the store cannot be read: {error or repr(error)}")
         self._refs = {ref: known for ref, known in self._refs.items() if ref in self._loaded}
         known = {failure.ref for failure in self.failures()}
@@ -118,103 +120,103 @@ class Catalogue:
             if failure.ref not in known and not failure.left_s:
                 self._failures.pop(failure.ref, None)
         if not self._settings.models:
-            self._offer_new()
+            self._add_new_names()
 
-    def _first_offer(self, asked: str, wanted: ModelVersion) -> ServedModel:
-        offer = ServedModel(wanted.name, asked, wanted, self._names.look(wanted.name).aliases)
-        return self._fit(offer) if self._fits() else offer
+    def _initial(self, asked: str, wanted: ModelVersion) -> ServedModel:
+        offer = ServedModel(wanted.name, asked, wanted, self._store_names.look(wanted.name).aliases)
+        return self._healthy_version(offer) if self._has_memory() else offer
 
-    def _fit(self, offer: ServedModel) -> ServedModel:
-        """A start while a bad version is promoted takes the one before, as those running did."""
+    def _healthy_version(self, offer: ServedModel) -> ServedModel:
+        """If its version is unhealthy, the last healthy one before, as running replicas serve."""
         asked, wanted = offer.asked, offer.version
-        if self._is_fit(wanted):
+        if self._is_healthy(wanted):
             return offer
         failure = self._failures[wanted.ref]
         for version in before(self.store, asked, wanted):
-            if self._is_fit(version):
+            if self._is_healthy(version):
                 self._notice(f"{asked}: {wanted.ref} is unhealthy, {version.ref} is served instead")
                 return dataclasses.replace(offer, version=version, failure=failure)
         self._notice(f"{asked}: {failure.error()}")
         return offer
 
-    def _told(self, offer: ServedModel) -> ServedModel:
-        """With what is wrong with the version itself, which may be known since it was asked for."""
+    def _with_failure(self, offer: ServedModel) -> ServedModel:
+        """With the failure of its version, which may have been found by a request."""
         failure = self._failures.get(offer.version.ref)
         return dataclasses.replace(offer, failure=failure) if failure else offer
 
     def _require_one(self) -> None:
-        """Raises StoreError where nothing could be made of anything."""
+        """Raises StoreError if no model is healthy."""
         if any(not offer.unhealthy for offer in self.offers()):
             return
         reasons = [str(failure.error()) for failure in self.failures()]
         none = f"there are no models in {self.store.uri}; aigc train publishes one"
         raise StoreError("; ".join(reasons) or none)
 
-    def _follow(self, name: str, offer: ServedModel) -> None:
-        standing = self._names.look(name)
-        version, known = self._names.version(standing, offer.asked), standing.aliases
-        self._offers[name] = self._moved(dataclasses.replace(offer, aliases=known), version)
+    def _update(self, name: str, offer: ServedModel) -> None:
+        current = self._store_names.look(name)
+        version, known = self._store_names.version(current, offer.asked), current.aliases
+        self._served[name] = self._switched(dataclasses.replace(offer, aliases=known), version)
         for ref, other in list(self._aliased.items()):
             if other.name == name:
-                self._follow_alias(ref, other, known.get(ref.partition("@")[2]))
-        self._drop_unused()
+                self._update_alias(ref, other, known.get(ref.partition("@")[2]))
+        self._unload_unused()
 
-    def _follow_alias(self, ref: str, offer: ServedModel, wanted: str | None) -> None:
-        """To version `wanted`; None when the alias is no more."""
+    def _update_alias(self, ref: str, offer: ServedModel, wanted: str | None) -> None:
+        """Update an alias to version `wanted`; None: the alias was removed."""
         if wanted is None:
             self._aliased.pop(ref, None)
             return
         try:
             stays = wanted == offer.version.version
             version = offer.version if stays else self.store.named(f"{offer.name}@{wanted}")
-            self._aliased[ref] = self._moved(offer, version)
+            self._aliased[ref] = self._switched(offer, version)
         except Exception as error:
             self._aliased[ref] = dataclasses.replace(offer, failure=failed(ref, error))
 
-    def _moved(self, offer: ServedModel, version: ModelVersion) -> ServedModel:
-        """To what the store would have now, unless that is unfit and what stands is not."""
-        failure, standing = None, offer.version
-        moved = version.ref != standing.ref
+    def _switched(self, offer: ServedModel, version: ModelVersion) -> ServedModel:
+        """Switch to `version`, unless it is unhealthy and the present one is not."""
+        failure, current = None, offer.version
+        moved = version.ref != current.ref
         if moved or version.ref in self._failures:
-            if self._is_fit(version):
+            if self._is_healthy(version):
                 self._notice(f"{offer.asked} is now {version.ref}")
-            elif moved and standing.ref not in self._failures:
-                failure, version = self._failures.get(version.ref), standing
+            elif moved and current.ref not in self._failures:
+                failure, version = self._failures.get(version.ref), current
                 if failure and offer.failure != failure:
-                    self._notice(f"{offer.asked} remains {standing.ref}: {failure.error()}")
+                    self._notice(f"{offer.asked} remains {current.ref}: {failure.error()}")
         return dataclasses.replace(offer, version=version, failure=failure)
 
-    def _offer_new(self) -> None:
+    def _add_new_names(self) -> None:
         unread = {}
-        for name in self._names.new_names(self._offers):
+        for name in self._store_names.new_names(self._served):
             try:
-                self._offers[name] = self._first_offer(name, self.store.named(name))
+                self._served[name] = self._initial(name, self.store.named(name))
             except Exception as error:
                 unread[name] = failed(name, error)
-                if name not in self._unread:
+                if name not in self._unreadable:
                     self._notice(f"{name}: {error}")
-        self._unread = unread
+        self._unreadable = unread
 
     def _fetch(self, ref: str) -> LoadedModel:
         name = ref.partition("@")[0]
-        offer = self._offers.get(name)
+        offer = self._served.get(name)
         if offer is None:
-            if name in self._unread:
-                raise self._unread[name].error()
+            if name in self._unreadable:
+                raise self._unreadable[name].error()
             raise NotFoundError(
-                f"model {ref[:80]!r} is not served here; available: {listed(self._offers)}",
+                f"model {ref[:80]!r} is not served here; available: {listed(self._served)}",
                 param="model",
                 code="model_not_found",
             )
-        standing = self._standing(ref)
-        return self._load(standing.version if standing else self._resolve(ref, offer))
+        current = self._resolved(ref)
+        return self._load(current.version if current else self._resolve(ref, offer))
 
-    def _standing(self, ref: str) -> ServedModel | None:
-        offer = self._offers.get(ref.partition("@")[0])
+    def _resolved(self, ref: str) -> ServedModel | None:
+        offer = self._served.get(ref.partition("@")[0])
         return offer if offer and ref in (offer.name, offer.asked) else self._aliased.get(ref)
 
     def _resolve(self, ref: str, offer: ServedModel) -> ModelVersion:
-        """What `ref` stands for, which is not what is offered and was not asked for before."""
+        """Resolve a `ref` that is used for the first time."""
         if ref not in self._missing:
             try:
                 version = self.store.named(ref)
@@ -225,7 +227,7 @@ class Catalogue:
                     self._refs[ref] = version
                     return version
                 found = dataclasses.replace(offer, asked=ref, version=version, failure=None)
-                self._aliased[ref] = found = self._fit(found)
+                self._aliased[ref] = found = self._healthy_version(found)
                 return found.version
         raise NotFoundError(
             f"model {ref[:80]!r} does not exist; GET /v1/models lists the available ones",
@@ -234,65 +236,65 @@ class Catalogue:
         )
 
     def _load(self, version: ModelVersion) -> LoadedModel:
-        """From memory or the store; of several callers one loads. Raises UnfitError."""
+        """The model from memory, else from the store. Raises UnhealthyModelError."""
         with self._loading:
             if version.ref in self._loaded:
                 return self._loaded[version.ref]
             failure = self._failures.get(version.ref)
             if failure is None or not failure.left_s:
-                failure = self._try(version)
+                failure = self._load_from_store(version)
             if failure is not None:
                 raise failure.error()
             return self._loaded[version.ref]
 
-    def _is_fit(self, version: ModelVersion) -> bool:
+    def _is_healthy(self, version: ModelVersion) -> bool:
         try:
             self._load(version)
         except UnhealthyModelError:
             return False
         return True
 
-    def _try(self, version: ModelVersion) -> ModelFailure | None:
+    def _load_from_store(self, version: ModelVersion) -> ModelFailure | None:
         try:
             loaded = load(self.store, version, self._settings, self._process)
         except StorageError:
             raise
-        except Exception as error:  # whatever a damaged model breaks, others are served
+        except Exception as error:  # a damaged model may raise anything; others are served
             self._failures[version.ref] = failure = failed(version.ref, error)
             return failure
         self._failures.pop(version.ref, None)
-        self._make_room(loaded.size_bytes)
+        self._unload_for(loaded.size_bytes)
         self._loaded = self._loaded | {version.ref: loaded}
         return None
 
-    def _fits(self) -> bool:
-        """Whether there is room for one more as large as those loaded; the first always fits."""
+    def _has_memory(self) -> bool:
+        """Whether another model of the largest loaded size fits; the first always does."""
         sizes = [loaded.size_bytes for loaded in self._loaded.values()]
-        return sum(sizes) + max(sizes, default=0) <= self._settings.memory_bytes
+        return sum(sizes) + max(sizes, default=0) <= self._settings.model_memory_bytes
 
-    def _make_room(self, size_bytes: int) -> None:
+    def _unload_for(self, size_bytes: int) -> None:
         used = sum(loaded.size_bytes for loaded in self._loaded.values())
         for loaded in sorted(self._loaded.values(), key=lambda loaded: loaded.used_at):
-            if used + size_bytes <= self._settings.memory_bytes:
+            if used + size_bytes <= self._settings.model_memory_bytes:
                 return
             used -= loaded.size_bytes
-            self._drop(loaded.version.ref)
+            self._unload(loaded.version.ref)
 
-    def _drop_unused(self) -> None:
-        """Versions that no name stands for and nobody asked for lately."""
-        standing = {offer.version.ref for offer in self._offers.values()}
-        limit = time.monotonic() - max(60.0, 2 * self._settings.watch_s)
+    def _unload_unused(self) -> None:
+        """Unload versions that no name refers to and no request used lately."""
+        current = {offer.version.ref for offer in self._served.values()}
+        limit = time.monotonic() - max(60.0, 2 * self._settings.poll_interval_s)
         for ref, loaded in list(self._loaded.items()):
-            if ref not in standing and loaded.used_at < limit:
-                self._drop(ref)
+            if ref not in current and loaded.used_at < limit:
+                self._unload(ref)
 
-    def _drop(self, ref: str) -> None:
+    def _unload(self, ref: str) -> None:
         with self._loading:
             self._loaded = {key: value for key, value in self._loaded.items() if key != ref}
 
-    def _watch_store(self) -> None:
-        while not self._ended.wait(self._settings.watch_s):
+    def _poll_store(self) -> None:
+        while not self._ended.wait(self._settings.poll_interval_s):
             try:
                 self.refresh()
-            except Exception as error:  # a watch that died would leave old models standing
-                self._notice(f"watching the store: {type(error).__name__}: {error}")
+            except Exception as error:  # polling must go on, or old versions would be served
+                self._notice(f"polling the store failed: {type(error).__name__}: {error}; retrying")

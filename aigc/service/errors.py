@@ -1,12 +1,12 @@
-"""Why a request gets no pictures.
+"""Reasons for which a request is refused.
 
 AigcError
  └── RequestError
       ├── BadRequestError  a field is wrong; `param` names it
       ├── NotFoundError    no such model, version or item
       ├── KeyRefusedError  no key, a wrong or revoked one, or one without the scope
-      ├── OverloadedError  too much is waiting, or a quota is used up; `retry_after_s` says when
-      └── UnfitError       the model is there and cannot be used
+      ├── OverloadedError  the queue is full or a quota is used up; has `retry_after_s`
+      └── UnhealthyModelError  the model exists and failed its check
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aigc.errors import AigcError
 
 
 class RequestError(AigcError):
-    """`param` is the field to blame, if one is; `code` names the kind of mistake for programs."""
+    """`param` is the wrong field, if there is one; `code` identifies the error for programs."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class NotFoundError(RequestError):
 
 
 class KeyRefusedError(RequestError):
-    """`forbidden` when the key is good, but not for this."""
+    """`forbidden`: the key is valid, but lacks the scope."""
 
     def __init__(self, message: str, *, code: str, forbidden: bool = False) -> None:
         super().__init__(message, code=code)
@@ -39,7 +39,7 @@ class KeyRefusedError(RequestError):
 
 
 class OverloadedError(RequestError):
-    """`limited` when it is this caller's own quota that is used up."""
+    """`limited`: the caller's own quota is used up."""
 
     def __init__(
         self, message: str, *, retry_after_s: float, code: str, limited: bool = False
@@ -49,7 +49,7 @@ class OverloadedError(RequestError):
 
 
 class UnhealthyModelError(RequestError):
-    """`retry_after_s`: when it is tried again."""
+    """`retry_after_s`: seconds until the model is tried again."""
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class Key:
     images_per_day: int | None = None
     requests_per_minute: int | None = None
     revoked: str | None = None
-    """When, if it was."""
+    """Time of revocation; None for a key in use."""
     note: str = ""
 
 
@@ -55,24 +55,24 @@ class KeyRing:
         """`source`: a path, an s3:// URI, or the lines themselves.
 
         Raises:
-            SpecError: not readable as keys; StorageError: not there.
+            SpecError: not a key file. StorageError: not found.
         """
         self._source = source
         self._data = _text_of(source)
         self._keys = {key.id: key for key in parse(self._data, _name(source))}
 
     def refresh(self) -> None:
-        """Raises like `__init__`; the keys known so far stay."""
+        """Read the source again. Raises as `__init__`, and then keeps the present keys."""
         data = _text_of(self._source)
         if data != self._data:
             self._keys = {key.id: key for key in parse(data, _name(self._source))}
             self._data = data
 
     def check(self, presented: str | None, scope: str | None) -> Key:
-        """The key `presented` is, if it may do `scope` (None: any key will do).
+        """Authenticate `presented` for `scope` (None: any key). Returns its key.
 
         Raises:
-            KeyRefusedError: it is none, or may not.
+            KeyRefusedError: it is missing, unknown or revoked, or lacks the scope.
         """
         if not presented:
             raise KeyRefusedError(
@@ -96,7 +96,7 @@ class KeyRing:
         return key
 
     def get(self, name: str, scope: str) -> Key | None:
-        """The key with the id `name`, if it is in use and may do `scope`."""
+        """The key with the id `name`, if it is not revoked and has `scope`."""
         key = self._keys.get(name)
         return key if key and not key.revoked and scope in key.scopes else None
 
@@ -109,7 +109,7 @@ def create(
     requests_per_minute: int | None = None,
     note: str = "",
 ) -> tuple[str, Key]:
-    """Add a key to `file`, which may be new. Returns the secret, which is kept nowhere, too.
+    """Add a key to `file`, which may be new. Returns the secret, which is not stored, and the key.
 
     Raises:
         SpecError: an unknown scope; StorageError: the file cannot be written.
@@ -135,12 +135,12 @@ def create(
 
 
 def revoke(file: str, name: str) -> Key:
-    """Mark the key with the id `name`; those who run reread the file within seconds.
+    """Revoke the key with the id `name`; running endpoints reread the file within seconds.
 
     Raises:
         SpecError: there is no such key.
     """
-    marked = _marked(read(file), name, file)  # before a lock is put beside what may not be there
+    marked = _marked(read(file), name, file)  # fails before a lock file is created
 
     def change(data: bytes | None) -> bytes:
         nonlocal marked
@@ -153,9 +153,9 @@ def revoke(file: str, name: str) -> Key:
 
 
 def exposed(source: str) -> str | None:
-    """A warning where every user of this machine can read the key file `source`.
+    """A warning if other users of this machine can read the key file `source`; else None.
 
-    Who reads it can sign addresses of single pictures in the name of each key.
+    A reader can sign addresses of single images for each key.
     """
     if are_lines(source) or storage.is_s3(source):
         return None
@@ -183,7 +183,7 @@ def read(file: str) -> list[Key]:
 
 
 def parse(text: str, where: str) -> list[Key]:
-    """Raises SpecError, which names the line and never shows it."""
+    """Parse a key file. Raises SpecError with the line's number, never its text."""
     keys = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
@@ -197,7 +197,7 @@ def parse(text: str, where: str) -> list[Key]:
 
 
 def redact(text: str) -> str:
-    """`text` with whatever looks like a key cut to its id."""
+    """`text` with everything that looks like an API key redacted."""
     return LOOKS_LIKE_A_KEY.sub("aigc-…", text) if "aigc-" in text else text
 
 
@@ -214,7 +214,7 @@ def _parsed(line: dict[str, Any]) -> Key:
 
 
 def are_lines(source: str) -> bool:
-    """Whether `source` is the keys themselves, not where they are."""
+    """Whether `source` holds the lines of a key file rather than its path."""
     return source.lstrip().startswith("{")
 
 

@@ -36,7 +36,7 @@ class WalkRequest(RenderRequest):
 
     def identity(self, at: int) -> tuple[int, int] | None:
         """Frames between the ends are no items."""
-        end = {0: self.start, self.work.count - 1: self.end}.get(at)
+        end = {0: self.start, self.job.count - 1: self.end}.get(at)
         return None if end is None else (end.seed, end.index)
 
 
@@ -64,9 +64,9 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     source = functools.partial(_walk, keys=keys, steps=asked.steps)
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [names_of(loaded, found[half], 1)[0] for half in halves]
-    work = _alone(loaded, source, asked.steps, wanted, "walk")
+    job = _alone(loaded, source, asked.steps, wanted, "walk")
     begin, end = ends
-    return WalkRequest(work, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
+    return WalkRequest(job, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 
 
 def variations(
@@ -90,8 +90,8 @@ def variations(
     [name] = names_of(loaded, becomes or shown, 1)
     takes = loaded.version.config.takes
     kind = "vary" if shown or not takes else "guess and vary"
-    work = _alone(loaded, source, asked.n, wanted, kind)
-    return RenderRequest(work, [name] * asked.n, seed, asked.index, addressed=False)
+    job = _alone(loaded, source, asked.n, wanted, kind)
+    return RenderRequest(job, [name] * asked.n, seed, asked.index, addressed=False)
 
 
 def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
@@ -103,8 +103,8 @@ def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
 
 def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
     """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
-    source = functools.partial(cast("Callable[..., Points]", order.work.source), picture=picture)
-    return replace(order, work=replace(order.work, source=source))
+    source = functools.partial(cast("Callable[..., Points]", order.job.source), picture=picture)
+    return replace(order, job=replace(order.job, source=source))
 
 
 def _alone(

@@ -1,4 +1,4 @@
-"""How far a content set is, told from its records: no cluster is asked."""
+"""Progress of a content set, read from its records without asking a cluster."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from aigc.output import commit
 from aigc.types import Json, ShardRecord
 
 _LATEST = 64
-_LEAST_S, _QUIET_S = 10.0, 120.0
+_MIN_SPAN_S, _MIN_IDLE_S = 10.0, 120.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`committed` are the numbers of the shards that are there, in order."""
+    """`committed`: numbers of the committed shards in order. `fields`: those of the API."""
 
     job: Job
     committed: Sequence[int]
-    told: Json
+    fields: Json
 
     def committed_from(self, number: int) -> Sequence[int]:
         return self.committed[bisect.bisect_left(self.committed, number) :]
 
 
 def progress_of(out: str, before: Progress | None = None) -> Progress:
-    """`before` is what was known last; of a finished set only its manifest is read.
+    """Read the progress; `before` is the last result. Of a finished set only the manifest is read.
 
     Raises:
-        SpecError: no set is there. JobError, StorageError: it cannot be read.
+        SpecError: there is no set. JobError, StorageError: it cannot be read.
     """
     job = commit.read_job(out)
     manifest = commit.read_manifest(out)
     if manifest is None:
         return _unfinished(job, commit.read_records(out))
-    if before is not None and before.told["state"] == "complete" and before.job == job:
+    if before is not None and before.fields["state"] == "complete" and before.job == job:
         return before
-    told = {
+    fields = {
         **_plan(job, manifest["items"], job.shards, manifest["size_bytes"]),
         "state": "complete",
         "labels": manifest["labels"],
         "refused": manifest["refused"],
         "created": manifest["created"],
     }
-    return Progress(job, range(job.shards), told)
+    return Progress(job, range(job.shards), fields)
 
 
 def _unfinished(job: Job, records: dict[int, ShardRecord]) -> Progress:
@@ -57,8 +57,8 @@ def _unfinished(job: Job, records: dict[int, ShardRecord]) -> Progress:
         labels.update(record.labels)
         refused.update(record.refused)
     done = sum(record.rows for record in found)
-    rate, age_s, running = _pace(found)
-    told = {
+    rate, age_s, running = _rate(found)
+    fields = {
         **_plan(job, done, len(found), sum(record.size_bytes for record in found)),
         "state": "running" if running else "unfinished",
         "labels": dict(sorted(labels.items())),
@@ -67,7 +67,7 @@ def _unfinished(job: Job, records: dict[int, ShardRecord]) -> Progress:
         "left_s": round((job.count - done) / rate, 1) if rate and running else None,
         "last_commit_age_s": age_s and round(age_s, 1),
     }
-    return Progress(job, sorted(records), told)
+    return Progress(job, sorted(records), fields)
 
 
 def _plan(job: Job, items: int, shards: int, size_bytes: int) -> Json:
@@ -94,19 +94,19 @@ def _plan(job: Job, items: int, shards: int, size_bytes: int) -> Json:
     }
 
 
-def _pace(records: Collection[ShardRecord]) -> tuple[float | None, float | None, bool]:
-    """Items a second lately, the age of the last commit, and whether that is young enough for a job
-    that is at work: four times as long as shards take."""
+def _rate(records: Collection[ShardRecord]) -> tuple[float | None, float | None, bool]:
+    """Recent items per second, the age of the last commit, and whether the job counts as running:
+    the age is below four times the duration of a shard."""
     latest = sorted(records, key=_ended)[-_LATEST:]
     if not latest:
         return None, None, False
     end, longest_s = _ended(latest[-1]), max(record.wall_s for record in latest)
-    span_s = max(_LEAST_S, 4 * longest_s)
+    span_s = max(_MIN_SPAN_S, 4 * longest_s)
     within = [record for record in records if _ended(record) > end - span_s]
     began = max(end - span_s, min(record.started_at for record in within))
     age_s = max(0.0, time.time() - end)
     rate = sum(record.rows for record in within) / max(end - began, 1e-3)
-    return rate, age_s, age_s < max(_QUIET_S, 4 * longest_s)
+    return rate, age_s, age_s < max(_MIN_IDLE_S, 4 * longest_s)
 
 
 def _ended(record: ShardRecord) -> float:

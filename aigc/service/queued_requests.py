@@ -1,4 +1,4 @@
-"""Requests in the queue, and what each of them gets of a batch."""
+"""Requests in the queue, and their slices of a batch."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from aigc.modalities.delivery import ItemFormat
 from aigc.service.loaded_model import LoadedModel
 
 RenderSource = SampleKeys | Callable[[LoadedModel], Points]
-"""What to render; a call is made by the rendering thread, for it may use the network."""
+"""Keys of the samples; or a function of the model, called by the render thread because it runs the
+network."""
 
 
 @dataclass(frozen=True)
 class RenderJob:
-    """`count` pictures of one model in one format."""
+    """`count` images of one model in one format."""
 
     model: LoadedModel
     source: RenderSource
     count: int
     format: ItemFormat
     kind: str = ""
-    """Of what starts from points, and so has each batch to itself."""
+    """Latent operation, which is never batched with other requests; empty for others."""
     extra: float = 0.0
-    """Small pictures' work that comes with it beside its own pictures."""
+    """Additional work, in the unit of `weight`, such as searching latents."""
 
     @property
     def weight(self) -> float:
@@ -37,57 +38,57 @@ class RenderJob:
 
 
 class QueuedRequest:
-    """A request's place in the queue. Iterate for files as they come, or await `files`."""
+    """A request in the queue. Iterate over `parts` as they finish, or await `files`."""
 
-    def __init__(self, work: RenderJob) -> None:
-        self.work = work
+    def __init__(self, job: RenderJob) -> None:
+        self.job = job
         self.taken = 0
         self.entered = time.perf_counter()
         self.cancelled = False
         self.points: Points | None = None
         self.preparing = threading.Lock()
-        """Held while `points` are made."""
+        """Held while `points` are computed."""
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
-        self._files: list[bytes | None] = [None] * work.count
-        self._missing = work.count
-        self._news: asyncio.Future[None] | None = None
+        self._files: list[bytes | None] = [None] * job.count
+        self._missing = job.count
+        self._update: asyncio.Future[None] | None = None
 
     @property
     def left(self) -> int:
-        return self.work.count - self.taken
+        return self.job.count - self.taken
 
     @property
     def weight_left(self) -> float:
-        extra = 0.0 if self.taken else self.work.extra
-        return self.left * self.work.format.weight + extra
+        extra = 0.0 if self.taken else self.job.extra
+        return self.left * self.job.format.weight + extra
 
     @property
     def key(self) -> tuple[int, int]:
-        """Tickets of one key may share a batch."""
-        alone = 0 if isinstance(self.work.source, SampleKeys) else id(self)
-        return id(self.work.model), alone
+        """Requests with equal keys may share a batch."""
+        alone = 0 if isinstance(self.job.source, SampleKeys) else id(self)
+        return id(self.job.model), alone
 
     async def files(self) -> list[bytes]:
         await self.done
         return cast("list[bytes]", self._files)
 
     async def parts(self) -> AsyncIterator[list[bytes]]:
-        """The files in order, some at a time, as soon as they and those before them are made."""
-        given = 0
-        while given < self.work.count:
-            fresh = self._from(given)
-            given += len(fresh)
-            if fresh:
-                yield fresh
+        """The files in order, each part as soon as it and all parts before it are rendered."""
+        sent = 0
+        while sent < self.job.count:
+            ready = self._from(sent)
+            sent += len(ready)
+            if ready:
+                yield ready
                 continue
             if self.done.done():
                 self.done.result()
-            self._news = self.loop.create_future()
-            await self._news
+            self._update = self.loop.create_future()
+            await self._update
 
     def _from(self, start: int) -> list[bytes]:
-        """The files from `start` on, up to the first that is missing."""
+        """The files from number `start` up to the first missing one."""
         found: list[bytes] = []
         for file in self._files[start:]:
             if file is None:
@@ -96,7 +97,7 @@ class QueuedRequest:
         return found
 
     def receive(self, start: int, files: list[bytes], error: Exception | None) -> None:
-        """Files from number `start` on, or why there are none. Called in the ticket's loop."""
+        """Store files from number `start` on, or fail with `error`. Called in `loop`."""
         self._files[start : start + len(files)] = files
         self._missing -= len(files)
         if not self.done.done():
@@ -105,48 +106,49 @@ class QueuedRequest:
                 self.done.exception()
             elif not self._missing:
                 self.done.set_result(None)
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+        if self._update is not None and not self._update.done():
+            self._update.set_result(None)
 
 
 class BatchSlice(NamedTuple):
-    """A ticket's pictures from number `start` on."""
+    """`rows` images of a request, from number `start` on."""
 
-    ticket: QueuedRequest
+    request: QueuedRequest
     start: int
     rows: int
 
     @property
     def weight(self) -> float:
-        extra = 0.0 if self.start else self.ticket.work.extra
-        return self.rows * self.ticket.work.format.weight + extra
+        extra = 0.0 if self.start else self.request.job.extra
+        return self.rows * self.request.job.format.weight + extra
 
 
 BATCH_WEIGHT = 256.0
-"""Small pictures' work that one batch may hold: what keeps a batch of large ones short."""
-_FIRST = 4
-"""That part of a batch is for who has waited longest."""
+"""Most weight of one batch, in small images; it limits the time of a batch of large ones."""
+_FIRST_PART = 4
+"""A batch reserves 1/4 of its rows for the longest-waiting request."""
 
 
-def fair_slices(tickets: Sequence[QueuedRequest], rows: int) -> list[BatchSlice]:
-    """Up to `rows` rows of `tickets`, which stand in the order they came.
+def fair_slices(requests: Sequence[QueuedRequest], rows: int) -> list[BatchSlice]:
+    """Fill a batch of up to `rows` rows from `requests`, which are in order of arrival.
 
-    The least requests get all they ask, of equal ones who came first: a request that is answered
-    whole is answered early, and meanwhile the next is made. The first ticket, which has waited
-    longest, gets a quarter of the batch whatever the others ask, and at least a picture: so nobody
-    waits for ever.
+    The smallest requests are served first and in full, ties in order of arrival, which minimises
+    the mean latency. The first request, which has waited longest, always gets a quarter of the
+    batch and at least one image, so that no request starves.
     """
-    first = tickets[0]
-    each = first.work.format.weight
-    kept = max(1, min(first.left, rows // _FIRST, int(BATCH_WEIGHT / _FIRST / each)))
-    rows -= kept
-    weight = BATCH_WEIGHT - min(kept * each, BATCH_WEIGHT / 2)
-    shares: list[BatchSlice] = []
-    for ticket in sorted(tickets, key=lambda ticket: ticket.left):
-        own, each = kept if ticket is first else 0, ticket.work.format.weight
-        more = min(ticket.left - own, rows, int(max(0.0, weight) / each))
-        if own + more:
-            shares.append(BatchSlice(ticket, ticket.taken, own + more))
+    first = requests[0]
+    item_weight = first.job.format.weight
+    reserved = max(
+        1, min(first.left, rows // _FIRST_PART, int(BATCH_WEIGHT / _FIRST_PART / item_weight))
+    )
+    rows -= reserved
+    weight = BATCH_WEIGHT - min(reserved * item_weight, BATCH_WEIGHT / 2)
+    slices: list[BatchSlice] = []
+    for request in sorted(requests, key=lambda request: request.left):
+        reserved_here, item_weight = reserved if request is first else 0, request.job.format.weight
+        more = min(request.left - reserved_here, rows, int(max(0.0, weight) / item_weight))
+        if reserved_here + more:
+            slices.append(BatchSlice(request, request.taken, reserved_here + more))
             rows -= more
-            weight -= more * each
-    return shares
+            weight -= more * item_weight
+    return slices

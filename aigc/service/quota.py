@@ -1,4 +1,4 @@
-"""What a key may use: requests a minute and images a day.
+"""Quotas of API keys: requests per minute and images per day.
 
 Requests pass a token bucket that holds a minute's worth, so bursts are possible and the mean holds.
 Images are counted by the day, UTC; a request that would exceed it takes nothing, and one that is
@@ -19,11 +19,11 @@ _DAY_S = 86_400.0
 
 class RateLimiter(Protocol):
     async def take(self, key: Key, images: int) -> float | None:
-        """Count one request for `images`. None, or the seconds until it would be possible."""
+        """Count one request for `images`. None, or the seconds until it would be allowed."""
         ...
 
     async def refund(self, key: Key, images: int, requests: int, taken_at: float) -> None:
-        """Give back what was taken at `taken_at`, in seconds since the epoch."""
+        """Refund what was taken at `taken_at` (seconds since the epoch)."""
         ...
 
 
@@ -36,13 +36,13 @@ class Usage(NamedTuple):
     images: int
     requests: int = 1
     taken_at: float | None = None
-    """Of a refund: when the images and requests were taken, in seconds since the epoch."""
+    """For a refund: when it was taken, in seconds since the epoch; else None."""
 
 
 def usage_of(
     key: Key, images: int, requests: int = 1, taken_at: float | None = None
 ) -> Usage | None:
-    """None for a key without limits, of which nothing is counted."""
+    """The usage to count; None for a key without limits."""
     if key.images_per_day is None and key.requests_per_minute is None:
         return None
     limits = (key.images_per_day, key.requests_per_minute)
@@ -52,16 +52,16 @@ def usage_of(
 @dataclass
 class Account:
     tokens: float
-    """Requests that may come at once."""
+    """Requests that are allowed now (token bucket)."""
     at: float
-    """When `tokens` was right, in seconds since the epoch."""
+    """Time at which `tokens` was computed, in seconds since the epoch."""
     day: int = 0
     images: int = 0
-    """Counted on `day`, in days since the epoch."""
+    """Images counted on `day` (days since the epoch)."""
 
 
 class LocalRateLimiter:
-    """Holds within one process. `clock` gives seconds since the epoch."""
+    """A rate limiter for one process. `clock` returns seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -77,7 +77,7 @@ class LocalRateLimiter:
             self.apply(usage)
 
     def apply(self, usage: Usage) -> float | None:
-        """Count `usage`, or give it back. None, or the seconds until it would be possible."""
+        """Count or refund `usage`. Returns None, or the seconds until it would be allowed."""
         now = self._clock()
         new = Account(usage.requests_per_minute or 0, now)
         account = self.accounts.setdefault(usage.key_id, new)
@@ -93,7 +93,7 @@ class LocalRateLimiter:
 
 
 def _refund(account: Account, usage: Usage, taken_at: float) -> None:
-    """Images of an earlier day are no longer counted; there is nothing to give back."""
+    """Refund tokens, and images if they were counted today."""
     if usage.requests_per_minute is not None:
         account.tokens = min(usage.requests_per_minute, account.tokens + usage.requests)
     if account.day == int(taken_at // _DAY_S):

@@ -1,9 +1,9 @@
-"""Rendering in a process of its own, beside the one that answers.
+"""A second process of a replica that renders, separate from the one that answers requests.
 
-In one interpreter a render thread waits for its lock at every operation while the event loop has
-it, and the other way round. Only candidates go there and files come back, so that costs little.
-The next batch may be sent while it makes one: then it never waits for who is busy answering.
-`python -m aigc.service.render_process FD` is the process; it ends when the other end of FD is
+In a single process, render threads and the event loop compete for the interpreter lock. Only sample
+keys are sent to the render process and files come back, so communication is cheap. The next batch
+may be sent while one is rendered, so that the process never waits for a busy event loop.
+`python -m aigc.service.render_process FD THREADS` runs it; it exits when the other end of FD is
 closed.
 """
 
@@ -33,16 +33,16 @@ from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
 from aigc.service.renderer import Rendered, Renderer, Run
 
-_ANSWER_S = 300.0
-"""A process that takes longer for one batch, or for its start, is given up."""
+_ANSWER_TIMEOUT_S = 300.0
+"""A process that takes longer for a batch, or to start, is killed."""
 _END_S = 10.0
 
 
 class RenderProcess:
-    """Does one thing at a time, in the order in which it is asked."""
+    """Handles one message at a time, in order."""
 
     def __init__(self, threads: int) -> None:
-        """Returns at once; the process is ready some seconds later."""
+        """Start the process without waiting; it is ready some seconds later."""
         ours, theirs = socket.socketpair()
         command = [
             sys.executable,
@@ -56,14 +56,14 @@ class RenderProcess:
                 command,
                 pass_fds=[theirs.fileno()],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # a terminal's Ctrl-C is heard by who waits for answers
+                start_new_session=True,  # Ctrl-C in a terminal must not end it before the replica
             )
         self._pipe = Connection(ours.detach())
-        self._sending, self._counting = threading.Lock(), threading.Lock()
+        self._send_lock, self._pending_lock = threading.Lock(), threading.Lock()
         self._last = threading.Event()
-        """Set when what was asked last is answered: who asks next reads then."""
+        """Set when the last message is answered; the sender of the next one then reads."""
         self._last.set()
-        self._under_way = 0
+        self._pending = 0
         self._dropped: deque[int] = deque()
         self._keys = itertools.count(1)
 
@@ -72,31 +72,31 @@ class RenderProcess:
         return not self._pipe.closed and self._process.poll() is None
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
-        """Let it have a model. Raises JobError when it is gone, RuntimeError when it cannot."""
+        """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
         known = (renderer.config, renderer.engine.inference, renderer.widths)
-        held = RemoteModel(self, next(self._keys))
-        self._ask("hold", held.key, *known, safetensors.torch.save(tensors))
-        weakref.finalize(held, self._dropped.append, held.key)
-        return held
+        remote = RemoteModel(self, next(self._keys))
+        self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
+        weakref.finalize(remote, self._dropped.append, remote.key)
+        return remote
 
     def make(
         self, key: int, keys: SampleKeys, runs: Sequence[Run], behind: float = 0
     ) -> Rendered | None:
-        """As `Renderer.make`; None when more than `behind` batches are under way. Raises JobError
-        when it is gone."""
-        with self._counting:
-            if self._under_way > behind:
+        """As `Renderer.make`; None if more than `behind` batches are pending. Raises JobError if
+        the process died."""
+        with self._pending_lock:
+            if self._pending > behind:
                 return None
-            self._under_way += 1
+            self._pending += 1
         try:
-            with contextlib.suppress(IndexError):  # there are no more
+            with contextlib.suppress(IndexError):  # none left
                 while True:
-                    self._ask("drop", self._dropped.popleft())
-            made: Rendered = self._ask("make", key, keys, list(runs))
-            return made
+                    self._call("drop", self._dropped.popleft())
+            rendered: Rendered = self._call("make", key, keys, list(runs))
+            return rendered
         finally:
-            with self._counting:
-                self._under_way -= 1
+            with self._pending_lock:
+                self._pending -= 1
 
     def close(self) -> None:
         self._pipe.close()
@@ -106,23 +106,23 @@ class RenderProcess:
             self._process.kill()
             self._process.wait(_END_S)
 
-    def _ask(self, *message: Any) -> Any:
+    def _call(self, *message: Any) -> Any:
         try:
-            with self._sending:
+            with self._send_lock:
                 self._pipe.send(message)
                 before, self._last = self._last, threading.Event()
-                answered = self._last
+                done = self._last
             try:
                 before.wait()
-                if not self._pipe.poll(_ANSWER_S):
+                if not self._pipe.poll(_ANSWER_TIMEOUT_S):
                     raise EOFError
                 failed, answer = self._pipe.recv()
             finally:
-                answered.set()
+                done.set()
         except (OSError, EOFError):
             self._process.kill()
             raise JobError(
-                "the render process has died or does not answer; it was stopped"
+                "the render process died or did not answer in time, and was killed"
             ) from None
         if failed:
             raise RuntimeError(answer)
@@ -136,8 +136,8 @@ class RemoteModel:
         self._process, self.key = process, key
 
     def make(self, keys: SampleKeys, runs: Sequence[Run], behind: float = 0) -> Rendered | None:
-        """None when it has to be done here: the process is gone, or has more than `behind` batches
-        to make."""
+        """As `Renderer.make`; None if the caller has to render: the process died, or more than
+        `behind` batches are pending."""
         if not self._process.alive:
             return None
         try:
@@ -156,13 +156,13 @@ def main(fd: int, threads: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = (False, _done(models, kind, key, rest))
+            answer = (False, _handle(models, kind, key, rest))
         except Exception as error:
             answer = (True, f"{type(error).__name__}: {error}")  # type: ignore[assignment]
         pipe.send(answer)
 
 
-def _done(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -> Rendered | None:
+def _handle(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -> Rendered | None:
     if kind == "make":
         return models[key].make(*rest)
     if kind == "hold":

@@ -1,4 +1,4 @@
-"""A valid request as work: the model, the samples, the format, the names of their conditions."""
+"""Validated requests: the model, the sample keys, the format and the conditions' names."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 
 _DRAWN_SEEDS = 2**53
-"""Seeds drawn here are exact in JavaScript too."""
+"""Random seeds are below 2^53, which JavaScript represents exactly."""
 _RANDOM = random.Random()
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """Work, and what to say of each of its pictures."""
+    """A render job, and the label, seed and index of each of its images."""
 
-    work: RenderJob
+    job: RenderJob
     labels: list[str | None]
     seed: int
     index: int
     sampling: Mapping[str, float | None] = field(default_factory=dict)
     addressed: bool = True
-    """Whether each picture has a permanent address."""
+    """Whether each image has a permanent address."""
 
     def identity(self, at: int) -> tuple[int, int] | None:
-        """Seed and index of picture number `at`; None where it is no item."""
+        """Seed and index of image number `at`; None if it is not an item."""
         return self.seed, self.index + at
 
 
 def generation(
     loaded: LoadedModel, asked: Generation, settings: ServiceSettings, seed: int
 ) -> RenderRequest:
-    """`asked` of `loaded`, whose seed is `seed` if it names none.
+    """The request `asked` to model `loaded`; `seed` is used if it names none.
 
     Raises:
-        BadRequestError: a condition the model does not take, or more than the service allows.
+        BadRequestError: the model does not take a condition, or a limit of the service is exceeded.
     """
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.n, wanted, settings)
@@ -66,19 +66,19 @@ def generation(
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
     conditions = asked_conditions(loaded, asked, numbers)
     sampling = knobs_of(loaded, asked)
-    work = RenderJob(loaded, keys_of(seed, numbers, conditions, sampling), asked.n, wanted)
-    return RenderRequest(work, names_of(loaded, conditions, asked.n), seed, asked.index, sampling)
+    job = RenderJob(loaded, keys_of(seed, numbers, conditions, sampling), asked.n, wanted)
+    return RenderRequest(job, names_of(loaded, conditions, asked.n), seed, asked.index, sampling)
 
 
 def item(
     loaded: LoadedModel, wish: str | None, seed: int, index: int, asked: BaseModel, as_: ItemFormat
 ) -> RenderRequest:
-    """One sample as the permanent address names it: `wish` is its condition, `asked` may set
-    knobs. Raises BadRequestError."""
+    """The request for one item by its permanent address: `wish` is its condition, `asked` may set
+    sampling settings. Raises BadRequestError."""
     conditions, sampling = conditions_in(loaded, wish, "label"), knobs_of(loaded, asked)
     keys = keys_of(seed, np.array([index]), conditions, sampling)
-    work = RenderJob(loaded, keys, 1, as_)
-    return RenderRequest(work, names_of(loaded, conditions, 1), seed, index, sampling)
+    job = RenderJob(loaded, keys, 1, as_)
+    return RenderRequest(job, names_of(loaded, conditions, 1), seed, index, sampling)
 
 
 def draw_seed(repeatable: bytes | None = None) -> int:
@@ -91,8 +91,8 @@ def draw_seed(repeatable: bytes | None = None) -> int:
 def format_of(
     loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
 ) -> Format:
-    """Raises BadRequestError when the model makes no images, or when the size is beyond what the
-    service allows."""
+    """Raises BadRequestError if the model does not generate images, or the size exceeds the limits
+    of the service."""
     native = native_image(loaded)
     width, height = native.width, native.height
     if size != "auto":
@@ -123,7 +123,7 @@ def native_image(loaded: LoadedModel) -> Format:
 def require_count(
     n: int, wanted: Format, settings: ServiceSettings, param: str = "n", most: int | None = None
 ) -> None:
-    """Raises BadRequestError when it is more than a request may ask for."""
+    """Raises BadRequestError if `n` images exceed the limits of a request."""
     most = settings.max_n if most is None else most
     fitting = max(1, settings.max_pixels // (wanted.width * wanted.height))
     if n > min(most, fitting):
@@ -136,8 +136,8 @@ def require_count(
 
 
 def address(order: RenderRequest, at: int) -> str:
-    """Path and query of picture number `at`'s permanent address."""
-    wanted, loaded = cast("Format", order.work.format), order.work.model
+    """Path and query of the permanent address of image number `at`."""
+    wanted, loaded = cast("Format", order.job.format), order.job.model
     native = native_image(loaded)
     label = quote(order.labels[at] or NOTHING, safe="")
     suffix = SUFFIX[wanted.codec]

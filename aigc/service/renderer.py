@@ -1,4 +1,4 @@
-"""A model ready to render, in passes no wider than what there is to do."""
+"""A loaded model that renders with the narrowest forward pass that fits the rows."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from aigc.modalities.delivery import ItemFormat
 from aigc.specs import DegenerateGate
 
 _PROBE_SEED = 2**63 + 2
-"""Beyond every seed a user can give."""
+"""Larger than any seed of a user."""
 _NARROWEST = 4
 _GATE = DegenerateGate()
 
 
 Run = tuple[int, ItemFormat]
-"""So many rows of one format."""
+"""Number of rows, and their format."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Files, and by reason how many of their pictures the gate for degenerate ones would refuse.
+    """Files, and by reason the number of images that the degenerate gate would refuse.
 
-    They are delivered all the same: an item is what its address says.
+    These are delivered nevertheless, since an address determines its item.
     """
 
     files: list[bytes]
@@ -45,19 +45,19 @@ class Rendered:
 
 
 class Renderer:
-    """An engine whose passes have as few rows as give the same numbers.
+    """An engine with additional, narrower forward passes that give the same bits.
 
-    An item's identity includes the micro-batch. Passes of a half, a quarter … of its rows are used
-    only where a probe shows that each of their outputs is the same number to the last bit, which
-    it is when the libraries sum in the same order. A request of one then costs a pass of four.
+    An item's identity includes the micro-batch. Narrower passes (a half, a quarter … of its rows)
+    are used only if a probe shows that their outputs are bit-identical, which they are if the
+    libraries sum in the same order. A request for one image then costs a pass of four rows.
     """
 
     def __init__(
         self, engine: Engine, config: ModelConfig, widths: Sequence[int] | None = None
     ) -> None:
-        """`widths` of narrower passes that were probed before.
+        """`widths`: those of narrower passes, if they were probed before.
 
-        Raises StoreError when the model gives something that is no number.
+        Raises StoreError if the model's output is not finite.
         """
         self.engine, self.config = engine, config
         self.delivery = MODALITIES[config.modality].delivery
@@ -75,21 +75,21 @@ class Renderer:
         return self.engine.inference.micro_batch
 
     def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
-        """The files of all rows; `runs` say the format of each."""
+        """Render and encode all rows; `runs` gives their formats in order."""
         samples = self.samples(source)
         found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         return Rendered(self._files(samples.items, runs), counts)
 
     def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
-        """(N, *shape) as bulk generation delivers them: brought into shape, encoded, marked."""
+        """Encode items (N, *shape) as bulk generation does: brought into shape and labelled."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         rows = np.repeat(of, [rows for rows, _ in runs])
         return to_files_each(self.delivery, items, self.form, formats, rows)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
-        """As the model makes them, at most micro_batch of them."""
+        """Render at most `micro_batch` rows in the model's own format."""
         engine = self._fitting(len(source))
         if isinstance(source, SampleKeys):
             return engine.render(source)
@@ -102,7 +102,7 @@ class Renderer:
 
 
 def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
-    """Narrower engines that give the same numbers."""
+    """Narrower engines whose outputs are bit-identical."""
     rows = engine.inference.micro_batch
     probe = sample_keys(config, rows, _PROBE_SEED)
     expected = engine.outputs(probe)
@@ -122,7 +122,7 @@ def _widths(rows: int) -> list[int]:
 
 
 def _agrees(engine: Engine, probe: SampleKeys, expected: Tensor) -> bool:
-    """Whether a pass over the first rows, and one over the last, give `expected` bit by bit."""
+    """Whether passes over the first and the last rows give exactly `expected`."""
     width = engine.inference.micro_batch
     for rows in (slice(0, width), slice(len(expected) - width, len(expected))):
         if not torch.equal(engine.outputs(probe[rows]), expected[rows]):
@@ -131,7 +131,7 @@ def _agrees(engine: Engine, probe: SampleKeys, expected: Tensor) -> bool:
 
 
 def sample_keys(config: ModelConfig, count: int, seed: int) -> SampleKeys:
-    """Samples of what the model makes when nothing is asked for."""
+    """Keys of samples with the model's default conditions."""
     numbers = np.arange(count, dtype=np.int64)
     conditions = {
         name: CONDITIONS[name].schedule(None, config).at(numbers) for name in config.takes

@@ -1,4 +1,4 @@
-"""A batch to files: rows of several requests in one pass."""
+"""Renders a batch: rows of several requests in one forward pass, encoded to files."""
 
 from __future__ import annotations
 
@@ -16,52 +16,55 @@ from aigc.service.renderer import Rendered, Run
 
 
 def render(
-    batch: Sequence[BatchSlice], here: threading.Lock
+    batch: Sequence[BatchSlice], inline_lock: threading.Lock
 ) -> tuple[list[list[bytes]], Counter[str]]:
-    """The files of each share, and how many of all pictures are degenerate, by reason.
+    """Render `batch` and return the files of each slice and the degenerate images by reason.
 
-    They are made in the process beside this one if it is idle; else here, one batch at a time
-    behind `here`; else there, behind the one under way.
+    Renders in the render process if it is idle; else in this process, one batch at a time under
+    `inline_lock`; else in the render process after its current batch.
     """
-    model = batch[0].ticket.work.model
-    source = _joined(model, batch)
-    runs = [(share.rows, share.ticket.work.format) for share in batch]
-    made = _made(model, source, runs, here)
-    ends = np.cumsum([share.rows for share in batch]).tolist()
-    files = [made.files[end - share.rows : end] for end, share in zip(ends, batch, strict=True)]
-    return files, made.degenerate
+    model = batch[0].request.job.model
+    source = _join(model, batch)
+    runs = [(part.rows, part.request.job.format) for part in batch]
+    rendered = _render(model, source, runs, inline_lock)
+    ends = np.cumsum([part.rows for part in batch]).tolist()
+    files = [rendered.files[end - part.rows : end] for end, part in zip(ends, batch, strict=True)]
+    return files, rendered.degenerate
 
 
-def _made(
-    model: LoadedModel, source: SampleKeys | Points, runs: Sequence[Run], here: threading.Lock
+def _render(
+    model: LoadedModel,
+    source: SampleKeys | Points,
+    runs: Sequence[Run],
+    inline_lock: threading.Lock,
 ) -> Rendered:
-    beside = model.remote
-    if beside is None or not isinstance(source, SampleKeys):
+    process = model.remote
+    if process is None or not isinstance(source, SampleKeys):
         return model.renderer.make(source, runs)
-    if made := beside.make(source, runs):
-        return made
-    if here.acquire(blocking=False):
+    if rendered := process.make(source, runs):
+        return rendered
+    if inline_lock.acquire(blocking=False):
         try:
             return model.renderer.make(source, runs)
         finally:
-            here.release()
-    return beside.make(source, runs, behind=1) or model.renderer.make(source, runs)
+            inline_lock.release()
+    return process.make(source, runs, behind=1) or model.renderer.make(source, runs)
 
 
-def _joined(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Points:
-    """The rows of all shares, one after the other."""
+def _join(model: LoadedModel, batch: Sequence[BatchSlice]) -> SampleKeys | Points:
+    """The rows of all slices, concatenated."""
     if len(batch) == 1:
         return _rows(model, batch[0])
     parts = (_rows(model, each) for each in batch)
     return joined([part for part in parts if isinstance(part, SampleKeys)])
 
 
-def _rows(model: LoadedModel, share: BatchSlice) -> SampleKeys | Points:
-    ticket, rows = share.ticket, slice(share.start, share.start + share.rows)
-    source = ticket.work.source
+def _rows(model: LoadedModel, part: BatchSlice) -> SampleKeys | Points:
+    request, rows = part.request, slice(part.start, part.start + part.rows)
+    source = request.job.source
     if isinstance(source, SampleKeys):
-        return source if share.rows == ticket.work.count else source[rows]
-    with ticket.preparing:
-        if ticket.points is None:
-            ticket.points = source(model)
-    return ticket.points[rows]
+        return source if part.rows == request.job.count else source[rows]
+    with request.preparing:
+        if request.points is None:
+            request.points = source(model)
+    return request.points[rows]

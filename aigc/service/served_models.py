@@ -1,4 +1,4 @@
-"""What names stand for, and what keeps a version from being used."""
+"""The versions that names refer to, and the failures of unhealthy ones."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
 
 RETRY_FAILED_S = 60.0
-"""A version that failed is tried again after so long: memory may have been short."""
+"""A failed version is tried again after this time, since memory may have been short."""
 _REMEMBER_MISSING_S = 2.0
 _MOST_MISSING = 256
 
 
 @dataclass(frozen=True)
 class ModelFailure:
-    """A version that is not used, and why."""
+    """An unhealthy version and the reason."""
 
     ref: str
     reason: str
     at: float
-    """Seconds on the monotonic clock."""
+    """Time of the failure on the monotonic clock."""
 
     @property
     def left_s(self) -> float:
-        """Until it is tried again."""
+        """Seconds until it is tried again."""
         return max(0.0, self.at + RETRY_FAILED_S - time.monotonic())
 
     def error(self) -> UnhealthyModelError:
@@ -45,25 +45,25 @@ def failed(ref: str, error: Exception) -> ModelFailure:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What a name, or an alias of it, stands for now."""
+    """A name, or an alias of it, and the version that it refers to now."""
 
     name: str
     asked: str
-    """The reference that is watched."""
+    """The reference that is polled in the store."""
     version: ModelVersion
     aliases: dict[str, str]
-    """Every alias of the name in the store, and its version."""
+    """All aliases of the name in the store, and their versions."""
     failure: ModelFailure | None = None
-    """The version the store would rather have here; or this one, which is offered all the same."""
+    """Failure of a newer version, which is not served; or of this version."""
 
     @property
     def unhealthy(self) -> bool:
-        """Whether nothing can be made of it."""
+        """Whether requests for it fail."""
         return self.failure is not None and self.failure.ref == self.version.ref
 
 
 class MissingModels:
-    """References that the store has not, for a moment: it is not asked at each request."""
+    """References missing in the store, remembered briefly to spare it a query per request."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -78,7 +78,7 @@ class MissingModels:
 
 
 def before(store: ModelStore, asked: str, wanted: ModelVersion) -> Iterator[ModelVersion]:
-    """What `asked` stood for earlier, newest first; nothing for a pinned version."""
+    """Earlier versions of `asked`, newest first; none for a pinned version."""
     name, _, alias = asked.partition("@")
     if "/" in asked or alias == wanted.version:
         return

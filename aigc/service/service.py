@@ -1,4 +1,4 @@
-"""The service as one object: a catalogue of models and the queue before them."""
+"""The service of a replica: the catalogue of models and the request queue."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from aigc.specs.requests import Generation
 from aigc.types import Notice, no_notice
 
 _READ_AT_A_TIME = 2
-"""Sent pictures; each may take a hundred megabytes while it is decoded."""
+"""Uploads decoded concurrently; each may take 100 MB of memory."""
 _WAIT_TO_BE_READ = 8
-"""Each may hold as much as a client may send."""
+"""Uploads waiting to be decoded; each holds up to the largest upload in memory."""
 _SWITCH_S = 0.0005
-"""Rendering lets go of the interpreter for moments; with Python's 5 ms it would wait that long to
-go on, while the event loop is busy."""
+"""Interpreter switch interval. With Python's 5 ms a render thread would wait that long for the busy
+event loop after each operation that releases the lock."""
 
 
 class Service:
-    """Made on any thread; `started` before the first request, `close` after the last."""
+    """Call `start` before the first request and `close` after the last."""
 
     def __init__(self, settings: ServiceSettings, notice: Notice = no_notice) -> None:
         self.settings = settings
@@ -43,7 +43,7 @@ class Service:
         self._reading, self._readers = asyncio.Semaphore(_READ_AT_A_TIME), 0
 
     def start(self) -> None:
-        """Load and warm up. Raises StoreError, StorageError, UnfitError."""
+        """Load and warm up. Raises StoreError, StorageError, UnhealthyModelError."""
         if self._batcher is not None:
             return
         sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
@@ -53,10 +53,10 @@ class Service:
         self.catalogue.start(self._process)
         self._batcher = Batcher(self.settings)
         gc.collect()
-        gc.freeze()  # what is there now stays; looking through it again stalls requests by 0.1 s
+        gc.freeze()  # long-lived objects; collecting them stalls requests by 0.1 s
 
     def close(self) -> None:
-        """Finish what is queued and let go of the threads."""
+        """Finish queued requests and end the threads."""
         self.catalogue.close()
         if self._batcher is not None:
             self._batcher.close()
@@ -65,7 +65,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Without the process beside it a replica is slow; another one shall take its place."""
+        """False also if the render process died: such a replica is slow and is replaced."""
         whole = self._process is None or self._process.alive
         return whole and self._batcher is not None and self._batcher.alive
 
@@ -75,10 +75,10 @@ class Service:
         return self._batcher
 
     async def model(self, ref: str | None) -> LoadedModel:
-        """The model `ref` stands for; without one, the only model offered.
+        """The model of `ref`; without one, the only model that is served.
 
         Raises:
-            NotFoundError, BadRequestError, UnfitError.
+            NotFoundError, BadRequestError, UnhealthyModelError.
         """
         if ref is None:
             offers = self.catalogue.offers()
@@ -89,7 +89,7 @@ class Service:
         return await self.catalogue.get(ref)
 
     async def generation(self, asked: Generation, repeatable: bytes | None = None) -> RenderRequest:
-        """`repeatable` bytes stand for the seed where the request names none."""
+        """Without a seed in the request it is derived from `repeatable`, else random."""
         seed = render_requests.draw_seed(repeatable) if asked.seed is None else asked.seed
         return render_requests.generation(await self.model(asked.model), asked, self.settings, seed)
 
@@ -100,11 +100,11 @@ class Service:
         admit: Callable[[RenderRequest], Awaitable[None]] | None = None,
         repeatable: bytes | None = None,
     ) -> RenderRequest:
-        """`read` gives the picture's file; it is called once `admit` has let the order pass.
-        `repeatable` bytes stand for the seed where the request names none.
+        """`read` returns the uploaded file; it is called after `admit` has accepted the request.
+        Without a seed in the request it is derived from `repeatable`, else random.
 
         Raises:
-            OverloadedError: too many pictures wait to be read.
+            OverloadedError: too many uploads are waiting to be decoded.
         """
         loaded = await self.model(asked.model)
         seed = render_requests.draw_seed(repeatable) if asked.seed is None else asked.seed
@@ -123,7 +123,7 @@ class Service:
     def _place_to_read(self) -> Iterator[None]:
         if self._readers >= _READ_AT_A_TIME + _WAIT_TO_BE_READ:
             raise OverloadedError(
-                "too many pictures wait to be read; try again in a second",
+                "too many uploaded images are being decoded; try again in 1 s",
                 retry_after_s=1,
                 code="overloaded",
             )
@@ -138,12 +138,12 @@ class Service:
 
     @contextlib.contextmanager
     def ticket(self, order: RenderRequest) -> Iterator[QueuedRequest]:
-        """A place in the queue, freed on the way out if its pictures were not made by then.
+        """Queue a request; on exit, remove it if it is not rendered yet.
 
         Raises:
-            OverloadedError: there is none.
+            OverloadedError: the queue is full.
         """
-        ticket = self.batcher.enter(order.work)
+        ticket = self.batcher.enter(order.job)
         try:
             yield ticket
         finally:

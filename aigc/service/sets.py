@@ -1,4 +1,4 @@
-"""Content sets to look at while they are made and after: how far they are, and their items.
+"""Content sets under /v1/sets: their progress and items, also during generation.
 
 Nothing but what the operator named can be reached: callers name a set by an id that stands in our
 own list, never by a path, and an item by its number. Everything here may wait for storage, so call
@@ -39,17 +39,17 @@ FILES = {
     "manifest.json": "application/json",
     "README.md": "text/markdown; charset=utf-8",
 }
-"""What of a set is handed out as it is, by name."""
+"""Files of a set that are served, by name."""
 
 MOST_SETS = 200
 _LIST_S = 5.0
 _FRESH_S = 1.0
 _SHARE = 0.1
-"""Of the time, at most, that goes into reading one set's progress, however often it is asked."""
+"""Largest share of time spent reading one set's progress, however often it is requested."""
 _PAGE_BYTES = 16 * 2**20
-"""Of pictures on one page: one that would have more ends early."""
+"""Most bytes of images on one page; a page ends early at this size."""
 _SCAN = 2**16
-"""Slots whose labels are worked out at a time."""
+"""Number of items whose labels are computed together."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SetItem:
     label: str | None
     sampling: dict[str, float | None]
     file: bytes | None
-    """None where pictures were not asked for."""
+    """None if images were not requested."""
     media_type: str
 
 
@@ -85,12 +85,12 @@ class ServedSets:
         self._known: dict[str, _Known] = {}
 
     def all(self) -> list[Json]:
-        """How far each set is; one that cannot be read says why. At most `MOST_SETS`."""
+        """Progress of up to `MOST_SETS` sets; for an unreadable one, the reason."""
         return [self._told(name) for name in list(self._sets())[:MOST_SETS]]
 
     def one(self, name: str) -> Json:
         """Raises NotFoundError, StorageError, JobError."""
-        return {"id": name, **self._progress(name).told}
+        return {"id": name, **self._progress(name).fields}
 
     def items(
         self, name: str, start: int, count: int, label: str | None, pictures: bool = False
@@ -114,7 +114,7 @@ class ServedSets:
         return found, None if ended else found[-1].index + 1
 
     def item(self, name: str, index: int) -> SetItem:
-        """Raises NotFoundError when the set has no such item, or not yet."""
+        """One item. Raises NotFoundError if the set does not have it (yet)."""
         progress, out = self._progress(name), self._place(name)
         job = progress.job
         if not 0 <= index < job.count or job.shard_of(index) not in progress.committed:
@@ -122,7 +122,7 @@ class ServedSets:
         return next(_read(out, job, _briefs(out, job), [index], pictures=True))
 
     def file(self, name: str, file: str) -> bytes:
-        """Raises NotFoundError when it is none of `FILES`, or not there (yet)."""
+        """A file of `FILES`. Raises NotFoundError for others, and if it does not exist (yet)."""
         uri = storage.join(self._place(name), file)
         data = storage.read_if_there(uri) if file in FILES else None
         if data is None:
@@ -176,13 +176,13 @@ def _below(root: str) -> Iterator[str]:
 
 
 def _name(uri: str) -> str:
-    """Short, the same for as long as the set stays where it is, and no path."""
+    """A short id that depends on the set's location and does not reveal it."""
     shown = "".join(c if c.isalnum() else "-" for c in uri.rpartition("/")[2].lower()[:40])
     return f"{shown.strip('-') or 'set'}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
 
 
 def _made(progress: Progress, start: int) -> Iterator[Ints]:
-    """Slots from `start` on whose shards are committed, in order and some thousand at a time."""
+    """Indices from `start` on in committed shards, in order, in blocks of some thousands."""
     job = progress.job
     for number in progress.committed_from(job.shard_of(start) if start < job.count else job.shards):
         shard = job.shard(number)
@@ -191,7 +191,7 @@ def _made(progress: Progress, start: int) -> Iterator[Ints]:
 
 
 def _label(job: Job, name: str) -> int:
-    """The number of a label. Raises BadRequestError: the set has not the label."""
+    """Index of a label. Raises BadRequestError if the set does not have it."""
     with contextlib.suppress(SpecError):
         return find_label(job.names, name)
     raise BadRequestError(
@@ -201,7 +201,7 @@ def _label(job: Job, name: str) -> int:
 
 
 def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -> Ints:
-    """Those of `slots` that have `label`; a slot's label does not depend on the draw."""
+    """The `slots` with `label`; an item's label does not depend on the attempt."""
     if label is None:
         return slots
     codes = job.codes(keys_at(job, briefs, slots, np.zeros_like(slots)))
@@ -211,7 +211,7 @@ def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -
 def _read(
     out: str, job: Job, briefs: Briefs | None, indices: list[int], pictures: bool
 ) -> Iterator[SetItem]:
-    """In order, some megabytes at a time."""
+    """Read items in order, some megabytes at a time."""
     wanted: dict[int, set[int]] = {}
     for index in indices:
         wanted.setdefault(job.shard_of(index), set()).add(index)
@@ -222,7 +222,7 @@ def _read(
 
 
 def _page(items: Iterator[SetItem]) -> list[SetItem]:
-    """The first of `items`, until their files are many bytes together."""
+    """The first of `items`, until their files reach the page size."""
     found, size_bytes = list[SetItem](), 0
     for item in items:
         found.append(item)
@@ -265,7 +265,7 @@ def _media_type(rows: StoredRows, at: int, job: Job) -> str:
 
 
 def _inside(record: ShardRecord) -> ShardRecord:
-    """`record`, if its file lies in the set's own folder: records are files, too, and may lie."""
+    """`record`, if its file is in the set's own folder; a forged record may name another."""
     parts = record.file.split("/")
     if parts[0] != "data" or ".." in parts:
         raise StorageError(f"shard {record.shard}: its record names a file outside the set")

@@ -1,4 +1,4 @@
-"""What a service is told at its start."""
+"""Settings of a service, fixed at its start."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from aigc.families.protocol import Device
 @dataclass(frozen=True)
 class ServiceSettings:
     models: tuple[str, ...] = ()
-    """References, `name` or `name@alias` or `name@version`; none means every name in the store."""
+    """References, NAME, NAME@ALIAS or NAME@VERSION; empty means every model of the store."""
     store: str | None = None
     device: Device = "cpu"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     micro_batch: int = 128
-    """Part of an item's identity, as in bulk generation."""
+    """Items per forward pass; part of an item's identity, as in bulk generation."""
     threads: int = 1
-    """Of PyTorch, for one forward pass."""
-    separate: bool = False
-    """Render on CPUs in a process of its own, too."""
+    """PyTorch threads of one forward pass."""
+    render_process: bool = False
+    """On CPUs, render in a second process, so that rendering does not delay responses."""
     render_threads: int = 2
-    """Batches made at a time, where more than one is waiting; a process beside is handed its next
-    one as well."""
-    memory_bytes: int = 2 * 2**30
-    """Room for models; the least recently used goes when there is no more."""
-    watch_s: float = 5.0
-    """How often the store is asked whether an alias moved."""
+    """Batches rendered concurrently when more than one is waiting. A render process is also sent
+    its next batch ahead."""
+    model_memory_bytes: int = 2 * 2**30
+    """Memory for model weights; above it the least recently used model is unloaded."""
+    poll_interval_s: float = 5.0
+    """Seconds between checks of the store for moved aliases."""
     max_batch_delay_s: float = 0.001
-    """The longest a batch waits for more requests, while there are several at a time."""
+    """Longest time a batch waits for more requests while several are in flight."""
     max_queued_images: int = 4096
-    """Small pictures that may wait; a large one counts as many, by its pixels."""
+    """Images that may be queued; a large one counts as several, by its pixels."""
     max_wait_s: float = 2.0
-    """A request that would wait longer is refused at once; one that would wait for an eighth of it
-    where the queue has not been empty for a quarter of it."""
+    """A request that would wait longer than this in the queue is refused. The limit is an eighth of
+    this once the queue has been non-empty for a quarter of this time."""
     max_batch_s: float = 300.0
-    """A batch that takes longer will never be made: the service is no longer ready."""
+    """A batch that takes longer is considered hung, and the service reports not ready."""
     max_n: int = 64
-    """Pictures a request."""
+    """Images per request."""
     max_side: int = 2048
-    """Of a picture that is asked for, in pixels."""
+    """Largest width or height in pixels of a requested image."""
     max_pixels: int = 2**24
-    """Of all pictures of one request together, or of one at the model's own size."""
+    """Largest sum of pixels of a request's images; one image of the model's own size is always
+    allowed."""
     max_input_pixels: int = 16 * 2**20
-    """Of a picture that is sent in."""
+    """Largest number of pixels of an uploaded image."""
     max_steps: int = 64
     """Frames of a walk."""
 
     @property
     def has_render_process(self) -> bool:
-        """Whether there is a second process that renders."""
-        return self.separate and self.device == "cpu"
+        """Whether a second process renders; on GPUs there is none."""
+        return self.render_process and self.device == "cpu"

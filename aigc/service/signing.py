@@ -1,9 +1,9 @@
-"""Addresses that open without a header, for a while: ?key=ID&expires=SECONDS&signature=HMAC.
+"""Signed addresses, which need no header until they expire: ?key=ID&expires=SECONDS&signature=HMAC
 
-An <img> cannot send an API key, so a key's owner is handed addresses signed in the key's name. The
-secret follows from the hash that the key file holds: nothing more is kept, every replica can check,
-and a revoked key takes its addresses with it. Who can read the key file could sign addresses, too,
-of single pictures and nothing else; the key itself cannot be told from it.
+An <img> cannot send an API key, so the owner of a key receives addresses signed for that key. The
+signing secret is derived from the hash in the key file: nothing else is stored, every replica can
+verify, and revoking a key revokes its addresses. A reader of the key file can sign addresses of
+single images, but cannot derive the key.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def is_signed(query: bytes) -> bool:
 
 
 def check(ring: KeyRing, path: str, query: bytes, now: float | None = None) -> Key:
-    """The key in whose name the decoded `path` and its `query` are signed.
+    """Verify the signature of the decoded `path` and its `query`; returns the key.
 
     Raises:
-        KeyRefusedError: not signed by a key that may still be used, changed since, or expired.
+        KeyRefusedError: not signed by a valid key, modified, or expired.
     """
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     said = dict(pairs)
@@ -58,7 +58,7 @@ def check(ring: KeyRing, path: str, query: bytes, now: float | None = None) -> K
 
 
 def _signature(key: Key, path: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """Over what the address means, so that another spelling of it is as good."""
+    """HMAC over the decoded address, so that equivalent spellings are valid."""
     secret = hmac.digest(key.hash.encode(), _PURPOSE, hashlib.sha256)
     meant = [path, sorted(pair for pair in pairs if pair[0] != "signature")]
     return hmac.new(secret, json.dumps(meant).encode(), hashlib.sha256).hexdigest()

@@ -1,22 +1,20 @@
-"""What users write: one frozen, strict model a verb. YAML in, one clear line out when wrong."""
+"""Specs, the settings of each command: frozen, strict models, read from YAML and options."""
 
 from __future__ import annotations
 
 from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.specs.evaluate import EvaluateSpec
 from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
-from aigc.specs.generate import (
-    AppendSpec,
-    BriefColumns,
-    Budget,
+from aigc.specs.gates import (
     DegenerateGate,
     DuplicateGate,
     Gates,
-    GenerateSpec,
     MemorisationGate,
     RealismGate,
 )
+from aigc.specs.generate import AppendSpec, BriefColumns, Budget, GenerateSpec
 from aigc.specs.serve import Scaling, ServeSpec
-from aigc.specs.train import EvaluateSpec, TrainSpec
+from aigc.specs.train import TrainSpec
 from aigc.specs.watch import Remedy, TrainingWatch
 from aigc.strict import Codec, Fit, Fraction, ModelName, Placement, Seed, Spec
 

@@ -20,7 +20,7 @@ from aigc.strict import Spec
 S = TypeVar("S", bound=Spec)
 
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
-"""PyYAML lets through what Python says of a 30th of February, of `0x_`, of `!!int ''`."""
+"""PyYAML also raises Python's own errors, for a 30th of February, `0x_` and `!!int ''`."""
 
 _MOST_SHOWN = 200
 
@@ -29,10 +29,10 @@ _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _REAL = "tag:yaml.org,2002:float"
 _WHOLE = "tag:yaml.org,2002:int"
 
-_HANDED_IN = re.compile(r"/dev/(?:stdin|fd/[0-9]+)")
-"""Pipes that the shell makes for one reader: `--spec <(...)`."""
+_SHELL_PIPE = re.compile(r"/dev/(?:stdin|fd/[0-9]+)")
+"""Pipes that a shell creates for `--spec <(...)`."""
 
-_PLAINER = {
+_MESSAGES = {
     "tuple_type": "expected a list, as in [a, b]",
     "list_type": "expected a list, as in [a, b]",
     "dict_type": "expected fields, as in {name: value}",
@@ -42,10 +42,10 @@ _PLAINER = {
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a field that is there twice, of which YAML would take the last.
+    """Refuses a repeated field, of which PyYAML would keep the last.
 
-    010 and 1:30, in YAML 1.1 the numbers 8 and 90, stay text: a field for numbers takes the first
-    as 10 and refuses the second.
+    010 and 1:30 (8 and 90 in YAML 1.1) remain strings: a number field reads the first as 10 and
+    refuses the second.
     """
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
-    """`values` as a spec.
+    """Validate `values` as a spec.
 
     Raises:
         SpecError: one line naming the first wrong field, its value and what would be right.
@@ -77,7 +77,7 @@ def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
 
 
 def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
-    """The YAML file at `path` (`-`: standard input), if any, with `overrides` on top.
+    """Read the YAML file at `path` (`-`: standard input), if any, and apply `overrides`.
 
     Raises:
         SpecError: as `read` and `build`.
@@ -89,10 +89,10 @@ def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The fields in the YAML file at `path` (`-`: standard input), not yet checked.
+    """The fields in the YAML file at `path` (`-`: standard input), not yet validated.
 
     Raises:
-        SpecError: it cannot be read, or holds something else.
+        SpecError: the file cannot be read, or is not a mapping.
     """
     try:
         loaded = yaml.load(_text(path), _Loader)
@@ -111,7 +111,7 @@ def _text(path: str) -> str:
     if path == "-":
         return sys.stdin.read()
     file = Path(path)
-    if file.exists() and not (file.is_file() or file.is_dir() or _HANDED_IN.fullmatch(path)):
+    if file.exists() and not (file.is_file() or file.is_dir() or _SHELL_PIPE.fullmatch(path)):
         raise SpecError(f"spec {path}: not a regular file; `-` reads standard input")
     text = file.read_text(encoding="utf-8")
     if "\0" in text:
@@ -154,8 +154,8 @@ def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
-    # Of a union's complaints the deepest is about the alternative that was meant; the names of
-    # alternatives (a family, "tuple[...]") stand in the path though no user wrote them.
+    # Of the errors of a union, the deepest concerns the alternative that was meant. The path also
+    # contains names of alternatives (a family, "tuple[...]"), which no user wrote.
     first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
     parts = [str(part) for part in first["loc"]]
     path = [part for part in parts if part not in FAMILIES and "[" not in part]
@@ -165,8 +165,11 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
         case "extra_forbidden":
             if family := _other_family(spec, parts):
                 return f"{prefix}{field}: {family}"
+            models = _models(spec, parts[:-1])
+            if renamed := _renamed(models, parts[-1]):
+                return f"{prefix}field {field} is now {'.'.join([*path[:-1], renamed])}; rename it"
             whose = f"the fields of {'.'.join(path[:-1])}" if path[1:] else "the fields"
-            known = ", ".join(_models(spec, parts[:-1])[0].model_fields)
+            known = ", ".join(models[0].model_fields)
             return f"{prefix}unknown field {field}; {whose} are: {known}"
         case "missing":
             return f"{prefix}field {field} is missing"
@@ -174,7 +177,7 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
             tag, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
             return f"{prefix}{field}.family = {tag!r}: input should be one of {expected}"
     given = first["input"]
-    message = _PLAINER.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] in ("string_type", "invalid_key"):
         message += _unquoted(given)
@@ -184,8 +187,14 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
     return f"{prefix}{field}{shown}: {message}"
 
 
+def _renamed(models: list[type[BaseModel]], name: str) -> str | None:
+    """The present name of a field formerly called `name`, if it is one of `models`."""
+    found = (m.RENAMED.get(name) for m in models if issubclass(m, Spec))
+    return next(filter(None, found), None)
+
+
 def _unquoted(value: object) -> str:
-    """What to do where YAML takes a word for something else."""
+    """Advice for a word that YAML reads as another type."""
     if isinstance(value, bool):
         return f"; {_read_as(value)}: put the word in quotes if it is text"
     is_other = isinstance(value, int | float | date)
@@ -210,7 +219,7 @@ def _shown(value: object) -> str:
 
 
 def _models(spec: type[BaseModel], path: list[str]) -> list[type[BaseModel]]:
-    """What may stand at `path` below `spec`. The name of an alternative picks that one of them."""
+    """The models allowed at `path` in `spec`. The name of an alternative selects that one."""
     found = [spec]
     for part in path:
         named = [model for model in found if part in _families(model)]
@@ -220,14 +229,15 @@ def _models(spec: type[BaseModel], path: list[str]) -> list[type[BaseModel]]:
 
 
 def _other_family(spec: type[BaseModel], parts: list[str]) -> str:
-    """That the field at `parts` belongs to another alternative than the one that was chosen; empty
-    when it belongs to none."""
+    """A message if the field at `parts` belongs to another family than the chosen one, else ""."""
     *path, chosen, name = ["", *parts]
     others = [model for model in _models(spec, path[1:]) if name in model.model_fields]
     families = [family for model in others for family in _families(model)]
     if chosen not in FAMILIES or not families:
         return ""
-    return f"a field of family {families[0]}, while the rest makes a model of family {chosen}"
+    return (
+        f"a field of family {families[0]}, while the other fields define a model of family {chosen}"
+    )
 
 
 def _families(model: type[BaseModel]) -> tuple[str, ...]:

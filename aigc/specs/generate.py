@@ -1,125 +1,28 @@
-"""`aigc generate`: what to make, how it is delivered, and what may not be delivered."""
+"""`aigc generate` and `aigc append`: items to generate, their format, gates and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from aigc.families import FAMILIES
-from aigc.strict import Fraction, Items, Place, Placement, Seed, Spec
+from aigc.specs.gates import Gates
+from aigc.strict import Items, Location, Placement, Seed, Spec
 
 Share = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 
 
-class DegenerateGate(Spec):
-    """Refuses items that hold nothing: images of one flat tone or burnt out, sounds that are
-    silent or clipped; and whatever is not finite."""
-
-    min_std: float = Field(2.0, ge=0)
-    """Least standard deviation of the grey levels (0..255); below it an image is `blank`."""
-    max_saturated: Fraction = 0.98
-    """Largest share of values that are 0 or 255, both counted together; above: `saturated`."""
-    silence_db: float = Field(-60.0, ge=-96, le=0, exclude_if=lambda found: found == -60.0)
-    """Of sounds, in decibels of full scale: one whose highest sample lies below is `silent`."""
-    max_clipped: Fraction = Field(0.01, exclude_if=lambda found: found == 0.01)
-    """Of sounds: largest share of samples at full scale; above it a sound is `clipped`."""
-
-
-class RealismGate(Spec):
-    """Refuses the least convincing images, by a score of which higher is better."""
-
-    score: Literal["discriminator", "density"] = "discriminator"
-    """`discriminator`: the one the model was trained against, published beside it; `density`: how
-    deep an image lies in the training features' manifold (Kynkaanniemi et al. 2019, eq. 3)."""
-    data: Place | None = None
-    """The training set made by `aigc data prepare`; `density` needs it."""
-    percentile: float | None = Field(None, gt=0, lt=100)
-    """Refuse the lowest so many per cent, measured on a probe before the job."""
-    threshold: float | None = None
-    """Refuse what scores below."""
-
-    @model_validator(mode="after")
-    def _one_limit(self) -> Self:
-        if (self.percentile is None) == (self.threshold is None):
-            raise ValueError("set percentile or threshold, one of the two")
-        if self.score == "density" and self.data is None:
-            raise ValueError("score density needs data: the training set to compare with")
-        return self
-
-
-class DuplicateGate(Spec):
-    """Of two images of the whole job that are alike, only the lower candidate is delivered."""
-
-    near: bool = True
-    """False refuses only pixel for pixel copies."""
-    distance: int = Field(2, ge=0, le=8)
-    """Bits in which the 64-bit perceptual hashes of two near duplicates may differ."""
-    rmse: float = Field(4.0, ge=0, le=255)
-    """Root mean squared difference of the 8x8 grey thumbnails (0..255) within which a hash match
-    counts."""
-
-
-class MemorisationGate(Spec):
-    """Refuses images that stand too close to a training image."""
-
-    data: Place
-    """The training set made by `aigc data prepare`."""
-    rmse: float = Field(4.0, gt=0, le=255)
-    """Root mean squared difference of grey levels (0..255) to the nearest training image, both
-    averaged down to 16x16, within which an image is refused."""
-
-
-class Gates(Spec):
-    """What may not be delivered. Refused items are replaced until `count` are accepted."""
-
-    degenerate: DegenerateGate | None = None
-    """`true` takes the defaults, here and at `duplicates`."""
-    realism: RealismGate | None = None
-    memorisation: MemorisationGate | None = None
-    duplicates: DuplicateGate | None = None
-    max_draws: int = Field(20, ge=1, le=1000)
-    """Candidates an item may use up before the job stops and says what refused them."""
-    min_accepted: Fraction = 0.05
-    """Below this share of accepted candidates (of the first thousand or more) the job stops."""
-
-    @field_validator("degenerate", "duplicates", mode="before")
-    @classmethod
-    def _switched(cls, value: object) -> object:
-        """`true` is the gate with its defaults, `false` none."""
-        return ({} if value else None) if isinstance(value, bool) else value
-
-    @property
-    def any(self) -> bool:
-        return self.local or self.duplicates is not None
-
-    @property
-    def local(self) -> bool:
-        """Whether some gate judges an image by itself, without the rest of the job."""
-        return any((self.degenerate, self.realism, self.memorisation))
-
-    @property
-    def data(self) -> dict[str, str]:
-        """Where the data sets lie that gates compare with, by gate."""
-        named = {"realism": self.realism, "memorisation": self.memorisation}
-        return {name: gate.data for name, gate in named.items() if gate and gate.data}
-
-    def with_data(self, places: Mapping[str, str]) -> Gates:
-        """The same gates, with those data sets at `places`."""
-        gates = {name: getattr(self, name) for name in places}
-        moved = {n: gate.model_copy(update={"data": places[n]}) for n, gate in gates.items()}
-        return self.model_copy(update=moved)
-
-
 class Budget(Spec):
-    """What a job may cost. Reaching a limit stops it cleanly; the same command goes on."""
+    """Limits of a run. A job that reaches one stops cleanly; the same command resumes it."""
 
     price_per_node_hour: float | None = Field(None, ge=0)
-    """In any currency; for the estimate of `--dry-run` and for `max_cost`."""
+    """Price of one node for one hour, in any currency. Used by `--dry-run` and `max_cost`."""
     max_cost: float | None = Field(None, gt=0)
+    """Stop when the job has cost this much, in the currency of `price_per_node_hour`."""
     max_wall_s: float | None = Field(None, gt=0)
+    """Stop after this many seconds."""
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
@@ -129,40 +32,54 @@ class Budget(Spec):
 
 
 class AppendSpec(Spec):
-    """How a finished set grows; what it holds, its own job says."""
+    """How far a finished set is extended. Everything else is taken from the set's own job."""
 
-    out: Place
+    out: Location
+    """Folder of a finished set."""
     to: Items
-    """Items it shall have in all."""
+    """Number of items that the set has afterwards, including those it has now."""
     budget: Budget = Budget()
+    """Limits on the cost and time of this run."""
     placement: Placement = Placement()
+    """Where this run is executed."""
 
 
 class BriefColumns(Spec):
-    """The user's column for each thing a brief can say, where it is named otherwise."""
+    """For each field of a brief the column of the user's table that holds it."""
 
     brief_id: str = "brief_id"
+    """Column of the brief's id."""
     label: str = "label"
-    """A label, several as `a|b` in equal shares, or with shares as `a:3|b:1`."""
+    """Column of the label. A cell may hold several labels in equal shares, `a|b`, or with shares,
+    `a:3|b:1`."""
     prompt: str = "prompt"
-    """Words that name labels, where a row has no label of its own; carried into the output."""
+    """Column of the prompt: words that name labels, used where a row has no label. Copied to the
+    output."""
     count: str = "count"
+    """Column of the number of items."""
     seed: str = "seed"
+    """Column of the seed."""
     width: str = "width"
+    """Column of the width in pixels."""
     height: str = "height"
+    """Column of the height in pixels."""
     codec: str = "codec"
+    """Column of the codec."""
     quality: str = "quality"
+    """Column of the codec's quality."""
     truncation: str = "truncation"
+    """Column of the truncation."""
     rate: str = "rate"
+    """Column of the sample rate of sounds."""
 
 
 def knobs() -> set[str]:
-    """The names of the sampling knobs of all families."""
+    """The names of the sampling settings of all families."""
     return {name for family in FAMILIES.values() for name in family.sampling.model_fields}
 
 
 def _with_knobs(schema: dict[str, Any]) -> None:
-    """Adds the knobs to the JSON Schema, where they may stand beside the other fields."""
+    """Adds the sampling settings to the JSON Schema, since they may be top-level fields."""
     for family in FAMILIES.values():
         schema["properties"] |= family.sampling.model_json_schema().get("properties", {})
 
@@ -171,56 +88,73 @@ class GenerateSpec(Spec):
     model_config = ConfigDict(json_schema_extra=_with_knobs)
 
     model: str
-    """name, name@version, name@alias or the URI of a model folder."""
-    out: Place
+    """NAME, NAME@VERSION, NAME@ALIAS or the URI of a model folder."""
+    out: Location
+    """Output folder, local or s3://. The same command with the same `out` resumes the job."""
     count: Items | None = None
-    """How many items; with `briefs` each brief says it, and this is for those that do not."""
-    briefs: Place | None = None
-    """CSV or TSV, JSON Lines (either also as .gz), Parquet or an Excel workbook, one row a brief;
-    or an OpenAI batch file (JSON Lines with custom_id and body)."""
+    """Number of items. With `briefs`: the number for briefs that have no count of their own."""
+    briefs: Location | None = None
+    """Table with one brief per row: CSV or TSV, JSON Lines (both also as .gz), Parquet or an Excel
+    workbook; or an OpenAI batch file (JSON Lines with custom_id and body)."""
     briefs_sheet: str | None = None
-    """The workbook's sheet; none means the first that is not hidden."""
+    """Sheet of the Excel workbook. Default: the first visible sheet."""
     columns: BriefColumns = BriefColumns()
+    """Names of the columns that hold the fields of a brief."""
     own_columns: tuple[str, ...] = ()
-    """Columns of your own whose names are like those of a brief's fields or of settings, and which
-    are therefore asked about."""
+    """Columns to copy to the output without interpreting them. Needed for columns whose name
+    resembles a field of a brief or a setting; without it the job stops and asks."""
     partition_by: tuple[str, ...] = ()
-    """Columns of the briefs by which the output is laid out in folders; they stay in the files."""
+    """Columns of the briefs by which output files are grouped into folders. The columns stay in the
+    files."""
     max_rejects: float = Field(0.05, ge=0)
-    """Stop when more briefs are rejected: a share if below 1, else a number of rows."""
+    """Stop if more briefs are rejected: a share if below 1, else a number of rows."""
     seed: Seed = 0
+    """Seed of the job, 0 to 2^63 - 1. With the model and the settings it determines every item."""
     labels: tuple[str, ...] | dict[str, Share] | None = None
-    """Labels to make in equal shares, or a share for each; none means every label the model has."""
+    """Labels to generate in equal shares, or a mapping of label to share. Default: all labels of
+    the model."""
     conditions: dict[str, Any] = Field(default_factory=dict)
-    """What else items are asked to be, by condition."""
+    """Values of the model's other conditions, by name of the condition."""
     sampling: dict[str, float] = Field(default_factory=dict)
-    """Settings of the model's family, such as `truncation`, which may also stand beside the other
-    fields."""
+    """Sampling settings of the model's family, such as `truncation`. They may also be given as
+    top-level fields."""
     codec: str | None = None
-    """Images: png, jpeg, webp or raw; sounds: wav, flac or ogg. None means the first of these."""
+    """Encoding of each item. Images: png, jpeg, webp or raw (uncompressed pixels). Sounds: wav,
+    flac or ogg. Default: the first of these."""
     quality: int = Field(90, ge=1, le=100)
-    """For jpeg, webp and ogg; webp at 100 is lossless."""
+    """Quality for jpeg, webp and ogg, 1..100; webp at 100 is lossless."""
     width: Side | None = None
-    """Of the delivered images; none means the model's. Other sizes are resampled."""
+    """Width in pixels of the delivered images, 1..8192; other sizes than the model's are resampled.
+    Default: the model's width."""
     height: Side | None = None
+    """Height in pixels of the delivered images, 1..8192. Default: the model's height."""
     colour: Literal["grey", "rgb"] | None = None
-    """Of images; none means as the model makes them."""
+    """Images only: convert to `grey` or `rgb`. Default: as the model generates."""
     resampling: Literal["lanczos", "bicubic", "nearest"] = "lanczos"
-    """Of images."""
+    """Images only: filter used where `width` and `height` differ from the model's."""
     rate: int | None = Field(None, ge=1)
-    """Of sounds, in samples a second; none means the model's. Other rates are resampled."""
+    """Sounds only: samples per second of the delivered sounds; other rates than the model's are
+    resampled. Default: the model's rate."""
     writer: Literal["parquet", "webdataset", "files"] = "parquet"
+    """Layout of the output: Parquet files, WebDataset tar files, or one file per item."""
     include: tuple[Literal["latents", "scores"], ...] = ()
-    """Optional columns."""
+    """Additional columns: the latents of each item, the scores of the gates."""
     gates: Gates = Gates()
+    """Checks that an item must pass to be delivered."""
     budget: Budget = Budget()
+    """Limits on cost and time."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Precision of the forward pass. `auto` is bf16 where the hardware supports it natively, else
+    fp32. Recorded, since it changes items by rounding."""
     micro_batch: int = Field(128, ge=1, le=8192)
-    """Images a forward pass; part of an item's identity, so it is recorded."""
+    """Items per forward pass. Recorded, since another value changes items by rounding."""
     shard_items: Items | None = None
+    """Items per shard, rounded up to whole micro-batches. Default: output files near 256 MB, and at
+    least 64 shards per job."""
     embed_provenance: bool = True
-    """Put the AI-generated label (IPTC digital source type) into each image file as well."""
+    """Also write the AI-generated label (IPTC digital source type) into each image file."""
     placement: Placement = Placement()
+    """Where the job is executed."""
 
     @property
     def delivered(self) -> dict[str, Any]:

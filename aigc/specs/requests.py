@@ -1,5 +1,5 @@
-"""The fields of an image request, at the endpoint and in batch files: OpenAI's, and additional
-ones. Unknown fields are refused by name.
+"""Fields of an image request, at the endpoint and in batch files: OpenAI's and additional ones.
+Unknown fields are refused by name.
 
 https://platform.openai.com/docs/api-reference/images
 """
@@ -36,7 +36,7 @@ Labels = list[LabelName] | dict[LabelName, Share] | None
 def _require_opaque(value: Any) -> Any:
     if value == "transparent":
         raise PydanticCustomError(
-            "not_supported", "the models make opaque pictures; leave it out, or use opaque"
+            "not_supported", "the models generate opaque images; leave the field out, or use opaque"
         )
     return value
 
@@ -50,7 +50,7 @@ class Body(Exact):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, said: Any) -> Any:
-        """As for OpenAI, whose optional fields may be null."""
+        """Treat null as absent, as OpenAI's API does."""
         if not isinstance(said, dict) or None not in said.values():
             return said
         known = cls.model_fields
@@ -65,39 +65,39 @@ class RenderOptions(Body):
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("quality", "partial_images", "moderation")
 
     model: str | None = Field(None, max_length=200)
-    """name, name@version or name@alias; optional if one model is served."""
+    """NAME, NAME@VERSION or NAME@ALIAS; optional if one model is served."""
     n: int = Field(1, ge=1)
-    """Number of images."""
+    """Number of images; `limits.max_n` of /v1/models is the most."""
     size: Size = "auto"
-    """WIDTHxHEIGHT, resampled from the model's size; auto is the model's size."""
+    """WIDTHxHEIGHT in pixels, resampled from the model's size; auto is the model's size."""
     response_format: Literal["b64_json", "url"] | None = None
     """Default: b64_json. url returns each image's permanent address. If keys are required, the
-    address opens without a key for an hour, or as long as the service sets."""
+    address opens without a key for a limited time, one hour unless the operator changed it."""
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: int = Field(90, ge=0, le=100)
-    """Quality of jpeg and webp; webp at 100 is lossless."""
+    """Quality of jpeg and webp, 0 to 100; webp at 100 is lossless."""
     user: str | None = Field(None, max_length=512)
-    """Your own value, without effect."""
+    """Identifier of your end user; no effect."""
     safety_identifier: str | None = Field(None, max_length=512)
-    """Your own value, without effect."""
+    """Identifier of your end user; no effect."""
     seed: Seed | None = None
-    """Determines the images, with `index` and the label; random and returned if left out."""
+    """With `index` and the label, determines the images. Default: random, and returned."""
     index: Index = 0
-    """Index of the first image within the seed; the others follow."""
+    """Index of the first image within the seed; the other images have the next indices."""
     stream: bool | None = None
-    """One server-sent event per image; not allowed in a batch file."""
+    """Send one server-sent event per image; not allowed in a batch file."""
     background: Background | None = None
-    """Images are opaque; transparent is refused."""
+    """Images are always opaque; transparent is refused."""
     quality: Literal["auto", "standard", "hd", "low", "medium", "high"] | None = None
-    """Without effect, and named under `ignored` in the response unless it is auto."""
+    """No effect; listed under `ignored` in the response unless it is auto."""
     partial_images: Annotated[int, Field(ge=0, le=3)] | None = None
-    """Without effect, and named under `ignored` in the response unless it is 0."""
+    """No effect; listed under `ignored` in the response unless it is 0."""
     moderation: Literal["auto", "low"] | None = None
-    """Without effect, and named under `ignored` in the response unless it is auto."""
+    """No effect; listed under `ignored` in the response unless it is auto."""
 
     @property
     def ignored(self) -> list[str]:
-        """Fields that were given and have no effect."""
+        """Names of given fields that have no effect."""
         said = ((name, getattr(self, name)) for name in self.WITHOUT_EFFECT)
         return [name for name, value in said if value not in (None, "auto", 0)]
 
@@ -108,15 +108,15 @@ class Generation(RenderOptions):
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = (*RenderOptions.WITHOUT_EFFECT, "style")
 
     prompt: str | None = Field(None, max_length=4000)
-    """Names labels of the model, in any case, singular or plural; default: every label. A model
-    without labels ignores the prompt."""
+    """Text that names labels of the model, in any case, singular or plural. Default: every label. A
+    model without labels ignores the prompt."""
     labels: Labels = None
-    """Labels in equal shares, or a share for each; used instead of a prompt."""
+    """Labels in equal shares, or a mapping of label to share; used instead of a prompt."""
     truncation: Truncation | None = None
-    """Latents are drawn from the normal distribution cut at ± this value: less variety, fewer
-    outliers."""
+    """Draw latents from the normal distribution truncated at ± this value: smaller means less
+    variety and fewer outliers. Default: no truncation."""
     style: Literal["vivid", "natural"] | None = None
-    """Without effect, and named under `ignored` in the response."""
+    """No effect; listed under `ignored` in the response."""
 
     @field_validator("labels")
     @classmethod
@@ -127,7 +127,7 @@ class Generation(RenderOptions):
 
 
 class TwiceError(ValueError):
-    """A name that is there twice where one value is expected."""
+    """A name occurs twice where one value is expected."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name[:60]!r} occurs twice")
@@ -135,7 +135,7 @@ class TwiceError(ValueError):
 
 
 def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Names and values as a dict, which would keep the last of two. Raises TwiceError."""
+    """The pairs as a dict, which would keep the last of equal names. Raises TwiceError."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -150,7 +150,7 @@ class Complaint(NamedTuple):
 
 
 def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
-    """The first thing wrong with a body of the model `kind`, in the words of the field's user."""
+    """The first error of a body of the model `kind`, as a message for the API's user."""
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
     if first["type"] == "json_invalid":
@@ -175,13 +175,13 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value that is short."""
+    """` = VALUE` for a short value, else an empty string."""
     text = repr(value) if isinstance(value, str | int | float) else ""
     return f" = {text}" if 0 < len(text) <= 60 else ""
 
 
 def _fields(kind: type[BaseModel], where: Sequence[int | str]) -> list[str]:
-    """Names, as requests say them, of the fields of the model at `where` within `kind`."""
+    """Field names, as requests spell them, of the model at `where` within `kind`."""
     names = {field.alias or name: field for name, field in kind.model_fields.items()}
     inner = names[str(where[0])].annotation if where else None
     if inner is not None and isinstance(inner, type) and issubclass(inner, BaseModel):

@@ -1,10 +1,10 @@
-"""`aigc serve`: which models, where they listen, how many replicas, and what they refuse."""
+"""`aigc serve`: models, address, replicas and the limits of requests."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,19 +14,25 @@ KEYS_VARIABLE = "AIGC_KEYS"
 
 
 class Scaling(Spec):
-    """How many replicas there are. Each holds every model, its own queue and its own engine."""
+    """Number of replicas. Each has every model, its own queue and its own renderer."""
 
     min_replicas: int = Field(1, ge=0)
-    """0 lets the last one go when nobody asks; the next request then waits for a start."""
+    """0 stops the last replica when there are no requests; the next request then waits for a
+    replica to start."""
     max_replicas: int = Field(1, ge=1)
+    """Largest number of replicas."""
     target_ongoing_requests: float = Field(32, gt=0)
-    """Requests a replica works on at a time before another replica is started."""
+    """Average concurrent requests per replica above which another replica is started. Must be below
+    `max_in_flight`."""
     upscale_delay_s: float = Field(10, ge=0)
+    """Seconds for which more replicas must be needed before one is started."""
     downscale_delay_s: float = Field(120, ge=0)
+    """Seconds for which fewer replicas must be needed before one is stopped."""
     look_back_period_s: float = Field(10, gt=0)
-    """Requests are averaged over so long. Delays below it make replicas come and go for nothing."""
+    """Window in seconds over which concurrent requests are averaged. Neither delay may be shorter,
+    or replicas would start and stop needlessly."""
     drain_s: float = Field(60, gt=0)
-    """The longest a replica that goes may take to finish what it has begun."""
+    """Longest time in seconds that a stopping replica may take to finish its requests."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -43,58 +49,80 @@ class Scaling(Spec):
 
 
 class ServeSpec(Spec):
+    RENAMED: ClassVar[dict[str, str]] = {
+        "memory_bytes": "model_memory_bytes",
+        "separate": "render_process",
+        "wait_s": "startup_timeout_s",
+        "watch_s": "poll_interval_s",
+    }
+
     models: tuple[str, ...] = ()
-    """name, name@alias or name@version, each name once; none means every name in the store."""
+    """NAME, NAME@ALIAS or NAME@VERSION, each name once. Default: every model of the store."""
     host: str = "127.0.0.1"
+    """Address to listen on. The default accepts connections from this machine only."""
     port: int = Field(8000, ge=1, le=65535)
+    """TCP port, 1..65535."""
     keys: str | None = None
-    """A key file made by `aigc keys create`, local or s3://; or AIGC_KEYS in the environment."""
+    """Key file made by `aigc keys create`, local or s3://. Default: AIGC_KEYS of the
+    environment."""
     insecure: bool = False
-    """Listen beyond this machine without keys."""
+    """Allow a `host` that other machines can reach although there are no API keys."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
-    """What permanent addresses begin with; none means as a request came."""
+    """Scheme, host and path prefix of the addresses in responses. Default: those of the request."""
     url_lifetime_s: float = Field(3600, gt=0)
-    """How long addresses by `response_format: url` open without a key, where keys are asked for."""
+    """Seconds for which the addresses of `response_format: url` open without a key. Only where keys
+    are required."""
     sets: tuple[str, ...] = ()
-    """Content sets to show under /v1/sets and in the studio, or folders of them."""
+    """Content sets, or folders of content sets, to show under /v1/sets and in the studio."""
     cors_origins: tuple[str, ...] = ()
+    """Origins whose web pages may call the API, such as https://shop.example."""
     proxy: Literal["auto", "haproxy", "ray"] = "auto"
-    """What stands before the replicas: HAProxy where its binary is there, else Ray's own."""
+    """Proxy in front of the replicas: HAProxy, or Ray Serve's own. `auto` takes HAProxy if its
+    binary is installed."""
     cpus_per_replica: float = Field(1, gt=0)
-    """What a replica is placed by. It renders a second batch beside the first where one waits."""
-    separate: bool = True
-    """Render on CPUs in a process beside the one that answers, which takes some 300 MiB a replica:
-    in one they wait for each other."""
+    """CPU cores reserved for each replica. A replica renders a second batch concurrently when one
+    is waiting, so it may use more."""
+    render_process: bool = True
+    """On CPUs, render in a second process (about 300 MiB per replica), so that rendering does not
+    delay HTTP responses."""
     gpus_per_replica: float = Field(0, ge=0)
-    """May be a fraction: several replicas share a GPU."""
+    """GPUs reserved for each replica. A fraction lets several replicas share a GPU."""
     scaling: Scaling = Scaling()
-    wait_s: float = Field(600, gt=0)
-    """How long to wait for the first replicas where a cluster is busy, or has yet to add a node."""
+    """How many replicas run."""
+    startup_timeout_s: float = Field(600, gt=0)
+    """Longest time in seconds to wait for the first replicas, for example while the cluster is busy
+    or its autoscaler adds a node. 600 allows for the start of a node."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Precision of the forward pass; part of an item's identity, as in `aigc generate`."""
     micro_batch: int = Field(128, ge=1, le=8192)
-    """As in bulk generation: part of an item's identity."""
-    memory_bytes: int = Field(2 * 2**30, ge=2**20)
-    """Room for models in a replica; the least recently used goes."""
+    """Items per forward pass, 1..8192; part of an item's identity, as in `aigc generate`."""
+    model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
+    """Memory in bytes for model weights per replica. Above it, the least recently used model is
+    unloaded."""
     max_n: int = Field(64, ge=1, le=4096)
-    """Pictures a request."""
+    """Largest `n` (images per request)."""
     max_side: int = Field(2048, ge=1, le=8192)
-    """Pixels a side of a picture that is asked for."""
+    """Largest width or height of a requested image in pixels. The model's own size is always
+    allowed."""
     max_pixels: int = Field(2**24, ge=1)
-    """Of all pictures of a request together; one at the model's own size may always be asked for.
-    By default 10 of 1024x1024."""
+    """Largest `n` x width x height of a request; one image of the model's own size is always
+    allowed. The default allows 16 images of 1024x1024."""
     max_in_flight: int = Field(128, ge=1)
-    """Requests for pictures a replica has at a time; more are refused with Retry-After."""
+    """Concurrent image requests per replica. More are refused with Retry-After."""
     max_queued_images: int = Field(4096, ge=1)
+    """Images in a replica's queue; large images count as several. More are refused with
+    Retry-After."""
     max_wait_s: float = Field(2.0, gt=0)
-    """A request that would wait longer in a replica's queue is refused with Retry-After; an eighth
-    of it where the queue has not been empty for a quarter of it."""
-    watch_s: Annotated[float, Field(gt=0)] = 5.0
-    """How often replicas look whether an alias moved; on S3 a look is two list requests a name, and
-    one more where all names are served."""
+    """A request that would wait longer than this many seconds in the queue is refused with
+    Retry-After. The limit is an eighth of this once the queue has been non-empty for a quarter of
+    this time."""
+    poll_interval_s: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds between checks of a replica for moved aliases. On S3 a check costs two list requests
+    per name, and one more if all models are served."""
 
     @model_validator(mode="after")
-    def _named(self) -> Self:
-        """A folder has no aliases to follow, and the store may have another model of its name."""
+    def _models_in_the_store(self) -> Self:
+        """Refuse folders, which have no aliases and whose name may be another model's."""
         for ref in self.models:
             if "/" in ref or ref.startswith((".", "~")):
                 raise ValueError(
@@ -106,7 +134,7 @@ class ServeSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _growing(self) -> Self:
+    def _scales_before_refusing(self) -> Self:
         wanted = self.scaling.target_ongoing_requests
         if self.scaling.max_replicas > 1 and wanted >= self.max_in_flight:
             raise ValueError(
@@ -116,23 +144,23 @@ class ServeSpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _closed(self) -> Self:
+    def _requires_keys(self) -> Self:
         if reason := self.open_at(self.host):
             raise ValueError(reason)
         return self
 
     def open_at(self, host: str) -> str | None:
-        """Why the endpoint may not listen at `host`, if it may not."""
+        """The reason why the endpoint may not listen on `host`; None if it may."""
         if self.key_source or self.insecure or _is_loopback(host):
             return None
         return (
             f"host {host} can be reached from other machines and there are no keys; set keys "
-            f"or {KEYS_VARIABLE} (aigc keys create), or insecure to let everyone use it"
+            f"or {KEYS_VARIABLE} (aigc keys create), or set insecure to serve everyone"
         )
 
     @property
     def key_source(self) -> str | None:
-        """Where the keys come from: the field, else the environment (which may hold the lines)."""
+        """The field `keys`, else the environment variable: a key file's URI, or its lines."""
         return self.keys or os.environ.get(KEYS_VARIABLE) or None
 
 

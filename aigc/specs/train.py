@@ -1,4 +1,4 @@
-"""`aigc train` and `aigc evaluate`."""
+"""`aigc train`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_core import PydanticKnownError
 from aigc.families import FAMILIES
 from aigc.families.architecture import AnyModel
 from aigc.specs.watch import TrainingWatch
-from aigc.strict import ModelName, Place, Placement, Seed, Spec
+from aigc.strict import Location, ModelName, Placement, Seed, Spec
 
 ADAPTIVE = "adaptive"
 """The one preset that chooses the family itself."""
@@ -32,56 +32,76 @@ Preset = Annotated[
 
 class TrainSpec(Spec):
     preset: Preset | None = None
-    """The recipe that gives each field not set here; `aigc train --presets` lists them."""
+    """Recipe that sets every field not given here; `aigc train --presets` lists them. Default: the
+    fields' own defaults."""
     name: ModelName
-    """Name under which the model is published in the store."""
-    data: Place
-    """A data set made by `aigc data prepare`."""
-    out: Place
-    """Run folder: checkpoints, samples, metrics. The same command again resumes from it."""
+    """Name under which the model is published in the store: lower-case letters, digits, `.`, `_`,
+    `-`."""
+    data: Location
+    """Data set made by `aigc data prepare`, local or s3://."""
+    out: Location
+    """Folder for checkpoints, samples and metrics, local or s3://. The same command resumes the
+    run."""
     model: AnyModel = Field(default_factory=next(iter(FAMILIES.values())).spec)
+    """Model family and its architecture."""
     reasons: dict[str, str] = Field(default_factory=dict)
-    """Why fields have their values: dotted name to a sentence, as the adaptive preset gives them.
-    They are written into the model's card and decide nothing."""
+    """Why fields have their values: dotted field name to a sentence. Filled by the `adaptive`
+    presets and written to the model's card; no effect on training."""
     synonyms: dict[str, str] = Field(default_factory=dict)
-    """Other words that prompts may use for a label, as `trousers: Trouser`."""
+    """Additional words by which prompts may name a label, as `trousers: Trouser`."""
     flip: bool = False
-    """Mirror half of the training pictures left to right. Only for content without writing, logos
-    or a fixed side."""
+    """Mirror half of the training images horizontally. Off by default, since it is wrong for text,
+    logos and content with a fixed orientation."""
     class_balance: float = Field(0.0, ge=0, le=1)
-    """How much more often pictures of small classes are shown: 0 as often as all others, 1 until
-    all classes are seen about equally often."""
+    """How much small classes are oversampled: 0 shows every image equally often, 1 every class
+    about equally often."""
     memory_bytes: int = Field(2 * 2**30, ge=0)
-    """Decoded pixels that each worker may hold in memory; a larger train split is read anew each
-    epoch, in another order."""
+    """Memory in bytes for decoded training images per worker. A larger train split is read again
+    each epoch, in another order."""
     batch_size: int = Field(64, ge=2, le=65_536)
-    """Images per step over all workers."""
+    """Images per step over all workers. Must be a multiple of workers x `accumulate`."""
     accumulate: int = Field(1, ge=1)
-    """Micro-batches whose gradients are summed into one step."""
+    """Micro-batches per step whose gradients are accumulated; raise it if a step does not fit into
+    GPU memory."""
     steps: int | None = Field(None, ge=1)
+    """Stop after this many steps. `steps`, `max_seconds` or both must be set."""
     max_seconds: float | None = Field(None, gt=0)
-    """Stop after so much training time, over all resumes; one of the two limits must be set."""
+    """Stop after this many seconds of training, summed over resumed runs."""
     lr: float = Field(1.5e-3, gt=0)
+    """Learning rate of Adam."""
     lr_final: float | None = Field(1e-5, gt=0)
-    """Learning rate at the end of a cosine from `lr`; none keeps `lr`."""
+    """Learning rate at the end of the run, reached along a cosine. null keeps `lr` constant."""
     warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises linearly to `lr`."""
     betas: tuple[float, float] = (0.0, 0.99)
+    """Adam's decay rates of the first and second moment."""
     ema_half_life_images: int = Field(10_000, ge=0)
-    """Images after which a weight's share in the average has halved; 0 turns averaging off."""
+    """Half-life, in training images, of the exponential moving average of the weights. The average
+    is published. 0 turns averaging off."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Precision of training. `auto` is bf16 where the hardware supports it natively, else fp32."""
     seed: Seed = 0
+    """Seed of the initial weights, the order of the data and all noise."""
     log_every: int = Field(50, ge=1)
+    """Steps between entries of the metrics log."""
     sample_every: int = Field(500, ge=1)
+    """Steps between sample sheets. Further sheets are drawn by time: at 20, 40, 80, 160 and 320 s,
+    then every 300 s."""
     checkpoint_every_s: float = Field(60.0, gt=0)
+    """Seconds between checkpoints."""
     keep_checkpoints: int = Field(2, ge=1)
+    """Number of newest checkpoints to keep."""
     watch: TrainingWatch = TrainingWatch()
-    """How the run is judged while it lasts, and what is done when it goes wrong."""
+    """How collapse, divergence and overfitting are detected, and which remedies are applied."""
     publish: bool = True
+    """Publish the model in the store when training ends."""
     placement: Placement = Placement(workers=1)
+    """Where training is executed. Default: one worker."""
 
     @model_validator(mode="before")
     @classmethod
     def _family_of_the_preset(cls, values: Any) -> Any:
+        """Set the family of the preset; only `adaptive` chooses it itself."""
         if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
             return values
         preset = values.get("preset")
@@ -91,7 +111,7 @@ class TrainSpec(Spec):
         named = values["model"].get("family", makers[0])
         if named in FAMILIES and named not in makers:
             raise ValueError(
-                f"preset {preset} makes a model of family {makers[0]}, not model.family = "
+                f"preset {preset} trains a model of family {makers[0]}, not model.family = "
                 f"{named}: leave the family out, or choose preset {FAMILIES[named].recipes[0]}"
             )
         return values | {"model": {"family": makers[0]} | values["model"]}
@@ -109,22 +129,3 @@ class TrainSpec(Spec):
                 f"accumulate {self.accumulate}; choose a multiple"
             )
         return self
-
-
-class EvaluateSpec(Spec):
-    model: str
-    data: Place
-    out: Place
-    """Report folder: report.json and report.png."""
-    samples: int = Field(10_000, ge=100)
-    seed: Seed = 0
-    neighbours: int = Field(5, ge=1)
-    prdc_samples: int = Field(5_000, ge=50)
-    memory_bytes: int = Field(2 * 2**30, ge=0)
-    """Decoded pixels that the samples, and the real images they are compared with, may each hold in
-    memory; above it they lie in a file of the temporary folder (TMPDIR), with the same figures."""
-    inception_weights: str | None = None
-    """Path of torchvision-format Inception-v3 weights; without it no Inception FID is reported."""
-    publish: bool = True
-    """Write the figures beside the model in the store."""
-    placement: Placement = Placement(workers=1)

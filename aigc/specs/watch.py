@@ -1,4 +1,4 @@
-"""How a training run is judged while it lasts, and what is done when it goes wrong."""
+"""Checks of a training run while it lasts, and remedies."""
 
 from __future__ import annotations
 
@@ -9,51 +9,57 @@ from pydantic import Field
 from aigc.strict import Spec
 
 Remedy = Literal["restore", "lower_lr", "raise_penalty", "raise_augment", "stop"]
-"""`restore`: weights, averages and optimisers go back to the best look. `lower_lr`: the learning
-rate times 0.5 from now on. `raise_penalty`: gradient penalties times 2. `raise_augment`: 0.25 is
-added to the probability of augmentation. `stop`: the run ends here."""
+"""`restore`: go back to the weights, averages and optimisers of the best check. `lower_lr`: halve
+the learning rate from now on. `raise_penalty`: double the gradient penalties. `raise_augment`: add
+0.25 to the probability of augmentation. `stop`: end the run."""
 
 
 class TrainingWatch(Spec):
-    """Looks at the averaged model during training, and what follows from them.
+    """Checks of the averaged weights during training, and remedies.
 
-    A look draws `samples` pictures with the labels of held-out pictures (the test split) and takes
-    KID, coverage and recall against those, how alike the samples are, and for a GAN how much
-    better its discriminator knows training pictures than held-out ones. The look with the lowest
-    KID is kept, and published. With fewer than 50 held-out pictures training pictures stand in
-    their place; the run says so.
+    A check generates `samples` images with the labels of held-out images (the test split). It
+    measures KID, coverage and recall against these, the similarity of the samples among
+    themselves, and for a GAN the discriminator's overfitting. The weights of the check with the
+    lowest KID are kept and published. If there are fewer than 50 held-out images, training images
+    are used instead, and the run prints a notice.
 
-    When a collapse is reported: of a model that once was well, at the `patience`-th look at which
-    its averaged weights show it; of a run that is collapsed from its beginning, at the first look
+    A collapse of a model that was healthy before is reported at the `patience`-th consecutive
+    check that shows it. A run that is collapsed from its start is reported at the first check
     after `warm_up_images` and a fifth of the run (or ten times `warm_up_images`), or after half of
-    the run, but not before look number `patience` after the one at the untrained model. After a
-    remedy it may take as long again.
+    the run, and not before check number `patience` after that of the untrained model. After a
+    remedy the same periods start again.
     """
 
     enabled: bool = True
-    """Without it no look is taken, the last average is published and its health is unknown."""
+    """False: no checks are made, the last averaged weights are published and the model's health is
+    unknown."""
     samples: int = Field(300, ge=50, le=10_000)
-    """Samples a look draws, and the most held-out and training pictures it compares them with."""
+    """Images generated per check, and the most held-out and training images they are compared
+    with."""
     every_images: int | None = Field(None, ge=1)
-    """Training images between looks. None: with `max_seconds` by time, the first after 20 s and
-    then so far apart that looking takes `cost` of the time; with `steps` alone every twentieth
-    part of them, but at least 500 steps apart."""
+    """Training images between checks. Default with `max_seconds`: by time, the first after 20 s,
+    then spaced so that checks take the share `cost` of the time. Default with `steps` alone: every
+    twentieth of the steps, and at least 500 steps apart."""
     cost: float = Field(0.03, gt=0, le=1)
-    """Share of the time that looks may take; only where they are spaced by time."""
+    """Share of the training time that checks may take. Applies where they are spaced by time."""
     patience: int = Field(3, ge=1)
-    """Looks in a row that must show the same trouble before it is acted on."""
+    """Consecutive checks that must show a problem before a remedy is applied."""
     warm_up_images: int = Field(20_000, ge=0)
-    """Every run begins with samples that are alike; so long, or half of the run, they may be."""
+    """Training images during which alike samples are not reported as a collapse, since every run
+    starts with them. Ends at half of the run at the latest."""
     overfitting_limit: float = Field(0.5, gt=0)
-    """The discriminator overfits above this (D(train) - D(held out)) / (D(train) - D(fake)), means
-    over pictures: 0 when it treats both alike, 1 when held-out pictures look fake to it (Karras et
-    al. 2020, "Training generative adversarial networks with limited data", equation 1)."""
+    """The discriminator overfits if (D(train) - D(held-out)) / (D(train) - D(generated)), with
+    means over images, exceeds this. It is 0 if training and held-out images score alike, 1 if
+    held-out images score like generated ones (Karras et al. 2020, "Training generative adversarial
+    networks with limited data", equation 1)."""
     on_collapse: tuple[Remedy, ...] = ("restore", "lower_lr", "raise_penalty")
-    """Also for a run that diverged, where `restore` is what makes it go on."""
+    """Remedies for a collapse and for divergence (losses that are not finite). After divergence,
+    training continues only with `restore`."""
     on_overfitting: tuple[Remedy, ...] = ("raise_augment", "raise_penalty")
+    """Remedies for an overfitting discriminator."""
     max_remedies: int = Field(3, ge=0)
-    """How often each of the two may be remedied. After that a collapse stops the run, an
-    overfitting discriminator only once the held-out KID has not improved for `patience` looks."""
+    """How often remedies are applied for each of the two problems. After that, a collapse stops the
+    run; overfitting stops it once the held-out KID has not improved for `patience` checks."""
     publish_collapsed: bool = False
     """Publish a model that is judged collapsed at the end. Its card, `aigc models list` and
-    /v1/models then say that it is."""
+    /v1/models then report this."""

@@ -279,7 +279,7 @@ def full(where: str) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise DiskFullError(
-            f"{where}: the disk is full; make room, then run the same command again"
+            f"{where}: the disk is full; free some space, then run the same command again"
         ) from None
 
 

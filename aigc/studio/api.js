@@ -6,7 +6,7 @@ const KEY = "aigc-studio-key";
 /** An answer other than 2xx. `message` is the endpoint's own. */
 export class ApiError extends Error {
   constructor(status, error, retryAfterS) {
-    super(error?.message || `The endpoint answered ${status}.`);
+    super(error?.message || `The endpoint returned status ${status}.`);
     this.status = status;
     this.param = error?.param ?? null;
     this.retryAfterS = retryAfterS;
@@ -112,7 +112,7 @@ async function call(path, options = {}) {
     answer = await fetch(address(path), { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, { message: "The endpoint cannot be reached. Is it still running?" }, null);
+    throw new ApiError(0, { message: "The endpoint cannot be reached. Check that it is running, then try again." }, null);
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => null);

@@ -96,7 +96,7 @@ function section(path, method, call, document, known) {
     ...(call.description ? [el("p", { className: "hint", textContent: call.description })] : []),
     ...table("Parameters", parameters),
     ...table(body.type ? `Body, ${body.type}` : "", body.type ? fieldsOf(body.schema, document) : []),
-    el("details", {}, el("summary", { textContent: "Answers" }), ...table("Status", answers)),
+    el("details", {}, el("summary", { textContent: "Responses" }), ...table("Status", answers)),
     el("details", {}, el("summary", { textContent: "Try it" }), form(path, method, call, known)),
   );
 }
@@ -119,7 +119,7 @@ function form(path, method, call, known) {
   } else if (body.type) {
     parts.push(el("label", {}, "image", el("input", { name: "image", type: "file", required: true })));
     const value = JSON.stringify({ model: known.reader ?? known.model, n: 4, seed: 7 }, null, 2);
-    parts.push(el("label", {}, "The other fields", el("textarea", { name: "body", value })));
+    parts.push(el("label", {}, "Other fields", el("textarea", { name: "body", value })));
   }
   const output = el("div", { data: { "aria-live": "polite" } });
   const made = el("form", { className: "try" }, ...parts, el("button", { className: "primary", textContent: "Send" }), output);
@@ -191,14 +191,14 @@ const shorten = (_, value) =>
 
 const block = (textContent) => {
   const pre = el("pre", { textContent, tabIndex: 0 });
-  pre.setAttribute("aria-label", "Answer");
+  pre.setAttribute("aria-label", "Response");
   pre.setAttribute("role", "region");
   return pre;
 };
 
 function shots(blobs) {
   const image = (blob, at) =>
-    el("img", { src: URL.createObjectURL(blob), alt: `AI-generated image ${at + 1} of the answer` });
+    el("img", { src: URL.createObjectURL(blob), alt: `AI-generated image ${at + 1} of the response` });
   return el("div", { className: "shots" }, ...blobs.map(image));
 }
 

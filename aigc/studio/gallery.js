@@ -117,7 +117,7 @@ export class Gallery {
       el("em", { textContent: "AI", title: "AI-generated" }),
     );
     const tools = el("span", { className: "tools", data: { "aria-hidden": "true" } });
-    if (!item.missing) tools.append(tool("Look closer", "expand", "expand"));
+    if (!item.missing) tools.append(tool("Enlarge", "expand", "expand"));
     tools.append(tool("Keep", "keep", "heart"));
     const order = el("span", { className: "mark-order", hidden: true });
     order.setAttribute("aria-hidden", "true");

@@ -46,7 +46,7 @@ export class Look {
       ["Seed", item.seed],
       ["Index", item.index],
       ["Truncation", item.truncation ?? (item.source ? "" : "off")],
-      [item.kind === "set" ? "Set" : "Made from", item.source],
+      [item.kind === "set" ? "Set" : "Source", item.source],
       ["Candidate", item.candidate === item.index ? "" : item.candidate],
       ["Strength", item.strength],
       ["File", `${item.format.toUpperCase()}, ${item.blob.size.toLocaleString("en")} bytes`],
@@ -93,8 +93,8 @@ export class Look {
       await copy(url);
       this.#say(
         lasts_s
-          ? `Copied: this address opens without a key for ${duration(lasts_s)}.`
-          : "The permanent address is copied.",
+          ? `Copied. This address opens without a key for ${duration(lasts_s)}.`
+          : "Copied the permanent address.",
       );
     } catch (error) {
       this.#say(`Not copied: ${error.message}`);

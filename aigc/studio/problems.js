@@ -29,7 +29,7 @@ export class Problems {
   add(view, error, again) {
     if (!(error instanceof ApiError)) console.error(error);
     const untold = error.retryAfterS && !/ in \d+ s/.test(error.message);
-    const wait = untold ? ` (It asks to wait ${Math.ceil(error.retryAfterS)} s.)` : "";
+    const wait = untold ? ` (retry in ${Math.ceil(error.retryAfterS)} s)` : "";
     const locked = error.status === 401 || error.status === 403;
     const textContent = locked ? "Enter an API key" : "Try again";
     const way = el("button", { type: "button", textContent });

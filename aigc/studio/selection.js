@@ -27,9 +27,9 @@ export function offer(items, model) {
 
 function unlike(a, b) {
   if (a.model !== b.model) {
-    return `No walk between these: they are of two models, ${a.model} and ${b.model}.`;
+    return `Cannot walk between these images: their models differ, ${a.model} and ${b.model}.`;
   }
   const cuts = [a, b].map(({ truncation }) => truncation ?? "off");
   if (cuts[0] === cuts[1]) return "";
-  return `No walk between these: their truncations differ, ${cuts[0]} and ${cuts[1]}.`;
+  return `Cannot walk between these images: their truncations differ, ${cuts[0]} and ${cuts[1]}.`;
 }

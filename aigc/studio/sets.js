@@ -135,7 +135,7 @@ export class Sets {
       this.following = next;
       $("set-previous").disabled = starts.length < 2;
       $("set-next").disabled = next === null;
-      $("set-range").textContent = data.length ? `${data[0].index} to ${data.at(-1).index}` : "Nothing yet";
+      $("set-range").textContent = data.length ? `${data[0].index} to ${data.at(-1).index}` : "No items yet";
       report.say(`${items.length} items of ${nameOf(set)}.`);
     });
   }
@@ -190,7 +190,7 @@ function told(place, set) {
 }
 
 function* rows(set) {
-  yield ["Seed", seedOf(set) ?? "as each brief asks"];
+  yield ["Seed", seedOf(set) ?? "set by each brief"];
   if (set.width) yield ["Images", `${set.width} × ${set.height}, ${set.codec}`];
   yield ["Files", `${whole.format(set.shards)}, ${(set.size_bytes / 1e6).toFixed(1)} MB`];
   const refused = Object.entries(set.refused).map(([reason, count]) => `${reason} ${whole.format(count)}`);

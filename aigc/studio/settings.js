@@ -125,7 +125,7 @@ export class Settings {
     $("seed-hint").textContent =
       seed === null
         ? "A seed is a whole number from 0 to 9007199254740991."
-        : "The same seed gives the same images, always.";
+        : "The same seed always gives the same images.";
     if (seed === null) return;
     this.seed = seed;
     this.index = 0;
@@ -174,7 +174,7 @@ export class Settings {
         const box = el("input", { type: "checkbox", value: label });
         box.checked = this.labels.has(label);
         if (!untrained.includes(label)) return el("label", {}, box, label);
-        const mark = el("small", { textContent: "no training pictures" });
+        const mark = el("small", { textContent: "no training images" });
         return el("label", { className: "untrained" }, box, `${label} `, mark);
       }),
     );
@@ -182,8 +182,8 @@ export class Settings {
   }
 
   #labelsHint() {
-    const all = this.untrained.length ? "all with training pictures" : "all of them";
-    $("labels-hint").textContent = this.labels.size ? "" : `None chosen: ${all}, in turn.`;
+    const all = this.untrained.length ? "all with training images" : "all labels";
+    $("labels-hint").textContent = this.labels.size ? "" : `None selected: ${all}, in turn.`;
   }
 
   #filter() {

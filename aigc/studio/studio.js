@@ -84,7 +84,7 @@ function tell(name, text) {
 
 async function start() {
   await guard("samples", async (signal, report) => {
-    report.say("Asking for the models …");
+    report.say("Loading the models …");
     const found = await models(signal);
     const images = found.filter(({ modality }) => modality === "image");
     sounds.offer(found.filter(({ modality }) => modality === "audio"));
@@ -113,7 +113,7 @@ async function sample(signal, report) {
   $("range").textContent = `${index} to ${index + count - 1}`;
   $("previous").disabled = index === 0;
   report.progress(0);
-  report.say(`Making ${count} images …`);
+  report.say(`Generating ${count} images …`);
   let done = 0;
   const fill = (image, order) => {
     const at = image.index === undefined ? order : image.index - index;
@@ -155,7 +155,7 @@ function show(name) {
 }
 
 function showKept() {
-  tell("kept", kept.rows.length ? `${kept.rows.length} kept in this browser.` : "");
+  tell("kept", kept.rows.length ? `${kept.rows.length} favourites in this browser.` : "");
   const [width, height] = settings.model ? [settings.model.width, settings.model.height] : [1, 1];
   return kept.show(width, height);
 }
@@ -168,9 +168,9 @@ function keptChanged() {
 async function keep(item) {
   try {
     await kept.toggle(item);
-    say(kept.has(item) ? `${nameOf(item)} ${item.index} is kept.` : "No longer kept.");
+    say(kept.has(item) ? `${nameOf(item)} ${item.index} is a favourite.` : "Removed from the favourites.");
   } catch {
-    say("This browser's storage is full: remove some favourites first.");
+    say("The browser's storage is full. Remove some favourites, then try again.");
   }
 }
 
@@ -222,8 +222,8 @@ async function pack(items) {
   const digests = Object.fromEntries(settings.models.map(({ version, digest }) => [version, digest]));
   save(await archive(there, digests), `aigc-${there.length}-images.zip`);
   const lost = items.length - there.length;
-  const without = lost ? ` ${lost} ${lost === 1 ? "is" : "are"} missing in it.` : "";
-  return say(`A ZIP of ${there.length} images and their manifest is on its way.${without}`);
+  const without = lost ? ` ${lost} could not be loaded and ${lost === 1 ? "is" : "are"} left out.` : "";
+  return say(`Downloading a ZIP of ${there.length} images and their manifest.${without}`);
 }
 
 async function newKey() {

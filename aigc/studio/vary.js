@@ -29,8 +29,8 @@ export class Vary {
     $("vary-why").hidden = can;
     $("vary-why").textContent = can
       ? ""
-      : `${model?.id ?? "This model"} cannot vary pictures: only a VAE has the encoder that reads ` +
-        "them, and this is a GAN. Pick a VAE model to use this view.";
+      : `${model?.id ?? "This model"} cannot vary images: variations need the encoder of a VAE, ` +
+        "and this model is a GAN. Choose a VAE model.";
     this.can = can;
   }
 
@@ -39,10 +39,10 @@ export class Vary {
     this.source = { blob, name };
     if ($("vary-source").src) URL.revokeObjectURL($("vary-source").src);
     $("vary-source").src = URL.createObjectURL(blob);
-    $("vary-source").alt = `Your picture ${name}`;
+    $("vary-source").alt = `Your image ${name}`;
     $("vary-source").hidden = false;
     $("drop-text").firstElementChild.textContent = name;
-    $("drop-text").lastElementChild.textContent = "Drop another one here, paste it, or";
+    $("drop-text").lastElementChild.textContent = "Drop another one here, paste one, or";
     return this.make();
   }
 
@@ -60,7 +60,7 @@ export class Vary {
     return this.guard(async (signal, report) => {
       this.gallery.begin(n, width, height);
       report.progress(0);
-      report.say(`Making ${n} variations of ${this.source.name} …`);
+      report.say(`Generating ${n} variations of ${this.source.name} …`);
       let done = 0;
       await vary(
         form,
@@ -79,7 +79,7 @@ export class Vary {
   #take(files) {
     const file = [...files].find((one) => one.type.startsWith("image/"));
     if (file) this.onTake(file);
-    else if (files.length) say("That is not a picture: drop a PNG, JPEG or WebP file.");
+    else if (files.length) say("Not an image file. Drop a PNG, JPEG or WebP file.");
   }
 
   #strength() {

@@ -46,7 +46,7 @@ export class Walk {
       output_format: from.format,
     };
     await this.guard(async (signal, report) => {
-      report.say("Making the walk …");
+      report.say("Generating the walk …");
       const blobs = await walk(this.request, signal);
       this.#fill(blobs);
       report.say(`${blobs.length} frames from ${title(from)} to ${title(to)}.`);

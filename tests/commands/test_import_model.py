@@ -106,7 +106,7 @@ def test_any_workers_and_the_endpoint_give_the_same_bytes(aigc: Aigc, tmp_path: 
     [file] = (tmp_path / "again").iterdir()
     assert file.read_bytes() == stored
 
-    settings = ServiceSettings(models=("cats@v1",), precision="fp32", separate=True)
+    settings = ServiceSettings(models=("cats@v1",), precision="fp32", render_process=True)
     app = create_app(Service(settings), EndpointSettings(access_log=False))
     with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         for row in rows[::37]:

@@ -38,7 +38,7 @@ def test_what_a_gpu_made_is_made_again_without_one(finished: Path, capsys) -> No
     say_made_on(finished, "cuda", "fp32")
     assert run("verify", finished, "--regenerate", 10) == 0
     shown = capsys.readouterr()
-    assert "made on cuda, made again on cpu: bytes may differ by rounding" in shown.err
+    assert "generated on cuda, regenerated on cpu: bytes may differ by rounding" in shown.err
     assert "ok: 10 items made again, byte for byte equal" in shown.out
     say_made_on(finished, "cuda", "bf16")
     assert run("verify", finished, "--regenerate", 10) == 0

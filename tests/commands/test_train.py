@@ -143,12 +143,13 @@ def test_an_adversary_is_never_left_out_in_silence(
         ("adaptive", {"model.family": "diffusion"}, "model.family = 'diffusion': .* 'gan', 'vae'"),
         ("vae", {"model.family": "GAN"}, "model.family = 'GAN': .* 'gan', 'vae'"),
         ("adaptive", {"model.family": None}, "model.family = 'None'"),
-        ("adaptive-vae", {"model.family": "gan"}, "makes a model of family vae.* adaptive-gan"),
-        ("dcgan", {"model.family": "vae"}, "makes a model of family gan.* adaptive-vae"),
+        ("adaptive-vae", {"model.family": "gan"}, "trains a model of family vae.* adaptive-gan"),
+        ("dcgan", {"model.family": "vae"}, "trains a model of family gan.* adaptive-vae"),
         (
             "adaptive",
             {"model.r1_gamma": 1, "model.beta": 2},
-            "model.r1_gamma: a field of family gan, while the rest makes a model of family vae",
+            "model.r1_gamma: a field of family gan, while the other fields define a model of "
+            "family vae",
         ),
         ("adaptive-gan", {"model.beta": 2}, "model.beta: a field of family vae"),
         ("adaptive", {"model.bete": 2}, "unknown field model.bete; the fields of model are"),

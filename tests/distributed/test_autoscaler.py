@@ -45,7 +45,7 @@ def test_workers_that_fit_no_node_are_asked_for_where_a_group_has_such_nodes(ray
         assert plan_workers(large).count == 1
         assert capacity_for(plan_workers(large)) == 0
         assert plan_workers(more).count == 3
-        with pytest.raises(PlacementError, match="no node can hold a worker with 64 CPU"):
+        with pytest.raises(PlacementError, match="no node has capacity for a worker with 64 CPU"):
             plan_workers(Placement(cpus_per_worker=64))
     finally:
         _internal_kv_del(raylet.GCS_AUTOSCALER_CLUSTER_CONFIG_KEY, **where)

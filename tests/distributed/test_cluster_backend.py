@@ -37,13 +37,13 @@ _OUT_OF_MEMORY = """
 import sys
 from aigc.errors import JobError
 from aigc.distributed.cluster_backend import ClusterBackend
-from aigc.execution.pool import Pool
+from aigc.execution.pool import WorkerPool
 from aigc.distributed.session import connect
 from aigc.specs import Placement
 from tests.execution.units import Unit, setup
 
 one = Placement(workers=1, max_retries=1)
-with connect(), Pool(ClusterBackend(setup, one), one, print) as pool:
+with connect(), WorkerPool(ClusterBackend(setup, one), one, print) as pool:
     try:
         pool.run([Unit(0, sys.argv[1], "hang")], 1, print)
     except JobError as error:
@@ -138,7 +138,7 @@ def test_a_result_lost_with_its_node_counts_as_the_workers_death(
         raise ObjectLostError(ref, None, "")
 
     monkeypatch.setattr(ray, "get", lost)
-    worker = ClusterWorker(None, {"ref": ("made", "unit 0")})
+    worker = ClusterWorker(None, {"ref": ("computed", "unit 0")})
     (event,) = ClusterBackend(setup, ONE)._events(worker, "ref")
     assert (event.kind, event.value) == (
         "died",

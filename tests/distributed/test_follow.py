@@ -62,11 +62,11 @@ def followed(cluster: Unsteady) -> str:
 def test_each_character_is_written_once(
     streams: list[list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "_QUIET_S", 0.1)
+    monkeypatch.setattr(follow, "_IDLE_TIMEOUT_S", 0.1)
     assert followed(Unsteady(streams, "one\ntwo\n")) == "one\ntwo\n"
 
 
 def test_a_lost_cluster_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_LOST_S", 0.0)
-    with pytest.raises(JobError, match="which may still run"):
+    monkeypatch.setattr(follow, "_CLUSTER_TIMEOUT_S", 0.0)
+    with pytest.raises(JobError, match="job job may still run: aigc jobs logs job --follow"):
         followed(Unsteady([], "", lost=True))

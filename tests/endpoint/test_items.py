@@ -49,7 +49,7 @@ def test_bytes_equal_the_bulk_set_at_any_concurrency(tmp_path: Path) -> None:
     with serving(app) as url:
         found = asyncio.run(fetch(url))
     assert found == [row["image"]["bytes"] for row in rows]
-    assert max(service.batcher.seen.rows) > 1
+    assert max(service.batcher.stats.rows) > 1
 
 
 def test_an_item_is_for_good(client: httpx.Client) -> None:

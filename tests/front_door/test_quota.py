@@ -123,7 +123,7 @@ def test_workers_and_recipes_go_by_the_same_number(
     assert local_capacity(Placement()) == 3
     assert machine()["CPU"] == 3
     assert hardware_here().cores == 3
-    with pytest.raises(PlacementError, match="room for 3 worker"):
+    with pytest.raises(PlacementError, match="capacity for 3 worker"):
         local_capacity(Placement(workers=4))
 
 

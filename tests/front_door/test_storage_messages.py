@@ -260,4 +260,4 @@ def test_a_server_that_says_nothing_is_waited_for_once(monkeypatch: pytest.Monke
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
         assert "does not answer (ReadTimeoutError)" in line_of(storage.require_writable)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60, "AIGC_S3_PATIENCE_S is 90: it was asked again"

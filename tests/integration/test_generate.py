@@ -120,13 +120,13 @@ def test_bad_places_are_one_line_each(model, s3_uri, tmp_path, monkeypatch) -> N
 
 def test_what_can_never_be_placed_is_said_at_once(model, ray_session, tmp_path) -> None:
     started = time.monotonic()
-    with pytest.raises(PlacementError, match=r"no node can hold .*64 CPU.*has 2 CPU"):
+    with pytest.raises(PlacementError, match=r"no node has capacity .*64 CPU.*has 2 CPU"):
         run(spec(model, str(tmp_path / "a"), placement=Placement(cpus_per_worker=64)))
     with pytest.raises(PlacementError, match=r"gpus_per_worker|1 GPU"):
         run(spec(model, str(tmp_path / "b"), placement=Placement(gpus_per_worker=1)))
-    with pytest.raises(PlacementError, match="room for 2 worker"):
+    with pytest.raises(PlacementError, match="capacity for 2 worker"):
         run(spec(model, str(tmp_path / "c"), placement=Placement(workers=3)))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < Placement().startup_timeout_s / 2, "it waited for a node"
     assert not list(tmp_path.iterdir())
 
 
@@ -142,7 +142,7 @@ def test_a_busy_cluster_is_waited_for_and_then_said(model, ray_session, tmp_path
     ray.get(hog.up.remote())
     try:
         with pytest.raises(PlacementError, match="the cluster is busy"):
-            run(spec(model, str(tmp_path / "a"), placement=Placement(wait_s=2)))
+            run(spec(model, str(tmp_path / "a"), placement=Placement(startup_timeout_s=2)))
     finally:
         ray.kill(hog)
 

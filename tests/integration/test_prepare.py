@@ -25,7 +25,7 @@ from tests.modalities.audio import sounds
 
 pytestmark = pytest.mark.integration
 
-ON_RAY = Placement(workers=2, timeout_s=60, wait_s=10)
+ON_RAY = Placement(workers=2, timeout_s=60, startup_timeout_s=10)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_worker_no_node_can_hold_is_refused_at_once(
     ray_session: None, shop: Path, tmp_path: Path
 ) -> None:
     wanted = Placement(workers=1, cpus_per_worker=64)
-    with pytest.raises(PlacementError, match="no node can hold a worker with 64 CPU"):
+    with pytest.raises(PlacementError, match="no node has capacity for a worker with 64 CPU"):
         run(spec(shop, tmp_path / "out", placement=wanted))
     assert not (tmp_path / "out").exists()
 
@@ -104,7 +104,7 @@ def always_dies(flag: str) -> str:
 
 
 def on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], **placement: Any) -> list[Any]:
-    limits = {"timeout_s": 3.0, "wait_s": 0, "max_retries": 1, **placement}
+    limits = {"timeout_s": 3.0, "startup_timeout_s": 0, "max_retries": 1, **placement}
     return list(OnRay(Placement(**limits), Workers(2, 1, 0))(function, tasks))
 
 

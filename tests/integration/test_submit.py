@@ -220,7 +220,7 @@ def test_a_silent_address_is_given_up(user: User) -> None:
         result = user("jobs", "list", "--address", f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert result.returncode == 2
     assert "no Ray dashboard answers" in result.stderr
-    assert user.seconds < 20
+    assert user.seconds < 120, "Ray's own client waits for ever"
 
 
 def test_doctor_sees_the_cluster(user: User) -> None:

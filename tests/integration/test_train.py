@@ -125,7 +125,7 @@ def test_a_busy_cluster_is_waited_for_but_not_for_ever(
 
     hog: Any = Hog.remote()  # type: ignore[attr-defined]
     ray.get(hog.ready.remote())
-    placement = {"workers": 1, "wait_s": 4, "max_retries": 1}
+    placement = {"workers": 1, "startup_timeout_s": 4, "max_retries": 1}
     try:
         with pytest.raises(PlacementError, match="the cluster is busy"):
             run(tiny_spec(digits_data, tmp_path, placement=placement))

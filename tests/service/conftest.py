@@ -23,7 +23,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 
 @pytest.fixture(scope="session")
 def service(store: ModelStore) -> Iterator[Service]:
-    service = Service(ServiceSettings(store=store.uri, micro_batch=32, watch_s=60))
+    settings = ServiceSettings(store=store.uri, micro_batch=32, poll_interval_s=60, max_wait_s=600)
+    service = Service(settings)  # a slow machine must not refuse a request
     service.start()
     yield service
     service.close()

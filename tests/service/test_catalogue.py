@@ -31,7 +31,7 @@ def publish_bad(store: ModelStore, name: str = "tiny") -> ModelVersion:
 
 
 def catalogue(store: ModelStore, *models: str, **options: object) -> Catalogue:
-    settings = {"store": store.uri, "models": models, "micro_batch": 8, "watch_s": 60.0}
+    settings = {"store": store.uri, "models": models, "micro_batch": 8, "poll_interval_s": 60.0}
     found = Catalogue(ServiceSettings(**(settings | options)))  # type: ignore[arg-type]
     found.start()
     return found
@@ -60,7 +60,7 @@ def test_a_name_follows_its_alias_both_ways(store: ModelStore) -> None:
 
 def test_it_watches_by_itself(store: ModelStore) -> None:
     publish_tiny(store=store)
-    found = catalogue(store, "tiny", watch_s=0.05)
+    found = catalogue(store, "tiny", poll_interval_s=0.05)
     publish_tiny(store=store, seed=1)
     until = time.monotonic() + 10
     while get(found, "tiny") != "tiny@v2" and time.monotonic() < until:
@@ -227,7 +227,7 @@ def test_what_stands_and_fails_later_is_told(store: ModelStore) -> None:
     publish_tiny("a", store=store)
     size = catalogue(store, "a").loaded()[0].size_bytes
     version = publish_tiny("b", store=store)
-    found = catalogue(store, memory_bytes=size)
+    found = catalogue(store, model_memory_bytes=size)
     Path(version.uri, "model.safetensors").unlink()
     assert unfit(found) == []
     with pytest.raises(UnhealthyModelError, match="b@v1 cannot be used"):
@@ -242,7 +242,7 @@ def test_memory_holds_the_lately_used(store: ModelStore) -> None:
     for name in ("a", "b", "c"):
         publish_tiny(name, store=store)
     size = catalogue(store, "a").loaded()[0].size_bytes
-    found = catalogue(store, memory_bytes=int(2.5 * size))
+    found = catalogue(store, model_memory_bytes=int(2.5 * size))
     assert {model.version.name for model in found.loaded()} == {"a", "b"}
     get(found, "a")
     assert get(found, "c") == "c@v1"

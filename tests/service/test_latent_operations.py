@@ -26,7 +26,7 @@ from aigc.store import ModelStore
 
 def files(service: Service, order: RenderRequest) -> list[bytes]:
     async def made() -> list[bytes]:
-        return await service.batcher.enter(order.work).files()
+        return await service.batcher.enter(order.job).files()
 
     return asyncio.run(made())
 
@@ -204,14 +204,14 @@ def test_what_starts_from_points_counts_as_what_it_costs(service: Service) -> No
     asked = Variation(model="vae", n=3)
     [loaded] = [one for one in service.catalogue.loaded() if one.version.name == "vae"]
     order = latent_operations.variations(loaded, asked, service.settings, 0)
-    assert order.work.weight > 3 + 16
-    kind = order.work.kind
+    assert order.job.weight > 3 + 16
+    kind = order.job.kind
     for _ in range(50):
         loaded.note_extra(kind, weight=3, took_s=203 * loaded.seconds_per_item)
-    assert latent_operations.variations(loaded, asked, service.settings, 0).work.weight == 203
+    assert latent_operations.variations(loaded, asked, service.settings, 0).job.weight == 203
     vary(service, asked)
     assert loaded.extra(kind) != 200
-    assert service.batcher.seen.queued == 0
+    assert service.batcher.stats.queued == 0
 
 
 def test_a_gan_says_why_not(service: Service) -> None:

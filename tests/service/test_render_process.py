@@ -29,7 +29,9 @@ from tests.keys_for_tests import keys
 
 @contextlib.contextmanager
 def running(store: ModelStore, **fields: Any) -> Iterator[Service]:
-    settings = ServiceSettings(store=store.uri, micro_batch=32, watch_s=60, separate=True, **fields)
+    settings = ServiceSettings(
+        store=store.uri, micro_batch=32, poll_interval_s=60, render_process=True, **fields
+    )
     service = Service(settings)
     service.start()
     yield service
@@ -53,7 +55,7 @@ def files(service: Service, n: int, **fields: object) -> list[bytes]:
     async def made() -> list[bytes]:
         asked = Generation(model="tiny", n=n, labels=["one", "two"], seed=3, **fields)
         order = render_requests.generation(await service.model("tiny"), asked, service.settings, 3)
-        return await service.batcher.enter(order.work).files()
+        return await service.batcher.enter(order.job).files()
 
     return asyncio.run(made())
 
@@ -86,7 +88,7 @@ def stopped(process: RenderProcess) -> Iterator[None]:
 
 def under_way(process: RenderProcess, count: int) -> None:
     deadline = time.monotonic() + 20
-    while process._under_way != count:
+    while process._pending != count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

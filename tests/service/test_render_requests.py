@@ -38,7 +38,7 @@ def test_shares_are_the_decimals_they_are_written_as(service: Service) -> None:
 def test_the_index_continues_the_pattern(service: Service) -> None:
     whole = ordered(service, n=9, seed=4).labels
     assert ordered(service, n=4, seed=4, index=5).labels == whole[5:]
-    source = ordered(service, n=4, seed=4, index=5).work.source
+    source = ordered(service, n=4, seed=4, index=5).job.source
     assert isinstance(source, SampleKeys)
     assert source.counters.tolist() == [5, 6, 7, 8]
 
@@ -147,5 +147,5 @@ def test_patterns_are_not_mixed_up(service: Service) -> None:
     even = Counter(ordered(service, labels=["one", "two"], n=8).labels)
     uneven = Counter(ordered(service, labels={"one": 1, "two": 3}, n=8).labels)
     assert (even["two"], uneven["two"]) == (4, 6)
-    assert isinstance(ordered(service, n=1).work.source, SampleKeys)
-    assert ordered(service, n=1).work.source.sampling == {}
+    assert isinstance(ordered(service, n=1).job.source, SampleKeys)
+    assert ordered(service, n=1).job.source.sampling == {}

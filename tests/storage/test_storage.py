@@ -316,10 +316,10 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(DiskFullError, match="the disk is full; make room"):
+        with pytest.raises(DiskFullError, match="the disk is full; free some space"):
             storage.write_bytes(target, bytes(2000))
         with (
-            pytest.raises(DiskFullError, match="the disk is full; make room"),
+            pytest.raises(DiskFullError, match="the disk is full; free some space"),
             storage.scratch_file(target) as local,
             local.open("wb", buffering=0) as file,
         ):

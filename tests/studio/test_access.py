@@ -44,7 +44,7 @@ def test_without_a_key_it_asks_and_with_one_it_works(open_studio: Any, secured: 
     page.reload()
     studio.tiles(count=8)
     page.get_by_role("button", name="API key").click()
-    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Forget key").click()
     page.get_by_role("button", name="Enter an API key").wait_for()
 
 

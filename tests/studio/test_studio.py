@@ -73,7 +73,7 @@ def test_labels_count_seed_and_pages(studio: Studio) -> None:
     page.locator("#samples p", has_text="two").nth(11).wait_for()
     assert {text.split()[0] for text in studio.captions()} == {"two"}
 
-    page.get_by_role("button", name="Surprise me").click()
+    page.get_by_role("button", name="Random").click()
     seed = page.get_by_label("Seed").input_value()
     assert seed != "7"
     page.get_by_text(f"12 images of seed {seed}.").wait_for()
@@ -167,7 +167,7 @@ def test_a_busy_endpoint_is_asked_again(studio: Studio) -> None:
     studio.open()
     alert = page.get_by_role("alert")
     alert.wait_for()
-    assert "too much is waiting (It asks to wait 3 s.)" in alert.inner_text()
+    assert "too much is waiting (retry in 3 s)" in alert.inner_text()
     alert.get_by_role("button", name="Try again").click()
     studio.tiles(count=8)
     assert not alert.is_visible()
@@ -200,9 +200,8 @@ def test_a_walk_goes_from_one_image_to_the_other(studio: Studio) -> None:
     assert studio.pixels(page.locator("#walk-frame")) == ends[1]
     assert "AI-generated" in page.locator("#walk-caption").inner_text()
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(400)
+    page.wait_for_function("document.querySelector('#walk-at').value !== '11'")
     page.get_by_role("button", name="Pause").click()
-    assert page.get_by_label("Position on the walk").input_value() != "11"
     page.get_by_label("Frames", exact=True).fill("4")
     page.get_by_text("4 frames from").wait_for()
 
@@ -219,7 +218,7 @@ def test_a_picture_is_varied(studio: Studio) -> None:
         page.get_by_label("Strength").fill("0")
     studio.tiles("variations", count=8)
     assert len(set(studio.shown("variations"))) == 1, "strength 0 redraws the picture"
-    page.get_by_label("Picture to vary").set_input_files(
+    page.get_by_label("Image to vary").set_input_files(
         {"name": "other.png", "mimeType": "image/png", "buffer": png(1)}
     )
     page.get_by_text("8 variations of other.png.").wait_for()
@@ -237,7 +236,7 @@ def test_a_file_that_is_no_picture_is_refused(studio: Studio) -> None:
     page = studio.open().page
     studio.tiles(count=8)
     drop(page, b"a,b", "table.csv", "text/csv")
-    assert "not a picture" in page.locator("#status").inner_text()
+    assert "Not an image" in page.locator("#status").inner_text()
     drop(page, b"not really", "broken.png")
     alert = page.get_by_role("alert")
     alert.wait_for()
@@ -249,7 +248,7 @@ def test_a_gan_says_why_it_cannot_vary(studio: Studio) -> None:
     studio.tiles(count=8).nth(0).click()
     assert not page.get_by_role("button", name="Vary").is_visible()
     page.get_by_role("tab", name="Variations").click()
-    assert "only a VAE" in page.locator("#vary-why").inner_text()
+    assert "encoder of a VAE" in page.locator("#vary-why").inner_text()
     assert not page.locator("#drop").is_visible()
     page.get_by_label("Model", exact=True).select_option("vae")
     page.locator("#drop").wait_for()
@@ -268,11 +267,11 @@ def test_labels_without_training_pictures_are_marked(
         studio = open_studio(f"{client.base_url}/").open("model=gaps&seed=7&n=4")
         studio.tiles(count=4)
         labels = studio.page.locator("#labels")
-        assert labels.locator(".untrained").all_inner_texts() == ["two\nno training pictures"]
+        assert labels.locator(".untrained").all_inner_texts() == ["two\nno training images"]
         hint = studio.page.locator("#labels-hint")
-        assert hint.inner_text() == "None chosen: all with training pictures, in turn."
+        assert hint.inner_text() == "None selected: all with training images, in turn."
         assert {text.split()[0] for text in studio.captions()} == {"zero", "one", "three"}
-        labels.get_by_label("two no training pictures").check(force=True)
+        labels.get_by_label("two no training images").check(force=True)
         studio.page.locator("#samples p", has_text="two").nth(3).wait_for()
         assert {text.split()[0] for text in studio.captions()} == {"two"}
         studio.page.locator("#model").select_option("tiny")

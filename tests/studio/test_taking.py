@@ -87,7 +87,9 @@ def test_a_favourite_whose_model_is_gone_is_no_hole(studio: Studio) -> None:
     with zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip"))) as archive:
         rows = json.loads(archive.read("manifest.json"))["items"]
     assert [row["index"] for row in rows] == [0, 2]
-    page.get_by_text("A ZIP of 2 images and their manifest is on its way. 2 are missing").wait_for()
+    page.get_by_text(
+        "Downloading a ZIP of 2 images and their manifest. 2 could not be loaded"
+    ).wait_for()
 
     tiles.nth(0).dblclick()
     page.get_by_role("button", name="Next image").click()
@@ -122,7 +124,7 @@ def test_no_walk_is_offered_that_could_not_end_where_it_should(studio: Studio) -
         assert walk.is_disabled() and why in walk.get_attribute("title")
         assert why in page.locator("#status").inner_text()
         page.keyboard.press("Escape")
-        assert page.locator("#status").inner_text() == "4 kept in this browser."
+        assert page.locator("#status").inner_text() == "4 favourites in this browser."
     ends = [studio.pixels(tiles.nth(at).locator("img")) for at in (1, 3)]
     tiles.nth(1).click()
     tiles.nth(3).click()

@@ -1,1 +1,1 @@
-"""What a user would write instead, each a program of its own: `python -m` this package's NAME."""
+"""Alternatives that a user could write, each a program: `python -m aigc.bench.rivals.NAME`."""

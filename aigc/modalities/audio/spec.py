@@ -14,44 +14,49 @@ Decibels = Annotated[float, Field(ge=-96, le=0)]
 
 
 class PrepareSounds(PrepareSpec):
-    """Raw sounds in, a clean, split, sharded data set of clips of one length out."""
+    """Raw sounds in; a validated, deduplicated, split and sharded data set of clips of one length
+    out."""
 
     column_field: ClassVar[str] = "audio_column"
 
     modality: Literal["audio"] = "audio"
+    """Selects this kind of content."""
     seconds: float = Field(1.0, gt=0, le=60)
-    """Length of every stored clip: longer sounds are cut, shorter ones end in silence."""
+    """Length in seconds of every stored clip, up to 60. Longer sounds are cut, shorter ones padded
+    with silence."""
     rate: int = Field(16_000, ge=4_000, le=96_000)
-    """Samples a second of every stored clip."""
+    """Samples per second of every stored clip, 4000..96000."""
     channels: Literal[1, 2] = 1
-    """1 (mono: the mean of both channels) or 2 (stereo)."""
+    """1 stores mono (the mean of both channels), 2 stores stereo."""
     loudness: Literal["peak", "rms", "keep"] = "peak"
-    """What is brought to `level_db`: the highest sample, or the root mean square of what sounds;
-    `keep` changes nothing."""
+    """What is scaled to `level_db`: the highest sample (`peak`), or the root mean square of the
+    parts that are not silent (`rms`). `keep` scales nothing."""
     level_db: Decibels | None = None
-    """In decibels of full scale; unset means -1 for peak and -20 for rms. Where rms would raise the
-    highest sample above full scale, the gain stops there."""
+    """Level in decibels of full scale. Default: -1 for `peak`, -20 for `rms`. `rms` never raises
+    the highest sample above full scale."""
     silence_db: Decibels = -60.0
-    """A file without a sample above this, in decibels of full scale, is rejected as silent."""
+    """Files without a sample above this level, in decibels of full scale, are rejected as
+    silent."""
     start_db: Decibels = -40.0
-    """A sound begins where it first comes so close to its highest sample; what lies more than 2 ms
-    before is cut off."""
+    """Level, in decibels relative to the sound's highest sample, at which a sound begins. What lies
+    more than 2 ms before it is cut off."""
     audio_column: str = "audio"
-    """Encoded sounds in Parquet."""
+    """Column of encoded sounds in a Parquet source."""
     max_clipped: float = Field(0.1, ge=0, le=1)
-    """A sound is rejected when more than this share of its loudest 50 ms is clipped: three or more
+    """A sound is rejected if more than this share of its loudest 50 ms is clipped: three or more
     equal samples in a row at its highest level."""
     max_seconds: float = Field(60.0, gt=0, le=3600)
-    """A file that lasts longer is rejected unread."""
+    """Files longer than this many seconds are rejected before they are decoded."""
     near_duplicate_distance: int = Field(6, ge=0, le=16)
-    """Bits in which the 64-bit hashes of the spectrograms of two near duplicates may differ."""
+    """Number of bits, 0..16, by which the 64-bit hashes of the spectrograms of two near duplicates
+    may differ."""
     near_duplicate_rmse: float = Field(10.0, ge=0, le=255)
-    """Root mean squared difference of spectrograms below which a hash match counts, in levels of
-    0.31 dB where one of both sounds."""
+    """Root mean squared difference of the spectrograms, where one of them is not silent, below
+    which a match of the hashes counts; in levels of 0.31 dB."""
 
     @property
     def samples(self) -> int:
-        """Of every stored clip, in each channel."""
+        """Samples per channel of every stored clip."""
         return max(1, round(self.seconds * self.rate))
 
     @property

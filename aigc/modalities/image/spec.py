@@ -48,30 +48,36 @@ Size: TypeAlias = Annotated[
 
 
 class PrepareImages(PrepareSpec):
-    """Raw images in, a clean, split, sharded data set out."""
+    """Raw images in; a validated, deduplicated, split and sharded data set out."""
 
     column_field: ClassVar[str] = "image_column"
 
     modality: Literal["image"] = "image"
+    """Selects this kind of content."""
     size: Size = 64
-    """Every stored image's height and width in pixels: 64 for both, or 64x96 ([64, 96])."""
+    """Height and width of every stored image in pixels, 8..1024: 64 for 64x64, or height x width as
+    64x96 or [64, 96]."""
     channels: Literal[1, 3] = 3
+    """1 stores grey images, 3 stores RGB."""
     fit: Fit = "crop"
-    """How other aspect ratios become that of `size`: centre crop, pad with white, or stretch."""
+    """How images of another aspect ratio are fitted to `size`: `crop` to the centre, `pad` with
+    white, or `stretch`."""
     image_column: str = "image"
-    """Encoded images in Parquet."""
+    """Column of encoded images in a Parquet source."""
     animated: Literal["reject", "first"] = "reject"
+    """Reject animated images, or take their `first` frame."""
     max_pixels: int = Field(50_000_000, ge=1)
-    """An image that would decode to more pixels is rejected unread (decompression bomb)."""
+    """Images with more pixels are rejected before they are decoded (protection from decompression
+    bombs)."""
 
     @property
     def height(self) -> int:
-        """Of every stored image, in pixels."""
+        """Height of every stored image in pixels."""
         return self.size if isinstance(self.size, int) else self.size[0]
 
     @property
     def width(self) -> int:
-        """Of every stored image, in pixels."""
+        """Width of every stored image in pixels."""
         return self.size if isinstance(self.size, int) else self.size[1]
 
     @property
