@@ -37,7 +37,7 @@ _VAE_GAMMA_64 = 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
 _FAMILY_REASONS = {
-    True: f"up to {_SMALL_SIDE} pixels and with {_FEW:,} pictures or more a GAN is sharper and more "
+    True: f"up to {_SMALL_SIDE} pixels and from {_FEW:,} pictures on a GAN is sharper and more "
     "varied at equal time",
     False: f"above {_SMALL_SIDE} pixels, or with less than {_FEW:,} pictures, a VAE learns shapes, "
     "colours and variety in a small part of the time that a GAN needs",

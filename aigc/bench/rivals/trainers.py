@@ -1,10 +1,10 @@
-"""Public trainers on a folder of pictures, for `aigc bench recipes --pictures`. Run as a program:
+"""Public trainers on a prepared data set, for `aigc bench recipes --pictures`. Run as a program:
 
-PYTHON aigc/bench/rivals/trainers.py TRAINER TRAIN OUT SECONDS SAMPLES SEED
+PYTHON aigc/bench/rivals/trainers.py TRAINER DATA OUT SECONDS SAMPLES SEED
 
-TRAINER is `pythae` or `lightweight-gan`; PYTHON belongs to an environment that has it, and need not
-have aigc. TRAIN is a folder of PNG files of 64 x 64 pixels. SECONDS are CPU time of training, all
-threads. SAMPLES pictures are written to OUT.
+TRAINER is `pythae` or `lightweight-gan`; PYTHON belongs to an environment that has it and pyarrow,
+and need not have aigc. DATA holds colour pictures of 64 x 64 pixels. SECONDS are CPU time of
+training, all threads. SAMPLES pictures are written to OUT, and OUT-work keeps what a trainer saves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -28,20 +29,20 @@ class _EndedError(Exception):
 
 
 def pythae(train: Path, seconds: float, samples: int, seed: int, work: Path) -> Iterator[Tensor]:
-    """pythae 0.1.2: a VAE with its residual networks for CelebA at 64 x 64, 64 latents, Adam at 1e-3
-    in batches of 64, and its sampler of ten Gaussians fitted to the encodings."""
-    from pythae.data.datasets import BaseDataset  # type: ignore[import-not-found]
-    from pythae.models import VAE, VAEConfig  # type: ignore[import-not-found]
-    from pythae.models.nn.benchmarks.celeba import (  # type: ignore[import-not-found]
+    """pythae 0.1.2: a VAE with its residual networks for CelebA at 64 x 64, 64 latents, Adam at
+    1e-3 in batches of 64, and its sampler of ten Gaussians fitted to the encodings."""
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.nn.benchmarks.celeba import (
         Decoder_ResNet_AE_CELEBA,
         Encoder_ResNet_VAE_CELEBA,
     )
-    from pythae.samplers import (  # type: ignore[import-not-found]
+    from pythae.samplers import (
         GaussianMixtureSampler,
         GaussianMixtureSamplerConfig,
     )
-    from pythae.trainers import BaseTrainer, BaseTrainerConfig  # type: ignore[import-not-found]
-    from pythae.trainers.training_callbacks import (  # type: ignore[import-not-found]
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers.training_callbacks import (
         TrainingCallback,
     )
 
@@ -51,7 +52,7 @@ def pythae(train: Path, seconds: float, samples: int, seed: int, work: Path) -> 
             if time.process_time() >= end:
                 raise _EndedError
 
-    pictures = torch.stack([_picture(path) for path in _files(train)])
+    pictures = torch.stack([_picture(path) for path in sorted(train.glob("*.png"))])
     config = VAEConfig(input_dim=(3, 64, 64), latent_dim=64)
     encoder, decoder = Encoder_ResNet_VAE_CELEBA(config), Decoder_ResNet_AE_CELEBA(config)
     model = VAE(model_config=config, encoder=encoder, decoder=decoder)
@@ -71,7 +72,7 @@ def pythae(train: Path, seconds: float, samples: int, seed: int, work: Path) -> 
             model, BaseDataset(pictures, labels), training_config=settings, callbacks=[Clock()]
         ).train()
     except _EndedError:
-        print(f"{steps[0]} steps of 64 pictures")  # noqa: T201
+        print(f"{steps[0]} steps of 64 pictures")
     model.eval()
     sampler = GaussianMixtureSampler(model, GaussianMixtureSamplerConfig(n_components=10))
     sampler.fit(pictures)
@@ -87,12 +88,12 @@ def lightweight_gan(
     accumulation, which make more steps. It insists on CUDA: `.cuda()` does nothing here."""
     torch.cuda.is_available = lambda: True
     torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
-    nn.Module.cuda = lambda self, *_, **__: self  # type: ignore[method-assign, assignment]
+    nn.Module.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
     device = torch.device
-    import lightweight_gan.lightweight_gan as theirs  # type: ignore[import-not-found]
+    import lightweight_gan.lightweight_gan as theirs
 
     torch.cuda.is_available = lambda: False
-    torch.device = lambda *_: device("cpu")  # type: ignore[assignment, misc, return-value]
+    torch.device = lambda *_: device("cpu")  # type: ignore[assignment, misc]
     torch.manual_seed(seed)
     trainer = theirs.Trainer(
         base_dir=work,
@@ -111,7 +112,7 @@ def lightweight_gan(
     end = time.process_time() + seconds
     while time.process_time() < end:
         trainer.train()
-    print(f"{trainer.steps} steps of 16 pictures")  # noqa: T201
+    print(f"{trainer.steps} steps of 16 pictures")
     trainer.GAN.eval()
     for start in range(0, samples, _AT_ONCE):
         noise = torch.randn(min(_AT_ONCE, samples - start), trainer.GAN.latent_dim)
@@ -122,12 +123,13 @@ def lightweight_gan(
 TRAINERS = {"pythae": pythae, "lightweight-gan": lightweight_gan}
 
 
-def main(trainer: str, train: str, out: str, seconds: str, samples: str, seed: str) -> None:
+def main(trainer: str, data: str, out: str, seconds: str, samples: str, seed: str) -> None:
     torch.manual_seed(int(seed))
     folder = Path(out)
     folder.mkdir(parents=True)
     work = folder.parent / f"{folder.name}-work"
-    made = TRAINERS[trainer](Path(train), float(seconds), int(samples), int(seed), work)
+    train = _unpacked(Path(data) / "train", work / "train")
+    made = TRAINERS[trainer](train, float(seconds), int(samples), int(seed), work)
     number = 0
     for batch in made:
         pixels = (batch.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -136,8 +138,15 @@ def main(trainer: str, train: str, out: str, seconds: str, samples: str, seed: s
             number += 1
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.png"))
+def _unpacked(split: Path, folder: Path) -> Path:
+    """`folder`, with a PNG file of each picture of a prepared split."""
+    folder.mkdir(parents=True)
+    number = 0
+    for part in sorted(split.glob("*.parquet")):
+        for image in pq.read_table(part, columns=["image"])["image"].to_pylist():
+            (folder / f"{number:06d}.png").write_bytes(image["bytes"])
+            number += 1
+    return folder
 
 
 def _picture(path: Path) -> Tensor:
