@@ -22,7 +22,8 @@ from aigc.specs.train import ADAPTIVE
 Family = Literal["gan", "vae"]
 
 _SMALL_SIDE = 32
-"""Up to this height and width transposed convolutions are better at equal time."""
+"""Up to this height and width, and with many pictures, transposed convolutions are better at equal
+time."""
 _SMALL_SECONDS, _LARGE_SECONDS = 300.0, 1800.0
 _WIDTHS = (32, 48, 64, 96, 128)
 _LEAST_IMAGES = 100_000
@@ -31,8 +32,6 @@ _WIDE_FLOPS = 1.4e9
 """Operations that one training image costs at 64 x 64 and width 64: both networks forward and
 backward, penalties included."""
 _VAE_WIDTHS = (16, 32, 48, 64, 96)
-_VAE_FLOPS = 7e8
-"""As `_WIDE_FLOPS`, for encoder and decoder at width 64."""
 _RESIDUAL_VAE_FLOPS = 1.25e9
 """As `_WIDE_FLOPS`, for a residual VAE at width 64 that a discriminator joins half-way."""
 _GAMMA_64 = 4.0
@@ -40,9 +39,10 @@ _VAE_GAMMA_64 = 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
 _FAMILY_REASONS = {
-    True: f"up to {_SMALL_SIDE} pixels a GAN is sharper and as varied at equal time",
-    False: f"above {_SMALL_SIDE} pixels a VAE learns shapes, colours and variety in a small part "
-    "of the time that a GAN needs",
+    True: f"up to {_SMALL_SIDE} pixels and from {_FEW:,} pictures on a GAN is sharper and more "
+    "varied at equal time",
+    False: f"above {_SMALL_SIDE} pixels, or with less than {_FEW:,} pictures, a VAE learns shapes, "
+    "colours and variety in a small part of the time that a GAN needs",
 }
 
 
@@ -64,14 +64,14 @@ def adaptive(
         family: The family to choose for; None takes the one that is better at this size.
     """
     seconds = seconds or _seconds(facts)
-    small = _is_small(facts)
-    if family == "vae" or (family is None and not small):
+    suits_gan = _is_small(facts) and facts.items >= _FEW
+    if family == "vae" or (family is None and not suits_gan):
         recipe, fields, reasons = vae(name, data, out), *_vae(facts, hardware, seconds)
     else:
-        rule = _small_gan if small else _large_gan
+        rule = _small_gan if _is_small(facts) else _large_gan
         recipe, fields, reasons = relativistic(name, data, out), *rule(facts, hardware, seconds)
     if family is None:
-        reasons = {"model.family": _FAMILY_REASONS[small] + _seen(facts)} | reasons
+        reasons = {"model.family": _FAMILY_REASONS[suits_gan] + _seen(facts)} | reasons
     update = fields | {"max_seconds": seconds, "reasons": reasons}
     return _shared_out(recipe.model_copy(update=update), shares)
 
@@ -161,26 +161,6 @@ def _large_gan(
 def _vae(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Above 32 pixels residual networks in small batches; else the recipe `vae`, as wide as the
-    time allows."""
-    rule = _small_vae if _is_small(facts) else _large_vae
-    return rule(facts, hardware, seconds)
-
-
-def _small_vae(
-    facts: DataFacts, hardware: Hardware, seconds: float
-) -> tuple[dict[str, Any], dict[str, str]]:
-    width, images = _widest(_VAE_FLOPS, _VAE_WIDTHS, facts, hardware.flops * seconds)
-    balance = class_balance(facts)
-    reasons = {"model.width": _width_reason(images, seconds, facts)} | balance_reason(
-        facts, balance
-    )
-    return {"model": VaeModel(width=width), "class_balance": balance}, reasons
-
-
-def _large_vae(
-    facts: DataFacts, hardware: Hardware, seconds: float
-) -> tuple[dict[str, Any], dict[str, str]]:
     budget = _residual_flops(hardware) * seconds
     width, images = _widest(_RESIDUAL_VAE_FLOPS, _VAE_WIDTHS, facts, budget)
     balance = class_balance(facts)
@@ -202,8 +182,7 @@ def _large_vae(
     reasons = {
         "model.width": _width_reason(images, seconds, facts),
         **balance_reason(facts, balance),
-        "model.networks": f"above {_SMALL_SIDE} pixels residual blocks with filtered resampling "
-        "leave no checkerboards",
+        "model.networks": "residual blocks with filtered resampling leave no checkerboards",
         "model.likelihood": "outlines and colours weigh more than fine detail",
         "model.prior": "samples between two alike pictures; the model holds their encodings, from "
         "which they can be remade approximately: where that must not be, set mixture",

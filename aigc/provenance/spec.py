@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aigc.strict import Place, Spec
+from aigc.strict import Location, Spec
 
 ProfileName = Literal["default", "eu", "china", "california", "none"]
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
@@ -27,10 +27,10 @@ class VisibleLabel(Spec):
 class Credentials(Spec):
     """Content Credentials (C2PA): a signed statement inside each file."""
 
-    certificate: Place | None = None
+    certificate: Location | None = None
     """PEM file: the signing certificate first, then those that lead to its root. None means the
     environment's AIGC_SIGNING_CERTIFICATE, a path or the PEM text itself."""
-    key: Place | None = None
+    key: Location | None = None
     """PEM file of the private key. None means the environment's AIGC_SIGNING_KEY, a path or the PEM
     text, or AIGC_SIGNER, a function `module:name` that signs."""
     authority: str | None = Field(None, pattern=r"^https?://[^\s]+$")

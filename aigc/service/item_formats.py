@@ -78,7 +78,7 @@ def format_of_query(
 
 def item_address(order: RenderRequest, at: int) -> str:
     """Path and query of item number `at`'s permanent address, of any modality."""
-    loaded, wanted = order.work.model, order.work.format
+    loaded, wanted = order.job.model, order.job.format
     delivery = delivery_of(loaded)
     wish = quote(order.labels[at] or NOTHING, safe="")
     suffix = delivery.codecs[wanted.codec].suffix

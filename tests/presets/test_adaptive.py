@@ -33,6 +33,7 @@ def choose_gan(facts: DataFacts) -> TrainSpec:
     [
         EMOJI,
         DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",)),
+        DataFacts(895, 32, 32, 3),
         DataFacts(100, 256, 128, 3),
     ],
 )
@@ -51,6 +52,9 @@ def test_the_choice_is_a_complete_spec_with_reasons_for_fields_it_has(
 FASHION = DataFacts(60_000, 28, 28, 1, (6000,) * 10, ("translate",))
 
 
+FEW_AND_SMALL = DataFacts(895, 32, 32, 3, (100,) * 8 + (95,))
+
+
 def test_the_size_decides_the_family_and_the_time() -> None:
     small, large = choose(FASHION), choose(EMOJI)
     assert (small.model.family, small.max_seconds) == ("gan", 300)
@@ -62,9 +66,17 @@ def test_the_size_decides_the_family_and_the_time() -> None:
     assert choose_gan(EMOJI).model.family == "gan"
 
 
-def test_small_pictures_keep_the_small_network() -> None:
+@pytest.mark.parametrize(("images", "family"), [(99, "vae"), (19_999, "vae"), (20_000, "gan")])
+def test_few_small_pictures_are_for_a_vae(images: int, family: str) -> None:
+    spec = choose(DataFacts(images, 32, 32, 3))
+    assert (spec.model.family, spec.max_seconds) == (family, 300)
+    assert "20,000" in spec.reasons["model.family"]
+
+
+def test_only_a_gan_of_small_pictures_has_the_small_network() -> None:
     assert settings(choose(FASHION)).generator == "dcgan"
-    assert settings(choose(FASHION, rule=adaptive_vae)).networks == "dcgan"
+    assert settings(choose(FEW_AND_SMALL)).networks == "residual"
+    assert settings(choose(FASHION, rule=adaptive_vae)).networks == "residual"
     assert settings(choose_gan(EMOJI)).generator == "residual"
     assert settings(choose(EMOJI)).networks == "residual"
 
