@@ -167,7 +167,7 @@ def test_a_set_that_cannot_grow_as_asked_stays_whole(run: Run, tmp_path: Path) -
     SetMaker().finished(str(tmp_path / "set"))
     for setting, message in (
         ("budget.max_cost=1", "max_cost needs price_per_node_hour"),
-        ("placement.cpus_per_worker=1000", "hold a worker with 1000 CPU"),
+        ("placement.cpus_per_worker=1000", "a worker with 1000 CPU"),
         ("count=5", "unknown field count; the fields are: out, to, budget, placement"),
     ):
         code, line = run("append", "set", "--to", 200, "--set", setting)
