@@ -207,7 +207,8 @@ def _wanted_family(given: TrainSpec) -> str | None:
     if "model" not in given.model_fields_set:
         return None
     fields = given.model.model_fields_set
-    each = (set(family.spec.model_fields) for family in FAMILIES.values())
+    trained = [family for family in FAMILIES.values() if family.learner]
+    each = (set(family.spec.model_fields) for family in trained)
     shared = set.intersection(*each) - {"family"}
     return given.model.family if fields - shared else None
 

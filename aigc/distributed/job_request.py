@@ -57,7 +57,8 @@ class JobRequest:
 
         Raises:
             SpecError: `out` holds another job, or the spec does not fit the model.
-            PlacementError: no node fits a worker. In either case nothing was written.
+            PlacementError: no node fits a worker.
+            StoreError: the model is damaged. In each case nothing was written.
         """
         found = commit.find_job(self.out)
         if found is None:
@@ -73,10 +74,11 @@ class JobRequest:
         if found is None:
             files.require_names(self.out, planned, briefs)
             require_capacity(planned, self.spec.placement, self.on_cluster)
+        tensors = self.tensors if self.on_cluster or found is None else None
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
-        tensors = self.tensors if self.on_cluster else None
-        return ShardSetup(job, self.version, self.out, briefs, tensors), rejects
+        shipped = tensors if self.on_cluster else None
+        return ShardSetup(job, self.version, self.out, briefs, shipped), rejects
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
         """The job of the spec, with measured values from the job found in `out`, if any."""

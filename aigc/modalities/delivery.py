@@ -179,4 +179,4 @@ def built_form(
 def require_codec(codecs: Mapping[str, FileKind], codec: str, title: str) -> None:
     """Raises SpecError when `codec` is not one of `codecs`."""
     if codec not in codecs:
-        raise SpecError(f"codec = {codec}: {title} are written as {', '.join(codecs)}")
+        raise SpecError(f"codec = {codec!r}: {title} are written as {', '.join(codecs)}")

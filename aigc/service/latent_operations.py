@@ -77,7 +77,11 @@ def variations(
     Raises:
         BadRequestError: the model cannot encode, or has no such label.
     """
-    _require(loaded, Encodes, "cannot read pictures; variations and edits need one that can: vary")
+    _require(
+        loaded,
+        Encodes,
+        "cannot read pictures; variations and edits need a model with an encoder, such as a VAE",
+    )
     shown = {} if asked.label is None else conditions_in(loaded, asked.label, "label")
     prompt = asked.prompt if isinstance(asked, Edit) else None
     becomes = prompted_value(loaded, prompt)

@@ -50,7 +50,7 @@ def test_show_lists_captions_licences_and_creators(
     assert "maker 0: 2, maker 1: 2, maker 2: 2, maker 3: 2" in " ".join(printed.split())
     assert "7 in all" in printed
     assert "16 x 24 x 3" not in printed
-    assert "24 x 16 x 3" in printed
+    assert "24 x 16 RGB" in printed
 
 
 @pytest.mark.parametrize(

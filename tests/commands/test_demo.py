@@ -17,15 +17,22 @@ def test_the_emoji_demo_is_in_colour_at_64_pixels(tmp_path: Path) -> None:
     assert plan.prepare.out == plan.evaluate.data
 
 
-@pytest.mark.parametrize("words", [["--data", "shoes"], ["--data", "emoji", "--smoke"]])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--data", "shoes"], "data = 'shoes': expected fashion-mnist or emoji"),
+        (["--data", "emoji", "--smoke"], "smoke = true: emoji has no tiny data set"),
+    ],
+)
 def test_data_without_a_demo_are_one_line(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
+    told: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, error = aigc(capsys, "demo", *words)
     assert (code, len(error.strip().splitlines())) == (2, 1)
-    assert f"data = {words[1]!r}: expected fashion-mnist or emoji" in error
+    assert told in error
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ import pytest
 from aigc.data import requested
 from aigc.modalities import MODALITIES
 from aigc.specs import SPECS, Spec, load
+from aigc.specs.generate import knobs
 from tests.commands.conftest import Aigc
 
 
@@ -21,7 +22,7 @@ def loaded(verb: str, path: Path) -> Spec:
 
 def fields_of(verb: str, modality: str = "image") -> set[str]:
     spec = MODALITIES[modality].source.spec if verb == "prepare" else SPECS[verb]
-    return set(spec.model_fields)
+    return set(spec.model_fields) | (knobs() if verb == "generate" else set())
 
 
 def test_a_new_project_is_complete(aigc: Aigc, tmp_path: Path) -> None:
