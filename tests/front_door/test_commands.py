@@ -65,7 +65,7 @@ def test_what_was_read_is_said_before_the_job_starts(aigc: Aigc) -> None:
     for said in (
         "sheet 'Spring' of 'Spring', 'Notes' is read",
         "read 'Labels' as label, 'Qty' as count",
-        "columns of your own, carried into the output and without effect on its pictures: sku",
+        "columns of your own, carried into the output and without effect on its items: sku",
         "7 rows without content are ignored",
         "1 brief is rejected, the first in row 10: Qty = '1.000'",
     ):

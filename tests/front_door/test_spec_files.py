@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from aigc.distributed import address
 from aigc.errors import AigcError, SpecError
+from aigc.families import FAMILIES
 from aigc.modalities.image.spec import PrepareImages
 from aigc.service.bodies import Variation, Walk
 from aigc.specs import (
@@ -26,6 +27,7 @@ from aigc.specs import (
     parse_setting,
     set_dotted,
 )
+from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
 
 PLAIN = [  # --set, the value that the spec then has
@@ -72,7 +74,8 @@ def _generate(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("text", "value"), PLAIN)
 def test_a_number_is_decimal(text: str, value: object, tmp_path: Path) -> None:
     spec = build(GenerateSpec, _generate(text))
-    assert getattr(spec, text.partition("=")[0]) == value
+    name = text.partition("=")[0]
+    assert (spec.sampling[name] if name in knobs() else getattr(spec, name)) == value
     (tmp_path / "dumped.yaml").write_text(dump(spec))
     assert load(GenerateSpec, str(tmp_path / "dumped.yaml"), {}) == spec
     (tmp_path / "written.yaml").write_text(text.replace("=", ": ", 1))
@@ -113,13 +116,15 @@ def _takes(schema: dict[str, Any], kinds: set[str]) -> bool:
     return any(one.get("type") in kinds for one in choices)
 
 
+MODELS = [model for family in FAMILIES.values() if family.learner for model in _models(family.spec)]
 NUMBERS = sorted(
     {
         (model, name)
         for spec in SPECS
-        for model in _models(spec)
+        for model in (*_models(spec), *MODELS)
         for name, schema in model.model_json_schema()["properties"].items()
         if _takes(schema, {"integer", "number"}) and not _takes(schema, {"boolean"})
+        if name in model.model_fields
     },
     key=lambda one: (one[0].__name__, one[1]),
 )
