@@ -168,7 +168,7 @@ def worker_pids() -> list[int]:
     return [
         process.pid
         for process in psutil.process_iter(["cmdline"])
-        if any("PoolActor" in part for part in process.info["cmdline"] or [])
+        if any("WorkerActor" in part for part in process.info["cmdline"] or [])
         and os.getpid() in [parent.pid for parent in process.parents()]
     ]
 
