@@ -128,7 +128,7 @@ def test_briefs_set_what_the_module_can(toy: ModelVersion, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"codec": "png"}, "codec = png: numbers are written as txt, csv"),
+        ({"codec": "png"}, "codec = 'png': numbers are written as txt, csv"),
         ({"width": 28}, "width = 28: numbers have no width; set one of codec"),
     ],
 )

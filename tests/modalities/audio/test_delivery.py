@@ -167,7 +167,7 @@ def test_damaged_files_and_other_rates_are_errors() -> None:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({"codec": "png"}, "codec = png: sounds are written as wav, flac, ogg"),
+        ({"codec": "png"}, "codec = 'png': sounds are written as wav, flac, ogg"),
         ({"width": 28}, "width = 28: sounds have no width; set one of codec, quality, rate"),
         ({"rate": 100}, "rate = 100: input should be greater than or equal to 4000"),
         ({"colour": "grey"}, "colour = grey: sounds have no colour"),
