@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aigc.conditions import Schedule
 from aigc.errors import JobError
 from aigc.job.plan import Job, Range
 from aigc.output import commit
@@ -77,8 +78,9 @@ def test_what_is_held_of_large_pictures_is_bounded(sets, tmp_path: Path) -> None
 def test_a_sheet_is_bounded_whatever_the_number_of_labels(mixed, monkeypatch) -> None:
     out, job, records = mixed
     names = tuple(f"label {number}" for number in range(1500))
-    many = {"briefs_digest": None, "labels": names, "pattern": tuple(range(1500))}
-    job = job.model_copy(update=many)
+    many = {"label": Schedule(pattern=tuple(range(1500)), names=names)}
+    job = job.model_copy(update={"briefs_digest": None, "schedules": many})
+    vars(job).pop("pattern", None)  # kept of the job that was copied
     sheet, shown = read.sample_by_label(out, job, records, 2)
     assert sheet.shape == (101 * 2, 6, 10, 3)
     assert shown == [*names[:100], "the first 100 of 1,500 labels"]
