@@ -151,7 +151,7 @@ def _unpacked(split: Path, folder: Path) -> Path:
 
 def _picture(path: Path) -> Tensor:
     """float (3, H, W) in [0, 1]."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=["PNG", "JPEG"]) as picture:
         return torch.from_numpy(np.asarray(picture.convert("RGB")).copy()).permute(2, 0, 1) / 255
 
 
