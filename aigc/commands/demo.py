@@ -23,7 +23,7 @@ _FIGURES = ("fd", "precision", "recall", "density", "coverage")
 _DEFAULTS = {
     "fashion-mnist": ("demo", 100_000, 5.0),
     "emoji": ("demo-emoji", 10_000, 30.0),
-    "drums": ("demo-drums", 1_000, 4.0),
+    "drums": ("demo-drums", 1_000, 6.0),
 }
 """Data set -> folder, items to generate, minutes of training."""
 _OF_MODALITY = {"image": ("fashion-mnist", "emoji"), "audio": ("drums",)}
@@ -83,7 +83,7 @@ def demo(
         typer.Option(min=1, help="Items to generate; default: 100,000, emoji 10,000, drums 1,000."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Training time; default: 5, emoji 30, drums 4.")
+        float | None, typer.Option(min=0.01, help="Training time; default: 5, emoji 30, drums 6.")
     ] = None,
     smoke: Annotated[
         bool,
