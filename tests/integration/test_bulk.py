@@ -147,11 +147,11 @@ def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -
 def test_growing_has_a_budget(model, tmp_path, late) -> None:
     out = str(tmp_path / "set")
     run(spec(model, out, count=500))
-    asked = AppendSpec(out=out, to=1200, budget={"max_wall_s": 5}, placement={"workers": 2})
+    asked = AppendSpec(out=out, to=2400, budget={"max_wall_s": 5}, placement={"workers": 2})
     with pytest.raises(pool.StoppedError, match=r"max_wall_s = 5 is reached; run the same command"):
         append(asked, report=late(820))
     assert commit.read_manifest(out) is None
-    assert append(AppendSpec(out=out, to=1200))["items"] == 1200
+    assert append(AppendSpec(out=out, to=2400))["items"] == 2400
 
 
 def test_sets_are_merged_and_stay_checkable(model, tmp_path) -> None:

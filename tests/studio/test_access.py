@@ -136,9 +136,9 @@ def test_a_phone_shows_all_of_it(open_studio: Any) -> None:
     tiles = studio.tiles(count=8)
     width = "document.documentElement.scrollWidth"
     assert page.evaluate(width) == 375
-    assert not page.get_by_label("Seed").is_visible()
+    assert not page.get_by_label("Seed", exact=True).is_visible()
     page.get_by_role("button", name="Settings").tap()
-    page.get_by_label("Seed").fill("8")
+    page.get_by_label("Seed", exact=True).fill("8")
     page.get_by_text("8 images of seed 8.").wait_for()
     page.get_by_role("button", name="Settings").tap()
     tiles.nth(0).tap()

@@ -74,7 +74,7 @@ def test_labels_count_seed_and_pages(studio: Studio) -> None:
     assert {text.split()[0] for text in studio.captions()} == {"two"}
 
     page.get_by_role("button", name="Random").click()
-    seed = page.get_by_label("Seed").input_value()
+    seed = page.get_by_label("Seed", exact=True).input_value()
     assert seed != "7"
     page.get_by_text(f"12 images of seed {seed}.").wait_for()
     assert f"seed={seed}" in page.url and "label=two" in page.url
@@ -102,9 +102,9 @@ def test_truncation_moves_the_same_items(studio: Studio) -> None:
 def test_a_wrong_seed_is_told_before_it_is_sent(studio: Studio) -> None:
     page = studio.open().page
     studio.tiles(count=8)
-    page.get_by_label("Seed").fill("seven")
+    page.get_by_label("Seed", exact=True).fill("seven")
     assert "whole number" in page.locator("#seed-hint").inner_text()
-    assert page.get_by_label("Seed").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Seed", exact=True).get_attribute("aria-invalid") == "true"
     assert page.locator("#status").inner_text() == "8 images of seed 7."
 
 
@@ -187,6 +187,8 @@ def test_a_model_without_labels_has_all_of_it_too(studio: Studio) -> None:
 
 
 def test_a_walk_goes_from_one_image_to_the_other(studio: Studio) -> None:
+    from playwright.sync_api import expect
+
     page = studio.open().page
     tiles = studio.tiles(count=8)
     ends = [studio.pixels(tiles.nth(at).locator("img")) for at in (2, 5)]
@@ -200,7 +202,7 @@ def test_a_walk_goes_from_one_image_to_the_other(studio: Studio) -> None:
     assert studio.pixels(page.locator("#walk-frame")) == ends[1]
     assert "AI-generated" in page.locator("#walk-caption").inner_text()
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('#walk-at').value !== '11'")
+    expect(page.get_by_label("Position on the walk")).not_to_have_value("11")
     page.get_by_role("button", name="Pause").click()
     page.get_by_label("Frames", exact=True).fill("4")
     page.get_by_text("4 frames from").wait_for()
