@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from aigc.families.adversarial import AdversarialTerms
-from aigc.families.latent import LatentSampling, label_if_conditional
-from aigc.families.protocol import Decodes, Family, InferenceConfig, ModelSpec, Tensors
+from aigc.families.latent import LatentSampling, label_if_conditional, load_latent
+from aigc.families.protocol import Decodes, Family, ModelSpec
 
 if TYPE_CHECKING:
-    from aigc.families.config import ModelConfig
-    from aigc.families.networks.loaded import LatentGenerator
+    pass
 
 
 class GanModel(AdversarialTerms, ModelSpec):
@@ -49,17 +48,11 @@ class GanModel(AdversarialTerms, ModelSpec):
         return self
 
 
-def load(config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> LatentGenerator:
-    from aigc.families.networks.loaded import load_generator  # noqa: PLC0415
-
-    return load_generator(config, tensors, inference)
-
-
 GAN = Family(
     spec=GanModel,
     title="Generative adversarial network",
     takes=label_if_conditional,
-    load=load,
+    load=load_latent,
     sampling=LatentSampling,
     able=lambda config: (Decodes,),
     learner="aigc.training.gan:GanLearner",

@@ -10,6 +10,8 @@ from aigc.strict import Spec
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
+    from aigc.families.networks.loaded import LatentGenerator
+    from aigc.families.protocol import InferenceConfig, Tensors
 
 
 class LatentSampling(Spec):
@@ -22,3 +24,12 @@ def label_if_conditional(config: ModelConfig) -> tuple[str, ...]:
     """A network with `conditional: false`, or trained on data without labels, takes none."""
     asked = getattr(config.architecture, "conditional", False)
     return ("label",) if asked and config.labels else ()
+
+
+def load_latent(
+    config: ModelConfig, tensors: Tensors, inference: InferenceConfig
+) -> LatentGenerator:
+    """`Family.load` of these families; the networks are imported when a model is loaded."""
+    from aigc.families.networks.loaded import load_generator  # noqa: PLC0415
+
+    return load_generator(config, tensors, inference)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from aigc.families.adversarial import AdversarialTerms
-from aigc.families.latent import LatentSampling, label_if_conditional
-from aigc.families.protocol import Decodes, Encodes, Family, InferenceConfig, ModelSpec, Tensors
+from aigc.families.latent import LatentSampling, label_if_conditional, load_latent
+from aigc.families.protocol import Decodes, Encodes, Family, ModelSpec
 
 if TYPE_CHECKING:
-    from aigc.families.config import ModelConfig
-    from aigc.families.networks.loaded import LatentGenerator
+    pass
 
 
 class Adversary(AdversarialTerms):
@@ -93,17 +92,11 @@ class VaeModel(ModelSpec):
             )
 
 
-def load(config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> LatentGenerator:
-    from aigc.families.networks.loaded import load_generator  # noqa: PLC0415
-
-    return load_generator(config, tensors, inference)
-
-
 VAE = Family(
     spec=VaeModel,
     title="Variational autoencoder",
     takes=label_if_conditional,
-    load=load,
+    load=load_latent,
     sampling=LatentSampling,
     able=lambda config: (Decodes, Encodes),
     learner="aigc.training.vae:VaeLearner",

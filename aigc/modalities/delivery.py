@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -149,6 +150,11 @@ class Delivery(Protocol):
 
     def gap(self, made: Items, stored: Items) -> str:
         """By how much two items of the same shape differ, for people."""
+
+
+def data_uri(data: bytes, media_type: str) -> str:
+    """A file inside an address, for pages of one file."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
 def built_form(

@@ -29,6 +29,13 @@ Seen: TypeAlias = Callable[[int], None]
 """Is told how many items each step has done."""
 
 
+def usual_device() -> str:
+    """Where an extractor runs that was told no device."""
+    import torch  # noqa: PLC0415
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 class Sizes(Spec):
     """What a model folder's `config.json` says of an item's shape, in fields of the modality."""
 

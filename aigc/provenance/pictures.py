@@ -11,6 +11,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from aigc.provenance.riff import riff_chunk, riff_chunks, riff_file
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER_BYTES = 33  # signature and IHDR
 _PNG_NAME = b"XML:com.adobe.xmp\0"
@@ -70,7 +72,7 @@ def _in_webp(file: bytes, packet: bytes) -> bytes:
     size = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     header = b"VP8X" + struct.pack("<I", 10) + bytes([_HAS_XMP, 0, 0, 0]) + size
     body = b"WEBP" + header + chunk + riff_chunk(b"XMP ", packet)
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return riff_file(body)
 
 
 def _webp_size(chunk: bytes) -> tuple[int, int]:
@@ -82,22 +84,6 @@ def _webp_size(chunk: bytes) -> tuple[int, int]:
         raise ValueError("a WebP file of the extended format already has places for metadata")
     width, height = struct.unpack("<HH", chunk[14:18])
     return width & 0x3FFF, height & 0x3FFF
-
-
-def riff_chunk(kind: bytes, body: bytes) -> bytes:
-    """With its length, padded to an even one."""
-    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-
-def riff_chunks(file: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and body of each chunk of a RIFF file, as far as it is whole."""
-    at = 12
-    while at + 8 <= len(file):
-        length = int.from_bytes(file[at + 4 : at + 8], "little")
-        if at + 8 + length > len(file):
-            return
-        yield file[at : at + 4], file[at + 8 : at + 8 + length]
-        at += 8 + length + length % 2
 
 
 def _png_packets(file: bytes) -> Iterator[bytes]:

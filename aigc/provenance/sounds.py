@@ -9,11 +9,10 @@ files of anybody.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 
 from aigc.provenance import ogg
-from aigc.provenance.pictures import riff_chunk, riff_chunks
+from aigc.provenance.riff import riff_chunk, riff_chunks, riff_file
 
 XMP_FIELD = "XMP"
 LABEL_FIELD = "AIGC"
@@ -64,7 +63,7 @@ def _in_wav(file: bytes, stated: Mapping[str, str], packet: bytes) -> bytes:
         more += riff_chunk(b"AIGC", stated[LABEL_FIELD].encode())
     kept = [riff_chunk(kind, body) for kind, body in riff_chunks(file) if not _is_ours(kind, body)]
     body = b"WAVE" + b"".join(kept) + more
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return riff_file(body)
 
 
 def _is_ours(kind: bytes, body: bytes) -> bool:

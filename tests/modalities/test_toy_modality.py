@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +23,15 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import SpecError
 from aigc.families import FAMILIES
 from aigc.modalities import MODALITIES
-from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
-from aigc.sets import read
 from aigc.sets.verify import verify
-from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from tests.endpoint.conftest import serving
+from tests.modalities import sets
 
 COUNT = 40
+made = functools.partial(sets.made, count=COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +48,6 @@ def toy() -> Iterator[ModelVersion]:
             del FAMILIES[name]
         for name in MODALITIES.keys() - modalities.keys():
             del MODALITIES[name]
-
-
-def made(out: Path, version: ModelVersion, **fields: Any) -> list[bytes]:
-    asked = {"model": version.ref, "out": str(out), "micro_batch": 8, "seed": 3, "shard_items": 8}
-    asked |= {"placement": {"workers": 1}} | ({} if "briefs" in fields else {"count": COUNT})
-    generate.run(GenerateSpec.model_validate(asked | fields))
-    place = str(out)
-    job = commit.read_job(place)
-    found = read.items(place, job, commit.read_records(place), range(job.count))
-    return [found[at] for at in range(job.count)]
 
 
 @pytest.fixture(scope="module")

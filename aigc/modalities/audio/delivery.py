@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from aigc.modalities.delivery import (
     ItemFormat,
     Mask,
     built_form,
+    data_uri,
     require_codec,
 )
 from aigc.modalities.item import Items, ItemType
@@ -183,8 +183,8 @@ class AudioDelivery:
         drawn = encode(sheet.cell(self.decode(file, form, wanted))[None], "png")[0]
         name = html.escape(title)
         picture = f'<img class="sound" alt="wave and spectrogram of {name}" loading="lazy" '
-        picture += f'src="{_data_uri(drawn, "image/png")}">'
-        source = _data_uri(file, self.shown_as(wanted.codec))
+        picture += f'src="{data_uri(drawn, "image/png")}">'
+        source = data_uri(file, self.shown_as(wanted.codec))
         return (
             f'{picture}<audio controls preload="metadata" aria-label="{name}" src="{source}">'
             + ("</audio>")
@@ -213,7 +213,3 @@ def _resampled(
     whole = np.pad(made[: wanted.samples], ((0, missing), (0, 0)))
     limited = np.rint(whole).clip(-_FULL_SCALE, _FULL_SCALE - 1)
     return np.ascontiguousarray(limited.astype(np.int16))
-
-
-def _data_uri(data: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

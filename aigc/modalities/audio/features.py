@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from aigc.modalities.learning import Features, Seen, Weights
+from aigc.modalities.learning import Features, Seen, Weights, usual_device
 from aigc.types import Labels
 
 _GRID = 64
@@ -81,11 +81,9 @@ class SoundExtractor:
         device: str | None,
     ) -> None:
         """`weights` as `learnt` returns them; `pictures` draws stored items."""
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._device, self._pictures = device, pictures
+        self._device, self._pictures = usual_device() if device is None else device, pictures
         network = _loaded(weights)
-        self._network = network.to(device) if network else None
+        self._network = network.to(self._device) if network else None
         self._mean, self._deviation = (
             torch.from_numpy(np.asarray(weights[name])) for name in ("mean", "deviation")
         )

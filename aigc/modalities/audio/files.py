@@ -8,7 +8,6 @@ Part 3, "Storage in files").
 from __future__ import annotations
 
 import io
-import struct
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from aigc.modalities.audio import ogg, wav
 from aigc.provenance.label import DIGITAL_SOURCE_TYPE, XMP
+from aigc.provenance.riff import riff_chunk, riff_file
 
 Samples = npt.NDArray[np.int16]
 """(T, C)."""
@@ -75,11 +75,7 @@ def _encoded(samples: Samples, rate: int, codec: str, quality: int, labelled: bo
 def _labelled_wav(data: bytes) -> bytes:
     """With the chunks LIST and _PMX before the samples."""
     text = COMMENT.encode("ascii") + b"\0"
-    info = _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", text))
+    info = riff_chunk(b"LIST", b"INFO" + riff_chunk(b"ICMT", text))
     head = _RIFF_HEADER_BYTES + _FORMAT_BYTES
-    body = data[8:head] + info + _chunk(b"_PMX", XMP) + data[head:]
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+    body = data[8:head] + info + riff_chunk(b"_PMX", XMP) + data[head:]
+    return riff_file(body)

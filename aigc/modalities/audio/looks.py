@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+from aigc.modalities.signatures import CONTAINERS, HEAD_BYTES, Signatures, as_text, named
+
+_SIGNATURES: Signatures = (
     (0, b"MThd", "a MIDI file: notes, no sound; render it to WAV"),
     (0, b"sfbk", "a SoundFont; export its samples as WAV"),
     (8, b"sfbk", "a SoundFont; export its samples as WAV"),
@@ -30,28 +32,20 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF document"),
     (0, b"\x93NUMPY", "a NumPy array; save it as WAV"),
     (0, b"\x89HDF", "an HDF5 file; export its sounds as WAV"),
-    (0, b"PAR1", "a Parquet file"),
-    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
-    (0, b"\x1f\x8b", "a gzip file; unpack it"),
-    (0, b"Rar!", "a RAR archive; unpack it"),
-    (0, b"7z\xbc\xaf", "a 7-Zip archive; unpack it"),
-    (257, b"ustar", "a tar archive; unpack it"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS; run git lfs pull"),
+    *CONTAINERS,
 )
 _TEXTS = ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<error", "an error"))
-_HEAD_BYTES = 1024
 
 
 def looks_like(data: bytes) -> str:
     """What a file is that begins as no sound that is read; empty when unknown."""
-    head = data[:_HEAD_BYTES]
-    for at, signature, name in _SIGNATURES:
-        if head[at : at + len(signature)] == signature:
-            return name
+    head = data[:HEAD_BYTES]
+    if name := named(head, _SIGNATURES):
+        return name
     if head[4:8] == b"ftyp":
         return "an MP4 or M4A file; convert it to WAV, FLAC or OGG"
     if head[:2] in (b"\xff\xf1", b"\xff\xf9"):
         return "an AAC file; convert it to WAV or OGG"
-    text = head.lower().lstrip(b"\xef\xbb\xbf \r\n\t")
+    text = as_text(head)
     what = next((what for mark, what in _TEXTS if text.startswith(mark)), "")
     return f"{what}, not a sound; download it again" if what else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from aigc.modalities.delivery import (
     ItemFormat,
     Mask,
     built_form,
+    data_uri,
     require_codec,
 )
 from aigc.modalities.image import (
@@ -174,7 +174,7 @@ class ImageDelivery:
 
     def element(self, file: bytes, form: Form, wanted: ItemFormat, title: str) -> str:
         data, media_type = self.shown(file, form, wanted)
-        source = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+        source = data_uri(data, media_type)
         return f'<img alt="{html.escape(title)}" loading="lazy" src="{source}">'
 
     def gap(self, made: Items, stored: Items) -> str:

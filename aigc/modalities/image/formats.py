@@ -9,10 +9,11 @@ import importlib
 from PIL import Image
 
 from aigc.modalities.picture_formats import PREPARED
+from aigc.modalities.signatures import CONTAINERS, HEAD_BYTES, Signatures, as_text, named
 
 _HEIF = "pillow_heif"
 
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+_SIGNATURES: Signatures = (
     (0, b"\x89PNG\r\n", "a damaged PNG file"),
     (0, b"\xff\xd8", "a damaged JPEG file"),
     (0, b"GIF8", "a damaged GIF file"),
@@ -33,15 +34,9 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (128, b"DICM", "a DICOM file; convert it to PNG"),
     (0, b"\x93NUMPY", "a NumPy array; save it as PNG"),
     (0, b"\x89HDF", "an HDF5 file; export its pictures as PNG"),
-    (0, b"PAR1", "a Parquet file"),
-    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
-    (0, b"\x1f\x8b", "a gzip file; unpack it"),
-    (0, b"Rar!", "a RAR archive; unpack it"),
-    (0, b"7z\xbc\xaf", "a 7-Zip archive; unpack it"),
-    (257, b"ustar", "a tar archive; unpack it"),
     (0, b"\x1aE\xdf\xa3", "a video; extract its frames as PNG"),
     (8, b"AVI ", "a video; extract its frames as PNG"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS; run git lfs pull"),
+    *CONTAINERS,
 )
 _TEXTS = (
     (b"<svg", "an SVG drawing; convert it to PNG"),
@@ -50,18 +45,16 @@ _TEXTS = (
     (b"<error", "the error message of a store, not a picture; download it again"),
 )
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
-_HEAD_BYTES = 1024
 
 
 def looks_like(data: bytes) -> str:
     """What a file is that could not be read as a picture, and what helps; empty when unknown."""
-    head = data[:_HEAD_BYTES]
-    for at, signature, name in _SIGNATURES:
-        if head[at : at + len(signature)] == signature:
-            return name
+    head = data[:HEAD_BYTES]
+    if name := named(head, _SIGNATURES):
+        return name
     if head[4:8] == b"ftyp":
         return _of_boxes(head)
-    text = head.lower().lstrip(b"\xef\xbb\xbf \r\n\t")
+    text = as_text(head)
     if text.startswith(b"<"):
         return next((name for mark, name in _TEXTS if mark in text), "XML, not a picture")
     return ""

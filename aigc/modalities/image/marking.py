@@ -12,6 +12,7 @@ import struct
 
 from aigc.modalities import png
 from aigc.modalities.image import encode
+from aigc.provenance import pictures
 from aigc.provenance.label import XMP
 from aigc.strict import Codec
 from aigc.types import UInt8Images
@@ -29,7 +30,7 @@ def encode_marked(pixels: UInt8Images, codec: Codec, quality: int = 90) -> list[
         case "jpeg":
             return [_jpeg(file) for file in files]
         case "webp":
-            return [_webp(file) for file in files]
+            return [pictures.embed(file, XMP) for file in files]
         case "raw":
             return files
 
@@ -47,24 +48,3 @@ def _jpeg_segment() -> bytes:
 
 def _jpeg(image: bytes) -> bytes:
     return b"".join((image[:_JPEG_HEADER_BYTES], _jpeg_segment(), image[_JPEG_HEADER_BYTES:]))
-
-
-def _webp(image: bytes) -> bytes:
-    """Simple format to extended: VP8X header first, the image chunk, then the XMP chunk."""
-    chunk = image[12:]
-    width, height = _webp_size(chunk)
-    has_xmp = 0x04
-    size = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-    header = b"VP8X" + struct.pack("<I", 10) + bytes([has_xmp, 0, 0, 0]) + size
-    xmp = b"XMP " + struct.pack("<I", len(XMP)) + XMP + b"\0" * (len(XMP) % 2)
-    body = b"WEBP" + header + chunk + xmp
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _webp_size(chunk: bytes) -> tuple[int, int]:
-    """Width and height of a VP8 (RFC 6386, 9.1) or VP8L (RFC 9649, 3.4) chunk."""
-    if chunk[:4] == b"VP8L":
-        bits = struct.unpack("<I", chunk[9:13])[0]
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack("<HH", chunk[14:18])
-    return width & 0x3FFF, height & 0x3FFF

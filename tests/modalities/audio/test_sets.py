@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Iterator
@@ -22,17 +23,16 @@ from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import SpecError
 from aigc.families import FAMILIES
-from aigc.output import commit
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
-from aigc.sets import read
 from aigc.sets.verify import verify
-from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from tests.endpoint.conftest import serving
+from tests.modalities import sets
 from tests.studio.chromium import chromium
 
 COUNT = 24
+made = functools.partial(sets.made, count=COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,6 @@ def bell() -> Iterator[ModelVersion]:
         yield toy_sounds.publish(ModelStore())
     finally:
         del FAMILIES["bell"]
-
-
-def made(out: Path, version: ModelVersion, **fields: Any) -> list[bytes]:
-    asked = {"model": version.ref, "out": str(out), "micro_batch": 8, "seed": 3, "shard_items": 8}
-    asked |= {"placement": {"workers": 1}} | ({} if "briefs" in fields else {"count": COUNT})
-    generate.run(GenerateSpec.model_validate(asked | fields))
-    place = str(out)
-    job = commit.read_job(place)
-    found = read.items(place, job, commit.read_records(place), range(job.count))
-    return [found[at] for at in range(job.count)]
 
 
 @pytest.fixture(scope="module")
