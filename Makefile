@@ -28,8 +28,8 @@ demo: .venv/.base ## real photos in, a trained model, 100,000 labelled images ou
 	@$(BIN)/aigc demo
 
 test: .venv/.dev ## all tests but the longest, with a real Ray cluster and a real S3 server
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --note-failures $(FAILURES) \
-		|| { test $$? -eq 1 && $(BIN)/python -m pytest --failed-before $(FAILURES); }
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --note-failures=$(FAILURES) \
+		|| { test $$? -eq 1 && $(BIN)/python -m pytest --failed-before=$(FAILURES); }
 
 unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"

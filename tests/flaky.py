@@ -1,8 +1,10 @@
 """Names of tests that failed once and passed when they were run again.
 
-A pytest plugin, loaded by tests/conftest.py. With `--note-failures FILE` a run writes the tests
-that failed, one a line; a run with `--failed-before FILE` runs those alone and, at its very end,
-names those that pass now. A test that is named there is to be made deterministic.
+A pytest plugin, loaded by tests/conftest.py. With `--note-failures=FILE` a run writes the tests
+that failed, one a line; a run with `--failed-before=FILE` runs those alone and, at its very end,
+names those that pass now. A test that is named there is to be made deterministic. Before a
+conftest is read, pytest takes what follows an option that it does not know for a folder of tests;
+hence the `=`.
 """
 
 from __future__ import annotations
