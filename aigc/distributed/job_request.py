@@ -63,6 +63,7 @@ class JobRequest:
         found = commit.find_job(self.out)
         if found is None:
             include_scores = "scores" in self.spec.include
+            gating.require_fitting(self.gates, self.version.config)
             gating.require(self.gates, include_scores, self._generator)
         reading = read_briefs(self.spec, self.version)
         briefs = reading.briefs if reading else None

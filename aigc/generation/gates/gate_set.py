@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError, JobError, SpecError
+from aigc.errors import JobError, SpecError
 from aigc.families.protocol import Generator, Scores
 from aigc.generation.gates.degenerate import degenerate
+from aigc.generation.gates.fitting import open_data
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByModel, Realism, Scorer
 from aigc.job.keys import Samples
@@ -76,7 +76,7 @@ def load_gates(
         asked.append(lambda samples, scores: {"realism": ~(scores["realism"] >= least)})
     if gates.memorisation is not None:
         wanted = gates.memorisation
-        data = _open("memorisation", wanted.data)
+        data = open_data("memorisation", wanted.data)
         known = TrainingImages(data, wanted.rmse, device)
         asked.append(lambda samples, scores: {"memorised": known.near(samples.items)})
     return GateSet(tuple(asked), _scorer(gates.realism, include_scores, generator, device))
@@ -101,7 +101,7 @@ def require(gates: Gates, include_scores: bool, load: Callable[[], Generator]) -
 
 def data_digests(gates: Gates) -> dict[str, str]:
     """What the data sets that gates compare with hold, by gate. Raises SpecError."""
-    return {name: _open(name, uri).digest for name, uri in gates.data.items()}
+    return {name: open_data(name, uri).digest for name, uri in gates.data.items()}
 
 
 def resolve(gates: Gates, generator: Generator, probe: Samples, device: str = "cpu") -> Gates:
@@ -134,7 +134,7 @@ def _scorer(
     if realism.score == "discriminator":
         return _own_scores(generator)
     assert realism.data is not None
-    return ByDensity(_open("realism", realism.data), device)
+    return ByDensity(open_data("realism", realism.data), device)
 
 
 def _own_scores(generator: Generator) -> Scorer:
@@ -144,12 +144,3 @@ def _own_scores(generator: Generator) -> Scorer:
             "discriminator; train and publish it anew, or use realism score: density"
         )
     return ByModel(generator, modality_of(generator.item).learning)
-
-
-def _open(gate: str, uri: str) -> Dataset:
-    try:
-        return open_dataset(uri)
-    except DataError as error:
-        raise SpecError(
-            f"gates.{gate}.data = {uri}: {str(error).removeprefix(f'{uri}: ')}"
-        ) from None
