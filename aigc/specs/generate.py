@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -86,6 +86,7 @@ def _with_knobs(schema: dict[str, Any]) -> None:
 
 class GenerateSpec(Spec):
     model_config = ConfigDict(json_schema_extra=_with_knobs)
+    FLATTENED: ClassVar[str] = "sampling"
 
     model: str
     """NAME, NAME@VERSION, NAME@ALIAS or the URI of a model folder."""
