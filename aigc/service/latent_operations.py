@@ -24,7 +24,13 @@ from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob, RenderSource
 from aigc.service.render_requests import RenderRequest, format_of, require_count
-from aigc.service.request_conditions import conditions_in, knobs_of, names_of, prompted_value
+from aigc.service.request_conditions import (
+    condition_of,
+    conditions_in,
+    knobs_of,
+    names_of,
+    prompted_value,
+)
 from aigc.service.settings import ServiceSettings
 from aigc.types import UInt8Images
 
@@ -198,10 +204,9 @@ def _vary(
 def _likeliest(loaded: LoadedModel, generator: Encodes, tensor: Tensor) -> dict[str, Values]:
     """The conditions under which the picture is reconstructed best, of those that the model makes
     when nothing is asked for; {} for a model that takes none."""
-    config = loaded.version.config
-    if not config.takes:
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None:
         return {}
-    [name] = config.takes
     values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, config).pattern)))
     given = conditions_of({name: values}, len(values))
     encoded = generator.encode(tensor.expand(len(values), *tensor.shape[1:]), given)

@@ -16,6 +16,7 @@ from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
+from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
 from aigc.strict import Spec
 
@@ -63,9 +64,29 @@ def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> d
         raise BadRequestError(
             "labels: this model has none; leave labels out", param="labels", code="unknown_label"
         )
-    facts = facts_of(config)
-    patterns = {name: pattern(name, facts, key or None, asked.prompt) for name in config.takes}
-    return {name: values[numbers % len(values)] for name, values in patterns.items()}
+    name = condition_of(loaded)
+    if name is None:
+        return {}
+    values = pattern(name, facts_of(config), key or None, asked.prompt)
+    return {name: values[numbers % len(values)]}
+
+
+def condition_of(loaded: LoadedModel) -> str | None:
+    """The name of the condition that the model takes; None if it takes none.
+
+    Raises:
+        BadRequestError: it takes several, of which a request can set one only.
+    """
+    takes = loaded.version.config.takes
+    if len(takes) > 1:
+        titles = listed([CONDITIONS[name].title for name in takes])
+        raise BadRequestError(
+            f"model: {loaded.version.ref} takes {titles}, and a request sets one of them only; use "
+            "aigc generate, whose spec sets each under conditions",
+            param="model",
+            code="not_supported",
+        )
+    return takes[0] if takes else None
 
 
 def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str, Values]:
@@ -74,14 +95,13 @@ def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str
     Raises:
         BadRequestError: there is no such value; lists those there are.
     """
-    config = loaded.version.config
-    if not config.takes:
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None:
         if text not in (None, NOTHING):
             raise BadRequestError(
                 f"{param}: {loaded.version.ref} has no labels", param=param, code="unknown_label"
             )
         return {}
-    [name] = config.takes
     if text is None:
         there = CONDITIONS[name].schedule(None, config).names or (CONDITIONS[name].title,)
         raise BadRequestError(
@@ -97,32 +117,41 @@ def prompted_value(loaded: LoadedModel, prompt: str | None) -> dict[str, Values]
     """The one value that `prompt` names, (1,), by condition; {} where it names none.
 
     Raises:
-        BadRequestError: it names several.
+        BadRequestError: it names several values, or the model takes several conditions.
     """
-    config = loaded.version.config
-    found: dict[str, Values] = {}
-    for name in config.takes if prompt and prompt.strip() else ():
-        try:
-            values = np.array(
-                list(dict.fromkeys(CONDITIONS[name].prompted(prompt or "", config).pattern))
-            )
-        except SpecError:
-            continue
-        if len(values) > 1:
-            shown = listed(CONDITIONS[name].shown(values, config))
-            raise BadRequestError(
-                f"prompt: names {shown}; a picture can become one",
-                param="prompt",
-                code="unknown_label",
-            )
-        found[name] = values
-    return found
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None or prompt is None or not prompt.strip():
+        return {}
+    try:
+        values = np.array(list(dict.fromkeys(CONDITIONS[name].prompted(prompt, config).pattern)))
+    except SpecError:
+        return {}
+    if len(values) > 1:
+        shown = listed(CONDITIONS[name].shown(values, config))
+        raise BadRequestError(
+            f"prompt: names {shown}; a picture can become one",
+            param="prompt",
+            code="unknown_label",
+        )
+    return {name: values}
 
 
 def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
-    """The knobs of the model's family, as far as `asked` has fields of their names."""
-    knobs = loaded.version.config.family.sampling.model_fields
-    return {name: getattr(asked, name) for name in knobs if hasattr(asked, name)}
+    """The sampling settings of the model's family that `asked` has fields for.
+
+    Raises:
+        BadRequestError: `asked` sets one of another family.
+    """
+    config = loaded.version.config
+    for name in sorted(knobs() - {*config.settings}):
+        if getattr(asked, name, None) is not None:
+            raise BadRequestError(
+                f"{name}: {loaded.version.ref} has no such setting; leave it out",
+                param=name,
+                code="not_supported",
+            )
+    known = config.family.sampling.model_fields
+    return {name: getattr(asked, name) for name in known if hasattr(asked, name)}
 
 
 def names_of(loaded: LoadedModel, conditions: Mapping[str, Values], count: int) -> list[str | None]:
