@@ -15,6 +15,9 @@ _LEARNED = 0.9
 """A model whose KID is above this share of that of its run's beginning has learned nothing."""
 _NOTHING = 0.05
 """Coverage under this share of the floor, and recall under this: the data is not covered at all."""
+_RECALLED = 0.25
+"""Recall of at least this share of the floor shows variety: samples of one picture a class have
+none, those of a VAE that is trained too briefly about 0.1 of it."""
 _CLASS_SPREAD = 0.1
 """Pixels of a class vary by less than this share of what real ones do."""
 
@@ -30,7 +33,8 @@ def collapse(
 
     A GAN (`generative`) that covers enough of the held-out pictures has not collapsed, but for a
     class of one picture: samples of a small data set are alike in other ways. A VAE's blurred
-    pictures miss the balls of sharp ones, so for it only the likeness counts.
+    pictures miss the balls of sharp ones, so low coverage does not count against it; but one that
+    covers enough and whose recall is a fair share of the floor's has not collapsed, either.
     """
     figures = look.figures
     signs = _signs(look, generative)
@@ -63,7 +67,7 @@ def _signs(look: Look, generative: bool) -> list[str]:
     """What at this look alone is as in a collapsed model, in words with figures; limits are shares
     of the floor, as in `evaluation.collapse`."""
     if not generative:
-        return _alike(look)
+        return _same(look) if _varied(look) else _alike(look)
     if not thin(look):
         return _same(look)
     covered = look.figures.coverage, look.baseline.coverage
@@ -76,6 +80,14 @@ def _signs(look: Look, generative: bool) -> list[str]:
 def thin(look: Look) -> bool:
     """Whether coverage is that of a collapsed model, NaN included."""
     return not look.figures.coverage >= COVERAGE_LIMIT * look.baseline.coverage
+
+
+def _varied(look: Look) -> bool:
+    """Whether samples reach most kinds of held-out pictures, however near each is to others.
+
+    One blurred picture a class can lie in the balls of real ones, while no real one lies in its.
+    """
+    return not thin(look) and look.figures.recall >= _RECALLED * look.baseline.recall
 
 
 def _alike(look: Look) -> list[str]:

@@ -26,6 +26,7 @@ from aigc.specs import TrainSpec
 from aigc.training import gan, is_finished, stop_reason, train
 from aigc.training.looks import Look, LookMetrics
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
+from aigc.training.verdicts import collapsed_at_the_end
 from aigc.training.watch import MonitorState, TrainingMonitor
 from tests.training.helpers import tiny_spec
 from tests.training.test_loop import same, stop_after
@@ -385,3 +386,19 @@ def test_a_run_that_was_too_short_is_told_from_one_that_failed() -> None:
     assert falling.health()[1].endswith("near copies of each other; KID was still falling at the "
                                         "end of the run, so train longer")  # fmt: skip
     assert "train longer" not in stuck.health()[1]
+
+
+def test_a_vae_that_reaches_held_out_items_has_not_collapsed() -> None:
+    """Looks as measured on 164 sounds after 79 and 908 steps: alike, but soon varied."""
+    floor = LookMetrics(-0.06, 0.86, 0.96, 1.01, 0.0, 1.0)
+    early = LookMetrics(5.09, 0.41, 0.107, 0.44, 0.32, 0.32)
+    later = LookMetrics(0.47, 0.73, 0.625, 0.65, 0.2, 0.69)
+    copies = LookMetrics(0.47, 0.5, 0.0, 0.02, 1.0, 0.01)
+    reasons = [
+        collapsed_at_the_end(Look(908, 14_528, figures, floor), 5.1, False)
+        for figures in (early, later, copies)
+    ]
+    assert reasons[1] is None
+    for reason, near in ((reasons[0], "32%"), (reasons[2], "100%")):
+        assert reason is not None
+        assert f"{near} of samples are near copies of each other" in reason
