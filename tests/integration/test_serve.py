@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from aigc.store import ModelStore
 from tests import hostile
 from tests.load import Load
 from tests.models_for_tests import publish_tiny
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 AIGC = [sys.executable, "-m", "aigc"]
@@ -64,12 +64,15 @@ def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.P
     command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    address = f"http://127.0.0.1:{port}"
+
+    def is_up() -> bool:
+        ended = process.poll() is not None
+        return ended or (is_ready(address) and "Studio" in log.read_text())
+
     try:
-        while not (is_ready(address) and "Studio" in log.read_text()):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.3)
+        wait_until(is_up, 240, poll_s=0.2, explain=log.read_text)
+        assert process.poll() is None, log.read_text()
         yield address, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
@@ -130,14 +133,10 @@ def hang_up(url: str, clients: int) -> None:
     connections = [socket.create_connection((parts.hostname, parts.port)) for _ in range(clients)]
     for connection in connections:
         connection.sendall(request)
-    deadline = time.monotonic() + 60
-    while not metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: metric(url, "aigc_queue_images{") > 0)
     for connection in connections:
         connection.close()
-    while metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert metric(url, "aigc_queue_images{") == 0
+    wait_until(lambda: metric(url, "aigc_queue_images{") == 0)
 
 
 def test_who_hangs_up_frees_the_place(url) -> None:
@@ -173,10 +172,8 @@ def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
             request.add_header("X-Request-ID", given)
         with urllib.request.urlopen(request) as answer:
             [found] = answer.headers.get_all("X-Request-ID")
-        deadline = time.monotonic() + 60  # it is written down after the answer is sent
-        while f'"id": "{found}"' not in logged(process):
-            assert time.monotonic() < deadline, logged(process)
-            time.sleep(0.05)
+        line = f'"id": "{found}"'  # it is written down after the answer is sent
+        wait_until(lambda line=line: line in logged(process), explain=lambda: logged(process))
         assert (found == given) == (given == "mine-1")
     assert secret not in logged(process)
 
@@ -204,10 +201,8 @@ def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
     with Load(url, "tiny-served", clients=6).running() as load:
         load.until(100)
         version = publish_tiny("tiny-served", seed=1).version
-        deadline = time.monotonic() + 60
-        while f'version="{version}"' not in scraped(url):
-            assert time.monotonic() < deadline, scraped(url)
-            time.sleep(0.2)
+        offered = f'version="{version}"'
+        wait_until(lambda: offered in scraped(url), poll_s=0.2, explain=lambda: scraped(url))
         load.until(load.count + 100)
     assert load.failures == []
     with Load(url, "tiny-served", clients=6, retries=2).running() as load:
