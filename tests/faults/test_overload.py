@@ -1,8 +1,8 @@
 """Twice the requests that `aigc serve` can answer, for a minute: those it takes are answered soon.
 
 A crowd comes from other machines: it has a core of its own here, and the endpoint the others.
-The bounds are those of a service that collapses, or takes more than it can do; `aigc bench serve` is
-for figures, and `--log-cli-level=INFO` shows what was measured here.
+Only a service that collapses, or takes more than it can do, exceeds the bounds; `aigc bench serve`
+is for figures, and `--log-cli-level=INFO` shows what was measured here.
 """
 
 from __future__ import annotations
