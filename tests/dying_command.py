@@ -31,7 +31,7 @@ def main(out: str, pattern: str, count: str, *words: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return stop(job_run)
 
-    JobRun.stop = dying  # type: ignore[method-assign]
+    JobRun.stop = dying  # type: ignore
     sys.argv = ["aigc", *words]
     cli.main()
 

@@ -152,9 +152,9 @@ def regenerate(
         devices = f"generated on {job.device}, regenerated on {here.device}"
         notice(f"{out}: {devices}: bytes may differ by rounding")
     item_generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
-    slots, draw = read.draws(out, job, commit.read_records(out), indices)
-    files = item_generator.files(item_generator.make(slots, draw))
-    return dict(zip(slots.tolist(), files, strict=True))
+    wanted, attempts = read.attempts(out, job, commit.read_records(out), indices)
+    files = item_generator.files(item_generator.make(wanted, attempts))
+    return dict(zip(wanted.tolist(), files, strict=True))
 
 
 def _same_model(job: Job, where: str | None) -> ModelVersion:

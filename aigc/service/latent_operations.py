@@ -105,10 +105,10 @@ def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
         )
 
 
-def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
-    """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
-    source = functools.partial(cast("Callable[..., Points]", order.job.source), picture=picture)
-    return replace(order, job=replace(order.job, source=source))
+def near(render: RenderRequest, picture: UInt8Images) -> RenderRequest:
+    """`render` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
+    source = functools.partial(cast("Callable[..., Points]", render.job.source), picture=picture)
+    return replace(render, job=replace(render.job, source=source))
 
 
 def _alone(

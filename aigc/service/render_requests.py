@@ -135,15 +135,15 @@ def require_count(
         )
 
 
-def address(order: RenderRequest, at: int) -> str:
+def address(render: RenderRequest, at: int) -> str:
     """Path and query of the permanent address of image number `at`."""
-    wanted, loaded = cast("Format", order.job.format), order.job.model
+    wanted, loaded = cast("Format", render.job.format), render.job.model
     native = native_image(loaded)
-    label = quote(order.labels[at] or NOTHING, safe="")
+    label = quote(render.labels[at] or NOTHING, safe="")
     suffix = SUFFIX[wanted.codec]
-    path = f"/v1/images/{loaded.version.ref}/{label}/{order.seed}/{order.index + at}{suffix}"
+    path = f"/v1/images/{loaded.version.ref}/{label}/{render.seed}/{render.index + at}{suffix}"
     query = []
-    query += [f"{name}={value!r}" for name, value in order.sampling.items() if value is not None]
+    query += [f"{name}={value!r}" for name, value in render.sampling.items() if value is not None]
     if (wanted.width, wanted.height) != (native.width, native.height):
         query.append(f"size={wanted.width}x{wanted.height}")
     if wanted.codec != "png" and wanted.quality != 90:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import select
-import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -35,12 +35,12 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def select(self, polls: list[selectors.BaseSelector], _: object, __: object, s: float) -> None:
+    def select(self, polls: list[Any], _: object, __: object, timeout_s: float) -> None:
         asked = [key.data.asked for key in polls[0].get_map().values()]
         if any(asked):
             select.select(polls, [], [], LIMIT_S)
         else:
-            self.now += s
+            self.now += timeout_s
 
 
 @pytest.fixture

@@ -108,8 +108,7 @@ def test_an_actor_of_other_code_is_replaced_and_its_counts_go_on(ray_session) ->
     assert exists("ledger-upgrade-old")
     third = ClusterRateLimiter("ledger-upgrade", code="third", unused_s=0.5)
     assert asyncio.run(first(third, key, 1)) is not None
-    for ended in ("ledger-upgrade-old", "ledger-upgrade-new"):
-        wait_until(lambda name=ended: not exists(name))
+    wait_until(lambda: not exists("ledger-upgrade-old") and not exists("ledger-upgrade-new"))
 
 
 def test_an_actor_that_cannot_say_what_it_counted_is_ended(ray_session) -> None:

@@ -19,6 +19,7 @@ import pytest
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import batcher
 from aigc.service.batcher import Batcher
+from aigc.service.rendering import render
 from tests.endpoint.conftest import Endpoint
 from tests.models_for_tests import publish_tiny
 from tests.service.test_catalogue import publish_bad
@@ -41,7 +42,7 @@ def crowd(url: str, count: int, body: dict) -> list[httpx.Response]:
 @contextlib.contextmanager
 def nothing_rendered() -> Iterator[None]:
     """Inside, batches that are begun do not end."""
-    freed, render = threading.Event(), batcher.render
+    freed = threading.Event()
 
     def held(*batch: Any) -> Any:
         freed.wait(LIMIT_S)
@@ -69,10 +70,10 @@ def occupied(client: httpx.Client) -> Iterator[Batcher]:
 
 
 def test_too_much_is_refused_with_a_time(models: Endpoint) -> None:
-    body, room = ONE | {"n": 64}, {"max_queued_images": 1024, "max_wait_s": 1e3}
+    room: dict[str, Any] = {"max_queued_images": 1024, "max_wait_s": 1e3}
     with models.running(models=("tiny",), render_threads=1, **room) as client:
         with ThreadPoolExecutor(1) as pool, occupied(client) as queue:
-            asked = pool.submit(crowd, str(client.base_url), 60, body)
+            asked = pool.submit(crowd, str(client.base_url), 60, ONE | {"n": 64})
             wait_until(lambda: queue.stats.refused == 44)
         codes = Counter(answer.status_code for answer in asked.result())
         assert codes == {200: 16, 503: 44}

@@ -4,6 +4,7 @@ real clients."""
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import signal
 import socket
@@ -163,6 +164,10 @@ def logged(process: psutil.Process) -> str:
     return "".join(Path(path).read_text() for path in {f for f in files if "aigc-access" in f})
 
 
+def is_logged(process: psutil.Process, request_id: str) -> bool:
+    return f'"id": "{request_id}"' in logged(process)
+
+
 def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
     url, process = server
     secret = "aigc-0123abcd-" + "x" * 43
@@ -172,8 +177,8 @@ def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
             request.add_header("X-Request-ID", given)
         with urllib.request.urlopen(request) as answer:
             [found] = answer.headers.get_all("X-Request-ID")
-        line = f'"id": "{found}"'  # it is written down after the answer is sent
-        wait_until(lambda line=line: line in logged(process), explain=lambda: logged(process))
+        # It is written down after the answer is sent.
+        wait_until(functools.partial(is_logged, process, found), explain=lambda: logged(process))
         assert (found == given) == (given == "mine-1")
     assert secret not in logged(process)
 
