@@ -6,6 +6,7 @@ import typer
 
 from aigc import __version__
 from aigc.commands import (
+    audit,
     bench,
     data,
     demo,
@@ -47,6 +48,7 @@ app.command("index")(trace.index)
 app.command("trace")(trace.trace)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")
 app.add_typer(bench.app, name="bench")

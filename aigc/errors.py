@@ -8,6 +8,7 @@ AigcError
  │    └── DamagedError    what is there is not what was written there
  ├── StoreError     a model is missing, damaged or not what was expected
  ├── CredentialsError  files cannot be signed: key, certificate or time-stamp authority
+ ├── AuditError     the audit log cannot be written, or lines of it are missing
  ├── JobError       the job started and could not be finished
  │    └── GatesError      its gates refuse nearly everything the model makes
  └── PlacementError the cluster can never run this job
@@ -55,6 +56,10 @@ class StoreError(AigcError):
 
 
 class CredentialsError(AigcError):
+    pass
+
+
+class AuditError(AigcError):
     pass
 
 
