@@ -2,6 +2,7 @@
 
 AigcError
  ├── SpecError      what was asked for cannot be right: a field, a flag, a label
+ │    └── BlockedError    it is on the list of what may not be asked for
  ├── DataError      the input data is missing, unreadable or unfit
  ├── StorageError   a path or bucket cannot be reached, read or written
  │    ├── DiskFullError   there is no room left where the output goes
@@ -32,6 +33,10 @@ class AigcError(Exception):
 
 
 class SpecError(AigcError):
+    pass
+
+
+class BlockedError(SpecError):
     pass
 
 

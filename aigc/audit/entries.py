@@ -75,7 +75,7 @@ def check(lines: Iterable[bytes], kept: Head | None = None) -> Verdict:
     down elsewhere, after some earlier line or after the last one."""
     problems: list[Problem] = []
     head, count, reached = Head(), 0, kept is None or not kept.number
-    for count, line in enumerate(lines, 1):  # noqa: B007
+    for count, line in enumerate(lines, 1):
         found = head_of(line)
         if found is None:
             problems.append(Problem(count, "is not a line of an audit log, or is damaged"))

@@ -28,7 +28,7 @@ class AuditLog:
 
     place: str | None = None
     on_failure: Literal["stop", "continue"] = "stop"
-    who: str = field(default_factory=lambda: account())
+    who: str = field(default_factory=lambda: account())  # noqa: PLW0108 - defined below
 
     def record(self, what: str, who: str | None = None, **about: Any) -> None:
         """Add one line; it is on the disk when this returns. `who` is by default the account of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -24,6 +24,8 @@ from aigc.sets import read, report, shard_list
 from aigc.threads import each
 from aigc.types import Json, ShardRecord
 
+Released = Callable[[Json], None]
+
 _PREVIEW_COLUMNS = 12
 _READ = {
     "parquet": 'Read it with `datasets.load_dataset("parquet", data_files="data/**/*.parquet")`, '
@@ -34,8 +36,9 @@ _READ = {
 }
 
 
-def finish(out: str, job: Job) -> Json:
-    """Write manifest.json once every shard is committed; returns it.
+def finish(out: str, job: Job, released: Released = lambda manifest: None) -> Json:
+    """Write manifest.json once every shard is committed; returns it. `released` gets it before it
+    is written.
 
     Raises:
         JobError: a shard is missing.
@@ -50,6 +53,7 @@ def finish(out: str, job: Job) -> Json:
         "README.md": card(job, manifest).encode(),
     }
     each(lambda name: storage.write_bytes(storage.join(out, name), beside[name]), list(beside))
+    released(manifest)
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
     shard_list.remove_others(out, manifest)
     return manifest

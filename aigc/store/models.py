@@ -14,17 +14,19 @@ followed by its weights: `cat config.json model.safetensors | sha256sum`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
 import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 
 from torch import Tensor
 
 from aigc import storage
+from aigc.audit import open_log
 from aigc.errors import StoreError, listed
 from aigc.families.config import ModelConfig
 from aigc.store import weights
@@ -95,7 +97,8 @@ class ModelStore:
 
         Raises:
             StoreError: `name` is no model name.
-            StorageError: the store cannot be written; what was written is removed again.
+            StorageError, AuditError: the store or the audit log cannot be written; what was
+                written is removed again.
         """
         self.require_name(name)
         settings, held = pretty(config.model_dump(mode="json")), weights.to_files(tensors)
@@ -112,7 +115,9 @@ class ModelStore:
             name, version, uri, digest, config, time.time(), checksums(files), health
         )
         extras = {} if metrics is None else {METRICS: pretty(metrics)}
-        _write_all(uri, files | extras, marker_bytes(published))
+        about = {"model": published.ref, "digest": digest, "data_digest": config.data_digest}
+        released = functools.partial(open_log().record, "model.published", uri=uri, **about)
+        _write_all(uri, files | extras, marker_bytes(published), released)
         return published
 
     def require_name(self, name: str) -> None:
@@ -184,6 +189,7 @@ class ModelStore:
         """
         _require_alias(alias)
         target = self.resolve(f"{name}@{version}")
+        open_log().record("model.promoted", model=target.ref, alias=alias, store=self.uri)
         promote_alias(self._alias(name, alias), target.version)
         return target
 
@@ -195,6 +201,7 @@ class ModelStore:
         Raises:
             StoreError: the alias was never promoted twice.
         """
+        open_log().record("model.rolled_back", model=name, alias=alias, store=self.uri)
         version = rollback_alias(self._alias(name, alias), f"{name}@{alias}")
         return self.resolve(f"{name}@{version}")
 
@@ -256,11 +263,14 @@ class ModelStore:
         return storage.join(self.aliases_uri(name), alias)
 
 
-def _write_all(uri: str, files: dict[str, bytes], marker: bytes) -> None:
-    """Every file, the marker last; on failure or interruption none stays."""
+def _write_all(
+    uri: str, files: dict[str, bytes], marker: bytes, released: Callable[[], None]
+) -> None:
+    """Every file, then `released`, the marker last; on failure or interruption none stays."""
     try:
         for file, data in files.items():
             storage.write_bytes(storage.join(uri, file), data)
+        released()
         storage.create(storage.join(uri, MARKER), marker)
     except BaseException:
         for file in files:

@@ -166,7 +166,7 @@ def _on_a_full_disk(file: str, policy: str, pipe) -> None:
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(file).st_size + 10,) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(file).stat().st_size + 10,) * 2)
     try:
         AuditLog(file, policy, who="x").record("set.released")  # type: ignore[arg-type]
         pipe.send("went on")
@@ -195,7 +195,7 @@ def test_a_full_disk_stops_or_warns_and_leaves_the_log_whole(
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, caplog) -> None:
     place = tmp_path / "is-a-folder"
     place.mkdir()
-    with pytest.raises(AuditError, match="Is a directory; set.started is not done") as caught:
+    with pytest.raises(AuditError, match=r"Is a directory; set\.started is not done") as caught:
         AuditLog(str(place)).record("set.started")
     assert "\n" not in str(caught.value)
     with caplog.at_level(logging.WARNING, "aigc"):
