@@ -82,7 +82,9 @@ def write(spec: PrepareSpec, source: RawSource, selection: Selection, made: Json
         storage.write_bytes(storage.join(spec.out, "LICENSE"), terms)
     credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
     if credits:
-        credited = attribution.table(credits, source_of(spec))
+        named = selection.index.filter(selection.side >= 0)
+        rows = attribution.with_sources(named) if "source" in source.columns else credits
+        credited = attribution.table(rows, source_of(spec))
         storage.write_bytes(storage.join(spec.out, attribution.FILE), credited)
     storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
 

@@ -24,7 +24,8 @@ def _words_in(uri: str) -> tuple[str, ...]:
     try:
         data = storage.read_bytes(uri)
     except StorageError as error:
-        raise SpecError(f"blocked.words_file = {uri}: {error}") from None
+        reason = str(error).removeprefix(f"{uri}: ")
+        raise SpecError(f"blocked.words_file = {uri}: {reason}") from None
     try:
         lines = data.decode("utf-8-sig").splitlines() if len(data) <= _MOST_BYTES else None
     except UnicodeDecodeError:

@@ -142,7 +142,7 @@ class ServeSpec(Spec):
     Retry-After. The limit is an eighth of this once the queue has been non-empty for a quarter of
     this time."""
     gates: ServedGates = ServedGates()
-    """Checks on what the endpoint makes."""
+    """Checks that an image must pass to be delivered."""
     blocked: Blocked = Blocked()
     """Labels and words of prompts that are refused."""
     audit: Audit = Audit()

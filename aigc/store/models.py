@@ -19,8 +19,7 @@ import itertools
 import os
 import re
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from torch import Tensor
@@ -54,6 +53,7 @@ from aigc.store.version import (
     pretty,
     read_version,
 )
+from aigc.store.writing import reserve, write_all
 from aigc.types import Json
 
 LATEST = "latest"
@@ -85,6 +85,7 @@ class ModelStore:
         samples_png: bytes | None = None,
         card: str | None = None,
         health: Health = "unknown",
+        beside: Mapping[str, bytes] | None = None,
     ) -> ModelVersion:
         """Store a new version of `name`; it becomes visible whole, as the last act.
 
@@ -94,6 +95,7 @@ class ModelStore:
             card: Markdown about data and recipe. The store puts identity, figures, intended use
                 and limits around it, because it alone knows the version and the digest.
             health: How training judged it; stands in the version's marker for ever.
+            beside: Further files by name that never change, such as `attribution.csv`.
 
         Raises:
             StoreError: `name` is no model name.
@@ -107,7 +109,7 @@ class ModelStore:
         text = model_card(
             name, version, digest, config, metrics, about=card, has_samples=samples_png is not None
         )
-        files = {CONFIG: settings, **held, CARD: text.encode()}
+        files = {**(beside or {}), CONFIG: settings, **held, CARD: text.encode()}
         if samples_png is not None:
             files[SAMPLES] = samples_png
         uri = storage.join(self._models, name, version)
@@ -117,7 +119,7 @@ class ModelStore:
         extras = {} if metrics is None else {METRICS: pretty(metrics)}
         about = {"model": published.ref, "digest": digest, "data_digest": config.data_digest}
         released = functools.partial(open_log().record, "model.published", uri=uri, **about)
-        _write_all(uri, files | extras, marker_bytes(published), released)
+        write_all(uri, files | extras, marker_bytes(published), released)
         return published
 
     def require_name(self, name: str) -> None:
@@ -236,7 +238,7 @@ class ModelStore:
         folder = storage.join(self._models, name)
         taken = [int(v[1:]) for v in storage.folders(folder) if _VERSION.fullmatch(v)]
         numbers = itertools.count(max(taken, default=0) + 1)
-        return next(f"v{number}" for number in numbers if _reserve(f"{folder}/v{number}"))
+        return next(f"v{number}" for number in numbers if reserve(f"{folder}/v{number}"))
 
     def _published(self, name: str) -> list[str]:
         if not _NAME.fullmatch(name):
@@ -261,26 +263,6 @@ class ModelStore:
 
     def _alias(self, name: str, alias: str) -> str:
         return storage.join(self.aliases_uri(name), alias)
-
-
-def _write_all(
-    uri: str, files: dict[str, bytes], marker: bytes, released: Callable[[], None]
-) -> None:
-    """Every file, then `released`, the marker last; on failure or interruption none stays."""
-    try:
-        for file, data in files.items():
-            storage.write_bytes(storage.join(uri, file), data)
-        released()
-        storage.create(storage.join(uri, MARKER), marker)
-    except BaseException:
-        for file in files:
-            storage.delete(storage.join(uri, file))
-        raise
-
-
-def _reserve(folder: str) -> bool:
-    claim = pretty({"claimed_at": time.time(), "claim": uuid.uuid4().hex})
-    return storage.create(storage.join(folder, CLAIM), claim)
 
 
 def _require_alias(alias: str) -> None:

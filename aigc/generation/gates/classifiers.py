@@ -121,7 +121,8 @@ def _bytes(gate: SafetyGate) -> bytes:
     try:
         data = storage.read_bytes(path)
     except StorageError as error:
-        raise SpecError(f"gates.safety.classifier.path = {path}: {error}") from None
+        reason = str(error).removeprefix(f"{path}: ")
+        raise SpecError(f"gates.safety.classifier.path = {path}: {reason}") from None
     if len(data) > MAX_BYTES:
         raise SpecError(f"gates.safety.classifier.path = {path}: larger than {MAX_BYTES:,} bytes")
     return data
