@@ -64,6 +64,29 @@ def totals(rows: Rows, columns: tuple[str, ...]) -> Json:
     }
 
 
+def summary(info: Json) -> Json:
+    """What a model and its sets say of a data set's rights, from its `dataset.json`."""
+    names = ("source", "source_url", "licence", "licences", "creators", "creator_count", "digest")
+    found = {name: info.get(name) for name in (*names, "counts", "forgotten")}
+    found["rights"] = info.get("spec", {}).get("rights")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def in_words(found: Json) -> str:
+    """A `summary` in Markdown: licences with counts, creators, and where they are named."""
+    stated = found.get("licence") or NOT_STATED
+    lines = [f"- Training data: {cell(found['source'])}, licence {cell(stated)}"]
+    licences = found.get("licences") or {}
+    if licences:
+        counts = ", ".join(f"{cell(name)} ({count:,})" for name, count in licences.items())
+        lines.append(f"- Licences of its items: {counts}")
+    if creators := found.get("creator_count"):
+        lines.append(f"- Creators: {creators:,}, named with their licences in `{FILE}`")
+    elif licences:
+        lines.append(f"- `{FILE}` lists them")
+    return "".join(f"{line}\n" for line in lines)
+
+
 def table(rows: Sequence[tuple[object, ...]], kind: Source) -> bytes:
     """`attribution.csv`: licence, creator, the source where rows have one, and how many items, as
     `images`."""

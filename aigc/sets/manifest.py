@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 
@@ -20,11 +20,10 @@ from aigc.output.records import totals
 from aigc.output.schema import add_digests
 from aigc.output.writers import SUFFIX
 from aigc.provenance.label import DIGITAL_SOURCE_TYPE
-from aigc.sets import read, report, shard_list
+from aigc.sets import read, report, shard_list, training_data
+from aigc.sets.training_data import Released
 from aigc.threads import each
 from aigc.types import Json, ShardRecord
-
-Released = Callable[[Json], None]
 
 _PREVIEW_COLUMNS = 12
 _READ = {
@@ -47,10 +46,13 @@ def finish(out: str, job: Job, released: Released = lambda manifest: None) -> Js
     commit.require_complete(job, records, out)
     orphans = commit.remove_orphans(out, records.values())
     pixels, names = read.sample_by_label(out, job, records, _PREVIEW_COLUMNS)
+    trained_on, credits = training_data.of_model(job)
     manifest = _manifest(job, records, orphans) | shard_list.write(out, records.values())
+    manifest |= {} if trained_on is None else {"training_data": trained_on}
     beside = report.files(out, job, records, pixels) | {
         "preview.png": contact_sheet(pixels, _PREVIEW_COLUMNS, names),
         "README.md": card(job, manifest).encode(),
+        **training_data.beside(credits),
     }
     each(lambda name: storage.write_bytes(storage.join(out, name), beside[name]), list(beside))
     released(manifest)
@@ -155,6 +157,6 @@ the column `digital_source_type`{f" and each {one} file" if job.embed_provenance
 - Model: `{job.model}`, digest `{job.model_digest}`
 {_origin(job)}{_as_made(job, title)}
 - Content digest: `{manifest["content_digest"]}`
-{table}
+{training_data.card(manifest)}{table}
 {how} `aigc verify` checks it; `aigc regenerate --item N` makes any item again.
 """
