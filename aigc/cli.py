@@ -12,6 +12,7 @@ from aigc.commands import (
     demo,
     doctor,
     evaluate,
+    forget,
     generate,
     init,
     keys,
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+data.app.command("forget")(forget.forget)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -8,9 +8,9 @@ from aigc import storage, training
 from aigc.data import attribution
 from aigc.data.dataset import open_dataset
 from aigc.errors import DataError, JobError
-from aigc.specs import TrainSpec
+from aigc.specs import TrainSpec, dump
 from aigc.store import ModelStore
-from aigc.store.version import ATTRIBUTION, TRAINING_DATA, pretty
+from aigc.store.version import ATTRIBUTION, TRAIN_SPEC, TRAINING_DATA, pretty
 from aigc.training import TrainResult
 from aigc.types import Json
 
@@ -63,7 +63,8 @@ def publish(spec: TrainSpec, result: TrainResult) -> Json:
         samples_png=result.samples_png,
         card=result.card,
         health=summary["health"],
-        beside=_training_data(spec.data, result.config.data_digest),
+        beside={TRAIN_SPEC: dump(spec).encode()}
+        | _training_data(spec.data, result.config.data_digest),
     )
     model = {"model": version.ref, "uri": version.uri}
     storage.write_bytes(note, json.dumps(model | ours).encode())
