@@ -22,7 +22,11 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """No test depends on, or touches, the cluster, store or credentials of its machine."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith("AWS_") or name in ("RAY_ADDRESS", "AIGC_STORE", "AIGC_KEYS"):
+            if name.startswith(("AWS_", "AIGC_AUDIT")) or name in (
+                "RAY_ADDRESS",
+                "AIGC_STORE",
+                "AIGC_KEYS",
+            ):
                 patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AIGC_STORE", str(tmp_path_factory.mktemp("store")))

@@ -25,7 +25,9 @@ from ray.serve.config import AutoscalingConfig, HTTPOptions
 from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
+from aigc.audit import open_log
 from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
+from aigc.distributed.content_rules import content_rules, log_start
 from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.rate_limiter import ClusterRateLimiter
 from aigc.distributed.runtime import is_on_cluster
@@ -236,8 +238,10 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
             raise SpecError(
                 f"sets = {uri}: not found; name a content set or a folder of content sets"
             )
+    content_rules(spec)
     if not on_cluster:
         bind_check.require_port(spec)
+    log_start(spec)
 
 
 def _ongoing(spec: ServeSpec) -> int:
@@ -267,6 +271,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         max_n=spec.max_n,
         max_side=spec.max_side,
         max_pixels=spec.max_pixels,
+        **content_rules(spec),
     )
 
 
@@ -284,4 +289,5 @@ def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
         url_lifetime_s=spec.url_lifetime_s,
         sets=tuple(map(storage.absolute, spec.sets)),
         cors_origins=spec.cors_origins,
+        audit=open_log(spec.audit),
     )

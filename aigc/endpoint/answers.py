@@ -11,7 +11,7 @@ import base64
 import functools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from aigc.endpoint.charges import Charge
 from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.modalities.image.delivery import Format
-from aigc.service.errors import UnhealthyModelError
+from aigc.service.errors import ContentRefusedError, UnhealthyModelError
 from aigc.service.queued_requests import QueuedRequest
 from aigc.service.render_requests import RenderRequest
 
@@ -95,10 +95,12 @@ async def events(
     kind: str,
     leave: Callable[[QueuedRequest], None],
     charge: Charge,
+    refused: Callable[[ContentRefusedError], Awaitable[None]],
     ignored: Sequence[str] = (),
 ) -> AsyncIterator[bytes]:
     """One event a picture, as soon as it is made; `kind` is image_generation or image_edit, and
-    `ignored` are the request's fields without effect. What fails is given back to `charge`.
+    `ignored` are the request's fields without effect. What fails is given back to `charge`;
+    `refused` is told what is refused for its content.
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
@@ -125,7 +127,7 @@ async def events(
                 at += 1
     except AigcError as error:
         await charge.refund()
-        yield _failed(error)
+        yield _failed(await _logged(error, refused))
     except Exception:
         await charge.refund()
         yield _failed(UnhealthyModelError("internal error; the server's log has the details"))
@@ -141,6 +143,18 @@ _NO_USAGE = {
     "total_tokens": 0,
 }
 """OpenAI's clients expect it; nothing is counted in tokens here."""
+
+
+async def _logged(
+    error: AigcError, refused: Callable[[ContentRefusedError], Awaitable[None]]
+) -> AigcError:
+    """`error`, or the one that kept a refusal from being logged."""
+    try:
+        if isinstance(error, ContentRefusedError):
+            await refused(error)
+    except AigcError as other:
+        return other
+    return error
 
 
 def _failed(error: AigcError) -> bytes:

@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from aigc.audit import AuditLog
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
 from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
+from aigc.endpoint.refusals import refusals_logged
 from aigc.service import render_requests, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
@@ -48,15 +50,17 @@ class ItemQuery(BaseModel):
 
 
 class Items:
-    def __init__(self, service: Service, rate_limiter: RateLimiter) -> None:
-        self._service, self._rate_limiter = service, rate_limiter
+    def __init__(self, service: Service, rate_limiter: RateLimiter, audit: AuditLog) -> None:
+        self._service, self._rate_limiter, self._audit = service, rate_limiter, audit
 
     async def get(self, request: Request) -> Response:
         """An item of any modality."""
-        return await self._answer(request, _ITEMS, self._item_request)
+        async with refusals_logged(self._audit, request):
+            return await self._answer(request, _ITEMS, self._item_request)
 
     async def image(self, request: Request) -> Response:
-        return await self._answer(request, _IMAGES, self._image_request)
+        async with refusals_logged(self._audit, request):
+            return await self._answer(request, _IMAGES, self._image_request)
 
     async def _answer(
         self,
@@ -91,7 +95,8 @@ class Items:
         codec = codec_of(loaded, suffix)
         wanted, asked = format_of_query(loaded, codec, _query(request), self._service.settings)
         seed, wish = _seed(request.path_params["seed"]), request.path_params["condition"]
-        return render_requests.item(loaded, wish, seed, index, asked, wanted)
+        blocked = self._service.settings.blocked
+        return render_requests.item(loaded, wish, seed, index, asked, wanted, blocked)
 
     def _image_request(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, codec = _file(request.path_params["file"])
@@ -99,7 +104,7 @@ class Items:
         settings = self._service.settings
         wanted = render_requests.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
-        return render_requests.item(loaded, label, seed, index, query, wanted)
+        return render_requests.item(loaded, label, seed, index, query, wanted, settings.blocked)
 
 
 def _tag(render: RenderRequest) -> str:

@@ -15,6 +15,7 @@ from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
 from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
+from aigc.endpoint.refusals import log_refusal, refusals_logged
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import render_requests, signing
 from aigc.service.bodies import Edit, Variation, Walk, parse_form, parse_json
@@ -98,7 +99,8 @@ class Images:
         name = request.headers.get(_NAME)
         seed = None if name is None else repeatable(_caller(request), name, sent)
         charge = Charge(self._rate_limiter, request.scope[SEEN].key)
-        async with charge.refunded_on_failure():
+        audit = self._settings.audit
+        async with refusals_logged(audit, request), charge.refunded_on_failure():
             if name is None or (asked is not None and asked.stream):
                 render = await take(charge, seed)
                 return await self._answer(request, asked, render, charge, event)
@@ -138,8 +140,9 @@ class Images:
         if asked is not None and asked.stream:
             queued = self._service.batcher.enter(render.job)
             leave = self._service.batcher.leave
+            refused = functools.partial(log_refusal, self._settings.audit, request)
             return StreamingResponse(
-                answers.events(render, queued, event, leave, charge, asked.ignored),
+                answers.events(render, queued, event, leave, charge, refused, asked.ignored),
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             )

@@ -48,10 +48,12 @@ class Range(Spec):
 
 
 class DataDigests(Spec):
-    """Of the data set that each gate compares with: what it holds counts, not where it lies."""
+    """Of the data set that each gate compares with, and of the classifier of `safety`: what they
+    hold counts, not where they lie."""
 
     realism: str | None = None
     memorisation: str | None = None
+    safety: str | None = Field(None, exclude_if=lambda found: found is None)
 
 
 class Job(Spec):
@@ -210,7 +212,7 @@ class Job(Spec):
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
         values |= dict(_dotted("conditions", values.pop("schedules", {})))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
-        data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
+        data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(_dotted("gates", decisive)) | data
 
     def taken_up_by(self, other: Job) -> Job:
@@ -240,6 +242,11 @@ def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> Samp
         return briefs.keys(slots, attempt)
     conditions = {name: schedule.at(slots) for name, schedule in job.schedules.items()}
     return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
+
+
+def _place(gate: str) -> str:
+    """The field that says where what `gate` compares with lies."""
+    return f"gates.{gate}.{'classifier.path' if gate == 'safety' else 'data'}"
 
 
 def _mixed(codes: tuple[int, ...]) -> int:

@@ -18,9 +18,10 @@ from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
+from aigc.generation.gates import classifiers
 from aigc.modalities.delivery import ItemFormat
 from aigc.service.render_process import RemoteModel, RenderProcess
-from aigc.service.renderer import Renderer, sample_keys
+from aigc.service.renderer import Renderer, SafetyRules, sample_keys
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.version import CARD
@@ -113,13 +114,15 @@ def load(
     torch.set_num_threads(settings.threads)
     metrics = store.read_extra(version, "metrics.json")
     engine = Engine(config, tensors, inference)
+    gate = settings.safety
+    safety = SafetyRules(gate, settings.max_draws) if gate is not None else None
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config),
+        renderer=Renderer(engine, config, safety=safety),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
-        identity=_identity(version, inference),
+        identity=_identity(version, inference, safety),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
@@ -149,10 +152,14 @@ def _precision(settings: ServiceSettings) -> Precision:
     return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
 
 
-def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
-    """Of a text that never changes its form, for clients keep ETags that follow from it."""
+def _identity(version: ModelVersion, inference: InferenceConfig, safety: SafetyRules | None) -> str:
+    """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
+    gate, which may choose other draws, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
     text = f"({version.digest!r}, Passes({how}, device={inference.device!r}), {__version__!r})"
+    if safety is not None:
+        limits = f"{safety.gate.threshold}, {safety.max_draws}"
+        text += f" safety({classifiers.digest(safety.gate)}, {limits})"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -163,6 +170,8 @@ def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     started = time.perf_counter()
     made = loaded.renderer.make(keys, [(rows, loaded.native)])
     loaded.seconds_per_item = (time.perf_counter() - started) / rows
+    if len(made.unsafe) == rows:
+        raise StoreError(f"{loaded.version.ref}: the safety gate refuses all of its first items")
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
             f"{loaded.version.ref}: makes the same item for every input; publish another version"

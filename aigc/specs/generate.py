@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from aigc.audit.spec import Audit
 from aigc.families import FAMILIES
+from aigc.specs.blocked import Blocked
 from aigc.specs.gates import Gates
 from aigc.strict import Items, Location, Placement, Seed, Spec
 
@@ -40,6 +42,8 @@ class AppendSpec(Spec):
     """Number of items that the set has afterwards, including those it has now."""
     budget: Budget = Budget()
     """Limits on the cost and time of this run."""
+    audit: Audit = Audit()
+    """Log of finished sets."""
     placement: Placement = Placement()
     """Where this run is executed."""
 
@@ -141,6 +145,10 @@ class GenerateSpec(Spec):
     """Additional columns: the latents of each item, the scores of the gates."""
     gates: Gates = Gates()
     """Checks that an item must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused briefs and of finished sets."""
     budget: Budget = Budget()
     """Limits on cost and time."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

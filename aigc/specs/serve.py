@@ -6,8 +6,11 @@ import ipaddress
 import os
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aigc.audit.spec import Audit
+from aigc.specs.blocked import Blocked
+from aigc.specs.gates import SafetyGate
 from aigc.strict import Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
@@ -45,6 +48,28 @@ class Scaling(Spec):
                 "upscale_delay_s and downscale_delay_s must not be below look_back_period_s = "
                 f"{self.look_back_period_s:g}: replicas would start and stop needlessly"
             )
+        return self
+
+
+class ServedGates(Spec):
+    """Checks on what the endpoint makes."""
+
+    safety: SafetyGate | None = None
+    """Replace images that a classifier holds to be unsafe by their next draws, and refuse a request
+    for one of which all draws are. `true` takes the defaults, `false` or null turns the gate off.
+    Default: off. `policy` must be refuse."""
+    max_draws: int = Field(20, ge=1, le=1000)
+    """Draws of one image, 1..1000, as in `aigc generate`."""
+
+    @field_validator("safety", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        return ({} if value else None) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _refuses(self) -> Self:
+        if self.safety is not None and self.safety.policy == "flag":
+            raise ValueError("safety.policy flag is for sets, which have a column for it; leave it")
         return self
 
 
@@ -116,6 +141,12 @@ class ServeSpec(Spec):
     """A request that would wait longer than this many seconds in the queue is refused with
     Retry-After. The limit is an eighth of this once the queue has been non-empty for a quarter of
     this time."""
+    gates: ServedGates = ServedGates()
+    """Checks that an image must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused requests."""
     poll_interval_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds between checks of a replica for moved aliases. On S3 a check costs two list requests
     per name, and one more if all models are served."""
