@@ -17,6 +17,7 @@ from aigc.commands import (
     init,
     keys,
     models,
+    report,
     serve,
     sets,
     spec,
@@ -46,6 +47,7 @@ app.command("status")(sets.status)
 app.command("verify")(sets.verify)
 app.command("regenerate")(sets.regenerate)
 app.command("view")(sets.view)
+app.command("report")(report.report)
 app.command("index")(trace.index)
 app.command("trace")(trace.trace)
 app.add_typer(models.app, name="models")

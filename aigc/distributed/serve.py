@@ -38,6 +38,7 @@ from aigc.errors import SpecError
 from aigc.service import keys
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
+from aigc.service.verification import Verifier
 from aigc.specs import ServeSpec
 from aigc.specs import build as build_spec
 from aigc.store import ModelStore
@@ -137,8 +138,9 @@ def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
     """
     given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"port", "proxy"})
     given["host"] = spec.host
-    if spec.sets:
-        given["sets"] = list(map(storage.absolute, spec.sets))
+    for name in ("sets", "trace_indexes", "trust_roots"):
+        if places := getattr(spec, name):
+            given[name] = list(map(storage.absolute, places))
     if (source := _keys(spec)) and not keys.are_lines(source):
         given["keys"] = source
     config: Json = {
@@ -240,6 +242,8 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
             )
     content_rules(spec)
     if not on_cluster:
+        settings = _endpoint_settings(spec)
+        Verifier(settings.trace_indexes, settings.trust_roots)
         bind_check.require_port(spec)
     log_start(spec)
 
@@ -288,6 +292,8 @@ def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
         public_url=spec.public_url,
         url_lifetime_s=spec.url_lifetime_s,
         sets=tuple(map(storage.absolute, spec.sets)),
+        trace_indexes=tuple(map(storage.absolute, spec.trace_indexes)),
+        trust_roots=tuple(map(storage.absolute, spec.trust_roots)),
         cors_origins=spec.cors_origins,
         audit=open_log(spec.audit),
     )

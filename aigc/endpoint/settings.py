@@ -20,6 +20,10 @@ class EndpointSettings:
     """How long addresses open without a key where keys are asked for."""
     sets: tuple[str, ...] = ()
     """Content sets to show, or folders of them; local or s3://."""
+    trace_indexes: tuple[str, ...] = ()
+    """Folders made by `aigc index`, on this machine."""
+    trust_roots: tuple[str, ...] = ()
+    """PEM files of the certificates that Content Credentials are checked against."""
     replica: str | None = None
     """Which of several processes this is, for its metrics."""
     proxy_metrics_port: int | None = None

@@ -92,6 +92,16 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
 }
 """For SB 942 as amended by AB 853, the demands of section 22757.3."""
 
+RULES: dict[ProfileName, str] = {
+    "default": "IPTC Photo Metadata Standard 2025.1, released 2025-11-03",
+    "eu": "EU AI Act, Article 50, applies since 2026-08-02 (earlier systems: from 2026-12-02); "
+    "Code of Practice of 2026-06-10, voluntary",
+    "china": "GB 45438-2025 and the labelling measures, in force since 2025-09-01",
+    "california": "California SB 942 as amended by AB 853, operative since 2026-08-02",
+    "none": "no rule: files state nothing",
+}
+"""What stands behind each profile, and from when on."""
+
 
 def wording_of(asked: Provenance) -> Wording | None:
     """The visible label of a spec, None where none is drawn."""

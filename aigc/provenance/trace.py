@@ -58,23 +58,47 @@ class Trace:
     problems: tuple[str, ...] = ()
     source_type: str | None = None
     notes: tuple[str, ...] = field(default=())
+    issuer: str | None = None
+    """Of the certificate that the credential was signed with."""
+    signed_at: str | None = None
+    """RFC 3339 time that the credential states."""
 
     @property
     def is_found(self) -> bool:
         return any(one.certainty != "claim" for one in self.evidence)
 
     def to_json(self) -> Json:
-        """With the shape of OpenAI's `content_provenance_checks` in it."""
+        """With the results of OpenAI's `content_provenance_checks` in it."""
         found = [{k: v for k, v in vars(one).items() if v is not None} for one in self.evidence]
         return {
             "file": self.file,
             "found": self.is_found,
             "evidence": found,
-            "content_provenance_checks": [{"type": "c2pa", "result": self.c2pa}],
+            "content_provenance_checks": self.results(),
             "problems": list(self.problems),
             "digital_source_type": self.source_type,
             "notes": list(self.notes),
         }
+
+    def results(self) -> list[Json]:
+        """The `results` of an OpenAI provenance check: none where credentials were not checked.
+
+        `detected` is a credential that a trusted root vouches for and that names one of our items.
+        """
+        if self.c2pa is None:
+            return []
+        signed = next((one for one in self.evidence if one.kind == "signature"), None)
+        detected = signed is not None and self.c2pa == "trusted"
+        return [
+            {
+                "type": "c2pa",
+                "outcome": "detected" if detected else "not_detected",
+                "validation_state": self.c2pa,
+                "issuer": self.issuer,
+                "model": signed.model if signed else None,
+                "generated_at": signed.created if signed else None,
+            }
+        ]
 
 
 Look = Callable[[bytes], PerceptualHashes]
@@ -116,6 +140,8 @@ class Tracer:
             problems=check.problems if check else (),
             source_type=stated.source_type,
             notes=tuple(notes),
+            issuer=check.issuer if check else None,
+            signed_at=check.signed_at if check else None,
         )
 
     def _signed(self, check: CredentialCheck | None) -> list[Evidence]:

@@ -74,9 +74,9 @@ class TraceIndex:
         """Raises StorageError where there is none, DamagedError where files are missing."""
         self.folder = folder
         head = _head(folder)
-        self.sets = tuple(IndexedSet(**one) for one in head["sets"])
-        self.items: int = head["items"]
         try:
+            self.sets = tuple(IndexedSet(**one) for one in head["sets"])
+            self.items: int = head["items"]
             self._ids = _mapped(folder / "ids.bin", np.uint8)
             self._id_ends: U64 = _mapped(folder / "id_ends.bin", np.uint64)
             self._id_keys: U64 = _mapped(folder / "id_keys.bin", np.uint64)
@@ -89,10 +89,23 @@ class TraceIndex:
             self._band_rows: U32 = _mapped(folder / "band_rows.bin", np.uint32)
             self._starts = self._starts.reshape(BANDS, KEYS + 1)
             self._band_rows = self._band_rows.reshape(BANDS, -1)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedError(f"{folder}: not a whole index: {error}; make it again") from None
-        if len(self._sha256) != self.items or len(self._hashes) != self.items:
+        if not self._is_whole():
             raise DamagedError(f"{folder}: files do not fit {_HEAD}; make it again")
+
+    def _is_whole(self) -> bool:
+        """Whether all files have the lengths that belong together; no item is read."""
+        columns = (self._id_ends, self._id_keys, self._id_rows, self._sha256, self._sha_rows)
+        lengths = {len(column) for column in (*columns, self._hashes, self._colours)}
+        named = int(self._id_ends[-1]) if len(self._id_ends) else 0
+        ends = {int(end) for end in self._starts[:, -1]}
+        return (
+            lengths == {self.items}
+            and sum(one.items for one in self.sets) == self.items
+            and named == len(self._ids)
+            and ends == {self._band_rows.shape[1]}
+        )
 
     def by_id(self, item_id: str) -> list[IndexedItem]:
         """Items of that id; several where sets share it."""

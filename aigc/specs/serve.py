@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from aigc.audit.spec import Audit
 from aigc.specs.blocked import Blocked
 from aigc.specs.gates import SafetyGate
-from aigc.strict import Spec
+from aigc.strict import Location, Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
 
@@ -99,6 +99,12 @@ class ServeSpec(Spec):
     are required."""
     sets: tuple[str, ...] = ()
     """Content sets, or folders of content sets, to show under /v1/sets and in the studio."""
+    trace_indexes: tuple[Location, ...] = ()
+    """Indexes made by `aigc index` that /v1/verify searches: folders on the machine of each
+    replica."""
+    trust_roots: tuple[Location, ...] = ()
+    """PEM files of the certificates that Content Credentials are checked against, local or
+    s3://."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose web pages may call the API, such as https://shop.example."""
     proxy: Literal["auto", "haproxy", "ray"] = "auto"
@@ -163,6 +169,14 @@ class ServeSpec(Spec):
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"models: {twice[0]} is named more than once; name each once")
         return self
+
+    @field_validator("trace_indexes")
+    @classmethod
+    def _mapped_into_memory(cls, folders: tuple[str, ...]) -> tuple[str, ...]:
+        for uri in folders:
+            if uri.startswith("s3://"):
+                raise ValueError(f"{uri} is not a folder of this machine; copy the index to one")
+        return folders
 
     @model_validator(mode="after")
     def _scales_before_refusing(self) -> Self:

@@ -93,7 +93,9 @@ def test_a_signature_without_an_index_names_model_and_data(published) -> None:
 def test_json_has_the_shape_of_provenance_checks(published) -> None:
     files, tracer = published
     found = tracer.trace(files[0], "ad.png").to_json()
-    assert found["content_provenance_checks"] == [{"type": "c2pa", "result": "trusted"}]
+    (check,) = found["content_provenance_checks"]
+    assert (check["type"], check["outcome"]) == ("c2pa", "detected")
+    assert (check["validation_state"], check["model"]) == ("trusted", "shoes@3")
     assert found["evidence"][0]["item"] == "a-0"
     assert found["found"] is True
 

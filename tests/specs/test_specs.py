@@ -89,6 +89,7 @@ WRONG = [
         TRAIN | {"model": {"family": "vae", "loss": "hinge"}},
         "model.loss: a field of family gan",
     ),
+    (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes: .*s3://b/i is not a folder"),
     (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),
     (ServeSpec, {"models": ["s3://b/models/a/v1"]}, "models: s3://b/models/a/v1 is a folder"),
     (ServeSpec, {"models": ["./a"]}, "models: ./a is a folder; .* AIGC_STORE"),
