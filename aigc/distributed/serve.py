@@ -34,6 +34,7 @@ from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import SpecError
 from aigc.service import keys
+from aigc.service.origin import absolute, require_signer
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
 from aigc.specs import ServeSpec
@@ -135,6 +136,9 @@ def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
     """
     given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"port", "proxy"})
     given["host"] = spec.host
+    if spec.provenance.credentials is not None:
+        dumped = absolute(spec.provenance).model_dump(mode="json", exclude_defaults=True)
+        given["provenance"] = dumped
     if spec.sets:
         given["sets"] = list(map(storage.absolute, spec.sets))
     if (source := _keys(spec)) and not keys.are_lines(source):
@@ -237,6 +241,7 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
                 f"sets = {uri}: not found; name a content set or a folder of content sets"
             )
     if not on_cluster:
+        require_signer(spec.provenance)
         bind_check.require_port(spec)
 
 
@@ -264,6 +269,7 @@ def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
         poll_interval_s=spec.poll_interval_s,
         max_queued_images=spec.max_queued_images,
         max_wait_s=spec.max_wait_s,
+        provenance=absolute(spec.provenance),
         max_n=spec.max_n,
         max_side=spec.max_side,
         max_pixels=spec.max_pixels,

@@ -21,6 +21,7 @@ from aigc.job.keys import SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.modalities.delivery import ItemFormat
+from aigc.provenance.profiles import Wording
 from aigc.specs import DegenerateGate
 
 _PROBE_SEED = 2**63 + 2
@@ -53,13 +54,18 @@ class Renderer:
     """
 
     def __init__(
-        self, engine: Engine, config: ModelConfig, widths: Sequence[int] | None = None
+        self,
+        engine: Engine,
+        config: ModelConfig,
+        widths: Sequence[int] | None = None,
+        wording: Wording | None = None,
     ) -> None:
-        """`widths`: those of narrower passes, if they were probed before.
+        """`widths`: those of narrower passes, if they were probed before; `wording`: a visible
+        label to draw on each item.
 
         Raises StoreError if the model's output is not finite.
         """
-        self.engine, self.config = engine, config
+        self.engine, self.config, self.wording = engine, config, wording
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
@@ -75,18 +81,18 @@ class Renderer:
         return self.engine.inference.micro_batch
 
     def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
-        """Render and encode all rows; `runs` gives their formats in order."""
+        """Render and encode all rows, without marks; `runs` gives their formats in order."""
         samples = self.samples(source)
         found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         return Rendered(self._files(samples.items, runs), counts)
 
     def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
-        """Encode items (N, *shape) as bulk generation does: brought into shape and labelled."""
+        """Encode items (N, *shape) as bulk generation does, before they are marked."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         rows = np.repeat(of, [rows for rows, _ in runs])
-        return to_files_each(self.delivery, items, self.form, formats, rows)
+        return to_files_each(self.delivery, items, self.form, formats, rows, self.wording)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
         """Render at most `micro_batch` rows in the model's own format."""

@@ -21,15 +21,18 @@ def render(
     """Render `batch` and return the files of each slice and the degenerate images by reason.
 
     Renders in the render process if it is idle; else in this process, one batch at a time under
-    `inline_lock`; else in the render process after its current batch.
+    `inline_lock`; else in the render process after its current batch. Files are marked and signed
+    in this thread. Raises CredentialsError if signing fails.
     """
     model = batch[0].request.job.model
     source = _join(model, batch)
     runs = [(part.rows, part.request.job.format) for part in batch]
     rendered = _render(model, source, runs, inline_lock)
+    codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
+    files = model.origin.finish(rendered.files, codecs, source)
     ends = np.cumsum([part.rows for part in batch]).tolist()
-    files = [rendered.files[end - part.rows : end] for end, part in zip(ends, batch, strict=True)]
-    return files, rendered.degenerate
+    parts = [files[end - part.rows : end] for end, part in zip(ends, batch, strict=True)]
+    return parts, rendered.degenerate
 
 
 def _render(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aigc.families.protocol import Device
+from aigc.provenance.spec import Provenance
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class ServiceSettings:
     this once the queue has been non-empty for a quarter of this time."""
     max_batch_s: float = 300.0
     """A batch that takes longer is considered hung, and the service reports not ready."""
+    provenance: Provenance = field(default_factory=Provenance)
+    """What files state of their origin, and whether they are signed."""
     max_n: int = 64
     """Images per request."""
     max_side: int = 2048

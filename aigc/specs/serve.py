@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from aigc.provenance.spec import Provenance
 from aigc.strict import Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
@@ -99,6 +100,9 @@ class ServeSpec(Spec):
     model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
     """Memory in bytes for model weights per replica. Above it, the least recently used model is
     unloaded."""
+    provenance: Provenance = Provenance()
+    """What each file states of its origin, and whether it is signed: for all models, as a set made
+    with `aigc generate` and the same field."""
     max_n: int = Field(64, ge=1, le=4096)
     """Largest `n` (images per request)."""
     max_side: int = Field(2048, ge=1, le=8192)
@@ -131,6 +135,15 @@ class ServeSpec(Spec):
         names = [ref.partition("@")[0] for ref in self.models]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"models: {twice[0]} is named more than once; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _without_prompts(self) -> Self:
+        if self.provenance.prompts:
+            raise ValueError(
+                "provenance.prompts: an address stands for an item, whatever prompt asked for it; "
+                "leave prompts out"
+            )
         return self
 
     @model_validator(mode="after")
