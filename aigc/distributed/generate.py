@@ -21,13 +21,14 @@ from aigc.errors import (
     StorageError,
     StoreError,
 )
-from aigc.execution import rounds
+from aigc.execution import planning, rounds
 from aigc.execution.estimate import estimate
 from aigc.execution.job_run import JobRun, RunObservers
 from aigc.execution.limits import Limits
 from aigc.execution.metrics import JobMetrics
 from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import ShardSetup, device_here, make_item_generator
+from aigc.generation import finishing
 from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.round_files import staged
@@ -93,10 +94,11 @@ def append(
         version = _same_model(job, None)
         _require_same_data(job, out)
         require_capacity(job, spec.placement, on_cluster)  # before the set is changed
+        secrets = planning.require_signer(job.provenance, job, notice)
         audit.record("set.started", **_about(out, job) | {"items": spec.to})
         job = commit.grow(out, spec.to)
         resources = _Resources(spec.placement, spec.budget, on_cluster)
-        setup = ShardSetup(job, version, out)
+        setup = ShardSetup(job, version, out, secrets=secrets)
         _generate_missing(setup, resources, RunObservers(report, notice, metrics))
     return close(out, job, audit=audit)
 
@@ -169,7 +171,7 @@ def _refusals_logged(audit: AuditLog, out: str, version: ModelVersion) -> Iterat
 def regenerate(
     out: str, indices: list[int], model: str | None = None, notice: Notice = no_notice
 ) -> dict[int, bytes]:
-    """Regenerate single items of the set at `out`; returns files by index.
+    """Regenerate single items of the set at `out`; returns files by index, as before signing.
 
     Runs on the CPU if this machine does not have the kind of device that the set was made on.
 
@@ -185,7 +187,10 @@ def regenerate(
     if here.device != job.device:
         devices = f"generated on {job.device}, regenerated on {here.device}"
         notice(f"{out}: {devices}: bytes may differ by rounding")
-    item_generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
+    finisher = finishing.of_job(here, {}, signs=False)
+    item_generator = make_item_generator(
+        here, version.config, tensors, briefs, finisher, judged=False
+    )
     wanted, attempts = read.attempts(out, job, commit.read_records(out), indices)
     files = item_generator.files(item_generator.make(wanted, attempts))
     return dict(zip(wanted.tolist(), files, strict=True))

@@ -108,7 +108,8 @@ class Items:
 
 
 def _tag(render: RenderRequest) -> str:
-    """Strong, and known before anything is rendered: the same tag means the same bytes."""
+    """Known before anything is rendered: the same tag means the same bytes before signing. It is a
+    weak one where a file's time or signature differs each time (RFC 9110, 8.8.1)."""
     job = render.job
     parts = (
         *(
@@ -120,14 +121,15 @@ def _tag(render: RenderRequest) -> str:
         ),
         job.format,
     )
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+    weak = "W/" if job.model.origin.varies else ""
+    return f'{weak}"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 
 
 def _matches(header: str | None, tag: str) -> bool:
     if header is None:
         return False
     tags = [part.strip().removeprefix("W/") for part in header.split(",")]
-    return tag in tags or tags == ["*"]
+    return tag.removeprefix("W/") in tags or tags == ["*"]
 
 
 def _query(request: Request) -> dict[str, Any]:

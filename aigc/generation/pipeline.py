@@ -131,7 +131,8 @@ def write_shard(
         with open_writer(job.writer, job.delivery, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.indices, rows.files, rows.codes)
+                unsigned = job.as_unsigned(rows.files)
+                content += schema.content_digest(rows.indices, unsigned, rows.codes)
                 refused.update(rows.refused)
                 labels.update(counted(job, rows.codes))
                 if job.writer == "files":

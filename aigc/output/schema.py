@@ -23,7 +23,7 @@ from aigc.job.plan import Job
 from aigc.modalities.delivery import CODEC
 from aigc.output import items
 from aigc.output.generated import GeneratedBatch
-from aigc.provenance.label import DIGITAL_SOURCE_TYPE
+from aigc.provenance.statement import TRAINED_ALGORITHMIC_MEDIA
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _MODULUS = 1 << 256
@@ -87,7 +87,7 @@ def batch(
         arrow.numbers(keys.seeds.astype(np.int64)),
         _constant(job.model, count),
         _constant(job.model_digest, count),
-        _constant(DIGITAL_SOURCE_TYPE, count),
+        _constant(TRAINED_ALGORITHMIC_MEDIA, count),
     ]
     if briefs is not None:
         rows = briefs.table.select(_carried(briefs)).take(arrow.numbers(briefs.rows(made.indices)))
@@ -122,7 +122,7 @@ def _safety(job: Job, made: GeneratedBatch) -> list[pa.Array]:
 
 def content_digest(indices: Ints, files: Sequence[bytes], codes: Ints | None) -> int:
     """Order-free digest of items: Σ SHA-256(index ‖ code ‖ file) mod 2²⁵⁶, where `codes` (N,)
-    stand for their conditions, see `Job.codes`.
+    stand for their conditions, see `Job.codes`. Files count as they were before signing.
 
     Sums of parts add up to the sum of the whole (AdHash; Bellare & Micciancio 1997), so the digest
     of a set does not depend on shard borders, shard order or who made which. It guards against

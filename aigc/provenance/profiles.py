@@ -25,6 +25,9 @@ class Profile:
     """Whether a label is drawn unless the spec says otherwise."""
     credentials: bool
     """Whether the rule asks for signed statements."""
+    dated: bool = False
+    """Whether metadata state when the content was made. Otherwise the same item has the same bytes
+    in every job."""
     words: str = "AI-generated"
     corner: Corner = "bottom right"
 
@@ -52,7 +55,7 @@ PROFILES: dict[ProfileName, Profile] = {
     "default": Profile(label=False, visible=False, credentials=False),
     "eu": Profile(label=False, visible=False, credentials=True),
     "china": Profile(label=True, visible=True, credentials=False, words="AI生成"),
-    "california": Profile(label=False, visible=False, credentials=False),
+    "california": Profile(label=False, visible=False, credentials=False, dated=True),
     "none": Profile(label=False, visible=False, credentials=False),
 }
 
@@ -82,7 +85,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
     "california": (
         Ask("latent: name of the provider", "yes", "XMP photoshop:Credit"),
         Ask("latent: name and version of the system", "yes", "XMP AISystemUsed, ...VersionUsed"),
-        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's time"),
+        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's or the request's time"),
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
         Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),

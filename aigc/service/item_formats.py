@@ -56,7 +56,8 @@ def format_of_query(
     """The format, and what the query says of the family's knobs.
 
     Raises:
-        BadRequestError: an unknown field, a wrong value, or an item larger than the service makes.
+        BadRequestError: an unknown field, a wrong value, an item larger than the service makes, or
+            one that cannot be marked or signed as the service does.
     """
     delivery = delivery_of(loaded)
     asked = parse_form(_query_of(loaded.version.config.modality), query)
@@ -73,6 +74,7 @@ def format_of_query(
             param=next(iter(said), None),
             code="too_large",
         )
+    loaded.origin.require_possible(form, wanted)
     return wanted, asked
 
 

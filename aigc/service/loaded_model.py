@@ -20,6 +20,7 @@ from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig,
 from aigc.generation.engine import Engine, best_precision
 from aigc.generation.gates import classifiers
 from aigc.modalities.delivery import ItemFormat
+from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, SafetyRules, sample_keys
 from aigc.service.settings import ServiceSettings
@@ -40,6 +41,7 @@ class LoadedModel:
     """Of the weights: twice where a process of its own holds them, too."""
     figures: Json
     card: str
+    origin: ServedOrigin
     identity: str
     """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
     used_at: float = field(default_factory=time.monotonic)
@@ -107,6 +109,7 @@ def load(
     Raises:
         StoreError: the weights are damaged, do not fit, or give values that are no numbers.
         StorageError: the store cannot be read.
+        CredentialsError, SpecError: its items cannot be marked or signed as the settings ask.
     """
     config = version.config
     tensors = store.load(version)
@@ -116,13 +119,15 @@ def load(
     engine = Engine(config, tensors, inference)
     gate = settings.safety
     safety = SafetyRules(gate, settings.max_draws) if gate is not None else None
+    origin = ServedOrigin(settings.provenance, version)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config, safety=safety),
+        renderer=Renderer(engine, config, safety=safety, wording=origin.wording),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
-        identity=_identity(version, inference, safety),
+        origin=origin,
+        identity=_identity(version, inference, origin, safety),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
@@ -152,11 +157,17 @@ def _precision(settings: ServiceSettings) -> Precision:
     return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
 
 
-def _identity(version: ModelVersion, inference: InferenceConfig, safety: SafetyRules | None) -> str:
+def _identity(
+    version: ModelVersion,
+    inference: InferenceConfig,
+    origin: ServedOrigin,
+    safety: SafetyRules | None,
+) -> str:
     """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
     gate, which may choose other draws, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
-    text = f"({version.digest!r}, Passes({how}, device={inference.device!r}), {__version__!r})"
+    passes = f"Passes({how}, device={inference.device!r})"
+    text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"
     if safety is not None:
         limits = f"{safety.gate.threshold}, {safety.max_draws}"
         text += f" safety({classifiers.digest(safety.gate)}, {limits})"
@@ -164,12 +175,16 @@ def _identity(version: ModelVersion, inference: InferenceConfig, safety: SafetyR
 
 
 def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
-    """One full batch as requests will ask for it; its time is the first estimate of the pace."""
+    """One full batch as requests will ask for it, and one file marked and signed; their times are
+    the first estimate of the pace."""
     rows = loaded.renderer.micro_batch
     keys = sample_keys(loaded.version.config, rows, seed=0)
     started = time.perf_counter()
     made = loaded.renderer.make(keys, [(rows, loaded.native)])
-    loaded.seconds_per_item = (time.perf_counter() - started) / rows
+    rendered = time.perf_counter()
+    loaded.origin.finish(made.files[:1], [loaded.native.codec], keys[:1])
+    marking_s = time.perf_counter() - rendered
+    loaded.seconds_per_item = (rendered - started) / rows + marking_s
     if len(made.unsafe) == rows:
         raise StoreError(f"{loaded.version.ref}: the safety gate refuses all of its first items")
     if len(set(made.files)) == 1 and rows > 1:

@@ -31,6 +31,7 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
+from aigc.provenance.profiles import Wording
 from aigc.service.renderer import Rendered, Renderer, Run, SafetyRules
 
 _ANSWER_TIMEOUT_S = 300.0
@@ -73,8 +74,8 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
-        engine = renderer.engine
-        known = (renderer.config, engine.inference, renderer.widths, renderer.safety)
+        engine, shared = renderer.engine, (renderer.widths, renderer.safety, renderer.wording)
+        known = (renderer.config, engine.inference, *shared)
         remote = RemoteModel(self, next(self._keys))
         self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(remote, self._dropped.append, remote.key)
@@ -178,10 +179,11 @@ def _renderer(
     inference: InferenceConfig,
     widths: list[int],
     safety: SafetyRules | None,
+    wording: Wording | None,
     weights: bytes,
 ) -> Renderer:
     engine = Engine(config, safetensors.torch.load(weights), inference)
-    return Renderer(engine, config, widths, safety)
+    return Renderer(engine, config, widths, safety, wording)
 
 
 if __name__ == "__main__":

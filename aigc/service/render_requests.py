@@ -99,8 +99,8 @@ def draw_seed(repeatable: bytes | None = None) -> int:
 def format_of(
     loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
 ) -> Format:
-    """Raises BadRequestError if the model does not generate images, or the size exceeds the limits
-    of the service."""
+    """Raises BadRequestError if the model does not generate images, the size exceeds the limits of
+    the service, or there is no room for its visible label."""
     native = native_image(loaded)
     width, height = native.width, native.height
     if size != "auto":
@@ -111,7 +111,9 @@ def format_of(
                 f"size: {size} is too large; at most {most}x{most}", param="size", code="too_large"
             )
     # Codecs count from 1; OpenAI's least is 0.
-    return Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+    wanted = Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+    loaded.origin.require_possible(loaded.renderer.form, wanted)
+    return wanted
 
 
 def native_image(loaded: LoadedModel) -> Format:

@@ -22,6 +22,7 @@ from aigc.job.keys import ATTEMPT, SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.modalities.delivery import ItemFormat
+from aigc.provenance.profiles import Wording
 from aigc.specs import DegenerateGate, SafetyGate
 
 _PROBE_SEED = 2**63 + 2
@@ -69,8 +70,10 @@ class Renderer:
         config: ModelConfig,
         widths: Sequence[int] | None = None,
         safety: SafetyRules | None = None,
+        wording: Wording | None = None,
     ) -> None:
-        """`widths`: those of narrower passes, if they were probed before.
+        """`widths`: those of narrower passes, if they were probed before; `wording`: a visible
+        label to draw on each item.
 
         Raises:
             StoreError: the model's output is not finite.
@@ -79,7 +82,7 @@ class Renderer:
         self.safety = safety
         modality = MODALITIES[config.modality]
         self._scorer = scorer_of(safety.gate, modality) if safety else None
-        self.engine, self.config = engine, config
+        self.engine, self.config, self.wording = engine, config, wording
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
@@ -95,7 +98,7 @@ class Renderer:
         return self.engine.inference.micro_batch
 
     def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
-        """Render and encode all rows; `runs` gives their formats in order."""
+        """Render and encode all rows, without marks; `runs` gives their formats in order."""
         samples = self.samples(source)
         refused = self._replaced(source, samples)
         found = degenerate(samples, _GATE, self.delivery)
@@ -124,11 +127,11 @@ class Renderer:
         return tuple(rows.tolist())
 
     def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
-        """Encode items (N, *shape) as bulk generation does: brought into shape and labelled."""
+        """Encode items (N, *shape) as bulk generation does, before they are marked."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         rows = np.repeat(of, [rows for rows, _ in runs])
-        return to_files_each(self.delivery, items, self.form, formats, rows)
+        return to_files_each(self.delivery, items, self.form, formats, rows, self.wording)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
         """Render at most `micro_batch` rows in the model's own format."""

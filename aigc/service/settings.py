@@ -7,6 +7,7 @@ from typing import Literal
 
 from aigc.conditions.blocked import BlockList
 from aigc.families.protocol import Device
+from aigc.provenance.spec import Provenance
 from aigc.specs.gates import SafetyGate
 
 
@@ -39,6 +40,8 @@ class ServiceSettings:
     this once the queue has been non-empty for a quarter of this time."""
     max_batch_s: float = 300.0
     """A batch that takes longer is considered hung, and the service reports not ready."""
+    provenance: Provenance = field(default_factory=Provenance)
+    """What files state of their origin, and whether they are signed."""
     max_n: int = 64
     """Images per request."""
     max_side: int = 2048

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from aigc.audit.spec import Audit
+from aigc.provenance.spec import Provenance
 from aigc.specs.blocked import Blocked
 from aigc.specs.gates import SafetyGate
 from aigc.strict import Location, Spec
@@ -130,6 +131,9 @@ class ServeSpec(Spec):
     model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
     """Memory in bytes for model weights per replica. Above it, the least recently used model is
     unloaded."""
+    provenance: Provenance = Provenance()
+    """What each file states of its origin, and whether it is signed: for all models, as a set made
+    with `aigc generate` and the same field."""
     max_n: int = Field(64, ge=1, le=4096)
     """Largest `n` (images per request)."""
     max_side: int = Field(2048, ge=1, le=8192)
@@ -177,6 +181,15 @@ class ServeSpec(Spec):
             if uri.startswith("s3://"):
                 raise ValueError(f"{uri} is not a folder of this machine; copy the index to one")
         return folders
+
+    @model_validator(mode="after")
+    def _without_prompts(self) -> Self:
+        if self.provenance.prompts:
+            raise ValueError(
+                "provenance.prompts: an address stands for an item, whatever prompt asked for it; "
+                "leave prompts out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _scales_before_refusing(self) -> Self:

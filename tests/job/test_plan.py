@@ -32,7 +32,6 @@ def make_job(**changes) -> Job:
         "device": "cpu",
         "micro_batch": 8,
         "shard_items": 64,
-        "embed_provenance": True,
         "height": 16,
         "width": 16,
         "channels": 1,
