@@ -53,8 +53,8 @@ class Word:
     def chance(self) -> float:
         """That the signs of another key give symbols and a check as good: each symbol is the
         largest of 8,192 sums of the same amplitudes with random signs."""
-        tails = [min(1.0, AMPLITUDES * math.erfc(one / math.sqrt(2))) for one in self.z.tolist()]
-        return math.prod(tails) * 2.0 ** (-8 * CHECK_BYTES)
+        tails = (min(1.0, AMPLITUDES * math.erfc(z / math.sqrt(2))) for z in self.z.tolist())
+        return float(math.prod(tails)) / 2 ** (8 * CHECK_BYTES)
 
 
 @functools.cache
@@ -78,7 +78,7 @@ class Code:
         signs = (SYMBOLS + 1) * AMPLITUDES // 8
         data = stream.digest(signs + AMPLITUDES * 8)
         bits = np.unpackbits(np.frombuffer(data[:signs], np.uint8)).reshape(SYMBOLS + 1, AMPLITUDES)
-        self._signs: Double = 1.0 - 2.0 * bits
+        self._signs: Double = 1 - 2 * bits.astype(np.float64)
         self.pilot: Double = self._signs[0]
         words = np.frombuffer(data[signs:], "<u8")
         self._shuffled = np.argsort(words, kind="stable")
@@ -100,7 +100,7 @@ class Code:
         sums = _hadamard((unit * self._signs[1:])[:, self._shuffled])
         rows = np.abs(sums).argmax(axis=1)
         heights = sums[np.arange(SYMBOLS), rows]
-        data = _bytes([int(row) << 1 | int(high < 0) for row, high in zip(rows, heights, strict=True)])
+        data = _bytes((rows << 1 | (heights < 0)).tolist())
         payload, check = data[:PAYLOAD_BYTES], data[PAYLOAD_BYTES:]
         whole = check == self._check(payload)
         return Word(payload, whole, np.abs(heights), float(unit @ self.pilot))
@@ -120,12 +120,16 @@ def _bytes(symbols: list[int]) -> bytes:
 
 
 def _hadamard(rows: Double) -> Double:
-    """Each of (N, 2^m) times the Hadamard matrix of Sylvester's order."""
-    count, length = rows.shape
-    half = 1
-    while half < length:
-        pairs = rows.reshape(count, -1, 2, half)
-        sums = (pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1])
-        rows = np.stack(sums, axis=2).reshape(count, length)
-        half *= 2
-    return rows
+    """Each of (N, 8192) times the Hadamard matrix in Sylvester's order, which is that of 64 x 64 and
+    that of 128 x 128 multiplied (Kronecker)."""
+    blocks = rows.reshape(len(rows), 64, 128)
+    sums: Double = (_sylvester(64) @ blocks @ _sylvester(128)).reshape(rows.shape)
+    return sums
+
+
+@functools.cache
+def _sylvester(length: int) -> Double:
+    order = np.arange(length)
+    odd = np.bitwise_count(order[:, None] & order[None]) & 1
+    matrix: Double = 1.0 - 2.0 * odd
+    return matrix

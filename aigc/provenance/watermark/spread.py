@@ -17,8 +17,8 @@ import numpy.typing as npt
 from aigc.errors import SpecError
 from aigc.provenance.claims import SoftBinding
 from aigc.provenance.watermark import plane as planes
-from aigc.provenance.watermark.alignment import MOST, alignments, both
-from aigc.provenance.watermark.codes import AMPLITUDES, PAYLOAD_BYTES, SYMBOLS, Code, Double, waves
+from aigc.provenance.watermark.alignment import MOST, STEPS, alignments, both
+from aigc.provenance.watermark.codes import PAYLOAD_BYTES, SYMBOLS, Code, Double, waves
 from aigc.provenance.watermark.protocol import Detection, Method, Picture
 from aigc.types import UInt8Images
 
@@ -74,7 +74,7 @@ class SpreadWatermark:
         if best.payload is not None:
             return best
         for projection, at in alignments(plane, self._code.pilot):
-            found = self._read(planes.amplitudes(projection, at.down, at.across))
+            found = self._read(planes.amplitudes(projection, at.down / STEPS, at.across / STEPS))
             best = max(best, found, key=_sureness)
         return best
 
@@ -99,7 +99,7 @@ class SpreadWatermark:
         )
         usual = np.full(SYMBOLS + 1, (SYMBOLS + 1) ** -0.5)
         first = _signal(usual, sequences, shape, hiding)
-        faint = _added(picture, first, FIRST_PSNR_DB)
+        faint = _added(picture, first, FIRST_PSNR_DB, rounds=1)
         half = _is_slow(SLOW * min(picture.shape[:2]))
         parts, psnr = self._corrected(faint, sequences, usual, half)
         return _added(picture, _signal(parts, sequences, shape, hiding), psnr)
@@ -164,28 +164,32 @@ def _signal(parts: Double, sequences: Double, shape: Double, hiding: Double) -> 
     return planes.pattern((parts @ sequences) * shape, *hiding.shape) * hiding
 
 
-def _added(picture: Picture, signal: Double, psnr_db: float) -> Picture:
+def _added(picture: Picture, signal: Double, psnr_db: float, rounds: int = 2) -> Picture:
     """`picture` and so much of `signal` that they differ by `psnr_db`, also where values end."""
     target = 255 * 10 ** (-psnr_db / 20)
     factor = target / (float(np.sqrt(np.mean(np.square(signal)))) or 1.0)
-    for _ in range(2):
-        marked = _sum(picture, signal, factor)
-        apart = np.square(marked.astype(np.int16) - picture, dtype=np.float64)
-        factor *= min(2.0, target / (float(np.sqrt(apart.mean())) or 1.0))
-    return _sum(picture, signal, factor)
+    levels = picture.astype(np.int16)
+    for _ in range(rounds):
+        apart = _sum(levels, signal, factor) - levels
+        error = float(np.square(apart, dtype=np.int32).mean()) ** 0.5
+        factor *= min(2.0, target / (error or 1.0))
+    return _sum(levels, signal, factor).astype(np.uint8)
 
 
-def _sum(picture: Picture, signal: Double, factor: float) -> Picture:
-    total = picture + (factor * signal)[..., None]
-    marked: npt.NDArray[np.uint8] = np.clip(np.rint(total), 0, 255).astype(np.uint8)
-    return marked
+def _sum(
+    levels: npt.NDArray[np.int16], signal: Double, factor: float
+) -> npt.NDArray[np.int16]:
+    whole = np.rint(factor * signal).clip(-255, 255).astype(np.int16)
+    total: npt.NDArray[np.int16] = np.clip(levels + whole[..., None], 0, 255)
+    return total
 
 
 def _stretched(plane: planes.Plane, shape: tuple[int, ...]) -> Double:
     """Bilinear, to (height, width)."""
     if plane.shape == shape:
         return plane
-    stretched: Double = _bilinear(shape[0], plane.shape[0]) @ plane @ _bilinear(shape[1], plane.shape[1]).T
+    down, across = (_bilinear(side, cells) for side, cells in zip(shape, plane.shape, strict=True))
+    stretched: Double = down @ plane @ across.T
     return stretched
 
 
