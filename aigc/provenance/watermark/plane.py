@@ -37,15 +37,21 @@ Plane = npt.NDArray[Any]
 
 
 def luminance(picture: Picture, dtype: npt.DTypeLike = np.float32) -> Plane:
-    """(rows, columns) of grey levels, the shorter side at most `GRID`."""
-    height, width, channels = picture.shape
+    """(H, W) grey levels."""
     values = picture.astype(dtype)
-    grey: Plane = values[..., 0] if channels == 1 else values @ _LUMA.astype(dtype)
-    short = min(height, width)
+    grey: Plane = values[..., 0] if picture.shape[2] == 1 else values @ _LUMA.astype(dtype)
+    return grey
+
+
+def reduced(grey: Plane) -> Plane:
+    """(rows, columns), the shorter side at most `GRID`."""
+    short = min(grey.shape)
     if short <= GRID:
         return grey
-    rows, columns = (max(1, round(side * GRID / short)) for side in (height, width))
-    return _area(height, rows, grey.dtype.str) @ grey @ _area(width, columns, grey.dtype.str).T
+    down, across = (
+        _area(side, max(1, round(side * GRID / short)), grey.dtype.str) for side in grey.shape
+    )
+    return down @ grey @ across.T
 
 
 def detail(grey: Plane) -> tuple[Plane, Plane]:
@@ -79,20 +85,22 @@ def strengths(plane: Plane) -> Plane:
     return _smooth(np.abs(np.fft.rfft2(plane)), plane.shape) / np.sqrt(plane.size)
 
 
-def whitened(picture: Picture, dtype: npt.DTypeLike = np.float32) -> Plane:
-    """Both, of a whole picture."""
-    plane = limited(*detail(luminance(picture, dtype)))
-    return flattened(plane, min(picture.shape[:2]))
+def whitened(grey: Plane) -> Plane:
+    """Both, of a whole picture's luminance."""
+    plane = limited(*detail(reduced(grey)))
+    return flattened(plane, min(grey.shape))
 
 
 def projected(plane: Plane, kept: float = 1.0) -> npt.NDArray[Any]:
     """Complex amplitudes (2 top + 1, top + 1) of the waves down and across, if the picture's
     shorter side is `kept` of a tile."""
-    tile, top = min(plane.shape) / kept, waves().top
-    kind = np.result_type(plane.dtype, np.complex64).str
-    down = oscillations(plane.shape[0], tile, top, True, kind)
-    across = oscillations(plane.shape[1], tile, top, False, kind)
-    found: npt.NDArray[Any] = down @ (plane @ across.T)
+    tile, count = min(plane.shape) / kept, waves().top + 1
+    down, across = (_sines(side, tile, count, plane.dtype.str) for side in plane.shape)
+    blocks = (down @ (plane @ across.T)).reshape(2, count, 2, count)
+    (cos_cos, cos_sin), (sin_cos, sin_sin) = (blocks[at].swapaxes(0, 1) for at in (0, 1))
+    upper = (cos_cos - sin_sin) + 1j * (cos_sin + sin_cos)
+    lower = (cos_cos + sin_sin) + 1j * (cos_sin - sin_cos)
+    found: npt.NDArray[Any] = np.concatenate([lower[:0:-1], upper])
     return found
 
 
@@ -112,21 +120,21 @@ def pattern(code: npt.NDArray[np.float64], height: int, width: int) -> npt.NDArr
     half = len(code) // 2
     spectrum = np.zeros((2 * carry.top + 1, carry.top + 1), np.complex128)
     spectrum[carry.down + carry.top, carry.across] = code[:half] - 1j * code[half:]
-    down = oscillations(height, short, carry.top, True, "<c16")
-    rows = down.T @ spectrum
-    across = oscillations(width, short, carry.top, False, "<c16")
-    shown: npt.NDArray[np.float64] = rows.real @ across.real - rows.imag @ across.imag
+    upper, lower = spectrum[carry.top :], spectrum[carry.top :: -1].copy()
+    lower[0] = 0
+    even, odd = upper + lower, upper - lower
+    blocks = np.block([[even.real, -even.imag], [-odd.imag, -odd.real]])
+    count = carry.top + 1
+    down, across = (_sines(side, short, count, "<f8") for side in (height, width))
+    shown: npt.NDArray[np.float64] = down.T @ blocks @ across
     return shown
 
 
 @functools.lru_cache(maxsize=256)
-def oscillations(
-    length: int, tile: float, top: int, both: bool, dtype: str
-) -> npt.NDArray[np.complexfloating[Any, Any]]:
-    """(frequencies, length) of exp(2 pi i k n / tile), k from 0 or -top to top."""
-    cycles = np.arange(-top if both else 0, top + 1)
-    turns = np.outer(cycles, (np.arange(length) + 0.5) / tile)
-    return np.exp(2j * np.pi * turns).astype(dtype)
+def _sines(length: int, tile: float, count: int, dtype: str) -> Plane:
+    """(2 count, length): cosines of 2 pi k n / tile, k from 0, then sines."""
+    turns = np.outer(np.arange(count), (np.arange(length) + 0.5) / tile) * (2 * np.pi)
+    return np.concatenate([np.cos(turns), np.sin(turns)]).astype(dtype)
 
 
 def _spectral_weights(magnitude: Plane, shape: tuple[int, ...], pixels: int) -> Plane:
@@ -167,6 +175,7 @@ def _around(length: int, deviation: float) -> Plane:
     apart = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
     apart = np.minimum(apart, length - apart)
     weights = np.exp(-0.5 * np.square(apart / deviation))
+    weights[weights < 1e-9] = 0
     window: Plane = weights / weights.sum(axis=1, keepdims=True)
     return window
 
@@ -176,6 +185,7 @@ def _gauss(length: int, deviation: float, dtype: str) -> Plane:
     """(length, length) Gaussian windows that end at the edges."""
     apart = np.subtract.outer(np.arange(length), np.arange(length))
     weights = np.exp(-0.5 * np.square(apart / deviation))
+    weights[weights < 1e-9] = 0  # numbers near the smallest ones are slow
     return (weights / weights.sum(axis=1, keepdims=True)).astype(dtype)
 
 

@@ -19,17 +19,18 @@ from aigc.provenance.claims import SoftBinding
 from aigc.provenance.watermark import plane as planes
 from aigc.provenance.watermark.alignment import MOST, STEPS, alignments, both
 from aigc.provenance.watermark.codes import PAYLOAD_BYTES, SYMBOLS, Code, Double, waves
+from aigc.provenance.watermark.compression import compressed
 from aigc.provenance.watermark.protocol import Detection, Method, Picture
 from aigc.types import UInt8Images
 
 LEAST_PX, MOST_ASPECT = 128, 4
 ALGORITHM = "aigc.spread.1"
 """Not in C2PA's list of soft binding algorithms."""
-FIRST_PSNR_DB, LEAST_PSNR_DB = 42.0, 38.3
+FIRST_PSNR_DB, LEAST_PSNR_DB = 46.0, 38.3
 """The signal is as strong as the first, and stronger up to the second where that is too little."""
-ENOUGH = 9.0
-"""Standard deviations by which symbols shall stand out in the marked picture itself."""
-FASTEST = 0.33
+ENOUGH, ENOUGH_HALF = 8.0, 11.0
+"""Standard deviations by which symbols shall stand out after JPEG 75, and after half the size."""
+FASTEST = 0.3
 """Cycles per pixel above which nothing is embedded: it would not survive half the size."""
 SLOW = 0.24
 """Cycles per pixel that survive half the size."""
@@ -67,7 +68,7 @@ class SpreadWatermark:
         picture = _cut(picture)
         if min(picture.shape[:2]) < SMALLEST_PX:
             return Detection(None, 0.0, 1.0)
-        plane = planes.whitened(picture)
+        plane = planes.whitened(planes.luminance(picture))
         best = Detection(None, 0.0, 1.0)
         for _, projection in both(planes.projected(plane)):
             best = max(best, self._read(planes.amplitudes(projection)), key=_sureness)
@@ -92,33 +93,16 @@ class SpreadWatermark:
 
     def _marked(self, picture: Picture, payload: bytes) -> Picture:
         sequences = self._code.sequences(payload)
-        left, strength = planes.detail(planes.luminance(picture, np.float64))
+        grey = planes.reduced(planes.luminance(picture, np.float64))
+        left, strength = planes.detail(grey)
         shape = _shape(planes.limited(left, strength), min(picture.shape[:2]))
-        hiding = _stretched(
-            np.clip(strength, LEAST_DETAIL, MOST_DETAIL) ** -HIDING, picture.shape[:2]
-        )
+        hiding = np.clip(strength, LEAST_DETAIL, MOST_DETAIL) ** -HIDING
+        hiding = _stretched(hiding, picture.shape[:2])
         usual = np.full(SYMBOLS + 1, (SYMBOLS + 1) ** -0.5)
         first = _signal(usual, sequences, shape, hiding)
         faint = _added(picture, first, FIRST_PSNR_DB, rounds=1)
-        half = _is_slow(SLOW * min(picture.shape[:2]))
-        parts, psnr = self._corrected(faint, sequences, usual, half)
+        parts, psnr = _corrected(faint, sequences, usual)
         return _added(picture, _signal(parts, sequences, shape, hiding), psnr)
-
-    def _corrected(
-        self, marked: Picture, sequences: Double, usual: Double, slow: npt.NDArray[np.bool_]
-    ) -> tuple[Double, float]:
-        """How strong each sequence and all together have to be, from what a picture with the usual
-        ones gives."""
-        found = planes.amplitudes(planes.projected(planes.whitened(marked, np.float64)))
-        heights = sequences @ (found / (np.linalg.norm(found) or 1.0))
-        height = max(float(np.linalg.norm(heights.clip(0))) * len(usual) ** -0.5, 1.0)
-        gain = max(float(heights @ usual), 1.0)
-        parts = usual + (height - heights) / gain
-        parts = np.clip(parts, STRAYING[0] * usual, STRAYING[1] * usual)
-        rest = sequences @ (np.where(slow, found, 0) / (np.linalg.norm(found[slow]) or 1.0))
-        worst = min(height, max(float(rest.mean()), 1.0))
-        louder = 20 * float(np.log10(max(1.0, ENOUGH / worst)))
-        return parts, max(LEAST_PSNR_DB, FIRST_PSNR_DB - louder)
 
 
 SPREAD = Method("spread spectrum in the luminance", SpreadWatermark)
@@ -131,6 +115,33 @@ def _code(key: bytes) -> Code:
 
 def _sureness(found: Detection) -> tuple[bool, float]:
     return found.payload is not None, found.score
+
+
+def _corrected(marked: Picture, sequences: Double, usual: Double) -> tuple[Double, float]:
+    """How strong each sequence and all together have to be, from what is left of the usual ones
+    after JPEG and after half the size."""
+    grey = planes.luminance(marked, np.float64)
+    after_jpeg = _heights(compressed(grey), sequences)
+    after_half = _heights(grey, sequences, SLOW * min(grey.shape))
+    found = (after_jpeg + after_half) / 2
+    height = max(_together(found), 1.0)
+    parts = usual + (height - found) / max(float(found @ usual), 1.0)
+    parts = np.clip(parts, STRAYING[0] * usual, STRAYING[1] * usual)
+    louder = max(ENOUGH / _together(after_jpeg), ENOUGH_HALF / _together(after_half), 1.0)
+    return parts, max(LEAST_PSNR_DB, FIRST_PSNR_DB - 20 * float(np.log10(louder)))
+
+
+def _together(heights: Double) -> float:
+    """Their root mean square, those against their sign left out."""
+    return max(float(np.sqrt(np.square(heights.clip(0)).mean())), 0.1)
+
+
+def _heights(grey: Double, sequences: Double, fastest: float | None = None) -> Double:
+    """How far each sequence stands out in a luminance, in standard deviations."""
+    found = planes.amplitudes(planes.projected(planes.whitened(grey)))
+    if fastest is not None:
+        found = np.where(_is_slow(fastest), found, 0)
+    return sequences @ (found / (float(np.linalg.norm(found)) or 1.0))
 
 
 def _is_slow(limit: float) -> npt.NDArray[np.bool_]:
