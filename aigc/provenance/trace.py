@@ -1,8 +1,8 @@
 """Where a file comes from: all evidence that it carries or that an index has, and how sure it is.
 
-Signed origin and the digest of the file are proofs; watermarks, looks and metadata are not. Metadata
-can be written by anybody, a watermark by all who have its key, and of two items that look alike
-either may be the one.
+Signed origin and the digest of the file are proofs; watermarks, looks and metadata are not.
+Metadata can be written by anybody, a watermark by all who have its key, and of two items that look
+alike either may be the one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["signature", "sha256", "watermark", "perceptual", "metadata"]
 Certainty = Literal["proof", "strong", "likely", "claim"]
-"""`proof`: a signature under a trusted root, or the very file; `strong` and `likely`: a watermark or
-looks; `claim`: the file says so, and so could anybody."""
+"""`proof`: a signature under a trusted root, or the very file; `strong` and `likely`: a watermark
+or looks; `claim`: the file says so, and so could anybody."""
 STRONG_P, LIKELY_P = 1e-6, 1e-4
 """Chance that a picture without a watermark has one as good; above `LIKELY_P` it does not count."""
 STRONG_BITS, LIKELY_BITS = 24, 40

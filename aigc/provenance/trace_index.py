@@ -1,10 +1,11 @@
 """An index of published items on one machine, memory-mapped: 10⁸ items in some 25 GB of files.
 
-Found are items by id, by a watermark's payload (the first bits of the id's hash, which ids are
-sorted by), by the SHA-256 of their file, and by perceptual hash. For the last, each hash is cut into sixteen bands of 16 bits. Hashes that agree in a band are compared in full, and colours
-as well. Two that differ in fewer than sixteen bits agree in a band for sure, in 24 bits in 98 cases
-of 100. Where that finds nothing, bands in which one bit differs count too: then 24 bits are found
-for sure as far as anybody can measure, 32 in all but four cases of 10,000.
+Found are items by id, by a watermark's payload (the first bits of the hash that ids are sorted by),
+by the SHA-256 of their file, and by perceptual hash. For the last, each hash is cut into sixteen
+bands of 16 bits. Hashes that agree in a band are compared in full, and colours as well. Two that
+differ in fewer than sixteen bits agree in a band for sure, in 24 bits in 98 cases of 100. Where
+that finds nothing, bands in which one bit differs count too: then 24 bits are found for sure as far
+as anybody can measure, 32 in all but four cases of 10,000.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ STEPS = 256
 """To a tile: beginnings of a crop are searched every other step, then every step."""
 MARGIN = 0.02
 """Parts of a tile that a crop may begin outside of what its size allows."""
-MOST = 6
+MOST = 4
 """Alignments that are decoded."""
 
 Projection = npt.NDArray[np.complexfloating[Any, Any]]
@@ -47,7 +47,7 @@ def alignments(plane: Plane, pilot: Double) -> Iterator[tuple[Projection, Alignm
     sought, found = _grid(pilot), []
     for share in SHARES:
         places = [_places(side, min(plane.shape), share) for side in plane.shape]
-        for is_mirrored, projection in both(projected(plane, share)):
+        for is_mirrored, projection in both(plane, share):
             height, down, across = _best(projection, sought, places)
             found.append(Alignment(height, share, is_mirrored, down, across))
     found.sort(key=lambda one: -one.pilot)
@@ -55,10 +55,14 @@ def alignments(plane: Plane, pilot: Double) -> Iterator[tuple[Projection, Alignm
         yield _refined(plane, sought, coarse)
 
 
-def both(projection: Projection) -> Iterator[tuple[bool, Projection]]:
-    """As it is, and of the picture with left and right exchanged."""
+def both(plane: Plane, share: float = 1.0) -> Iterator[tuple[bool, Projection]]:
+    """The projection of the picture, and with left and right exchanged, if its shorter side is
+    `share` of a tile."""
+    projection = projected(plane, share)
     yield False, projection
-    yield True, projection[::-1].conj()
+    tiles = share * plane.shape[1] / min(plane.shape)
+    turns = np.exp(2j * np.pi * tiles * np.arange(waves().top + 1)).astype(projection.dtype)
+    yield True, projection[::-1].conj() * turns
 
 
 def _refined(plane: Plane, sought: Projection, coarse: Alignment) -> tuple[Projection, Alignment]:
@@ -67,15 +71,13 @@ def _refined(plane: Plane, sought: Projection, coarse: Alignment) -> tuple[Proje
     tried = []
     for change in NEARBY:
         share = coarse.kept * (1 + change)
-        projection = dict(both(projected(plane, share)))[coarse.is_mirrored]
+        projection = dict(both(plane, share))[coarse.is_mirrored]
         height, down, across = _best(projection, sought, places)
         tried.append((projection, Alignment(height, share, coarse.is_mirrored, down, across)))
     return max(tried, key=lambda one: one[1].pilot)
 
 
-def _best(
-    projection: Projection, sought: Projection, places: list[Ints]
-) -> tuple[float, int, int]:
+def _best(projection: Projection, sought: Projection, places: list[Ints]) -> tuple[float, int, int]:
     """The highest correlation with the pilot, and where the picture begins then."""
     products, turns = projection * sought, _turns()
     down, across = (turns[steps % STEPS] for steps in places)
@@ -99,7 +101,8 @@ def _turns() -> Projection:
     """(steps, frequencies), from -top to top."""
     cycles = np.arange(-waves().top, waves().top + 1)
     turns = np.outer(np.arange(STEPS), cycles) % STEPS
-    return np.exp(2j * np.pi * turns / STEPS).astype(np.complex64)
+    table: Projection = np.exp(2j * np.pi * turns / STEPS).astype(np.complex64)
+    return table
 
 
 def _places(side: int, short: int, share: float) -> Ints:

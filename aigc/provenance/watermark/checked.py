@@ -20,8 +20,8 @@ class CheckedWatermark:
     def __init__(self, name: str, inner: Watermark) -> None:
         bits, least = inner.payload_bits, inner.least_px
         if bits % 8 or not 8 <= bits <= MOST_PAYLOAD_BITS:
-            most = MOST_PAYLOAD_BITS
-            raise SpecError(f"watermark: {name}: payload_bits is {bits}; 8 to {most} in whole bytes")
+            right = f"8 to {MOST_PAYLOAD_BITS} in whole bytes"
+            raise SpecError(f"watermark: {name}: payload_bits is {bits}; {right}")
         self.name, self.payload_bits, self.least_px = name, bits, least
         self._inner = inner
 
@@ -60,8 +60,8 @@ class CheckedWatermark:
 def _check_pictures(name: str, pictures: UInt8Images, least_px: int) -> None:
     shape = pictures.shape
     if pictures.dtype != np.uint8 or len(shape) != 4 or shape[3] not in {1, 3}:
-        given = f"{pictures.dtype} {shape}"
-        raise SpecError(f"watermark: {name}: pictures are {given}; uint8 (N, H, W, 1 or 3) is right")
+        given = f"pictures are {pictures.dtype} {shape}"
+        raise SpecError(f"watermark: {name}: {given}; uint8 (N, H, W, 1 or 3) is right")
     if min(shape[1:3]) < least_px:
         given = f"{shape[2]} x {shape[1]} pixels"
         raise SpecError(f"watermark: {name}: {given} are too few; {least_px} a side are needed")

@@ -53,8 +53,9 @@ class Word:
     def chance(self) -> float:
         """That the signs of another key give symbols and a check as good: each symbol is the
         largest of 8,192 sums of the same amplitudes with random signs."""
-        tails = (min(1.0, AMPLITUDES * math.erfc(z / math.sqrt(2))) for z in self.z.tolist())
-        return float(math.prod(tails)) / 2 ** (8 * CHECK_BYTES)
+        tails = [min(1.0, AMPLITUDES * math.erfc(float(z) / math.sqrt(2))) for z in self.z]
+        together: float = math.prod(tails)
+        return together / 2 ** (8 * CHECK_BYTES)
 
 
 @functools.cache
@@ -120,8 +121,8 @@ def _bytes(symbols: list[int]) -> bytes:
 
 
 def _hadamard(rows: Double) -> Double:
-    """Each of (N, 8192) times the Hadamard matrix in Sylvester's order, which is that of 64 x 64 and
-    that of 128 x 128 multiplied (Kronecker)."""
+    """Each of (N, 8192) times the Hadamard matrix in Sylvester's order: the Kronecker product of
+    those of 64 x 64 and 128 x 128."""
     blocks = rows.reshape(len(rows), 64, 128)
     sums: Double = (_sylvester(64) @ blocks @ _sylvester(128)).reshape(rows.shape)
     return sums

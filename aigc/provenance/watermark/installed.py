@@ -40,8 +40,8 @@ def open_installed(name: str, key: bytes, environment: Mapping[str, str] = os.en
     if name not in known:
         there = listed(sorted(set(known.values()))) or "none"
         raise SpecError(
-            f"watermark: {name} is not on this machine's list; install the package that declares it "
-            f"in the entry point group {GROUP}, or add it to {VARIABLE}; listed: {there}"
+            f"watermark: {name} is not on this machine's list; install the package that declares "
+            f"it in the entry point group {GROUP}, or add it to {VARIABLE}; listed: {there}"
         )
     value = known[name]
     try:

@@ -16,8 +16,8 @@ from aigc.errors import SpecError
 VARIABLE = "AIGC_WATERMARK_KEY"
 PUBLIC = b""
 """The key of those who set none."""
-_HEX = re.compile(r"[0-9a-fA-F]{32,128}")
-_RIGHT = "32 to 128 hexadecimal digits (openssl rand -hex 16), or the path of a file that holds them"
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,64}")
+_RIGHT = "32 to 128 hexadecimal digits (openssl rand -hex 16), or the path of a file with them"
 
 
 def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
@@ -30,11 +30,11 @@ def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
     if not held:
         return PUBLIC
     if _HEX.fullmatch(held):
-        return bytes.fromhex(held if len(held) % 2 == 0 else held + "0")
+        return bytes.fromhex(held)
     try:
         text = Path(held).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         raise SpecError(f"{VARIABLE}: no such key and no readable file; set {_RIGHT}") from None
     if not _HEX.fullmatch(text):
         raise SpecError(f"{VARIABLE}: the file holds no key; it must hold {_RIGHT}")
-    return bytes.fromhex(text if len(text) % 2 == 0 else text + "0")
+    return bytes.fromhex(text)

@@ -19,15 +19,15 @@ from aigc.provenance.watermark.protocol import Picture
 GRID = 128
 """Samples along the shorter side of the plane; smaller pictures keep their pixels."""
 DETAIL, AREA = 2.0, 2.0
-"""Standard deviations of Gaussian windows, in samples of `GRID`: of the blur that is taken away, and
-of the surroundings whose strength is divided by."""
+"""Standard deviations of Gaussian windows, in samples of `GRID`: of the blur that is taken away,
+and of the surroundings whose strength is divided by."""
 QUIET = 1.0
 """Grey levels (0..255) of detail that count as nothing."""
 LIMIT = 2.0
 """Values of the whitened plane are squeezed below it."""
 SPECTRAL_AREA, SPECTRAL_FLOOR, SPECTRAL_POWER = 3.0, 0.1, 1.25
-"""Of the second whitening: its window in cycles per tile, the share of the largest amplitude that is
-added, and the power of it that is divided by (1 would make the spectrum flat)."""
+"""Of the second whitening: its window in cycles per tile, the share of the largest amplitude that
+is added, and the power of it that is divided by (1 would make the spectrum flat)."""
 FASTEST = 0.49
 """Cycles per pixel above which a picture holds nothing of use."""
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -51,7 +51,8 @@ def reduced(grey: Plane) -> Plane:
     down, across = (
         _area(side, max(1, round(side * GRID / short)), grey.dtype.str) for side in grey.shape
     )
-    return down @ grey @ across.T
+    small: Plane = down @ grey @ across.T
+    return small
 
 
 def detail(grey: Plane) -> tuple[Plane, Plane]:
@@ -82,7 +83,8 @@ def flattened(plane: Plane, pixels: int) -> Plane:
 def strengths(plane: Plane) -> Plane:
     """Mean amplitude around each frequency, (rows, columns // 2 + 1), as of a plane of unit
     values."""
-    return _smooth(np.abs(np.fft.rfft2(plane)), plane.shape) / np.sqrt(plane.size)
+    found: Plane = _smooth(np.abs(np.fft.rfft2(plane)), plane.shape) / np.sqrt(plane.size)
+    return found
 
 
 def whitened(grey: Plane) -> Plane:
@@ -110,7 +112,8 @@ def amplitudes(
     """Those of the code, (8192,), if the picture begins at that part of a tile."""
     carry = waves()
     chosen = found[carry.down + carry.top, carry.across]
-    turned = chosen * np.exp(2j * np.pi * (carry.down * down + carry.across * across))
+    turns = 2 * np.pi * (carry.down * down + carry.across * across)
+    turned = chosen * np.exp(1j * turns) if down or across else chosen
     return np.concatenate([turned.real, turned.imag]).astype(np.float64)
 
 
@@ -154,7 +157,8 @@ def _smooth(magnitude: Plane, shape: tuple[int, ...]) -> Plane:
     half = columns // 2 + 1
     mirrored = np.roll(power[::-1], 1, axis=0)[:, 1 : columns - half + 1][:, ::-1]
     whole = np.concatenate([power, mirrored], axis=1)
-    return np.sqrt(np.maximum(down @ whole @ across[:half].T, 0))
+    smooth: Plane = np.sqrt(np.maximum(down @ whole @ across[:half].T, 0))
+    return smooth
 
 
 @functools.lru_cache(maxsize=32)
@@ -166,7 +170,8 @@ def _band(rows: int, columns: int, pixels: int) -> Plane:
     cycles = np.hypot(down, across)
     fastest = np.maximum(np.abs(down), np.abs(across))
     inside = (cycles >= 3) & (cycles <= waves().top + 2) & (fastest <= FASTEST * pixels)
-    return inside.astype(np.float64)
+    band: Plane = inside.astype(np.float64)
+    return band
 
 
 @functools.lru_cache(maxsize=32)
@@ -186,7 +191,8 @@ def _gauss(length: int, deviation: float, dtype: str) -> Plane:
     apart = np.subtract.outer(np.arange(length), np.arange(length))
     weights = np.exp(-0.5 * np.square(apart / deviation))
     weights[weights < 1e-9] = 0  # numbers near the smallest ones are slow
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(dtype)
+    window: Plane = (weights / weights.sum(axis=1, keepdims=True)).astype(dtype)
+    return window
 
 
 @functools.lru_cache(maxsize=32)
@@ -195,4 +201,5 @@ def _area(length: int, cells: int, dtype: str) -> Plane:
     edges = np.linspace(0, length, cells + 1)
     low = np.maximum.outer(edges[:-1], np.arange(length))
     high = np.minimum.outer(edges[1:], np.arange(1, length + 1))
-    return (np.clip(high - low, 0, None) * (cells / length)).astype(dtype)
+    weights: Plane = (np.clip(high - low, 0, None) * (cells / length)).astype(dtype)
+    return weights

@@ -26,9 +26,9 @@ from aigc.types import UInt8Images
 LEAST_PX, MOST_ASPECT = 128, 4
 ALGORITHM = "aigc.spread.1"
 """Not in C2PA's list of soft binding algorithms."""
-FIRST_PSNR_DB, LEAST_PSNR_DB = 46.0, 38.3
+FIRST_PSNR_DB, LEAST_PSNR_DB = 44.0, 38.3
 """The signal is as strong as the first, and stronger up to the second where that is too little."""
-ENOUGH, ENOUGH_HALF = 8.0, 11.0
+ENOUGH, ENOUGH_HALF = 9.5, 11.0
 """Standard deviations by which symbols shall stand out after JPEG 75, and after half the size."""
 FASTEST = 0.3
 """Cycles per pixel above which nothing is embedded: it would not survive half the size."""
@@ -70,7 +70,7 @@ class SpreadWatermark:
             return Detection(None, 0.0, 1.0)
         plane = planes.whitened(planes.luminance(picture))
         best = Detection(None, 0.0, 1.0)
-        for _, projection in both(planes.projected(plane)):
+        for _, projection in both(plane):
             best = max(best, self._read(planes.amplitudes(projection)), key=_sureness)
         if best.payload is not None:
             return best
@@ -187,9 +187,7 @@ def _added(picture: Picture, signal: Double, psnr_db: float, rounds: int = 2) ->
     return _sum(levels, signal, factor).astype(np.uint8)
 
 
-def _sum(
-    levels: npt.NDArray[np.int16], signal: Double, factor: float
-) -> npt.NDArray[np.int16]:
+def _sum(levels: npt.NDArray[np.int16], signal: Double, factor: float) -> npt.NDArray[np.int16]:
     whole = np.rint(factor * signal).clip(-255, 255).astype(np.int16)
     total: npt.NDArray[np.int16] = np.clip(levels + whole[..., None], 0, 255)
     return total
