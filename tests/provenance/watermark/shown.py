@@ -49,9 +49,7 @@ def resized(picture: Picture, scale: float) -> Picture:
 
 def cropped(picture: Picture, kept: float, down: float = 0.3, across: float = 0.7) -> Picture:
     height, width = picture.shape[:2]
-    top, left = (
-        round((1 - kept) * side * at) for side, at in ((height, down), (width, across))
-    )
+    top, left = (round((1 - kept) * side * at) for side, at in ((height, down), (width, across)))
     return picture[top : top + round(kept * height), left : left + round(kept * width)]
 
 
