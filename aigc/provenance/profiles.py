@@ -72,7 +72,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("machine-readable mark in each file (AI Act, Article 50(2))", "yes", "XMP"),
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
-        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not implemented"),
+        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not yet in `generate`"),
         Ask("a detector that others can use", "no", "`aigc trace` runs on your machine only"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
