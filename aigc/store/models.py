@@ -21,8 +21,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from aigc import storage
 from aigc.errors import StoreError, listed
@@ -53,6 +52,9 @@ from aigc.store.version import (
     read_version,
 )
 from aigc.types import Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LATEST = "latest"
 """The alias nobody sets: the newest published version."""
