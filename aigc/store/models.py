@@ -21,8 +21,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from aigc import storage
 from aigc.audit import open_log
@@ -55,6 +54,9 @@ from aigc.store.version import (
 )
 from aigc.store.writing import reserve, write_all
 from aigc.types import Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LATEST = "latest"
 """The alias nobody sets: the newest published version."""

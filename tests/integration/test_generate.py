@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from aigc import storage
-from aigc.distributed.generate import regenerate, run
+from aigc.distributed import runtime
+from aigc.distributed.generate import append, dry_run, regenerate, run
 from aigc.errors import PlacementError, SpecError, StorageError
+from aigc.execution import estimate
 from aigc.output import commit
 from aigc.sets.verify import verify
-from aigc.specs import GenerateSpec, Placement
+from aigc.specs import AppendSpec, GenerateSpec, Placement
 from aigc.store import ModelStore
 from tests import dying_command
 from tests.integration.sets import order_of, shuffled
@@ -57,6 +59,28 @@ def test_any_workers_in_any_order_make_the_same_set(
         assert made["content_digest"] == undisturbed
         assert made["labels"] == {"one": 500, "three": 500, "two": 500, "zero": 500}
         assert verify(out)["items"] == 2000
+
+
+def test_rounds_briefs_and_growth_are_the_same_on_ray_as_here(
+    model, ray_session, tmp_path, monkeypatch
+) -> None:
+    """The other modules of generation run jobs in processes of this machine."""
+    table = tmp_path / "briefs.csv"
+    table.write_text("brief_id,label,count\na,one|two,170\nb,three|zero,180\n")
+    gates = {"degenerate": {}, "realism": {"percentile": 20}}
+    rounds = gates | {"duplicates": {"near": False}, "max_draws": 200}
+    found: list[list[str]] = []
+    for name in ("ray", "here"):
+        in_rounds, grown = (str(tmp_path / name / kind) for kind in ("rounds", "grown"))
+        asked = {"count": None, "briefs": str(table), "gates": rounds, "shard_items": 100}
+        made = [run(spec(model, in_rounds, **asked))["content_digest"]]
+        run(spec(model, grown, count=300, gates=gates))
+        made.append(append(AppendSpec(out=grown, to=400))["content_digest"])
+        found.append(made)
+        assert dry_run(spec(model, str(tmp_path / "probe"), count=1000))["probe"]["items"] > 0
+        monkeypatch.setattr(runtime, "is_on_cluster", lambda address: False)
+        monkeypatch.setattr(estimate, "PROBE_S", 0.2)
+    assert found[0] == found[1]
 
 
 def test_a_rerun_does_nothing_and_another_seed_is_refused(model, ray_session, tmp_path) -> None:

@@ -54,8 +54,8 @@ def test_a_training_that_finishes(command: MakeCommand, digits_data: str, tmp_pa
         ("raylet", TERM),
         ("ray::TrainController", KILL),
         ("ray::RayTrainWorker", INT),
-        ("ray::RayTrainWorker", TERM),
-        ("ray::RayTrainWorker", KILL),
+        pytest.param("ray::RayTrainWorker", TERM, marks=pytest.mark.faults),
+        pytest.param("ray::RayTrainWorker", KILL, marks=pytest.mark.faults),
     ],
 )
 def test_a_training_that_is_ended(
@@ -72,7 +72,7 @@ def test_a_training_that_is_ended(
         assert it.leaves(WITHIN_S) == []
 
 
-@pytest.mark.parametrize("number", [TERM, KILL])
+@pytest.mark.parametrize("number", [pytest.param(TERM, marks=pytest.mark.faults), KILL])
 def test_an_endpoint(command: MakeCommand, number: signal.Signals) -> None:
     publish_tiny("tiny-processes")
     with command("serve", "tiny-processes", "--port", str(free_port())) as it:
