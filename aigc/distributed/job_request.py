@@ -75,6 +75,7 @@ class JobRequest:
         found = commit.find_job(self.out)
         if found is None:
             include_scores = "scores" in self.spec.include
+            gating.require_fitting(self.gates, self.version.config)
             item = self.version.config.item
             gating.require(self.gates, include_scores, self._generator, item)
         log = self._log_refused if found is None else (lambda rejects: None)

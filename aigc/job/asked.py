@@ -44,8 +44,12 @@ def _schedule(name: str, asked: Any, config: ModelConfig, blocked: BlockList) ->
 
 
 def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:
-    """The knobs of the model's family. Raises SpecError."""
-    return build(config.family.sampling, dict(spec.sampling)).model_dump()
+    """The sampling settings of the model's family. Raises SpecError."""
+    found = build(config.family.sampling, dict(spec.sampling)).model_dump()
+    for name, value in found.items():
+        if value is not None and name not in config.settings:
+            raise SpecError(f"{name} = {value:g}: has no effect on the model; leave it out")
+    return found
 
 
 def asked_condition(config: ModelConfig) -> str:

@@ -194,6 +194,12 @@ class Job(Spec):
             return each[0] if each else None
         return np.array([_mixed(row) for row in zip(*(one.tolist() for one in each), strict=True)])
 
+    def named_codes(self, keys: SampleKeys) -> Ints | None:
+        """The codes (N,) of the condition whose values are indices of names; None without one."""
+        named = (name for name, schedule in self.schedules.items() if schedule.names)
+        name = next(named, None)
+        return None if name is None else CONDITIONS[name].codes(keys.conditions[name])
+
     def item_ids(self, keys: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""

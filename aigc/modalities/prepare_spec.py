@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from aigc.modalities.rights import Rights
 from aigc.strict import Fraction, Location, Placement, Seed, Spec
@@ -93,6 +93,17 @@ class PrepareSpec(Spec):
     """Target size in bytes of each output file, 1 MiB to 1 GiB."""
     placement: Placement = Placement()
     """Where the job is executed."""
+
+    @model_validator(mode="after")
+    def _near_duplicates_are_sought(self) -> Self:
+        for name in ("near_duplicate_distance", "near_duplicate_rmse"):
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and self.near_duplicates == "keep":
+                raise ValueError(
+                    f"{name} {getattr(self, name):g} has no effect with near_duplicates keep: "
+                    "leave it out, or set near_duplicates to drop"
+                )
+        return self
 
     @property
     def item_column(self) -> str:

@@ -26,6 +26,7 @@ from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob, RenderSource
 from aigc.service.render_requests import RenderRequest, format_of, require_count
 from aigc.service.request_conditions import (
+    condition_of,
     conditions_in,
     facts_of,
     knobs_of,
@@ -215,10 +216,9 @@ def _likeliest(
 ) -> dict[str, Values]:
     """The conditions under which the picture is reconstructed best, of those that the model makes
     when nothing is asked for; {} for a model that takes none."""
-    config = loaded.version.config
-    if not config.takes:
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None:
         return {}
-    [name] = config.takes
     facts = facts_of(config, blocked)
     values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, facts).pattern)))
     require_allowed(name, values, config, blocked, "label")

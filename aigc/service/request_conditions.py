@@ -17,6 +17,7 @@ from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
 from aigc.service.errors import BadRequestError, ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
+from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
 from aigc.strict import Spec
 
@@ -72,11 +73,30 @@ def asked_conditions(
         raise BadRequestError(
             "labels: this model has none; leave labels out", param="labels", code="unknown_label"
         )
-    facts = facts_of(config, blocked)
-    patterns = {name: pattern(name, facts, key or None, asked.prompt) for name in config.takes}
-    for name, values in patterns.items():
-        require_allowed(name, values, config, blocked, "labels" if key else "prompt")
-    return {name: values[numbers % len(values)] for name, values in patterns.items()}
+    name = condition_of(loaded)
+    if name is None:
+        return {}
+    values = pattern(name, facts_of(config, blocked), key or None, asked.prompt)
+    require_allowed(name, values, config, blocked, "labels" if key else "prompt")
+    return {name: values[numbers % len(values)]}
+
+
+def condition_of(loaded: LoadedModel) -> str | None:
+    """The name of the condition that the model takes; None if it takes none.
+
+    Raises:
+        BadRequestError: it takes several, of which a request can set one only.
+    """
+    takes = loaded.version.config.takes
+    if len(takes) > 1:
+        titles = listed([CONDITIONS[name].title for name in takes])
+        raise BadRequestError(
+            f"model: {loaded.version.ref} takes {titles}, and a request sets one of them only; use "
+            "aigc generate, whose spec sets each under conditions",
+            param="model",
+            code="not_supported",
+        )
+    return takes[0] if takes else None
 
 
 def require_allowed_prompt(prompt: str | None, blocked: BlockList) -> None:
@@ -105,14 +125,13 @@ def conditions_in(
         BadRequestError: there is no such value; lists those there are. ContentRefusedError: it is
             blocked.
     """
-    config = loaded.version.config
-    if not config.takes:
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None:
         if text not in (None, NOTHING):
             raise BadRequestError(
                 f"{param}: {loaded.version.ref} has no labels", param=param, code="unknown_label"
             )
         return {}
-    [name] = config.takes
     if text is None:
         there = CONDITIONS[name].schedule(None, config).names or (CONDITIONS[name].title,)
         raise BadRequestError(
@@ -132,34 +151,44 @@ def prompted_value(
     """The one value that `prompt` names, (1,), by condition; {} where it names none.
 
     Raises:
-        BadRequestError: it names several. ContentRefusedError: it names what is blocked.
+        BadRequestError: it names several values, or the model takes several conditions.
+            ContentRefusedError: it names what is blocked.
     """
-    config = loaded.version.config
+    config, name = loaded.version.config, condition_of(loaded)
     require_allowed_prompt(prompt, blocked)
-    found: dict[str, Values] = {}
-    for name in config.takes if prompt and prompt.strip() else ():
-        try:
-            values = np.array(
-                list(dict.fromkeys(CONDITIONS[name].prompted(prompt or "", config).pattern))
-            )
-        except SpecError:
-            continue
-        if len(values) > 1:
-            shown = listed(CONDITIONS[name].shown(values, config))
-            raise BadRequestError(
-                f"prompt: names {shown}; a picture can become one",
-                param="prompt",
-                code="unknown_label",
-            )
-        require_allowed(name, values, config, blocked, "prompt")
-        found[name] = values
-    return found
+    if name is None or prompt is None or not prompt.strip():
+        return {}
+    try:
+        values = np.array(list(dict.fromkeys(CONDITIONS[name].prompted(prompt, config).pattern)))
+    except SpecError:
+        return {}
+    if len(values) > 1:
+        shown = listed(CONDITIONS[name].shown(values, config))
+        raise BadRequestError(
+            f"prompt: names {shown}; a picture can become one",
+            param="prompt",
+            code="unknown_label",
+        )
+    require_allowed(name, values, config, blocked, "prompt")
+    return {name: values}
 
 
 def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
-    """The knobs of the model's family, as far as `asked` has fields of their names."""
-    knobs = loaded.version.config.family.sampling.model_fields
-    return {name: getattr(asked, name) for name in knobs if hasattr(asked, name)}
+    """The sampling settings of the model's family that `asked` has fields for.
+
+    Raises:
+        BadRequestError: `asked` sets one of another family.
+    """
+    config = loaded.version.config
+    for name in sorted(knobs() - {*config.settings}):
+        if getattr(asked, name, None) is not None:
+            raise BadRequestError(
+                f"{name}: {loaded.version.ref} has no such setting; leave it out",
+                param=name,
+                code="not_supported",
+            )
+    known = config.family.sampling.model_fields
+    return {name: getattr(asked, name) for name in known if hasattr(asked, name)}
 
 
 def names_of(loaded: LoadedModel, conditions: Mapping[str, Values], count: int) -> list[str | None]:

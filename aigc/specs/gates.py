@@ -15,11 +15,11 @@ class DegenerateGate(Spec):
     silent or clipped, and everything that is not finite."""
 
     min_std: float = Field(2.0, ge=0)
-    """Smallest allowed standard deviation of the grey levels (0..255). An image below it is refused
-    as `blank`."""
+    """Images only: smallest allowed standard deviation of the grey levels (0..255). An image below
+    it is refused as `blank`."""
     max_saturated: Fraction = 0.98
-    """Largest allowed share of pixel values that are 0 or 255. An image above it is refused as
-    `saturated`."""
+    """Images only: largest allowed share of pixel values that are 0 or 255. An image above it is
+    refused as `saturated`."""
     silence_db: float = Field(-60.0, ge=-96, le=0, exclude_if=lambda found: found == -60.0)
     """Sounds only, in decibels of full scale: a sound whose highest sample is lower is refused as
     `silent`."""
@@ -36,7 +36,8 @@ class RealismGate(Spec):
     densely training images lie around the image in feature space (Kynkaanniemi et al. 2019, eq. 3).
     Higher is better for both."""
     data: Location | None = None
-    """Data set the model was trained on, made by `aigc data prepare`. Required for `density`."""
+    """Data set the model was trained on, made by `aigc data prepare`. Required for `density`, and
+    refused with `discriminator`, which does not use it."""
     percentile: float | None = Field(None, gt=0, lt=100)
     """Refuse the lowest-scoring share, in per cent, between 0 and 100. The score it corresponds to
     is measured on a probe before the job. Set this or `threshold`."""

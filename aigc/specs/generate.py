@@ -91,6 +91,7 @@ def _with_knobs(schema: dict[str, Any]) -> None:
 
 class GenerateSpec(Spec):
     model_config = ConfigDict(json_schema_extra=_with_knobs)
+    FLATTENED: ClassVar[str] = "sampling"
     RENAMED: ClassVar[dict[str, str]] = {
         "embed_provenance": "provenance.profile (where it was false: none, with provenance.reason)"
     }

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aigc.data.dataset import Dataset, open_dataset
-from aigc.errors import DataError, JobError, SpecError
+from aigc.errors import JobError, SpecError
 from aigc.families.protocol import Generator, Scores
 from aigc.generation.gates import classifiers, safety
 from aigc.generation.gates.degenerate import degenerate
+from aigc.generation.gates.fitting import open_data
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByModel, Realism, Scorer
 from aigc.generation.gates.safety import unsafe
@@ -78,7 +78,7 @@ def load_gates(
         asked.append(lambda samples, scores: {"realism": ~(scores["realism"] >= least)})
     if gates.memorisation is not None:
         wanted = gates.memorisation
-        data = _open("memorisation", wanted.data)
+        data = open_data("memorisation", wanted.data)
         known = TrainingImages(data, wanted.rmse, device)
         asked.append(lambda samples, scores: {"memorised": known.near(samples.items)})
     scorers: dict[str, Scorer] = {}
@@ -118,7 +118,7 @@ def data_digests(gates: Gates) -> dict[str, str]:
     """What the data sets that gates compare with hold, by gate, and the SHA-256 of the classifier
     of `safety`. Raises SpecError."""
     sets = {name: uri for name, uri in gates.data.items() if name != "safety"}
-    found = {name: _open(name, uri).digest for name, uri in sets.items()}
+    found = {name: open_data(name, uri).digest for name, uri in sets.items()}
     return found | ({"safety": classifiers.digest(gates.safety)} if gates.safety else {})
 
 
@@ -152,7 +152,7 @@ def _scorer(
     if realism.score == "discriminator":
         return _own_scores(generator)
     assert realism.data is not None
-    return ByDensity(_open("realism", realism.data), device)
+    return ByDensity(open_data("realism", realism.data), device)
 
 
 def _own_scores(generator: Generator) -> Scorer:
@@ -162,12 +162,3 @@ def _own_scores(generator: Generator) -> Scorer:
             "discriminator; train and publish it anew, or use realism score: density"
         )
     return ByModel(generator, modality_of(generator.item).learning)
-
-
-def _open(gate: str, uri: str) -> Dataset:
-    try:
-        return open_dataset(uri)
-    except DataError as error:
-        raise SpecError(
-            f"gates.{gate}.data = {uri}: {str(error).removeprefix(f'{uri}: ')}"
-        ) from None

@@ -179,12 +179,12 @@ class Parser:
         return number
 
     def _truncation(self, value: Any) -> float:
+        said = f"{self.names['truncation']} = {shown(value)}"
+        if "truncation" not in self._model.settings:
+            raise BadBriefError(f"{said}: the model has no such setting; leave it out")
         number = real(value, self._comma)
         if number is None or not 0 < number < math.inf:
-            raise BadBriefError(
-                f"{self.names['truncation']} = {shown(value)}: expected a number above 0"
-                f"{hint(value)}"
-            )
+            raise BadBriefError(f"{said}: expected a number above 0{hint(value)}")
         return number
 
     def _codec(self, value: Any) -> str:
