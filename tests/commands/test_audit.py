@@ -40,7 +40,7 @@ def test_models_are_logged_when_they_are_published_and_promoted(
     monkeypatch.setenv("AIGC_AUDIT_LOG", str(log))
     publish_tiny("shop")
     publish_tiny("shop", seed=1)
-    for words in (["promote", "shop", "v1"], ["promote", "shop", "v2"], ["rollback", "shop"]):
+    for words in (["promote", "shop@v1"], ["promote", "shop@v2"], ["rollback", "shop"]):
         found = aigc("models", *words)
         assert found.code == 0, found.err
     lines = [json.loads(line) for line in log.read_bytes().splitlines()]
