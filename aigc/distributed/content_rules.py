@@ -30,6 +30,15 @@ def content_rules(spec: ServeSpec) -> dict[str, Any]:
     }
 
 
+def with_absolute_paths(spec: ServeSpec) -> ServeSpec:
+    """`spec` with the paths of its content rules as they mean the same anywhere."""
+    gates = spec.gates.model_copy(update={"safety": content_rules(spec)["safety"]})
+    file, log = spec.blocked.words_file, spec.audit.log
+    words = spec.blocked.model_copy(update={"words_file": file and storage.absolute(file)})
+    audit = spec.audit.model_copy(update={"log": log and storage.absolute(log)})
+    return spec.model_copy(update={"gates": gates, "blocked": words, "audit": audit})
+
+
 def log_start(spec: ServeSpec) -> None:
     """Raises AuditError: the log cannot be written, and its policy is `stop`."""
     about: Json = {"models": list(spec.models) or "all", "host": spec.host, "port": spec.port}

@@ -26,7 +26,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
 from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
-from aigc.distributed.content_rules import content_rules, log_start
+from aigc.distributed.content_rules import content_rules, log_start, with_absolute_paths
 from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.rate_limiter import ClusterRateLimiter
 from aigc.distributed.runtime import is_on_cluster
@@ -137,6 +137,7 @@ def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
     It says where it listens, so that whoever deploys it needs keys as much as who exports it.
     Keys that the environment holds themselves stay there, to be set on the nodes.
     """
+    spec = with_absolute_paths(spec)
     given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"port", "proxy"})
     given["host"] = spec.host
     for name in ("sets", "trace_indexes", "trust_roots"):

@@ -66,6 +66,10 @@ class Classifier:
         self._answer = answer
         return self
 
+    def close(self) -> None:
+        """End its process; the next call would start it again."""
+        self._process.close()
+
     def score(self, item: Items) -> float:
         """From 0 to 1 for one item (*shape). Raises StoreError, JobError: the graph fails."""
         values = _activated(self.values(item, self._answer.output), self._answer.activation)

@@ -104,7 +104,7 @@ def require(
     """
     data_digests(gates)
     if gates.safety is not None:
-        safety.scorer_of(gates.safety, modality_of(item or load().item))
+        classifiers.opened(gates.safety, modality_of(item or load().item)).close()
     if gates.realism is None and include_scores and not isinstance(load(), Scores):
         raise SpecError(
             "include = scores: the model has no discriminator; leave scores out, or set "
