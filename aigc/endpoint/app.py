@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from aigc.audit import AuditLog
 from aigc.endpoint import access_log, errors, metrics
 from aigc.endpoint.admission import Admission
 from aigc.endpoint.document import document
@@ -53,7 +54,7 @@ def create_app(
     verification = Verification(chosen, rate_limiter)
     app = _App(
         routes=[
-            *_calls(service, images, rate_limiter),
+            *_calls(service, images, rate_limiter, chosen.audit),
             *sets.routes(),
             *verification.routes(),
             *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
@@ -81,8 +82,10 @@ class _App(Starlette):
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
-def _calls(service: Service, images: Images, rate_limiter: RateLimiter) -> list[Route]:
-    models, items = Models(service), Items(service, rate_limiter)
+def _calls(
+    service: Service, images: Images, rate_limiter: RateLimiter, audit: AuditLog
+) -> list[Route]:
+    models, items = Models(service), Items(service, rate_limiter, audit)
     return [
         Route("/v1/images/generations", images.generations, methods=["POST"]),
         Route("/v1/images/variations", images.variations, methods=["POST"]),

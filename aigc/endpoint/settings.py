@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from aigc.audit import AuditLog
 
 EXPOSED = ("x-request-id", "retry-after", "retry-after-ms", "idempotent-replayed")
 """Headers that pages of other origins may read."""
@@ -45,3 +47,5 @@ class EndpointSettings:
     access_log_file: str | None = None
     """Where its lines go instead of stdout; five older files are kept beside it."""
     keys_refresh_s: float = 2.0
+    audit: AuditLog = field(default_factory=AuditLog)
+    """Where refused requests are logged."""

@@ -25,6 +25,9 @@ class Profile:
     """Whether a label is drawn unless the spec says otherwise."""
     credentials: bool
     """Whether the rule asks for signed statements."""
+    dated: bool = False
+    """Whether metadata state when the content was made. Otherwise the same item has the same bytes
+    in every job."""
     words: str = "AI-generated"
     corner: Corner = "bottom right"
 
@@ -52,7 +55,7 @@ PROFILES: dict[ProfileName, Profile] = {
     "default": Profile(label=False, visible=False, credentials=False),
     "eu": Profile(label=False, visible=False, credentials=True),
     "china": Profile(label=True, visible=True, credentials=False, words="AI生成"),
-    "california": Profile(label=False, visible=False, credentials=False),
+    "california": Profile(label=False, visible=False, credentials=False, dated=True),
     "none": Profile(label=False, visible=False, credentials=False),
 }
 
@@ -69,7 +72,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("machine-readable mark in each file (AI Act, Article 50(2))", "yes", "XMP"),
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
-        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not implemented"),
+        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not yet in `generate`"),
         Ask("a detector that others can use", "yours", "`POST /v1/verify`, where you serve it"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
@@ -82,7 +85,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
     "california": (
         Ask("latent: name of the provider", "yes", "XMP photoshop:Credit"),
         Ask("latent: name and version of the system", "yes", "XMP AISystemUsed, ...VersionUsed"),
-        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's time"),
+        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's or the request's time"),
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
         Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),

@@ -8,6 +8,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aigc.audit.spec import Audit
+from aigc.provenance.spec import Provenance
+from aigc.specs.blocked import Blocked
+from aigc.specs.gates import SafetyGate
 from aigc.strict import Location, Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
@@ -45,6 +49,28 @@ class Scaling(Spec):
                 "upscale_delay_s and downscale_delay_s must not be below look_back_period_s = "
                 f"{self.look_back_period_s:g}: replicas would start and stop needlessly"
             )
+        return self
+
+
+class ServedGates(Spec):
+    """Checks on what the endpoint makes."""
+
+    safety: SafetyGate | None = None
+    """Replace images that a classifier holds to be unsafe by their next draws, and refuse a request
+    for one of which all draws are. `true` takes the defaults, `false` or null turns the gate off.
+    Default: off. `policy` must be refuse."""
+    max_draws: int = Field(20, ge=1, le=1000)
+    """Draws of one image, 1..1000, as in `aigc generate`."""
+
+    @field_validator("safety", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        return ({} if value else None) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _refuses(self) -> Self:
+        if self.safety is not None and self.safety.policy == "flag":
+            raise ValueError("safety.policy flag is for sets, which have a column for it; leave it")
         return self
 
 
@@ -105,6 +131,9 @@ class ServeSpec(Spec):
     model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
     """Memory in bytes for model weights per replica. Above it, the least recently used model is
     unloaded."""
+    provenance: Provenance = Provenance()
+    """What each file states of its origin, and whether it is signed: for all models, as a set made
+    with `aigc generate` and the same field."""
     max_n: int = Field(64, ge=1, le=4096)
     """Largest `n` (images per request)."""
     max_side: int = Field(2048, ge=1, le=8192)
@@ -122,6 +151,12 @@ class ServeSpec(Spec):
     """A request that would wait longer than this many seconds in the queue is refused with
     Retry-After. The limit is an eighth of this once the queue has been non-empty for a quarter of
     this time."""
+    gates: ServedGates = ServedGates()
+    """Checks that an image must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused requests."""
     poll_interval_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds between checks of a replica for moved aliases. On S3 a check costs two list requests
     per name, and one more if all models are served."""
@@ -146,6 +181,15 @@ class ServeSpec(Spec):
             if uri.startswith("s3://"):
                 raise ValueError(f"{uri} is not a folder of this machine; copy the index to one")
         return folders
+
+    @model_validator(mode="after")
+    def _without_prompts(self) -> Self:
+        if self.provenance.prompts:
+            raise ValueError(
+                "provenance.prompts: an address stands for an item, whatever prompt asked for it; "
+                "leave prompts out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _scales_before_refusing(self) -> Self:

@@ -37,6 +37,9 @@ from aigc.modalities.delivery import (
 from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Extractor, Representation, Sizes, Weights
 from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.provenance.marker import Marks
+from aigc.provenance.profiles import Wording
+from aigc.provenance.statement import ItemFacts
 from aigc.strict import Spec
 from aigc.types import Json, Labels, UInt8Images
 
@@ -73,6 +76,7 @@ class NumberDelivery:
     reasons: tuple[str, ...] = ("small",)
     limits: tuple[str, ...] = ("min_std",)
     cell_px = 100
+    draws = False
 
     def items(self, output: Tensor) -> Tensor:
         return output.mul(_HIGHEST).round().to(torch.int64)
@@ -89,12 +93,21 @@ class NumberDelivery:
         return ItemType((form.columns,), "int64")  # type: ignore[attr-defined]
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+        self, items: Items, form: Form, wanted: ItemFormat, wording: Wording | None = None
     ) -> list[bytes]:
         assert isinstance(wanted, NumberFormat)
         sign = " " if wanted.codec == "txt" else ","
         rows = [sign.join(f"{value:0{wanted.digits}d}" for value in row) for row in items.tolist()]
         return [f"{row}\n".encode() for row in rows]
+
+    def require_wording(self, form: Form, wanted: ItemFormat, wording: Wording) -> None:
+        pass
+
+    def has_metadata(self, codec: str) -> bool:
+        return False
+
+    def marked(self, file: bytes, codec: str, marks: Marks, item: ItemFacts) -> bytes:
+        return file
 
     def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> Items:
         try:
@@ -195,6 +208,9 @@ class NumberSource:
         """Each number as a block of grey."""
         grey = np.abs(items).clip(0, _HIGHEST) * 255.0 / _HIGHEST
         return np.repeat(grey[:, None, :], 32, axis=1).repeat(32 // items.shape[1], axis=2)
+
+    def compared(self, items: Items) -> Items:
+        return items
 
     def distance(self, left: Items, right: Items) -> npt.NDArray[np.float64]:
         gap = np.square((left - right) * 255.0 / _HIGHEST).mean(axis=1)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError
+from aigc.families import FAMILIES
 from aigc.families.gan import GanModel
 from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import (
@@ -48,6 +49,9 @@ WRONG = [
     (GenerateSpec, GENERATE | {"count": 2**40}, "count = 1099511627776: .*less than"),
     (AppendSpec, {"out": "o", "to": 2**40}, "to = 1099511627776: .*less than"),
     (GenerateSpec, GENERATE | {"truncation": float("inf")}, "truncation = inf: .*finite"),
+    (GenerateSpec, GENERATE | {"truncation": True}, "^truncation = True: expected a number, not"),
+    (GenerateSpec, GENERATE | {"truncation": "wide"}, "^truncation = 'wide': .*valid number"),
+    (GenerateSpec, GENERATE | {"sampling": {"truncation": True}}, "^sampling.truncation = True: "),
     (
         GenerateSpec,
         GENERATE | {"gates": {"realism": {"threshold": float("nan")}}},
@@ -90,6 +94,17 @@ WRONG = [
         "model.loss: a field of family gan",
     ),
     (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes: .*s3://b/i is not a folder"),
+    *(
+        (TrainSpec, TRAIN | {"model": model}, f"model.{message}")
+        for model, message in [
+            ({"family": "gan", "blocks": 2}, "blocks 2 has no effect without residual networks"),
+            ({"generator": "dcgan", "penalty_sigma": 0.1}, "penalty_sigma 0.1 has no effect with"),
+            ({"family": "gan", "augment_probability": 0.5}, "augment_probability 0.5 has no"),
+            ({"discriminator": "residual", "spectral_norm": True}, "spectral_norm has no effect"),
+            ({"family": "vae", "blocks": 2}, "blocks 2 has no effect on networks dcgan"),
+            ({"likelihood": "bernoulli", "variance": 0.5}, "variance 0.5 has no effect with"),
+        ]
+    ),
     (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),
     (ServeSpec, {"models": ["s3://b/models/a/v1"]}, "models: s3://b/models/a/v1 is a folder"),
     (ServeSpec, {"models": ["./a"]}, "models: ./a is a folder; .* AIGC_STORE"),
@@ -158,6 +173,15 @@ def test_every_field_is_described(spec: type[Spec]) -> None:
     assert [n for n, field in fields.items() if field["description"][-1] not in ".)"] == []
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_field_of_a_model_is_described(family: str) -> None:
+    for spec in (FAMILIES[family].spec, FAMILIES[family].sampling):
+        schema = spec.model_json_schema()
+        models = {spec.__name__: schema} | schema.get("$defs", {})
+        fields = {f"{m}.{f}": field for m in models for f, field in models[m]["properties"].items()}
+        assert [name for name, field in fields.items() if not field.get("description")] == []
+
+
 @pytest.mark.parametrize(
     ("old", "message"),
     [
@@ -171,6 +195,31 @@ def test_a_former_field_name_is_refused_with_the_present_one(old: object, messag
     with pytest.raises(SpecError) as raised:
         build(ServeSpec, old)  # type: ignore[arg-type]
     assert str(raised.value) == message
+
+
+def test_the_former_switch_of_labels_is_refused_with_the_profile() -> None:
+    with pytest.raises(SpecError) as raised:
+        build(GenerateSpec, GENERATE | {"embed_provenance": False})
+    assert str(raised.value) == (
+        "field embed_provenance is now provenance.profile (where it was false: none, with "
+        "provenance.reason); rename it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "values", "message"),
+    [
+        (GenerateSpec, {"profile": "none"}, "profile none needs reason"),
+        (GenerateSpec, {"profile": "china"}, "profile china needs provider"),
+        (GenerateSpec, {"prompts": True}, "provenance.prompts needs briefs"),
+        (ServeSpec, {"prompts": True}, "provenance.prompts: an address stands for an item"),
+        (GenerateSpec, {"credentials": {"authority": "tsa"}}, "authority"),
+    ],
+)
+def test_what_files_cannot_state_is_refused(spec, values, message) -> None:
+    given = GENERATE if spec is GenerateSpec else {}
+    with pytest.raises(SpecError, match=message):
+        build(spec, given | {"provenance": values})
 
 
 def test_a_former_name_within_a_field_is_refused_with_the_present_one() -> None:
