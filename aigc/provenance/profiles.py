@@ -73,7 +73,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
         Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not yet in `generate`"),
-        Ask("a detector that others can use", "no", "`aigc trace` runs on your machine only"),
+        Ask("a detector that others can use", "yours", "`POST /v1/verify`, where you serve it"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
     "china": (
@@ -89,7 +89,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
         Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),
-        Ask("free public detection tool", "yours", "`aigc trace` answers for your own files"),
+        Ask("free public detection tool", "yours", "`POST /v1/verify`, where you serve it"),
     ),
     "none": (),
 }

@@ -7,7 +7,7 @@ from aigc.modalities import MODALITIES
 from aigc.provenance.profiles import READ_ON
 from aigc.sets.release import markup
 from aigc.sets.release.facts import ReleaseFacts, SampleRow, ShownPair, columns_of
-from aigc.sets.release.labels import AskedFor, RuleStanding, rule_standings
+from aigc.sets.release.labels import TIME_STAMP, AskedFor, RuleStanding, rule_standings
 from aigc.sets.release.markup import Html, facts, mark, note, problem, table, text
 from aigc.sets.release.memorisation import SetMemorisation
 from aigc.sets.release.nearest import FILE
@@ -35,17 +35,15 @@ def the_labels(release: ReleaseFacts) -> Html:
             ("Content Credentials", "asked for" if asked.credentials else "not asked for"),
             ("Time-stamp authority", asked.credentials.authority if asked.credentials else None),
         ]
-    counted = [
-        (text(name), _of(count, found.files)) for name, count in found.counts.items() if count
-    ]
+    counted = [(text(name), _of(count, found.files)) for name, count in found.counts.items()]
     counted += [
         (text(f"Content Credential, {standing.replace('_', ' ')}"), _of(count, found.files))
         for standing, count in found.credentials.items()
     ]
     if found.time_stamped:
-        counted.append(("Time stamp", _of(found.time_stamped, found.files)))
+        counted.append((text(TIME_STAMP), _of(found.time_stamped, found.files)))
     caption = f"Found in {found.files:,} files, read from places spread evenly over the set"
-    return facts(rows) + table(caption, ("statement", "files"), counted or [("nothing", "0")])
+    return facts(rows) + table(caption, ("statement", "files"), counted, 1)
 
 
 def _visible(asked: object) -> str:
@@ -69,14 +67,17 @@ def the_nearest(release: ReleaseFacts) -> Html:
     edges = found.histogram.edges
     chart = markup.histogram(
         title, edges, found.histogram.items, found.histogram.baseline, COPY_LEVELS,
-        _caption(found, f"{learning.level}s"),
+        _caption(found, learning.level),
     )  # fmt: skip
     pairs = "".join(_pair(one) for one in release.pairs)
     return (
         _verdict(found)
         + chart
         + f"<h3>The {len(release.pairs)} closest pairs</h3>"
-        + note(f"Left: an item of the set. Right: the training {dataset.kind.noun} nearest to it.")
+        + note(
+            f"Left: an item of the set. Right: the training {dataset.kind.noun} nearest to it, "
+            "with its id, creator and licence. Each training item is shown once."
+        )
         + f'<ul class="pairs {_size(release)}">{pairs}</ul>'
         + note(f"{FILE} holds the nearest training item of every item of the set.")
     )
@@ -98,17 +99,16 @@ def _verdict(found: SetMemorisation) -> Html:
     return f"<p><strong>No memorisation is suspected.</strong> {text(said)}</p>"
 
 
-def _caption(found: SetMemorisation, unit: str) -> Html:
-    key = '<span class="key"></span>'
+def _caption(found: SetMemorisation, level: str) -> Html:
+    mine = f'<span class="key"></span>the set, median {found.median:.1f}'
     floor = found.baseline_median
-    mine = f"the set, median {found.median:.1f}"
-    if floor is None:
-        return f"{key}{text(mine)} {text(unit)} (root mean square)"
-    other = f"test items, median {floor:.1f}"
-    return (
-        f'{key}{text(mine)} <span class="key test"></span>{text(other)} {text(unit)} '
-        "(root mean square)"
+    other = (
+        ""
+        if floor is None
+        else f' <span class="key test"></span>test items of the same data, median {floor:.1f}'
     )
+    said = f". Root mean square; 1 is one {level}. Left of the dashed line are copies."
+    return mine + other + text(said)
 
 
 def _pair(one: ShownPair) -> Html:
@@ -147,21 +147,23 @@ def _size(release: ReleaseFacts) -> str:
 
 
 def the_rules(release: ReleaseFacts) -> Html:
-    groups = "".join(_rule(one) for one in rule_standings(release.asked))
+    standings = rule_standings(release.asked, release.found, release.title)
+    groups = "".join(_rule(one, release.found.files) for one in standings)
     head = "".join(f'<th scope="col">{name}</th>' for name in ("demand", "in this set", "where"))
     return (
         note(
-            f"A reading of the rules of {READ_ON}, most of them through secondary sources; not "
-            "legal advice. What only you can meet is yours to tick."
+            f"The rules as read on {READ_ON}, most of them through secondary sources; this is not "
+            "legal advice. What files must carry counts as met if every file that was read carries "
+            "it. What only you can meet is yours to tick."
         )
         + "<table><caption>What each profile asks</caption>"
         + f"<thead><tr>{head}</tr></thead>{groups}</table>"
     )
 
 
-def _rule(one: RuleStanding) -> Html:
-    own = " (this set)" if one.is_own else ""
-    rows = "".join(_demand(asked, one) for asked in one.demands)
+def _rule(one: RuleStanding, files: int) -> Html:
+    own = " (the profile of this set)" if one.is_own else ""
+    rows = "".join(_demand(asked, files) for asked in one.demands)
     return (
         f'<tbody class="{"own" if one.is_own else ""}"><tr class="group">'
         f'<th colspan="3" scope="rowgroup">{text(one.profile)}{own}'
@@ -169,18 +171,17 @@ def _rule(one: RuleStanding) -> Html:
     )
 
 
-def _demand(asked: AskedFor, rule: RuleStanding) -> Html:
+def _demand(asked: AskedFor, files: int) -> Html:
     if asked.standing == "yours":
         label = text(f"met by us: {asked.ask.demand}")
-        standing = (
-            f'<span class="mark open"><input type="checkbox" aria-label="{label}">by you</span>'
-        )
+        box = f'<input type="checkbox" aria-label="{label}">'
+        standing = f'<span class="mark open">{box}by you</span>'
     else:
         standing = mark(*_MARKS.get(asked.standing, ("rest", asked.standing)))
-    where = f"with the profile {rule.profile}: {asked.ask.where}" if (
-        asked.standing == "not asked" and asked.ask.met == "yes"
-    ) else asked.ask.where  # fmt: skip
+    where = asked.ask.where.replace("`", "")
+    if asked.files is not None:
+        where += f"; in {_of(asked.files, files)} files"
     return (
         f'<tr><th scope="row">{text(asked.ask.demand)}</th><td>{standing}</td>'
-        f"<td>{text(where.replace('`', ''))}</td></tr>"
+        f"<td>{text(where)}</td></tr>"
     )

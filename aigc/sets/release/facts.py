@@ -104,6 +104,7 @@ def gather(out: str, where: str, request: ReleaseRequest, report: Report = silen
         JobError: the set is not finished or damaged. SpecError: `request.data` is other data.
         DataError, StorageError, CredentialsError.
     """
+    out = storage.absolute(out)
     job, manifest = commit.read_job(out), commit.read_manifest(out)
     if manifest is None:
         raise JobError(f"{out}: not finished (no manifest.json); run the same command again")

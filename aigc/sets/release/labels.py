@@ -40,6 +40,16 @@ class LabelsFound:
     def labelled(self) -> int:
         return self.counts[SOURCE_TYPE]
 
+    def of(self, statement: str) -> int | None:
+        """How many files carry it; None where that was not checked."""
+        if statement not in (CREDENTIAL, TIME_STAMP):
+            return self.counts.get(statement, 0)
+        if not self.credentials:
+            return None
+        if statement == TIME_STAMP:
+            return self.time_stamped
+        return self.credentials.get("trusted", 0) + self.credentials.get("valid", 0)
+
 
 SOURCE_TYPE = "IPTC digital source type"
 _PROPERTIES = {
@@ -51,6 +61,20 @@ _PROPERTIES = {
     "provider": "photoshop:Credit",
 }
 _LABEL = "label of GB 45438-2025"
+CREDENTIAL, TIME_STAMP = "valid Content Credential", "time stamp"
+_PLACES = (
+    ("XMP", SOURCE_TYPE),
+    ("DigitalSourceType", SOURCE_TYPE),
+    ("AISystemUsed", "AI system"),
+    ("VersionUsed", "AI system version"),
+    ("dc:identifier", "item id"),
+    ("xmp:CreateDate", "time"),
+    ("photoshop:Credit", "provider"),
+    ("TC260:AIGC", _LABEL),
+    ("C2PA manifest", CREDENTIAL),
+    ("credentials.authority", TIME_STAMP),
+)
+"""Words of `Ask.where`, and the statement that files must carry then."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,9 @@ class AskedFor:
 
     ask: Ask
     standing: str
-    """`yes`, `no`, `yours` or `not asked`: the set was made with another profile."""
+    """`yes`, `no`, `yours`, `not checked` or `not asked`: the set has another profile."""
+    files: int | None = None
+    """Of those that were read, how many carry all that the demand needs."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +147,11 @@ def _count(files: Iterable[bytes], checker: CredentialReader | None) -> LabelsFo
     return LabelsFound(read_files, dict(counts), dict(standings), stamped)
 
 
-def rule_standings(asked: Provenance | None) -> tuple[RuleStanding, ...]:
-    """Of every profile, that of the set first."""
+def rule_standings(
+    asked: Provenance | None, found: LabelsFound, title: str
+) -> tuple[RuleStanding, ...]:
+    """Of every profile, that of the set first. A demand that files have to meet is met if each file
+    that was read carries what it needs. `title` names the items of the set, such as `images`."""
     own = "none" if asked is None else asked.profile
     names = sorted(ASKS, key=lambda name: name != own)
     return tuple(
@@ -130,20 +159,31 @@ def rule_standings(asked: Provenance | None) -> tuple[RuleStanding, ...]:
             name,
             RULES[name],
             name == own,
-            tuple(AskedFor(ask, _standing(ask, asked, name == own)) for ask in ASKS[name]),
+            tuple(
+                _standing(ask, asked, found, title) if name == own else AskedFor(ask, "not asked")
+                for ask in ASKS[name]
+            ),
         )
         for name in names
         if ASKS[name] or name == own
     )
 
 
-def _standing(ask: Ask, asked: Provenance | None, is_own: bool) -> str:
-    if not is_own:
-        return "not asked"
+def _standing(ask: Ask, asked: Provenance | None, found: LabelsFound, title: str) -> AskedFor:
     met = str(ask.met)
     if met.startswith("with "):
-        return "yes" if getattr(asked, met.removeprefix("with "), None) else "no"
-    return met
+        met = "yes" if getattr(asked, met.removeprefix("with "), None) else "no"
+    if met != "yes":
+        return AskedFor(ask, met)
+    if ask.where.endswith(" only") and not ask.where.endswith(f"{title} only"):
+        return AskedFor(ask, "no")
+    counts = [found.of(statement) for word, statement in _PLACES if word in ask.where]
+    if None in counts:
+        return AskedFor(ask, "not checked")
+    if not counts:
+        return AskedFor(ask, "yes")
+    least = min(count or 0 for count in counts)
+    return AskedFor(ask, "yes" if least == found.files else "no", least)
 
 
 def _checker(roots: Sequence[str]) -> CredentialReader | None:

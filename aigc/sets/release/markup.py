@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from aigc.errors import shown
@@ -10,6 +11,7 @@ from aigc.errors import shown
 Html = str
 """Markup; everything in it is escaped."""
 _MOST_BARS = 40
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _WIDTH, _HEIGHT, _HEADROOM = 880.0, 150.0, 0.92
 
 
@@ -36,18 +38,37 @@ def problem(words: str) -> Html:
 def facts(rows: Iterable[tuple[str, object]]) -> Html:
     """A list of names and values; `None` and empty values are left out."""
     inner = "".join(
-        f"<dt>{text(name)}</dt><dd>{text(value)}</dd>"
+        f"<dt>{text(name)}</dt><dd>{_value(value)}</dd>"
         for name, value in rows
         if value not in (None, "")
     )
     return f"<dl>{inner}</dl>"
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Html]]) -> Html:
-    """`head` is text, the cells are markup; the first one of a row is its heading."""
-    names = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+def _value(value: object) -> Html:
+    shown_as = text(value)
+    return f"<code>{shown_as}</code>" if _DIGEST.fullmatch(str(value)) else shown_as
+
+
+def count_of(number: int, one: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def table(
+    caption: str, head: Sequence[str], rows: Iterable[Sequence[Html]], numbers: int = 0
+) -> Html:
+    """`head` is text, the cells are markup; the first one of a row is its heading, the last
+    `numbers` are aligned to the right."""
+    kinds = ['class="number" '] * numbers
+    kinds = [""] * (len(head) - len(kinds)) + kinds
+    names = "".join(
+        f'<th {kind}scope="col">{text(name)}</th>' for kind, name in zip(kinds, head, strict=True)
+    )
     body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(f"<td {kind}>{cell}</td>" for kind, cell in zip(kinds[1:], rest, strict=True))
+        + "</tr>"
         for first, *rest in rows
     )
     return (

@@ -75,7 +75,7 @@ class SetMemorisation:
     baseline_median: float | None
     histogram: DistanceHistogram
     pairs: tuple[NearestPair, ...]
-    """The closest ones, closest first."""
+    """The closest ones, closest first; of each training item the closest one."""
 
     @property
     def share(self) -> float:
@@ -133,10 +133,16 @@ def _suspect_share(test: Neighbours, limits: tuple[float, float]) -> float:
 
 
 def _closest(pairs: list[NearestPair], part: NearestRows) -> list[NearestPair]:
-    order = np.argsort(part.distances, kind="stable")[:PAIRS]
+    """Of `pairs` and `part` the closest, with each training item once."""
+    order = np.lexsort((part.indices, part.distances))
+    first = np.unique(part.nearest[order], return_index=True)[1]
+    chosen = order[np.sort(first)[:PAIRS]]
     columns = (part.indices, part.nearest, part.distances)
-    new = [NearestPair(*row) for row in zip(*(c[order].tolist() for c in columns), strict=True)]
-    return sorted([*pairs, *new], key=lambda pair: (pair.distance, pair.index))[:PAIRS]
+    new = [NearestPair(*row) for row in zip(*(c[chosen].tolist() for c in columns), strict=True)]
+    best: dict[int, NearestPair] = {}
+    for pair in sorted([*pairs, *new], key=lambda pair: (pair.distance, pair.index)):
+        best.setdefault(pair.training_index, pair)
+    return list(best.values())[:PAIRS]
 
 
 def _counted(distances: npt.NDArray[np.float32]) -> Counts:

@@ -10,7 +10,7 @@ from aigc.modalities import MODALITIES
 from aigc.sets.release import checks, sections
 from aigc.sets.release.facts import ReleaseFacts, columns_of
 from aigc.sets.release.labels import rule_standings
-from aigc.sets.release.markup import Html, section, text
+from aigc.sets.release.markup import Html, count_of, section, text
 
 _POLICY = (
     "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
@@ -83,7 +83,7 @@ Card = tuple[str, str, str, str]
 
 def _items(release: ReleaseFacts) -> Card:
     shards = sections.len_shards(release.manifest)
-    return "", "Items", f"{release.manifest['items']:,}", f"all {shards:,} shards committed"
+    return "", "Items", f"{release.manifest['items']:,}", f"{count_of(shards, 'shard')}, complete"
 
 
 def _accepted(release: ReleaseFacts) -> Card:
@@ -126,7 +126,8 @@ def _memorised(release: ReleaseFacts) -> Card:
 
 
 def _demands(release: ReleaseFacts) -> Card:
-    own = next(one for one in rule_standings(release.asked) if one.is_own)
+    standings = rule_standings(release.asked, release.found, release.title)
+    own = next(one for one in standings if one.is_own)
     yours = sum(one.standing == "yours" for one in own.demands)
     name = f"Profile {own.profile}"
     if not own.demands:

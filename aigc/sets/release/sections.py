@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
+from aigc import storage
+from aigc.data import attribution
+from aigc.data.dataset import Dataset
 from aigc.evaluation.table import TITLES
 from aigc.sets.release import markup
 from aigc.sets.release.facts import ReleaseFacts
@@ -13,7 +18,8 @@ from aigc.sets.release.scores import ScoreHistogram
 from aigc.specs import Gates
 from aigc.types import Json
 
-_MOST_ROWS = 30
+_MOST_ROWS = 40
+_READ_BYTES = 2**18
 _NO_RIGHTS = "not stated"
 
 
@@ -25,7 +31,8 @@ def the_set(release: ReleaseFacts) -> Html:
     rows = [
         ("Place", release.out),
         ("Created", manifest.get("created")),
-        ("Items", f"{manifest['items']:,} {release.title} in {len_shards(manifest):,} shards"),
+        ("Items", f"{manifest['items']:,} {release.title}"),
+        ("Shards", f"{len_shards(manifest):,}"),
         ("Size", f"{manifest['size_bytes'] / 1e6:,.1f} MB"),
         ("Form", f"{form}; {job.writer}"),
         ("Asked for by", _asked_by(release)),
@@ -66,6 +73,11 @@ def the_model(release: ReleaseFacts) -> Html:
         ("Labels", f"{len(config.labels):,}" if config.labels else "none"),
         ("Data digest", config.data_digest or "not stated"),
     ]
+    rows += [
+        (f"Verdict on {name}", model.metrics[name])
+        for name in ("collapse", "memorisation")
+        if isinstance(model.metrics.get(name), str)
+    ]
     return facts(rows) + _evaluated(model.metrics)
 
 
@@ -84,14 +96,8 @@ def _evaluated(metrics: Json) -> Html:
         if isinstance(metrics.get(name), int | float)
     ]
     if not rows:
-        return note("The model was not evaluated with `aigc evaluate --publish`.")
-    verdicts = [
-        (f"Evaluation: {name}", metrics[name])
-        for name in ("collapse", "memorisation")
-        if isinstance(metrics.get(name), str)
-    ]
-    head = ("figure", "the model", "real items")
-    return facts(verdicts) + table("Evaluation of the model", head, rows)
+        return note("The model was not evaluated with aigc evaluate --publish.")
+    return table("Evaluation of the model", ("figure", "the model", "real items"), rows, 2)
 
 
 def _figure(value: Any) -> str:
@@ -111,7 +117,7 @@ def the_data(release: ReleaseFacts) -> Html:
         ("Place", found.uri),
         ("Digest", found.digest),
     ]
-    rights = "".join(_rights(info))
+    rights = _attribution(found) or "".join(_counted(info))
     missing = problem(
         "The data states no licence, neither of the whole nor of single items: clear the rights "
         "before you publish"
@@ -119,23 +125,33 @@ def the_data(release: ReleaseFacts) -> Html:
     return facts(rows) + (rights or ("" if found.licence else missing))
 
 
-def _rights(info: Json) -> Iterator[Html]:
-    """Tables of what the data set counts by row: licences, creators and the like."""
-    titles = {"licences": "Licences", "creators": "Creators", "sources": "Sources",
-              "consents": "Consent"}  # fmt: skip
-    for name, title in titles.items():
+def _attribution(dataset: Dataset) -> Html:
+    """Creators and licences of single items, the most frequent first; empty where none are kept."""
+    uri = storage.join(dataset.uri, attribution.FILE)
+    if not storage.exists(uri):
+        return ""
+    with storage.open_input(uri) as source:
+        whole = source.read(_READ_BYTES).decode("utf-8", "replace")
+    lines = list(csv.reader(io.StringIO(whole)))[1:]
+    rows = [
+        (text(who), text(licence), text(count))
+        for licence, who, count in (line for line in lines[:_MOST_ROWS] if len(line) == 3)
+    ]
+    title = f"Creators and licences, {dataset.kind.noun}s each"
+    shown = table(title, ("creator", "licence", f"{dataset.kind.noun}s"), rows, 1)
+    if len(lines) <= len(rows):
+        return shown
+    return shown + note(f"The first {len(rows)}; {attribution.FILE} of the data has all of them.")
+
+
+def _counted(info: Json) -> Iterator[Html]:
+    """Tables of what the data set counts by row."""
+    for name in ("licences", "creators"):
         counted = info.get(name)
-        if not isinstance(counted, dict) or not counted:
-            continue
-        rows = [
-            (text(who), f"{count:,}")
-            for who, count in list(counted.items())[:_MOST_ROWS]
-            if isinstance(count, int)
-        ]
-        total = info.get("creator_count") if name == "creators" else len(counted)
-        rest = (total if isinstance(total, int) else len(counted)) - len(rows)
-        more = note(f"{rest:,} more stand in attribution.csv of the data.") if rest > 0 else ""
-        yield table(title, (title.lower(), "items"), rows) + more
+        if isinstance(counted, dict) and counted:
+            ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_ROWS]
+            rows = [(text(who), f"{count:,}") for who, count in ordered]
+            yield table(name.capitalize(), (name.removesuffix("s"), "items"), rows, 1)
 
 
 def the_gates(release: ReleaseFacts) -> Html:
@@ -148,7 +164,9 @@ def the_gates(release: ReleaseFacts) -> Html:
     refused = {name: count for name, count in figures.get("refused", {}).items() if count}
     kept = _accepted(figures, sum(refused.values()))
     reasons = f"<h3>Refused, by reason</h3>{bars(refused, 'reasons')}" if refused else ""
-    return note(kept) + table("Gates", ("gate", "in this set", "settings"), rows) + reasons
+    return (
+        note(kept) + table("Gates of the job", ("gate", "in this set", "settings"), rows) + reasons
+    )
 
 
 def _gate(gate: Any, description: str) -> tuple[Html, Html]:
@@ -174,8 +192,8 @@ def _accepted(figures: Json, refused: int) -> str:
 def the_scores(release: ReleaseFacts) -> Html:
     if not release.scores:
         return note(
-            "The set keeps no scores. `include: [scores]` keeps those of the realism gate; a "
-            "safety gate keeps its own."
+            "The set keeps no scores: the field include of the job did not ask for them, and no "
+            "gate of safety was on."
         )
     return "".join(_scores(one, release.job.count) for one in release.scores)
 

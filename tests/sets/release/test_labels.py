@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from aigc.output import commit
 from aigc.provenance.profiles import ASKS, PROFILES, RULES
 from aigc.provenance.spec import Credentials, Provenance
 from aigc.sets.release import labels
-from aigc.sets.release.labels import find_labels, provenance_of, rule_standings
+from aigc.sets.release.labels import LabelsFound, find_labels, provenance_of, rule_standings
 from tests.provenance.signers import marked, root_pem, signer
 from tests.provenance.statements import ITEM
 
@@ -57,24 +58,57 @@ def test_the_job_may_say_nothing_of_its_provenance(shop) -> None:
     assert provenance_of(job, {"job": {"provenance": newer}}) == Provenance()
 
 
+WHOLE = LabelsFound(
+    5,
+    dict.fromkeys(labels._PROPERTIES, 5) | {labels._LABEL: 5},
+    {"trusted": 4, "valid": 1},
+    5,
+)
+
+
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "none"])
 def test_the_demands_of_the_own_profile_come_first(profile) -> None:
     asked = Provenance(profile=profile, provider="ACME-1")
-    own, *others = rule_standings(asked)
+    own, *others = rule_standings(asked, WHOLE, "images")
     assert (own.profile, own.is_own, own.rule) == (profile, True, RULES[profile])
     assert [one.ask for one in own.demands] == list(ASKS[profile])
-    assert {one.standing for one in own.demands} <= {"yes", "no", "yours"}
+    expected = {"yes": "yes", "no": "no", "yours": "yours"}
+    for one in own.demands:
+        assert one.standing == expected.get(one.ask.met, "no")
     assert all(not one.is_own for one in others)
     assert {one.standing for other in others for one in other.demands} == {"not asked"}
     assert {one.profile for one in (own, *others)} == set(ASKS) - {"none"}
 
 
 def test_credentials_meet_what_asks_for_them() -> None:
-    plain = rule_standings(Provenance(profile="eu"))[0]
-    signed = rule_standings(Provenance(profile="eu", credentials=Credentials()))[0]
-    assert signed.met == plain.met + sum(one.met == "with credentials" for one in ASKS["eu"])
+    signed = Provenance(profile="eu", credentials=Credentials(authority="http://tsa.example/"))
+    wanted = sum(one.met == "with credentials" for one in ASKS["eu"])
+    plain = rule_standings(Provenance(profile="eu"), WHOLE, "images")[0]
+    assert rule_standings(signed, WHOLE, "images")[0].met == plain.met + wanted
+    unstamped = replace(WHOLE, time_stamped=4)
+    assert rule_standings(signed, unstamped, "images")[0].met == plain.met + wanted - 1
+    unchecked = replace(WHOLE, credentials={}, time_stamped=0)
+    found = rule_standings(signed, unchecked, "images")[0]
+    assert sum(one.standing == "not checked" for one in found.demands) == wanted
+
+
+def test_what_is_not_in_every_file_is_not_met() -> None:
+    one_less = replace(WHOLE, counts=dict(WHOLE.counts) | {"AI system": 4})
+    (found,) = rule_standings(Provenance(), one_less, "images")[0].demands
+    assert (found.standing, found.files) == ("no", 4)
+    (found,) = rule_standings(Provenance(), WHOLE, "images")[0].demands
+    assert (found.standing, found.files) == ("yes", 5)
+
+
+def test_a_label_on_images_only_is_none_on_sounds() -> None:
+    asked = Provenance(profile="china", provider="ACME-1")
+    met = [
+        sum(one.standing == "yes" for one in rule_standings(asked, WHOLE, title)[0].demands)
+        for title in ("images", "sounds")
+    ]
+    assert met == [2, 1]
 
 
 def test_nothing_stated_meets_nothing() -> None:
-    own = rule_standings(None)[0]
+    own = rule_standings(None, WHOLE, "images")[0]
     assert (own.profile, own.demands, own.met) == ("none", (), 0)
