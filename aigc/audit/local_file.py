@@ -39,14 +39,15 @@ def append(path: Path, lines: Sequence[Follow]) -> Head:
     with _locked(path) as file:
         size = _whole(file)
         head = _last(path, file, size)
-        data = b""
+        added = []
         for follow in lines:
             line = follow(head)
             found = head_of(line)
             assert found is not None
-            head, data = found, data + line + b"\n"
+            head = found
+            added.append(line + b"\n")
         try:
-            _write(file, data)
+            _write(file, b"".join(added))
             _write_head(path, head)
         except OSError:
             with contextlib.suppress(OSError):
@@ -136,8 +137,9 @@ _ADVICE = "see `aigc audit verify`, keep both files, and set another one as audi
 
 
 def _write(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
     os.fsync(file)
 
 

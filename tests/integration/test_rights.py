@@ -10,8 +10,10 @@ import pytest
 from aigc.data.dataset import open_dataset
 from aigc.distributed.generate import run as generate
 from aigc.distributed.prepare import run as prepare
-from aigc.distributed.train import run as train
-from aigc.store import ModelStore
+from aigc.execution.publish import publish
+from aigc.specs import TrainSpec, build
+from aigc.store import ModelStore, ModelVersion
+from aigc.training import train
 from tests.command_line import aigc
 from tests.data.pictures import encoded, noise
 from tests.data.pictures import spec as prepared
@@ -38,48 +40,67 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "data")
 
 
-def test_licences_travel_and_an_opt_out_lists_what_was_made(
-    ray_session: None, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture(scope="module")
+def model(data: str, tmp_path_factory: pytest.TempPathFactory) -> ModelVersion:
+    """Trained for some steps in this process."""
+    spec = tiny_spec(data, tmp_path_factory.mktemp("run"), name="rights", publish=True)
+    return ModelStore().resolve(publish(spec, train(spec))["model"])
+
+
+def test_cards_of_models_and_sets_list_licences(
+    data: str, model: ModelVersion, tmp_path: Path
 ) -> None:
-    trained = tiny_spec(data, tmp_path / "run", name="rights", publish=True)
-    version = ModelStore().resolve(train(trained)["model"])
-    card = version.read("README.md").decode()
+    card = model.read("README.md").decode()
     assert "Licences of its items: CC-BY-4.0 (40), CC0-1.0 (20)" in card
     assert "Creators: 2, named with their licences in `attribution.csv`" in card
-    found = json.loads(version.read("training_data.json"))
+    found = json.loads(model.read("training_data.json"))
     assert found["digest"] == open_dataset(data).digest
     assert found["rights"] == {"require": ["licence", "creator"], "allow_licences": []}
-
-    made = generate(spec(version.ref, tmp_path / "sets" / "one", count=20))
+    made = generate(spec(model.ref, tmp_path / "one", count=20))
     assert made["training_data"] == found
-    assert "CC-BY-4.0 (40)" in (tmp_path / "sets" / "one" / "README.md").read_text()
+    assert "CC-BY-4.0 (40)" in (tmp_path / "one" / "README.md").read_text()
     credits = Path(data, "attribution.csv").read_bytes()
-    assert (tmp_path / "sets" / "one" / "attribution.csv").read_bytes() == credits
+    assert (tmp_path / "one" / "attribution.csv").read_bytes() == credits
 
+
+def test_an_opt_out_lists_what_was_made(
+    data: str, model: ModelVersion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate(spec(model.ref, tmp_path / "sets" / "one", count=20))
     gone, new = open_dataset(data).texts("train", "id")[0], tmp_path / "new"
     (tmp_path / "ids.txt").write_text(f"{gone}\n\n")
     words = ["data", "forget", data, "--ids-file", str(tmp_path / "ids.txt"), "--out", str(new)]
-    words += ["--sets", str(tmp_path / "sets")]
-    code, out, err = aigc(capsys, *words)
+    code, out, err = aigc(capsys, *words, "--sets", str(tmp_path / "sets"))
     assert code == 0, err
     assert out.splitlines() == [
-        f"model {version.ref}",
-        f"set {tmp_path}/sets/one: 20 items by {version.ref}",
+        f"model {model.ref}",
+        f"set {tmp_path}/sets/one: 20 items by {model.ref}",
         f"aigc train {new}/retrain-rights.yaml",
     ]
     assert "1 removed" in err
+    code, out, _ = aigc(capsys, *words, "--json")
+    assert code == 0
+    assert json.loads(out)["models"] == [model.ref]
+    again = build(TrainSpec, json.loads(out)["retrain"][0])
+    assert (again.data, again.steps) == (str(new), 12)
 
-    code, out, err = aigc(capsys, *words, "--retrain")
+
+def test_a_model_is_trained_again_without_them(
+    ray_session: None,
+    data: str,
+    model: ModelVersion,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone, new = open_dataset(data).texts("train", "id")[0], tmp_path / "new"
+    words = ["data", "forget", data, "--ids", str(gone), "--out", str(new), "--retrain"]
+    code, out, err = aigc(capsys, *words)
     assert code == 0, err
     again = ModelStore().resolve(out.splitlines()[-1].removeprefix("model "))
     assert (again.name, again.version) == ("rights", "v2")
     assert again.config.data_digest == open_dataset(str(new)).digest
     forgotten = json.loads(again.read("training_data.json"))["forgotten"]
-    assert (forgotten["from"], forgotten["items"]) == (found["digest"], 1)
-
-    code, out, _ = aigc(capsys, *words[:-2], "--json")
-    assert code == 0
-    assert json.loads(out)["models"] == [version.ref]
+    assert (forgotten["from"], forgotten["items"]) == (open_dataset(data).digest, 1)
 
 
 def test_wrong_options_are_one_line(

@@ -53,7 +53,7 @@ class _Answer:
     activation: str
 
 
-class Classifier:
+class ContentClassifier:
     """Scores of items of one modality."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Classifier:
         self._shown, self._process, self._input, self._wanted = shown, process, name, wanted
         self._answer = _Answer("", (), "none")
 
-    def answering(self, answer: _Answer) -> Classifier:
+    def answering(self, answer: _Answer) -> ContentClassifier:
         self._answer = answer
         return self
 
@@ -88,7 +88,7 @@ def digest(gate: SafetyGate) -> str:
     return hashlib.sha256(_bytes(gate)).hexdigest()
 
 
-def opened(gate: SafetyGate, modality: Modality) -> Classifier:
+def opened(gate: SafetyGate, modality: Modality) -> ContentClassifier:
     """The classifier of `gate`; its process is started.
 
     Raises:
@@ -156,14 +156,14 @@ def _fitted(
     process: GraphProcess,
     found: Mapping[str, Any],
     title: str,
-) -> Classifier:
+) -> ContentClassifier:
     one = _chosen("input", found["inputs"], own.input)
     if own is _OPEN_NSFW:
         wanted = _OPEN_NSFW_INPUT
     else:
         wanted = _wanted(own, one, shown.layouts(one["shape"]), title)
     output = _chosen("output", found["outputs"], own.output)["name"]
-    classifier = Classifier(shown, process, one["name"], wanted)
+    classifier = ContentClassifier(shown, process, one["name"], wanted)
     values = np.stack([classifier.values(probe, output) for probe in shown.probes(_PROBES)])
     return classifier.answering(_answer(own, output, values))
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.generation.gates import classifiers
-from aigc.generation.gates.classifiers import Classifier
+from aigc.generation.gates.classifiers import ContentClassifier
 from aigc.job.keys import Samples
 from aigc.modalities import MODALITIES, Modality
 from aigc.specs import SafetyGate
@@ -21,7 +21,7 @@ Scores = npt.NDArray[np.float32]
 class SafetyScorer:
     """Scores of samples by the classifier of a gate."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: ContentClassifier) -> None:
         self._classifier = classifier
 
     def __call__(self, samples: Samples) -> Scores:

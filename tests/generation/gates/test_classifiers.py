@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from aigc.errors import SpecError
 from aigc.generation.gates import classifiers
-from aigc.generation.gates.classifiers import Classifier, opened
+from aigc.generation.gates.classifiers import ContentClassifier, opened
 from aigc.modalities import MODALITIES
 from aigc.specs import SafetyClassifier, SafetyGate
 from tests.classifiers_for_tests import SIDE, written
@@ -19,7 +19,7 @@ IMAGE = MODALITIES["image"]
 PIXELS = np.random.default_rng(5).integers(0, 256, (6, 40, 30, 3), np.uint8)
 
 
-def own(path: Path, **fields) -> Classifier:
+def own(path: Path, **fields) -> ContentClassifier:
     return opened(SafetyGate(classifier=SafetyClassifier(path=str(path), **fields)), IMAGE)
 
 
