@@ -24,8 +24,12 @@ _MARKS = {
 
 def the_labels(release: ReleaseFacts) -> Html:
     said, found, asked = origin.described(release.job), release.found, release.asked
+    is_earlier = said["profile"] == origin.EARLIER
     rows: list[tuple[str, object]] = [
-        ("Profile", said["profile"]),
+        (
+            "Profile",
+            f"default, as aigc {origin.EARLIER} wrote it" if is_earlier else said["profile"],
+        ),
         ("Reason", said.get("reason")),
         ("Metadata in files", "yes" if said["metadata"] else "no"),
         ("Words on each item", said["visible"] or "none"),
@@ -110,7 +114,7 @@ def _pair(one: ShownPair) -> Html:
     whose = [one.original.id, one.original.creator, one.original.licence]
     said = " · ".join(text(part) for part in whose if part)
     return (
-        f'<li><div class="two"><div>{one.item}item {one.pair.index:,}</div>'
+        f'<li><div class="two"><div>{one.item}{one.pair.index:,}</div>'
         f"<div>{one.training}training</div></div>"
         f'<p class="far"><strong>{one.pair.distance:.1f}</strong> levels apart</p>'
         f'<p class="whose">{said}</p></li>'

@@ -119,7 +119,7 @@ def the_data(release: ReleaseFacts) -> Html:
 
 
 def _of_data(said: Json, dataset: Dataset | None) -> list[tuple[str, object]]:
-    counts, policy = said.get("counts") or {}, said.get("rights")
+    counts, policy, removed = said.get("counts") or {}, said.get("rights"), said.get("forgotten")
     asked = ", ".join(policy.get("require", ())) if isinstance(policy, dict) else ""
     return [
         ("Source", said.get("source")),
@@ -127,14 +127,10 @@ def _of_data(said: Json, dataset: Dataset | None) -> list[tuple[str, object]]:
         ("Licence of the whole", said.get("licence") or _NO_RIGHTS),
         ("Asked of each item", asked or None),
         ("Items", f"{counts.get('train', 0):,} training and {counts.get('test', 0):,} test items"),
-        ("Items left out since", _many(said.get("forgotten"))),
+        ("Removed on request", f"{removed['items']:,} items" if removed else None),
         ("Place", dataset.uri if dataset else None),
         ("Digest", said.get("digest")),
     ]
-
-
-def _many(value: Any) -> str | None:
-    return f"{len(value) if isinstance(value, list | dict) else value:,}" if value else None
 
 
 def _attribution(credits: str) -> Html:
@@ -144,7 +140,7 @@ def _attribution(credits: str) -> Html:
         return ""
     head, *rest = lines
     rows = [[text(cell) for cell in line] for line in rest if len(line) == len(head)]
-    shown = table("Whose the items are", head, rows[:_MOST_ROWS], 1)
+    shown = table("Creators and licences", head, rows[:_MOST_ROWS], 1)
     if len(rows) <= _MOST_ROWS:
         return shown
     return shown + note(f"The first {_MOST_ROWS}; {attribution.FILE} has all of them.")
