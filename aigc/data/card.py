@@ -186,9 +186,9 @@ def _forgotten(made: Json, kind: Source) -> list[str]:
     return [
         "",
         "## Removed",
-        f"{found['items']:,} {kind.noun}s of the data set with the digest `{found['from']}` were "
-        f"removed on {found['at'][:10]} (`forgotten.json`): {found['copies']:,} as copies and "
-        f"{found['near']:,} as near duplicates of those named.",
+        f"On {found['at'][:10]} from the data set with the digest `{found['from']}` "
+        f"(`forgotten.json`). {kind.noun.capitalize()}s: {found['items']:,}, {found['copies']:,} of "
+        f"them as copies and {found['near']:,} as near duplicates of those named.",
     ]
 
 
