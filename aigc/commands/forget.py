@@ -141,7 +141,7 @@ def _train_again(
         if name not in specs:
             say(f"{name}: keeps no training spec; train it again with --data {out}")
     for name, spec in specs.items():
-        folder = Path() if storage.is_s3(out) else Path(out)
+        folder = Path() if storage.is_s3(out) else Path(storage.absolute(out))
         file = folder / f"retrain-{name}.yaml"
         file.write_text(dump(spec), "utf-8")
         if not run_it:
