@@ -36,6 +36,7 @@ unit: .venv/.dev ## the fast tests only
 
 faults: .venv/.dev ## the whole fault matrix: kills, outages, a full disk (half an hour)
 	@AIGC_FAULT_SHARD_ITEMS=300 $(BIN)/python -m pytest tests/faults -m "faults or integration"
+	@$(BIN)/python -m pytest -m faults --ignore tests/faults
 
 lint: .venv/.dev ## ruff and mypy, strict
 	@$(BIN)/ruff check .

@@ -94,6 +94,9 @@ class Spec(Exact):
     )
     RENAMED: ClassVar[dict[str, str]] = {}
     """Former field name to its present one, for the error message."""
+    FLATTENED: ClassVar[str] = ""
+    """A mapping field whose entries may also be given as top-level fields, and are then named so in
+    the error message."""
 
 
 class Placement(Spec):

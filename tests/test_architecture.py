@@ -28,6 +28,7 @@ ROOMS = [
     "isolated",
     "storage",
     "strict",
+    "audit",
     "arrow",
     "provenance",
     "modalities",

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from aigc.bench.processes import timed
@@ -21,8 +20,8 @@ from aigc.bench.roofline import RooflineLoad, measure
 from aigc.bench.rounds import RIVALS, ratio
 from aigc.cpus import usable_cpus
 from aigc.families.config import ModelConfig
-from aigc.families.protocol import Device
 from aigc.generation.engine import best_precision
+from aigc.modalities.learning import default_device
 from aigc.output import commit
 from aigc.store import ModelStore
 from aigc.types import Json, Notice, no_notice
@@ -64,7 +63,7 @@ def run(bench: GenerateBench, notice: Notice = no_notice) -> Json:
 
 def _load(bench: GenerateBench, batch: int, items: int) -> RooflineLoad:
     threads = max(1, usable_cpus() // bench.workers)
-    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = default_device()
     return RooflineLoad(items, bench.workers, threads, batch, best_precision(device), device)
 
 

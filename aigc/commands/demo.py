@@ -188,11 +188,10 @@ def drums_plan(out: str, count: int, minutes: float) -> Plan:
 def _training_workers() -> Placement:
     """On CPUs two processes of half the cores each: threads of one wait for each other at every
     layer, processes once a step, which a busy machine forgives more easily."""
-    import torch
-
+    from aigc.modalities.learning import default_device
     from aigc.specs import Placement
 
-    return Placement(workers=1 if torch.cuda.is_available() else min(2, usable_cpus()))
+    return Placement(workers=1 if default_device() == "cuda" else min(2, usable_cpus()))
 
 
 def smoke_plan(out: str, count: int, minutes: float) -> Plan:

@@ -1,4 +1,7 @@
-"""What a maker may be asked for: parsing, the schedule over items, columns, the network's input."""
+"""Conditions: properties of an item that a user can set, such as its label.
+
+A condition parses values, spreads them over items, fills columns and builds the network's input.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +16,5 @@ CONDITIONS: dict[str, Condition] = {"label": LABEL}
 
 
 def conditions_of(values: Mapping[str, Values], rows: int) -> Conditions:
-    """What a generator is given of `values` (rows,) by condition, on the CPU."""
+    """The generator's input for `values` (rows,), a mapping from condition to array; on the CPU."""
     return Conditions(rows, {name: CONDITIONS[name].tensor(each) for name, each in values.items()})

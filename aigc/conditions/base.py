@@ -1,4 +1,4 @@
-"""What a condition is, and what a generator is given of all of them."""
+"""The protocol of a condition, and the tensors that a generator receives."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Values = npt.NDArray[Any]
-"""(N,) of one kind: int64 or texts. One row's value is what that item is asked to be."""
+"""(N,) of int64 or str: the value of a condition for each item."""
 
 
 class Conditions(Mapping[str, "Tensor"]):
-    """What is asked of each of N rows, by name: the tensors of conditions, and the sampling knobs
-    of the family where they are set. Each has N rows."""
+    """Input of a generator for N rows: a mapping from the name of a condition, or of a sampling
+    setting that is set, to a tensor of N rows."""
 
     def __init__(self, rows: int, tensors: Mapping[str, Tensor]) -> None:
         self.rows, self._tensors = rows, tensors
@@ -37,24 +37,24 @@ class Conditions(Mapping[str, "Tensor"]):
         return len(self._tensors)
 
     def padded(self, rows: slice, size: int) -> Conditions:
-        """Some of the rows, and the last of them again and again up to `size` rows."""
+        """The rows `rows`, with the last one repeated up to `size` rows."""
         return Conditions(size, {name: padded(each[rows], size) for name, each in self.items()})
 
 
 def padded(part: Tensor, size: int) -> Tensor:
-    """(N, ...) to (size, ...): the last row again and again. In memory of its own, for the sums of
-    a forward pass may depend on where its rows lie."""
+    """(N, ...) to (size, ...) by repeating the last row. The result is a copy, because the sums of
+    a forward pass can depend on the alignment of its rows."""
     import torch  # noqa: PLC0415
 
     return torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
 
 
 class Schedule(Spec):
-    """Which value item i has: `pattern[i % len(pattern)]`."""
+    """The values of a condition: item i has `pattern[i % len(pattern)]`."""
 
     pattern: tuple[int, ...] | tuple[str, ...] = Field(min_length=1)
     names: tuple[str, ...] = ()
-    """What the values of `pattern` mean, where they are indices."""
+    """Names of the values, if `pattern` holds indices."""
 
     def at(self, numbers: npt.NDArray[np.int64]) -> Values:
         """The values (N,) of the items `numbers` (N,)."""
@@ -67,7 +67,7 @@ class Schedule(Spec):
 
 
 class Facts(Protocol):
-    """What conditions may ask of a model's `config.json`."""
+    """The fields of a model's `config.json` that conditions may read."""
 
     @property
     def takes(self) -> tuple[str, ...]: ...
@@ -82,50 +82,53 @@ class Facts(Protocol):
 
 
 class Condition(Protocol):
-    """One entry of `CONDITIONS`: what a maker may be asked for."""
+    """One entry of `CONDITIONS`."""
 
     title: str
-    """Several of its values, in a sentence: `labels`."""
+    """Plural noun for messages: `labels`."""
 
     def schedule(self, asked: Any, model: Facts) -> Schedule:
-        """What item i is asked to be, as the user writes it in a spec, in `--set` or in the cell
-        of a brief; `asked` is None where nothing is said.
+        """Spread values over items.
+
+        Args:
+            asked: values as written in a spec, in `--set` or in a brief; None for the default.
 
         Raises:
-            SpecError: the model cannot make that; names the value and what would be right.
+            SpecError: the model does not have a value; names it and the values that it has.
         """
         ...
 
     def prompted(self, prompt: str, model: Facts) -> Schedule:
-        """What the words of a prompt ask for. Raises SpecError, with `prompt: ` in front."""
+        """The values that a prompt names. Raises SpecError, prefixed with `prompt: `."""
         ...
 
     def value(self, text: str, model: Facts) -> int | str:
-        """One value as it stands in an address. Raises SpecError."""
+        """Parse one value of a URL path. Raises SpecError."""
         ...
 
     def shown(self, values: Values, model: Facts) -> list[str]:
-        """Each of `values` (N,) for people, and as `value` reads it."""
+        """`values` (N,) as text for users, which `value` parses again."""
         ...
 
     def tensor(self, values: Values) -> Tensor:
-        """What the generator is given of `values` (N,): a tensor of N rows on the CPU."""
+        """The generator's input for `values` (N,): a tensor of N rows on the CPU."""
         ...
 
     def marks(self, values: Values) -> list[str]:
-        """What stands for each of `values` (N,) in an item's id: letters, digits and hyphens, the
-        same for the same value alone."""
+        """The part of each item's id: letters, digits and hyphens, different for different
+        `values` (N,)."""
         ...
 
     def codes(self, values: Values) -> npt.NDArray[np.int64]:
-        """What stands for each of `values` (N,) in the digest of a set's content, 0 or more."""
+        """A number of 0 or more for each of `values` (N,), for the content digest of a set."""
         ...
 
     def fields(self, schedule: Schedule | None) -> Sequence[tuple[pa.Field, Any]]:
-        """The columns of a set, each with its Hugging Face feature or None. `schedule` is None in
-        a set whose model does not take the condition."""
+        """The columns of a set, each with its Hugging Face feature or None. `schedule` is None if
+        the model does not take the condition."""
         ...
 
     def arrays(self, values: Values | None, schedule: Schedule | None, rows: int) -> list[pa.Array]:
-        """The columns' values for `rows` items; `values` (rows,) is None where there is none."""
+        """The values of the columns for `rows` items. `values` is (rows,), or None if the model
+        does not take the condition."""
         ...

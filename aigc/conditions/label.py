@@ -24,7 +24,7 @@ class Label:
     title = "labels"
 
     def schedule(self, asked: Sequence[str] | Mapping[str, float] | None, model: Facts) -> Schedule:
-        """`asked` are labels in equal shares, or a share for each; None means the usual ones."""
+        """`asked`: labels in equal shares, or a mapping of label to share; None: the usual ones."""
         pattern = label_pattern(model.labels, asked, model.usual)
         return Schedule(pattern=tuple(pattern.tolist()), names=model.labels)
 

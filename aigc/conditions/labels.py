@@ -1,4 +1,4 @@
-"""Which label item i gets: a repeating pattern, exact over each period and known from i alone."""
+"""Labels of items: a repeating pattern of the index, with exact shares in each period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc.types import Labels
 
 _MAX_PERIOD = 100_000
 _CLOSE = Fraction(1, 100)
-"""What a share may lose of itself where it is rounded."""
+"""Largest relative change of a share by rounding."""
 
 
 def label_pattern(
@@ -29,8 +29,8 @@ def label_pattern(
 
     Args:
         known: the model's labels; empty for an unconditional model.
-        asked: labels in equal shares, or a share for each; None means `usual`.
-        usual: those of `known` that are made when none is asked for; None means all.
+        asked: labels in equal shares, or a mapping of label to share; None means `usual`.
+        usual: the labels of `known` that are used by default; None means all.
 
     Raises:
         SpecError: a label the model does not have, or shares without a short common period.
@@ -47,7 +47,7 @@ def label_pattern(
     for name, weight in zip(shares, integer_weights(list(shares.values())), strict=True):
         index = at[name] if name in at else find_label(known, name)
         if index in weights and not isinstance(asked, Mapping):
-            continue  # in a list, another spelling of a label is no second share
+            continue  # a second spelling of a label in a list adds no share
         weights[index] = weights.get(index, 0) + weight
     return _interleave(weights)
 
@@ -66,7 +66,7 @@ def find_label(known: Sequence[str], name: str) -> int:
 
 
 def fold(name: str) -> str:
-    """What two spellings of one label have in common."""
+    """A form of `name` that is equal for all spellings of one label."""
     return class_name(class_name(name).casefold())
 
 
@@ -78,10 +78,10 @@ def labels_of(pattern: Labels, numbers: Labels) -> Labels | None:
 
 
 def integer_weights(shares: Sequence[float]) -> list[int]:
-    """The least whole numbers in the ratio of `shares`, each the decimal it is written as.
+    """The smallest whole numbers in the ratio of `shares`, taken as exact decimals.
 
-    What would repeat too late, as 0.3333333 for a third, is rounded if no share then differs by a
-    hundredth of itself or by one item in the longest period.
+    Shares that repeat after too many items, such as 0.3333333 for a third, are rounded if no share
+    changes by more than a hundredth of itself or by one item in the longest period.
 
     Raises:
         SpecError: they cannot be rounded so.
@@ -118,7 +118,7 @@ def _are_close(weights: Sequence[int], shares: Sequence[Fraction]) -> bool:
 
 
 def _interleave(weights: Mapping[int, int]) -> Labels:
-    """Smooth weighted round robin: each turn, the label furthest behind its share."""
+    """Smooth weighted round robin: each turn takes the label furthest behind its share."""
     if len(set(weights.values())) == 1:
         return np.array(list(weights), dtype=np.int64)
     total = sum(weights.values())

@@ -1,4 +1,4 @@
-"""One spelling for each name."""
+"""Normalises names, so that each class has one spelling."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ _INVISIBLE = dict.fromkeys(
         *(*range(0x202A, 0x202F), *range(0x2066, 0x206A)),
     )
 )
-"""Soft hyphens, blanks of no width, marks of direction and order, as copying from a web page or a
-dialog leaves them. Joiners are not among them: they change how a word of some scripts looks."""
+"""Soft hyphens, zero-width spaces and direction marks, which copied text often contains. Joiners
+are not included, because they change the look of words in some scripts."""
 
 
 def class_name(text: str) -> str:
-    """`text` with its accents composed (NFC), single spaces inside and nothing that cannot be seen:
-    one spelling a class."""
+    """`text` in NFC, with single spaces and without invisible characters."""
     return unicodedata.normalize("NFC", " ".join(text.translate(_INVISIBLE).split()))

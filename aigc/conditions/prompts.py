@@ -1,4 +1,4 @@
-"""Labels in the words of a prompt: a model of fixed classes does not read more than that."""
+"""Finds labels in the words of a prompt, for models with fixed classes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WORDS = re.compile(r"[^\W_]+")
 def labels_in(
     prompt: str, known: Sequence[str], synonyms: Mapping[str, str] = MappingProxyType({})
 ) -> list[str]:
-    """The labels that `prompt` names, in its order, each once; none when it names none.
+    """The labels that `prompt` names, in its order, each once; empty if there are none.
 
-    A prompt that is a label, whatever its case, means that one. Otherwise whole words are looked
-    up, the longest name first ("ankle boot" before "boot"), in singular and plural. A label
-    "T-shirt/top" is also named by either half. `synonyms` gives other words, each with its label.
+    A prompt that equals a label, ignoring case, names that label alone. Otherwise whole words are
+    matched, the longest name first ("ankle boot" before "boot"), in singular and plural. A label
+    "T-shirt/top" is also named by either half. `synonyms` maps additional words to labels.
     """
     text = class_name(prompt)
     if text in known:
@@ -28,7 +28,7 @@ def labels_in(
     exact, names, longest = _names(tuple(known), tuple(synonyms.items()))
     if fold(text) in exact:
         return [exact[fold(text)]]
-    words = _words(text)
+    words = words_of(text)
     found: dict[str, None] = {}
     at = 0
     while at < len(words):
@@ -46,31 +46,34 @@ def labels_in(
 def _names(
     known: tuple[str, ...], synonyms: tuple[tuple[str, str], ...]
 ) -> tuple[dict[str, str], dict[tuple[str, ...], str], int]:
-    """(label by folded text, label by its words, the most words a name has).
+    """(label by folded text, label by its words, largest number of words of a name).
 
-    What is closer to a label's own spelling wins: itself, a synonym, a half, another number.
+    If two labels match, the order is: own spelling, synonym, half of a name, singular or plural.
     """
     exact: dict[str, str] = {}
     for name, label in [*((label, label) for label in known), *synonyms]:
         exact.setdefault(fold(name), label)
-    whole = [(_words(name), label) for name, label in exact.items()]
-    halves = [(_words(half), label) for label in known if "/" in label for half in label.split("/")]
+    whole = [(words_of(name), label) for name, label in exact.items()]
+    halves = [
+        (words_of(half), label) for label in known if "/" in label for half in label.split("/")
+    ]
     names: dict[tuple[str, ...], str] = {}
     for words, label in [*whole, *halves]:
         if words:
             names.setdefault(words, label)
     for words, label in list(names.items()):
-        for last in _other_number(words[-1]):
+        for last in numbers_of(words[-1]):
             names.setdefault((*words[:-1], last), label)
     return exact, names, max(map(len, names), default=0)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Its runs of letters and digits, in lower case."""
     return tuple(word.casefold() for word in _WORDS.findall(class_name(text)))
 
 
-def _other_number(word: str) -> Iterator[str]:
-    """English plurals of a singular and the other way, generously: odd ones match nothing."""
+def numbers_of(word: str) -> Iterator[str]:
+    """Possible English plurals of a singular, and singulars of a plural."""
     if len(word) < 2 or word.isdigit():
         return
     yield from (f"{word}s", f"{word}es")

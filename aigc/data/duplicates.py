@@ -10,22 +10,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc.data.kinds import source_of
-from aigc.modalities import Source
 from aigc.modalities.base import Items
 from aigc.specs import PrepareSpec
 
 Ints = npt.NDArray[np.int64]
 Pairs = tuple[Ints, Ints]
 Load = Callable[[Ints], Items]
-"""Row numbers to their items (N, ...)."""
+"""Row numbers, each once and ascending, to their items (N, ...)."""
 
-_SLAB_BYTES = 256 * 2**20
+_SLAB_BYTES, _KEPT_BYTES = 192 * 2**20, 64 * 2**20
+"""Of a step of pairs with all intermediate values, and of items that are kept for later steps."""
 _NEIGHBOURS = 4096
 """An item is compared with as many items of its hash band just darker and just brighter."""
 _PAIRS, _THUMBNAILS = 2**20, 2**17
@@ -81,9 +81,10 @@ def near(rows: DuplicateRows, alive: Ints, spec: PrepareSpec, load: Load) -> lis
     gone = np.ones(len(rows.phash), bool)
     gone[alive] = False
     found: list[Duplicate] = []
-    for pairs in _slabs(_candidates(rows, alive, gone, spec), gone, spec):
+    items = _Compared(len(rows.phash), load, spec)
+    for pairs in _slabs(_candidates(rows, alive, gone, spec), gone, items.row_bytes):
         earlier, later = pairs
-        close = _distances(earlier, later, load, source_of(spec))
+        close = items.distances(earlier, later)
         below = (close < spec.near_duplicate_rmse) & (close > 0)
         alike = (earlier[below].tolist(), later[below].tolist(), close[below].tolist())
         for kept, dropped, rmse in zip(*alike, strict=True):
@@ -185,11 +186,11 @@ def _hamming(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> npt
 
 
 def _slabs(
-    candidates: Iterator[Pairs], gone: npt.NDArray[np.bool_], spec: PrepareSpec
+    candidates: Iterator[Pairs], gone: npt.NDArray[np.bool_], row_bytes: int
 ) -> Iterator[Pairs]:
-    """The same pairs without those of rows that are `gone` by then, as many at a time as have items
-    that fit into memory together."""
-    step = max(1, _SLAB_BYTES // (2 * 16 * source_of(spec).item(spec).size_bytes))
+    """The same pairs without those of rows that are `gone` by then, as many at a time as fit into
+    memory together with the float64 values that their distances take."""
+    step = max(1, _SLAB_BYTES // (2 * 16 * row_bytes))
     waiting: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64))
     for more in candidates:
         joined = np.concatenate([waiting[0], more[0]]), np.concatenate([waiting[1], more[1]])
@@ -206,7 +207,57 @@ def _undecided(pairs: Pairs, gone: npt.NDArray[np.bool_]) -> Pairs:
     return pairs[0][keep], pairs[1][keep]
 
 
-def _distances(earlier: Ints, later: Ints, load: Load, source: Source) -> npt.NDArray[np.float64]:
-    wanted, places = np.unique(np.concatenate([earlier, later]), return_inverse=True)
-    items = load(wanted)
-    return source.distance(items[places[: len(earlier)]], items[places[len(earlier) :]])
+class _Compared:
+    """Distances between rows. The values of the rows that were loaded last are kept, so that like
+    items are not decoded again for each of their pairs."""
+
+    def __init__(self, rows: int, load: Load, spec: PrepareSpec) -> None:
+        self._load, self._source = load, source_of(spec)
+        item = self._source.item(spec)
+        blank = self._source.compared(np.zeros((1, *item.shape), item.dtype))
+        self.row_bytes = blank.nbytes
+        self._most = _KEPT_BYTES // self.row_bytes
+        self._at_once = max(1, _KEPT_BYTES // item.size_bytes)
+        self._kept: npt.NDArray[Any] | None = None
+        self._row_at = np.full(self._most, -1, np.int64)
+        """The row in each place of `_kept`."""
+        self._place_of = np.full(rows, -1, np.int32)
+        self._next = 0
+
+    def distances(self, earlier: Ints, later: Ints) -> npt.NDArray[np.float64]:
+        """(N,) of pairs of rows."""
+        wanted, places = np.unique(np.concatenate([earlier, later]), return_inverse=True)
+        values = self._values(wanted)
+        count = len(earlier)
+        return self._source.distance(values[places[:count]], values[places[count:]])
+
+    def _values(self, wanted: Ints) -> npt.NDArray[Any]:
+        """(N, ...) of the rows `wanted` (N,)."""
+        place = self._place_of[wanted]
+        missing = np.flatnonzero(place < 0)
+        if not len(missing) and self._kept is not None:
+            return self._kept[place]
+        loaded = self._loaded(wanted[missing])
+        values = np.empty((len(wanted), *loaded.shape[1:]), loaded.dtype)
+        values[missing] = loaded
+        if self._kept is None:
+            self._kept = np.empty((self._most, *loaded.shape[1:]), loaded.dtype)
+        known = place >= 0
+        values[known] = self._kept[place[known]]
+        self._keep(self._kept, wanted[missing], loaded)
+        return values
+
+    def _loaded(self, rows: Ints) -> npt.NDArray[Any]:
+        """(N, ...) of `rows` (N,), of which only some are in memory as items at a time."""
+        starts = range(0, max(1, len(rows)), self._at_once)
+        parts = (self._load(rows[start : start + self._at_once]) for start in starts)
+        return np.concatenate([self._source.compared(part) for part in parts])
+
+    def _keep(self, kept: npt.NDArray[Any], rows: Ints, values: npt.NDArray[Any]) -> None:
+        """In the places of those that were loaded first."""
+        rows, values = rows[: self._most], values[: self._most]
+        places = (self._next + np.arange(len(rows))) % max(1, self._most)
+        before = self._row_at[places]
+        self._place_of[before[before >= 0]] = -1
+        kept[places], self._row_at[places], self._place_of[rows] = values, rows, places
+        self._next = (self._next + len(rows)) % max(1, self._most)

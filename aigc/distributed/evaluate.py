@@ -21,11 +21,12 @@ from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
 from aigc.execution.pool import WorkerPool
 from aigc.families.config import ModelConfig
-from aigc.families.protocol import Device, InferenceConfig
+from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
+from aigc.modalities.learning import default_device
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json, Labels, Notice, Report, no_notice, silent
@@ -145,8 +146,7 @@ def make_samples(
     Without labels the model has none or takes none.
     """
     asked = asked_labels(config, dataset, spec.samples, spec.seed)
-    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    inference = InferenceConfig(device=device)
+    inference = InferenceConfig(device=default_device())
     engine = Engine(config, tensors, inference)
     conditions = {} if asked is None else {"label": asked}
     keys = keys_of(spec.seed, np.arange(spec.samples, dtype=np.int64), conditions)

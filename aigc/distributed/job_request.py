@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from aigc import storage
+from aigc.audit import AuditLog
 from aigc.distributed.runtime import choose_device, make_backend, require_capacity
 from aigc.errors import SpecError, listed
 from aigc.execution.planning import (
@@ -24,13 +25,14 @@ from aigc.execution.shard_work import MeasureGates, ShardSetup
 from aigc.families.protocol import Generator, InferenceConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import best_precision
+from aigc.job.blocked import REFUSED
 from aigc.job.briefs import Briefs, Reading, Reject
 from aigc.job.plan import DataDigests, Job
 from aigc.output import commit, files
 from aigc.provenance.spec import Provenance
 from aigc.specs import Gates, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Labels, Notice
+from aigc.types import Json, Labels, Notice
 
 _SHOWN_REJECTS = 100
 
@@ -44,6 +46,7 @@ class JobRequest:
     out: str
     on_cluster: bool
     notice: Notice
+    audit: AuditLog = field(default_factory=AuditLog)
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -72,8 +75,11 @@ class JobRequest:
         found = commit.find_job(self.out)
         if found is None:
             include_scores = "scores" in self.spec.include
-            gating.require(self.gates, include_scores, self._generator)
-        reading = read_briefs(self.spec, self.version)
+            gating.require_fitting(self.gates, self.version.config)
+            item = self.version.config.item
+            gating.require(self.gates, include_scores, self._generator, item)
+        log = self._log_refused if found is None else (lambda rejects: None)
+        reading = read_briefs(self.spec, self.version, log)
         briefs = reading.briefs if reading else None
         rejects = reading.rejects if reading else []
         if reading:
@@ -130,6 +136,16 @@ class JobRequest:
         with WorkerPool(make_backend(setup, one, self.on_cluster), one, self.notice) as pool:
             pool.run([unit], 1, found.append)
         return found[0]
+
+    def _log_refused(self, rejects: Sequence[Reject]) -> None:
+        """Raises AuditError."""
+        refused = [each for each in rejects if each.code == REFUSED]
+        about: Json = {"set": self.out, "briefs": self.spec.briefs, "model": self.version.ref}
+        each = [
+            about | {"row": one.row, "brief_id": one.brief_id, "reason": one.reason}
+            for one in refused
+        ]
+        self.audit.record_all("brief.refused", each)
 
     def _report(self, reading: Reading) -> None:
         for note in reading.notes:

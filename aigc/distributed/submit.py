@@ -38,7 +38,10 @@ _CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
 """Bounds on connecting, on the first answer, and between two packets of any later one."""
 _NOT_RAY = "{}: the server there is not a Ray dashboard; give http://HEAD:8265"
 _MAX_SPEC_BYTES = 100_000
-_PATHS = ("source", "data", "out", "model", "briefs", "inception_weights", "certificate", "key")
+_PATHS = (
+    *("source", "data", "out", "model", "briefs", "inception_weights"),
+    *("path", "words_file", "log", "certificate", "key"),
+)
 _ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

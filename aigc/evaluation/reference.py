@@ -23,6 +23,8 @@ from aigc.types import Labels
 MIN_IMAGES = 50
 MAX_TEST_NEIGHBOURS = 4_000
 """Test images that stand as the floor of the nearest-training-image check."""
+KID_BLOCKS = 4
+"""Fewest blocks of KID: their spread is its standard error."""
 _TEST_ITEMS = 10_000
 
 
@@ -71,7 +73,7 @@ def count_images(dataset: Dataset, spec: EvaluateSpec) -> Counts:
     if spec.neighbours >= prdc:
         title = dataset.title
         raise SpecError(f"neighbours = {spec.neighbours}: choose fewer than the {prdc} {title}")
-    block = min(1000, max(MIN_IMAGES, most // 4))
+    block = min(1000, most // KID_BLOCKS)
     return Counts(spec.samples, test, train, prdc, block, min(test, MAX_TEST_NEIGHBOURS))
 
 

@@ -16,6 +16,7 @@ from aigc.generation import finishing
 from aigc.job.asked import sampling_of, schedules_of
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
+from aigc.job.briefs.reading import OnRejects
 from aigc.job.form import form_of
 from aigc.job.formats import formats_of, shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
@@ -129,11 +130,13 @@ def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Rang
 _MAX_PARTITIONS = 10_000
 
 
-def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
+def read_briefs(
+    spec: GenerateSpec, version: ModelVersion, on_rejects: OnRejects = lambda rejects: None
+) -> Reading | None:
     """Read the briefs of `spec`; None without any. Raises SpecError, StorageError."""
     if spec.briefs is None:
         return None
-    return read_brief_file(spec, version.config, _names_of(version))
+    return read_brief_file(spec, version.config, _names_of(version), on_rejects)
 
 
 def _names_of(version: ModelVersion) -> tuple[str, ...]:

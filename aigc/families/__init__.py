@@ -1,6 +1,6 @@
-"""How items are made: each family's spec, loader, sampling knobs and learner.
+"""Families: kinds of models, each with its spec, loader, sampling settings and learner.
 
-Importing this room imports no torch; a family loads it when a model is loaded.
+Importing this package does not import torch; a family does when it loads a model.
 """
 
 from __future__ import annotations
@@ -31,4 +31,4 @@ __all__ = [
 ]
 
 FAMILIES: dict[str, Family] = {"gan": GAN, "vae": VAE, "onnx": ONNX, "package": PACKAGE}
-"""The first is what a spec means that names no family and no field of another."""
+"""By name. A spec without `family` and without fields of another family means the first one."""

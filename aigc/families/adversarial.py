@@ -1,4 +1,4 @@
-"""How a discriminator is trained, in whichever family has one."""
+"""Settings of a discriminator, shared by all families that have one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from aigc.strict import Spec
+
+_PENALTY_SIGMA = 0.01
 
 
 class AdversarialTerms(Spec):
@@ -26,7 +28,7 @@ class AdversarialTerms(Spec):
     penalty: Literal["exact", "finite_difference"] = "exact"
     """How the squared gradient is computed: `exact` differentiates twice; `finite_difference` takes
     a difference along one random direction, which is faster."""
-    penalty_sigma: float = Field(0.01, gt=0, le=1)
+    penalty_sigma: float = Field(_PENALTY_SIGMA, gt=0, le=1)
     """Standard deviation of the random step of `finite_difference`, in pixel values of [-1, 1]."""
     penalty_every: int = Field(8, ge=1)
     """Apply the penalties once in this many steps, with the weights scaled to match (lazy
@@ -36,3 +38,16 @@ class AdversarialTerms(Spec):
     data sets. The first three are for images, the others for sounds."""
     augment_probability: float = Field(1.0, ge=0, le=1)
     """Share of the images that are augmented."""
+
+    def check_terms(self, field: str) -> None:
+        """Raises ValueError if a member of `field` is set that the others leave without effect."""
+        if self.penalty == "exact" and self.penalty_sigma != _PENALTY_SIGMA:
+            raise ValueError(
+                f"{field}.penalty_sigma {self.penalty_sigma:g} has no effect with penalty exact: "
+                f"leave it out, or set {field}.penalty to finite_difference"
+            )
+        if not self.augment and self.augment_probability != 1:
+            raise ValueError(
+                f"{field}.augment_probability {self.augment_probability:g} has no effect without "
+                f"{field}.augment: leave it out, or choose policies"
+            )

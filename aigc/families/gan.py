@@ -47,6 +47,21 @@ class GanModel(AdversarialTerms, ModelSpec):
             )
         return self
 
+    def check(self, *, complete: bool) -> None:
+        if not complete and "generator" not in self.model_fields_set:
+            return
+        self.check_terms("model")
+        if self.blocks != 1 and "residual" not in (self.generator, self.discriminator):
+            raise ValueError(
+                f"model.blocks {self.blocks} has no effect without residual networks: leave it "
+                "out, or set model.generator or model.discriminator to residual"
+            )
+        if self.spectral_norm and self.discriminator != "projection":
+            raise ValueError(
+                f"model.spectral_norm has no effect on the discriminator {self.discriminator}: "
+                "leave it out, or set model.discriminator to projection"
+            )
+
 
 GAN = Family(
     spec=GanModel,

@@ -1,4 +1,4 @@
-"""What both ways of importing share: a valid configuration, and items that stand for themselves."""
+"""Shared by both imports: build a valid configuration, and check that rows are independent."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _SEED = 2**63 + 5
 
 @dataclass(frozen=True)
 class ImportNotes:
-    """What an import found out."""
+    """Findings of an import."""
 
     sample: Array
     """float32 (N, C, …), network tensors of the first items."""
     facts: dict[str, str] = field(default_factory=dict)
-    """For the card, by name."""
+    """Lines of the card, by name."""
     remarks: tuple[str, ...] = ()
-    """What the user should know, a line each."""
+    """Remarks for the user, one line each."""
 
 
 def config_of(item: ItemType, model: ModelSpec, labels: tuple[str, ...]) -> ModelConfig:
-    """Raises SpecError where no modality has such an item."""
+    """The configuration of a model that makes `item`. Raises SpecError if no modality has it."""
     reasons = []
     for name, modality in MODALITIES.items():
         try:
@@ -60,11 +60,11 @@ def config_of(item: ItemType, model: ModelSpec, labels: tuple[str, ...]) -> Mode
         except ValueError:
             reasons.append(f"{modality.title}: have another number of axes")
     why = "; ".join(reasons)
-    raise SpecError(f"items are {item.dtype} of {item.shape}, which is no content ({why})")
+    raise SpecError(f"items are {item.dtype} of {item.shape}, which no modality has ({why})")
 
 
 def candidates(numbers: Sequence[int], labels: int) -> tuple[Noise, Conditions]:
-    """Noise and labels of the items `numbers`."""
+    """Noise and labels for the items `numbers`."""
     counters = np.array(numbers, np.int64)
     noise = Noise(np.full(len(counters), _SEED, np.uint64), counters)
     if not labels:
@@ -75,11 +75,11 @@ def candidates(numbers: Sequence[int], labels: int) -> tuple[Noise, Conditions]:
 def require_rows(
     generator: Generator, config: ModelConfig, name: str, rows: int = CHECKED_ROWS
 ) -> ImportNotes:
-    """Sees that items are finite, of the right shape, varied, and none depends on another.
+    """Check that items are finite, varied, of the right shape and independent of each other.
 
     Raises:
-        RoundingRowsError: they depend on their place by rounding alone.
-        StoreError: they do in another way, or are not as the configuration says.
+        RoundingRowsError: items depend on their place in the batch, by rounding only.
+        StoreError: items depend on others, or contradict the configuration.
     """
     labels = len(config.labels) if config.conditional else 0
 

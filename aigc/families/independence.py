@@ -1,8 +1,8 @@
-"""A check that an item never depends on the items it is made with.
+"""Checks that an item does not depend on the other items of its batch.
 
-An item's identity is its seed, not its batch. A network breaks that when a layer mixes rows
-(BatchNorm in training mode, a mean over the batch, minibatch statistics), when it draws random
-numbers of its own, or when it keeps state between calls.
+An item is identified by its seed, not by its batch. A network violates this if a layer mixes rows
+(BatchNorm in training mode, a mean over the batch, minibatch statistics), if it draws random
+numbers of its own, or if it keeps state between calls.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import numpy as np
 from aigc.isolated.frames import Array
 
 Make = Callable[[Sequence[int]], Array]
-"""The items with these numbers, made as one batch: (N, …) for N of them."""
+"""Generates the items with N given numbers as one batch (N, …)."""
 
 _ROUNDING = 1e-3
-"""Relative to the largest value: below it, sums were taken in another order."""
+"""Relative to the largest value. Smaller differences come from the order of sums."""
 
 
 class DependentRowsError(Exception):
-    """Rows are not functions of their own inputs; the text says how it showed."""
+    """Rows are not functions of their own inputs; the message describes the difference."""
 
 
 class RoundingRowsError(DependentRowsError):
-    """They are but for rounding: the same sums, in an order that depends on the place."""
+    """Rows differ by rounding only: the order of sums depends on the place in the batch."""
 
 
 def require_independent(make: Make, rows: int) -> Array:
-    """Make batches of `rows` in which the same items have other neighbours and other places.
+    """Generate the same items among other neighbours and in other places of batches of `rows`.
 
     Returns:
         The items 0 to rows - 1.
 
     Raises:
-        DependentRowsError: an item has other values than before.
+        DependentRowsError: the values of an item differ between batches.
     """
     first = list(range(rows))
     items = make(first)
@@ -55,7 +55,7 @@ def require_independent(make: Make, rows: int) -> Array:
 
 
 def require_varied(items: Array) -> None:
-    """Raises DependentRowsError when items of different noise and one label are all the same."""
+    """Raises DependentRowsError if items with different noise and one label are all equal."""
     if len(items) > 1 and (items == items[:1]).all():
         raise DependentRowsError("every noise gives the same item")
 

@@ -1,4 +1,4 @@
-"""Classes that this machine's operator lets models use, and the files they are made of."""
+"""The machine's list of generator classes, and the digests of their files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 GROUP = "aigc.generators"
 """The entry point group in which packages declare their generators."""
 VARIABLE = "AIGC_GENERATORS"
-"""More of them, `package.module:Class`, separated by commas or blanks."""
+"""Additional generators, `package.module:Class`, separated by commas or blanks."""
 _BLOCK = 2**20
 
 
 def allowed() -> dict[str, str]:
-    """Every generator on this machine's list: `package.module:Class` by the names that mean it, its
-    own and that of its entry point."""
+    """The machine's list of generators: `package.module:Class` by its own name and by that of its
+    entry point."""
     found: dict[str, str] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
         if re.match(NAME, point.value):
@@ -38,7 +38,7 @@ def allowed() -> dict[str, str]:
 
 
 def require_allowed(name: str) -> str:
-    """`package.module:Class` of what `name` stands for. Raises StoreError."""
+    """`package.module:Class` for `name`. Raises StoreError if it is not on the list."""
     known = allowed()
     if name not in known:
         there = listed(sorted(set(known.values()))) or "none"
@@ -53,7 +53,7 @@ def load_generator(config: ModelConfig, inference: InferenceConfig) -> Generator
     """An instance of the class that the model folder names.
 
     Raises:
-        StoreError: it is not on the list, not installed, or not what was imported.
+        StoreError: it is not on the list, not installed, or has changed since the import.
     """
     model = config.architecture
     assert isinstance(model, PackageModel)
@@ -73,7 +73,7 @@ def load_generator(config: ModelConfig, inference: InferenceConfig) -> Generator
 
 
 def instance(name: str, inference: InferenceConfig) -> Generator:
-    """`Class(inference)` of a generator on the list. Raises StoreError."""
+    """`Class(inference)` for a generator on the list. Raises StoreError."""
     kind = _class(name)
     try:
         made = kind(inference)
@@ -101,8 +101,8 @@ def _class(name: str) -> Any:
 
 
 def digest(name: str) -> str:
-    """sha256 of the files of the top-level package that holds the class: each file's path and
-    content, sorted by path; caches left out.
+    """SHA-256 over path and content of each file of the top-level package that contains the class,
+    sorted by path, without caches.
 
     Raises:
         StoreError: it is not installed, or has no files.
@@ -117,7 +117,7 @@ def digest(name: str) -> str:
 
 
 def distribution(name: str) -> str | None:
-    """`stripes 1.2.0`, the distribution that holds the class; None where none does."""
+    """The distribution that contains the class, as `stripes 1.2.0`; None if there is none."""
     top = name.partition(":")[0].partition(".")[0]
     holders = importlib.metadata.packages_distributions().get(top, [])
     return f"{holders[0]} {importlib.metadata.version(holders[0])}" if holders else None

@@ -1,4 +1,4 @@
-"""What the families share that draw latent vectors from the standard normal."""
+"""Shared by the families that draw latent vectors from the standard normal distribution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LatentSampling(Spec):
 
 
 def label_if_conditional(config: ModelConfig) -> tuple[str, ...]:
-    """A network with `conditional: false`, or trained on data without labels, takes none."""
+    """`("label",)`, or `()` with `conditional: false` or without labels in the data."""
     asked = getattr(config.architecture, "conditional", False)
     return ("label",) if asked and config.labels else ()
 
@@ -29,7 +29,7 @@ def label_if_conditional(config: ModelConfig) -> tuple[str, ...]:
 def load_latent(
     config: ModelConfig, tensors: Tensors, inference: InferenceConfig
 ) -> LatentGenerator:
-    """`Family.load` of these families; the networks are imported when a model is loaded."""
+    """`Family.load` of these families. Imports the networks on the first call."""
     from aigc.families.networks.loaded import load_generator  # noqa: PLC0415
 
     return load_generator(config, tensors, inference)

@@ -30,7 +30,7 @@ Words = npt.NDArray[np.uint64]
 def philox4x32(
     counter: tuple[Words, Words, Words, Words], key: tuple[Words, Words]
 ) -> tuple[Words, Words, Words, Words]:
-    """Ten rounds on counters and keys that broadcast to one shape; four words out for each."""
+    """Ten rounds on counters and keys that broadcast to one shape; returns four words for each."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -49,19 +49,19 @@ def philox4x32(
 
 @dataclass(frozen=True)
 class Noise:
-    """Random numbers of N rows: those of a row follow from its seed and counter, the stream and the
-    place in the stream alone.
+    """Random numbers of N rows. Each number depends only on its row's seed and counter, the stream
+    and the place in the stream.
 
-    Two calls with the same stream and overlapping places give the same numbers, as `uniform` and
-    `normal` do: give each purpose a stream of its own.
+    Calls with the same stream and overlapping places return the same numbers, also `uniform` and
+    `normal`. Use a separate stream for each purpose.
     """
 
     seeds: npt.NDArray[np.uint64]
-    """(R,), R rows and the last of them again and again up to N."""
+    """(R,) of R rows; the last row is repeated up to N."""
     counters: npt.NDArray[np.int64]
     """(R,), 0 or more."""
     device: str = "cpu"
-    """Where the tensors lie. They are computed on the CPU, the same bits everywhere."""
+    """Device of the tensors. They are computed on the CPU, with the same bits everywhere."""
     rows: int | None = None
     """N; None means R."""
 
@@ -69,7 +69,7 @@ class Noise:
         return len(self.counters) if self.rows is None else self.rows
 
     def padded(self, rows: slice, size: int) -> Noise:
-        """Some of the rows, and the last of them again and again up to `size` rows."""
+        """The rows `rows`, with the last one repeated up to `size` rows."""
         return replace(self, seeds=self.seeds[rows], counters=self.counters[rows], rows=size)
 
     def uniform(self, shape: tuple[int, ...], stream: int = 0, start: int = 0) -> Tensor:

@@ -1,4 +1,4 @@
-"""Models that were made elsewhere and exported as one ONNX file."""
+"""Imported models that consist of one ONNX file."""
 
 from __future__ import annotations
 
@@ -17,32 +17,37 @@ if TYPE_CHECKING:
     from aigc.families.onnx_generator import OnnxGenerator
 
 GRAPH = "model.onnx"
-"""The file in the model folder, and its bytes among the tensors, uint8 (N,)."""
+"""Name of the file in the model folder, and of the tensor uint8 (N,) with its bytes."""
 TEXT = "text"
-"""Among the tensors: the embedding of each label, float32 (labels, …)."""
+"""Name of the tensor float32 (labels, …) with the embedding of each label."""
 
 
 class OnnxModel(ModelSpec):
-    """How an ONNX graph is fed, and what its output means. `aigc models import` writes it."""
+    """Inputs and output of an imported ONNX graph. Written by `aigc models import`."""
 
     family: Literal["onnx"] = "onnx"
+    """Selects this family."""
     imported: Origin
+    """Name, licence, source and SHA-256 of the imported file."""
     inputs: GraphInputs
+    """Inputs of the graph and their values."""
     output: str
+    """Name of the output that holds the items."""
     layout: Layout
+    """Order of the output's axes: rows N, channels C, height H, width W, samples T."""
     black: float
-    """The output's value that network tensors have as -1."""
+    """Value of the output that is mapped to -1: black, or the lowest sample."""
     white: float
-    """The output's value that network tensors have as 1."""
+    """Value of the output that is mapped to 1: white, or the highest sample."""
     freed: tuple[str, ...] = ()
-    """Inputs that were exported for a fixed number of rows, and are run with any."""
+    """Inputs that were exported for a fixed number of rows and are run with any number."""
     rows_at_once: int = Field(16, ge=1, le=4096)
-    """Rows of one run of the graph. 1 where items would differ by rounding with their place."""
+    """Rows per run of the graph, 1..4096. 1 if items differ by rounding with their place."""
 
     @property
     def latent_dim(self) -> int | None:
-        """Numbers of a latent vector, where the graph has one noise input and what else it takes
-        can be interpolated."""
+        """Length of a latent vector, if the graph has one noise input and its other inputs can be
+        interpolated; else None."""
         label = self.inputs.label
         steps = label is not None and label.form != "one_hot"
         if len(self.inputs.noise) != 1 or steps:

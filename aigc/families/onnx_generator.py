@@ -1,4 +1,4 @@
-"""An imported ONNX graph as the engine calls it: noise and a class to network tensors."""
+"""The generator of an imported ONNX graph: noise and labels to network tensors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from aigc.isolated.process import GraphProcess
 
 
 class OnnxGenerator:
-    """Runs the graph in a process of its own (`aigc.isolated`), always on the CPU."""
+    """Runs the graph in a separate process (`aigc.isolated`), always on the CPU."""
 
     def __init__(self, config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> None:
-        """Raises StoreError: the graph is missing, not the one that was imported, or not run."""
+        """Raises StoreError if the graph is missing, has another SHA-256, or cannot be run."""
         assert isinstance(config.architecture, OnnxModel)
         self.model, self.item, self.takes = config.architecture, config.item, config.takes
         self._labels, self._device = len(config.labels), inference.device
@@ -42,8 +42,7 @@ class OnnxGenerator:
         return self._run(drawn, self._context(given))
 
     def _context(self, given: Conditions) -> Tensor | None:
-        """What the label's or the text's input is made of: class indices int64 (N,), or floats
-        (N, E)."""
+        """Values for the input of labels or texts: class indices int64 (N,), or floats (N, E)."""
         if not self.takes:
             return None
         label = given["label"].cpu()
@@ -68,7 +67,7 @@ class OnnxGenerator:
         return torch.from_numpy(np.concatenate(parts)).to(self._device)
 
     def _items(self, feeds: Mapping[str, Array]) -> Array:
-        """float32 (N, C, H, W) of as many rows. Raises StoreError."""
+        """float32 (N, C, H, W), one row per row of `feeds`. Raises StoreError."""
         model = self.model
         output = self.process.run(feeds, model.output)
         rows = len(feeds[model.inputs.noise[0].name])
@@ -80,7 +79,7 @@ class OnnxGenerator:
         if items.shape != expected:
             raise StoreError(
                 f"{model.imported.name}: the output {model.output} has the shape {output.shape} "
-                f"for {rows} rows, which is not what was imported"
+                f"for {rows} rows; expected {expected}, as at the import"
             )
         return items
 
@@ -117,7 +116,7 @@ def load_generator(
 
 
 def drawn_for(wanted: NoiseInput, noise: Noise, given: Conditions, stream: int = 0) -> Tensor:
-    """float32 (N, *shape) on the CPU; the sampling knob `truncation` cuts it at ± its value."""
+    """float32 (N, *shape) on the CPU, truncated at ± the sampling setting `truncation`."""
     cut = given.get("truncation")
     if wanted.distribution == "normal":
         return noise.normal(wanted.shape, stream, cut=cut).cpu()
@@ -129,7 +128,7 @@ def drawn_for(wanted: NoiseInput, noise: Noise, given: Conditions, stream: int =
 
 
 def feeds_of(inputs: GraphInputs, drawn: list[Tensor], context: Tensor | None) -> dict[str, Array]:
-    """The arrays of all inputs by name, those with a row for each item N rows long."""
+    """Arrays of all inputs by name; inputs with one row per item have N rows."""
     feeds = {
         each.name: values.numpy().astype(each.dtype)
         for each, values in zip(inputs.noise, drawn, strict=True)
@@ -150,14 +149,14 @@ def _label(wanted: LabelInput, context: Tensor) -> Array:
 
 
 def filled(feed: Array, start: int, size: int) -> Array:
-    """`size` rows from `start` on; the last is repeated where there are fewer."""
+    """`size` rows from `start`; the last row is repeated if there are fewer."""
     part = feed[start : start + size]
     missing = size - len(part)
     return np.concatenate([part, np.repeat(part[-1:], missing, 0)]) if missing else part
 
 
 def network_shape(item: tuple[int, ...]) -> tuple[int, ...]:
-    """Of the network tensor of one item: the channels first."""
+    """Shape of the network tensor of one item: channels first."""
     return (item[-1], *item[:-1])
 
 

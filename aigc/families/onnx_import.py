@@ -1,4 +1,4 @@
-"""An ONNX file becomes a model: what is not said is deduced, and then proved by running it."""
+"""Imports an ONNX file. Properties that are not given are deduced and verified by running it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from aigc.modalities.base import ItemType
 
 @dataclass(frozen=True)
 class OnnxOptions:
-    """What a user may say of an ONNX file."""
+    """Properties of an ONNX file that the user may give."""
 
     labels: tuple[str, ...] = ()
     roles: InputRoles = field(default_factory=InputRoles)

@@ -1,4 +1,4 @@
-"""Which input of an ONNX graph is the noise, which the label, which a text embedding."""
+"""Recognises the inputs of an ONNX graph: noise, label and text embedding."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ LabelForm = Literal["index", "column", "one_hot"]
 
 
 class NoiseInput(Spec):
-    """Numbers that are drawn for each item."""
+    """Random numbers of each item."""
 
     name: str
+    """Name of the input."""
     shape: tuple[int, ...]
-    """Of one row."""
+    """Shape of one row."""
     dtype: Literal["float32", "float64", "float16"] = "float32"
+    """Number format of the input."""
     distribution: Literal["normal", "uniform"] = "normal"
-    """`normal` has mean 0 and standard deviation 1, `uniform` lies in -1..1."""
+    """`normal`: mean 0, standard deviation 1. `uniform`: -1..1."""
 
     @property
     def size(self) -> int:
@@ -41,48 +43,62 @@ class NoiseInput(Spec):
 
 
 class LabelInput(Spec):
-    """The class: `index` (B,), `column` (B, 1), or `one_hot` (B, classes)."""
+    """The class of each item."""
 
     name: str
+    """Name of the input."""
     form: LabelForm = "index"
+    """Shape of the input for B rows: `index` (B,), `column` (B, 1), `one_hot` (B, classes)."""
     dtype: Literal["int32", "int64", "float32", "float64", "float16"] = "int64"
+    """Number format of the input."""
 
 
 class TextInput(Spec):
-    """A text embedding, one for each label, kept with the model."""
+    """A text embedding for each label, stored with the model."""
 
     name: str
+    """Name of the input."""
     shape: tuple[int, ...]
+    """Shape of one embedding."""
     dtype: Literal["float32", "float64", "float16"] = "float32"
+    """Number format of the input."""
 
 
 class FixedInput(Spec):
-    """An input that has the same value for every item, such as a truncation."""
+    """An input with one value for all items, such as a truncation."""
 
     name: str
+    """Name of the input."""
     value: float
+    """The value, in every element."""
     shape: tuple[int, ...] = ()
+    """Shape of the input."""
     dtype: str = "float32"
+    """Number format of the input."""
 
 
 class GraphInputs(Spec):
-    """Every input of a graph and what it is given."""
+    """All inputs of a graph and their values."""
 
     noise: tuple[NoiseInput, ...] = Field(min_length=1)
+    """Inputs of random numbers."""
     label: LabelInput | None = None
+    """Input of the class; null if there is none."""
     text: TextInput | None = None
+    """Input of a text embedding; null if there is none."""
     fixed: tuple[FixedInput, ...] = ()
+    """Inputs with the same value for all items."""
 
     @property
     def batched(self) -> tuple[str, ...]:
-        """The inputs that have a row for each item."""
+        """Names of the inputs that have one row per item."""
         roles = [*self.noise, *(each for each in (self.label, self.text) if each is not None)]
         return tuple(each.name for each in roles)
 
 
 @dataclass(frozen=True)
 class InputRoles:
-    """What the user says of the inputs; the rest is deduced from names and shapes."""
+    """Inputs that the user named; the others are deduced from their names and shapes."""
 
     noise: tuple[str, ...] = ()
     label: str | None = None
@@ -94,10 +110,10 @@ class InputRoles:
 def deduced(
     found: Sequence[Mapping[str, Any]], roles: InputRoles, labels: Sequence[str]
 ) -> GraphInputs:
-    """The inputs `found` in a graph (`isolated.checks.describe`), each with its part.
+    """Assign a role to each of the inputs `found` in a graph (see `isolated.checks.describe`).
 
     Raises:
-        SpecError: a name is not among them, or one's part is not plain.
+        SpecError: a named input does not exist, or the role of an input is not clear.
     """
     known = {each["name"]: each for each in found}
     for option, name in _options(roles):

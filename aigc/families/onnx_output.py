@@ -1,4 +1,4 @@
-"""What a graph's output means: where the rows, columns and channels lie, and what is black."""
+"""Interprets the output of a graph: the order of its axes and its range of values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXPECTED = {
     True: "sounds N×C×T or N×T×C with 1 or 2 channels, or N×T",
 }
 _SLACK = 0.02
-"""Of the range: networks end a little beyond what they were trained to give."""
+"""Share of the range by which values may exceed it, as outputs of networks do."""
 _FILLED = 0.05
 """Share of a range that values have to span, for it to be theirs."""
 
@@ -49,7 +49,7 @@ def layout_of(shape: tuple[int, ...], asked: str | None, *, sounds: bool = False
     """The layout of an output of this shape (rows first).
 
     Raises:
-        SpecError: it is no batch of images or sounds, or not of the layout that was asked for.
+        SpecError: it is not a batch of images or sounds, or does not have the layout `asked`.
     """
     known = _LAYOUTS[sounds].get(len(shape), ())
     fits = [layout for layout in known if _has_channels(shape, layout, _CHANNELS[sounds])]
@@ -68,10 +68,10 @@ def _has_channels(shape: tuple[int, ...], layout: Layout, channels: tuple[int, .
 
 
 def range_of(values: Array, asked: str | None, *, sounds: bool = False) -> tuple[float, float]:
-    """Which values network tensors have as -1 and 1, from what some items hold.
+    """The values that are mapped to -1 and 1, deduced from the values of some items.
 
     Raises:
-        SpecError: they are not finite, fit no range, or not the one that was asked for.
+        SpecError: they are not finite, match no range, or not the range `asked`.
     """
     if values.dtype.kind not in "fui":
         raise SpecError(f"the output has {values.dtype} values; expected numbers")
@@ -105,7 +105,7 @@ def _inside(low: float, high: float, first: float, last: float, least: float) ->
 def _require_inside(
     low: float, high: float, asked: str, ranges: Mapping[str, tuple[float, float]]
 ) -> None:
-    """A range that is asked for may be left, but not missed."""
+    """Values may exceed a given range, but not lie outside it altogether."""
     if asked not in ranges:
         raise SpecError(f"--range {asked}: expected one of {listed(list(ranges))}")
     black, white = ranges[asked]

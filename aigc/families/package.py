@@ -1,7 +1,7 @@
-"""Generators of Python packages that the operator installed: `package.module:Class`.
+"""Imported models that are a class of an installed Python package: `package.module:Class`.
 
-A model folder can only name one that is on the list of the machine that loads it, so no folder
-makes a process import what its operator did not choose.
+The class must be on the list of the machine that loads the model, so that a model folder cannot
+make a process import code that its operator did not choose.
 """
 
 from __future__ import annotations
@@ -31,18 +31,22 @@ NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 
 class PackageModel(ModelSpec):
-    """The class that makes the items. `aigc models import` writes it."""
+    """The class that generates the items. Written by `aigc models import`."""
 
     family: Literal["package"] = "package"
+    """Selects this family."""
     imported: Origin
+    """Name, licence, source and SHA-256 of the imported package."""
     generator: str = Field(pattern=NAME)
-    """`package.module:Class`, as the operator's list has it."""
+    """`package.module:Class`, as on the machine's list of generators."""
     conditional: bool = False
-    """Whether it takes one of the labels."""
+    """Whether the generator takes a label."""
     latent_dim: int | None = None
-    """Numbers of a latent vector, where it has a latent space."""
+    """Number of latent dimensions; null without a latent space."""
     able: tuple[Literal["decodes", "encodes", "scores"], ...] = ()
-    """What it can do besides making items, as found at the import."""
+    """Protocols that the generator has in addition to the call, as found at the import."""
+    truncates: bool = True
+    """Whether the sampling setting `truncation` changes the items, as found at the import."""
 
 
 def takes(config: ModelConfig) -> tuple[str, ...]:
@@ -61,11 +65,17 @@ def load(config: ModelConfig, tensors: Tensors, inference: InferenceConfig) -> G
     return load_generator(config, inference)
 
 
+def settings(config: ModelConfig) -> tuple[str, ...]:
+    assert isinstance(config.architecture, PackageModel)
+    return tuple(LatentSampling.model_fields) if config.architecture.truncates else ()
+
+
 PACKAGE = Family(
     spec=PackageModel,
     title="Generator of an installed package",
     takes=takes,
     load=load,
     sampling=LatentSampling,
+    settings=settings,
     able=able,
 )

@@ -1,10 +1,13 @@
-"""A class of an installed package becomes a model: on the operator's list, and proved by a run."""
+"""Imports a class on the machine's list of generators, and verifies it by running it."""
 
 from __future__ import annotations
 
+import torch
+
+from aigc.conditions.base import Conditions
 from aigc.errors import SpecError, StoreError, listed
 from aigc.families.config import ModelConfig
-from aigc.families.imported import ImportNotes, config_of, require_rows
+from aigc.families.imported import ImportNotes, candidates, config_of, require_rows
 from aigc.families.independence import RoundingRowsError
 from aigc.families.installed import digest, distribution, instance, require_allowed
 from aigc.families.origin import UNKNOWN, Origin
@@ -16,11 +19,11 @@ from aigc.modalities.base import ItemType
 def import_package(
     named: str, labels: tuple[str, ...], licence: str = UNKNOWN, source: str = UNKNOWN
 ) -> tuple[ModelConfig, ImportNotes]:
-    """The configuration of the generator `named`: `package.module:Class`, or an entry point's name.
+    """The configuration of the generator `named`: `package.module:Class` or an entry point's name.
 
     Raises:
-        StoreError: it is not on this machine's list, is no generator, or its rows depend on each
-            other.
+        StoreError: it is not on this machine's list, it is not a generator, or its rows depend on
+            each other.
         SpecError: it takes a condition that this version does not have, or labels are missing.
     """
     name = require_allowed(named)
@@ -54,8 +57,24 @@ def import_package(
             f"{name}: refused: {error}; compute each row alone, or in an order that does not "
             "depend on its place"
         ) from None
+    if not _truncates(generator, len(labels) if model.conditional else 0, inference.micro_batch):
+        plain = model.model_copy(update={"truncates": False})
+        config = config.model_copy(update={"architecture": plain})
     package = held or "not part of an installed distribution"
     return config, ImportNotes(notes.sample, notes.facts | {"package": package}, notes.remarks)
+
+
+def _truncates(generator: Generator, labels: int, rows: int) -> bool:
+    """Whether the setting `truncation` changes items; not if the generator cannot take it."""
+    noise, given = candidates(range(rows), labels)
+    narrow = Conditions(
+        rows, {**given, "truncation": torch.full((rows,), 0.1, dtype=torch.float64)}
+    )
+    with torch.inference_mode():
+        try:
+            return not torch.equal(generator(noise, given), generator(noise, narrow))
+        except Exception:
+            return False
 
 
 def _conditional(name: str, generator: Generator, labels: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
-"""What a family of models is, and what its loaded models can do.
+"""The protocol of a family and of its generators.
 
-A capability is a protocol. Ask `isinstance(generator, Encodes)`, never for a family's name.
+Each capability is a protocol: test `isinstance(generator, Encodes)`, never the name of a family.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Device = Literal["cpu", "cuda"]
 Precision = Literal["bf16", "fp32"]
 Tensors: TypeAlias = "dict[str, Tensor]"
-"""What a model folder's `model.safetensors` holds, by name."""
+"""The tensors of a model folder's `model.safetensors`, by name."""
 
 
 class ModelSpec(Spec):
-    """What a user writes of a model: the base of every family's spec.
+    """Base of the spec of every family: the fields under `model:`.
 
     Each declares `family: Literal[NAME] = NAME`, the name of its entry in `FAMILIES`.
     """
@@ -36,13 +36,13 @@ class ModelSpec(Spec):
         family: str
 
     def check(self, *, complete: bool) -> None:
-        """Raises ValueError where fields do not go together. Unless it is `complete`, a preset may
-        still set the fields that are not set."""
+        """Raises ValueError if fields contradict each other, or one has no effect. If not
+        `complete`, a preset will set the fields that are not set."""
 
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """How forward passes are made; each field is part of an item's identity."""
+    """Settings of forward passes. Each is part of an item's identity."""
 
     micro_batch: int = 128
     precision: Precision = "fp32"
@@ -51,31 +51,31 @@ class InferenceConfig:
 
 @runtime_checkable
 class Generator(Protocol):
-    """A loaded model. It makes items from noise and conditions, a whole micro-batch at a time.
+    """A loaded model. It generates items from noise and conditions, one micro-batch per call.
 
-    The engine pads `noise` and `given` to the micro-batch, always the same number of rows. Row i of
-    the result must follow from row i of both alone.
+    The engine pads `noise` and `given` to the micro-batch, so that each call has the same number of
+    rows. Row i of the result must depend on row i of both only.
     """
 
     @property
     def item(self) -> ItemType:
-        """One item in memory, as the engine returns it."""
+        """Shape and dtype of one item, as the engine returns it."""
         ...
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """The names of the `CONDITIONS` that `given` has to hold."""
+        """Names of the `CONDITIONS` that `given` must contain."""
         ...
 
     @property
     def size_bytes(self) -> int:
-        """Memory of the weights, in the forms in which they are held."""
+        """Memory of the weights in bytes, all copies included."""
         ...
 
     def __call__(self, noise: Noise, given: Conditions) -> Tensor:
-        """The micro-batch as network tensors of the modality, on the device of the model: images
-        are float32 (B, C, H, W) in [-1, 1], sounds float32 (B, C, T) in [-1, 1]. Values that are
-        not finite are allowed; the engine marks those items."""
+        """Network tensors of the modality, on the device of the model: images float32 (B, C, H, W)
+        in [-1, 1], sounds float32 (B, C, T) in [-1, 1]. Values that are not finite are allowed; the
+        engine marks these items."""
         ...
 
 
@@ -86,8 +86,8 @@ class Points:
     vectors: Tensor
     """float32 (N, D)."""
     context: Tensor | None = None
-    """What else the decoder takes of each row, (N,) or (N, E): class indices int64, or floats that
-    may be interpolated."""
+    """Further input of the decoder, (N,) or (N, E): class indices int64, or floats that may be
+    interpolated. None if there is none."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -100,7 +100,7 @@ class Points:
         return Points(self.vectors.to(device, non_blocking=True), context)
 
     def padded(self, rows: slice, size: int) -> Points:
-        """Some of the rows, and the last of them again and again up to `size` rows."""
+        """The rows `rows`, with the last one repeated up to `size` rows."""
         some = self[rows]
         context = None if some.context is None else padded(some.context, size)
         return Points(padded(some.vectors, size), context)
@@ -108,89 +108,92 @@ class Points:
 
 @runtime_checkable
 class Decodes(Protocol):
-    """Latent points to items: walks, and the column `latent`.
+    """Decodes latent points to items, for walks and the column `latent`.
 
     `generator(noise, given)` is `decode(latents(noise, given))`.
     """
 
     @property
     def latent_dim(self) -> int:
-        """D, the numbers of a latent vector."""
+        """D, the length of a latent vector."""
         ...
 
     def latents(self, noise: Noise, given: Conditions) -> Points:
-        """The points of N rows, where `noise` is; any number of rows."""
+        """The points of N rows, on the device of `noise`; N is not limited to the micro-batch."""
         ...
 
     def decode(self, points: Points) -> Tensor:
-        """Items as `Generator.__call__` returns them; `points` is a whole micro-batch and may lie
-        on any device."""
+        """Items as `Generator.__call__` returns them. `points` is a whole micro-batch, on any
+        device."""
         ...
 
     def between(self, points: Points) -> Points:
-        """The same items as points of which vectors and context are float and may be interpolated,
-        on the CPU."""
+        """Points of the same items whose vectors and context are float and may be interpolated, on
+        the CPU."""
         ...
 
 
 @runtime_checkable
 class Encodes(Decodes, Protocol):
-    """Items to latent points: variations and edits of an item that somebody sends."""
+    """Encodes items to latent points, for variations and edits of uploaded items."""
 
     def encode(self, items: Tensor, given: Conditions) -> Tensor:
-        """Network tensors (N, ...) to vectors float32 (N, D) on the CPU, as the decoder reads
-        them."""
+        """Network tensors (N, ...) to vectors float32 (N, D) on the CPU, in the decoder's input
+        space."""
         ...
 
     def locate(self, encoded: Tensor, given: Conditions) -> Points:
-        """The points, as of `between`, which the decoder sees as `encoded` (N, D)."""
+        """Points in the form of `between` that the decoder maps to `encoded` (N, D)."""
         ...
 
     def turned(self, encoded: Tensor, given: Conditions, becomes: Conditions) -> Points:
-        """The points, as of `between`, of the conditions `becomes` that are most like `encoded`
-        (N, D), the vectors of items of the conditions `given`."""
+        """Points in the form of `between` with the conditions `becomes`, as similar as possible to
+        `encoded` (N, D), the vectors of items with the conditions `given`."""
         ...
 
     def near(self, point: Points, noise: Noise, given: Conditions, strength: float) -> Points:
-        """`point` (one row, as of `locate`) moved `strength` in 0..1 of the way towards the points
-        of `noise`, a point for each row of `noise` and `given`."""
+        """`point` (one row, from `locate`) moved the fraction `strength` in 0..1 towards the points
+        of `noise`; one result for each row of `noise` and `given`."""
         ...
 
 
 @runtime_checkable
 class Scores(Protocol):
-    """How real items look to the model."""
+    """Scores the realism of items."""
 
     def score(self, items: Tensor, given: Conditions) -> Tensor:
-        """Network tensors (N, ...) to float32 (N,) on the CPU, higher is more real. Row i depends
-        on row i alone if N is always the same."""
+        """Network tensors (N, ...) to float32 (N,) on the CPU, higher is more real. For a fixed N,
+        row i depends on row i only."""
         ...
 
 
 @dataclass(frozen=True)
 class Family:
-    """How items are made: one entry of `FAMILIES`.
+    """A kind of model: one entry of `FAMILIES`.
 
-    The module that defines it is imported by every command: it loads torch inside `load` only.
+    Every command imports the module that defines it, so it must import torch inside `load` only.
     """
 
     spec: type[ModelSpec]
-    """What a user writes under `model:`; `config.json` holds it under `architecture`."""
+    """Spec of the fields under `model:`, stored in `config.json` as `architecture`."""
     title: str
-    """For people: `Generative adversarial network`."""
+    """Name for users: `Generative adversarial network`."""
     takes: Callable[[ModelConfig], tuple[str, ...]]
-    """The names of the `CONDITIONS` that a model takes, from its configuration alone."""
+    """Returns the names of the `CONDITIONS` that a model takes, from its configuration."""
     load: Callable[[ModelConfig, Tensors, InferenceConfig], Generator]
-    """The generator. What it can do besides, its class says: `Decodes`, `Encodes`, `Scores`.
-    Raises StoreError when tensors are missing, left over or of another shape."""
+    """Returns the generator, which may also implement `Decodes`, `Encodes` and `Scores`. Raises
+    StoreError if tensors are missing, superfluous or of another shape."""
     sampling: type[Spec] = Spec
-    """The sampling knobs, numbers or none each. They reach the generator in `given`, float64 (N,)
-    by name, NaN where a row has none, and not at all where no row has one."""
+    """Sampling settings: numbers or None. The generator receives each in `given` as float64 (N,),
+    NaN in rows where it is not set; it is absent if no row sets it."""
+    settings: Callable[[ModelConfig], tuple[str, ...]] | None = None
+    """Returns the names of the fields of `sampling` that a model takes, from its configuration;
+    None means all."""
     able: Callable[[ModelConfig], tuple[type, ...]] = lambda config: ()
-    """The protocols that its generators are expected to have, from the configuration alone: for
-    listings of models that are not loaded."""
+    """Returns the protocols that a generator will have, from its configuration; for listings of
+    models that are not loaded."""
     learner: str | None = None
-    """`package.module:Class` of the `Learner` that trains it; None for families that are imported
-    only. A name, because training stands above this room."""
+    """`package.module:Class` of the `Learner` that trains it; None if models of the family can only
+    be imported. A name, because this package must not import the training package."""
     recipes: tuple[str, ...] = ()
-    """The presets of `aigc.presets` that train this family."""
+    """Presets in `aigc.presets` that train this family."""

@@ -82,6 +82,18 @@ class VaeModel(ModelSpec):
                 "model.adversary needs networks residual, likelihood pyramid or laplace, and "
                 "variance best: choose these, or set model.adversary to null"
             )
+        if self.adversary:
+            self.adversary.check_terms("model.adversary")
+        if self.blocks != 1 and self.networks != "residual":
+            raise ValueError(
+                f"model.blocks {self.blocks} has no effect on networks {self.networks}: leave it "
+                "out, or set model.networks to residual"
+            )
+        if self.variance != "best" and self.likelihood == "bernoulli":
+            raise ValueError(
+                f"model.variance {self.variance:g} has no effect with likelihood bernoulli: leave "
+                "it out, or choose another model.likelihood"
+            )
         if self.prior == "neighbours" and self.latent_dim < 2:
             raise ValueError("model.prior neighbours needs a latent_dim of at least 2")
         if self.networks == "residual" and self.likelihood == "bernoulli":

@@ -104,10 +104,9 @@ class ItemGenerator:
             result = gates(samples)
             kept = rows[result.keep]
             made.items[kept] = samples.items[result.keep]
-            if "realism" in result.scores:
-                if made.scores is None:
-                    made.scores = np.empty(len(slots), np.float32)
-                made.scores[kept] = result.scores["realism"][result.keep]
+            for name, scores in result.scores.items():
+                found = made.scores.setdefault(name, np.empty(len(slots), np.float32))
+                found[kept] = scores[result.keep]
             made.refused.update(reason for reason in result.reasons if reason is not None)
             self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
             rows = rows[~result.keep]

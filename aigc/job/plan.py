@@ -58,10 +58,12 @@ class Range(Spec):
 
 
 class DataDigests(Spec):
-    """Of the data set that each gate compares with: what it holds counts, not where it lies."""
+    """Of the data set that each gate compares with, and of the classifier of `safety`: what they
+    hold counts, not where they lie."""
 
     realism: str | None = None
     memorisation: str | None = None
+    safety: str | None = Field(None, exclude_if=lambda found: found is None)
 
 
 class Job(Spec):
@@ -192,6 +194,12 @@ class Job(Spec):
             return each[0] if each else None
         return np.array([_mixed(row) for row in zip(*(one.tolist() for one in each), strict=True)])
 
+    def named_codes(self, keys: SampleKeys) -> Ints | None:
+        """The codes (N,) of the condition whose values are indices of names; None without one."""
+        named = (name for name, schedule in self.schedules.items() if schedule.names)
+        name = next(named, None)
+        return None if name is None else CONDITIONS[name].codes(keys.conditions[name])
+
     def item_ids(self, keys: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""
@@ -233,7 +241,7 @@ class Job(Spec):
         values |= dict(_dotted("conditions", values.pop("schedules", {})))
         values |= dict(_dotted("provenance", self._stated()))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
-        data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
+        data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(_dotted("gates", decisive)) | data
 
     def _stated(self) -> dict[str, object]:
@@ -274,6 +282,11 @@ def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> Samp
         return briefs.keys(slots, attempt)
     conditions = {name: schedule.at(slots) for name, schedule in job.schedules.items()}
     return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
+
+
+def _place(gate: str) -> str:
+    """The field that says where what `gate` compares with lies."""
+    return f"gates.{gate}.{'classifier.path' if gate == 'safety' else 'data'}"
 
 
 def _mixed(codes: tuple[int, ...]) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aigc.modalities.classified import Classified
 from aigc.modalities.delivery import Delivery
 from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Learning
@@ -88,8 +89,13 @@ class Source(Protocol):
     def plane(self, items: Items) -> npt.NDArray[np.float64]:
         """(N, H, W) in 0..255: the picture of each item by which near duplicates are found."""
 
-    def distance(self, left: Items, right: Items) -> npt.NDArray[np.float64]:
-        """(N,) root mean squared differences of pairs in 0..255, none below that of the planes."""
+    def compared(self, items: Items) -> npt.NDArray[Any]:
+        """(N, ...) the values of each item that `distance` compares, in a small dtype: many are
+        held in memory at a time."""
+
+    def distance(self, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """(N,) root mean squared differences in 0..255 of pairs of rows from `compared`. Never
+        below the difference of their planes."""
 
     def sheet(self, items: Items, columns: int, captions: Sequence[str] | None) -> bytes:
         """A PNG of (N, ...) items row by row; `captions`, one a row, on the left."""
@@ -113,3 +119,5 @@ class Modality:
     delivery: Delivery
     source: Source
     learning: Learning
+    classified: Classified | None = None
+    """None: there is no classifier for its items."""

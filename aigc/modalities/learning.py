@@ -8,7 +8,7 @@ what is published turns its pictures back into items.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,9 @@ Seen: TypeAlias = Callable[[int], None]
 """Is told how many items each step has done."""
 
 
-def usual_device() -> str:
-    """Where an extractor runs that was told no device."""
+def default_device() -> Literal["cpu", "cuda"]:
+    """`cuda` if PyTorch has a GPU, else `cpu`: where training, evaluation and extractors run when
+    no device is given."""
     import torch  # noqa: PLC0415
 
     return "cuda" if torch.cuda.is_available() else "cpu"

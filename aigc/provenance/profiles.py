@@ -72,8 +72,8 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("machine-readable mark in each file (AI Act, Article 50(2))", "yes", "XMP"),
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
-        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not implemented"),
-        Ask("a detector that others can use", "no", "`aigc trace` runs on your machine only"),
+        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not yet in `generate`"),
+        Ask("a detector that others can use", "yours", "`POST /v1/verify`, where you serve it"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
     "china": (
@@ -89,11 +89,21 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
         Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),
-        Ask("free public detection tool", "yours", "`aigc trace` answers for your own files"),
+        Ask("free public detection tool", "yours", "`POST /v1/verify`, where you serve it"),
     ),
     "none": (),
 }
 """For SB 942 as amended by AB 853, the demands of section 22757.3."""
+
+RULES: dict[ProfileName, str] = {
+    "default": "IPTC Photo Metadata Standard 2025.1, released 2025-11-03",
+    "eu": "EU AI Act, Article 50, applies since 2026-08-02 (earlier systems: from 2026-12-02); "
+    "Code of Practice of 2026-06-10, voluntary",
+    "china": "GB 45438-2025 and the labelling measures, in force since 2025-09-01",
+    "california": "California SB 942 as amended by AB 853, operative since 2026-08-02",
+    "none": "no rule: files state nothing",
+}
+"""What stands behind each profile, and from when on."""
 
 
 def wording_of(asked: Provenance) -> Wording | None:

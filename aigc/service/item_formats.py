@@ -78,14 +78,14 @@ def format_of_query(
     return wanted, asked
 
 
-def item_address(order: RenderRequest, at: int) -> str:
+def item_address(render: RenderRequest, at: int) -> str:
     """Path and query of item number `at`'s permanent address, of any modality."""
-    loaded, wanted = order.job.model, order.job.format
+    loaded, wanted = render.job.model, render.job.format
     delivery = delivery_of(loaded)
-    wish = quote(order.labels[at] or NOTHING, safe="")
+    wish = quote(render.labels[at] or NOTHING, safe="")
     suffix = delivery.codecs[wanted.codec].suffix
-    path = f"/v1/items/{loaded.version.ref}/{wish}/{order.seed}/{order.index + at}{suffix}"
-    query = [f"{name}={value!r}" for name, value in order.sampling.items() if value is not None]
+    path = f"/v1/items/{loaded.version.ref}/{wish}/{render.seed}/{render.index + at}{suffix}"
+    query = [f"{name}={value!r}" for name, value in render.sampling.items() if value is not None]
     for column in delivery.columns:
         value = getattr(wanted, column.name)
         if column != CODEC and value != getattr(loaded.native, column.name):

@@ -18,10 +18,11 @@ from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
+from aigc.generation.gates import classifiers
 from aigc.modalities.delivery import ItemFormat
 from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
-from aigc.service.renderer import Renderer, sample_keys
+from aigc.service.renderer import Renderer, SafetyRules, sample_keys
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.version import CARD
@@ -116,15 +117,17 @@ def load(
     torch.set_num_threads(settings.threads)
     metrics = store.read_extra(version, "metrics.json")
     engine = Engine(config, tensors, inference)
+    gate = settings.safety
+    safety = SafetyRules(gate, settings.max_draws) if gate is not None else None
     origin = ServedOrigin(settings.provenance, version)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config, wording=origin.wording),
+        renderer=Renderer(engine, config, safety=safety, wording=origin.wording),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
         origin=origin,
-        identity=_identity(version, inference, origin),
+        identity=_identity(version, inference, origin, safety),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
@@ -154,11 +157,20 @@ def _precision(settings: ServiceSettings) -> Precision:
     return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
 
 
-def _identity(version: ModelVersion, inference: InferenceConfig, origin: ServedOrigin) -> str:
-    """Of a text that never changes its form, for clients keep ETags that follow from it."""
+def _identity(
+    version: ModelVersion,
+    inference: InferenceConfig,
+    origin: ServedOrigin,
+    safety: SafetyRules | None,
+) -> str:
+    """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
+    gate, which may choose other draws, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
     passes = f"Passes({how}, device={inference.device!r})"
     text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"
+    if safety is not None:
+        limits = f"{safety.gate.threshold}, {safety.max_draws}"
+        text += f" safety({classifiers.digest(safety.gate)}, {limits})"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -173,6 +185,8 @@ def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     loaded.origin.finish(made.files[:1], [loaded.native.codec], keys[:1])
     marking_s = time.perf_counter() - rendered
     loaded.seconds_per_item = (rendered - started) / rows + marking_s
+    if len(made.unsafe) == rows:
+        raise StoreError(f"{loaded.version.ref}: the safety gate refuses all of its first items")
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
             f"{loaded.version.ref}: makes the same item for every input; publish another version"

@@ -55,18 +55,25 @@ class ServedOrigin:
         source: SampleKeys | Points,
         known: Sequence[str | None] = (),
     ) -> list[bytes]:
-        """Encoded files (N,) of the rows of `source`; `known` are ids of latent points that are
-        items, none or (N,).
+        """Encoded files (N,) of the rows of `source`, marked and signed; empty ones stay empty.
+        `known` are ids of latent points that are items, none or (N,).
 
         Raises CredentialsError if signing fails; the reason is logged, not told to clients.
         """
         created = finishing.now() if self.varies else ""
         items = [ItemFacts(name, created=created) for name in self._ids(source, known)]
+        made = [row for row, file in enumerate(files) if file]
         try:
-            return self._finisher.finish(files, codecs, items)
+            finished = self._finisher.finish(
+                [files[row] for row in made],
+                [codecs[row] for row in made],
+                [items[row] for row in made],
+            )
         except CredentialsError as error:
             _warn("not signed: %s", error)
             raise CredentialsError("files cannot be signed at the moment; try again") from None
+        of_row = dict(zip(made, finished, strict=True))
+        return [of_row.get(row, b"") for row in range(len(files))]
 
     def require_possible(self, form: Form, wanted: ItemFormat) -> None:
         """Raises BadRequestError where items of a format cannot be marked or signed."""

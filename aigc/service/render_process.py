@@ -32,7 +32,7 @@ from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
 from aigc.provenance.profiles import Wording
-from aigc.service.renderer import Rendered, Renderer, Run
+from aigc.service.renderer import Rendered, Renderer, Run, SafetyRules
 
 _ANSWER_TIMEOUT_S = 300.0
 """A process that takes longer for a batch, or to start, is killed."""
@@ -74,7 +74,8 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
-        known = (renderer.config, renderer.engine.inference, renderer.widths, renderer.wording)
+        engine, shared = renderer.engine, (renderer.widths, renderer.safety, renderer.wording)
+        known = (renderer.config, engine.inference, *shared)
         remote = RemoteModel(self, next(self._keys))
         self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(remote, self._dropped.append, remote.key)
@@ -177,11 +178,12 @@ def _renderer(
     config: ModelConfig,
     inference: InferenceConfig,
     widths: list[int],
+    safety: SafetyRules | None,
     wording: Wording | None,
     weights: bytes,
 ) -> Renderer:
     engine = Engine(config, safetensors.torch.load(weights), inference)
-    return Renderer(engine, config, widths, wording)
+    return Renderer(engine, config, widths, safety, wording)
 
 
 if __name__ == "__main__":

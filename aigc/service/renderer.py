@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,12 +17,13 @@ from aigc.families.protocol import Points
 from aigc.generation.delivery import to_files_each
 from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.keys import SampleKeys, Samples, keys_of
+from aigc.generation.gates.safety import scorer_of, unsafe
+from aigc.job.keys import ATTEMPT, SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.modalities.delivery import ItemFormat
 from aigc.provenance.profiles import Wording
-from aigc.specs import DegenerateGate
+from aigc.specs import DegenerateGate, SafetyGate
 
 _PROBE_SEED = 2**63 + 2
 """Larger than any seed of a user."""
@@ -38,11 +39,21 @@ Run = tuple[int, ItemFormat]
 class Rendered:
     """Files, and by reason the number of images that the degenerate gate would refuse.
 
-    These are delivered nevertheless, since an address determines its item.
+    These are delivered nevertheless, since an address determines its item. Of the rows `unsafe` all
+    draws are; they have no file.
     """
 
     files: list[bytes]
     degenerate: Counter[str]
+    unsafe: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class SafetyRules:
+    """How a service judges what it makes; see `SafetyGate`."""
+
+    gate: SafetyGate
+    max_draws: int
 
 
 class Renderer:
@@ -58,13 +69,19 @@ class Renderer:
         engine: Engine,
         config: ModelConfig,
         widths: Sequence[int] | None = None,
+        safety: SafetyRules | None = None,
         wording: Wording | None = None,
     ) -> None:
         """`widths`: those of narrower passes, if they were probed before; `wording`: a visible
         label to draw on each item.
 
-        Raises StoreError if the model's output is not finite.
+        Raises:
+            StoreError: the model's output is not finite.
+            SpecError: there is no classifier for what the model makes.
         """
+        self.safety = safety
+        modality = MODALITIES[config.modality]
+        self._scorer = scorer_of(safety.gate, modality) if safety else None
         self.engine, self.config, self.wording = engine, config, wording
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
@@ -83,9 +100,31 @@ class Renderer:
     def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
         """Render and encode all rows, without marks; `runs` gives their formats in order."""
         samples = self.samples(source)
+        refused = self._replaced(source, samples)
         found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
-        return Rendered(self._files(samples.items, runs), counts)
+        files = self._files(samples.items, runs)
+        for row in refused:
+            files[row] = b""
+        return Rendered(files, counts, refused)
+
+    def _replaced(self, source: SampleKeys | Points, samples: Samples) -> tuple[int, ...]:
+        """Put the first safe draw in place of each unsafe item; returns the rows that have none.
+        Draws follow each other as in bulk generation; latent points have one."""
+        if self._scorer is None or self.safety is None:
+            return ()
+        gate = self.safety.gate
+        rows = np.flatnonzero(unsafe(self._scorer(samples), gate))
+        draws = self.safety.max_draws if isinstance(source, SampleKeys) else 1
+        for draw in range(1, draws):
+            if not len(rows):
+                break
+            assert isinstance(source, SampleKeys)
+            keys = source[rows]
+            again = self.samples(replace(keys, counters=keys.counters + draw * ATTEMPT))
+            samples.items[rows], samples.finite[rows] = again.items, again.finite
+            rows = rows[unsafe(self._scorer(again), gate)]
+        return tuple(rows.tolist())
 
     def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
         """Encode items (N, *shape) as bulk generation does, before they are marked."""

@@ -10,15 +10,19 @@ import numpy as np
 
 from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys, joined
+from aigc.service.errors import ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
 from aigc.service.renderer import Rendered, Run
 
+Outcome = tuple[list[bytes], ContentRefusedError | None]
+"""The files of a slice, or why it has none."""
+
 
 def render(
     batch: Sequence[BatchSlice], inline_lock: threading.Lock
-) -> tuple[list[list[bytes]], Counter[str]]:
-    """Render `batch` and return the files of each slice and the degenerate images by reason.
+) -> tuple[list[Outcome], Counter[str]]:
+    """Render `batch` and return the outcome of each slice and the degenerate images by reason.
 
     Renders in the render process if it is idle; else in this process, one batch at a time under
     `inline_lock`; else in the render process after its current batch. Files are marked and signed
@@ -32,8 +36,19 @@ def render(
     known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
     files = model.origin.finish(rendered.files, codecs, source, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
-    parts = [files[end - part.rows : end] for end, part in zip(ends, batch, strict=True)]
-    return parts, rendered.degenerate
+    spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
+    return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate
+
+
+def _outcome(rendered: Rendered, files: list[bytes], start: int, stop: int) -> Outcome:
+    count = sum(start <= row < stop for row in rendered.unsafe)
+    if not count:
+        return files[start:stop], None
+    which = "the image is" if stop - start == 1 else f"{count} of {stop - start} images are"
+    return [], ContentRefusedError(
+        f"{which} held to be unsafe by the safety gate, as are all its other draws; ask for "
+        "another seed, index or label"
+    )
 
 
 def _render(

@@ -10,15 +10,18 @@ import numpy as np
 from pydantic import BaseModel
 
 from aigc.conditions import CONDITIONS, Values
+from aigc.conditions.blocked import BlockList
 from aigc.conditions.labels import integer_weights
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
-from aigc.service.errors import BadRequestError
+from aigc.service.errors import BadRequestError, ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
+from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
 from aigc.strict import Spec
 
+NOTHING_BLOCKED = BlockList()
 NOTHING = "_"
 """Stands for the condition in addresses of models that take none."""
 
@@ -45,84 +48,147 @@ class KnownFacts:
         return dict(self.words)
 
 
-def facts_of(config: ModelConfig) -> KnownFacts:
-    words = tuple(config.synonyms.items())
-    return KnownFacts(config.takes, config.architecture, config.labels, config.usual, words)
+def facts_of(config: ModelConfig, blocked: BlockList = NOTHING_BLOCKED) -> KnownFacts:
+    """Without those usual labels that are blocked."""
+    words, usual = tuple(config.synonyms.items()), blocked.allowed(config.usual)
+    return KnownFacts(config.takes, config.architecture, config.labels, usual, words)
 
 
-def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> dict[str, Values]:
+def asked_conditions(
+    loaded: LoadedModel,
+    asked: Generation,
+    numbers: Ints,
+    blocked: BlockList = NOTHING_BLOCKED,
+) -> dict[str, Values]:
     """The values (N,) of the items `numbers` (N,), by condition.
 
     Raises:
-        BadRequestError: the model does not take them.
+        BadRequestError: the model does not take them. ContentRefusedError: they are blocked.
     """
     config = loaded.version.config
     shares = asked.labels
+    require_allowed_prompt(asked.prompt, blocked)
     key = tuple(shares.items()) if isinstance(shares, Mapping) else shares and tuple(shares)
     if key and not config.takes:
         raise BadRequestError(
             "labels: this model has none; leave labels out", param="labels", code="unknown_label"
         )
-    facts = facts_of(config)
-    patterns = {name: pattern(name, facts, key or None, asked.prompt) for name in config.takes}
-    return {name: values[numbers % len(values)] for name, values in patterns.items()}
+    name = condition_of(loaded)
+    if name is None:
+        return {}
+    values = pattern(name, facts_of(config, blocked), key or None, asked.prompt)
+    require_allowed(name, values, config, blocked, "labels" if key else "prompt")
+    return {name: values[numbers % len(values)]}
 
 
-def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str, Values]:
+def condition_of(loaded: LoadedModel) -> str | None:
+    """The name of the condition that the model takes; None if it takes none.
+
+    Raises:
+        BadRequestError: it takes several, of which a request can set one only.
+    """
+    takes = loaded.version.config.takes
+    if len(takes) > 1:
+        titles = listed([CONDITIONS[name].title for name in takes])
+        raise BadRequestError(
+            f"model: {loaded.version.ref} takes {titles}, and a request sets one of them only; use "
+            "aigc generate, whose spec sets each under conditions",
+            param="model",
+            code="not_supported",
+        )
+    return takes[0] if takes else None
+
+
+def require_allowed_prompt(prompt: str | None, blocked: BlockList) -> None:
+    """Raises ContentRefusedError when it holds a blocked word."""
+    if prompt and (word := blocked.word_in(prompt)) is not None:
+        raise ContentRefusedError(f"prompt: {word!r} is blocked here", param="prompt")
+
+
+def require_allowed(
+    name: str, values: Values, config: ModelConfig, blocked: BlockList, param: str
+) -> None:
+    """Raises ContentRefusedError when one of the condition's `values` is blocked."""
+    if not blocked.labels:
+        return
+    shown = CONDITIONS[name].shown(values, config)
+    if (label := blocked.label_of(dict.fromkeys(shown))) is not None:
+        raise ContentRefusedError(f"{param}: {label!r} is blocked here", param=param)
+
+
+def conditions_in(
+    loaded: LoadedModel, text: str | None, param: str, blocked: BlockList = NOTHING_BLOCKED
+) -> dict[str, Values]:
     """The one value that `text` names, (1,); {} for models that take no condition.
 
     Raises:
-        BadRequestError: there is no such value; lists those there are.
+        BadRequestError: there is no such value; lists those there are. ContentRefusedError: it is
+            blocked.
     """
-    config = loaded.version.config
-    if not config.takes:
+    config, name = loaded.version.config, condition_of(loaded)
+    if name is None:
         if text not in (None, NOTHING):
             raise BadRequestError(
                 f"{param}: {loaded.version.ref} has no labels", param=param, code="unknown_label"
             )
         return {}
-    [name] = config.takes
     if text is None:
         there = CONDITIONS[name].schedule(None, config).names or (CONDITIONS[name].title,)
         raise BadRequestError(
             f"{param}: name one of {listed(there)}", param=param, code="unknown_label"
         )
     try:
-        return {name: np.array([CONDITIONS[name].value(text[:200], config)])}
+        values = np.array([CONDITIONS[name].value(text[:200], config)])
     except SpecError as error:
         raise BadRequestError(str(error), param=param, code="unknown_label") from None
+    require_allowed(name, values, config, blocked, param)
+    return {name: values}
 
 
-def prompted_value(loaded: LoadedModel, prompt: str | None) -> dict[str, Values]:
+def prompted_value(
+    loaded: LoadedModel, prompt: str | None, blocked: BlockList = NOTHING_BLOCKED
+) -> dict[str, Values]:
     """The one value that `prompt` names, (1,), by condition; {} where it names none.
 
     Raises:
-        BadRequestError: it names several.
+        BadRequestError: it names several values, or the model takes several conditions.
+            ContentRefusedError: it names what is blocked.
     """
-    config = loaded.version.config
-    found: dict[str, Values] = {}
-    for name in config.takes if prompt and prompt.strip() else ():
-        try:
-            values = np.array(
-                list(dict.fromkeys(CONDITIONS[name].prompted(prompt or "", config).pattern))
-            )
-        except SpecError:
-            continue
-        if len(values) > 1:
-            shown = listed(CONDITIONS[name].shown(values, config))
-            raise BadRequestError(
-                f"prompt: names {shown}; a picture can become one",
-                param="prompt",
-                code="unknown_label",
-            )
-        found[name] = values
-    return found
+    config, name = loaded.version.config, condition_of(loaded)
+    require_allowed_prompt(prompt, blocked)
+    if name is None or prompt is None or not prompt.strip():
+        return {}
+    try:
+        values = np.array(list(dict.fromkeys(CONDITIONS[name].prompted(prompt, config).pattern)))
+    except SpecError:
+        return {}
+    if len(values) > 1:
+        shown = listed(CONDITIONS[name].shown(values, config))
+        raise BadRequestError(
+            f"prompt: names {shown}; a picture can become one",
+            param="prompt",
+            code="unknown_label",
+        )
+    require_allowed(name, values, config, blocked, "prompt")
+    return {name: values}
 
 
 def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
-    """The knobs of the model's family, as far as `asked` has fields of their names."""
-    knobs = loaded.version.config.family.sampling.model_fields
-    return {name: getattr(asked, name) for name in knobs if hasattr(asked, name)}
+    """The sampling settings of the model's family that `asked` has fields for.
+
+    Raises:
+        BadRequestError: `asked` sets one of another family.
+    """
+    config = loaded.version.config
+    for name in sorted(knobs() - {*config.settings}):
+        if getattr(asked, name, None) is not None:
+            raise BadRequestError(
+                f"{name}: {loaded.version.ref} has no such setting; leave it out",
+                param=name,
+                code="not_supported",
+            )
+    known = config.family.sampling.model_fields
+    return {name: getattr(asked, name) for name in known if hasattr(asked, name)}
 
 
 def names_of(loaded: LoadedModel, conditions: Mapping[str, Values], count: int) -> list[str | None]:

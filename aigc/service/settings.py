@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aigc.conditions.blocked import BlockList
 from aigc.families.protocol import Device
 from aigc.provenance.spec import Provenance
+from aigc.specs.gates import SafetyGate
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class ServiceSettings:
     """Largest number of pixels of an uploaded image."""
     max_steps: int = 64
     """Frames of a walk."""
+
+    blocked: BlockList = field(default_factory=BlockList)
+    """Labels and words of prompts that are refused."""
+    safety: SafetyGate | None = None
+    """Judges each item; an unsafe one is replaced by its next draw."""
+    max_draws: int = 20
+    """Draws of one item; if all are unsafe, its request is refused."""
 
     @property
     def has_render_process(self) -> bool:

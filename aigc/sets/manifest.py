@@ -20,7 +20,8 @@ from aigc.output.records import totals
 from aigc.output.schema import add_digests
 from aigc.output.writers import SUFFIX
 from aigc.provenance.statement import TRAINED_ALGORITHMIC_MEDIA
-from aigc.sets import origin, read, report, shard_list
+from aigc.sets import origin, read, report, shard_list, training_data
+from aigc.sets.training_data import Released
 from aigc.threads import each
 from aigc.types import Json, ShardRecord
 
@@ -34,8 +35,9 @@ _READ = {
 }
 
 
-def finish(out: str, job: Job) -> Json:
-    """Write manifest.json once every shard is committed; returns it.
+def finish(out: str, job: Job, released: Released = lambda manifest: None) -> Json:
+    """Write manifest.json once every shard is committed; returns it. `released` gets it before it
+    is written.
 
     Raises:
         JobError: a shard is missing.
@@ -44,12 +46,16 @@ def finish(out: str, job: Job) -> Json:
     commit.require_complete(job, records, out)
     orphans = commit.remove_orphans(out, records.values())
     pixels, names = read.sample_by_label(out, job, records, _PREVIEW_COLUMNS)
+    trained_on, credits = training_data.of_model(job)
     manifest = _manifest(job, records, orphans) | shard_list.write(out, records.values())
+    manifest |= {} if trained_on is None else {"training_data": trained_on}
     beside = report.files(out, job, records, pixels) | {
         "preview.png": contact_sheet(pixels, _PREVIEW_COLUMNS, names),
         "README.md": card(job, manifest).encode(),
+        **training_data.beside(credits),
     }
     each(lambda name: storage.write_bytes(storage.join(out, name), beside[name]), list(beside))
+    released(manifest)
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
     shard_list.remove_others(out, manifest)
     return manifest
@@ -154,6 +160,6 @@ the column `digital_source_type`{f" and each {one} file" if has_metadata else ""
 {_origin(job)}{_as_made(job, title)}
 {origin.line(job, one)}
 - Content digest: `{manifest["content_digest"]}`
-{table}
+{training_data.card(manifest)}{table}
 {how} `aigc verify` checks it; `aigc regenerate --item N` makes any item again.
 """

@@ -180,12 +180,12 @@ def _require_planned(where: str, job: Job, briefs: Briefs | None, part: StoredRo
         raise JobError(f"{where}: candidates of {span} are not their own")
     if not np.array_equal(asked.seeds.astype(np.int64), part.seeds):
         raise JobError(f"{where}: seeds of {span} are not as planned")
-    codes = job.codes(asked)
-    if part.labels is not None and (codes is None or not np.array_equal(part.labels, codes)):
+    labels = job.named_codes(asked)
+    if part.labels is not None and (labels is None or not np.array_equal(part.labels, labels)):
         raise JobError(f"{where}: labels of {span} are not as planned")
     if part.ids != job.item_ids(asked, part.indices, briefs):
         raise JobError(f"{where}: ids of {span} are not the job's")
-    return codes
+    return job.codes(asked)
 
 
 def _draws(job: Job) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -73,7 +74,7 @@ def build(spec: type[S], values: dict[str, Any], where: str = "") -> S:
     try:
         return spec.model_validate(values)
     except ValidationError as error:
-        raise SpecError(_explain(error, spec, where)) from None
+        raise SpecError(_explain(error, spec, where, values)) from None
 
 
 def load(spec: type[S], path: str | None, overrides: dict[str, Any]) -> S:
@@ -153,12 +154,20 @@ def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
+def _explain(
+    error: ValidationError, spec: type[Spec], where: str, values: Mapping[str, Any]
+) -> str:
     # Of the errors of a union, the deepest concerns the alternative that was meant. The path also
     # contains names of alternatives (a family, "tuple[...]"), which no user wrote.
     first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
     parts = [str(part) for part in first["loc"]]
     path = [part for part in parts if part not in FAMILIES and "[" not in part]
+    given = first["input"]
+    if first["type"] == "boolean" and isinstance(given, dict):
+        name, given = next(item for item in given.items() if isinstance(item[1], bool))
+        path.append(str(name))
+    if path[:1] == [spec.FLATTENED] and path[1:] and path[1] in values:
+        del path[0]
     field = ".".join(path) or "spec"
     prefix = f"{where}: " if where else ""
     match first["type"]:
@@ -176,7 +185,6 @@ def _explain(error: ValidationError, spec: type[Spec], where: str) -> str:
         case "union_tag_invalid":
             tag, expected = first["ctx"]["tag"], first["ctx"]["expected_tags"]
             return f"{prefix}{field}.family = {tag!r}: input should be one of {expected}"
-    given = first["input"]
     message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] in ("string_type", "invalid_key"):

@@ -6,8 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from aigc.audit.spec import Audit
 from aigc.families import FAMILIES
 from aigc.provenance.spec import Provenance
+from aigc.specs.blocked import Blocked
 from aigc.specs.gates import Gates
 from aigc.strict import Items, Location, Placement, Seed, Spec
 
@@ -41,6 +43,8 @@ class AppendSpec(Spec):
     """Number of items that the set has afterwards, including those it has now."""
     budget: Budget = Budget()
     """Limits on the cost and time of this run."""
+    audit: Audit = Audit()
+    """Log of finished sets."""
     placement: Placement = Placement()
     """Where this run is executed."""
 
@@ -87,6 +91,7 @@ def _with_knobs(schema: dict[str, Any]) -> None:
 
 class GenerateSpec(Spec):
     model_config = ConfigDict(json_schema_extra=_with_knobs)
+    FLATTENED: ClassVar[str] = "sampling"
     RENAMED: ClassVar[dict[str, str]] = {
         "embed_provenance": "provenance.profile (where it was false: none, with provenance.reason)"
     }
@@ -145,6 +150,10 @@ class GenerateSpec(Spec):
     """Additional columns: the latents of each item, the scores of the gates."""
     gates: Gates = Gates()
     """Checks that an item must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused briefs and of finished sets."""
     budget: Budget = Budget()
     """Limits on cost and time."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

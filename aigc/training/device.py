@@ -6,13 +6,15 @@ from pathlib import Path
 
 import torch
 
+from aigc.modalities.learning import default_device
 from aigc.specs import TrainSpec
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def training_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """`default_device` as PyTorch takes it."""
+    return torch.device(default_device())
 
 
 def autocast(spec: TrainSpec, device: torch.device) -> torch.autocast:

@@ -5,16 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from aigc.data import duplicates
 from aigc.data.duplicates import Duplicate, DuplicateRows, find
 from aigc.data.fingerprints import fingerprint
 from aigc.modalities import MODALITIES
 from tests.data.pictures import noise, spec
+from tests.modalities.audio.sounds import spec as sound_spec
 
 SPEC = spec("in", "out")
 
 
-def rows_of(pixels: np.ndarray, protected: list[int] | None = None) -> DuplicateRows:
-    prints = fingerprint(pixels, MODALITIES["image"].source)
+def rows_of(
+    pixels: np.ndarray, protected: list[int] | None = None, source: str = "image"
+) -> DuplicateRows:
+    prints = fingerprint(pixels, MODALITIES[source].source)
     keep = np.zeros(len(pixels), bool)
     keep[protected or []] = True
     content = np.array([np.void(one) for one in prints.content])
@@ -99,3 +103,41 @@ def test_thousands_of_like_images_take_bounded_memory() -> None:
     assert 0 in kept
     assert len(kept) < 100
     assert {one.kept for one in result} <= kept
+
+
+def like_sounds(count: int) -> np.ndarray:
+    """One tone with a noise of its own in each clip: of like hash, few of them duplicates."""
+    time, rng = np.arange(2000) / 8_000, np.random.default_rng(0)
+    tone = 0.4 * np.sin(2 * np.pi * 300 * time) * np.exp(-6 * time)
+    noise = rng.normal(0, 0.05, (count, len(time))) * np.exp(-30 * time)
+    return np.rint((tone + noise) * 32767).astype(np.int16)[..., None]
+
+
+def test_like_sounds_are_decoded_once_and_compared_in_bounded_memory() -> None:
+    sounds, loaded = like_sounds(300), list[int]()
+    chosen = sound_spec(near_duplicate_distance=12)
+    rows = rows_of(sounds, source="audio")
+
+    def load(numbers: np.ndarray) -> np.ndarray:
+        loaded.extend(numbers.tolist())
+        return sounds[numbers]
+
+    tracemalloc.start()
+    try:
+        find(rows, chosen, load)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**29 + 300 * len(sounds)
+    assert len(loaded) > 250, "they are alike enough to be compared"
+    assert len(loaded) == len(set(loaded))
+
+
+def test_sounds_that_do_not_fit_into_memory_are_decoded_again(monkeypatch: Any) -> None:
+    """With room for eight of them the same pairs are found."""
+    sounds = np.concatenate([like_sounds(40), np.rint(like_sounds(40) * 0.97).astype(np.int16)])
+    rows, chosen = rows_of(sounds, source="audio"), sound_spec()
+    whole = find(rows, chosen, lambda numbers: sounds[numbers])
+    assert len(whole) >= 40
+    monkeypatch.setattr(duplicates, "_KEPT_BYTES", 8 * 2048)
+    assert find(rows, chosen, lambda numbers: sounds[numbers]) == whole

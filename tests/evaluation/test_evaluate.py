@@ -17,6 +17,7 @@ from aigc.data.spool import empty_items
 from aigc.errors import DataError, SpecError
 from aigc.evaluation import evaluate, evaluate_samples, planned_images
 from aigc.evaluation.cache import FOLDER
+from aigc.evaluation.kid import kernel_distance
 from aigc.evaluation.reference import count_images
 from aigc.evaluation.table import as_text
 from aigc.specs import EvaluateSpec
@@ -190,6 +191,16 @@ def test_other_channels_are_refused(digits: Dataset) -> None:
     colour = np.zeros((SAMPLES, 16, 16, 3), np.uint8)
     with pytest.raises(SpecError, match="prepare the data with channels: 3"):
         evaluate_samples(colour, None, digits, spec_for(digits))
+
+
+@pytest.mark.parametrize(("test", "block"), [(50, 12), (56, 14), (150, 37)])
+def test_kid_of_few_items_has_an_interval(digits: Dataset, test: int, block: int) -> None:
+    few = Dataset(digits.uri, digits.info | {"counts": {"train": 1500, "test": test}})
+    counts = count_images(few, spec_for(digits))
+    assert counts.kid_block == block
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(n, 8)).astype(np.float32) for n in (test, counts.samples))
+    assert kernel_distance(x, y, counts.kid_block, 0).standard_error > 0
 
 
 def test_a_tiny_split_is_refused(digits: Dataset) -> None:

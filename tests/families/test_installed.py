@@ -16,6 +16,8 @@ from aigc.families.imported import candidates
 from aigc.families.installed import allowed, digest, load_generator
 from aigc.families.package import PackageModel
 from aigc.families.package_import import import_package
+from aigc.job.asked import sampling_of
+from aigc.specs import GenerateSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
 EXAMPLE = re.findall(r"```python\n(\"\"\"stripes.*?)```", PAGE.read_text(), re.DOTALL)[0]
@@ -73,6 +75,21 @@ def test_the_example_of_the_page_works_and_is_short(site: Site) -> None:
     generator = load_generator(config, InferenceConfig())
     one = generator(*candidates([4], 3))
     torch.testing.assert_close(one, generator(*candidates(range(8), 3))[4:5], rtol=0, atol=0)
+
+
+def test_a_setting_that_changes_nothing_is_refused(site: Site) -> None:
+    site.write("stripes.py", EXAMPLE)
+    normal = "noise.normal((2,), cut=given.get('truncation')).double()"
+    site.write("narrow.py", EXAMPLE.replace("noise.uniform((2,))", normal))
+    site.list("stripes:Stripes,narrow:Stripes")
+    spec = GenerateSpec(model="m", out="o", count=1, sampling={"truncation": 0.5})
+    config, _ = import_package("narrow:Stripes", ())
+    assert config.settings == ("truncation",)
+    assert sampling_of(spec, config) == {"truncation": 0.5}
+    config, _ = import_package("stripes:Stripes", ())
+    assert config.settings == ()
+    with pytest.raises(SpecError, match=r"^truncation = 0.5: has no effect on the model"):
+        sampling_of(spec, config)
 
 
 def test_a_class_that_is_not_on_the_list_is_not_imported(site: Site) -> None:
@@ -192,7 +209,7 @@ def test_labels_and_takes_have_to_agree(site: Site) -> None:
     assert "takes no label; leave --labels out" in refusal("good:Made", ("cat",))
     assert "--labels cat,dog" in refusal("labelled:Made")
     assert "takes text, which this version cannot give it" in refusal("texts:Made")
-    assert "items are uint8 of (16, 16), which is no content (images: have another" in refusal(
+    assert "items are uint8 of (16, 16), which no modality has (images: have another" in refusal(
         "sized:Made"
     )
     config, _ = import_package("good:Made", ())

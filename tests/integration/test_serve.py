@@ -4,12 +4,12 @@ real clients."""
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -27,8 +27,10 @@ from aigc.sets import read
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
 from tests import hostile
+from tests.command_line import Ended, one_after_the_other
 from tests.load import Load
 from tests.models_for_tests import publish_tiny
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 AIGC = [sys.executable, "-m", "aigc"]
@@ -64,12 +66,15 @@ def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.P
     command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    address = f"http://127.0.0.1:{port}"
+
+    def is_up() -> bool:
+        ended = process.poll() is not None
+        return ended or (is_ready(address) and "Studio" in log.read_text())
+
     try:
-        while not (is_ready(address) and "Studio" in log.read_text()):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.3)
+        wait_until(is_up, 240, poll_s=0.2, explain=log.read_text)
+        assert process.poll() is None, log.read_text()
         yield address, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
@@ -130,14 +135,10 @@ def hang_up(url: str, clients: int) -> None:
     connections = [socket.create_connection((parts.hostname, parts.port)) for _ in range(clients)]
     for connection in connections:
         connection.sendall(request)
-    deadline = time.monotonic() + 60
-    while not metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: metric(url, "aigc_queue_images{") > 0)
     for connection in connections:
         connection.close()
-    while metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert metric(url, "aigc_queue_images{") == 0
+    wait_until(lambda: metric(url, "aigc_queue_images{") == 0)
 
 
 def test_who_hangs_up_frees_the_place(url) -> None:
@@ -164,6 +165,10 @@ def logged(process: psutil.Process) -> str:
     return "".join(Path(path).read_text() for path in {f for f in files if "aigc-access" in f})
 
 
+def is_logged(process: psutil.Process, request_id: str) -> bool:
+    return f'"id": "{request_id}"' in logged(process)
+
+
 def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
     url, process = server
     secret = "aigc-0123abcd-" + "x" * 43
@@ -173,10 +178,8 @@ def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
             request.add_header("X-Request-ID", given)
         with urllib.request.urlopen(request) as answer:
             [found] = answer.headers.get_all("X-Request-ID")
-        deadline = time.monotonic() + 60  # it is written down after the answer is sent
-        while f'"id": "{found}"' not in logged(process):
-            assert time.monotonic() < deadline, logged(process)
-            time.sleep(0.05)
+        # It is written down after the answer is sent.
+        wait_until(functools.partial(is_logged, process, found), explain=lambda: logged(process))
         assert (found == given) == (given == "mine-1")
     assert secret not in logged(process)
 
@@ -204,10 +207,8 @@ def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
     with Load(url, "tiny-served", clients=6).running() as load:
         load.until(100)
         version = publish_tiny("tiny-served", seed=1).version
-        deadline = time.monotonic() + 60
-        while f'version="{version}"' not in scraped(url):
-            assert time.monotonic() < deadline, scraped(url)
-            time.sleep(0.2)
+        offered = f'version="{version}"'
+        wait_until(lambda: offered in scraped(url), poll_s=0.2, explain=lambda: scraped(url))
         load.until(load.count + 100)
     assert load.failures == []
     with Load(url, "tiny-served", clients=6, retries=2).running() as load:
@@ -230,37 +231,33 @@ def test_others_are_answered_while_some_clients_hold_on(url) -> None:
     assert load.failures == []
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "message"),
-    [
-        (["no-such-model"], 2, "no-such-model"),
-        (["tiny-served", "--host", "0.0.0.0"], 2, "there are no keys"),
-        (["tiny-served", "--keys", "/nowhere/keys.jsonl"], 2, "/nowhere/keys.jsonl"),
-        (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
-        (["tiny-served", "--set", "cpus_per_replica=4096"], 2, "no capacity for 1 replica(s)"),
-        (["tiny-served", "--port", "{taken}"], 1, "choose another"),
-        (["tiny-served", "--host", "no.such.host.invalid", "--insecure"], 2, "host = no.such"),
-        (["tiny-served", "--set", "public_url=img.example"], 2, "public_url"),
-    ],
-)
-def test_what_cannot_be_served_is_one_line_at_once(
-    model, environment, options, code, message, tmp_path: Path
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        filled = [option.format(taken=taken.getsockname()[1]) for option in options]
-        done = subprocess.run(
-            [*AIGC, "serve", *filled],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,  # a fifth of `startup_timeout_s`: nothing is waited for
-            check=False,
-        )
-    assert done.returncode == code, done.stderr
-    assert message in done.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in done.stderr
+UNSERVED = [
+    ("no-such-model", 2, "no-such-model"),
+    ("tiny-served --host 0.0.0.0", 2, "there are no keys"),
+    ("tiny-served --keys /nowhere/keys.jsonl", 2, "/nowhere/keys.jsonl"),
+    ("tiny-served --set scaling.max_replicas=0", 2, "max_replicas"),
+    ("tiny-served --set cpus_per_replica=4096", 2, "no capacity for 1 replica(s)"),
+    ("tiny-served --port {taken}", 1, "choose another"),
+    ("tiny-served --host no.such.host.invalid --insecure", 2, "host = no.such"),
+    ("tiny-served --set public_url=img.example", 2, "public_url"),
+]
+
+
+@pytest.fixture(scope="module")
+def unserved(model, environment) -> list[Ended]:
+    """In a fifth of `startup_timeout_s` for all of them: nothing is waited for."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = [["serve", *row[0].format(taken=port).split()] for row in UNSERVED]
+        return one_after_the_other(words, environment, timeout_s=120)
+
+
+@pytest.mark.parametrize("at", range(len(UNSERVED)), ids=[row[0] for row in UNSERVED])
+def test_what_cannot_be_served_is_one_line_at_once(unserved: list[Ended], at: int) -> None:
+    _, code, message = UNSERVED[at]
+    assert unserved[at].code == code, unserved[at].err
+    assert message in unserved[at].err.strip().splitlines()[-1]
+    assert "Traceback" not in unserved[at].err
 
 
 def test_a_model_that_no_replica_can_load_is_one_line(environment, tmp_path: Path) -> None:

@@ -209,6 +209,9 @@ class NumberSource:
         grey = np.abs(items).clip(0, _HIGHEST) * 255.0 / _HIGHEST
         return np.repeat(grey[:, None, :], 32, axis=1).repeat(32 // items.shape[1], axis=2)
 
+    def compared(self, items: Items) -> Items:
+        return items
+
     def distance(self, left: Items, right: Items) -> npt.NDArray[np.float64]:
         gap = np.square((left - right) * 255.0 / _HIGHEST).mean(axis=1)
         return np.asarray(np.sqrt(gap))

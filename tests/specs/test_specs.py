@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from aigc.errors import SpecError
+from aigc.families import FAMILIES
 from aigc.families.gan import GanModel
 from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import (
@@ -48,6 +49,9 @@ WRONG = [
     (GenerateSpec, GENERATE | {"count": 2**40}, "count = 1099511627776: .*less than"),
     (AppendSpec, {"out": "o", "to": 2**40}, "to = 1099511627776: .*less than"),
     (GenerateSpec, GENERATE | {"truncation": float("inf")}, "truncation = inf: .*finite"),
+    (GenerateSpec, GENERATE | {"truncation": True}, "^truncation = True: expected a number, not"),
+    (GenerateSpec, GENERATE | {"truncation": "wide"}, "^truncation = 'wide': .*valid number"),
+    (GenerateSpec, GENERATE | {"sampling": {"truncation": True}}, "^sampling.truncation = True: "),
     (
         GenerateSpec,
         GENERATE | {"gates": {"realism": {"threshold": float("nan")}}},
@@ -88,6 +92,18 @@ WRONG = [
         TrainSpec,
         TRAIN | {"model": {"family": "vae", "loss": "hinge"}},
         "model.loss: a field of family gan",
+    ),
+    (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes: .*s3://b/i is not a folder"),
+    *(
+        (TrainSpec, TRAIN | {"model": model}, f"model.{message}")
+        for model, message in [
+            ({"family": "gan", "blocks": 2}, "blocks 2 has no effect without residual networks"),
+            ({"generator": "dcgan", "penalty_sigma": 0.1}, "penalty_sigma 0.1 has no effect with"),
+            ({"family": "gan", "augment_probability": 0.5}, "augment_probability 0.5 has no"),
+            ({"discriminator": "residual", "spectral_norm": True}, "spectral_norm has no effect"),
+            ({"family": "vae", "blocks": 2}, "blocks 2 has no effect on networks dcgan"),
+            ({"likelihood": "bernoulli", "variance": 0.5}, "variance 0.5 has no effect with"),
+        ]
     ),
     (ServeSpec, {"models": ["a", "b", "a@v1"]}, "models: a is named more than once"),
     (ServeSpec, {"models": ["s3://b/models/a/v1"]}, "models: s3://b/models/a/v1 is a folder"),
@@ -155,6 +171,15 @@ def test_every_field_is_described(spec: type[Spec]) -> None:
     fields = {f"{m}.{f}": field for m in models for f, field in models[m]["properties"].items()}
     assert [name for name, field in fields.items() if not field.get("description")] == []
     assert [n for n, field in fields.items() if field["description"][-1] not in ".)"] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_field_of_a_model_is_described(family: str) -> None:
+    for spec in (FAMILIES[family].spec, FAMILIES[family].sampling):
+        schema = spec.model_json_schema()
+        models = {spec.__name__: schema} | schema.get("$defs", {})
+        fields = {f"{m}.{f}": field for m in models for f, field in models[m]["properties"].items()}
+        assert [name for name, field in fields.items() if not field.get("description")] == []
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_evaluation_has_features_of_the_data_and_says_so(sounds: str, tmp_path: 
     assert good.figures["memorisation"]["verdict"].startswith("suspected")
     assert good.figures["protocol"]["extractor"].startswith("spectrogram-classifier-")
     assert any("learnt to tell the classes" in note for note in good.figures["notes"])
-    assert "level of 0.31 dB" in good.figures["memorisation"]["distance_unit"]
+    assert "0.31-dB levels" in good.figures["memorisation"]["distance_unit"]
     assert good.page("sounds", "a test").startswith(b"\x89PNG")
 
 

@@ -17,8 +17,7 @@ from aigc.data.dataset import Dataset
 from aigc.data.fingerprints import averages
 from aigc.errors import SpecError
 from aigc.evaluation.cache import cached
-from aigc.modalities import MODALITIES
-from aigc.types import UInt8Images
+from aigc.modalities.base import Items
 
 CELLS = 16
 _COMPONENTS = 24
@@ -42,17 +41,18 @@ class TrainingImages:
         if not dataset.counts.get("train"):
             raise SpecError(f"gates.memorisation.data = {dataset.uri}: has no training images")
         self._most = CELLS**2 * rmse**2
+        self._source = dataset.kind
         self._known = torch.from_numpy(_averages_of(dataset)).to(device)
         self._centre = self._known.float().mean(0)
         self._axes = self._principal_axes()
         self._parts = [self._components(part) for part in _blocks(self._known, _KNOWN_ITEMS)]
 
     @torch.inference_mode()
-    def near(self, pixels: UInt8Images) -> Mask:
-        """Which of (N, H, W, C) lie within the limit of some training image, bool (N,)."""
-        queries = torch.from_numpy(averages(pixels, CELLS, MODALITIES["image"].source)).to(
-            self._known.device
-        )
+    def near(self, items: Items) -> Mask:
+        """Which of (N, *shape), of the data set's modality, lie within the limit of some training
+        item, bool (N,)."""
+        levels = averages(items, CELLS, self._source)
+        queries = torch.from_numpy(levels).to(self._known.device)
         near = torch.cat([self._near(part) for part in _blocks(queries, _QUERY_ITEMS)])
         found: Mask = near.cpu().numpy()
         return found

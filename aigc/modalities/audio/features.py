@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from aigc.modalities.learning import Features, Seen, Weights, usual_device
+from aigc.modalities.learning import Features, Seen, Weights, default_device
 from aigc.types import Labels
 
 _GRID = 64
@@ -81,7 +81,7 @@ class SoundExtractor:
         device: str | None,
     ) -> None:
         """`weights` as `learnt` returns them; `pictures` draws stored items."""
-        self._device, self._pictures = usual_device() if device is None else device, pictures
+        self._device, self._pictures = default_device() if device is None else device, pictures
         network = _loaded(weights)
         self._network = network.to(self._device) if network else None
         self._mean, self._deviation = (

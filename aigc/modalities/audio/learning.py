@@ -45,7 +45,7 @@ class AudioLearning:
     augmentations = ("delay", "level", "mute")
     mirrors = False
     picture = "spectrogram"
-    level = "level of 0.31 dB"
+    level = "0.31-dB level"
     task = ""
     learns = True
 

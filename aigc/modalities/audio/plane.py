@@ -19,6 +19,8 @@ _LEAST_POWER = 1e-20
 
 Planes = npt.NDArray[np.float64]
 """(N, BANDS, TIMES), whole numbers in 0..255."""
+Levels = npt.NDArray[np.uint8]
+"""The same as uint8."""
 
 
 def planes(sounds: npt.NDArray[np.int16]) -> Planes:
@@ -29,13 +31,14 @@ def planes(sounds: npt.NDArray[np.int16]) -> Planes:
     return found
 
 
-def distances(left: npt.NDArray[np.int16], right: npt.NDArray[np.int16]) -> Planes:
-    """(N,) root mean squared differences of the planes of (N, T, C) pairs, over the cells that
-    sound in one of both: no less than over all cells."""
-    ours, theirs = planes(left), planes(right)
-    sounding = np.maximum(ours, theirs) > 0
-    squares = np.square(ours - theirs).sum(axis=(1, 2))
-    root: Planes = np.sqrt(squares / sounding.sum(axis=(1, 2)).clip(1))
+def distances(left: Levels, right: Levels) -> npt.NDArray[np.float64]:
+    """(N,) root mean squared differences of pairs of levels, over the cells where one of both is
+    not silent: no less than over all cells."""
+    ours, theirs = (levels.reshape(len(levels), -1) for levels in (left, right))
+    difference = ours.astype(np.int32) - theirs
+    squares = np.einsum("ij,ij->i", difference, difference)
+    sounding = np.count_nonzero(ours | theirs, axis=1)
+    root: npt.NDArray[np.float64] = np.sqrt(squares / sounding.clip(1))
     return root
 
 

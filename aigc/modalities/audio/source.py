@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.modalities.audio import plane, reading, shaping, sheet, wav
+from aigc.modalities.audio.plane import Levels
 from aigc.modalities.audio.spec import PrepareSounds
 from aigc.modalities.base import Items, ItemType
 from aigc.types import Json
@@ -67,7 +68,11 @@ class AudioSource:
         """A spectrogram in decibels, see `plane`."""
         return plane.planes(items)
 
-    def distance(self, left: Items, right: Items) -> npt.NDArray[np.float64]:
+    def compared(self, items: Items) -> Levels:
+        """The levels of `plane`, uint8 (N, 32, 64)."""
+        return plane.planes(items).astype(np.uint8)
+
+    def distance(self, left: Levels, right: Levels) -> npt.NDArray[np.float64]:
         return plane.distances(left, right)
 
     def sheet(self, items: Items, columns: int, captions: Sequence[str] | None) -> bytes:

@@ -67,6 +67,15 @@ class PrepareSounds(PrepareSpec):
         return -20.0 if self.loudness == "rms" else -1.0
 
     @model_validator(mode="after")
+    def _level_is_used(self) -> Self:
+        if self.level_db is not None and self.loudness == "keep":
+            raise ValueError(
+                f"level_db {self.level_db:g} has no effect with loudness keep: leave it out, or "
+                "set loudness to peak or rms"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _few_values(self) -> Self:
         if self.samples < 256:
             raise ValueError(

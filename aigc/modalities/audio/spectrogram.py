@@ -30,8 +30,8 @@ _PHASES = 0
 """Key of the random numbers that phases begin with."""
 _STEPS = 24
 _MOMENTUM = 0.99
-_AT_ONCE = 2**22
-"""Complex numbers of a spectrogram that are worked on together."""
+_AT_ONCE = 2**18
+"""Complex numbers of a spectrogram that are worked on together: about as many as caches hold."""
 _LOWEST_HZ = 30.0
 _MEL_HZ, _MEL_SCALE = 700.0, 2595.0
 
@@ -101,9 +101,15 @@ class MelPictures:
         return spectrum[..., : self.columns]
 
     def _sounds(self, spectrum: Tensor) -> Tensor:
-        """(N, _length), the inverse of `_spectrum` by overlapping windows."""
-        window = self._hann(spectrum.real)
-        return torch.istft(spectrum, self.window, self.hop, window=window, length=self._length)
+        """(N, _length), the inverse of `_spectrum` by overlapping windows.
+
+        `torch.istft` transforms a strided copy, for which MKL rounds a single row differently.
+        """
+        columns = spectrum.transpose(1, 2).contiguous()
+        frames = torch.fft.irfft(columns, n=self.window) * self._hann(spectrum.real)
+        overlapped = _overlapped(frames, self.hop)[:, self.window // 2 :][:, : self._length]
+        weights = _window_sums(self.window, self.hop, self.columns).to(spectrum.device)
+        return overlapped / weights[: self._length]
 
     @property
     def _length(self) -> int:
@@ -118,6 +124,24 @@ class MelPictures:
         each = self.channels * (self.window // 2 + 1) * self.columns
         rows = max(1, _AT_ONCE // each)
         return iter(torch.split(tensors, rows)) if len(tensors) else iter([tensors])
+
+
+def _overlapped(frames: Tensor, hop: int) -> Tensor:
+    """The sums of frames (N, columns, window) that begin `hop` apart, (N, (columns + 3) * hop)."""
+    count, columns, window = frames.shape
+    steps = window // hop
+    parts = frames.view(count, columns, steps, hop)
+    sums = frames.new_zeros(count, columns + steps - 1, hop)
+    for step in range(steps):
+        sums[:, step : step + columns] += parts[:, :, step]
+    return sums.flatten(1)
+
+
+@functools.lru_cache(maxsize=8)
+def _window_sums(window: int, hop: int, columns: int) -> Tensor:
+    """The sum of the squared windows over each sample, from the middle of the first one on."""
+    squared = torch.hann_window(window).square().expand(1, columns, window)
+    return _overlapped(squared.contiguous(), hop)[0, window // 2 :]
 
 
 def _without_repeats(rows: Tensor) -> int:

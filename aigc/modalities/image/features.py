@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aigc.modalities.image import to_pixels
 from aigc.modalities.image.inception import load_inception
-from aigc.modalities.learning import Features, Seen, usual_device
+from aigc.modalities.learning import Features, Seen, default_device
 from aigc.types import UInt8Images
 
 _LITE0_MEAN, _LITE0_STD = 0.498, 0.502
@@ -85,7 +85,7 @@ def efficientnet_lite0(device: str | None = None) -> ImageExtractor:
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     network.eval().requires_grad_(False)
     _fuse(network)
-    place = torch.device(usual_device() if device is None else device)
+    place = torch.device(default_device() if device is None else device)
     network.to(place, memory_format=torch.channels_last)
 
     def averages(images: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def inception_v3(path: str) -> ImageExtractor:
         DataError: the file is missing or holds something else.
     """
     network, name = load_inception(path)
-    device = torch.device(usual_device())
+    device = torch.device(default_device())
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ImageExtractor(name, network, 299, 0.5, 0.5, device, batch_items=32)
 

@@ -59,6 +59,12 @@ def hashes(pixels: UInt8Images) -> PerceptualHashes:
 
 def hash_file(file: bytes) -> PerceptualHashes:
     """Of one picture file of anybody, with N = 1. Raises ValueError where it cannot be read."""
+    return hashes(reduced(file)[None])
+
+
+def reduced(file: bytes) -> npt.NDArray[np.uint8]:
+    """The pixels of a picture file of anybody, (H, W, 3), averaged down to a shorter side of some
+    512 where it is larger. Raises ValueError where it cannot be read."""
     try:
         with Image.open(io.BytesIO(file), formats=WRITTEN) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -67,7 +73,7 @@ def hash_file(file: bytes) -> PerceptualHashes:
             shown = image.convert("RGB")
             if (factor := min(shown.size) // _ENOUGH_SIDE) > 1:
                 shown = shown.reduce(factor)
-            return hashes(np.asarray(shown)[None])
+            return np.asarray(shown)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable image: {error}") from None
 

@@ -76,6 +76,10 @@ class ImageSource:
         grey: npt.NDArray[np.float64] = items.mean(axis=-1, dtype=np.float64)
         return grey
 
+    def compared(self, items: UInt8Images) -> UInt8Images:
+        """The images themselves."""
+        return items
+
     def distance(self, left: UInt8Images, right: UInt8Images) -> npt.NDArray[np.float64]:
         """Of all pixels and channels."""
         difference = left.astype(np.float64) - right

@@ -99,6 +99,21 @@ def test_a_row_follows_from_its_own_picture_alone() -> None:
     assert torch.equal(SECOND.restored(filled)[0], together[4])
     assert torch.equal(SECOND.restored(filled)[8], together[4])
     assert torch.equal(SECOND.restored(pictures.flip(0)).flip(0), together)
+    for at in range(9):
+        assert torch.equal(SECOND.restored(pictures[at : at + 1])[0], together[at])
+
+
+def test_overlapping_windows_are_torchs() -> None:
+    for sizes in (SECOND, MelPictures(2000, 8000, 1), MelPictures(9_001, 44_100, 1)):
+        spectrum = sizes._spectrum(torch.rand(3, sizes.samples) - 0.5)
+        window = torch.hann_window(sizes.window)
+        expected = torch.istft(
+            spectrum, sizes.window, sizes.hop, window=window, length=sizes._length
+        )
+        made = sizes._sounds(spectrum)
+        assert made.shape == expected.shape
+        inside = slice(0, (sizes.columns - 1) * sizes.hop)
+        torch.testing.assert_close(made[:, inside], expected[:, inside], rtol=0, atol=1e-5)
 
 
 def test_rows_that_fill_up_a_micro_batch_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
