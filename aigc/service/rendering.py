@@ -33,7 +33,8 @@ def render(
     runs = [(part.rows, part.request.job.format) for part in batch]
     rendered = _render(model, source, runs, inline_lock)
     codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
-    files = model.origin.finish(rendered.files, codecs, source)
+    known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
+    files = model.origin.finish(rendered.files, codecs, source, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
     spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
     return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate
