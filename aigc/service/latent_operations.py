@@ -15,6 +15,7 @@ from torch import Tensor
 from aigc.conditions import CONDITIONS, Values, conditions_of
 from aigc.conditions.blocked import BlockList
 from aigc.families.protocol import Decodes, Encodes, Points
+from aigc.job.identity import item_ids
 from aigc.job.keys import SampleKeys, joined, keys_of
 from aigc.modalities.base import RejectError
 from aigc.modalities.image import reading, to_network
@@ -74,6 +75,8 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [names_of(loaded, found[half], 1)[0] for half in halves]
     job = _alone(loaded, source, asked.steps, wanted, "walk")
+    first, last = item_ids(loaded.version.digest, keys)
+    job = replace(job, ids=(first, *[None] * (asked.steps - 2), last))
     begin, end = ends
     return WalkRequest(job, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 

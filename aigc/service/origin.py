@@ -49,14 +49,19 @@ class ServedOrigin:
         """What decides a file's bytes before it is signed."""
 
     def finish(
-        self, files: Sequence[bytes], codecs: Sequence[str], source: SampleKeys | Points
+        self,
+        files: Sequence[bytes],
+        codecs: Sequence[str],
+        source: SampleKeys | Points,
+        known: Sequence[str | None] = (),
     ) -> list[bytes]:
         """Encoded files (N,) of the rows of `source`, marked and signed; empty ones stay empty.
+        `known` are ids of latent points that are items, none or (N,).
 
         Raises CredentialsError if signing fails; the reason is logged, not told to clients.
         """
         created = finishing.now() if self.varies else ""
-        items = [ItemFacts(name, created=created) for name in self._ids(source)]
+        items = [ItemFacts(name, created=created) for name in self._ids(source, known)]
         made = [row for row, file in enumerate(files) if file]
         try:
             finished = self._finisher.finish(
@@ -77,12 +82,15 @@ class ServedOrigin:
         except SpecError as error:
             raise BadRequestError(str(error), code="not_supported") from None
 
-    def _ids(self, source: SampleKeys | Points) -> list[str]:
+    def _ids(self, source: SampleKeys | Points, known: Sequence[str | None]) -> list[str]:
         """Of items as in sets; of others what follows from their latent points."""
         if isinstance(source, SampleKeys):
             return item_ids(self._digest, source)
-        begin = self._digest[:12]
-        return [f"{begin}-{_digest(source[at : at + 1])}" for at in range(len(source))]
+        begin, names = self._digest[:12], known or [None] * len(source)
+        rows = (slice(at, at + 1) for at in range(len(source)))
+        return [
+            name or f"{begin}-{_digest(source[row])}" for name, row in zip(names, rows, strict=True)
+        ]
 
 
 def _digest(point: Points) -> str:

@@ -33,7 +33,8 @@ def render(
     runs = [(part.rows, part.request.job.format) for part in batch]
     rendered = _render(model, source, runs, inline_lock)
     codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
-    files = model.origin.finish(rendered.files, codecs, source)
+    known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
+    files = model.origin.finish(rendered.files, codecs, source, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
     spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
     return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate
@@ -45,8 +46,8 @@ def _outcome(rendered: Rendered, files: list[bytes], start: int, stop: int) -> O
         return files[start:stop], None
     which = "the image is" if stop - start == 1 else f"{count} of {stop - start} images are"
     return [], ContentRefusedError(
-        f"{which} held to be unsafe by the safety gate, as are all its other draws; ask for "
-        "another seed, index or label"
+        f"{which} held to be unsafe by the safety gate, in every draw; ask for another seed, index "
+        "or label"
     )
 
 
