@@ -210,6 +210,8 @@ def columns_of(job: Job) -> int:
 def _strip(out: str, job: Job, records: Records) -> tuple[str, ...]:
     """Some items spread evenly over the set, as small pictures."""
     step = max(1, job.count // _STRIP)
-    indices = list(range(0, job.count, step)[:_STRIP])
+    indices = [
+        start + at % step for at, start in enumerate(range(0, job.count - step + 1, step)[:_STRIP])
+    ]  # not always the same label
     items = read.stored(out, job, records, indices)
     return tuple(strip_picture(items[at], f"item {at}") for at in indices)
