@@ -53,47 +53,47 @@ class Items:
 
     async def get(self, request: Request) -> Response:
         """An item of any modality."""
-        return await self._answer(request, _ITEMS, self._item_request)
+        return await self._answer(request, _ITEMS, self._order)
 
     async def image(self, request: Request) -> Response:
-        return await self._answer(request, _IMAGES, self._image_request)
+        return await self._answer(request, _IMAGES, self._order_of_image)
 
     async def _answer(
         self,
         request: Request,
         folder: bytes,
-        request_of: Callable[[Request, LoadedModel], RenderRequest],
+        order_of: Callable[[Request, LoadedModel], RenderRequest],
     ) -> Response:
         ref = request.path_params["ref"]
         loaded = await self._service.model(ref)
         if ref != loaded.version.ref:
             return _to_version(request, loaded.version.ref, folder)
-        render = request_of(request, loaded)
-        tag = _tag(render)
+        order = order_of(request, loaded)
+        tag = _tag(order)
         seen: Seen = request.scope[SEEN]
         whose = "private" if seen.key else "public"
         kept = {"etag": tag, "cache-control": f"{whose}, {_FOREVER}", **_NOT_SNIFFED}
         if _matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=kept)
         seen.model, seen.images = ref, 1
-        self._service.batcher.require_capacity(render.job)
+        self._service.batcher.require_capacity(order.job)
         # Who was handed a signed address was charged then.
         charge = Charge(self._rate_limiter, None if seen.signed else seen.key)
         async with charge.refunded_on_failure():
             await charge.take(1)
-            with self._service.queued(render) as queued:
-                files = await answers.made(request, queued)
-        kind = delivery_of(loaded).codecs[render.job.format.codec]
+            with self._service.queued(order) as ticket:
+                files = await answers.made(request, ticket)
+        kind = delivery_of(loaded).codecs[order.job.format.codec]
         return Response(files[0], media_type=kind.media_type, headers=kept)
 
-    def _item_request(self, request: Request, loaded: LoadedModel) -> RenderRequest:
+    def _order(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, suffix = _numbered(request.path_params["file"])
         codec = codec_of(loaded, suffix)
         wanted, asked = format_of_query(loaded, codec, _query(request), self._service.settings)
         seed, wish = _seed(request.path_params["seed"]), request.path_params["condition"]
         return render_requests.item(loaded, wish, seed, index, asked, wanted)
 
-    def _image_request(self, request: Request, loaded: LoadedModel) -> RenderRequest:
+    def _order_of_image(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, codec = _file(request.path_params["file"])
         query = parse_form(ItemQuery, _query(request))
         settings = self._service.settings
@@ -102,17 +102,11 @@ class Items:
         return render_requests.item(loaded, label, seed, index, query, wanted)
 
 
-def _tag(render: RenderRequest) -> str:
+def _tag(order: RenderRequest) -> str:
     """Strong, and known before anything is rendered: the same tag means the same bytes."""
-    job = render.job
+    job = order.job
     parts = (
-        *(
-            job.model.identity,
-            render.labels[0],
-            render.seed,
-            render.index,
-            *render.sampling.values(),
-        ),
+        *(job.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
         job.format,
     )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'

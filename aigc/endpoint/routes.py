@@ -30,7 +30,7 @@ _NAME = "idempotency-key"
 _JSON = "application/json"
 
 Take = Callable[[Charge, bytes | None], Awaitable[RenderRequest]]
-"""Makes a render request and charges it; the bytes are the seed where the body names none."""
+"""Makes an order and charges it; the bytes stand for the seed of a request that names none."""
 
 
 class Images:
@@ -47,9 +47,9 @@ class Images:
         asked = parse_json(Generation, body)
 
         async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
-            render = await self._service.generation(asked, seed)
-            await self._charge(request, charge, render)
-            return render
+            order = await self._service.generation(asked, seed)
+            await self._charge(request, charge, order)
+            return order
 
         return await self._reply(request, asked, "image_generation", body, take)
 
@@ -64,9 +64,9 @@ class Images:
         asked = parse_json(Walk, body)
 
         async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
-            render = await self._service.walk(asked)
-            await self._charge(request, charge, render, "steps")
-            return render
+            order = await self._service.walk(asked)
+            await self._charge(request, charge, order, "steps")
+            return order
 
         return await self._reply(request, None, "image_walk", body, take)
 
@@ -100,8 +100,8 @@ class Images:
         charge = Charge(self._rate_limiter, request.scope[SEEN].key)
         async with charge.refunded_on_failure():
             if name is None or (asked is not None and asked.stream):
-                render = await take(charge, seed)
-                return await self._answer(request, asked, render, charge, event)
+                order = await take(charge, seed)
+                return await self._answer(request, asked, order, charge, event)
             make = functools.partial(self._made, request, asked, charge, take, seed)
             wait = functools.partial(answers.until, request)
             data, replayed = await self._once.once(_caller(request), name, sent, make, wait)
@@ -119,53 +119,53 @@ class Images:
     ) -> bytes:
         """For all who sent the same; it fails for them also where the first has hung up."""
         try:
-            render = await take(charge, seed)
-            with self._service.queued(render) as queued:
-                files = await queued.files()
+            order = await take(charge, seed)
+            with self._service.queued(order) as ticket:
+                files = await ticket.files()
         except Exception as error:
             await charge.refund(request=not isinstance(error, BadRequestError))
             raise
-        return self._body(request, asked, render, charge, files)
+        return self._body(request, asked, order, charge, files)
 
     async def _answer(
         self,
         request: Request,
         asked: RenderOptions | None,
-        render: RenderRequest,
+        order: RenderRequest,
         charge: Charge,
         event: str,
     ) -> Response:
         if asked is not None and asked.stream:
-            queued = self._service.batcher.enter(render.job)
+            ticket = self._service.batcher.enter(order.job)
             leave = self._service.batcher.leave
             return StreamingResponse(
-                answers.events(render, queued, event, leave, charge, asked.ignored),
+                answers.events(order, ticket, event, leave, charge, asked.ignored),
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             )
-        with self._service.queued(render) as queued:
-            files = await answers.made(request, queued)
-        return Response(self._body(request, asked, render, charge, files), media_type=_JSON)
+        with self._service.queued(order) as ticket:
+            files = await answers.made(request, ticket)
+        return Response(self._body(request, asked, order, charge, files), media_type=_JSON)
 
     def _body(
         self,
         request: Request,
         asked: RenderOptions | None,
-        render: RenderRequest,
+        order: RenderRequest,
         charge: Charge,
         files: Sequence[bytes],
     ) -> bytes:
         charge.deliver(len(files))
         ignored = asked.ignored if asked is not None else []
-        return answers.images(render, files, self._addresses(request, asked), ignored)
+        return answers.images(order, files, self._addresses(request, asked), ignored)
 
     async def _charge(
-        self, request: Request, charge: Charge, render: RenderRequest, param: str = "n"
+        self, request: Request, charge: Charge, order: RenderRequest, param: str = "n"
     ) -> None:
         seen: Seen = request.scope[SEEN]
-        seen.model, seen.images = render.job.model.version.ref, render.job.count
-        self._service.batcher.require_capacity(render.job)  # who is refused is not charged
-        await charge.take(render.job.count, param)
+        seen.model, seen.images = order.job.model.version.ref, order.job.count
+        self._service.batcher.require_capacity(order.job)  # who is refused is not charged
+        await charge.take(order.job.count, param)
 
     def _addresses(self, request: Request, asked: RenderOptions | None) -> answers.Address | None:
         if asked is None or asked.response_format != "url":
@@ -176,9 +176,9 @@ class Images:
         return functools.partial(_address, base, seen.key, expires)
 
 
-def _address(base: str, key: Key | None, expires: int, render: RenderRequest, at: int) -> str:
+def _address(base: str, key: Key | None, expires: int, order: RenderRequest, at: int) -> str:
     """Signed where a key is needed: what shows a picture can rarely send one."""
-    path = render_requests.address(render, at)
+    path = render_requests.address(order, at)
     return base.rstrip("/") + (signing.sign(path, key, expires) if key else path)
 
 

@@ -14,9 +14,9 @@ from aigc.modalities.base import Items
 
 @dataclass
 class GeneratedBatch:
-    """N accepted items: `indices` and the number (N,) of the attempt each was accepted in, their
-    sample keys, the `items` (N, *shape) as the model makes them, the realism scores float32 (N,) if
-    any, and why others were refused."""
+    """N accepted items: `slots` and the `draw` (N,) each was accepted in, their sample keys, the
+    `items` (N, *shape) as the model makes them, the realism scores float32 (N,) if any, and why
+    others were refused."""
 
     indices: Ints
     attempts: Ints

@@ -97,7 +97,7 @@ def batch(
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
-def content_digest(indices: Ints, files: Sequence[bytes], codes: Ints | None) -> int:
+def content_digest(slots: Ints, files: Sequence[bytes], codes: Ints | None) -> int:
     """Order-free digest of items: Σ SHA-256(index ‖ code ‖ file) mod 2²⁵⁶, where `codes` (N,)
     stand for their conditions, see `Job.codes`.
 
@@ -106,8 +106,8 @@ def content_digest(indices: Ints, files: Sequence[bytes], codes: Ints | None) ->
     accidents; against forgery the SHA-256 of each file stands in its record.
     """
     sha256, join = hashlib.sha256, int.from_bytes
-    known = np.full(len(indices), -1) if codes is None else codes
-    keys = np.stack([indices, known], axis=1).astype("<i8").tobytes()
+    known = np.full(len(slots), -1) if codes is None else codes
+    keys = np.stack([slots, known], axis=1).astype("<i8").tobytes()
     return (
         sum(
             join(sha256(keys[at : at + 16] + file).digest(), "little")
