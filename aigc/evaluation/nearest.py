@@ -152,7 +152,7 @@ def _least(squared: Tensor) -> tuple[Tensor, Tensor]:
     if groups <= NEIGHBOURS:
         return squared.topk(min(NEIGHBOURS, width), largest=False)
     whole = groups * _GROUP_ITEMS
-    grouped = squared[:, :whole].unflatten(1, (groups, _GROUP_ITEMS))
+    grouped = squared[:, :whole].reshape(-1, groups, _GROUP_ITEMS)
     which = grouped.amin(2).topk(NEIGHBOURS, largest=False)[1]
     chosen = grouped.gather(1, which[:, :, None].expand(-1, -1, _GROUP_ITEMS))
     near, at = torch.cat([chosen.flatten(1), squared[:, whole:]], 1).topk(NEIGHBOURS, largest=False)

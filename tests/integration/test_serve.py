@@ -16,12 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import openai
 import psutil
 import pytest
 import yaml
 
 from aigc.distributed.generate import run
+from aigc.modalities.image import encode
 from aigc.output import commit
 from aigc.sets import read
 from aigc.specs import GenerateSpec
@@ -29,6 +31,9 @@ from aigc.store import ModelStore
 from tests import hostile
 from tests.load import Load
 from tests.models_for_tests import publish_tiny
+from tests.provenance.indexes import two_sets
+from tests.provenance.statements import pixels
+from tests.provenance.tampering import reencode
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -58,9 +63,19 @@ def url(server) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
+def published(tmp_path_factory) -> tuple[Path, list[bytes]]:
+    """An index of published items, and their files."""
+    shown = pixels(3, 96, seed=4)
+    files, folder = encode(shown, "png"), tmp_path_factory.mktemp("published") / "index"
+    two_sets(folder, shown, pixels(1, 96, seed=5), [*files, b"x"])
+    return folder, files
+
+
+@pytest.fixture(scope="module")
+def server(model, environment, published, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
     settings = ["models=[tiny-served]", f"port={port}", "precision=fp32", "poll_interval_s=1"]
+    settings.append(f"trace_indexes=[{published[0]}]")
     command = [sys.executable, str(JOBS / "serve.py"), str(JOBS / "specs/serve.yaml")]
     command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
@@ -104,6 +119,21 @@ def test_the_openai_client_gets_pictures(url) -> None:
     with pytest.raises(openai.BadRequestError, match="zero, one, two, three"):
         client.images.generate(model="tiny-served", prompt="giraffe")
     assert [found.id for found in client.models.list()] == ["tiny-served"]
+
+
+def test_a_file_is_verified(url, published) -> None:
+    files = published[1]
+    for at, file in enumerate(files):
+        found = httpx.post(f"{url}/v1/verify", files={"file": ("ad.png", file)}, timeout=60).json()
+        assert (found["found"], found["evidence"][0]["item"]) == (True, f"a-{at}")
+    again = reencode(files[1], 0.8)
+    headers = {"content-type": "image/jpeg"}
+    found = httpx.post(f"{url}/v1/verify", content=again, headers=headers, timeout=60).json()
+    assert [one["item"] for one in found["evidence"]] == ["a-1"]
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused")
+    (result,) = client.content_provenance_checks.create(file=files[0]).results
+    assert result.type == "c2pa"
+    assert (result.outcome, result.validation_state) == ("not_detected", "not_present")
 
 
 def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> None:

@@ -47,10 +47,10 @@ def find_training_data(
     if found.dataset is not None:
         said = attribution.summary(found.dataset.info)
         return replace(found, said=said, credits=_credits(found.dataset.uri))
-    said, credited = manifest.get("training_data") or {}, out
-    if not said:
-        said, credited = training_data.of_model(job)[0] or {}, job.model_uri
-    return replace(found, said=said, credits=_credits(credited) if said else "")
+    stated, where = manifest.get("training_data"), out
+    if not isinstance(stated, dict):
+        stated, where = training_data.of_model(job)[0], job.model_uri
+    return found if not stated else replace(found, said=stated, credits=_credits(where))
 
 
 def _credits(folder: str) -> str:
