@@ -57,7 +57,8 @@ class Word:
         tails = [min(1.0, AMPLITUDES * math.erfc(float(z) / math.sqrt(2))) for z in self.z]
         below = max(math.prod(tails), 1e-300)
         terms = [(-math.log(below)) ** at / math.factorial(at) for at in range(SYMBOLS)]
-        return min(1.0, below * sum(terms)) / 2.0 ** (8 * CHECK_BYTES)
+        chance: float = min(1.0, below * sum(terms)) / 2 ** (8 * CHECK_BYTES)
+        return chance
 
 
 @functools.cache
