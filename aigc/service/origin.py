@@ -44,8 +44,8 @@ class ServedOrigin:
         self.stamps = Stamps(version.digest, wording, asked.watermark)
         self.varies = signer is not None or PROFILES[asked.profile].dated
         """Whether the same item has other bytes each time: a signature, a time."""
-        self.identity = finishing.without_secrets(asked).model_dump_json(
-            exclude={"credentials", "reason"}
+        self.identity = asked.model_dump_json(
+            exclude={"credentials", "reason"}, exclude_defaults=True
         )
         self.identity += key_fingerprint(asked, os.environ)
         """What decides a file's bytes before it is signed."""
