@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aigc.data.dataset import Dataset
     from aigc.types import Json
 
+_RECORD = "forgotten.json"
 _SHOWN_CREATORS = 5
 _MANY_CLASSES = 100
 _SHOWN_CAPTIONS = 5
@@ -176,6 +177,7 @@ def show(
             ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
             ("duplicates", _duplicates(info)),
+            *_forgotten(info),
             ("mean, std", f"{info['mean']}, {info['std']}"),
             ("files", f"{sum(len(files) for files in info['files'].values()):,}"),
             ("digest", info["digest"]),
@@ -212,6 +214,11 @@ def _tell(made: Json) -> None:
         say(f"no training {items} of {missing}; a model makes these labels only when named")
     if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
         say("most classes have one item: set label_column = '' if these are not classes")
+
+
+def _forgotten(info: Json) -> Iterator[tuple[str, str]]:
+    if found := info.get("forgotten"):
+        yield "removed", f"{found['items']:,} of {found['from_data']} ({_RECORD})"
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,8 @@ from aigc.commands.common import AsJson, place, print_json, progress, say
 from aigc.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aigc.specs import TrainSpec
     from aigc.store import ModelVersion
     from aigc.types import Json
@@ -84,7 +86,7 @@ def forget(
             typer.echo(f"set {one.uri}: {one.items:,} items by {one.model}")
         if not sets:
             say("sets were not looked for; name their folders by --sets ROOT")
-    _train_again(models, specs, out, run_it=retrain)
+    _train_again(models, specs, out, retrain, say if as_json else typer.echo)
 
 
 def _of_file(file: str) -> tuple[str, ...]:
@@ -125,8 +127,13 @@ def _specs(models: list[ModelVersion], data: str, digest: str) -> dict[str, Trai
 
 
 def _train_again(
-    models: list[ModelVersion], specs: dict[str, TrainSpec], out: str, *, run_it: bool
+    models: list[ModelVersion],
+    specs: dict[str, TrainSpec],
+    out: str,
+    run_it: bool,
+    tell: Callable[[str], None],
 ) -> None:
+    """Train each name's newest version again, or tell the command that does."""
     from aigc import storage
     from aigc.specs import dump
 
@@ -134,14 +141,14 @@ def _train_again(
         if name not in specs:
             say(f"{name}: keeps no training spec; train it again with --data {out}")
     for name, spec in specs.items():
-        folder = Path() if storage.is_s3(out) else Path(out)
+        folder = Path() if storage.is_s3(out) else Path(storage.absolute(out))
         file = folder / f"retrain-{name}.yaml"
         file.write_text(dump(spec), "utf-8")
         if not run_it:
-            typer.echo(f"aigc train {file}")
+            tell(f"aigc train {file}")
             continue
         from aigc.distributed.train import run
 
         with progress("train", "items") as report:
             made = run(spec, None, report, say)
-        typer.echo(f"model {made.get('model', spec.out)}")
+        tell(f"model {made.get('model', spec.out)}")

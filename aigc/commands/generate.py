@@ -47,10 +47,10 @@ def generate(
         str | None,
         typer.Option(help="CSV, JSON Lines, Parquet, Excel or OpenAI batch; one brief per row."),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="Number of images.")] = None,
+    count: Annotated[int | None, typer.Option(help="Number of items.")] = None,
     out: Annotated[str | None, typer.Option(help="Empty folder or s3:// prefix.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the set; equal seeds give equal images.")
+        int | None, typer.Option(help="Seed of the set; equal seeds give equal items.")
     ] = None,
     labels: Annotated[
         str | None,
@@ -109,21 +109,21 @@ def generate(
         since = psutil.Process().create_time()
         _show_estimate(estimate(spec, address, say, since), as_json)
         return
-    with progress("generate", "images") as report:
+    with progress("generate", "items") as report:
         manifest = run(spec, address, report, say, metrics_port)
     _show_manifest(manifest, spec.out, as_json)
 
 
 def append(
     out: Annotated[str, typer.Argument(help="A finished content set.")],
-    to: Annotated[int, typer.Option(min=1, help="Number of images of the extended set.")],
+    to: Annotated[int, typer.Option(min=1, help="Number of items of the extended set.")],
     workers: Workers = None,
     metrics_port: MetricsPort = None,
     settings: Settings = None,
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add images to a finished set. Run the same command again to make what is missing.
+    """Add items to a finished set. Run the same command again to make what is missing.
 
     Example: aigc append out/fashion --to 150000
 
@@ -135,7 +135,7 @@ def append(
 
     values = overrides(settings, out=out, to=to, placement__workers=workers)
     spec = load(AppendSpec, None, values)
-    with progress("append", "images") as report:
+    with progress("append", "items") as report:
         manifest = run_append(spec, address, report, say, metrics_port)
     _show_manifest(manifest, out, as_json)
 
@@ -160,7 +160,7 @@ def merge(
 
 @contextlib.contextmanager
 def _engine_loading(address: str | None) -> Iterator[None]:
-    """For imports of what makes images: workers of this machine import it at the same time."""
+    """While entered, workers of this machine import the engine at the same time."""
     from aigc.execution.forking import warm
 
     if address is None:
@@ -206,7 +206,7 @@ def _show_manifest(manifest: dict[str, Any], out: str, as_json: bool) -> None:
         print_json({key: value for key, value in manifest.items() if key != "shards"})
         return
     size_mb = manifest["size_bytes"] / 1e6
-    say(f"{manifest['items']:,} images, {size_mb:,.1f} MB")
+    say(f"{manifest['items']:,} items, {size_mb:,.1f} MB")
     if manifest.get("refused"):
         counts = ", ".join(f"{reason} {count:,}" for reason, count in manifest["refused"].items())
         say(f"refused by gates and replaced: {counts}")
@@ -219,19 +219,19 @@ def _show_estimate(found: dict[str, Any], as_json: bool) -> None:
         print_json(found)
         return
     typer.echo(
-        f"{found['items']:,} images in {found['shards']:,} shards of up to "
+        f"{found['items']:,} items in {found['shards']:,} shards of up to "
         f"{found['items_per_shard']:,}, about {found['size_bytes'] / 1e6:,.1f} MB"
     )
     if found["items_made"]:
         typer.echo(f"{found['items_made']:,} of them are there already")
     typer.echo(
-        f"about {found['seconds']:,.0f} s at {found['items_per_s']:,.0f} images/s with "
+        f"about {found['seconds']:,.0f} s at {found['items_per_s']:,.0f} items/s with "
         f"{found['workers']} worker(s) on {found['nodes']} node(s), "
         f"{found['startup_s']:,.1f} s to start and {found['closing_s']:,.1f} s to close included"
     )
     probe = found["probe"]
     typer.echo(
-        f"measured on {probe['items']:,} images that {probe['workers']} worker(s) made in "
+        f"measured on {probe['items']:,} items that {probe['workers']} worker(s) made in "
         f"{probe['seconds']:,.1f} s"
     )
     if found["refused_share"]:

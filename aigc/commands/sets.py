@@ -29,7 +29,7 @@ def status(out: Out, as_json: AsJson = False) -> None:
         return
     state = "complete" if found["complete"] else "not finished"
     share = found["items"] / found["count"]
-    typer.echo(f"{out}: {state}, {found['items']:,} of {found['count']:,} images ({share:.1%})")
+    typer.echo(f"{out}: {state}, {found['items']:,} of {found['count']:,} items ({share:.1%})")
     size_mb = found["size_bytes"] / 1e6
     typer.echo(f"{found['shards']} of {found['planned_shards']} shards, {size_mb:,.1f} MB")
     if found["rounds"]:
@@ -42,7 +42,7 @@ def status(out: Out, as_json: AsJson = False) -> None:
 
 def _rounds(found: dict[str, Any], count: int) -> str:
     """Shards of a set without duplicates are committed at the end; until then its rounds count."""
-    share = f"{found['made']:,} of {count:,} images made ({found['made'] / count:.1%})"
+    share = f"{found['made']:,} of {count:,} items made ({found['made'] / count:.1%})"
     if found["refused"] is None:
         return (
             f"round {found['round']}: {share}, {found['shards']} of {found['planned_shards']} "
@@ -56,14 +56,14 @@ def _show_merged(out: str, parts: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json({"out": out, "sets": parts})
         return
-    typer.echo(f"{out}: {len(parts)} sets, {sum(part['items'] for part in parts):,} images")
+    typer.echo(f"{out}: {len(parts)} sets, {sum(part['items'] for part in parts):,} items")
     for part in parts:
-        typer.echo(f"{part['out']}: {part['items']:,} images by {part['model']}")
+        typer.echo(f"{part['out']}: {part['items']:,} items by {part['model']}")
 
 
 def verify(
     out: Out,
-    decode: Annotated[int, typer.Option(min=0, help="Number of images to decode as well.")] = 1000,
+    decode: Annotated[int, typer.Option(min=0, help="Number of items to decode as well.")] = 1000,
     regenerate_items: Annotated[
         int,
         typer.Option(
@@ -78,7 +78,7 @@ def verify(
     """
     from aigc.sets.verify import verify as run_verify
 
-    with progress("verify", "images") as report:
+    with progress("verify", "items") as report:
         result = run_verify(out, decode, report)
     if regenerate_items:
         result["regenerated"] = _compare_some(out, regenerate_items)
@@ -86,7 +86,7 @@ def verify(
         print_json(result)
         return
     typer.echo(
-        f"ok: {result['items']:,} images in {result['shards']} files, each index once, "
+        f"ok: {result['items']:,} items in {result['shards']} files, each index once, "
         f"{result['decoded']:,} decoded"
     )
     _show_credentials(result)
@@ -116,7 +116,7 @@ def regenerate(
     out: Out,
     item: Annotated[list[int], typer.Option(help="Index of an item; repeatable.")],
     to: Annotated[
-        str | None, typer.Option(callback=place, help="Folder or s3:// prefix for the images.")
+        str | None, typer.Option(callback=place, help="Folder or s3:// prefix for the items.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Current location of the model, if it was moved.")

@@ -183,12 +183,13 @@ def _forgotten(made: Json, kind: Source) -> list[str]:
     found = made.get("forgotten")
     if found is None:
         return []
+    items, copies, near = (found[name] for name in ("items", "copies", "near"))
     return [
         "",
         "## Removed",
-        f"{found['items']:,} {kind.noun}s of the data set with the digest `{found['from']}` were "
-        f"removed on {found['at'][:10]} (`forgotten.json`): {found['copies']:,} as copies and "
-        f"{found['near']:,} as near duplicates of those named.",
+        f"On {found['at'][:10]} from the data set with the digest `{found['from']}` "
+        f"(`forgotten.json`). {kind.noun.capitalize()}s: {items:,}, {copies:,} of them as copies "
+        f"and {near:,} as near duplicates of those named.",
     ]
 
 

@@ -156,8 +156,8 @@ def close(
 def _about(out: str, job: Job) -> Json:
     """What the audit log says of a set."""
     about = {"set": out, "model": job.model, "model_digest": job.model_digest, "items": job.count}
-    gates = job.gates.model_dump(mode="json", exclude_defaults=True)
-    return about | ({"gates": gates} if gates else {})
+    gates = job.gates.model_dump(mode="json", exclude_none=True)
+    return about | ({"gates": gates} if job.gates.any else {})
 
 
 @contextlib.contextmanager

@@ -47,8 +47,8 @@ def _outcome(rendered: Rendered, files: list[bytes], start: int, stop: int) -> O
         return files[start:stop], None
     which = "the image is" if stop - start == 1 else f"{count} of {stop - start} images are"
     return [], ContentRefusedError(
-        f"{which} held to be unsafe by the safety gate, as are all its other draws; ask for "
-        "another seed, index or label"
+        f"{which} held to be unsafe by the safety gate, in every draw; ask for another seed, index "
+        "or label"
     )
 
 

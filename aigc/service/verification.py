@@ -6,6 +6,7 @@ before its data. Everything here may take a second, so call it on a thread of it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 
 from aigc import storage
 from aigc.errors import CredentialsError, SpecError
+from aigc.modalities.image.marks import finder
 from aigc.modalities.image.perceptual import hash_file
 from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
 from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.looks import PerceptualHashes
 from aigc.provenance.trace import Trace, Tracer
 from aigc.provenance.trace_index import TraceIndex
+from aigc.provenance.watermark import DEFAULT, open_watermark
+from aigc.provenance.watermark.keys import key_from
 from aigc.service.errors import BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -47,15 +51,21 @@ class Verifier:
 
     def __init__(self, indexes: Sequence[str] = (), roots: Sequence[str] = ()) -> None:
         """`indexes` are folders made by `aigc index`, `roots` PEM files of trusted certificates.
+        Watermarks are found with the key of the environment.
 
         Raises:
-            SpecError: an index is not on this machine, or a root is no certificate.
+            SpecError: an index is not on this machine, or the key of watermarks is none.
             StorageError: a file is missing. DamagedError: an index is not whole.
-            CredentialsError: roots were named, and the packages that check against them are
+            CredentialsError: a root is no certificate, or the packages that check against roots are
                 missing.
         """
         self._indexes = [_opened(uri) for uri in indexes]
-        self._credentials = _reader(roots)
+        self._roots = [_certificate(uri) for uri in roots]
+        if roots:
+            require_credentials()
+        self._checks_credentials = is_installed("c2pa")
+        self._find_marks = finder([open_watermark(DEFAULT, key_from())])
+        self._local = threading.local()
 
     @property
     def items(self) -> int:
@@ -79,17 +89,29 @@ class Verifier:
                 raise
 
         seen = look if kind.startswith("image/") else _unseen
-        found = Tracer(self._indexes, self._credentials, seen).trace(file, name)
+        tracer = Tracer(self._indexes, self._credentials(), seen, self._find_marks)
+        found = tracer.trace(file, name)
         return replace(found, notes=(*found.notes, *unreadable))
 
     def require_credentials(self) -> None:
         """Raises NotFoundError where Content Credentials cannot be checked."""
-        if self._credentials is None:
+        if not self._checks_credentials:
             raise NotFoundError(
                 "this server does not check Content Credentials; its operator can install "
                 "aigc[credentials]",
                 code="not_available",
             )
+
+    def _credentials(self) -> CredentialReader | None:
+        """This thread's own: the library lets one thread at a time use a context."""
+        if not self._checks_credentials:
+            return None
+        if not hasattr(self._local, "reader"):
+            from aigc.provenance.checking import CredentialReader  # noqa: PLC0415
+
+            self._local.reader = CredentialReader(self._roots)
+        found: CredentialReader = self._local.reader
+        return found
 
 
 def kind_of(file: bytes) -> str:
@@ -115,17 +137,6 @@ def _opened(uri: str) -> TraceIndex:
             "each replica; copy it there and name the folder"
         )
     return TraceIndex(Path(storage.absolute(uri)))
-
-
-def _reader(roots: Sequence[str]) -> CredentialReader | None:
-    """None where the optional packages are missing and no root was named."""
-    if roots:
-        require_credentials()
-    elif not is_installed("c2pa"):
-        return None
-    from aigc.provenance.checking import CredentialReader  # noqa: PLC0415
-
-    return CredentialReader([_certificate(uri) for uri in roots])
 
 
 def _certificate(uri: str) -> str:

@@ -149,10 +149,14 @@ def test_processes_and_threads_append_to_one_chain(file: Path) -> None:
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_many, args=(str(file), f"p{n}")) for n in range(3)]
     threads = [threading.Thread(target=_many, args=(str(file), f"t{n}")) for n in range(3)]
-    for one in [*workers, *threads]:
-        one.start()
-    for one in [*workers, *threads]:
-        one.join(60)
+    for worker in workers:
+        worker.start()
+    for thread in threads:
+        thread.start()
+    for worker in workers:
+        worker.join(60)
+    for thread in threads:
+        thread.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert (verify(str(file)).lines, problems(file)) == (120, [])
     lines = [json.loads(line) for line in file.read_bytes().splitlines()]

@@ -54,8 +54,8 @@ def test_unsafe_items_are_replaced_whatever_the_workers(
     made = []
     for n in (1, 2):
         placement = {"workers": n, "cpus_per_worker": 0.5}
-        out = folder / f"by-{n}"
-        made.append(run(spec(model, out, count=200, gates=gates, placement=placement)))
+        asked = spec(model, folder / f"by-{n}", count=200, gates=gates, placement=placement)
+        made.append(run(asked))
     assert made[0]["content_digest"] == made[1]["content_digest"]
     assert 100 < made[0]["refused"]["unsafe"] < 600
     found = rows(folder / "by-1", "select index, candidate, safety from {} order by index")

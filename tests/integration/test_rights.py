@@ -78,6 +78,9 @@ def test_an_opt_out_lists_what_was_made(
         f"aigc train {new}/retrain-rights.yaml",
     ]
     assert "1 removed" in err
+    code, out, _ = aigc(capsys, "data", "show", str(new))
+    assert code == 0
+    assert f"1 of {data} (forgotten.json)" in " ".join(out.split())
     code, out, _ = aigc(capsys, *words, "--json")
     assert code == 0
     assert json.loads(out)["models"] == [model.ref]

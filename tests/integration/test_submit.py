@@ -119,7 +119,7 @@ def test_a_cluster_without_aigc_takes_it_along(user: User) -> None:
     assert "No module named aigc" in without.stdout
     shipped = user("submit", "generate", spec, "--ship", "--metrics-port", "0")
     assert shipped.returncode == 0, shipped.stdout + shipped.stderr
-    assert "200 images" in shipped.stdout
+    assert "200 items" in shipped.stdout
     assert "metrics: http://127.0.0.1:" in shipped.stdout
 
 

@@ -67,7 +67,7 @@ def test_labels_with_other_numbers_are_told(
 
 def test_status_counts_its_sets(merged: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verbs.status(str(merged))
-    assert "2 sets, 200 images" in capsys.readouterr().out
+    assert "2 sets, 200 items" in capsys.readouterr().out
 
 
 def test_who_wants_one_set_is_told_where(merged: Path) -> None:

@@ -25,6 +25,8 @@ LEAST_CONTRAST = 1.0
 """Standard deviation of grey levels (0..255) on the grid below which a picture shows too little to
 be told from others; it has no hash."""
 MOST_PIXELS = 50_000_000
+MOST_SIDE = 20_000
+"""Of a longer, narrow picture the matrices that average it would take gigabytes."""
 _ENOUGH_SIDE = 512
 """Larger pictures are averaged down to about it first, which takes less memory and time."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -70,6 +72,8 @@ def reduced(file: bytes) -> npt.NDArray[np.uint8]:
             if image.width * image.height > MOST_PIXELS:
                 size = f"{image.width} x {image.height}"
                 raise ValueError(f"{size} pixels are more than {MOST_PIXELS}")
+            if max(image.size) > MOST_SIDE:
+                raise ValueError(f"a side of {max(image.size)} pixels is longer than {MOST_SIDE}")
             shown = image.convert("RGB")
             if (factor := min(shown.size) // _ENOUGH_SIDE) > 1:
                 shown = shown.reduce(factor)

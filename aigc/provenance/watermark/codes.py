@@ -54,8 +54,7 @@ class Word:
         """That the signs of another key give symbols and a check as good: each symbol is the
         largest of 8,192 sums of the same amplitudes with random signs."""
         tails = [min(1.0, AMPLITUDES * math.erfc(float(z) / math.sqrt(2))) for z in self.z]
-        together: float = math.prod(tails)
-        return together / 2 ** (8 * CHECK_BYTES)
+        return float(math.prod(tails)) / 2 ** (8 * CHECK_BYTES)
 
 
 @functools.cache

@@ -24,7 +24,7 @@ _STEPS = np.array(
 """ITU-T T.81, table K.1: quantization steps of luminance at quality 50."""
 
 
-def compressed(grey: Double, quality: int = 75) -> Double:
+def compressed(grey: Double, quality: int) -> Double:
     """`grey`, levels in 0..255 (rows, columns), after quantization by blocks; rows and columns
     beyond the last whole block stay."""
     rows, columns = (side // 8 * 8 for side in grey.shape)

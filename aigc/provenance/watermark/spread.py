@@ -26,10 +26,12 @@ from aigc.types import UInt8Images
 LEAST_PX, MOST_ASPECT = 128, 4
 ALGORITHM = "aigc.spread.1"
 """Not in C2PA's list of soft binding algorithms."""
-FIRST_PSNR_DB, LEAST_PSNR_DB = 44.0, 38.3
-"""The signal is as strong as the first, and stronger up to the second where that is too little."""
-ENOUGH, ENOUGH_HALF = 9.5, 11.0
-"""Standard deviations by which symbols shall stand out after JPEG 75, and after half the size."""
+STEPS_DB = (44.0, 42.0, 40.0, 38.3)
+"""PSNR of the marked picture: the first at which the signal is strong enough, else the last."""
+ENOUGH, ENOUGH_HALF = 8.0, 10.0
+"""Standard deviations by which symbols shall stand out after JPEG, and after half the size."""
+QUALITY = 70
+"""Of that JPEG. WebP 80 takes as much from small pictures."""
 FASTEST = 0.3
 """Cycles per pixel above which nothing is embedded: it would not survive half the size."""
 SLOW = 0.24
@@ -99,9 +101,13 @@ class SpreadWatermark:
         hiding = np.clip(strength, LEAST_DETAIL, MOST_DETAIL) ** -HIDING
         hiding = _stretched(hiding, picture.shape[:2])
         usual = np.full(SYMBOLS + 1, (SYMBOLS + 1) ** -0.5)
-        first = _signal(usual, sequences, shape, hiding)
-        faint = _added(picture, first, FIRST_PSNR_DB, rounds=1)
-        parts, psnr = _corrected(faint, sequences, usual)
+        signal = _signal(usual, sequences, shape, hiding)
+        for psnr in STEPS_DB[:-1]:
+            parts, is_enough = _corrected(_added(picture, signal, psnr, 1), sequences, usual)
+            if is_enough:
+                break
+        else:
+            psnr = STEPS_DB[-1]
         return _added(picture, _signal(parts, sequences, shape, hiding), psnr)
 
 
@@ -117,23 +123,22 @@ def _sureness(found: Detection) -> tuple[bool, float]:
     return found.payload is not None, found.score
 
 
-def _corrected(marked: Picture, sequences: Double, usual: Double) -> tuple[Double, float]:
-    """How strong each sequence and all together have to be, from what is left of the usual ones
-    after JPEG and after half the size."""
+def _corrected(marked: Picture, sequences: Double, usual: Double) -> tuple[Double, bool]:
+    """How strong each sequence has to be, from what is left of the usual ones after JPEG and after
+    half the size; and whether that is enough."""
     grey = planes.luminance(marked, np.float64)
-    after_jpeg = _heights(compressed(grey), sequences)
+    after_jpeg = _heights(compressed(grey, QUALITY), sequences)
     after_half = _heights(grey, sequences, SLOW * min(grey.shape))
     found = (after_jpeg + after_half) / 2
     height = max(_together(found), 1.0)
     parts = usual + (height - found) / max(float(found @ usual), 1.0)
     parts = np.clip(parts, STRAYING[0] * usual, STRAYING[1] * usual)
-    louder = max(ENOUGH / _together(after_jpeg), ENOUGH_HALF / _together(after_half), 1.0)
-    return parts, max(LEAST_PSNR_DB, FIRST_PSNR_DB - 20 * float(np.log10(louder)))
+    return parts, _together(after_jpeg) >= ENOUGH and _together(after_half) >= ENOUGH_HALF
 
 
 def _together(heights: Double) -> float:
     """Their root mean square, those against their sign left out."""
-    return max(float(np.sqrt(np.square(heights.clip(0)).mean())), 0.1)
+    return float(np.sqrt(np.square(heights.clip(0)).mean()))
 
 
 def _heights(grey: Double, sequences: Double, fastest: float | None = None) -> Double:

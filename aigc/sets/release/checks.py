@@ -5,6 +5,7 @@ from __future__ import annotations
 from aigc.evaluation.memorisation import COPY_LEVELS
 from aigc.modalities import MODALITIES
 from aigc.provenance.profiles import READ_ON
+from aigc.sets import origin
 from aigc.sets.release import markup
 from aigc.sets.release.facts import ReleaseFacts, SampleRow, ShownPair, columns_of
 from aigc.sets.release.labels import TIME_STAMP, AskedFor, RuleStanding, rule_standings
@@ -22,19 +23,21 @@ _MARKS = {
 
 
 def the_labels(release: ReleaseFacts) -> Html:
-    asked, found = release.asked, release.found
-    rows: list[tuple[str, object]] = [("Profile", asked.profile if asked else "none")]
-    if asked is None:
-        rows.append(("Reason", "the job wrote no labels into files (embed_provenance: false)"))
-    else:
-        rows += [
-            ("Reason", asked.reason),
-            ("Provider", asked.provider),
-            ("Visible label", _visible(asked.visible)),
-            ("Prompts in files", "yes" if asked.prompts else "no"),
-            ("Content Credentials", "asked for" if asked.credentials else "not asked for"),
-            ("Time-stamp authority", asked.credentials.authority if asked.credentials else None),
-        ]
+    said, found, asked = origin.described(release.job), release.found, release.asked
+    is_earlier = said["profile"] == origin.EARLIER
+    rows: list[tuple[str, object]] = [
+        (
+            "Profile",
+            f"default, as aigc {origin.EARLIER} wrote it" if is_earlier else said["profile"],
+        ),
+        ("Reason", said.get("reason")),
+        ("Metadata in files", "yes" if said["metadata"] else "no"),
+        ("Words on each item", said["visible"] or "none"),
+        ("Provider", asked.provider if asked else None),
+        ("Prompts in files", "yes" if asked and asked.prompts else "no"),
+        ("Content Credentials", "in each file" if said["signed"] else "not asked for"),
+        ("Time-stamp authority", said.get("authority")),
+    ]
     counted = [(text(name), _of(count, found.files)) for name, count in found.counts.items()]
     counted += [
         (text(f"Content Credential, {standing.replace('_', ' ')}"), _of(count, found.files))
@@ -44,10 +47,6 @@ def the_labels(release: ReleaseFacts) -> Html:
         counted.append((text(TIME_STAMP), _of(found.time_stamped, found.files)))
     caption = f"Found in {found.files:,} files, read from places spread evenly over the set"
     return facts(rows) + table(caption, ("statement", "files"), counted, 1)
-
-
-def _visible(asked: object) -> str:
-    return "as the profile says" if asked is None else "no" if asked is False else "yes"
 
 
 def _of(count: int, files: int) -> str:
@@ -115,7 +114,7 @@ def _pair(one: ShownPair) -> Html:
     whose = [one.original.id, one.original.creator, one.original.licence]
     said = " · ".join(text(part) for part in whose if part)
     return (
-        f'<li><div class="two"><div>{one.item}item {one.pair.index:,}</div>'
+        f'<li><div class="two"><div>{one.item}{one.pair.index:,}</div>'
         f"<div>{one.training}training</div></div>"
         f'<p class="far"><strong>{one.pair.distance:.1f}</strong> levels apart</p>'
         f'<p class="whose">{said}</p></li>'

@@ -112,7 +112,7 @@ def gather(out: str, where: str, request: ReleaseRequest, report: Report = silen
     commit.require_complete(job, records, out, commit.LOST_RECORD)
     figures = storage.read_json(storage.join(out, "report.json"))
     model = read_model(job)
-    data = find_training_data(job, model, request.data)
+    data = find_training_data(out, job, manifest, model, request.data)
     elements = PageElements()
     plain = ReleaseFacts(
         out=out,
@@ -121,7 +121,7 @@ def gather(out: str, where: str, request: ReleaseRequest, report: Report = silen
         figures=figures or job_report.summarise(out, job, records),
         model=model,
         data=data,
-        asked=labels.provenance_of(job, manifest),
+        asked=labels.provenance_of(job),
         found=labels.find_labels(out, job, records, request.roots),
         scores=scores.histograms(out, job, records),
         memorisation=None,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from aigc import storage
 from aigc.errors import CredentialsError
@@ -17,7 +15,7 @@ from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.profiles import ASKS, RULES, Ask
 from aigc.provenance.spec import Provenance
 from aigc.sets import read
-from aigc.types import Json, ShardRecord
+from aigc.types import ShardRecord
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialReader
@@ -102,18 +100,9 @@ class RuleStanding:
         return sum(one.standing == "yes" for one in self.demands)
 
 
-def provenance_of(job: Job, manifest: Json) -> Provenance | None:
-    """What the job asked to be stated; None where nothing is. Jobs of older versions have the
-    digital source type alone."""
-    found: Any = getattr(job, "provenance", None) or manifest.get("job", {}).get("provenance")
-    if isinstance(found, Provenance):
-        return found
-    if isinstance(found, dict):
-        try:
-            return Provenance.model_validate(found)
-        except ValidationError:
-            return Provenance()
-    return Provenance() if getattr(job, "embed_provenance", True) is not False else None
+def provenance_of(job: Job) -> Provenance | None:
+    """What the job asked to be stated; None where files state nothing of their origin."""
+    return None if job.embed_provenance is False else job.provenance
 
 
 def find_labels(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aigc import storage
 from aigc.errors import AigcError
 from aigc.job.plan import Job
-from aigc.store.version import CARD, METRICS, ModelVersion, read_version
+from aigc.store.version import CARD, METRICS, TRAIN_SPEC, ModelVersion, read_version
 from aigc.types import Json
 
 
@@ -22,6 +22,8 @@ class ModelFacts:
     """Content of its metrics.json."""
     card: str = ""
     """Its README.md."""
+    train_spec: str = ""
+    """What it was trained with, in YAML."""
 
     @property
     def data_digest(self) -> str:
@@ -36,16 +38,20 @@ def read_model(job: Job) -> ModelFacts:
         if version.digest != job.model_digest:
             other = f"{job.model_uri}: holds another model now, digest {version.digest[:12]}"
             return ModelFacts(problem=other)
-        card = storage.read_if_there(storage.join(version.uri, CARD)) or b""
-        return ModelFacts(version, "", _metrics(version), card.decode("utf-8", "replace"))
+        card, spec = (_text(version, name) for name in (CARD, TRAIN_SPEC))
+        return ModelFacts(version, "", _metrics(version), card, spec)
     except AigcError as error:
         return ModelFacts(problem=f"the model was not found: {error}")
 
 
+def _text(version: ModelVersion, name: str) -> str:
+    data = storage.read_if_there(storage.join(version.uri, name)) or b""
+    return data.decode("utf-8", "replace")
+
+
 def _metrics(version: ModelVersion) -> Json:
-    data = storage.read_if_there(storage.join(version.uri, METRICS))
     try:
-        found = json.loads(data or b"{}")
+        found = json.loads(_text(version, METRICS) or "{}")
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -37,14 +37,15 @@ def render(release: ReleaseFacts) -> str:
         section(number, name, heading, make(release))
         for number, (name, heading, make) in enumerate(_SECTIONS, 1)
     )
-    cell = f"--cell:{release.job.delivery.cell_px}px;--columns:{columns_of(release.job)}"
+    columns = columns_of(release.job)
+    sizes = f"--cell:{release.job.delivery.cell_px}px;--columns:{columns};--pairs:{columns // 2}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="content-security-policy" content="{_POLICY}">
 <meta name="robots" content="noindex">
 <title>Release report: {text(title)}</title>
-<style>{_style()}:root{{{cell}}}</style></head>
+<style>{_style()}:root{{{sizes}}}</style></head>
 <body><div class="sheet">{_header(release, title)}<main>{_cards(release)}{_contents()}
 {body}{_signature(release)}</main>{_footer(release)}</div></body></html>
 """

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from aigc import storage
 from aigc.data import attribution
 from aigc.data.dataset import Dataset
 from aigc.evaluation.table import TITLES
@@ -19,7 +18,6 @@ from aigc.specs import Gates
 from aigc.types import Json
 
 _MOST_ROWS = 40
-_READ_BYTES = 2**18
 _NO_RIGHTS = "not stated"
 
 
@@ -105,43 +103,47 @@ def _figure(value: Any) -> str:
 
 
 def the_data(release: ReleaseFacts) -> Html:
-    found = release.data.dataset
-    if found is None:
-        return problem(release.data.problem)
-    info, counts = found.info, found.counts
-    rows: list[tuple[str, object]] = [
-        ("Source", found.source),
-        ("Address", info.get("source_url")),
-        ("Licence of the whole", found.licence or _NO_RIGHTS),
+    data = release.data
+    gone = "" if data.dataset is not None else problem(data.problem)
+    if not data.said:
+        return gone
+    rows = facts(_of_data(data.said, data.dataset))
+    rights = _attribution(data.credits) or "".join(_counted(data.said))
+    if not rights and not data.said.get("licence"):
+        rights = problem(
+            "The data states no licence, neither of the whole nor of single items: clear the "
+            "rights before you publish"
+        )
+    told = note("As the model states it:") if gone else ""
+    return gone + told + rows + rights
+
+
+def _of_data(said: Json, dataset: Dataset | None) -> list[tuple[str, object]]:
+    counts, policy, removed = said.get("counts") or {}, said.get("rights"), said.get("forgotten")
+    asked = ", ".join(policy.get("require", ())) if isinstance(policy, dict) else ""
+    return [
+        ("Source", said.get("source")),
+        ("Address", said.get("source_url")),
+        ("Licence of the whole", said.get("licence") or _NO_RIGHTS),
+        ("Asked of each item", asked or None),
         ("Items", f"{counts.get('train', 0):,} training and {counts.get('test', 0):,} test items"),
-        ("Place", found.uri),
-        ("Digest", found.digest),
+        ("Removed on request", f"{removed['items']:,} items" if removed else None),
+        ("Place", dataset.uri if dataset else None),
+        ("Digest", said.get("digest")),
     ]
-    rights = _attribution(found) or "".join(_counted(info))
-    missing = problem(
-        "The data states no licence, neither of the whole nor of single items: clear the rights "
-        "before you publish"
-    )
-    return facts(rows) + (rights or ("" if found.licence else missing))
 
 
-def _attribution(dataset: Dataset) -> Html:
-    """Creators and licences of single items, the most frequent first; empty where none are kept."""
-    uri = storage.join(dataset.uri, attribution.FILE)
-    if not storage.exists(uri):
+def _attribution(credits: str) -> Html:
+    """Creators, licences and sources of single items; empty where none are kept."""
+    lines = list(csv.reader(io.StringIO(credits)))
+    if len(lines) < 2:
         return ""
-    with storage.open_input(uri) as source:
-        whole = source.read(_READ_BYTES).decode("utf-8", "replace")
-    lines = list(csv.reader(io.StringIO(whole)))[1:]
-    rows = [
-        (text(who), text(licence), text(count))
-        for licence, who, count in (line for line in lines[:_MOST_ROWS] if len(line) == 3)
-    ]
-    title = f"Creators and licences, {dataset.kind.noun}s each"
-    shown = table(title, ("creator", "licence", f"{dataset.kind.noun}s"), rows, 1)
-    if len(lines) <= len(rows):
+    head, *rest = lines
+    rows = [[text(cell) for cell in line] for line in rest if len(line) == len(head)]
+    shown = table("Creators and licences", head, rows[:_MOST_ROWS], 1)
+    if len(rows) <= _MOST_ROWS:
         return shown
-    return shown + note(f"The first {len(rows)}; {attribution.FILE} of the data has all of them.")
+    return shown + note(f"The first {_MOST_ROWS}; {attribution.FILE} has all of them.")
 
 
 def _counted(info: Json) -> Iterator[Html]:

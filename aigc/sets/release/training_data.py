@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
+from aigc import storage
+from aigc.data import attribution
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import AigcError, SpecError
 from aigc.job.plan import Job
+from aigc.sets import training_data
 from aigc.sets.release.model import ModelFacts
+from aigc.types import Json
 
+_READ_BYTES = 2**18
 _SETTINGS = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -22,15 +27,43 @@ class TrainingData:
 
     dataset: Dataset | None = None
     problem: str = ""
-    tried: tuple[str, ...] = field(default=())
+    said: Json = field(default_factory=dict)
+    """Its rights as the data set, else the set's manifest or the model, states them: see
+    `data.attribution.summary`."""
+    credits: str = ""
+    """The beginning of `attribution.csv`, whole lines; empty where there is none."""
 
 
-def find_training_data(job: Job, model: ModelFacts, given: str | None = None) -> TrainingData:
-    """The data set that `model` names, at `given` or where job, evaluation or card say it lay.
+def find_training_data(
+    out: str, job: Job, manifest: Json, model: ModelFacts, given: str | None = None
+) -> TrainingData:
+    """The data set that `model` names, at `given` or where job, evaluation or model say it lay, and
+    what is known of its rights even if it is gone.
 
     Raises:
         SpecError: what lies at `given` is other data. DataError, StorageError: nothing is there.
     """
+    found = _find(job, model, given)
+    if found.dataset is not None:
+        said = attribution.summary(found.dataset.info)
+        return replace(found, said=said, credits=_credits(found.dataset.uri))
+    said, credited = manifest.get("training_data") or {}, out
+    if not said:
+        said, credited = training_data.of_model(job)[0] or {}, job.model_uri
+    return replace(found, said=said, credits=_credits(credited) if said else "")
+
+
+def _credits(folder: str) -> str:
+    uri = storage.join(folder, attribution.FILE)
+    try:
+        with storage.open_input(uri) as source:
+            text: str = source.read(_READ_BYTES).decode("utf-8", "replace")
+    except (AigcError, OSError):
+        return ""
+    return text[: text.rfind("\n") + 1]
+
+
+def _find(job: Job, model: ModelFacts, given: str | None) -> TrainingData:
     if given is not None:
         return TrainingData(_given(given, model.data_digest))
     if not model.data_digest:
@@ -49,7 +82,7 @@ def find_training_data(job: Job, model: ModelFacts, given: str | None = None) ->
     problem = (
         f"training data {model.data_digest[:12]} not found ({where}); name its place by --data"
     )
-    return TrainingData(problem=problem, tried=tuple(tried))
+    return TrainingData(problem=problem)
 
 
 def _given(uri: str, digest: str) -> Dataset:
@@ -69,13 +102,13 @@ def _nameless(model: ModelFacts) -> str:
 
 
 def _named(job: Job, model: ModelFacts) -> Iterator[str]:
-    """Places that gates, the last evaluation and the card of the model name."""
+    """Places that gates, the last evaluation and the model name."""
     yield from job.gates.data.values()
     evaluated = model.metrics.get("evaluation")
     data = evaluated.get("data") if isinstance(evaluated, dict) else None
     if isinstance(data, dict) and isinstance(data.get("uri"), str):
         yield data["uri"]
-    for text in _SETTINGS.findall(model.card):
+    for text in (model.train_spec, *_SETTINGS.findall(model.card)):
         try:
             settings = yaml.safe_load(text)
         except yaml.YAMLError:

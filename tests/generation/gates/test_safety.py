@@ -8,7 +8,7 @@ import pytest
 from aigc.errors import SpecError
 from aigc.generation.gates import data_digests, load_gates, require
 from aigc.modalities import MODALITIES, ItemType
-from aigc.specs import Gates, SafetyGate, build
+from aigc.specs import Gates, SafetyGate, ServeSpec, build
 from tests.classifiers_for_tests import bright
 from tests.generation.gates.pictures import chosen, loaded, pictures, some
 from tests.models_for_tests import tiny_config, tiny_tensors
@@ -51,6 +51,12 @@ def test_one_line_turns_it_on() -> None:
     assert "safety" not in Gates().model_dump()
     assert not Gates().local
     assert build(Gates, {"safety": True}).local
+
+
+def test_the_endpoint_has_no_column_for_flags() -> None:
+    assert build(ServeSpec, {"gates": {"safety": True}}).gates.safety == SafetyGate()
+    with pytest.raises(SpecError, match="flag is for sets, which have a column for it"):
+        build(ServeSpec, {"gates": {"safety": {"policy": "flag"}}})
 
 
 def test_the_classifier_is_part_of_what_a_job_compares_with(tmp_path: Path) -> None:

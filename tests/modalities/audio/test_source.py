@@ -86,7 +86,8 @@ def test_other_sounds_are_no_near_duplicates() -> None:
     sounds = np.stack([clip(hit(seed)) for seed in range(24)])
     one, other = np.triu_indices(24, 1)
     levels = SOURCE.compared(sounds)
-    assert (levels.shape, levels.dtype) == ((24, 32, 64), np.uint8)
+    assert levels.shape == (24, 32, 64)
+    assert levels.dtype == np.uint8
     distances = SOURCE.distance(levels[one], levels[other])
     assert distances.min() > spec().near_duplicate_rmse
     assert SOURCE.distance(levels, levels).max() == 0

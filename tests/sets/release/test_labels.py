@@ -46,16 +46,13 @@ def test_a_root_that_is_none_is_refused(shop, tmp_path: Path) -> None:
         find_labels(shop.out, job, commit.read_records(shop.out), [str(tmp_path / "root.pem")])
 
 
-def test_the_job_may_say_nothing_of_its_provenance(shop) -> None:
+def test_jobs_of_earlier_versions_may_state_nothing(shop) -> None:
     job = commit.read_job(shop.out)
-    assert provenance_of(job, {"job": {}}) == Provenance()
-    told = {"profile": "china", "provider": "ACME-1"}
-    assert provenance_of(job, {"job": {"provenance": told}}) in (
-        Provenance(),
-        Provenance.model_validate(told),
-    )
-    newer = {"profile": "moon", "unknown": 1}
-    assert provenance_of(job, {"job": {"provenance": newer}}) == Provenance()
+    assert provenance_of(job) == Provenance()
+    earlier = job.model_copy(update={"embed_provenance": False})
+    assert provenance_of(earlier) is None
+    china = Provenance(profile="china", provider="ACME-1")
+    assert provenance_of(job.model_copy(update={"provenance": china})) == china
 
 
 WHOLE = LabelsFound(

@@ -115,7 +115,12 @@ def test_what_comes_from_outside_is_escaped(release: ReleaseFacts) -> None:
         out=HOSTILE,
         manifest=release.manifest | {"labels": {HOSTILE: 5}, "created": HOSTILE},
         figures=release.figures | {"refused": {HOSTILE: 9}},
-        data=replace(release.data, dataset=replace(dataset, info=dataset.info | said)),
+        data=replace(
+            release.data,
+            dataset=replace(dataset, info=dataset.info | said),
+            said=release.data.said | said,
+            credits=f'licence,creator,images\n"{HOSTILE.replace(chr(34), chr(34) * 2)}",x,1\n',
+        ),
         rows=(replace(row, name=HOSTILE),),
         pairs=(replace(pair, original=original),),
         job=release.job.model_copy(update={"model": HOSTILE}),
