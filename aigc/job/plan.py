@@ -105,6 +105,8 @@ class Job(Spec):
     """RFC 3339 time of the job, where `provenance` states it. A job that is resumed keeps it."""
     data_digest: str = Field("", exclude_if=_is_empty)
     """Of the data that the model was trained on."""
+    watermark_key: str = Field("", exclude_if=_is_empty)
+    """What tells the key of its watermarks from others; empty for the public one."""
     prompt_column: str = Field("", exclude_if=_is_empty)
     """Of the briefs, where `provenance.prompts` asks for it."""
     latent_dim: int | None

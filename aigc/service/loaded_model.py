@@ -127,7 +127,7 @@ def load(
     origin = ServedOrigin(settings.provenance, version)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config, safety=safety, wording=origin.wording),
+        renderer=Renderer(engine, config, safety=safety, stamps=origin.stamps),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
