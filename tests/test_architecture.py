@@ -100,18 +100,18 @@ def imports_of(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
                 yield submodule if submodule in MODULES else node.module or ""
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def test_a_file_is_short_enough_to_read() -> None:
-    assert len(SOURCES) > len(MODULES) > 100
+    assert len(SOURCES) > len(FILES) > 100
     lines = {module_of(path): len(path.read_text("utf-8").splitlines()) for path in SOURCES}
     assert not {module: count for module, count in lines.items() if count > MAX_LINES}
 
 
 def test_imports_point_one_way() -> None:
     wrong = []
-    for path in MODULES:
+    for path in FILES:
         room = room_of(module_of(path))
         rooms = {room_of(name) for name in imports_of(path) if name.startswith("aigc.")}
         above = [other for other in rooms & RANK.keys() if RANK[other] > RANK[room]]
@@ -121,13 +121,13 @@ def test_imports_point_one_way() -> None:
 
 def test_ray_is_imported_where_work_is_distributed_only() -> None:
     allowed = ("aigc.distributed.", "aigc.bench.rivals.")
-    for path in MODULES:
+    for path in FILES:
         names = {name.split(".")[0] for name in imports_of(path)}
         assert "ray" not in names or module_of(path).startswith(allowed), path
 
 
 def test_only_storage_knows_s3() -> None:
-    for path in MODULES:
+    for path in FILES:
         names = {name.split(".")[0] for name in imports_of(path)}
         if names & {"boto3", "botocore"}:
             assert module_of(path) in STORAGE_PARTS, path
@@ -281,7 +281,7 @@ CLASSES = {family.spec.__name__ for family in FAMILIES.values()}
 
 def test_no_neutral_room_decides_by_a_name_of_the_three_dicts() -> None:
     """What a model can do is asked of its protocols, what it takes of `ModelConfig.takes`."""
-    for path in MODULES:
+    for path in FILES:
         module = module_of(path)
         if room_of(module) not in FREE_ROOMS and module not in OF_FAMILIES:
             assert not list(decisions(path)), module

@@ -24,6 +24,7 @@ from aigc.errors import JobError
 from aigc.families.origin import Origin
 from aigc.job import job_file
 from aigc.job.briefs import Briefs
+from aigc.job.differences import differences, dotted
 from aigc.job.identity import item_ids
 from aigc.job.job_file import FIRST_MODALITY
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
@@ -229,22 +230,17 @@ class Job(Spec):
 
     def differences(self, other: Job) -> list[str]:
         """Fields in which `other` asks for something else, as 'seed: 1 there, 2 asked'."""
-        mine, theirs = self._decisive(), other._decisive()
-        return [
-            f"{name}: {_short(mine.get(name))} there, {_short(theirs.get(name))} asked"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
-        ]
+        return differences(self._decisive(), other._decisive())
 
     def _decisive(self) -> dict[str, object]:
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude={*_RESOLVED, *_PROVENANCE})
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
-        values |= dict(_dotted("conditions", values.pop("schedules", {})))
-        values |= dict(_dotted("provenance", self._stated()))
+        values |= dict(dotted("conditions", values.pop("schedules", {})))
+        values |= dict(dotted("provenance", self._stated()))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
         data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
-        return values | dict(_dotted("gates", decisive)) | data
+        return values | dict(dotted("gates", decisive)) | data
 
     def _stated(self) -> dict[str, object]:
         """What decides in `provenance`, or said the same before there was that field."""
@@ -294,16 +290,3 @@ def _place(gate: str) -> str:
 def _mixed(codes: tuple[int, ...]) -> int:
     digest = hashlib.sha256(json.dumps(codes).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _dotted(f"{name}.{key}", inner)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
