@@ -25,7 +25,7 @@ from aigc.families.origin import Origin
 from aigc.job import job_file
 from aigc.job.briefs import Briefs
 from aigc.job.differences import differences, dotted
-from aigc.job.identity import item_ids
+from aigc.job.identity import item_ids, with_marks
 from aigc.job.job_file import FIRST_MODALITY
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
@@ -207,9 +207,7 @@ class Job(Spec):
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""
         ids = item_ids(self.model_digest, keys)
-        if briefs is None:
-            return ids
-        return [f"{one}{end}" for one, end in zip(ids, _brief_marks(briefs, slots), strict=True)]
+        return ids if briefs is None else with_marks(ids, briefs, slots)
 
     def as_unsigned(self, files: list[bytes]) -> list[bytes]:
         """Files of the set as they were before signing, which differs each time."""
@@ -264,14 +262,6 @@ class Job(Spec):
         return self.model_copy(
             update=same | {"provenance": self.provenance.model_copy(update=signs)}
         )
-
-
-def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
-    """`-` and sixteen digits of each item's brief_id's SHA-256."""
-    rows, which = np.unique(briefs.rows(slots), return_inverse=True)
-    names = briefs.table["brief_id"].take(rows).to_pylist()
-    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
-    return [marks[at] for at in which.tolist()]
 
 
 def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> SampleKeys:

@@ -88,7 +88,11 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("latent: name and version of the system", "yes", "XMP AISystemUsed, ...VersionUsed"),
         Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's or the request's time"),
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
-        Ask("latent: permanent or hard to remove", "with watermark", _WATERMARK),
+        Ask(
+            "latent: permanent or extraordinarily difficult to remove",
+            "with watermark",
+            _WATERMARK,
+        ),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),
         Ask("free public detection tool", "yours", "`POST /v1/verify`, where you serve it"),
     ),

@@ -26,7 +26,7 @@ ASKED = {"width": 128, "height": 128, "count": 4}
 def test_each_image_carries_its_item_and_the_credential_says_so(
     sets: SetMaker, tmp_path: Path, monkeypatch
 ) -> None:
-    for name, text in (environment() | {WATERMARK: KEY}).items():
+    for name, text in {**environment(), WATERMARK: KEY}.items():
         monkeypatch.setenv(name, text)
     out = str(tmp_path / "set")
     marked = {"profile": "eu", "watermark": "spread", "visible": True, "credentials": {}}
