@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,6 +194,7 @@ def show(
 
 def _tell(made: Json) -> None:
     from aigc.modalities import MODALITIES
+    from aigc.specs.evaluate import MIN_IMAGES
 
     if made["reused"]:
         kept = ", whose files are gone" if made["source_gone"] else ""
@@ -209,6 +211,10 @@ def _tell(made: Json) -> None:
             f"no test {items}: evaluate needs some, and train compares with those it trains on; "
             "raise test_fraction, or give the source a split to test on"
         )
+    elif made["test"] < MIN_IMAGES:
+        fraction = math.ceil(20 * MIN_IMAGES / (made["train"] + made["test"])) / 20
+        larger = f"raise test_fraction to {fraction:g} or add" if fraction <= 0.5 else "add"
+        say(f"aigc evaluate needs at least {MIN_IMAGES} test {items}; {larger} {items}")
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
         say(f"no training {items} of {missing}; a model makes these labels only when named")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -187,7 +188,7 @@ def regenerate(
     if here.device != job.device:
         devices = f"generated on {job.device}, regenerated on {here.device}"
         notice(f"{out}: {devices}: bytes may differ by rounding")
-    finisher = finishing.of_job(here, {}, signs=False)
+    finisher = finishing.of_job(here, os.environ, signs=False)
     item_generator = make_item_generator(
         here, version.config, tensors, briefs, finisher, judged=False
     )

@@ -59,14 +59,15 @@ def as_text(report: Json) -> str:
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
     counts = report["protocol"]["counts"]
+    title = report["protocol"].get("words", {}).get("several", "images")
     return "\n".join(
         [
             *lines,
             "",
             f"collapse: {report['collapse']['verdict']}",
             f"memorisation: {report['memorisation']['verdict']}",
-            f"{counts['samples']:,} samples against {counts['test']:,} test images of "
-            f"{report['data']['source']}; floor: {counts['train_floor']:,} train images",
+            f"{counts['samples']:,} samples against {counts['test']:,} test {title} of "
+            f"{report['data']['source']}; floor: {counts['train_floor']:,} train {title}",
             f"features: {report['protocol']['extractor']}; Inception FID: "
             f"{report['protocol']['inception']}",
             *(f"note: {note}" for note in report["notes"]),

@@ -22,6 +22,7 @@ from aigc.job.formats import formats_of, shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range
 from aigc.output import commit
+from aigc.provenance.overlay import key_fingerprint
 from aigc.provenance.profiles import PROFILES
 from aigc.provenance.secrets import Secrets, carried
 from aigc.provenance.spec import Provenance
@@ -70,6 +71,7 @@ def plan_job(
         provenance=finishing.without_secrets(spec.provenance),
         created=finishing.now() if _has_time(spec.provenance) else "",
         data_digest=config.data_digest,
+        watermark_key=key_fingerprint(spec.provenance, os.environ),
         prompt_column=_prompt_column(spec, briefs),
         latent_dim=config.latent_dim,
         writer=spec.writer,
@@ -106,13 +108,13 @@ def require_possible(spec: GenerateSpec, job: Job, briefs: Briefs | None) -> Non
 
 
 def require_signer(asked: Provenance, job: Job, notice: Notice) -> Secrets | None:
-    """What workers need to sign the items of `job` as `asked`, tried out; None where nothing is
-    signed.
+    """What workers need to mark and sign the items of `job` as `asked`, tried out; None where that
+    is no secret.
 
     Raises CredentialsError, in one line, where nothing could be signed now.
     """
     finishing.of_job(job.model_copy(update={"provenance": asked}), os.environ, notice)
-    return None if asked.credentials is None else carried(asked.credentials, os.environ)
+    return carried(asked, os.environ)
 
 
 def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Range, ...]:

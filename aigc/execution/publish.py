@@ -47,8 +47,8 @@ def publish(spec: TrainSpec, result: TrainResult) -> Json:
     if summary["health"] == "collapsed" and not spec.watch.publish_collapsed:
         raise JobError(
             f"not published, the model is collapsed: {summary['health_reason']}; the run is kept "
-            f"in {spec.out} (newest samples: {summary['sheet']}); change lr, r1_gamma or the time, "
-            "or publish it with --set watch.publish_collapsed=true"
+            f"in {spec.out} (newest samples: {summary['sheet']}); train longer or change lr, or "
+            "publish it with --set watch.publish_collapsed=true"
         )
     note = storage.join(spec.out, "published.json")
     earlier = training.read_json(note)

@@ -50,13 +50,14 @@ class ShardSetup:
 
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
+        secrets = self.secrets
         tensors = self.tensors or ModelStore().load(self.version)
         item_generator = make_item_generator(
             self.job,
             self.version.config,
             tensors,
             self.briefs,
-            finishing.of_job(self.job, self.secrets or os.environ, _warn),
+            finishing.of_job(self.job, os.environ if secrets is None else secrets, _warn),
             threads=threads,
         )
         return lambda unit, on_items: unit(item_generator, self.out, on_items)

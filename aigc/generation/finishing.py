@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from aigc.modalities.delivery import Form, ItemFormat
 from aigc.provenance.earlier import EarlierMarker
 from aigc.provenance.extra import require_credentials
 from aigc.provenance.marker import Marker, Marks
+from aigc.provenance.overlay import Overlay, require_key, watermark_of
 from aigc.provenance.profiles import wording_of
 from aigc.provenance.spec import Credentials, Provenance
 from aigc.provenance.statement import ItemFacts, Statement
 from aigc.provenance.unsigned import RESTORED
+from aigc.provenance.watermark.checked import CheckedWatermark
 from aigc.types import Notice, no_notice
 
 if TYPE_CHECKING:
@@ -30,11 +33,17 @@ _LENIENT = ("default", "none")
 class Finisher:
     """Finishes the files of one job or one served model. Safe to use from several threads."""
 
-    def __init__(self, delivery: Delivery, marks: Marks, signer: FileSigner | None = None) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        marks: Marks,
+        signer: FileSigner | None = None,
+        watermark: CheckedWatermark | None = None,
+    ) -> None:
         """`delivery` says how a file of its modality is marked; without `signer` none is signed."""
         self._delivery, self._marks, self._signer = delivery, marks, signer
-        self.wording = marks.wording if delivery.draws else None
-        """The visible label to draw before a file is encoded."""
+        self.overlay = Overlay(marks.wording, watermark) if delivery.draws else Overlay()
+        """What to put into items before they are encoded."""
 
     def finish(
         self, files: Sequence[bytes], codecs: Sequence[str], items: Sequence[ItemFacts]
@@ -47,9 +56,9 @@ class Finisher:
         marked = [self._delivery.marked(file, codec, marks, item) for file, codec, item in rows]
         if self._signer is None:
             return marked
-        sign, facts = self._signer.sign, marks.facts
+        sign, facts, bound = self._signer.sign, marks.facts, self.overlay.soft_binding
         rows = zip(marked, codecs, items, strict=True)
-        return [sign(file, codec, facts(item)) for file, codec, item in rows]
+        return [sign(file, codec, facts(item), bound(item.id)) for file, codec, item in rows]
 
 
 def of_job(
@@ -57,14 +66,17 @@ def of_job(
 ) -> Finisher:
     """The finisher of `job`; with `signs` False its files stay as they are before signing.
 
-    Raises CredentialsError where the environment does not hold what signs, see `signer_of`.
+    Raises CredentialsError where the environment does not hold what signs, see `signer_of`, and
+    SpecError where it holds another key of watermarks than the job was begun with.
     """
     if job.embed_provenance is not None:
         return Finisher(job.delivery, EarlierMarker(job.embed_provenance))
     statement = statement_of(job.provenance, job.model, job.model_digest, job.data_digest)
     statement = dataclasses.replace(statement, created=job.created)
+    require_key(job.provenance, job.watermark_key, environment)
+    watermark = watermark_of(job.provenance, environment)
     signer = signer_of(job.provenance, statement, environment, notice) if signs else None
-    return Finisher(job.delivery, Marker(job.provenance, statement), signer)
+    return Finisher(job.delivery, Marker(job.provenance, statement), signer, watermark)
 
 
 def statement_of(asked: Provenance, ref: str, model_digest: str, data_digest: str) -> Statement:
@@ -113,15 +125,21 @@ def now() -> str:
 
 
 def require_possible(
-    asked: Provenance, delivery: Delivery, form: Form, formats: Collection[ItemFormat]
+    asked: Provenance,
+    delivery: Delivery,
+    form: Form,
+    formats: Collection[ItemFormat],
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Raises SpecError where items of `formats` cannot be marked or signed as `asked`."""
-    wording = wording_of(asked)
-    if asked.visible and not delivery.draws:
-        raise SpecError("provenance.visible: only images have a visible label; leave it out")
+    overlay = Overlay(wording_of(asked), watermark_of(asked, environment))
+    if not delivery.draws:
+        for name in ("visible", "watermark"):
+            if getattr(asked, name):
+                raise SpecError(f"provenance.{name}: only images can have it; leave it out")
     for wanted in formats:
-        if wording is not None and delivery.draws:
-            delivery.require_wording(form, wanted, wording)
+        if delivery.draws:
+            delivery.require_overlay(form, wanted, overlay)
         if not delivery.has_metadata(wanted.codec) and asked.profile not in _LENIENT:
             raise SpecError(
                 f"provenance.profile = {asked.profile}: codec {wanted.codec} has no place for "

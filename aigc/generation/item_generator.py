@@ -68,11 +68,11 @@ class ItemGenerator:
         """The items as they are delivered: resized, encoded, marked as AI-generated and, if the
         job asks for it, signed. Raises CredentialsError if signing fails."""
         job, of, finisher = self.job, self._formats_of(made), self._finisher
-        files = to_files_each(
-            job.delivery, made.items, job.form, self._formats, of, finisher.wording
-        )
+        facts = self._facts(made)
+        overlay = finisher.overlay.of([item.id for item in facts])
+        files = to_files_each(job.delivery, made.items, job.form, self._formats, of, overlay)
         codecs = [wanted.codec for wanted in self._formats]
-        return finisher.finish(files, [codecs[at] for at in of.tolist()], self._facts(made))
+        return finisher.finish(files, [codecs[at] for at in of.tolist()], facts)
 
     def _facts(self, made: GeneratedBatch) -> list[ItemFacts]:
         ids = self.job.item_ids(made.keys, made.indices, self.briefs)

@@ -24,7 +24,8 @@ from aigc.errors import JobError
 from aigc.families.origin import Origin
 from aigc.job import job_file
 from aigc.job.briefs import Briefs
-from aigc.job.identity import item_ids
+from aigc.job.differences import differences, dotted
+from aigc.job.identity import item_ids, with_marks
 from aigc.job.job_file import FIRST_MODALITY
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
@@ -105,6 +106,8 @@ class Job(Spec):
     """RFC 3339 time of the job, where `provenance` states it. A job that is resumed keeps it."""
     data_digest: str = Field("", exclude_if=_is_empty)
     """Of the data that the model was trained on."""
+    watermark_key: str = Field("", exclude_if=_is_empty)
+    """What tells the key of its watermarks from others; empty for the public one."""
     prompt_column: str = Field("", exclude_if=_is_empty)
     """Of the briefs, where `provenance.prompts` asks for it."""
     latent_dim: int | None
@@ -204,9 +207,7 @@ class Job(Spec):
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""
         ids = item_ids(self.model_digest, keys)
-        if briefs is None:
-            return ids
-        return [f"{one}{end}" for one, end in zip(ids, _brief_marks(briefs, slots), strict=True)]
+        return ids if briefs is None else with_marks(ids, briefs, slots)
 
     def as_unsigned(self, files: list[bytes]) -> list[bytes]:
         """Files of the set as they were before signing, which differs each time."""
@@ -227,22 +228,17 @@ class Job(Spec):
 
     def differences(self, other: Job) -> list[str]:
         """Fields in which `other` asks for something else, as 'seed: 1 there, 2 asked'."""
-        mine, theirs = self._decisive(), other._decisive()
-        return [
-            f"{name}: {_short(mine.get(name))} there, {_short(theirs.get(name))} asked"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
-        ]
+        return differences(self._decisive(), other._decisive())
 
     def _decisive(self) -> dict[str, object]:
         """Every field that decides, gates by dotted names as the user writes them."""
         values = self.model_dump(mode="json", exclude={*_RESOLVED, *_PROVENANCE})
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
-        values |= dict(_dotted("conditions", values.pop("schedules", {})))
-        values |= dict(_dotted("provenance", self._stated()))
+        values |= dict(dotted("conditions", values.pop("schedules", {})))
+        values |= dict(dotted("provenance", self._stated()))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
         data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
-        return values | dict(_dotted("gates", decisive)) | data
+        return values | dict(dotted("gates", decisive)) | data
 
     def _stated(self) -> dict[str, object]:
         """What decides in `provenance`, or said the same before there was that field."""
@@ -268,14 +264,6 @@ class Job(Spec):
         )
 
 
-def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
-    """`-` and sixteen digits of each item's brief_id's SHA-256."""
-    rows, which = np.unique(briefs.rows(slots), return_inverse=True)
-    names = briefs.table["brief_id"].take(rows).to_pylist()
-    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
-    return [marks[at] for at in which.tolist()]
-
-
 def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> SampleKeys:
     """The samples that `slots` (N,) have in their attempts number `attempt` (N,), 0 the first."""
     if briefs is not None:
@@ -292,16 +280,3 @@ def _place(gate: str) -> str:
 def _mixed(codes: tuple[int, ...]) -> int:
     digest = hashlib.sha256(json.dumps(codes).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _dotted(f"{name}.{key}", inner)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from aigc.errors import SpecError
 from aigc.modalities.item import Items, ItemType
 from aigc.provenance.marker import Marks
-from aigc.provenance.profiles import Wording
+from aigc.provenance.overlay import Overlay
 from aigc.provenance.statement import ItemFacts
 from aigc.strict import Spec
 from aigc.types import Json, UInt8Images
@@ -108,16 +108,17 @@ class Delivery(Protocol):
         """An item as it is delivered."""
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, wording: Wording | None = None
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
-        """(N, *shape) as the model makes them, brought into shape, with `wording` drawn where it is
-        one that `require_wording` let pass, as files. The same items give the same bytes."""
+        """(N, *shape) as the model makes them, brought into shape, as files; where the modality
+        `draws`, with the label and the watermark of an `overlay` that `require_overlay` let pass.
+        The same items give the same bytes."""
 
     draws: bool
-    """Whether a visible label can be drawn on an item."""
+    """Whether a visible label can be drawn on an item, and a watermark put into it."""
 
-    def require_wording(self, form: Form, wanted: ItemFormat, wording: Wording) -> None:
-        """Raises SpecError when there is no room for `wording` on an item; called where `draws`."""
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        """Raises SpecError when there is no room for `overlay` on an item; called where `draws`."""
 
     def has_metadata(self, codec: str) -> bool:
         """Whether files of `codec` have a place for what is stated of an item."""

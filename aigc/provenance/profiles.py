@@ -13,7 +13,7 @@ from aigc.provenance.spec import Corner, ProfileName, Provenance, VisibleLabel
 READ_ON = "2026-11-29"
 """When the rules were read. Most of them through secondary sources, as the page says."""
 
-Met = Literal["yes", "with credentials", "no", "yours"]
+Met = Literal["yes", "with credentials", "with watermark", "no", "yours"]
 """`yours`: only the person or company that publishes can meet it."""
 
 
@@ -64,6 +64,7 @@ _IPTC = Ask(
     "yes",
     "XMP Iptc4xmpExt:DigitalSourceType, AISystemUsed, AISystemVersionUsed",
 )
+_WATERMARK = "images of 128 pixels or more; see Watermark for what it survives"
 _SIGNED = "C2PA manifest, when `credentials` are given"
 
 ASKS: dict[ProfileName, tuple[Ask, ...]] = {
@@ -72,7 +73,7 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("machine-readable mark in each file (AI Act, Article 50(2))", "yes", "XMP"),
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
-        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not yet in `generate`"),
+        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "with watermark", _WATERMARK),
         Ask("a detector that others can use", "yours", "`POST /v1/verify`, where you serve it"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
@@ -87,7 +88,11 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("latent: name and version of the system", "yes", "XMP AISystemUsed, ...VersionUsed"),
         Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's or the request's time"),
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
-        Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
+        Ask(
+            "latent: permanent or extraordinarily difficult to remove",
+            "with watermark",
+            _WATERMARK,
+        ),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),
         Ask("free public detection tool", "yours", "`POST /v1/verify`, where you serve it"),
     ),

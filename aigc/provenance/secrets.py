@@ -10,10 +10,12 @@ from pathlib import Path
 
 from aigc import storage
 from aigc.errors import CredentialsError, StorageError
-from aigc.provenance.spec import Credentials
+from aigc.provenance.spec import Credentials, Provenance
+from aigc.provenance.watermark import keys
 
 CERTIFICATE, KEY, SIGNER = "AIGC_SIGNING_CERTIFICATE", "AIGC_SIGNING_KEY", "AIGC_SIGNER"
-VARIABLES = (CERTIFICATE, KEY, SIGNER)
+WATERMARK = keys.VARIABLE
+VARIABLES = (CERTIFICATE, KEY, SIGNER, WATERMARK)
 
 
 class Secrets(Mapping[str, str]):
@@ -41,15 +43,24 @@ class Secrets(Mapping[str, str]):
         return f"<{', '.join(self._values)}>"
 
 
-def carried(asked: Credentials, environment: Mapping[str, str]) -> Secrets:
-    """What signs as texts, for a worker that may not see the files of this machine.
+def carried(asked: Provenance, environment: Mapping[str, str]) -> Secrets | None:
+    """What signs, and the key of watermarks, as texts for a worker that may not see the files of
+    this machine; None where nothing is signed and no image has a watermark.
 
-    Raises CredentialsError where something is missing or cannot be read.
+    Raises CredentialsError, SpecError where something is missing or cannot be read.
     """
+    if asked.credentials is None and asked.watermark is None:
+        return None
+    signs = {} if asked.credentials is None else _signing(asked.credentials, environment)
+    key = keys.key_from(environment) if asked.watermark is not None else keys.PUBLIC
+    return Secrets(signs | ({WATERMARK: key.hex()} if key else {}))
+
+
+def _signing(asked: Credentials, environment: Mapping[str, str]) -> dict[str, str]:
     values = {CERTIFICATE: pem_text(asked.certificate, environment, CERTIFICATE, "certificate")}
     if signs_by_function(asked, environment):
-        return Secrets(values | {SIGNER: environment[SIGNER]})
-    return Secrets(values | {KEY: pem_text(asked.key, environment, KEY, "key")})
+        return values | {SIGNER: environment[SIGNER]}
+    return values | {KEY: pem_text(asked.key, environment, KEY, "key")}
 
 
 def of_environment(environment: Mapping[str, str]) -> dict[str, str]:

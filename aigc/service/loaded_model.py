@@ -19,7 +19,9 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
 from aigc.generation.gates import classifiers
+from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
+from aigc.modalities.image.delivery import ImageDelivery
 from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, SafetyRules, sample_keys
@@ -64,7 +66,8 @@ class LoadedModel:
     def can(self) -> list[str]:
         """What requests may ask of it."""
         generator = self.generator
-        return abilities(isinstance(generator, Decodes), isinstance(generator, Encodes))
+        decodes, encodes = isinstance(generator, Decodes), isinstance(generator, Encodes)
+        return abilities(self.version.config, decodes, encodes)
 
     @property
     def native(self) -> ItemFormat:
@@ -87,15 +90,17 @@ class LoadedModel:
         self._extras[kind] = known + _SMOOTHING * (found - known)
 
 
-def abilities(decodes: bool, encodes: bool) -> list[str]:
-    """What requests may ask of a generator with these protocols."""
+def abilities(config: ModelConfig, decodes: bool, encodes: bool) -> list[str]:
+    """The operations that requests may use: walks, variations and edits are those of images."""
+    if not isinstance(MODALITIES[config.modality].delivery, ImageDelivery):
+        return ["generate"]
     return ["generate", *(["walk"] if decodes else []), *(["vary", "edit"] if encodes else [])]
 
 
 def expected_abilities(config: ModelConfig) -> list[str]:
     """Of a model that is not loaded."""
     able = config.family.able(config)
-    return abilities(Decodes in able, Encodes in able)
+    return abilities(config, Decodes in able, Encodes in able)
 
 
 def load(
@@ -122,7 +127,7 @@ def load(
     origin = ServedOrigin(settings.provenance, version)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config, safety=safety, wording=origin.wording),
+        renderer=Renderer(engine, config, safety=safety, stamps=origin.stamps),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -13,18 +12,18 @@ from aigc.errors import CredentialsError, SpecError
 from aigc.families.protocol import Points
 from aigc.generation import finishing
 from aigc.generation.finishing import Finisher
-from aigc.job.identity import item_ids
 from aigc.job.keys import SampleKeys
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import Form, ItemFormat
 from aigc.provenance.marker import Marker
+from aigc.provenance.overlay import key_fingerprint, watermark_of
 from aigc.provenance.profiles import PROFILES
 from aigc.provenance.spec import Provenance
 from aigc.provenance.statement import ItemFacts
 from aigc.service.errors import BadRequestError
+from aigc.service.stamps import Stamps
 from aigc.store import ModelVersion
 
-_POINT_DIGITS = 24
 _warn = logging.getLogger("aigc").warning
 
 
@@ -33,19 +32,22 @@ class ServedOrigin:
 
     def __init__(self, asked: Provenance, version: ModelVersion) -> None:
         """What signs comes from this process's environment. Raises CredentialsError, SpecError."""
-        self._asked, self._digest = asked, version.digest
+        self._asked = asked
         self._delivery = MODALITIES[version.config.modality].delivery
         statement = finishing.statement_of(
             asked, version.ref, version.digest, version.config.data_digest
         )
         signer = finishing.signer_of(asked, statement, os.environ, _warn)
-        self._finisher = Finisher(self._delivery, Marker(asked, statement), signer)
-        self.wording = self._finisher.wording
+        mark = watermark_of(asked, os.environ)
+        self._finisher = Finisher(self._delivery, Marker(asked, statement), signer, mark)
+        wording = self._finisher.overlay.wording
+        self.stamps = Stamps(version.digest, wording, asked.watermark)
         self.varies = signer is not None or PROFILES[asked.profile].dated
         """Whether the same item has other bytes each time: a signature, a time."""
-        self.identity = finishing.without_secrets(asked).model_dump_json(
-            exclude={"credentials", "reason"}
+        self.identity = asked.model_dump_json(
+            exclude={"credentials", "reason"}, exclude_defaults=True
         )
+        self.identity += key_fingerprint(asked, os.environ)
         """What decides a file's bytes before it is signed."""
 
     def finish(
@@ -61,7 +63,7 @@ class ServedOrigin:
         Raises CredentialsError if signing fails; the reason is logged, not told to clients.
         """
         created = finishing.now() if self.varies else ""
-        items = [ItemFacts(name, created=created) for name in self._ids(source, known)]
+        items = [ItemFacts(name, created=created) for name in self.stamps.ids(source, known)]
         made = [row for row, file in enumerate(files) if file]
         try:
             finished = self._finisher.finish(
@@ -82,22 +84,6 @@ class ServedOrigin:
         except SpecError as error:
             raise BadRequestError(str(error), code="not_supported") from None
 
-    def _ids(self, source: SampleKeys | Points, known: Sequence[str | None]) -> list[str]:
-        """Of items as in sets; of others what follows from their latent points."""
-        if isinstance(source, SampleKeys):
-            return item_ids(self._digest, source)
-        begin, names = self._digest[:12], known or [None] * len(source)
-        rows = (slice(at, at + 1) for at in range(len(source)))
-        return [
-            name or f"{begin}-{_digest(source[row])}" for name, row in zip(names, rows, strict=True)
-        ]
-
-
-def _digest(point: Points) -> str:
-    parts = (point.vectors, *(() if point.context is None else (point.context,)))
-    data = b"".join(part.cpu().numpy().tobytes() for part in parts)
-    return hashlib.sha256(data).hexdigest()[:_POINT_DIGITS]
-
 
 def absolute(asked: Provenance) -> Provenance:
     """With certificate and key where processes in other folders find them."""
@@ -113,3 +99,4 @@ def require_signer(asked: Provenance) -> None:
     statement = finishing.statement_of(asked, "model@v1", "0" * 64, "")
     finishing.signer_of(asked, dataclasses.replace(statement, created=finishing.now()), os.environ)
     Marker(asked, statement)
+    watermark_of(asked, os.environ)

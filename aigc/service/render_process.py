@@ -31,8 +31,8 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
-from aigc.provenance.profiles import Wording
 from aigc.service.renderer import Rendered, Renderer, Run, SafetyRules
+from aigc.service.stamps import Stamps
 
 _ANSWER_TIMEOUT_S = 300.0
 """A process that takes longer for a batch, or to start, is killed."""
@@ -74,7 +74,7 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
-        engine, shared = renderer.engine, (renderer.widths, renderer.safety, renderer.wording)
+        engine, shared = renderer.engine, (renderer.widths, renderer.safety, renderer.stamps)
         known = (renderer.config, engine.inference, *shared)
         remote = RemoteModel(self, next(self._keys))
         self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
@@ -179,11 +179,11 @@ def _renderer(
     inference: InferenceConfig,
     widths: list[int],
     safety: SafetyRules | None,
-    wording: Wording | None,
+    stamps: Stamps | None,
     weights: bytes,
 ) -> Renderer:
     engine = Engine(config, safetensors.torch.load(weights), inference)
-    return Renderer(engine, config, widths, safety, wording)
+    return Renderer(engine, config, widths, safety, stamps)
 
 
 if __name__ == "__main__":

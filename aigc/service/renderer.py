@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,12 +23,15 @@ from aigc.job.keys import ATTEMPT, SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.modalities.delivery import ItemFormat
-from aigc.provenance.profiles import Wording
+from aigc.provenance.overlay import Overlay
+from aigc.service.stamps import Stamps
 from aigc.specs import DegenerateGate, SafetyGate
 
 _PROBE_SEED = 2**63 + 2
 """Larger than any seed of a user."""
 _NARROWEST = 4
+_PROBE_S = 10.0
+"""After this time no further widths are probed: passes of long sounds take seconds each."""
 _GATE = DegenerateGate()
 
 
@@ -46,6 +50,17 @@ class Rendered:
     files: list[bytes]
     degenerate: Counter[str]
     unsafe: tuple[int, ...] = ()
+    drawn: dict[int, int] = field(default_factory=dict)
+    """Of rows whose first draws were unsafe: the random counter of the one that they have."""
+
+
+def at_counters(source: SampleKeys | Points, drawn: Mapping[int, int]) -> SampleKeys | Points:
+    """`source` with other counters in some rows, as of `Rendered.drawn`."""
+    if not drawn or not isinstance(source, SampleKeys):
+        return source
+    counters = source.counters.copy()
+    counters[list(drawn)] = list(drawn.values())
+    return replace(source, counters=counters)
 
 
 @dataclass(frozen=True)
@@ -70,10 +85,10 @@ class Renderer:
         config: ModelConfig,
         widths: Sequence[int] | None = None,
         safety: SafetyRules | None = None,
-        wording: Wording | None = None,
+        stamps: Stamps | None = None,
     ) -> None:
-        """`widths`: those of narrower passes, if they were probed before; `wording`: a visible
-        label to draw on each item.
+        """`widths`: those of narrower passes, if they were probed before; `stamps`: what to put
+        into each item.
 
         Raises:
             StoreError: the model's output is not finite.
@@ -82,7 +97,7 @@ class Renderer:
         self.safety = safety
         modality = MODALITIES[config.modality]
         self._scorer = scorer_of(safety.gate, modality) if safety else None
-        self.engine, self.config, self.wording = engine, config, wording
+        self.engine, self.config, self.stamps = engine, config, stamps
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
@@ -97,22 +112,34 @@ class Renderer:
     def micro_batch(self) -> int:
         return self.engine.inference.micro_batch
 
-    def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
-        """Render and encode all rows, without marks; `runs` gives their formats in order."""
+    def make(
+        self,
+        source: SampleKeys | Points,
+        runs: Sequence[Run],
+        known: Sequence[str | None] = (),
+    ) -> Rendered:
+        """Render and encode all rows, without metadata; `runs` gives their formats in order,
+        `known` the ids of latent points that are items."""
         samples = self.samples(source)
-        refused = self._replaced(source, samples)
+        drawn, refused = self._replaced(source, samples)
+        stamped = at_counters(source, drawn)
+        overlay = self.stamps.overlay(stamped, known) if self.stamps else None
         found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
-        files = self._files(samples.items, runs)
+        files = self._files(samples.items, runs, overlay)
         for row in refused:
             files[row] = b""
-        return Rendered(files, counts, refused)
+        return Rendered(files, counts, refused, drawn)
 
-    def _replaced(self, source: SampleKeys | Points, samples: Samples) -> tuple[int, ...]:
-        """Put the first safe draw in place of each unsafe item; returns the rows that have none.
-        Draws follow each other as in bulk generation; latent points have one."""
+    def _replaced(
+        self, source: SampleKeys | Points, samples: Samples
+    ) -> tuple[dict[int, int], tuple[int, ...]]:
+        """Put the first safe draw in place of each unsafe item; returns the counters of rows that
+        were replaced, and the rows that have no safe draw. Draws follow each other as in bulk
+        generation; latent points have one."""
+        drawn: dict[int, int] = {}
         if self._scorer is None or self.safety is None:
-            return ()
+            return drawn, ()
         gate = self.safety.gate
         rows = np.flatnonzero(unsafe(self._scorer(samples), gate))
         draws = self.safety.max_draws if isinstance(source, SampleKeys) else 1
@@ -121,17 +148,19 @@ class Renderer:
                 break
             assert isinstance(source, SampleKeys)
             keys = source[rows]
-            again = self.samples(replace(keys, counters=keys.counters + draw * ATTEMPT))
+            counters = keys.counters + draw * ATTEMPT
+            again = self.samples(replace(keys, counters=counters))
+            drawn |= dict(zip(rows.tolist(), counters.tolist(), strict=True))
             samples.items[rows], samples.finite[rows] = again.items, again.finite
             rows = rows[unsafe(self._scorer(again), gate)]
-        return tuple(rows.tolist())
+        return drawn, tuple(rows.tolist())
 
-    def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
+    def _files(self, items: Items, runs: Sequence[Run], overlay: Overlay | None) -> list[bytes]:
         """Encode items (N, *shape) as bulk generation does, before they are marked."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         rows = np.repeat(of, [rows for rows, _ in runs])
-        return to_files_each(self.delivery, items, self.form, formats, rows, self.wording)
+        return to_files_each(self.delivery, items, self.form, formats, rows, overlay)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
         """Render at most `micro_batch` rows in the model's own format."""
@@ -155,8 +184,14 @@ def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
         raise StoreError(
             "the model's output is not finite (NaN or infinite); publish another version"
         )
-    narrow = [engine.narrower(width) for width in _widths(rows)]
-    return [found for found in narrow if _agrees(found, probe, expected)]
+    found, started = list[Engine](), time.monotonic()
+    for width in _widths(rows):
+        narrow = engine.narrower(width)
+        if _agrees(narrow, probe, expected):
+            found.append(narrow)
+        if time.monotonic() - started > _PROBE_S:
+            break
+    return found
 
 
 def _widths(rows: int) -> list[int]:

@@ -13,7 +13,7 @@ from aigc.job.keys import SampleKeys, joined
 from aigc.service.errors import ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
-from aigc.service.renderer import Rendered, Run
+from aigc.service.renderer import Rendered, Run, at_counters
 
 Outcome = tuple[list[bytes], ContentRefusedError | None]
 """The files of a slice, or why it has none."""
@@ -31,10 +31,11 @@ def render(
     model = batch[0].request.job.model
     source = _join(model, batch)
     runs = [(part.rows, part.request.job.format) for part in batch]
-    rendered = _render(model, source, runs, inline_lock)
-    codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
     known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
-    files = model.origin.finish(rendered.files, codecs, source, known)
+    rendered = _render(model, source, runs, known, inline_lock)
+    codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
+    made = at_counters(source, rendered.drawn)
+    files = model.origin.finish(rendered.files, codecs, made, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
     spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
     return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate
@@ -55,11 +56,12 @@ def _render(
     model: LoadedModel,
     source: SampleKeys | Points,
     runs: Sequence[Run],
+    known: Sequence[str | None],
     inline_lock: threading.Lock,
 ) -> Rendered:
     process = model.remote
     if process is None or not isinstance(source, SampleKeys):
-        return model.renderer.make(source, runs)
+        return model.renderer.make(source, runs, known)
     if rendered := process.make(source, runs):
         return rendered
     if inline_lock.acquire(blocking=False):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aigc.generation import finishing
 from aigc.job.plan import Job
+from aigc.provenance.profiles import wording_of
 from aigc.types import Json
 
 EARLIER = "0.1.0"
@@ -12,16 +12,18 @@ EARLIER = "0.1.0"
 
 def described(job: Job) -> Json:
     """For the manifest: the profile, whether files have metadata, the words of a visible label,
-    whether files are signed, the time-stamp authority, and why nothing is stated."""
+    the method of a watermark, whether files are signed, the time-stamp authority, and why nothing
+    is stated."""
     if job.embed_provenance is not None:
         found: Json = {"profile": EARLIER, "metadata": job.embed_provenance}
-        return found | {"visible": None, "signed": False}
+        return found | {"visible": None, "watermark": None, "signed": False}
     asked = job.provenance
-    wording = finishing.of_job(job, {}, signs=False).wording
+    wording = wording_of(asked) if job.delivery.draws else None
     found = {
         "profile": asked.profile,
         "metadata": asked.profile != "none" and job.delivery.has_metadata(job.form.codec),
         "visible": None if wording is None else wording.text,
+        "watermark": asked.watermark,
         "signed": asked.credentials is not None,
     }
     if asked.credentials is not None:
@@ -40,6 +42,8 @@ def line(job: Job, one: str) -> str:
     parts.append("metadata in each file" if said["metadata"] else "no metadata in files")
     if said["visible"]:
         parts.append(f"the words “{said['visible']}” on each {one}")
+    mark = said["watermark"]
+    parts.append(f"watermark `{mark}` in each {one}" if mark else "no watermark")
     parts.append(_signature(said))
     return f"- Marked: {'; '.join(parts)}"
 

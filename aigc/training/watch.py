@@ -19,6 +19,8 @@ from aigc.types import Json
 
 _LATE = 0.5
 """From this share of a run on it should have learnt something, however few its images."""
+_LEARNED = 0.9
+_LONGER = "; KID was still falling at the end of the run, so train longer"
 _OPENING, _LONG_OPENING = 0.2, 10
 """A run begins: up to this share of it, or this many times `warm_up_images` if that is less."""
 
@@ -137,7 +139,19 @@ class TrainingMonitor:
         if not math.isfinite(look.baseline.coverage):
             return "unknown", "there are too few images to compare with"
         reason = collapsed_at_the_end(look, self.state.opening_kid, self._generative)
-        return ("collapsed", reason) if reason else ("ok", "")
+        if not reason:
+            return "ok", ""
+        return "collapsed", reason + (_LONGER if self._still_improving else "")
+
+    @property
+    def _still_improving(self) -> bool:
+        """Whether the last look is the best one, after others of the trained model."""
+        best, last, first = self.state.best, self.state.last, self.state.first
+        if best is None or last is None or first is None:
+            return False
+        return best.step == last.step > first.step and last.figures.kid < _LEARNED * (
+            self.state.opening_kid
+        )
 
     def _trouble(self, look: Look) -> str | None:
         state = self.state

@@ -9,14 +9,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from aigc.errors import CredentialsError, SpecError
+from aigc.errors import CredentialsError, SpecError, StoreError
+from aigc.modalities.image import decode
 from aigc.provenance import reading
 from aigc.provenance.checking import CredentialReader
 from aigc.provenance.spec import Provenance
 from aigc.provenance.unsigned import unsigned
+from aigc.provenance.watermark import open_watermark
+from aigc.provenance.watermark.payload import payload_of
 from aigc.service.origin import require_signer
 from aigc.store import ModelStore
 from tests.endpoint.conftest import Endpoint
+from tests.models_for_tests import tiny_config, tiny_tensors
 from tests.provenance.authority import time_stamp_authority
 from tests.provenance.signers import environment, root, root_pem
 from tests.sets.conftest import SetMaker
@@ -135,3 +139,27 @@ def test_what_cannot_be_signed_is_refused_before_anything_starts(monkeypatch) ->
         monkeypatch.delenv(name)
     with pytest.raises(CredentialsError, match=r"credentials\.certificate is missing"):
         require_signer(asked())
+
+
+@pytest.mark.parametrize("render_process", [False, True])
+def test_a_watermark_names_the_item(models: Endpoint, render_process: bool) -> None:
+    config = tiny_config().model_copy(update={"height": 128, "width": 128})
+    name = f"large{render_process:d}"
+    models.store.publish(name, config, tiny_tensors(config))
+    mark = open_watermark("spread", b"")
+    passes = functools.partial(models.running, micro_batch=4, render_process=render_process)
+    with passes(models=(name,), provenance=Provenance(watermark="spread")) as client:
+        path = f"/v1/images/{name}@v1/two/7/3.png"
+        first, second = (client.get(path) for _ in range(2))
+        assert "too few" in client.get(f"{path}?size=64x64").json()["error"]["message"]
+    assert first.content == second.content
+    assert first.headers["etag"].startswith('"')
+    item = reading.read(first.content).item_id
+    assert item is not None
+    assert mark.detect(decode(first.content, 1)).payload == payload_of(item, mark.payload_bits)
+
+
+def test_a_model_whose_items_are_too_small_is_not_served(models: Endpoint) -> None:
+    service = models.service(models=("tiny",), provenance=Provenance(watermark="spread"))
+    with pytest.raises(StoreError, match="16 x 16 pixels are too few"):
+        service.catalogue.start()

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SHARDS, SHARD_ITEMS = 24, 8
 ITEMS = SHARDS * SHARD_ITEMS
-GATES = ("--set", "gates.degenerate=true", "--set", "gates.degenerate.silence_db=-70")
+GATES = ("--set", "gates.degenerate.silence_db=-70")
 
 MakeJob = Callable[..., Job]
 

@@ -41,10 +41,18 @@ def spec(model: str, out: str, **options) -> GenerateSpec:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(model: str, ray_session: None, tmp_path_factory) -> str:
-    """Content digest of the set when nothing goes wrong."""
-    out = str(tmp_path_factory.mktemp("undisturbed") / "set")
-    return run(spec(model, out, placement=Placement(workers=2)))["content_digest"]
+def whole(model: str, ray_session: None, tmp_path_factory) -> Path:
+    """The set when nothing goes wrong."""
+    out = tmp_path_factory.mktemp("undisturbed") / "set"
+    run(spec(model, str(out), placement=Placement(workers=2)))
+    return out
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole: Path) -> str:
+    manifest = commit.read_manifest(str(whole))
+    assert manifest is not None
+    return str(manifest["content_digest"])
 
 
 def test_any_workers_in_any_order_make_the_same_set(
@@ -69,36 +77,40 @@ def test_rounds_briefs_and_growth_are_the_same_on_ray_as_here(
     table.write_text("brief_id,label,count\na,one|two,170\nb,three|zero,180\n")
     gates = {"degenerate": {}, "realism": {"percentile": 20}}
     rounds = gates | {"duplicates": {"near": False}, "max_draws": 200}
-    found: list[list[str]] = []
-    for name in ("ray", "here"):
-        in_rounds, grown = (str(tmp_path / name / kind) for kind in ("rounds", "grown"))
-        asked = {"count": None, "briefs": str(table), "gates": rounds, "shard_items": 100}
-        made = [run(spec(model, in_rounds, **asked))["content_digest"]]
-        run(spec(model, grown, count=300, gates=gates))
-        made.append(append(AppendSpec(out=grown, to=400))["content_digest"])
-        found.append(made)
-        assert dry_run(spec(model, str(tmp_path / "probe"), count=1000))["probe"]["items"] > 0
-        monkeypatch.setattr(runtime, "is_on_cluster", lambda address: False)
-        monkeypatch.setattr(estimate, "PROBE_S", 0.2)
-    assert found[0] == found[1]
+    asked = {"count": None, "briefs": str(table), "gates": rounds, "shard_items": 100}
+    one = Placement(workers=1)
+
+    def grown(name: str, to: int) -> str:
+        out = str(tmp_path / name)
+        return str(append(AppendSpec(out=out, to=to, placement=one))["content_digest"])
+
+    monkeypatch.setattr(estimate, "PROBE_S", 0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "is_on_cluster", lambda address: False)
+        here = run(spec(model, str(tmp_path / "rounds here"), **asked))["content_digest"]
+        for name in ("grown here", "grown on ray"):
+            run(spec(model, str(tmp_path / name), count=300, gates=gates))
+        grown_here = grown("grown here", 400)
+    assert run(spec(model, str(tmp_path / "rounds on ray"), **asked))["content_digest"] == here
+    assert grown("grown on ray", 400) == grown_here
+    probe = spec(model, str(tmp_path / "probe"), count=1000, placement=one)
+    assert dry_run(probe)["probe"]["items"] > 0
 
 
-def test_a_rerun_does_nothing_and_another_seed_is_refused(model, ray_session, tmp_path) -> None:
-    out, notices = str(tmp_path / "set"), []
-    run(spec(model, out, count=100))
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
-    run(spec(model, out, count=100), notice=notices.append)
+def test_a_rerun_does_nothing_and_another_seed_is_refused(model, whole) -> None:
+    out, notices = str(whole), []
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    run(spec(model, out), notice=notices.append)
     assert "already complete" in notices[0]
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
+    assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     with pytest.raises(SpecError, match="seed: 7 there, 8 asked"):
-        run(spec(model, out, count=100, seed=8))
+        run(spec(model, out, seed=8))
 
 
-def test_regenerated_items_equal_the_stored_bytes(model, ray_session, tmp_path) -> None:
+def test_regenerated_items_equal_the_stored_bytes(whole) -> None:
     from aigc.sets import read
 
-    out = str(tmp_path / "set")
-    run(spec(model, out))
+    out = str(whole)
     indices = sorted(random.SystemRandom().sample(range(2000), 100))
     stored = read.items(out, commit.read_job(out), commit.read_records(out), indices)
     assert regenerate(out, indices) == stored

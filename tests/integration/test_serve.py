@@ -29,7 +29,6 @@ from aigc.sets import read
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore
 from tests import hostile
-from tests.command_line import Ended, one_after_the_other
 from tests.load import Load
 from tests.models_for_tests import publish_tiny
 from tests.provenance.indexes import two_sets
@@ -261,33 +260,37 @@ def test_others_are_answered_while_some_clients_hold_on(url) -> None:
     assert load.failures == []
 
 
-UNSERVED = [
-    ("no-such-model", 2, "no-such-model"),
-    ("tiny-served --host 0.0.0.0", 2, "there are no keys"),
-    ("tiny-served --keys /nowhere/keys.jsonl", 2, "/nowhere/keys.jsonl"),
-    ("tiny-served --set scaling.max_replicas=0", 2, "max_replicas"),
-    ("tiny-served --set cpus_per_replica=4096", 2, "no capacity for 1 replica(s)"),
-    ("tiny-served --port {taken}", 1, "choose another"),
-    ("tiny-served --host no.such.host.invalid --insecure", 2, "host = no.such"),
-    ("tiny-served --set public_url=img.example", 2, "public_url"),
-]
-
-
-@pytest.fixture(scope="module")
-def unserved(model, environment) -> list[Ended]:
-    """In a fifth of `startup_timeout_s` for all of them: nothing is waited for."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        words = [["serve", *row[0].format(taken=port).split()] for row in UNSERVED]
-        return one_after_the_other(words, environment, timeout_s=120)
-
-
-@pytest.mark.parametrize("at", range(len(UNSERVED)), ids=[row[0] for row in UNSERVED])
-def test_what_cannot_be_served_is_one_line_at_once(unserved: list[Ended], at: int) -> None:
-    _, code, message = UNSERVED[at]
-    assert unserved[at].code == code, unserved[at].err
-    assert message in unserved[at].err.strip().splitlines()[-1]
-    assert "Traceback" not in unserved[at].err
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["no-such-model"], 2, "no-such-model"),
+        (["tiny-served", "--host", "0.0.0.0"], 2, "there are no keys"),
+        (["tiny-served", "--keys", "/nowhere/keys.jsonl"], 2, "/nowhere/keys.jsonl"),
+        (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
+        (["tiny-served", "--set", "cpus_per_replica=4096"], 2, "no capacity for 1 replica(s)"),
+        (["tiny-served", "--port", "{taken}"], 1, "choose another"),
+        (["tiny-served", "--host", "no.such.host.invalid", "--insecure"], 2, "host = no.such"),
+        (["tiny-served", "--set", "public_url=img.example"], 2, "public_url"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line_at_once(
+    model, environment, options, code, message, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        filled = [option.format(taken=taken.getsockname()[1]) for option in options]
+        done = subprocess.run(
+            [*AIGC, "serve", *filled],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,  # a fifth of `startup_timeout_s`: nothing is waited for
+            check=False,
+        )
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_model_that_no_replica_can_load_is_one_line(environment, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Extractor, Representation, Sizes, Weights
 from aigc.modalities.prepare_spec import PrepareSpec
 from aigc.provenance.marker import Marks
-from aigc.provenance.profiles import Wording
+from aigc.provenance.overlay import Overlay
 from aigc.provenance.statement import ItemFacts
 from aigc.strict import Spec
 from aigc.types import Json, Labels, UInt8Images
@@ -93,14 +93,14 @@ class NumberDelivery:
         return ItemType((form.columns,), "int64")  # type: ignore[attr-defined]
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, wording: Wording | None = None
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         assert isinstance(wanted, NumberFormat)
         sign = " " if wanted.codec == "txt" else ","
         rows = [sign.join(f"{value:0{wanted.digits}d}" for value in row) for row in items.tolist()]
         return [f"{row}\n".encode() for row in rows]
 
-    def require_wording(self, form: Form, wanted: ItemFormat, wording: Wording) -> None:
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
         pass
 
     def has_metadata(self, codec: str) -> bool:

@@ -69,3 +69,11 @@ def test_the_probe_has_every_label() -> None:
 def test_large_pictures_weigh_more() -> None:
     assert Format(28, 28).weight == 1
     assert Format(1024, 1024).weight == 64
+
+
+def test_slow_models_are_probed_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The narrowest pass first, since single items gain most from it."""
+    monkeypatch.setattr("aigc.service.renderer._PROBE_S", -1.0)
+    config = tiny_config()
+    renderer = Renderer(Engine(config, tiny_tensors(config), InferenceConfig(64)), config)
+    assert renderer.widths == [4]

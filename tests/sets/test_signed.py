@@ -114,11 +114,15 @@ def test_card_and_manifest_name_profile_and_credentials(sets: SetMaker, tmp_path
         "profile": "eu",
         "metadata": True,
         "visible": None,
+        "watermark": None,
         "signed": True,
         "authority": None,
     }
     card = (out / "README.md").read_text()
-    assert "provenance profile `eu`; metadata in each file; Content Credentials (C2PA)" in card
+    assert (
+        "provenance profile `eu`; metadata in each file; no watermark; Content Credentials (C2PA)"
+        in card
+    )
     secrets = [*environment().values()]
     texts = [path.read_bytes().decode("utf-8", "replace") for path in out.rglob("*.*")]
     assert not [text for text in texts if any(secret[60:200] in text for secret in secrets)]

@@ -371,3 +371,18 @@ def test_sheets_come_within_a_minute_and_then_ever_more_rarely() -> None:
         due.append(elapsed)
     assert due == [20, 40, 80, 160, 320, 620, 920]
     assert next_sheet_s(100.0) == 160
+
+
+def test_a_run_that_was_too_short_is_told_from_one_that_failed() -> None:
+    """Alike samples, while KID falls to the end: a sound model after a few hundred steps."""
+    alike = dataclasses.replace(BAD, kid=5.0, repeated=0.9)
+    falling, stuck = watch_of(), watch_of()
+    for watch in (falling, stuck):
+        watch.take(looked(0, alike), 0.0)
+    for at, kid in enumerate((3.0, 2.0, 1.0), 1):
+        falling.take(looked(10 * at, dataclasses.replace(alike, kid=kid)), at / 3)
+        stuck.take(looked(10 * at, dataclasses.replace(alike, kid=5.0)), at / 3)
+    assert falling.health()[0] == stuck.health()[0] == "collapsed"
+    assert falling.health()[1].endswith("near copies of each other; KID was still falling at the "
+                                        "end of the run, so train longer")  # fmt: skip
+    assert "train longer" not in stuck.health()[1]

@@ -26,7 +26,7 @@ from aigc.modalities.delivery import (
 )
 from aigc.modalities.item import Items, ItemType
 from aigc.provenance.marker import Marks
-from aigc.provenance.profiles import Wording
+from aigc.provenance.overlay import Overlay
 from aigc.provenance.statement import ItemFacts
 from aigc.types import Json, UInt8Images
 
@@ -121,7 +121,7 @@ class AudioDelivery:
         return ItemType((wanted.samples, form.channels), "int16", wanted.rate)
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, wording: Wording | None = None
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         form, wanted = cast("SoundForm", form), cast("SoundFormat", wanted)
         return [
@@ -129,7 +129,7 @@ class AudioDelivery:
             for sound in items
         ]
 
-    def require_wording(self, form: Form, wanted: ItemFormat, wording: Wording) -> None:
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
         """Nothing is drawn on a sound."""
 
     def has_metadata(self, codec: str) -> bool:

@@ -39,7 +39,7 @@ from aigc.modalities.image import (
     visible,
 )
 from aigc.provenance.marker import Marks
-from aigc.provenance.profiles import Wording
+from aigc.provenance.overlay import Overlay
 from aigc.provenance.statement import ItemFacts
 from aigc.strict import Codec
 from aigc.types import Json, UInt8Images
@@ -129,17 +129,19 @@ class ImageDelivery:
         return ItemType((wanted.height, wanted.width, form.channels), "uint8")
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, wording: Wording | None = None
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         form, wanted = cast("ImageForm", form), cast("Format", wanted)
         coloured = recolour(items, "grey" if form.channels == 1 else "rgb")
         shaped = resample(coloured, wanted.height, wanted.width, form.resampling)
-        drawn = shaped if wording is None else visible.draw(shaped, wording)
-        return encode(drawn, wanted.codec, wanted.quality)
+        return encode(_overlaid(shaped, overlay), wanted.codec, wanted.quality)
 
-    def require_wording(self, form: Form, wanted: ItemFormat, wording: Wording) -> None:
-        wanted = cast("Format", wanted)
-        visible.stencil_for(wording.text, wording.height, wanted.height, wanted.width)
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        wanted, wording = cast("Format", wanted), overlay.wording
+        if wording is not None:
+            visible.stencil_for(wording.text, wording.height, wanted.height, wanted.width)
+        if overlay.watermark is not None:
+            overlay.watermark.require_room(wanted.height, wanted.width)
 
     def has_metadata(self, codec: str) -> bool:
         return codec != RAW
@@ -194,6 +196,14 @@ class ImageDelivery:
     def gap(self, made: Items, stored: Items) -> str:
         gap = np.abs(made.astype(np.int64) - stored)
         return f"in {np.mean(gap > 0):.1%} of its values, by at most {gap.max()} grey levels of 255"
+
+
+def _overlaid(pixels: UInt8Images, overlay: Overlay | None) -> UInt8Images:
+    """The label first: the watermark lies in what is seen."""
+    if overlay is None:
+        return pixels
+    drawn = pixels if overlay.wording is None else visible.draw(pixels, overlay.wording)
+    return overlay.watermark.embed(drawn, overlay.payloads) if overlay.watermark else drawn
 
 
 def _colour(form: ImageForm) -> str:

@@ -47,6 +47,14 @@ class CheckedWatermark:
             raise JobError(f"watermark: {self.name} returned {given}")
         return marked
 
+    def require_room(self, height: int, width: int) -> None:
+        """Raises SpecError when pictures of that size are too small, or refused by the method."""
+        blank = np.zeros((1, height, width, 1), np.uint8)
+        try:
+            self.embed(blank, [bytes(self.payload_bits // 8)])
+        except SpecError as error:
+            raise SpecError(f"provenance.{error}") from None
+
     def detect(self, picture: Picture) -> Detection:
         """As `Watermark.detect`. Raises SpecError for what is not uint8 (H, W, 1 or 3)."""
         _check_pictures(self.name, picture[None], 1)

@@ -51,10 +51,14 @@ class Word:
 
     @property
     def chance(self) -> float:
-        """That the signs of another key give symbols and a check as good: each symbol is the
-        largest of 8,192 sums of the same amplitudes with random signs."""
+        """That the signs of another key give symbols and a check as good. Each symbol is the
+        largest of 8,192 sums of the same amplitudes with random signs; their four chances are
+        combined as Fisher did: the product of four even numbers is below t with that chance."""
         tails = [min(1.0, AMPLITUDES * math.erfc(float(z) / math.sqrt(2))) for z in self.z]
-        return float(math.prod(tails)) / 2 ** (8 * CHECK_BYTES)
+        below = max(math.prod(tails), 1e-300)
+        terms = [(-math.log(below)) ** at / math.factorial(at) for at in range(SYMBOLS)]
+        chance: float = min(1.0, below * sum(terms)) / 2 ** (8 * CHECK_BYTES)
+        return chance
 
 
 @functools.cache

@@ -55,6 +55,13 @@ def reduced(grey: Plane) -> Plane:
     return small
 
 
+def halved(grey: Plane) -> Plane:
+    """At half the size."""
+    down, across = (_area(side, side // 2, grey.dtype.str) for side in grey.shape)
+    small: Plane = down @ grey @ across.T
+    return small
+
+
 def detail(grey: Plane) -> tuple[Plane, Plane]:
     """What is left without the blur, and its strength around each place."""
     unit = min(grey.shape) / GRID

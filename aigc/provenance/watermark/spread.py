@@ -34,8 +34,6 @@ QUALITY = 70
 """Of that JPEG. WebP 80 takes as much from small pictures."""
 FASTEST = 0.3
 """Cycles per pixel above which nothing is embedded: it would not survive half the size."""
-SLOW = 0.24
-"""Cycles per pixel that survive half the size."""
 HIDING, LEAST_DETAIL, MOST_DETAIL = 0.4, 1.0, 20.0
 """The signal is divided by the strength of detail to that power."""
 SHAPING, SHAPE_FLOOR = 1.25, 0.1
@@ -100,10 +98,11 @@ class SpreadWatermark:
         shape = _shape(planes.limited(left, strength), min(picture.shape[:2]))
         hiding = np.clip(strength, LEAST_DETAIL, MOST_DETAIL) ** -HIDING
         hiding = _stretched(hiding, picture.shape[:2])
-        usual = np.full(SYMBOLS + 1, (SYMBOLS + 1) ** -0.5)
-        signal = _signal(usual, sequences, shape, hiding)
+        parts = np.full(SYMBOLS + 1, (SYMBOLS + 1) ** -0.5)
         for psnr in STEPS_DB[:-1]:
-            parts, is_enough = _corrected(_added(picture, signal, psnr, 1), sequences, usual)
+            signal = _signal(parts, sequences, shape, hiding)
+            marked = _added(picture, signal, psnr, 1)
+            parts, is_enough = _corrected(marked, sequences, parts)
             if is_enough:
                 break
         else:
@@ -123,17 +122,17 @@ def _sureness(found: Detection) -> tuple[bool, float]:
     return found.payload is not None, found.score
 
 
-def _corrected(marked: Picture, sequences: Double, usual: Double) -> tuple[Double, bool]:
-    """How strong each sequence has to be, from what is left of the usual ones after JPEG and after
-    half the size; and whether that is enough."""
+def _corrected(marked: Picture, sequences: Double, parts: Double) -> tuple[Double, bool]:
+    """How strong each sequence has to be, from what is left of `parts` after JPEG or after half the
+    size, whichever leaves less; and whether that is enough."""
     grey = planes.luminance(marked, np.float64)
-    after_jpeg = _heights(compressed(grey, QUALITY), sequences)
-    after_half = _heights(grey, sequences, SLOW * min(grey.shape))
-    found = (after_jpeg + after_half) / 2
-    height = max(_together(found), 1.0)
-    parts = usual + (height - found) / max(float(found @ usual), 1.0)
-    parts = np.clip(parts, STRAYING[0] * usual, STRAYING[1] * usual)
-    return parts, _together(after_jpeg) >= ENOUGH and _together(after_half) >= ENOUGH_HALF
+    after_jpeg = _heights(compressed(grey, QUALITY), sequences) / ENOUGH
+    after_half = _heights(planes.halved(grey), sequences) / ENOUGH_HALF
+    left = min(after_jpeg, after_half, key=_together)
+    short = (_together(left) - left) / max(float(left @ parts), 1 / ENOUGH)
+    usual = len(parts) ** -0.5
+    better = np.clip(parts + short, STRAYING[0] * usual, STRAYING[1] * usual)
+    return better / np.linalg.norm(better), _together(left) >= 1
 
 
 def _together(heights: Double) -> float:
@@ -141,18 +140,10 @@ def _together(heights: Double) -> float:
     return float(np.sqrt(np.square(heights.clip(0)).mean()))
 
 
-def _heights(grey: Double, sequences: Double, fastest: float | None = None) -> Double:
+def _heights(grey: Double, sequences: Double) -> Double:
     """How far each sequence stands out in a luminance, in standard deviations."""
     found = planes.amplitudes(planes.projected(planes.whitened(grey)))
-    if fastest is not None:
-        found = np.where(_is_slow(fastest), found, 0)
     return sequences @ (found / (float(np.linalg.norm(found)) or 1.0))
-
-
-def _is_slow(limit: float) -> npt.NDArray[np.bool_]:
-    """Which amplitudes are of waves up to `limit` cycles per tile, (8192,)."""
-    slow = np.maximum(np.abs(waves().down), waves().across) <= limit
-    return np.concatenate([slow, slow])
 
 
 def _cut(picture: Picture) -> Picture:

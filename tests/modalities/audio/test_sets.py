@@ -169,6 +169,7 @@ def test_sounds_are_served_and_played(bell: ModelVersion, files: tuple[Path, lis
             other = client.get("/v1/items/bell@v1/low/3/0.flac?rate=8000")
             wave, rate = soundfile.read(io.BytesIO(other.content))
             assert (rate, len(wave)) == (8000, 2000)
+            assert client.get("/v1/models/bell").json()["can"] == ["generate"]
             refused = client.get("/v1/images/bell@v1/low/3/0.png")
             assert refused.status_code == 400
             assert "bell@v1 makes sounds" in refused.json()["error"]["message"]

@@ -13,13 +13,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from aigc.modalities.picture_formats import PREPARED
-from aigc.provenance.watermark import CheckedWatermark, open_watermark
+from aigc.provenance.watermark import open_watermark
+from aigc.provenance.watermark.checked import CheckedWatermark
 from aigc.provenance.watermark.protocol import Picture
 from tests.provenance.watermark.shown import KEY, coded, cropped, psnr_db, resized
 
@@ -28,7 +31,7 @@ def blurred(picture: Picture) -> Picture:
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1)))
 
 
-def levels(picture: Picture, factor: float, added: float = 0.0) -> Picture:
+def levels(picture: npt.NDArray[Any], factor: float, added: float = 0.0) -> Picture:
     return np.rint(picture * factor + added).clip(0, 255).astype(np.uint8)
 
 
