@@ -33,6 +33,7 @@ def the_labels(release: ReleaseFacts) -> Html:
         ("Reason", said.get("reason")),
         ("Metadata in files", "yes" if said["metadata"] else "no"),
         ("Words on each item", said["visible"] or "none"),
+        ("Watermark", said.get("watermark") or "none"),
         ("Provider", asked.provider if asked else None),
         ("Prompts in files", "yes" if asked and asked.prompts else "no"),
         ("Content Credentials", "in each file" if said["signed"] else "not asked for"),

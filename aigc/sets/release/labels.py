@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from aigc import storage
 from aigc.errors import CredentialsError
 from aigc.job.plan import Job
+from aigc.modalities.image.marks import finder
 from aigc.provenance import reading
 from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.profiles import ASKS, RULES, Ask
 from aigc.provenance.spec import Provenance
+from aigc.provenance.trace import LIKELY_P, FindMarks
+from aigc.provenance.watermark import open_watermark
+from aigc.provenance.watermark.keys import key_from
 from aigc.sets import read
 from aigc.types import ShardRecord
 
@@ -60,6 +64,7 @@ _PROPERTIES = {
 }
 _LABEL = "label of GB 45438-2025"
 CREDENTIAL, TIME_STAMP = "valid Content Credential", "time stamp"
+WATERMARK = "watermark"
 _PLACES = (
     ("XMP", SOURCE_TYPE),
     ("DigitalSourceType", SOURCE_TYPE),
@@ -71,6 +76,7 @@ _PLACES = (
     ("TC260:AIGC", _LABEL),
     ("C2PA manifest", CREDENTIAL),
     ("credentials.authority", TIME_STAMP),
+    ("see Watermark", WATERMARK),
 )
 """Words of `Ask.where`, and the statement that files must carry then."""
 
@@ -112,16 +118,29 @@ def find_labels(
 
     Raises:
         CredentialsError: `roots` (PEM files) were named and cannot be used. StorageError, JobError.
+        SpecError: the key of the watermark is not one.
     """
-    checker = _checker(roots)
+    checker, finds = _checker(roots), _finds_marks(job)
     step = max(1, job.count // CHECKED)
     indices = range(0, job.count, step)[:CHECKED]
     files = (read.stored(out, job, records, [at])[at].file for at in indices)
-    return _count(files, checker)
+    return _count(files, checker, finds)
 
 
-def _count(files: Iterable[bytes], checker: CredentialReader | None) -> LabelsFound:
+def _finds_marks(job: Job) -> FindMarks | None:
+    """None where the job asked for no watermark."""
+    asked = provenance_of(job)
+    if asked is None or asked.watermark is None:
+        return None
+    return finder([open_watermark(asked.watermark, key_from())])
+
+
+def _count(
+    files: Iterable[bytes], checker: CredentialReader | None, finds: FindMarks | None = None
+) -> LabelsFound:
     counts: Counter[str] = Counter(dict.fromkeys((*_PROPERTIES, _LABEL), 0))
+    if finds is not None:
+        counts[WATERMARK] = 0
     standings: Counter[str] = Counter()
     read_files = stamped = 0
     for file in files:
@@ -129,6 +148,10 @@ def _count(files: Iterable[bytes], checker: CredentialReader | None) -> LabelsFo
         stated = reading.read(file)
         counts.update(name for name, key in _PROPERTIES.items() if stated.properties.get(key))
         counts[_LABEL] += bool(stated.label)
+        if finds is not None:
+            counts[WATERMARK] += any(
+                mark.payload is not None and mark.p_value <= LIKELY_P for mark in finds(file)
+            )
         if checker is not None:
             found = checker.check(file)
             standings[found.standing] += 1

@@ -6,13 +6,19 @@ from pathlib import Path
 import pytest
 
 from aigc.errors import CredentialsError
+from aigc.modalities.image import encode
+from aigc.modalities.image.marks import finder
 from aigc.output import commit
 from aigc.provenance.profiles import ASKS, PROFILES, RULES
 from aigc.provenance.spec import Credentials, Provenance
+from aigc.provenance.watermark import open_watermark
+from aigc.provenance.watermark.keys import PUBLIC
+from aigc.provenance.watermark.payload import payload_of
 from aigc.sets.release import labels
 from aigc.sets.release.labels import LabelsFound, find_labels, provenance_of, rule_standings
 from tests.provenance.signers import marked, root_pem, signer
 from tests.provenance.statements import ITEM
+from tests.provenance.watermark.shown import smooth
 
 
 def test_what_is_in_the_files_is_counted(shop, tmp_path: Path) -> None:
@@ -39,6 +45,20 @@ def test_signed_files_are_counted_by_their_standing() -> None:
     assert found.counts["AI system"] == found.counts["item id"] == 4
 
 
+def test_watermarks_are_looked_for_in_the_files() -> None:
+    mark = open_watermark("spread", PUBLIC)
+    shown = smooth(192, seed=3)[None]
+    marked = mark.embed(shown, [payload_of("a-0", mark.payload_bits)])
+    files = [encode(one, "png")[0] for one in (shown, marked)]
+    assert labels._count(files, None, finder([mark])).of(labels.WATERMARK) == 1
+    eu = Provenance(profile="eu", watermark="spread")
+    for count, standing in ((5, "yes"), (4, "no")):
+        found = replace(WHOLE, counts={**WHOLE.counts, labels.WATERMARK: count})
+        demands = rule_standings(eu, found, "images")[0].demands
+        (told,) = [one for one in demands if one.ask.met == "with watermark"]
+        assert told.standing == standing
+
+
 def test_a_root_that_is_none_is_refused(shop, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text("nothing")
     job = commit.read_job(shop.out)
@@ -57,7 +77,7 @@ def test_jobs_of_earlier_versions_may_state_nothing(shop) -> None:
 
 WHOLE = LabelsFound(
     5,
-    dict.fromkeys(labels._PROPERTIES, 5) | {labels._LABEL: 5},
+    dict.fromkeys(labels._PROPERTIES, 5) | {labels._LABEL: 5, labels.WATERMARK: 5},
     {"trusted": 4, "valid": 1},
     5,
 )
