@@ -17,6 +17,7 @@ def test_the_page_shows_every_demand_and_its_date() -> None:
     shown = {
         "yes": "yes",
         "with credentials": "with credentials",
+        "with watermark": "with watermark",
         "no": "**no**",
         "yours": "by you",
     }
