@@ -6,15 +6,18 @@ import typer
 
 from aigc import __version__
 from aigc.commands import (
+    audit,
     bench,
     data,
     demo,
     doctor,
     evaluate,
+    forget,
     generate,
     init,
     keys,
     models,
+    report,
     serve,
     sets,
     spec,
@@ -31,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+data.app.command("forget")(forget.forget)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
@@ -43,10 +47,12 @@ app.command("status")(sets.status)
 app.command("verify")(sets.verify)
 app.command("regenerate")(sets.regenerate)
 app.command("view")(sets.view)
+app.command("report")(report.report)
 app.command("index")(trace.index)
 app.command("trace")(trace.trace)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command("submit")(submit.submit)
 app.add_typer(submit.jobs, name="jobs")
 app.add_typer(bench.app, name="bench")

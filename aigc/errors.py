@@ -2,12 +2,14 @@
 
 AigcError
  ├── SpecError      what was asked for cannot be right: a field, a flag, a label
+ │    └── BlockedError    it is on the list of what may not be asked for
  ├── DataError      the input data is missing, unreadable or unfit
  ├── StorageError   a path or bucket cannot be reached, read or written
  │    ├── DiskFullError   there is no room left where the output goes
  │    └── DamagedError    what is there is not what was written there
  ├── StoreError     a model is missing, damaged or not what was expected
  ├── CredentialsError  files cannot be signed: key, certificate or time-stamp authority
+ ├── AuditError     the audit log cannot be written, or lines of it are missing
  ├── JobError       the job started and could not be finished
  │    └── GatesError      its gates refuse nearly everything the model makes
  └── PlacementError the cluster can never run this job
@@ -34,6 +36,10 @@ class SpecError(AigcError):
     pass
 
 
+class BlockedError(SpecError):
+    pass
+
+
 class DataError(AigcError):
     pass
 
@@ -55,6 +61,10 @@ class StoreError(AigcError):
 
 
 class CredentialsError(AigcError):
+    pass
+
+
+class AuditError(AigcError):
     pass
 
 

@@ -50,7 +50,7 @@ def no_notice(message: str) -> None:
 
 @dataclass(frozen=True)
 class Shard:
-    """A contiguous range of slots, start ≤ slot < stop, and the folder it is written into."""
+    """A contiguous range of items, start ≤ index < stop, and the folder it is written into."""
 
     number: int
     start: int

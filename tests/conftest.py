@@ -1,20 +1,42 @@
-"""Fixtures shared by all tests: one Ray session, one S3 server, one tiny data set a run."""
+"""Shared by all tests: their order, one Ray session, one server of forks and of S3, a data set."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aigc.execution import forking
 from aigc.storage import _s3_client
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 pytest_plugins = ["tests.flaky"]
+
+LONGEST_FIRST = ("integration", "bench", "faults", "execution", "studio", "distributed", "commands")
+_RAY = "ray_session"
+_on_ray = set[Path]()
+"""The modules with tests that ask for a Ray session."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules on Ray go first, so that each process starts it once. Then the folders of the longest
+    modules: where two run at a time, neither core waits long for the other at the end."""
+    here = Path(__file__).parent
+    _on_ray.update(item.path for item in items if _RAY in getattr(item, "fixturenames", ()))
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(here).parts[0]
+        return item.path not in _on_ray, rank.get(folder, len(rank))
+
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +44,11 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """No test depends on, or touches, the cluster, store or credentials of its machine."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith("AWS_") or name in ("RAY_ADDRESS", "AIGC_STORE", "AIGC_KEYS"):
+            if name.startswith(("AWS_", "AIGC_AUDIT")) or name in (
+                "RAY_ADDRESS",
+                "AIGC_STORE",
+                "AIGC_KEYS",
+            ):
                 patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AIGC_STORE", str(tmp_path_factory.mktemp("store")))
@@ -53,13 +79,56 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     _s3_client.client.cache_clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_fork_server() -> Iterator[None]:
+    """Workers of this machine are forked from one server, whose imports take seconds, as long as
+    they inherit the same folder and environment from it. `aigc` ends it after each job."""
+    inherited: list[object] = []
+    warm, cool = forking.warm, forking.cool
+
+    def keep_warm() -> None:
+        ignored = ("PYTEST_CURRENT_TEST",)
+        now = [Path.cwd(), {k: v for k, v in os.environ.items() if k not in ignored}]
+        if inherited != now:
+            cool()
+        inherited[:] = now
+        warm()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (forking, sys.modules.get("aigc.distributed.runtime")):
+            if module is not None:  # else it is imported later, with these
+                patch.setattr(module, "warm", keep_warm)
+                patch.setattr(module, "cool", lambda: None)
+        yield
+    cool()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_ray_unless_asked_for(request: pytest.FixtureRequest) -> None:
+    """Jobs run on a Ray session that is there: one ends before modules that do not ask for it."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized() and request.path not in _on_ray:
+        ray.shutdown()
+
+
 @pytest.fixture(scope="session")
-def ray_session(s3_server: S3Server) -> Iterator[None]:
-    """One two-CPU Ray session for the whole run; its workers can reach the S3 server."""
+def _end_of_ray() -> Iterator[None]:
+    import ray
+
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_session(s3_server: S3Server, _end_of_ray: None) -> None:
+    """A two-CPU Ray session, which goes on for the next modules that ask for one; its workers can
+    reach the S3 server."""
     import ray
 
     from aigc.distributed.session import QUIET
 
+    if ray.is_initialized():
+        return
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**QUIET, **s3_server.environment}.items():
             patch.setenv(name, value)
@@ -70,8 +139,6 @@ def ray_session(s3_server: S3Server) -> Iterator[None]:
             object_store_memory=512 * 2**20,
             logging_level=logging.WARNING,
         )
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="session")

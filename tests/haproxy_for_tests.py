@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 HEAD = """\
 defaults
@@ -33,14 +34,15 @@ def haproxy(config: str, folder: Path, port: int) -> Iterator[None]:
     file.write_text(config)
     process = subprocess.Popen([str(binary), "-db", "-f", str(file)])
     try:
-        until = time.monotonic() + 10
-        while True:
-            assert process.poll() is None, "HAProxy does not take the configuration"
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until(lambda: process.poll() is not None or listens(port))
+        assert process.poll() is None, "HAProxy does not take the configuration"
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 60):
+        return True
+    return False

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import httpx
 import openai
 
+from tests.waiting import wait_until
+
 
 @dataclass
 class Load:
@@ -47,10 +49,12 @@ class Load:
 
     def until(self, count: int, timeout_s: float = 300) -> None:
         """Wait until that many are answered."""
-        deadline = time.monotonic() + timeout_s
-        while self.count < count:
-            assert time.monotonic() < deadline, f"{self.count} of {count}: {self}"
-            time.sleep(0.05)
+        wait_until(
+            lambda: self.count >= count,
+            timeout_s,
+            poll_s=0.05,
+            explain=lambda: f"{self.count} of {count}: {self}",
+        )
 
     async def _all(self) -> None:
         one = self._patient if self.retries else self._strict

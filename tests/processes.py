@@ -15,6 +15,8 @@ from typing import IO, TypeVar
 
 import psutil
 
+from tests.waiting import wait_until
+
 T = TypeVar("T")
 FOREIGN = {"ray", "torchinductor_root"}
 """What Ray (its logs) and torch leave in the temporary folder of a machine."""
@@ -58,11 +60,10 @@ class Command:
         return found
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        until = time.monotonic() + 120
-        while not condition():
-            assert self.process.poll() is None, Path(self.log.name).read_text()
-            assert time.monotonic() < until, Path(self.log.name).read_text()
-            time.sleep(0.1)
+        """Until `condition` holds; fails with what the command printed when it ends before."""
+        said = Path(self.log.name).read_text
+        wait_until(lambda: self.process.poll() is not None or condition(), explain=said, poll_s=0.1)
+        assert self.process.poll() is None, said()
 
     def has(self, name: str) -> bool:
         return any(name in each for each in _read(self.processes(), psutil.Process.name))

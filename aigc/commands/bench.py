@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aigc.commands.bench_provenance import provenance
 from aigc.commands.common import (
     Address,
     AsJson,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Measure speed and quality against baselines and other programs."
 )
+app.command()(provenance)
 
 _ROWS = (
     ("roofline", "roofline_items_per_s", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aigc.data.dataset import Dataset
     from aigc.types import Json
 
+_RECORD = "forgotten.json"
 _SHOWN_CREATORS = 5
 _MANY_CLASSES = 100
 _SHOWN_CAPTIONS = 5
@@ -176,6 +178,7 @@ def show(
             ("read as", info.get("reading", "")),
             ("rejected", f"{info['rejects']:,}"),
             ("duplicates", _duplicates(info)),
+            *_forgotten(info),
             ("mean, std", f"{info['mean']}, {info['std']}"),
             ("files", f"{sum(len(files) for files in info['files'].values()):,}"),
             ("digest", info["digest"]),
@@ -191,6 +194,7 @@ def show(
 
 def _tell(made: Json) -> None:
     from aigc.modalities import MODALITIES
+    from aigc.specs.evaluate import MIN_IMAGES
 
     if made["reused"]:
         kept = ", whose files are gone" if made["source_gone"] else ""
@@ -207,11 +211,20 @@ def _tell(made: Json) -> None:
             f"no test {items}: evaluate needs some, and train compares with those it trains on; "
             "raise test_fraction, or give the source a split to test on"
         )
+    elif made["test"] < MIN_IMAGES:
+        fraction = math.ceil(20 * MIN_IMAGES / (made["train"] + made["test"])) / 20
+        larger = f"raise test_fraction to {fraction:g} or add" if fraction <= 0.5 else "add"
+        say(f"aigc evaluate needs at least {MIN_IMAGES} test {items}; {larger} {items}")
     if made["untrained"]:
         missing = listed([f"{name} ({why})" for name, why in made["untrained"].items()])
         say(f"no training {items} of {missing}; a model makes these labels only when named")
     if len(made["labels"]) > _MANY_CLASSES and made["train"] < 2 * len(made["labels"]):
         say("most classes have one item: set label_column = '' if these are not classes")
+
+
+def _forgotten(info: Json) -> Iterator[tuple[str, str]]:
+    if found := info.get("forgotten"):
+        yield "removed", f"{found['items']:,} of {found['from_data']} ({_RECORD})"
 
 
 def _credits(info: Json) -> Iterator[tuple[str, str]]:

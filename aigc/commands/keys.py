@@ -25,7 +25,9 @@ File = Annotated[
 ]
 Scope = Annotated[
     list[str] | None,
-    typer.Option("--scope", help="generate, batch or admin; may be repeated. Default: generate."),
+    typer.Option(
+        "--scope", help="generate, batch, verify or admin; may be repeated. Default: generate."
+    ),
 ]
 _DEFAULT = "keys.jsonl"
 

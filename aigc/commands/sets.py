@@ -89,9 +89,17 @@ def verify(
         f"ok: {result['items']:,} items in {result['shards']} files, each index once, "
         f"{result['decoded']:,} decoded"
     )
+    _show_credentials(result)
     if regenerate_items:
         _show_regenerated(result["regenerated"])
     typer.echo(f"content digest {result['content_digest']}")
+
+
+def _show_credentials(result: dict[str, Any]) -> None:
+    if result.get("credentials") == "checked":
+        typer.echo(f"ok: credentials of {result['decoded']:,} items are valid")
+    elif "credentials" in result:
+        typer.echo("credentials not checked: decode some, with pip install 'aigc[credentials]'")
 
 
 def _show_regenerated(found: dict[str, Any]) -> None:
@@ -209,7 +217,7 @@ def _compare(
     differing = {
         index: difference(made[index], stored[index])
         for index in indices
-        if made[index] != stored[index].file
+        if made[index] != stored[index].unsigned
     }
     if differing and device_here(job) == job.device:
         index, found = next(iter(differing.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,6 +48,14 @@ def submit(
             "read them; prefer a role on the cluster's machines.",
         ),
     ] = False,
+    forward_signing_key: Annotated[
+        bool,
+        typer.Option(
+            "--forward-signing-key",
+            help="Pass AIGC_SIGNING_CERTIFICATE, AIGC_SIGNING_KEY and AIGC_SIGNER to the job, "
+            "files as their text. Everyone who may list the cluster's jobs can then read them.",
+        ),
+    ] = False,
 ) -> None:
     """Run a command as a job on a Ray cluster. Ctrl-C leaves the job running.
 
@@ -54,6 +63,7 @@ def submit(
     """
     from aigc.data import requested
     from aigc.distributed.submit import VERBS, Cluster
+    from aigc.provenance import secrets
     from aigc.specs import SPECS, Spec, load
 
     if verb not in VERBS:
@@ -68,8 +78,14 @@ def submit(
         else load(SPECS[verb], spec_file, values)
     )
     cluster = Cluster(address)
+    signing_key = secrets.of_environment(os.environ) if forward_signing_key else {}
     job, warnings = cluster.submit(
-        verb, spec, options, ship=ship, forward_credentials=forward_aws_credentials
+        verb,
+        spec,
+        options,
+        ship=ship,
+        forward_credentials=forward_aws_credentials,
+        signing_key=signing_key,
     )
     for warning in warnings:
         say(f"warning: {warning}")

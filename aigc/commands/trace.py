@@ -44,17 +44,30 @@ def trace(
     root: Annotated[
         list[Path] | None, typer.Option("--root", help="PEM file of certificates to trust.")
     ] = None,
+    watermark: Annotated[
+        list[str] | None,
+        typer.Option(help="Method to look for, or package.module:Class; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say where files come from, by which evidence and how sure. Exit code 1: unknown.
 
     Example: aigc trace ad.jpg --index published --root signing/root.pem
     """
+    from aigc.modalities.image.marks import finder
     from aigc.modalities.image.perceptual import hash_file
     from aigc.provenance.trace import Tracer
     from aigc.provenance.trace_index import TraceIndex
+    from aigc.provenance.watermark import DEFAULT, open_watermark
+    from aigc.provenance.watermark.keys import key_from
 
-    tracer = Tracer([TraceIndex(folder) for folder in index or ()], _reader(root or []), hash_file)
+    names = [DEFAULT] if watermark is None else watermark
+    tracer = Tracer(
+        [TraceIndex(folder) for folder in index or ()],
+        _reader(root or []),
+        hash_file,
+        finder([open_watermark(name, key_from()) for name in names]),
+    )
     found = [tracer.trace(_bytes(file), str(file)) for file in files]
     if as_json:
         print_json([one.to_json() for one in found])
@@ -93,7 +106,8 @@ def _show(found: Trace) -> None:
         where = f" in {one.set}" if one.set else ""
         by = f", by {one.model}" if one.model else ""
         bits = f", {one.bits} of 256 bits differ" if one.bits is not None else ""
-        typer.echo(f"  {one.certainty:<7} {one.kind:<10} {one.item}{where}{by}{bits}")
+        chance = f", p = {one.p_value:.1g}" if one.p_value is not None else ""
+        typer.echo(f"  {one.certainty:<7} {one.kind:<10} {one.item}{where}{by}{bits}{chance}")
     for note in (*found.problems, *found.notes):
         typer.echo(f"  note    {note}")
 

@@ -28,7 +28,7 @@ def labels_in(
     exact, names, longest = _names(tuple(known), tuple(synonyms.items()))
     if fold(text) in exact:
         return [exact[fold(text)]]
-    words = _words(text)
+    words = words_of(text)
     found: dict[str, None] = {}
     at = 0
     while at < len(words):
@@ -53,23 +53,26 @@ def _names(
     exact: dict[str, str] = {}
     for name, label in [*((label, label) for label in known), *synonyms]:
         exact.setdefault(fold(name), label)
-    whole = [(_words(name), label) for name, label in exact.items()]
-    halves = [(_words(half), label) for label in known if "/" in label for half in label.split("/")]
+    whole = [(words_of(name), label) for name, label in exact.items()]
+    halves = [
+        (words_of(half), label) for label in known if "/" in label for half in label.split("/")
+    ]
     names: dict[tuple[str, ...], str] = {}
     for words, label in [*whole, *halves]:
         if words:
             names.setdefault(words, label)
     for words, label in list(names.items()):
-        for last in _other_number(words[-1]):
+        for last in numbers_of(words[-1]):
             names.setdefault((*words[:-1], last), label)
     return exact, names, max(map(len, names), default=0)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Its runs of letters and digits, in lower case."""
     return tuple(word.casefold() for word in _WORDS.findall(class_name(text)))
 
 
-def _other_number(word: str) -> Iterator[str]:
+def numbers_of(word: str) -> Iterator[str]:
     """Possible English plurals of a singular, and singulars of a plural."""
     if len(word) < 2 or word.isdigit():
         return

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import TypeAlias
+
+import pyarrow as pa
 
 from aigc.data.selection import Selection
 from aigc.modalities import Source
@@ -23,13 +26,30 @@ Rows: TypeAlias = list[tuple[str, str, int]]
 
 def count(selection: Selection) -> Rows:
     """Of all items that stay, in either split."""
-    kept = selection.index.select(_FIELDS).filter(selection.side >= 0)
-    counted = kept.append_column("n", [[1] * len(kept)]).group_by(list(_FIELDS))
-    found = counted.aggregate([("n", "sum")]).to_pylist()
-    rows = [
-        (one["licence"] or NOT_STATED, one["creator"] or NOT_STATED, one["n_sum"]) for one in found
-    ]
-    return sorted(rows, key=lambda row: (-row[2], row))
+    return count_rows(selection.index.filter(selection.side >= 0))
+
+
+def count_rows(kept: pa.Table) -> Rows:
+    """Of the rows of a table with the columns licence and creator."""
+    rows = [(*_texts(one, _FIELDS), n) for one, n in _counted(kept, _FIELDS)]
+    return sorted(rows, key=lambda row: (-row[2], row))  # type: ignore[arg-type]
+
+
+def with_sources(kept: pa.Table) -> list[tuple[str, ...]]:
+    """(licence, creator, source, items) of the rows of a table, each as text, in order."""
+    fields = (*_FIELDS, "source")
+    rows = [(*_texts(one, fields), str(n)) for one, n in _counted(kept, fields)]
+    return sorted(rows)
+
+
+def _counted(kept: pa.Table, fields: Sequence[str]) -> list[tuple[Json, int]]:
+    plain = kept.select(list(fields))
+    counted = plain.append_column("n", [[1] * len(plain)]).group_by(list(fields))
+    return [(one, one["n_sum"]) for one in counted.aggregate([("n", "sum")]).to_pylist()]
+
+
+def _texts(row: Json, fields: Sequence[str]) -> tuple[str, ...]:
+    return tuple(row[name] or NOT_STATED for name in fields)
 
 
 def totals(rows: Rows, columns: tuple[str, ...]) -> Json:
@@ -44,11 +64,36 @@ def totals(rows: Rows, columns: tuple[str, ...]) -> Json:
     }
 
 
-def table(rows: Rows, kind: Source) -> bytes:
-    """`attribution.csv`: licence, creator, and how many items, as `images`."""
+def summary(info: Json) -> Json:
+    """What a model and its sets say of a data set's rights, from its `dataset.json`."""
+    names = ("source", "source_url", "licence", "licences", "creators", "creator_count", "digest")
+    found = {name: info.get(name) for name in (*names, "counts", "forgotten")}
+    found["rights"] = info.get("spec", {}).get("rights")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def in_words(found: Json) -> str:
+    """A `summary` in Markdown: licences with counts, creators, and where they are named."""
+    stated = found.get("licence") or NOT_STATED
+    lines = [f"- Training data: {cell(found['source'])}, licence {cell(stated)}"]
+    licences = found.get("licences") or {}
+    if licences:
+        counts = ", ".join(f"{cell(name)} ({count:,})" for name, count in licences.items())
+        lines.append(f"- Licences of its items: {counts}")
+    if creators := found.get("creator_count"):
+        lines.append(f"- Creators: {creators:,}, named with their licences in `{FILE}`")
+    elif licences:
+        lines.append(f"- `{FILE}` lists them")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def table(rows: Sequence[tuple[object, ...]], kind: Source) -> bytes:
+    """`attribution.csv`: licence, creator, the source where rows have one, and how many items, as
+    `images`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("licence", "creator", f"{kind.noun}s"))
+    names = (*_FIELDS, "source")[: len(rows[0]) - 1]
+    writer.writerow((*names, f"{kind.noun}s"))
     writer.writerows(rows)
     return text.getvalue().encode()
 

@@ -74,15 +74,17 @@ def describe(
 def write(spec: PrepareSpec, source: RawSource, selection: Selection, made: Json) -> None:
     """`rejects.parquet`, `duplicates.parquet`, `preview.png`, `README.md` and, where files name
     licences or creators, `attribution.csv`; the source's LICENSE is copied."""
-    _write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
-    _write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
+    write_table(storage.join(spec.out, "rejects.parquet"), selection.rejects)
+    write_table(storage.join(spec.out, "duplicates.parquet"), _duplicates(source, selection))
     sheet = preview(source.labels, selection)
     storage.write_bytes(storage.join(spec.out, "preview.png"), sheet)
     if terms := _licence_text(source.terms):
         storage.write_bytes(storage.join(spec.out, "LICENSE"), terms)
     credits = attribution.count(selection) if {"licence", "creator"} & set(source.columns) else []
     if credits:
-        credited = attribution.table(credits, source_of(spec))
+        named = selection.index.filter(selection.side >= 0)
+        rows = attribution.with_sources(named) if "source" in source.columns else credits
+        credited = attribution.table(rows, source_of(spec))
         storage.write_bytes(storage.join(spec.out, attribution.FILE), credited)
     storage.write_bytes(storage.join(spec.out, "README.md"), text(spec, made, credits).encode())
 
@@ -171,9 +173,24 @@ def text(spec: PrepareSpec, made: Json, credits: attribution.Rows) -> str:
         f"Columns: `{kind.column}` ({kind.suffix[1:].upper()} bytes and path), `label` (index into "
         f"the classes above), `id`{''.join(f', `{name}`' for name in source_columns)}.",
         *(attribution.card(credits, kind) if credits else []),
+        *_forgotten(made, kind),
         "",
     ]
     return "\n".join(lines)
+
+
+def _forgotten(made: Json, kind: Source) -> list[str]:
+    found = made.get("forgotten")
+    if found is None:
+        return []
+    items, copies, near = (found[name] for name in ("items", "copies", "near"))
+    return [
+        "",
+        "## Removed",
+        f"On {found['at'][:10]} from the data set with the digest `{found['from']}` "
+        f"(`forgotten.json`). {kind.noun.capitalize()}s: {items:,}, {copies:,} of them as copies "
+        f"and {near:,} as near duplicates of those named.",
+    ]
 
 
 def _untrained(made: Json, kind: Source) -> list[str]:
@@ -204,7 +221,7 @@ def _duplicates(source: RawSource, selection: Selection) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
 
-def _write_table(uri: str, table: pa.Table) -> None:
+def write_table(uri: str, table: pa.Table) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     storage.write_bytes(uri, buffer.getvalue())

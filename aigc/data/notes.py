@@ -1,4 +1,4 @@
-"""Free text that travels with an input: its caption, its licence, its creator."""
+"""Free text that travels with an input: caption, licence, creator, source and consent."""
 
 from __future__ import annotations
 
@@ -13,28 +13,36 @@ from aigc.errors import DataError, listed
 from aigc.modalities.base import RejectError
 from aigc.specs import PrepareSpec
 
-COLUMNS = ("caption", "licence", "creator")
+COLUMNS = ("caption", "licence", "creator", "source", "consent")
 """Of a prepared data set; each is there if its source has it."""
+_ON_DEMAND = ("source", "consent")
+"""Read only if the spec names their column or asks for them: usual names mean other things, too."""
 _USUAL = {
     "caption": ("caption", "text"),
     "licence": ("licence", "license"),
     "creator": ("creator", "author"),
+    "source": ("source_url", "source", "url"),
+    "consent": ("consent",),
 }
 _MOST_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Caption, licence and creator of one input; None where its source has none."""
+    """What is said of one input; None where its source does not say it."""
 
     caption: str | None = None
     licence: str | None = None
     creator: str | None = None
+    source: str | None = None
+    consent: str | None = None
 
     def digest(self) -> bytes | None:
-        """16 bytes that change with any of the three; None when all are None."""
-        values = (self.caption, self.licence, self.creator)
-        if values == (None, None, None):
+        """16 bytes that change with any of the texts; None when all are None."""
+        values: tuple[str | None, ...] = (self.caption, self.licence, self.creator)
+        if more := (self.source, self.consent) != (None, None):
+            values += (self.source, self.consent)
+        if not more and values == (None, None, None):
             return None
         return hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
 
@@ -51,13 +59,17 @@ def choose(spec: PrepareSpec, present: Collection[str], where: str) -> dict[str,
     found = {}
     for name in COLUMNS:
         wanted: str | None = getattr(spec, f"{name}_column")
-        usual = [column for column in _USUAL[name] if column in present]
+        usual = [column for column in _USUAL[name] if column in present and _is_read(name, spec)]
         if wanted and wanted not in present:
             shown = listed(sorted(present))
             raise DataError(f"{where}: no column {wanted!r}; set {name}_column to one of {shown}")
         if wanted or (wanted is None and usual):
             found[name] = wanted or usual[0]
     return found
+
+
+def _is_read(name: str, spec: PrepareSpec) -> bool:
+    return name not in _ON_DEMAND or (spec.rights is not None and name in spec.rights.require)
 
 
 def of_row(row: dict[str, Any], columns: dict[str, str]) -> Notes:

@@ -155,7 +155,8 @@ def _clean(
 ) -> Selection:
     uris = [storage.join(folder, f"chunk-{n:06d}.parquet") for n in range(len(source.chunks))]
     tasks = [
-        work.ChunkTask(chunk, spec, uri) for chunk, uri in zip(source.chunks, uris, strict=True)
+        work.ChunkTask(chunk, spec, uri, source.about.get("licence"))
+        for chunk, uri in zip(source.chunks, uris, strict=True)
     ]
     done = rejects = 0
     # Closed before the error goes on: no worker may still write where everything is deleted.

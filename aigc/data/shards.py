@@ -100,7 +100,7 @@ def write_shard(task: ShardTask) -> Json:
                 written,
                 scratch,
                 row_group_size=task.row_group_rows,
-                compression=_compression(kind, task.columns),
+                compression=compression(kind, task.columns),
                 write_page_index=True,
             )
         with scratch.open("rb") as file:
@@ -120,8 +120,9 @@ def write_shard(task: ShardTask) -> Json:
     }
 
 
-def _compression(kind: Source, columns: tuple[str, ...]) -> dict[str, str]:
-    """By column. Encoded items are compressed only where their own format does not do it."""
+def compression(kind: Source, columns: tuple[str, ...]) -> dict[str, str]:
+    """By column, of which `columns` are texts. Encoded items are compressed only where their own
+    format does not do it."""
     own = "zstd" if kind.compresses else "none"
     others = dict.fromkeys((f"{kind.column}.path", "label", "id", *columns), "zstd")
     return {f"{kind.column}.bytes": own, **others}

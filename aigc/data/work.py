@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import layout
+from aigc.data import layout, rights
 from aigc.data.fingerprints import fingerprint
 from aigc.data.kinds import source_of
 from aigc.data.sources import Chunk, Input, lot
@@ -40,6 +40,8 @@ SCHEMA = pa.schema(
         ("notes", pa.binary(16)),
         ("licence", pa.string()),
         ("creator", pa.string()),
+        ("source", pa.string()),
+        ("consent", pa.string()),
         ("caption", pa.string()),
         ("item", pa.binary()),
     ]
@@ -56,6 +58,8 @@ class ChunkTask:
     spec: PrepareSpec
     out: str
     """URI of the work file."""
+    licence: str | None = None
+    """Of the whole source, for the policy of rights."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
             layout.parquet_errors(task.out),
             pq.ParquetWriter(scratch, SCHEMA, compression="none") as writer,
         ):
-            for batch in _batched(task.chunk.items(task.spec), _batch_items(task.spec)):
+            for batch in _batched(_inputs(task), _batch_items(task.spec)):
                 writer.write_table(_table(batch, task.spec))
                 total += len(batch)
                 rejects += sum(one.item is None for one in batch)
@@ -83,6 +87,11 @@ def decode_chunk(task: ChunkTask) -> ChunkDone:
     finally:
         scratch.unlink(missing_ok=True)
     return ChunkDone(total, rejects)
+
+
+def _inputs(task: ChunkTask) -> Iterator[Input]:
+    inputs, policy = task.chunk.items(task.spec), task.spec.rights
+    return inputs if policy is None else rights.permitted(inputs, policy, task.licence)
 
 
 def read_index(uris: Sequence[str]) -> pa.Table:
@@ -170,6 +179,8 @@ def _table(batch: list[Input], spec: PrepareSpec) -> pa.Table:
             [one.notes.digest() for one in batch],
             [one.notes.licence for one in batch],
             [one.notes.creator for one in batch],
+            [one.notes.source for one in batch],
+            [one.notes.consent for one in batch],
             [one.notes.caption for one in batch],
             spread(encoded),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 from aigc.distributed.ray_errors import reason
 from aigc.distributed.session import capacity_for, plan_workers
 from aigc.execution.backend import FINALIZING, Kind, Task, WorkerEvent
+from aigc.provenance.secrets import Secrets
 from aigc.specs import Placement
 from aigc.types import Finalizer
 
@@ -27,8 +29,10 @@ class WorkerActor:
         self._finalizers: dict[str, Finalizer[Any]] = {}
         self._sent: dict[str, int] = {}
 
-    def begin(self, setup: Task, threads: int) -> None:
+    def begin(self, setup: Task, threads: int, secrets: Secrets | None = None) -> None:
         """Set up the worker. Not in __init__, whose errors reach the driver as text only."""
+        if secrets is not None:
+            secrets.adopt(os.environ)
         self._run = setup(threads)
 
     def make(self, unit: Any) -> tuple[Kind, Any]:
@@ -87,11 +91,16 @@ class ClusterWorker:
 
 
 class ClusterBackend:
-    """`setup` is called in each actor and gives the function that runs a unit."""
+    """`setup` is called in each actor and gives the function that runs a unit.
+
+    `secrets` become part of the actors' environment before that. They go as an argument of their
+    own, which Ray keeps in memory: what is put into its object store may be spilled to disk.
+    """
 
     grows = True
 
-    def __init__(self, setup: Task, placement: Placement) -> None:
+    def __init__(self, setup: Task, placement: Placement, secrets: Secrets | None = None) -> None:
+        self._secrets = secrets
         self._workers = workers = plan_workers(placement)
         self._threads = max(1, int(workers.cpus))
         self._setup = ray.put(setup)
@@ -109,9 +118,8 @@ class ClusterBackend:
 
     def start(self) -> ClusterWorker:
         actor = self._class.remote()
-        return ClusterWorker(
-            actor, {actor.begin.remote(self._setup, self._threads): ("ready", None)}
-        )
+        ready = actor.begin.remote(self._setup, self._threads, self._secrets)
+        return ClusterWorker(actor, {ready: ("ready", None)})
 
     def assign(self, worker: ClusterWorker, unit: Any) -> None:
         worker.awaited[worker.actor.make.remote(unit)] = ("computed", str(unit))

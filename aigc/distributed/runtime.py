@@ -77,4 +77,4 @@ def make_backend(setup: ShardSetup, placement: Placement, on_cluster: bool) -> W
         return LocalBackend(setup, placement)
     from aigc.distributed.cluster_backend import ClusterBackend  # noqa: PLC0415
 
-    return ClusterBackend(setup.portable(), placement)
+    return ClusterBackend(setup.portable(), placement, setup.secrets)

@@ -26,16 +26,20 @@ from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
 from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
+from aigc.distributed.content_rules import content_rules, log_start, with_absolute_paths
 from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.rate_limiter import ClusterRateLimiter
 from aigc.distributed.runtime import is_on_cluster
+from aigc.distributed.serve_settings import endpoint_settings, keys_of, service_settings
 from aigc.distributed.session import connect
 from aigc.endpoint.app import create_app
 from aigc.endpoint.settings import EndpointSettings
 from aigc.errors import SpecError
 from aigc.service import keys
+from aigc.service.origin import absolute, require_signer
 from aigc.service.service import Service
 from aigc.service.settings import ServiceSettings
+from aigc.service.verification import Verifier
 from aigc.specs import ServeSpec
 from aigc.specs import build as build_spec
 from aigc.store import ModelStore
@@ -109,7 +113,7 @@ def application(spec: ServeSpec, store: str | None = None) -> serve.Application:
         health_check_period_s=5,
         logging_config=_QUIET,
     )(Endpoint)
-    return deployment.bind(_service_settings(spec, store), _endpoint_settings(spec))
+    return deployment.bind(service_settings(spec, store), endpoint_settings(spec))
 
 
 def from_config(args: Json) -> serve.Application:
@@ -133,11 +137,16 @@ def export_config(spec: ServeSpec, notice: Notice = no_notice) -> str:
     It says where it listens, so that whoever deploys it needs keys as much as who exports it.
     Keys that the environment holds themselves stay there, to be set on the nodes.
     """
+    spec = with_absolute_paths(spec)
     given = spec.model_dump(mode="json", exclude_defaults=True, exclude={"port", "proxy"})
     given["host"] = spec.host
-    if spec.sets:
-        given["sets"] = list(map(storage.absolute, spec.sets))
-    if (source := _keys(spec)) and not keys.are_lines(source):
+    for name in ("sets", "trace_indexes", "trust_roots"):
+        if places := getattr(spec, name):
+            given[name] = list(map(storage.absolute, places))
+    if spec.provenance.credentials is not None:
+        dumped = absolute(spec.provenance).model_dump(mode="json", exclude_defaults=True)
+        given["provenance"] = dumped
+    if (source := keys_of(spec)) and not keys.are_lines(source):
         given["keys"] = source
     config: Json = {
         "proxy_location": "EveryNode",
@@ -173,7 +182,7 @@ def running(
     """
     on_cluster = is_on_cluster(address)
     check(spec, on_cluster)
-    if (source := _keys(spec)) and (warning := keys.exposed(source)):
+    if (source := keys_of(spec)) and (warning := keys.exposed(source)):
         notice(warning)
     if not on_cluster:
         replicas.require_capacity_here(spec)
@@ -229,15 +238,20 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
         store.resolve(ref)
     if not (spec.models or store.names()):
         raise SpecError(f"models: the store {store.uri} has none; train one, or set AIGC_STORE")
-    if source := _keys(spec):
+    if source := keys_of(spec):
         keys.KeyRing(source)
     for uri in spec.sets:
         if not (storage.is_s3(uri) or storage.exists(uri)):
             raise SpecError(
                 f"sets = {uri}: not found; name a content set or a folder of content sets"
             )
+    content_rules(spec)
     if not on_cluster:
+        require_signer(spec.provenance)
+        settings = endpoint_settings(spec)
+        Verifier(settings.trace_indexes, settings.trust_roots)
         bind_check.require_port(spec)
+    log_start(spec)
 
 
 def _ongoing(spec: ServeSpec) -> int:
@@ -249,39 +263,3 @@ def _http_limits() -> dict[str, Any]:
         "request_timeout_s": float(proxy_failover.REQUEST_S),
         "keep_alive_timeout_s": _KEEP_ALIVE_S,
     }
-
-
-def _service_settings(spec: ServeSpec, store: str | None) -> ServiceSettings:
-    return ServiceSettings(
-        models=spec.models,
-        store=store,
-        device="cuda" if spec.gpus_per_replica else "cpu",
-        precision=spec.precision,
-        micro_batch=spec.micro_batch,
-        threads=max(1, int(spec.cpus_per_replica) // ServiceSettings.render_threads),
-        render_process=spec.render_process,
-        model_memory_bytes=spec.model_memory_bytes,
-        poll_interval_s=spec.poll_interval_s,
-        max_queued_images=spec.max_queued_images,
-        max_wait_s=spec.max_wait_s,
-        max_n=spec.max_n,
-        max_side=spec.max_side,
-        max_pixels=spec.max_pixels,
-    )
-
-
-def _keys(spec: ServeSpec) -> str | None:
-    source = spec.key_source
-    return source if source is None or keys.are_lines(source) else storage.absolute(source)
-
-
-def _endpoint_settings(spec: ServeSpec) -> EndpointSettings:
-    return EndpointSettings(
-        max_in_flight=spec.max_in_flight,
-        request_s=float(proxy_failover.REQUEST_S),
-        keys=_keys(spec),
-        public_url=spec.public_url,
-        url_lifetime_s=spec.url_lifetime_s,
-        sets=tuple(map(storage.absolute, spec.sets)),
-        cors_origins=spec.cors_origins,
-    )

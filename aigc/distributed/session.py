@@ -74,7 +74,9 @@ def connect(address: str | None = None, *, relay: bool = True) -> Iterator[None]
     with contextlib.nullcontext() if where else nothing_left():
         try:
             _join(where, relay)
-        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        except AigcError:
+            raise
+        except Exception as error:  # Ray raises all kinds, Exception itself among them
             raise PlacementError(_unjoined(where, error)) from None
         try:
             with _in_one_line():

@@ -16,7 +16,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -38,7 +38,10 @@ _CONNECT_S, _HELLO_S, _ANSWER_S = 5, 8, 60
 """Bounds on connecting, on the first answer, and between two packets of any later one."""
 _NOT_RAY = "{}: the server there is not a Ray dashboard; give http://HEAD:8265"
 _MAX_SPEC_BYTES = 100_000
-_PATHS = ("source", "data", "out", "model", "briefs", "inception_weights")
+_PATHS = (
+    *("source", "data", "out", "model", "briefs", "inception_weights"),
+    *("path", "words_file", "log", "certificate", "key"),
+)
 _ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -72,6 +75,7 @@ class Cluster:
         *,
         ship: bool = False,
         forward_credentials: bool = False,
+        signing_key: Mapping[str, str] | None = None,
     ) -> tuple[str, list[str]]:
         """Start `aigc VERB` with `spec` there; returns the job's id and warnings for the user.
 
@@ -80,6 +84,7 @@ class Cluster:
             ship: Send the installed aigc along, for a cluster that has only its dependencies.
             forward_credentials: Pass AWS_* credentials on. Whoever may read the cluster's jobs can
                 then read them, so it is never done unasked.
+            signing_key: Variables that name what signs, passed on as they are, likewise.
         """
         spec, warnings = self.absolute(spec)
         # A preset fills in the rest where the job runs, from the hardware it finds there.
@@ -89,6 +94,7 @@ class Cluster:
         arguments = shlex.join(["--spec", "-", *options])
         command = f"python -m aigc {_COMMANDS.get(verb, verb)} {arguments}"
         environment, more = self._environment(forward_credentials)
+        environment |= signing_key or {}
         runtime_env: dict[str, Any] = {"env_vars": environment}
         if ship:
             runtime_env["py_modules"] = [str(Path(aigc.__file__).parent)]

@@ -37,6 +37,8 @@ with a key."""
 _SCOPES = (
     ("/v1/models", None),
     ("/v1/sets", "batch"),
+    ("/v1/verify", "verify"),
+    ("/v1/content_provenance_checks", "verify"),
     ("/v1/", "generate"),
     ("/metrics", "admin"),
 )
@@ -44,6 +46,7 @@ _SCOPES = (
 
 _ROUTES = (
     *("/v1/images/generations", "/v1/images/variations", "/v1/images/edits", "/v1/latents/walk"),
+    *("/v1/verify", "/v1/content_provenance_checks"),
     *("/v1/models", "/v1/sets", "/healthz", "/readyz", "/metrics", "/", "/docs", "/openapi.json"),
 )
 _MADE = ("/v1/images/", "/v1/items/", "/v1/latents/")

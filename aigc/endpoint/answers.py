@@ -11,7 +11,7 @@ import base64
 import functools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from aigc.endpoint.charges import Charge
 from aigc.endpoint.errors import ClientGoneError, as_json
 from aigc.errors import AigcError
 from aigc.modalities.image.delivery import Format
-from aigc.service.errors import UnhealthyModelError
+from aigc.service.errors import ContentRefusedError, UnhealthyModelError
 from aigc.service.queued_requests import QueuedRequest
 from aigc.service.render_requests import RenderRequest
 
@@ -28,13 +28,13 @@ _PATIENCE_S = 0.25
 """Most answers are there by then, and it is not worth asking whether the client is."""
 
 Address = Callable[[RenderRequest, int], str]
-"""The permanent address of an order's picture number so and so."""
+"""The permanent address of a request's image number N."""
 
 
-async def made(request: Request, ticket: QueuedRequest) -> list[bytes]:
+async def made(request: Request, queued: QueuedRequest) -> list[bytes]:
     """The files. Raises ClientGoneError as soon as nobody waits for them."""
-    await until(request, ticket.done)
-    return await ticket.files()
+    await until(request, queued.done)
+    return await queued.files()
 
 
 async def until(request: Request, done: asyncio.Future[Any]) -> None:
@@ -57,19 +57,19 @@ async def _gone(request: Request) -> None:
 
 
 def images(
-    order: RenderRequest,
+    render: RenderRequest,
     files: Sequence[bytes],
     address: Address | None,
     ignored: Sequence[str] = (),
 ) -> bytes:
     """OpenAI's ImagesResponse; `address` where addresses are wanted instead of the pictures.
     `ignored` are the request's fields without effect."""
-    ref, wanted = order.job.model.version.ref, cast("Format", order.job.format)
+    ref, wanted = render.job.model.version.ref, cast("Format", render.job.format)
     head = (
         f'{{"created":{int(time.time())},"model":"{ref}","output_format":"{wanted.codec}",'
         f'"size":"{wanted.width}x{wanted.height}","background":"opaque",{_ignored(ignored)}"data":['
     )
-    rows = [row(order, at, file, address) for at, file in enumerate(files)]
+    rows = [row(render, at, file, address) for at, file in enumerate(files)]
     return b"".join((head.encode(), b",".join(rows), b"]}"))
 
 
@@ -77,32 +77,34 @@ def _ignored(names: Sequence[str]) -> str:
     return f'"ignored":{json.dumps(list(names))},' if names else ""
 
 
-def row(order: RenderRequest, at: int, file: bytes, address: Address | None) -> bytes:
-    tail = b"%s,%s}" % (_identity(order, at), _labelled(order.labels[at]))
+def row(render: RenderRequest, at: int, file: bytes, address: Address | None) -> bytes:
+    tail = b"%s,%s}" % (_identity(render, at), _labelled(render.labels[at]))
     if address is not None:
-        return b'{"url":%s,%s' % (json.dumps(address(order, at)).encode(), tail)
+        return b'{"url":%s,%s' % (json.dumps(address(render, at)).encode(), tail)
     return b'{"b64_json":"%s",%s' % (base64.b64encode(file), tail)
 
 
-def _identity(order: RenderRequest, at: int) -> bytes:
-    found = order.identity(at)
+def _identity(render: RenderRequest, at: int) -> bytes:
+    found = render.identity(at)
     return b'"seed":null,"index":null' if found is None else b'"seed":%d,"index":%d' % found
 
 
 async def events(
-    order: RenderRequest,
-    ticket: QueuedRequest,
+    render: RenderRequest,
+    queued: QueuedRequest,
     kind: str,
     leave: Callable[[QueuedRequest], None],
     charge: Charge,
+    refused: Callable[[ContentRefusedError], Awaitable[None]],
     ignored: Sequence[str] = (),
 ) -> AsyncIterator[bytes]:
     """One event a picture, as soon as it is made; `kind` is image_generation or image_edit, and
-    `ignored` are the request's fields without effect. What fails is given back to `charge`.
+    `ignored` are the request's fields without effect. What fails is given back to `charge`;
+    `refused` is told what is refused for its content.
 
     https://platform.openai.com/docs/api-reference/images-streaming
     """
-    wanted, at = cast("Format", order.job.format), 0
+    wanted, at = cast("Format", render.job.format), 0
     fixed = json.dumps(
         {
             "type": f"{kind}.completed",
@@ -112,26 +114,26 @@ async def events(
             "background": "opaque",
             "output_format": wanted.codec,
             "usage": _NO_USAGE,
-            "model": order.job.model.version.ref,
+            "model": render.job.model.version.ref,
             **({"ignored": list(ignored)} if ignored else {}),
         }
     )
     start = f"event: {kind}.completed\ndata: {fixed[:-1]},".encode()
     try:
-        async for files in ticket.parts():
+        async for files in queued.parts():
             for file in files:
-                yield b"%s%s\n\n" % (start, row(order, at, file, None)[1:])
+                yield b"%s%s\n\n" % (start, row(render, at, file, None)[1:])
                 charge.deliver(1)
                 at += 1
     except AigcError as error:
         await charge.refund()
-        yield _failed(error)
+        yield _failed(await _logged(error, refused))
     except Exception:
         await charge.refund()
         yield _failed(UnhealthyModelError("internal error; the server's log has the details"))
         raise
     finally:
-        leave(ticket)
+        leave(queued)
 
 
 _NO_USAGE = {
@@ -141,6 +143,18 @@ _NO_USAGE = {
     "total_tokens": 0,
 }
 """OpenAI's clients expect it; nothing is counted in tokens here."""
+
+
+async def _logged(
+    error: AigcError, refused: Callable[[ContentRefusedError], Awaitable[None]]
+) -> AigcError:
+    """`error`, or the one that kept a refusal from being logged."""
+    try:
+        if isinstance(error, ContentRefusedError):
+            await refused(error)
+    except AigcError as other:
+        return other
+    return error
 
 
 def _failed(error: AigcError) -> bytes:

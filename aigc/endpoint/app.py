@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from aigc.audit import AuditLog
 from aigc.endpoint import access_log, errors, metrics
 from aigc.endpoint.admission import Admission
 from aigc.endpoint.document import document
@@ -25,6 +26,7 @@ from aigc.endpoint.models import Models
 from aigc.endpoint.routes import Images
 from aigc.endpoint.sets import Sets
 from aigc.endpoint.settings import EXPOSED, EndpointSettings
+from aigc.endpoint.verify import Verification
 from aigc.errors import AigcError
 from aigc.service.keys import KeyRing
 from aigc.service.quota import LocalRateLimiter, RateLimiter
@@ -40,7 +42,7 @@ def create_app(
     """The application. It starts the service if nobody has, and closes it at its end.
 
     Raises:
-        SpecError, StorageError: the key file cannot be read.
+        SpecError, StorageError: the key file or an index to verify files with cannot be read.
     """
     chosen = settings or EndpointSettings()
     keys = KeyRing(chosen.keys) if chosen.keys else None
@@ -49,14 +51,16 @@ def create_app(
         access_log.prepare(chosen.access_log_file)
     rate_limiter = rate_limiter or LocalRateLimiter()
     images, sets = Images(service, chosen, rate_limiter), Sets(chosen.sets)
+    verification = Verification(chosen, rate_limiter)
     app = _App(
         routes=[
-            *_calls(service, images, rate_limiter),
+            *_calls(service, images, rate_limiter, chosen.audit),
             *sets.routes(),
+            *verification.routes(),
             *_views(service, found, json.dumps(document(service.settings, secured=bool(keys)))),
             *page_routes(),
         ],
-        lifespan=lambda app: _running(service, sets, keys, chosen),
+        lifespan=lambda app: _running(service, (sets, verification), keys, chosen),
         exception_handlers={AigcError: errors.on_error, HTTPException: errors.on_http},
     )
     direct = {("POST", "/v1/images/generations"): images.generations}
@@ -78,8 +82,10 @@ class _App(Starlette):
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
-def _calls(service: Service, images: Images, rate_limiter: RateLimiter) -> list[Route]:
-    models, items = Models(service), Items(service, rate_limiter)
+def _calls(
+    service: Service, images: Images, rate_limiter: RateLimiter, audit: AuditLog
+) -> list[Route]:
+    models, items = Models(service), Items(service, rate_limiter, audit)
     return [
         Route("/v1/images/generations", images.generations, methods=["POST"]),
         Route("/v1/images/variations", images.variations, methods=["POST"]),
@@ -118,7 +124,10 @@ async def _alive(request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def _running(
-    service: Service, sets: Sets, keys: KeyRing | None, settings: EndpointSettings
+    service: Service,
+    workers: tuple[Sets, Verification],
+    keys: KeyRing | None,
+    settings: EndpointSettings,
 ) -> AsyncIterator[None]:
     await asyncio.to_thread(service.start)
     renewal = asyncio.create_task(_renew(keys, settings.keys_refresh_s)) if keys else None
@@ -127,7 +136,8 @@ async def _running(
     finally:
         if renewal is not None:
             renewal.cancel()
-        sets.close()
+        for each in workers:
+            each.close()
         await asyncio.to_thread(service.close)
 
 

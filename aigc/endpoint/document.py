@@ -8,7 +8,18 @@ from pydantic import BaseModel
 
 from aigc import __version__
 from aigc.endpoint.items import ItemQuery
-from aigc.endpoint.schemas import ERROR, IMAGES, ITEM, MODEL, SET, TEXT
+from aigc.endpoint.schemas import (
+    CREDENTIAL,
+    ERROR,
+    EVIDENCE,
+    IMAGES,
+    ITEM,
+    MODEL,
+    PROVENANCE_CHECK,
+    SET,
+    TEXT,
+    VERIFICATION,
+)
 from aigc.endpoint.sets import ItemsQuery
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import CODEC
@@ -38,7 +49,8 @@ _ERRORS = {
 def document(settings: ServiceSettings, *, secured: bool) -> Json:
     """OpenAPI 3.1. `secured` says that keys are asked for."""
     schemas: Json = {"Error": ERROR, "Images": IMAGES, "Model": MODEL}
-    schemas |= {"Set": SET, "SetItem": ITEM}
+    schemas |= {"Set": SET, "SetItem": ITEM, "Credential": CREDENTIAL, "Evidence": EVIDENCE}
+    schemas |= {"Verification": VERIFICATION, "ProvenanceCheck": PROVENANCE_CHECK}
     bodies = {name: _form(kind, schemas) for name, kind in _FORMS.items()}
     schemas["Generation"] = _schema(Generation, schemas)
     schemas["Walk"] = _schema(Walk, schemas)
@@ -91,6 +103,14 @@ def _paths(forms: Json) -> Json:
             "get": _call("One model", None, {"200": _ok("Model")}, [_in_path("id", TEXT)])
         },
         **_sets(),
+        "/v1/verify": {
+            "post": _call("Where a file comes from", _file_body(), {"200": _ok("Verification")})
+        },
+        "/v1/content_provenance_checks": {
+            "post": _call(
+                "A file's Content Credentials", _file_body(), {"200": _ok("ProvenanceCheck")}
+            )
+        },
         "/healthz": {"get": _call("Liveness", None, {"200": _plain()})},
         "/readyz": {"get": _call("Readiness", None, {"200": _plain()})},
         "/metrics": {"get": _call("Prometheus metrics", None, {"200": _plain()})},
@@ -183,6 +203,14 @@ def _form(kind: type[BaseModel], schemas: Json) -> Json:
     schema["properties"]["image"] = {"type": "string", "format": "binary"}
     schema["required"] = [*schema.get("required", []), "image"]
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _file_body() -> Json:
+    """A form with the file, or the file itself."""
+    file: Json = {"type": "string", "format": "binary"}
+    form = {"type": "object", "required": ["file"], "properties": {"file": file}}
+    content = {"multipart/form-data": {"schema": form | {"additionalProperties": False}}}
+    return {"required": True, "content": content | {"application/octet-stream": {"schema": file}}}
 
 
 def _schema(kind: type[BaseModel], schemas: Json) -> Json:

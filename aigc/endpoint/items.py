@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from aigc.audit import AuditLog
 from aigc.endpoint import answers
 from aigc.endpoint.access_log import Seen
 from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
+from aigc.endpoint.refusals import refusals_logged
 from aigc.service import render_requests, signing
 from aigc.service.bodies import parse_form, single
 from aigc.service.errors import BadRequestError, NotFoundError
@@ -48,75 +50,86 @@ class ItemQuery(BaseModel):
 
 
 class Items:
-    def __init__(self, service: Service, rate_limiter: RateLimiter) -> None:
-        self._service, self._rate_limiter = service, rate_limiter
+    def __init__(self, service: Service, rate_limiter: RateLimiter, audit: AuditLog) -> None:
+        self._service, self._rate_limiter, self._audit = service, rate_limiter, audit
 
     async def get(self, request: Request) -> Response:
         """An item of any modality."""
-        return await self._answer(request, _ITEMS, self._order)
+        async with refusals_logged(self._audit, request):
+            return await self._answer(request, _ITEMS, self._item_request)
 
     async def image(self, request: Request) -> Response:
-        return await self._answer(request, _IMAGES, self._order_of_image)
+        async with refusals_logged(self._audit, request):
+            return await self._answer(request, _IMAGES, self._image_request)
 
     async def _answer(
         self,
         request: Request,
         folder: bytes,
-        order_of: Callable[[Request, LoadedModel], RenderRequest],
+        request_of: Callable[[Request, LoadedModel], RenderRequest],
     ) -> Response:
         ref = request.path_params["ref"]
         loaded = await self._service.model(ref)
         if ref != loaded.version.ref:
             return _to_version(request, loaded.version.ref, folder)
-        order = order_of(request, loaded)
-        tag = _tag(order)
+        render = request_of(request, loaded)
+        tag = _tag(render)
         seen: Seen = request.scope[SEEN]
         whose = "private" if seen.key else "public"
         kept = {"etag": tag, "cache-control": f"{whose}, {_FOREVER}", **_NOT_SNIFFED}
         if _matches(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=kept)
         seen.model, seen.images = ref, 1
-        self._service.batcher.require_capacity(order.job)
+        self._service.batcher.require_capacity(render.job)
         # Who was handed a signed address was charged then.
         charge = Charge(self._rate_limiter, None if seen.signed else seen.key)
         async with charge.refunded_on_failure():
             await charge.take(1)
-            with self._service.ticket(order) as ticket:
-                files = await answers.made(request, ticket)
-        kind = delivery_of(loaded).codecs[order.job.format.codec]
+            with self._service.queued(render) as queued:
+                files = await answers.made(request, queued)
+        kind = delivery_of(loaded).codecs[render.job.format.codec]
         return Response(files[0], media_type=kind.media_type, headers=kept)
 
-    def _order(self, request: Request, loaded: LoadedModel) -> RenderRequest:
+    def _item_request(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, suffix = _numbered(request.path_params["file"])
         codec = codec_of(loaded, suffix)
         wanted, asked = format_of_query(loaded, codec, _query(request), self._service.settings)
         seed, wish = _seed(request.path_params["seed"]), request.path_params["condition"]
-        return render_requests.item(loaded, wish, seed, index, asked, wanted)
+        blocked = self._service.settings.blocked
+        return render_requests.item(loaded, wish, seed, index, asked, wanted, blocked)
 
-    def _order_of_image(self, request: Request, loaded: LoadedModel) -> RenderRequest:
+    def _image_request(self, request: Request, loaded: LoadedModel) -> RenderRequest:
         index, codec = _file(request.path_params["file"])
         query = parse_form(ItemQuery, _query(request))
         settings = self._service.settings
         wanted = render_requests.format_of(loaded, query.size, codec, query.quality, settings)
         seed, label = _seed(request.path_params["seed"]), request.path_params["label"]
-        return render_requests.item(loaded, label, seed, index, query, wanted)
+        return render_requests.item(loaded, label, seed, index, query, wanted, settings.blocked)
 
 
-def _tag(order: RenderRequest) -> str:
-    """Strong, and known before anything is rendered: the same tag means the same bytes."""
-    job = order.job
+def _tag(render: RenderRequest) -> str:
+    """Known before anything is rendered: the same tag means the same bytes before signing. It is a
+    weak one where a file's time or signature differs each time (RFC 9110, 8.8.1)."""
+    job = render.job
     parts = (
-        *(job.model.identity, order.labels[0], order.seed, order.index, *order.sampling.values()),
+        *(
+            job.model.identity,
+            render.labels[0],
+            render.seed,
+            render.index,
+            *render.sampling.values(),
+        ),
         job.format,
     )
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+    weak = "W/" if job.model.origin.varies else ""
+    return f'{weak}"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
 
 
 def _matches(header: str | None, tag: str) -> bool:
     if header is None:
         return False
     tags = [part.strip().removeprefix("W/") for part in header.split(",")]
-    return tag in tags or tags == ["*"]
+    return tag.removeprefix("W/") in tags or tags == ["*"]
 
 
 def _query(request: Request) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +26,9 @@ _MAX_FIELDS = 40
 _MAX_FIELD_BYTES = 64 * 2**10
 _PART_BYTES = 2**20
 _GZIP = b"\x1f\x8b"
+_FORM = "multipart/form-data"
+_RAW = ("", "application/octet-stream")
+_MEDIA = ("image/", "audio/", "video/")
 
 
 async def json_body(request: Request, settings: EndpointSettings) -> bytes:
@@ -82,22 +86,76 @@ async def image_form(request: Request, settings: EndpointSettings) -> AsyncItera
     Raises:
         BadRequestError: no picture or several, or a mask; and as `json_body`.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
+    if _kind(request) != _FORM:
         raise WrongTypeError(
             "content-type: send multipart/form-data with the picture as image",
             code="unsupported_media_type",
         )
+    async with _form(request, settings) as form:
+        yield UploadForm(single(_texts(form)), _only_file(form, "image", "picture"))
+
+
+@contextlib.asynccontextmanager
+async def sent_file(request: Request, settings: EndpointSettings) -> AsyncIterator[UploadFile]:
+    """The one file of a request: as `file` of a multipart form, or the body itself. Beyond a
+    megabyte it is on disk until it is read.
+
+    Raises:
+        BadRequestError: no file or several, or a field next to it; and as `json_body`.
+    """
+    kind = _kind(request)
+    if kind == _FORM:
+        async with _form(request, settings) as form:
+            for name in single(_texts(form)):
+                raise _not_taken(name, "file", "file")
+            yield _only_file(form, "file", "file")
+    elif kind in _RAW or kind.startswith(_MEDIA):
+        async with _whole_body(request, settings) as file:
+            yield file
+    else:
+        raise WrongTypeError(
+            f"content-type: {kind[:60]} is not understood here; send multipart/form-data with the "
+            "file as file, or the file itself as application/octet-stream",
+            code="unsupported_media_type",
+        )
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _texts(form: FormData) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+
+
+@contextlib.asynccontextmanager
+async def _form(request: Request, settings: EndpointSettings) -> AsyncIterator[FormData]:
+    """A multipart form, as long as it is agreed."""
     _require_plain(request)
     _require_room(_announced(request), settings.max_upload_bytes)
     request._receive = _Bounded(request, settings.max_upload_bytes).receive
     form = await _within(_parsed(request), settings)
     try:
-        image = _only_picture(form)
-        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        yield UploadForm(single(fields), image)
+        yield form
     finally:
         await form.close()
+
+
+@contextlib.asynccontextmanager
+async def _whole_body(request: Request, settings: EndpointSettings) -> AsyncIterator[UploadFile]:
+    _require_plain(request)
+    _require_room(_announced(request), settings.max_upload_bytes)
+    with tempfile.SpooledTemporaryFile(_PART_BYTES) as spool:
+        file = UploadFile(cast(BinaryIO, spool))
+        body = _Bounded(request, settings.max_upload_bytes)
+        await _within(_written(body, file), settings)
+        await file.seek(0)
+        yield file
+
+
+async def _written(body: _Bounded, file: UploadFile) -> None:
+    async for part in body.parts():
+        await file.write(part)
 
 
 def _require_plain(request: Request) -> None:
@@ -120,20 +178,27 @@ async def _parsed(request: Request) -> FormData:
         raise BadRequestError(f"content-type: a field is not in its charset ({error})") from None
 
 
-def _only_picture(form: FormData) -> UploadFile:
+def _only_file(form: FormData, field: str, noun: str) -> UploadFile:
+    """The one file of a form, which is to be sent as `field`."""
     files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
     for name, _ in files:
-        if name not in ("image", "image[]"):
-            raise BadRequestError(
-                f"{name[:60]}: is not taken here; send one picture as image",
-                param=name[:60],
-                code="unknown_parameter",
-            )
+        if name not in (field, f"{field}[]"):
+            raise _not_taken(name, field, noun)
     if len(files) != 1:
         raise BadRequestError(
-            f"image: send one picture, there are {len(files)}", param="image", code="invalid_image"
+            f"{field}: send one {noun}, there are {len(files)}",
+            param=field,
+            code=f"invalid_{field}",
         )
     return files[0][1]
+
+
+def _not_taken(name: str, field: str, noun: str) -> BadRequestError:
+    return BadRequestError(
+        f"{name[:60]}: is not taken here; send one {noun} as {field}",
+        param=name[:60],
+        code="unknown_parameter",
+    )
 
 
 class _Bounded:
@@ -149,14 +214,17 @@ class _Bounded:
         return message
 
     async def all(self) -> bytes:
-        parts = []
-        while True:
+        return b"".join([part async for part in self.parts()])
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Raises ClientGoneError when the client leaves before the end."""
+        more = True
+        while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
-            parts.append(message.get("body", b""))
-            if not message.get("more_body"):
-                return b"".join(parts)
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
 
 
 async def _first(request: Request, settings: EndpointSettings) -> Message:

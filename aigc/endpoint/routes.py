@@ -15,6 +15,7 @@ from aigc.endpoint.admission import SEEN
 from aigc.endpoint.charges import Charge
 from aigc.endpoint.idempotency import Idempotency, repeatable
 from aigc.endpoint.reading import image_form, json_body
+from aigc.endpoint.refusals import log_refusal, refusals_logged
 from aigc.endpoint.settings import EndpointSettings
 from aigc.service import render_requests, signing
 from aigc.service.bodies import Edit, Variation, Walk, parse_form, parse_json
@@ -30,7 +31,7 @@ _NAME = "idempotency-key"
 _JSON = "application/json"
 
 Take = Callable[[Charge, bytes | None], Awaitable[RenderRequest]]
-"""Makes an order and charges it; the bytes stand for the seed of a request that names none."""
+"""Makes a render request and charges it; the bytes are the seed where the body names none."""
 
 
 class Images:
@@ -47,9 +48,9 @@ class Images:
         asked = parse_json(Generation, body)
 
         async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
-            order = await self._service.generation(asked, seed)
-            await self._charge(request, charge, order)
-            return order
+            render = await self._service.generation(asked, seed)
+            await self._charge(request, charge, render)
+            return render
 
         return await self._reply(request, asked, "image_generation", body, take)
 
@@ -64,9 +65,9 @@ class Images:
         asked = parse_json(Walk, body)
 
         async def take(charge: Charge, seed: bytes | None) -> RenderRequest:
-            order = await self._service.walk(asked)
-            await self._charge(request, charge, order, "steps")
-            return order
+            render = await self._service.walk(asked)
+            await self._charge(request, charge, render, "steps")
+            return render
 
         return await self._reply(request, None, "image_walk", body, take)
 
@@ -98,10 +99,11 @@ class Images:
         name = request.headers.get(_NAME)
         seed = None if name is None else repeatable(_caller(request), name, sent)
         charge = Charge(self._rate_limiter, request.scope[SEEN].key)
-        async with charge.refunded_on_failure():
+        audit = self._settings.audit
+        async with refusals_logged(audit, request), charge.refunded_on_failure():
             if name is None or (asked is not None and asked.stream):
-                order = await take(charge, seed)
-                return await self._answer(request, asked, order, charge, event)
+                render = await take(charge, seed)
+                return await self._answer(request, asked, render, charge, event)
             make = functools.partial(self._made, request, asked, charge, take, seed)
             wait = functools.partial(answers.until, request)
             data, replayed = await self._once.once(_caller(request), name, sent, make, wait)
@@ -119,53 +121,54 @@ class Images:
     ) -> bytes:
         """For all who sent the same; it fails for them also where the first has hung up."""
         try:
-            order = await take(charge, seed)
-            with self._service.ticket(order) as ticket:
-                files = await ticket.files()
+            render = await take(charge, seed)
+            with self._service.queued(render) as queued:
+                files = await queued.files()
         except Exception as error:
             await charge.refund(request=not isinstance(error, BadRequestError))
             raise
-        return self._body(request, asked, order, charge, files)
+        return self._body(request, asked, render, charge, files)
 
     async def _answer(
         self,
         request: Request,
         asked: RenderOptions | None,
-        order: RenderRequest,
+        render: RenderRequest,
         charge: Charge,
         event: str,
     ) -> Response:
         if asked is not None and asked.stream:
-            ticket = self._service.batcher.enter(order.job)
+            queued = self._service.batcher.enter(render.job)
             leave = self._service.batcher.leave
+            refused = functools.partial(log_refusal, self._settings.audit, request)
             return StreamingResponse(
-                answers.events(order, ticket, event, leave, charge, asked.ignored),
+                answers.events(render, queued, event, leave, charge, refused, asked.ignored),
                 media_type="text/event-stream",
                 headers={"cache-control": "no-store", "x-accel-buffering": "no"},
             )
-        with self._service.ticket(order) as ticket:
-            files = await answers.made(request, ticket)
-        return Response(self._body(request, asked, order, charge, files), media_type=_JSON)
+        with self._service.queued(render) as queued:
+            files = await answers.made(request, queued)
+        return Response(self._body(request, asked, render, charge, files), media_type=_JSON)
 
     def _body(
         self,
         request: Request,
         asked: RenderOptions | None,
-        order: RenderRequest,
+        render: RenderRequest,
         charge: Charge,
         files: Sequence[bytes],
     ) -> bytes:
         charge.deliver(len(files))
         ignored = asked.ignored if asked is not None else []
-        return answers.images(order, files, self._addresses(request, asked), ignored)
+        return answers.images(render, files, self._addresses(request, asked), ignored)
 
     async def _charge(
-        self, request: Request, charge: Charge, order: RenderRequest, param: str = "n"
+        self, request: Request, charge: Charge, render: RenderRequest, param: str = "n"
     ) -> None:
         seen: Seen = request.scope[SEEN]
-        seen.model, seen.images = order.job.model.version.ref, order.job.count
-        self._service.batcher.require_capacity(order.job)  # who is refused is not charged
-        await charge.take(order.job.count, param)
+        seen.model, seen.images = render.job.model.version.ref, render.job.count
+        self._service.batcher.require_capacity(render.job)  # who is refused is not charged
+        await charge.take(render.job.count, param)
 
     def _addresses(self, request: Request, asked: RenderOptions | None) -> answers.Address | None:
         if asked is None or asked.response_format != "url":
@@ -176,9 +179,9 @@ class Images:
         return functools.partial(_address, base, seen.key, expires)
 
 
-def _address(base: str, key: Key | None, expires: int, order: RenderRequest, at: int) -> str:
+def _address(base: str, key: Key | None, expires: int, render: RenderRequest, at: int) -> str:
     """Signed where a key is needed: what shows a picture can rarely send one."""
-    path = render_requests.address(order, at)
+    path = render_requests.address(render, at)
     return base.rstrip("/") + (signing.sign(path, key, expires) if key else path)
 
 

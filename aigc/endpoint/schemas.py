@@ -122,3 +122,69 @@ MODEL = {
         "limits": _LIMITS,
     },
 }
+
+_OPTIONAL = {"type": ["string", "null"]}
+EVIDENCE = {
+    "type": "object",
+    "required": ["kind", "certainty", "item"],
+    "properties": {
+        "kind": TEXT | {"description": "signature, sha256, perceptual or metadata, among others."},
+        "certainty": {
+            "enum": ["proof", "strong", "likely", "claim"],
+            "description": "A claim is what the file says of itself, which anybody can write.",
+        },
+        "item": TEXT | {"description": "The item's id."},
+        "set": TEXT,
+        "model": TEXT,
+        "model_digest": TEXT,
+        "data_digest": TEXT | {"description": "Of the training data."},
+        "created": TEXT,
+        "bits": _COUNT | {"maximum": 256, "description": "Of the perceptual hash that differ."},
+        "colours": {"type": "number", "minimum": 0, "maximum": 255},
+    },
+}
+CREDENTIAL = {
+    "type": "object",
+    "required": ["type", "outcome", "validation_state"],
+    "properties": {
+        "type": {"const": "c2pa"},
+        "outcome": {
+            "enum": ["detected", "not_detected"],
+            "description": "Detected: signed under a trusted root, and names an item of ours.",
+        },
+        "validation_state": {"enum": ["trusted", "valid", "invalid", "not_present"]},
+        "issuer": _OPTIONAL,
+        "model": _OPTIONAL,
+        "generated_at": _OPTIONAL,
+    },
+}
+_CREDENTIALS = {"type": "array", "items": {"$ref": "#/components/schemas/Credential"}}
+PROVENANCE_CHECK = {
+    "type": "object",
+    "required": ["object", "created_at", "results"],
+    "properties": {
+        "object": {"const": "content_provenance_check"},
+        "created_at": {"type": "integer"},
+        "results": _CREDENTIALS,
+    },
+}
+VERIFICATION = {
+    "type": "object",
+    "required": ["object", "created_at", "sha256", "found", "evidence"],
+    "properties": {
+        "object": {"const": "verification"},
+        "created_at": {"type": "integer"},
+        "file": TEXT | {"description": "The name that it was sent under."},
+        "sha256": TEXT,
+        "found": {"type": "boolean", "description": "Whether any evidence is more than a claim."},
+        "evidence": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Evidence"},
+            "description": "The surest first.",
+        },
+        "content_provenance_checks": _CREDENTIALS,
+        "problems": {"type": "array", "items": TEXT, "description": "Codes of C2PA."},
+        "digital_source_type": _OPTIONAL,
+        "notes": {"type": "array", "items": TEXT},
+    },
+}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from aigc.audit import AuditLog
 
 EXPOSED = ("x-request-id", "retry-after", "retry-after-ms", "idempotent-replayed")
 """Headers that pages of other origins may read."""
@@ -18,6 +20,10 @@ class EndpointSettings:
     """How long addresses open without a key where keys are asked for."""
     sets: tuple[str, ...] = ()
     """Content sets to show, or folders of them; local or s3://."""
+    trace_indexes: tuple[str, ...] = ()
+    """Folders made by `aigc index`, on this machine."""
+    trust_roots: tuple[str, ...] = ()
+    """PEM files of the certificates that Content Credentials are checked against."""
     replica: str | None = None
     """Which of several processes this is, for its metrics."""
     proxy_metrics_port: int | None = None
@@ -41,3 +47,5 @@ class EndpointSettings:
     access_log_file: str | None = None
     """Where its lines go instead of stdout; five older files are kept beside it."""
     keys_refresh_s: float = 2.0
+    audit: AuditLog = field(default_factory=AuditLog)
+    """Where refused requests are logged."""

@@ -98,11 +98,13 @@ def memorisation_metrics(samples: Neighbours, test: Neighbours, level: str) -> J
 
     `level` is what one of the 255 steps of a picture is.
     """
-    limits = tuple(float(np.quantile(v, _QUANTILE)) for v in (test.distances[:, 0], test.isolation))
-    suspect, baseline = _suspects(samples, limits), _suspects(test, limits)
+    limits = limits_of(test)
+    suspect, baseline = (
+        suspects(found.distances[:, 0], found.isolation, limits) for found in (samples, test)
+    )
     copies = samples.distances[:, 0] < COPY_LEVELS
     share = float((suspect | copies).mean())
-    suspected = share > max(SUSPECT_SHARE, 5 * float(baseline.mean()))
+    suspected = is_suspected(share, float(baseline.mean()))
     return {
         "verdict": f"suspected: {share:.1%} of samples sit on a training image"
         if suspected
@@ -121,6 +123,30 @@ def memorisation_metrics(samples: Neighbours, test: Neighbours, level: str) -> J
         },
         "distance_unit": f"root mean square over pixels, {level}s 0..255",
     }
+
+
+def limits_of(test: Neighbours) -> tuple[float, float]:
+    """The distance and the isolation below which the nearest 1 % of test items lie."""
+    distance, isolation = (
+        float(np.quantile(values, _QUANTILE)) for values in (test.distances[:, 0], test.isolation)
+    )
+    return distance, isolation
+
+
+def suspects(
+    distances: npt.NDArray[np.float32],
+    isolation: npt.NDArray[np.float32],
+    limits: tuple[float, float],
+) -> npt.NDArray[np.bool_]:
+    """Which of N items lie below both `limits`, by distance and isolation of their nearest."""
+    near: npt.NDArray[np.bool_] = distances < limits[0]
+    return near & (isolation < limits[1])
+
+
+def is_suspected(share: float, baseline: float) -> bool:
+    """Whether so large a share of suspect samples means that training items were memorised, where
+    `baseline` is the share among test items."""
+    return share > max(SUSPECT_SHARE, 5 * baseline)
 
 
 def training_images(dataset: Dataset, indices: Iterable[int]) -> tuple[UInt8Images, Labels]:
@@ -157,11 +183,6 @@ def _merge(
         best[rows] = merged[:, :NEIGHBOURS]
         places = torch.cat([index[rows], at + start], 1)
         index[rows] = places.gather(1, order)[:, :NEIGHBOURS]
-
-
-def _suspects(found: Neighbours, limits: tuple[float, ...]) -> npt.NDArray[np.bool_]:
-    near: npt.NDArray[np.bool_] = found.distances[:, 0] < limits[0]
-    return near & (found.isolation < limits[1])
 
 
 def _shares(model: npt.NDArray[np.bool_], baseline: npt.NDArray[np.bool_]) -> Json:

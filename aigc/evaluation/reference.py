@@ -18,9 +18,9 @@ from aigc.evaluation.stages import StageProgress
 from aigc.modalities import MODALITIES
 from aigc.modalities.learning import Extractor, Features
 from aigc.specs import EvaluateSpec
+from aigc.specs.evaluate import MIN_IMAGES
 from aigc.types import Labels
 
-MIN_IMAGES = 50
 MAX_TEST_NEIGHBOURS = 4_000
 """Test images that stand as the floor of the nearest-training-image check."""
 KID_BLOCKS = 4

@@ -53,12 +53,12 @@ class Probe:
     def _rate(self, item_generator: ItemGenerator, folder: str, on_items: OnItems) -> Json:
         job = item_generator.job
         columns = schema.schema(job, item_generator.briefs)
-        slots = _sample(job, self.number)
+        indices = _sample(job, self.number)
         made, measured, refused = 0, 0, 0
         path = Path(folder) / f"probe{SUFFIX[job.writer]}"
         with open_writer(job.writer, job.delivery, path, columns, folder) as writer:
             started = time.perf_counter()
-            for chosen in blocks(job, slots, _mean_bytes(item_generator)):
+            for chosen in blocks(job, indices, _mean_bytes(item_generator)):
                 block = np.sort(chosen)
                 for part in item_generator.parts(item_generator.make(block, np.zeros_like(block))):
                     rows = rows_of(item_generator, columns, part)
@@ -66,8 +66,8 @@ class Probe:
                     refused += rows.refused.total()
                 on_items(len(block))
                 if not made:  # the first block warms up; it counts if it is the only one
-                    started = time.perf_counter() if len(block) < len(slots) else started
-                measured += len(block) if made or len(block) == len(slots) else 0
+                    started = time.perf_counter() if len(block) < len(indices) else started
+                measured += len(block) if made or len(block) == len(indices) else 0
                 made += len(block)
                 if time.perf_counter() - started > self.seconds:
                     break
@@ -82,10 +82,10 @@ class Probe:
 
 
 def _sample(job: Job, number: int) -> Ints:
-    """Slots for the probe of that number, others for each: as many as it may need, all over the
+    """Indices for the probe of that number, others for each: as many as it may need, all over the
     job, such that any part of them is like the job."""
-    slots = spread(job.count, min(job.count, _MOST_ITEMS), number)
-    return np.random.default_rng(number).permutation(slots)
+    indices = spread(job.count, min(job.count, _MOST_ITEMS), number)
+    return np.random.default_rng(number).permutation(indices)
 
 
 def _mean_bytes(item_generator: ItemGenerator) -> int:

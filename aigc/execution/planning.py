@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any, cast
 
 import numpy as np
@@ -11,17 +12,24 @@ from aigc import storage
 from aigc.errors import SpecError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Device
+from aigc.generation import finishing
 from aigc.job.asked import sampling_of, schedules_of
 from aigc.job.briefs import Briefs, Reading, Reject, rejects_bytes
 from aigc.job.briefs import read as read_brief_file
+from aigc.job.briefs.reading import OnRejects
 from aigc.job.form import form_of
-from aigc.job.formats import shard_items
+from aigc.job.formats import formats_of, shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range
 from aigc.output import commit
+from aigc.provenance.overlay import key_fingerprint
+from aigc.provenance.profiles import PROFILES
+from aigc.provenance.secrets import Secrets, carried
+from aigc.provenance.spec import Provenance
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.models import LATEST
+from aigc.types import Notice
 
 _PROBE_ITEMS = 2048
 _PROBE_SEED = 2**63 + 1
@@ -60,7 +68,11 @@ def plan_job(
         device=device,
         micro_batch=spec.micro_batch,
         shard_items=shard_items(spec, config, count, briefs),
-        embed_provenance=spec.embed_provenance,
+        provenance=finishing.without_secrets(spec.provenance),
+        created=finishing.now() if _has_time(spec.provenance) else "",
+        data_digest=config.data_digest,
+        watermark_key=key_fingerprint(spec.provenance, os.environ),
+        prompt_column=_prompt_column(spec, briefs),
         latent_dim=config.latent_dim,
         writer=spec.writer,
         include=spec.include,
@@ -70,6 +82,39 @@ def plan_job(
         briefs_digest=briefs.digest if briefs else None,
         ranges=_ranges(spec, count, briefs),
     )
+
+
+def _has_time(asked: Provenance) -> bool:
+    """Whether files state when they were made. Others have the same bytes in every job."""
+    return PROFILES[asked.profile].dated or asked.credentials is not None
+
+
+def _prompt_column(spec: GenerateSpec, briefs: Briefs | None) -> str:
+    """The column of `briefs` whose words files state. Raises SpecError where there is none."""
+    if not spec.provenance.prompts or briefs is None:
+        return ""
+    if spec.columns.prompt not in briefs.own:
+        raise SpecError(
+            f"provenance.prompts: the briefs have no column {spec.columns.prompt}; name the one "
+            "of prompts as columns.prompt, or leave prompts out"
+        )
+    return spec.columns.prompt
+
+
+def require_possible(spec: GenerateSpec, job: Job, briefs: Briefs | None) -> None:
+    """Raises SpecError where a planned item cannot be marked or signed as `spec` asks."""
+    formats, _ = formats_of(job.delivery, job.form, briefs)
+    finishing.require_possible(spec.provenance, job.delivery, job.form, formats)
+
+
+def require_signer(asked: Provenance, job: Job, notice: Notice) -> Secrets | None:
+    """What workers need to mark and sign the items of `job` as `asked`, tried out; None where that
+    is no secret.
+
+    Raises CredentialsError, in one line, where nothing could be signed now.
+    """
+    finishing.of_job(job.model_copy(update={"provenance": asked}), os.environ, notice)
+    return carried(asked, os.environ)
 
 
 def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Range, ...]:
@@ -87,11 +132,13 @@ def _ranges(spec: GenerateSpec, count: int, briefs: Briefs | None) -> tuple[Rang
 _MAX_PARTITIONS = 10_000
 
 
-def read_briefs(spec: GenerateSpec, version: ModelVersion) -> Reading | None:
+def read_briefs(
+    spec: GenerateSpec, version: ModelVersion, on_rejects: OnRejects = lambda rejects: None
+) -> Reading | None:
     """Read the briefs of `spec`; None without any. Raises SpecError, StorageError."""
     if spec.briefs is None:
         return None
-    return read_brief_file(spec, version.config, _names_of(version))
+    return read_brief_file(spec, version.config, _names_of(version), on_rejects)
 
 
 def _names_of(version: ModelVersion) -> tuple[str, ...]:

@@ -5,11 +5,29 @@ from __future__ import annotations
 import json
 
 from aigc import storage, training
-from aigc.errors import JobError
-from aigc.specs import TrainSpec
+from aigc.data import attribution
+from aigc.data.dataset import open_dataset
+from aigc.errors import DataError, JobError
+from aigc.specs import TrainSpec, dump
 from aigc.store import ModelStore
+from aigc.store.version import ATTRIBUTION, TRAIN_SPEC, TRAINING_DATA, pretty
 from aigc.training import TrainResult
 from aigc.types import Json
+
+
+def _training_data(uri: str, digest: str) -> dict[str, bytes]:
+    """What a model keeps of its training data: `training_data.json` and `attribution.csv`. Nothing
+    where the data set has gone, or is another one by now."""
+    try:
+        dataset = open_dataset(uri)
+    except DataError:
+        return {}
+    if dataset.digest != digest:
+        return {}
+    found = attribution.summary(dataset.info) | {"data": dataset.uri}
+    credits = storage.read_if_there(storage.join(dataset.uri, attribution.FILE))
+    files = {TRAINING_DATA: pretty(found)}
+    return files if credits is None else files | {ATTRIBUTION: credits}
 
 
 def publish(spec: TrainSpec, result: TrainResult) -> Json:
@@ -29,8 +47,8 @@ def publish(spec: TrainSpec, result: TrainResult) -> Json:
     if summary["health"] == "collapsed" and not spec.watch.publish_collapsed:
         raise JobError(
             f"not published, the model is collapsed: {summary['health_reason']}; the run is kept "
-            f"in {spec.out} (newest samples: {summary['sheet']}); change lr, r1_gamma or the time, "
-            "or publish it with --set watch.publish_collapsed=true"
+            f"in {spec.out} (newest samples: {summary['sheet']}); train longer or change lr, or "
+            "publish it with --set watch.publish_collapsed=true"
         )
     note = storage.join(spec.out, "published.json")
     earlier = training.read_json(note)
@@ -45,6 +63,8 @@ def publish(spec: TrainSpec, result: TrainResult) -> Json:
         samples_png=result.samples_png,
         card=result.card,
         health=summary["health"],
+        beside={TRAIN_SPEC: dump(spec).encode()}
+        | _training_data(spec.data, result.config.data_digest),
     )
     model = {"model": version.ref, "uri": version.uri}
     storage.write_bytes(note, json.dumps(model | ours).encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,18 +12,22 @@ import torch
 
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Device, InferenceConfig
+from aigc.generation import finishing
 from aigc.generation import gates as gating
 from aigc.generation.engine import Engine
+from aigc.generation.finishing import Finisher
 from aigc.generation.gates import load_gates
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.pipeline import OnItems
 from aigc.job.briefs import Briefs
 from aigc.job.keys import SampleKeys
 from aigc.job.plan import Job
+from aigc.provenance.secrets import Secrets
 from aigc.specs import Gates
 from aigc.store import ModelStore, ModelVersion
 
 Tensors = dict[str, torch.Tensor]
+_warn = logging.getLogger("aigc").warning
 
 
 @dataclass(frozen=True)
@@ -34,16 +40,25 @@ class ShardSetup:
     briefs: Briefs | None = None
     tensors: Tensors | None = None
     """Weights, sent to a cluster whose nodes may not reach the store; None: workers load them."""
+    secrets: Secrets | None = None
+    """What signs. On a cluster it goes another way, see `ClusterBackend`."""
 
     def portable(self) -> ShardSetup:
-        """A copy that contains the weights."""
-        return replace(self, tensors=self.tensors or ModelStore().load(self.version))
+        """A copy that contains the weights, and no secrets."""
+        tensors = self.tensors or ModelStore().load(self.version)
+        return replace(self, tensors=tensors, secrets=None)
 
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
+        secrets = self.secrets
         tensors = self.tensors or ModelStore().load(self.version)
         item_generator = make_item_generator(
-            self.job, self.version.config, tensors, self.briefs, threads=threads
+            self.job,
+            self.version.config,
+            tensors,
+            self.briefs,
+            finishing.of_job(self.job, os.environ if secrets is None else secrets, _warn),
+            threads=threads,
         )
         return lambda unit, on_items: unit(item_generator, self.out, on_items)
 
@@ -75,11 +90,13 @@ def make_item_generator(
     config: ModelConfig,
     tensors: Tensors,
     briefs: Briefs | None,
+    finisher: Finisher | None = None,
     *,
     judged: bool = True,
     threads: int = 1,
 ) -> ItemGenerator:
-    """`judged=False` omits the gates, to regenerate candidates that have passed.
+    """`judged=False` omits the gates, to regenerate candidates that have passed; without `finisher`
+    it is the job's, with what signs from this process's environment.
 
     With a GPU, at least two threads encode while it renders. On CPUs, encoding follows rendering:
     running both concurrently measured slower.
@@ -93,4 +110,5 @@ def make_item_generator(
         else None
     )
     encoders = 1 if job.device == "cpu" else max(2, threads)
-    return ItemGenerator(job, briefs, engine, gates, encoders)
+    finisher = finisher or finishing.of_job(job, os.environ)
+    return ItemGenerator(job, briefs, engine, gates, finisher, encoders)

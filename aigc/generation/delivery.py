@@ -9,6 +9,7 @@ import numpy as np
 from aigc.job.keys import Ints
 from aigc.modalities.base import Delivery, Items
 from aigc.modalities.delivery import Form, ItemFormat
+from aigc.provenance.overlay import Overlay
 
 AT_ONCE_BYTES = 16 * 2**20
 """Items in delivered size brought into shape at a time. Results wait for each other, one an
@@ -21,30 +22,36 @@ def to_files_each(
     form: Form,
     formats: Sequence[ItemFormat],
     of: Ints,
-    *,
-    labelled: bool = True,
+    overlay: Overlay | None = None,
 ) -> list[bytes]:
     """As `to_files`, row i in `formats[of[i]]`; `of` is (N,). One format is encoded at a time."""
     if len(formats) == 1:
-        return to_files(delivery, items, form, formats[0], labelled=labelled)
+        return to_files(delivery, items, form, formats[0], overlay)
     files = [b""] * len(items)
     for number in np.unique(of).tolist():
         rows = np.flatnonzero(of == number)
-        found = to_files(delivery, items[rows], form, formats[number], labelled=labelled)
+        own = overlay and overlay.rows(rows.tolist())
+        found = to_files(delivery, items[rows], form, formats[number], own)
         for row, file in zip(rows.tolist(), found, strict=True):
             files[row] = file
     return files
 
 
 def to_files(
-    delivery: Delivery, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+    delivery: Delivery,
+    items: Items,
+    form: Form,
+    wanted: ItemFormat,
+    overlay: Overlay | None = None,
 ) -> list[bytes]:
-    """(N, *shape) brought into shape, encoded and, if `labelled`, marked as AI-generated.
+    """(N, *shape) brought into shape, with what `overlay` puts into them, and encoded.
 
     A bounded number of bytes is worked on at a time, however many items there are.
     """
     step = max(1, AT_ONCE_BYTES // delivery.delivered(form, wanted).size_bytes)
     files: list[bytes] = []
     for start in range(0, len(items), step):
-        files += delivery.encode(items[start : start + step], form, wanted, labelled=labelled)
+        part = items[start : start + step]
+        own = overlay and overlay.rows(range(start, start + len(part)))
+        files += delivery.encode(part, form, wanted, own)
     return files

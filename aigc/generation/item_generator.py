@@ -8,22 +8,26 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from aigc import arrow
 from aigc.errors import GatesError
 from aigc.generation.delivery import AT_ONCE_BYTES, to_files_each
 from aigc.generation.engine import Engine
+from aigc.generation.finishing import Finisher
 from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
 from aigc.job.formats import formats_of
 from aigc.job.keys import Ints
 from aigc.job.plan import Job, keys_at
 from aigc.output.generated import GeneratedBatch
+from aigc.provenance.statement import ItemFacts
 
 _ENOUGH_CANDIDATES = 1000
 """Fewer say too little about the share that gates accept."""
 
 
 class ItemGenerator:
-    """Everything one process needs to make any item of a job; `encoders` threads make files."""
+    """Everything one process needs to make any item of a job; `encoders` threads make files, which
+    `finisher` marks and signs."""
 
     def __init__(
         self,
@@ -31,9 +35,10 @@ class ItemGenerator:
         briefs: Briefs | None,
         engine: Engine,
         gates: GateSet | None,
+        finisher: Finisher,
         encoders: int = 1,
     ) -> None:
-        self.job, self.briefs, self.engine = job, briefs, engine
+        self.job, self.briefs, self.engine, self._finisher = job, briefs, engine, finisher
         self._gates, self.encoders = gates, encoders
         self._tried, self._kept = 0, 0
         self._formats, self._format_of = formats_of(job.delivery, job.form, briefs)
@@ -60,12 +65,22 @@ class ItemGenerator:
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
     def files(self, made: GeneratedBatch) -> list[bytes]:
-        """The items as they are delivered: resized, encoded, labelled as AI-generated."""
-        job, of = self.job, self._formats_of(made)
-        labelled = job.embed_provenance
-        return to_files_each(
-            job.delivery, made.items, job.form, self._formats, of, labelled=labelled
-        )
+        """The items as they are delivered: resized, encoded, marked as AI-generated and, if the
+        job asks for it, signed. Raises CredentialsError if signing fails."""
+        job, of, finisher = self.job, self._formats_of(made), self._finisher
+        facts = self._facts(made)
+        overlay = finisher.overlay.of([item.id for item in facts])
+        files = to_files_each(job.delivery, made.items, job.form, self._formats, of, overlay)
+        codecs = [wanted.codec for wanted in self._formats]
+        return finisher.finish(files, [codecs[at] for at in of.tolist()], facts)
+
+    def _facts(self, made: GeneratedBatch) -> list[ItemFacts]:
+        ids = self.job.item_ids(made.keys, made.indices, self.briefs)
+        if self.briefs is None or not self.job.prompt_column:
+            return [ItemFacts(found) for found in ids]
+        rows = self.briefs.rows(made.indices)
+        prompts = self.briefs.table[self.job.prompt_column].take(arrow.numbers(rows)).to_pylist()
+        return [ItemFacts(*row) for row in zip(ids, (said or "" for said in prompts), strict=True)]
 
     def latents(self, made: GeneratedBatch) -> npt.NDArray[np.float32] | None:
         """(N, latent_dim), if the job includes them."""
@@ -89,10 +104,9 @@ class ItemGenerator:
             result = gates(samples)
             kept = rows[result.keep]
             made.items[kept] = samples.items[result.keep]
-            if "realism" in result.scores:
-                if made.scores is None:
-                    made.scores = np.empty(len(slots), np.float32)
-                made.scores[kept] = result.scores["realism"][result.keep]
+            for name, scores in result.scores.items():
+                found = made.scores.setdefault(name, np.empty(len(slots), np.float32))
+                found[kept] = scores[result.keep]
             made.refused.update(reason for reason in result.reasons if reason is not None)
             self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
             rows = rows[~result.keep]

@@ -37,8 +37,8 @@ passes to reach its speed (matrix units are clocked up, caches filled): many fol
 
 @dataclass(frozen=True)
 class OutputRows:
-    """Consecutive finished items: as Arrow, their slots (N,), files and the codes (N,) of what they
-    were asked to be, see `Job.codes`."""
+    """Consecutive finished items: as Arrow, their indices (N,), files and the codes (N,) of what
+    they were asked to be, see `Job.codes`."""
 
     batch: pa.RecordBatch
     indices: Ints
@@ -66,30 +66,30 @@ class MakeShard:
     ) -> Finalizer[ShardRecord]:
         """Render, judge, encode and write; to close it is to commit it."""
         columns = schema.schema(item_generator.job, item_generator.briefs)
-        slots = np.arange(self.shard.start, self.shard.stop)
-        made = generated_batches(item_generator, slots, np.zeros_like(slots))
+        indices = np.arange(self.shard.start, self.shard.stop)
+        made = generated_batches(item_generator, indices, np.zeros_like(indices))
         rows = prefetch(
             functools.partial(rows_of, item_generator, columns), made, item_generator.encoders
         )
         return write_shard(item_generator, self.shard, out, rows, on_items)
 
 
-def blocks(job: Job, slots: Ints, item_bytes: int | None = None) -> Iterator[Ints]:
-    """Some thousand slots at a time; what is made does not depend on where they end. `item_bytes`
+def blocks(job: Job, indices: Ints, item_bytes: int | None = None) -> Iterator[Ints]:
+    """Some thousand indices at a time; what is made does not depend on where they end. `item_bytes`
     is the size of an item in memory, where it is not that of the job's form."""
     if item_bytes is None:
         item_bytes = job.delivery.delivered(job.form, job.item_format).size_bytes
     batches = min(_BLOCK_BATCHES, max(1, _BLOCK_BYTES // (item_bytes * job.micro_batch)))
     step = batches * job.micro_batch
-    return (slots[start : start + step] for start in range(0, len(slots), step))
+    return (indices[start : start + step] for start in range(0, len(indices), step))
 
 
 def generated_batches(
-    item_generator: ItemGenerator, slots: Ints, draw: Ints
+    item_generator: ItemGenerator, indices: Ints, attempts: Ints
 ) -> Iterator[GeneratedBatch]:
-    """What becomes of `slots` (N,), from their draws (N,) on, block by block."""
-    for places in blocks(item_generator.job, np.arange(len(slots))):
-        yield from item_generator.parts(item_generator.make(slots[places], draw[places]))
+    """Items for `indices` (N,), each from its number of `attempts` (N,) on, block by block."""
+    for places in blocks(item_generator.job, np.arange(len(indices))):
+        yield from item_generator.parts(item_generator.make(indices[places], attempts[places]))
 
 
 def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
@@ -131,7 +131,8 @@ def write_shard(
         with open_writer(job.writer, job.delivery, local, columns, out, shard.folder) as writer:
             for rows in parts:
                 writer.write(rows.batch)
-                content += schema.content_digest(rows.indices, rows.files, rows.codes)
+                unsigned = job.as_unsigned(rows.files)
+                content += schema.content_digest(rows.indices, unsigned, rows.codes)
                 refused.update(rows.refused)
                 labels.update(counted(job, rows.codes))
                 if job.writer == "files":

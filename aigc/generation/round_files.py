@@ -29,7 +29,7 @@ def refused_uri(out: str, number: int) -> str:
 
 
 def read_refused(out: str, number: int) -> Ints | None:
-    """Orders (draw * ATTEMPT + slot) refused in a round, sorted; None while it is not judged."""
+    """Orders (attempt * ATTEMPT + index) refused in a round, sorted; None before it is judged."""
     data = storage.read_if_there(refused_uri(out, number))
     if data is None:
         return None

@@ -4,7 +4,7 @@ OUT/_rounds/<r>/00042.json               a shard's candidates of round r are sta
 OUT/_rounds/<r>/part-00042-<attempt>.*   their rows, as delivered, and their signatures
 OUT/_rounds/<r>/refused.npy              which of them are duplicates: sorted int64 orders
 
-Round 0 has a candidate for every slot; round r + 1 has the next acceptable one for each slot whose
+Round 0 has a candidate for every item; round r + 1 has the next acceptable one for each item whose
 candidate was refused in round r. A round is judged when all its shards are staged. What is staged
 follows from the job and the refusals before alone, so an attempt that comes late, or twice, writes
 the same rows and whichever record stands is right. When a round refuses nothing, each shard is put
@@ -48,10 +48,10 @@ REASON = "duplicate"
 
 
 def pending(job: Job, orders: Ints | None) -> list[Shard]:
-    """Shards with slots still to fill: all in round 0, then those with refused candidates."""
+    """Shards with items still to make: all in round 0, then those with refused candidates."""
     if orders is None:
         return list(job.plan())
-    numbers = {job.shard_of(slot) for slot in np.unique(orders % ATTEMPT).tolist()}
+    numbers = {job.shard_of(index) for index in np.unique(orders % ATTEMPT).tolist()}
     return [job.shard(number) for number in sorted(numbers)]
 
 
@@ -59,7 +59,7 @@ def candidates(job: Job, orders: Ints | None, shards: set[int]) -> int:
     """How many a round has in some of its shards; `orders` were refused before, None in round 0."""
     if orders is None:
         return sum(job.shard(number).items for number in shards)
-    return sum(job.shard_of(slot) in shards for slot in (orders % ATTEMPT).tolist())
+    return sum(job.shard_of(index) in shards for index in (orders % ATTEMPT).tolist())
 
 
 def how_far(job: Job, out: str) -> Json | None:
@@ -101,7 +101,7 @@ class StageCandidates:
     ) -> Finalizer[int]:
         """To close it is to store them: it gives how many candidates were staged."""
         started = time.time()
-        slots, draw = _asked(self.shard, self.number, out)
+        indices, attempts = _asked(self.shard, self.number, out)
         name = f"part-{self.shard.number:05d}-{uuid.uuid4().hex[:8]}"
         where = round_files.folder(out, self.number)
         target = storage.join(where, f"{name}.parquet")
@@ -120,7 +120,7 @@ class StageCandidates:
             with open_writer(local, columns) as writer:
                 for rows, found in prefetch(
                     finished,
-                    generated_batches(item_generator, slots, draw),
+                    generated_batches(item_generator, indices, attempts),
                     item_generator.encoders,
                 ):
                     writer.write(rows.batch)
@@ -136,10 +136,10 @@ class StageCandidates:
             storage.write_bytes(storage.join(where, f"{name}.signatures"), together.to_bytes())
             took = [round(started, 3), round(time.time() - started, 3)]
             record: Json = {"file": f"{name}.parquet", "signatures": f"{name}.signatures"}
-            record |= {"refused": dict(refused), "rows": len(slots), "took": took}
+            record |= {"refused": dict(refused), "rows": len(indices), "took": took}
             note = json.dumps(record).encode()
             storage.write_bytes(round_files.record_uri(out, self.number, self.shard.number), note)
-            return len(slots)
+            return len(indices)
 
         return Finalizer(close)
 
@@ -212,28 +212,29 @@ class AssembleShard:
 
 
 def _asked(shard: Shard, number: int, out: str) -> tuple[Ints, Ints]:
-    """Slots of `shard` to fill in a round and the draw (N,) each starts from."""
+    """Indices (N,) of `shard` to make in a round, and the attempt (N,) each starts from."""
     if number == 0:
-        slots = np.arange(shard.start, shard.stop, dtype=np.int64)
-        return slots, np.zeros(len(slots), np.int64)
+        indices = np.arange(shard.start, shard.stop, dtype=np.int64)
+        return indices, np.zeros(len(indices), np.int64)
     orders = round_files.read_refused(out, number - 1)
     assert orders is not None
-    slots = orders % ATTEMPT
-    inside = (slots >= shard.start) & (slots < shard.stop)
-    order = np.argsort(slots[inside])
-    return slots[inside][order], orders[inside][order] // ATTEMPT + 1
+    indices = orders % ATTEMPT
+    inside = (indices >= shard.start) & (indices < shard.stop)
+    order = np.argsort(indices[inside])
+    return indices[inside][order], orders[inside][order] // ATTEMPT + 1
 
 
 def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if refused is None:
         return np.ones(table.num_rows, bool)
-    draw = arrow.values(table["candidate"]) // ATTEMPT
-    return ~np.isin(draw * ATTEMPT + arrow.values(table["index"]), refused)
+    attempts = arrow.values(table["candidate"]) // ATTEMPT
+    return ~np.isin(attempts * ATTEMPT + arrow.values(table["index"]), refused)
 
 
 def _as_rows(
     item_generator: ItemGenerator, batch: pa.RecordBatch, refused: Counter[str]
 ) -> OutputRows:
-    slots, attempt = arrow.values(batch.column("index")), arrow.values(batch.column("candidate"))
-    keys = keys_at(item_generator.job, item_generator.briefs, slots, attempt // ATTEMPT)
-    return OutputRows(batch, slots, items.files(batch), item_generator.job.codes(keys), refused)
+    indices = arrow.values(batch.column("index"))
+    candidates = arrow.values(batch.column("candidate"))
+    keys = keys_at(item_generator.job, item_generator.briefs, indices, candidates // ATTEMPT)
+    return OutputRows(batch, indices, items.files(batch), item_generator.job.codes(keys), refused)

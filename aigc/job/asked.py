@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aigc.conditions import CONDITIONS, Schedule
-from aigc.errors import SpecError, listed
+from aigc.conditions.blocked import BlockList
+from aigc.errors import BlockedError, SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.specs import GenerateSpec, build
 
 
 def schedules_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, Schedule]:
-    """What items are asked to be, by condition. Raises SpecError."""
+    """What items are asked to be, by condition; where nothing is asked for, what is blocked is left
+    out.
+
+    Raises:
+        SpecError: the model does not take it. BlockedError: it is blocked, or everything is.
+    """
     asked = spec.asked
     for name in asked:
         if name not in config.takes:
             there = listed([CONDITIONS[taken].title for taken in config.takes]) or "none"
             title = CONDITIONS[name].title if name in CONDITIONS else f"conditions.{name}"
             raise SpecError(f"{title}: this model has none; leave {title} out (it takes: {there})")
-    return {name: CONDITIONS[name].schedule(asked.get(name), config) for name in config.takes}
+    blocked = BlockList(spec.blocked.labels)
+    return {name: _schedule(name, asked.get(name), config, blocked) for name in config.takes}
+
+
+def _schedule(name: str, asked: Any, config: ModelConfig, blocked: BlockList) -> Schedule:
+    found = CONDITIONS[name].schedule(asked, config)
+    names = list(dict.fromkeys(CONDITIONS[name].shown(found.values, config))) if blocked else []
+    refused = blocked.label_of(names)
+    if refused is None:
+        return found
+    title = CONDITIONS[name].title
+    if asked is not None:
+        raise BlockedError(f"{title} = {refused}: blocked by blocked.labels; leave it out")
+    left = blocked.allowed(names)
+    if not left:
+        raise BlockedError(f"blocked.labels: blocks all {title} that the model makes")
+    return CONDITIONS[name].schedule(left, config)
 
 
 def sampling_of(spec: GenerateSpec, config: ModelConfig) -> dict[str, float | None]:

@@ -24,18 +24,29 @@ from aigc.errors import JobError
 from aigc.families.origin import Origin
 from aigc.job import job_file
 from aigc.job.briefs import Briefs
+from aigc.job.differences import differences, dotted
+from aigc.job.identity import item_ids, with_marks
 from aigc.job.job_file import FIRST_MODALITY
 from aigc.job.keys import ATTEMPT, Ints, SampleKeys, keys_of
 from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.delivery import Form, ItemFormat
+from aigc.provenance.spec import Provenance
+from aigc.provenance.unsigned import unsigned
 from aigc.specs import Gates, Seed, Spec
 from aigc.types import Shard
 
-_RESOLVED = ("model_uri", "gates", "ranges")
+_RESOLVED = ("model_uri", "gates", "ranges", "created", "data_digest", "prompt_column")
 """Fields that follow from the others, or say the same in another way."""
 _PATIENCE = ("max_draws", "min_accepted")
 """Of gates: when to give up, which decides nothing about what is made."""
 _GATES = ("asked_gates", "gates")
+_PROVENANCE = ("provenance", "embed_provenance")
+_ONLY_TOLD = ("reason", "credentials")
+"""Of `provenance`: what decides nothing about an item before it is signed."""
+
+
+def _is_empty(text: str) -> bool:
+    return not text
 
 
 class Range(Spec):
@@ -48,10 +59,12 @@ class Range(Spec):
 
 
 class DataDigests(Spec):
-    """Of the data set that each gate compares with: what it holds counts, not where it lies."""
+    """Of the data set that each gate compares with, and of the classifier of `safety`: what they
+    hold counts, not where they lie."""
 
     realism: str | None = None
     memorisation: str | None = None
+    safety: str | None = Field(None, exclude_if=lambda found: found is None)
 
 
 class Job(Spec):
@@ -84,7 +97,19 @@ class Job(Spec):
     device: Literal["cpu", "cuda"]
     micro_batch: int
     shard_items: int
-    embed_provenance: bool
+    provenance: Provenance = Field(Provenance(), exclude_if=lambda found: found == Provenance())
+    """What files state of their origin. Where the key lies is not part of it."""
+    embed_provenance: bool | None = Field(None, exclude_if=lambda found: found is None)
+    """Of a job that 0.1.0 began, which goes on as it did: the source type in each file, or
+    nothing."""
+    created: str = Field("", exclude_if=_is_empty)
+    """RFC 3339 time of the job, where `provenance` states it. A job that is resumed keeps it."""
+    data_digest: str = Field("", exclude_if=_is_empty)
+    """Of the data that the model was trained on."""
+    watermark_key: str = Field("", exclude_if=_is_empty)
+    """What tells the key of its watermarks from others; empty for the public one."""
+    prompt_column: str = Field("", exclude_if=_is_empty)
+    """Of the briefs, where `provenance.prompts` asks for it."""
     latent_dim: int | None
     """Numbers of the column `latent`; None where the model has no latent space."""
     writer: Literal["parquet", "webdataset", "files"]
@@ -181,12 +206,12 @@ class Job(Spec):
     def item_ids(self, keys: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
         """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""
-        begin = self.model_digest[:12]
-        each = [CONDITIONS[name].marks(values) for name, values in keys.conditions.items()]
-        marks = [".".join(row) for row in zip(*each, strict=True)] if each else ["x"] * len(keys)
-        ends = [""] * len(keys) if briefs is None else _brief_marks(briefs, slots)
-        rows = zip(keys.seeds.tolist(), keys.counters.tolist(), marks, ends, strict=True)
-        return [f"{begin}-{seed}-{at:012d}-{mark}{end}" for seed, at, mark, end in rows]
+        ids = item_ids(self.model_digest, keys)
+        return ids if briefs is None else with_marks(ids, briefs, slots)
+
+    def as_unsigned(self, files: list[bytes]) -> list[bytes]:
+        """Files of the set as they were before signing, which differs each time."""
+        return [unsigned(file) for file in files] if self.provenance.credentials else files
 
     def to_json(self) -> bytes:
         return json.dumps(self.model_dump(mode="json"), indent=1).encode()
@@ -203,25 +228,29 @@ class Job(Spec):
 
     def differences(self, other: Job) -> list[str]:
         """Fields in which `other` asks for something else, as 'seed: 1 there, 2 asked'."""
-        mine, theirs = self._decisive(), other._decisive()
-        return [
-            f"{name}: {_short(mine.get(name))} there, {_short(theirs.get(name))} asked"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
-        ]
+        return differences(self._decisive(), other._decisive())
 
     def _decisive(self) -> dict[str, object]:
         """Every field that decides, gates by dotted names as the user writes them."""
-        values = self.model_dump(mode="json", exclude=set(_RESOLVED))
+        values = self.model_dump(mode="json", exclude={*_RESOLVED, *_PROVENANCE})
         asked, digests = values.pop("asked_gates"), values.pop("data_digests")
-        values |= dict(_dotted("conditions", values.pop("schedules", {})))
+        values |= dict(dotted("conditions", values.pop("schedules", {})))
+        values |= dict(dotted("provenance", self._stated()))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
-        data = {f"gates.{gate}.data": f"digest {held}" for gate, held in digests.items() if held}
-        return values | dict(_dotted("gates", decisive)) | data
+        data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
+        return values | dict(dotted("gates", decisive)) | data
+
+    def _stated(self) -> dict[str, object]:
+        """What decides in `provenance`, or said the same before there was that field."""
+        asked = self.provenance
+        if self.embed_provenance is False:
+            asked = Provenance(profile="none", reason="as 0.1.0 was asked")
+        stated = asked.model_dump(mode="json", exclude=set(_ONLY_TOLD))
+        return stated | {"credentials": "signed" if asked.credentials else "none"}
 
     def taken_up_by(self, other: Job) -> Job:
-        """This job with the patience of `other`'s gates, and never fewer draws than it had; and
-        with their data sets where they lie now."""
+        """This job with the patience of `other`'s gates, and never fewer draws than it had; with
+        their data sets where they lie now, and the time-stamp authority of today."""
         gates = other.asked_gates
         patience = {
             "max_draws": max(gates.max_draws, self.gates.max_draws),
@@ -229,15 +258,10 @@ class Job(Spec):
         }
         now = {name: getattr(self, name).with_data(gates.data) for name in _GATES}
         same = {name: asked.model_copy(update=patience) for name, asked in now.items()}
-        return self.model_copy(update=same)
-
-
-def _brief_marks(briefs: Briefs, slots: Ints) -> list[str]:
-    """`-` and sixteen digits of each item's brief_id's SHA-256."""
-    rows, which = np.unique(briefs.rows(slots), return_inverse=True)
-    names = briefs.table["brief_id"].take(rows).to_pylist()
-    marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
-    return [marks[at] for at in which.tolist()]
+        signs = {"credentials": other.provenance.credentials}
+        return self.model_copy(
+            update=same | {"provenance": self.provenance.model_copy(update=signs)}
+        )
 
 
 def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> SampleKeys:
@@ -248,19 +272,11 @@ def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> Samp
     return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
 
 
+def _place(gate: str) -> str:
+    """The field that says where what `gate` compares with lies."""
+    return f"gates.{gate}.{'classifier.path' if gate == 'safety' else 'data'}"
+
+
 def _mixed(codes: tuple[int, ...]) -> int:
     digest = hashlib.sha256(json.dumps(codes).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _dotted(name: str, value: object) -> Iterator[tuple[str, object]]:
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _dotted(f"{name}.{key}", inner)
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."

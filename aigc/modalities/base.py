@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from aigc.modalities.classified import Classified
 from aigc.modalities.delivery import Delivery
 from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Learning
@@ -118,3 +119,5 @@ class Modality:
     delivery: Delivery
     source: Source
     learning: Learning
+    classified: Classified | None = None
+    """None: there is no classifier for its items."""

@@ -13,6 +13,9 @@ from pydantic import ValidationError
 
 from aigc.errors import SpecError
 from aigc.modalities.item import Items, ItemType
+from aigc.provenance.marker import Marks
+from aigc.provenance.overlay import Overlay
+from aigc.provenance.statement import ItemFacts
 from aigc.strict import Spec
 from aigc.types import Json, UInt8Images
 
@@ -105,11 +108,23 @@ class Delivery(Protocol):
         """An item as it is delivered."""
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
-        """(N, *shape) as the model makes them, brought into shape, as files; if `labelled`, each
-        says that it is AI-generated, where its codec has a place for that. The same items give the
-        same bytes."""
+        """(N, *shape) as the model makes them, brought into shape, as files; where the modality
+        `draws`, with the label and the watermark of an `overlay` that `require_overlay` let pass.
+        The same items give the same bytes."""
+
+    draws: bool
+    """Whether a visible label can be drawn on an item, and a watermark put into it."""
+
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        """Raises SpecError when there is no room for `overlay` on an item; called where `draws`."""
+
+    def has_metadata(self, codec: str) -> bool:
+        """Whether files of `codec` have a place for what is stated of an item."""
+
+    def marked(self, file: bytes, codec: str, marks: Marks, item: ItemFacts) -> bytes:
+        """One encoded file with metadata, where its codec has a place for them."""
 
     def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> Items:
         """One of our own files as an item (*shape). Raises ValueError when it is damaged."""

@@ -26,14 +26,11 @@ _WORK_BYTES = 2**18
 _SUB, _UP = 1, 2
 
 
-def encode(pixels: UInt8Images, more: bytes = b"") -> list[bytes]:
-    """Each image of (N, H, W, C) as a PNG file (ISO/IEC 15948) of eight bits a channel.
-
-    `more` are whole chunks to stand behind each header.
-    """
+def encode(pixels: UInt8Images) -> list[bytes]:
+    """Each image of (N, H, W, C) as a PNG file (ISO/IEC 15948) of eight bits a channel."""
     _, height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPE[channels], 0, 0, 0)
-    start = _SIGNATURE + chunk(b"IHDR", header) + more
+    start = _SIGNATURE + chunk(b"IHDR", header)
     end = chunk(b"IEND", b"")
     return [
         b"".join((start, *_parts(b"IDAT", imagecodecs.deflate_encode(rows, _LEVEL)), end))

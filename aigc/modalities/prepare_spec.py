@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from aigc.modalities.rights import Rights
 from aigc.strict import Fraction, Location, Placement, Seed, Spec
 
 
@@ -60,6 +61,14 @@ class PrepareSpec(Spec):
     """Column of each item's licence. Default: `licence` or `license` if there is one."""
     creator_column: str | None = None
     """Column of each item's creator. Default: `creator` or `author` if there is one."""
+    source_column: str | None = Field(None, exclude_if=lambda found: found is None)
+    """Column of where each item was published. Default: `source_url`, `source` or `url` if `rights`
+    asks for it, else not read."""
+    consent_column: str | None = Field(None, exclude_if=lambda found: found is None)
+    """Column of the consent of the people shown. Default: `consent` if `rights` asks for it, else
+    not read."""
+    rights: Rights | None = Field(None, exclude_if=lambda found: found is None)
+    """What is asked of the rights of each item. Default: nothing."""
     truncated: Literal["reject", "keep"] = "reject"
     """Reject files that end too early, or `keep` them with the missing part grey or black, or
     silent."""

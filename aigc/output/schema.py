@@ -23,7 +23,7 @@ from aigc.job.plan import Job
 from aigc.modalities.delivery import CODEC
 from aigc.output import items
 from aigc.output.generated import GeneratedBatch
-from aigc.provenance.label import DIGITAL_SOURCE_TYPE
+from aigc.provenance.statement import TRAINED_ALGORITHMIC_MEDIA
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _MODULUS = 1 << 256
@@ -38,8 +38,8 @@ _AFTER = [
 
 def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
     """id, index, candidate, the item, conditions and where it came from; with briefs also its
-    format (codec and sizes), brief_id and the user's own columns; last `score` and `latent` if
-    included."""
+    format (codec and sizes), brief_id and the user's own columns; then `score` if included, those
+    of the safety gate, and last `latent` if included."""
     conditions = _condition_fields(job)
     formats, _ = formats_of(job.delivery, job.form, briefs)
     fields = [pa.field(name, kind) for name, kind in _BEFORE]
@@ -50,6 +50,10 @@ def schema(job: Job, briefs: Briefs | None = None) -> pa.Schema:
         fields += [briefs.table.schema.field(name) for name in _carried(briefs)]
     if "scores" in job.include:
         fields.append(pa.field("score", pa.float32()))
+    if job.gates.safety is not None:
+        fields.append(pa.field("safety", pa.float32()))
+        if job.gates.safety.policy == "flag":
+            fields.append(pa.field("safety_flagged", pa.bool_()))
     if "latents" in job.include:
         fields.append(pa.field("latent", pa.list_(pa.float32(), job.latent_dim)))
     features = items.features(job.delivery, job.form, formats)
@@ -83,31 +87,50 @@ def batch(
         arrow.numbers(keys.seeds.astype(np.int64)),
         _constant(job.model, count),
         _constant(job.model_digest, count),
-        _constant(DIGITAL_SOURCE_TYPE, count),
+        _constant(TRAINED_ALGORITHMIC_MEDIA, count),
     ]
     if briefs is not None:
         rows = briefs.table.select(_carried(briefs)).take(arrow.numbers(briefs.rows(made.indices)))
         arrays += [column.combine_chunks() for column in rows.columns]
     if "scores" in job.include:
-        scores = made.scores
-        arrays.append(pa.nulls(count, pa.float32()) if scores is None else arrow.numbers(scores))
+        arrays.append(_scores(made, "realism"))
+    arrays += _safety(job, made)
     if latents is not None:
         flat = arrow.numbers(latents.reshape(-1))
         arrays.append(pa.FixedSizeListArray.from_arrays(flat, job.latent_dim))
     return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
-def content_digest(slots: Ints, files: Sequence[bytes], codes: Ints | None) -> int:
+def _scores(made: GeneratedBatch, name: str) -> pa.Array:
+    found = made.scores.get(name)
+    return pa.nulls(len(made.indices), pa.float32()) if found is None else arrow.numbers(found)
+
+
+def _safety(job: Job, made: GeneratedBatch) -> list[pa.Array]:
+    gate = job.gates.safety
+    if gate is None:
+        return []
+    scores = made.scores.get("safety")
+    columns = [_scores(made, "safety")]
+    if gate.policy == "flag":
+        flags = pa.nulls(len(made.indices), pa.bool_())
+        if scores is not None:
+            flags = arrow.flags(~(scores < np.float32(gate.threshold)))
+        columns.append(flags)
+    return columns
+
+
+def content_digest(indices: Ints, files: Sequence[bytes], codes: Ints | None) -> int:
     """Order-free digest of items: Σ SHA-256(index ‖ code ‖ file) mod 2²⁵⁶, where `codes` (N,)
-    stand for their conditions, see `Job.codes`.
+    stand for their conditions, see `Job.codes`. Files count as they were before signing.
 
     Sums of parts add up to the sum of the whole (AdHash; Bellare & Micciancio 1997), so the digest
     of a set does not depend on shard borders, shard order or who made which. It guards against
     accidents; against forgery the SHA-256 of each file stands in its record.
     """
     sha256, join = hashlib.sha256, int.from_bytes
-    known = np.full(len(slots), -1) if codes is None else codes
-    keys = np.stack([slots, known], axis=1).astype("<i8").tobytes()
+    known = np.full(len(indices), -1) if codes is None else codes
+    keys = np.stack([indices, known], axis=1).astype("<i8").tobytes()
     return (
         sum(
             join(sha256(keys[at : at + 16] + file).digest(), "little")

@@ -25,6 +25,11 @@ _SMALL_SIDE = 32
 """Up to this height and width, and with many pictures, transposed convolutions are better at equal
 time."""
 _SMALL_SECONDS, _LARGE_SECONDS = 300.0, 1800.0
+_SMALL_WIDTHS = (32, 48, 64)
+_SMALL_IMAGES = 300_000
+"""Images that a GAN of small networks should see: with fewer, a narrower one is better."""
+_SMALL_FLOPS = 7.3e8
+"""As `_WIDE_FLOPS`, for the small networks."""
 _WIDTHS = (32, 48, 64, 96, 128)
 _LEAST_IMAGES = 100_000
 """Images that training should see within its time: the widest network that does is taken."""
@@ -113,12 +118,17 @@ def _seconds(facts: DataFacts) -> float:
 def _small_gan(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The recipe `relativistic`, with augmentation where the pictures are few."""
-    model = relativistic("n", "d", "o").model.model_copy(update=_augmentation(facts))
+    """The recipe `relativistic`, as wide as the time allows, with augmentation where the pictures
+    are few."""
+    budget = hardware.flops * seconds
+    width, images = _widest(_SMALL_FLOPS, _SMALL_WIDTHS, facts, budget, _SMALL_IMAGES)
+    update = {"width": width, **_augmentation(facts)}
+    model = relativistic("n", "d", "o").model.model_copy(update=update)
     fields: dict[str, Any] = {"model": model, "class_balance": class_balance(facts)}
     reasons = {
         "model.generator": f"at {facts.width} x {facts.height} pixels small transposed "
         "convolutions are better at equal time than residual blocks",
+        "model.width": _width_reason(images, seconds, facts),
         "model.r1_gamma": "0.3, found at 28 x 28",
     }
     return fields, reasons | _shared_reasons(facts, fields)
@@ -230,15 +240,19 @@ def _residual_training(hardware: Hardware, images: float) -> tuple[dict[str, Any
 
 
 def _widest(
-    flops: float, widths: Sequence[int], facts: DataFacts, budget: float
+    flops: float,
+    widths: Sequence[int],
+    facts: DataFacts,
+    budget: float,
+    least_images: int = _LEAST_IMAGES,
 ) -> tuple[int, float]:
-    """The widest network that sees enough images in `budget` operations, and how many it sees.
+    """The widest network that sees `least_images` in `budget` operations, and how many it sees.
 
     `flops` are the operations that one image costs at 64 x 64 and width 64. Grouped convolutions
     make the cost grow less than with the square of the width."""
     pixels = facts.height * facts.width
     costs = {width: flops * pixels / 64**2 * (width / 64) ** 1.4 for width in widths}
-    fitting = [width for width, cost in costs.items() if budget / cost >= _LEAST_IMAGES]
+    fitting = [width for width, cost in costs.items() if budget / cost >= least_images]
     width = max(fitting, default=min(costs))
     return width, budget / costs[width]
 

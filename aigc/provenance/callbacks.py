@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.x509 import Certificate
 
 from aigc.errors import CredentialsError
-from aigc.provenance.certificates import SIGNER, Algorithm, SigningMaterial
+from aigc.provenance.certificates import Algorithm, SigningMaterial
+from aigc.provenance.secrets import SIGNER
 
 _PROBE = b"aigc asks whether this key signs for its certificate"
 _WIDTHS = {"ES256": 32, "ES384": 48, "ES512": 66}

@@ -12,7 +12,6 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
@@ -25,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from aigc.errors import CredentialsError
+from aigc.provenance.secrets import CERTIFICATE, KEY, SIGNER, pem_text, signs_by_function
 from aigc.provenance.spec import Credentials
 
-CERTIFICATE, KEY, SIGNER = "AIGC_SIGNING_CERTIFICATE", "AIGC_SIGNING_KEY", "AIGC_SIGNER"
 Algorithm = Literal["ES256", "ES384", "ES512", "PS256", "ED25519"]
 SignBytes = Callable[[bytes], bytes]
 """Signs a message with the private key that it guards, such as one in a KMS or HSM."""
@@ -60,34 +59,15 @@ def load(
         CredentialsError: in one line, when something is missing, cannot be read, is not valid now,
             is of a kind that C2PA does not know, or when key and certificate do not match.
     """
-    pem = _text(asked.certificate, environment, CERTIFICATE, "certificate")
+    pem = pem_text(asked.certificate, environment, CERTIFICATE, "certificate")
     chain = _chain(pem)
     _check_dates(chain, now or dt.datetime.now(dt.UTC))
     algorithm = _algorithm(chain[0].public_key())
-    named = environment.get(SIGNER)
-    if named and asked.key is None and KEY not in environment:
-        return SigningMaterial(pem, chain, algorithm, sign_bytes=_function(named))
-    key_pem = _text(asked.key, environment, KEY, "key")
+    if signs_by_function(asked, environment):
+        return SigningMaterial(pem, chain, algorithm, sign_bytes=_function(environment[SIGNER]))
+    key_pem = pem_text(asked.key, environment, KEY, "key")
     _check_match(_private_key(key_pem), chain[0])
     return SigningMaterial(pem, chain, algorithm, key_pem=key_pem)
-
-
-def _text(given: str | None, environment: Mapping[str, str], variable: str, field: str) -> str:
-    """The PEM text that a field of the spec or a variable names or holds."""
-    held = environment.get(variable, "")
-    if given is None and held.lstrip().startswith("-----BEGIN"):
-        return held
-    path = given or held
-    if not path:
-        raise CredentialsError(
-            f"credentials.{field} is missing: name a PEM file there or in {variable}; `aigc keys "
-            "certify` makes one for tests"
-        )
-    try:
-        return Path(path).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not PEM text"
-        raise CredentialsError(f"credentials.{field} {path!r}: {reason}") from None
 
 
 def _chain(pem: str) -> tuple[x509.Certificate, ...]:

@@ -26,7 +26,7 @@ class Claims:
     """Manifests of one job: what all items share is put together once."""
 
     def __init__(self, statement: Statement) -> None:
-        self._actions = _created(statement)
+        self._statement, self._actions = statement, _created(statement, statement.created)
         stated = {
             "generator": statement.generator,
             "model": statement.model,
@@ -45,7 +45,11 @@ class Claims:
         origin: dict[str, Any] = self._origin | {"item": item.id, "time_stamp": time_stamp}
         if item.prompt:
             origin["prompt"] = bounded(item.prompt)
-        assertions = [self._actions, {"label": ORIGIN, "data": origin}]
+        actions = self._actions
+        if item.created:
+            actions = _created(self._statement, item.created)
+            origin["created"] = bounded(item.created)
+        assertions = [actions, {"label": ORIGIN, "data": origin}]
         if watermark is not None:
             assertions.append(_soft_binding(watermark))
         return json.dumps(
@@ -57,15 +61,15 @@ class Claims:
         )
 
 
-def _created(statement: Statement) -> dict[str, Any]:
+def _created(statement: Statement, created: str) -> dict[str, Any]:
     agent = {"name": bounded(statement.model), "version": bounded(statement.model_version)}
     action = {
         "action": "c2pa.created",
         "digitalSourceType": statement.source_type,
         "softwareAgent": agent,
     }
-    if statement.created:
-        action["when"] = statement.created
+    if created:
+        action["when"] = created
     return {"label": "c2pa.actions.v2", "data": {"actions": [action]}}
 
 

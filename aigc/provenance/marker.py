@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Protocol
+
 from aigc.errors import SpecError
 from aigc.provenance import pictures, sounds, tc260
-from aigc.provenance.profiles import PROFILES, wording_of
+from aigc.provenance.profiles import PROFILES, Wording, wording_of
 from aigc.provenance.spec import Provenance
 from aigc.provenance.statement import ItemFacts, Statement, bounded
 from aigc.provenance.xmp import Packets
+
+
+class Marks(Protocol):
+    """Writes metadata into the encoded files of items."""
+
+    wording: Wording | None
+    """The visible label that a modality draws before it encodes, if one is asked for."""
+
+    def picture(self, file: bytes, item: ItemFacts) -> bytes:
+        """An encoded PNG, JPEG or WebP file with its metadata."""
+
+    def sound(self, file: bytes, item: ItemFacts) -> bytes:
+        """An encoded WAV, FLAC, Ogg or MP3 file with its metadata."""
+
+    def facts(self, item: ItemFacts) -> ItemFacts:
+        """What may be stated of `item`, also by its credentials."""
 
 
 class Marker:
@@ -15,14 +34,13 @@ class Marker:
 
     def __init__(self, asked: Provenance, statement: Statement) -> None:
         """Raises SpecError when the statement lacks what the profile needs."""
-        self._statement = statement
         self._profile = PROFILES[asked.profile]
         self._is_on = asked.profile != "none"
+        if not self._profile.dated:
+            statement = dataclasses.replace(statement, created="")
+        self._statement = statement
         self.wording = wording_of(asked)
-        """The visible label that a modality draws before it encodes, if one is asked for."""
         self._prompts = asked.prompts
-        if asked.profile == "california" and not statement.created:
-            raise SpecError("provenance.profile california needs the time of the job")
         try:
             self._packets = Packets(statement, with_tc260=self._profile.label)
         except ValueError as error:
@@ -33,17 +51,17 @@ class Marker:
         """An encoded PNG, JPEG or WebP file with its metadata."""
         if not self._is_on:
             return file
-        return pictures.embed(file, self._packets.packet(self.facts(item)))
+        return pictures.embed(file, self._packets.packet(self._stated(item)))
 
     def sound(self, file: bytes, item: ItemFacts) -> bytes:
         """An encoded WAV, FLAC, Ogg or MP3 file with its metadata. A file carries one label of
         GB 45438-2025, here in its own field and not in the XMP packet."""
         if not self._is_on:
             return file
-        facts = self.facts(item)
+        facts = self._stated(item)
         stated = {"software": self._statement.generator, "comment": self._comment(facts)}
-        if self._statement.created:
-            stated["date"] = self._statement.created
+        if created := facts.created or self._statement.created:
+            stated["date"] = created
         if self._profile.label:
             label = tc260.label(self._statement.provider, facts.id)
             stated[sounds.LABEL_FIELD] = tc260.wrapped(label)
@@ -51,7 +69,19 @@ class Marker:
 
     def facts(self, item: ItemFacts) -> ItemFacts:
         """What may be stated of `item`: its prompt only where the spec says so."""
-        return item if self._prompts else ItemFacts(item.id)
+        return item if self._prompts else dataclasses.replace(item, prompt="")
+
+    def _stated(self, item: ItemFacts) -> ItemFacts:
+        """The same for metadata, which have a time only where the profile asks for one.
+
+        Raises SpecError where it does and there is none.
+        """
+        if not self._profile.dated:
+            plain = not (item.created or item.prompt)
+            return item if plain else self.facts(dataclasses.replace(item, created=""))
+        if not (item.created or self._statement.created):
+            raise SpecError("provenance.profile california needs the time of the job")
+        return self.facts(item)
 
     def _comment(self, item: ItemFacts) -> str:
         stated = self._statement

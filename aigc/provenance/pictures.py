@@ -56,11 +56,17 @@ def _in_png(file: bytes, packet: bytes) -> bytes:
 
 
 def _in_jpeg(file: bytes, packet: bytes) -> bytes:
-    if len(packet) > _JPEG_MOST:
-        raise ValueError(f"{len(packet)} bytes of XMP; a JPEG segment holds {_JPEG_MOST}")
     at = 2
     while file[at : at + 2] == b"\xff\xe0":  # JFIF's own segments come first
         at += 2 + int.from_bytes(file[at + 2 : at + 4], "big")
+    return in_jpeg(file, packet, at)
+
+
+def in_jpeg(file: bytes, packet: bytes, at: int) -> bytes:
+    """A JPEG file with the packet's segment at byte `at`, between two others. Raises ValueError
+    when the packet is too long for one."""
+    if len(packet) > _JPEG_MOST:
+        raise ValueError(f"{len(packet)} bytes of XMP; a JPEG segment holds {_JPEG_MOST}")
     length = (len(_JPEG_NAME) + len(packet) + 2).to_bytes(2, "big")
     return b"".join((file[:at], b"\xff\xe1", length, _JPEG_NAME, packet, file[at:]))
 

@@ -13,7 +13,7 @@ from aigc.provenance.spec import Corner, ProfileName, Provenance, VisibleLabel
 READ_ON = "2026-11-29"
 """When the rules were read. Most of them through secondary sources, as the page says."""
 
-Met = Literal["yes", "with credentials", "no", "yours"]
+Met = Literal["yes", "with credentials", "with watermark", "no", "yours"]
 """`yours`: only the person or company that publishes can meet it."""
 
 
@@ -25,6 +25,9 @@ class Profile:
     """Whether a label is drawn unless the spec says otherwise."""
     credentials: bool
     """Whether the rule asks for signed statements."""
+    dated: bool = False
+    """Whether metadata state when the content was made. Otherwise the same item has the same bytes
+    in every job."""
     words: str = "AI-generated"
     corner: Corner = "bottom right"
 
@@ -52,7 +55,7 @@ PROFILES: dict[ProfileName, Profile] = {
     "default": Profile(label=False, visible=False, credentials=False),
     "eu": Profile(label=False, visible=False, credentials=True),
     "china": Profile(label=True, visible=True, credentials=False, words="AI生成"),
-    "california": Profile(label=False, visible=False, credentials=False),
+    "california": Profile(label=False, visible=False, credentials=False, dated=True),
     "none": Profile(label=False, visible=False, credentials=False),
 }
 
@@ -61,6 +64,7 @@ _IPTC = Ask(
     "yes",
     "XMP Iptc4xmpExt:DigitalSourceType, AISystemUsed, AISystemVersionUsed",
 )
+_WATERMARK = "images of 128 pixels or more; see Watermark for what it survives"
 _SIGNED = "C2PA manifest, when `credentials` are given"
 
 ASKS: dict[ProfileName, tuple[Ask, ...]] = {
@@ -69,8 +73,8 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
         Ask("machine-readable mark in each file (AI Act, Article 50(2))", "yes", "XMP"),
         Ask("signed metadata (Code of Practice, 1.1.1)", "with credentials", _SIGNED),
         Ask("time stamp (Code of Practice, 1.1.1)", "with credentials", "`credentials.authority`"),
-        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "no", "not implemented"),
-        Ask("a detector that others can use", "no", "`aigc trace` runs on your machine only"),
+        Ask("imperceptible watermark (Code of Practice, 1.1.2)", "with watermark", _WATERMARK),
+        Ask("a detector that others can use", "yours", "`POST /v1/verify`, where you serve it"),
         Ask("label that people see on deep fakes (Article 50(4))", "yours", "`visible` draws one"),
     ),
     "china": (
@@ -82,15 +86,29 @@ ASKS: dict[ProfileName, tuple[Ask, ...]] = {
     "california": (
         Ask("latent: name of the provider", "yes", "XMP photoshop:Credit"),
         Ask("latent: name and version of the system", "yes", "XMP AISystemUsed, ...VersionUsed"),
-        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's time"),
+        Ask("latent: time and date", "yes", "XMP xmp:CreateDate, the job's or the request's time"),
         Ask("latent: unique identifier", "yes", "XMP dc:identifier"),
-        Ask("latent: permanent or extraordinarily difficult to remove", "no", "no watermark"),
+        Ask(
+            "latent: permanent or extraordinarily difficult to remove",
+            "with watermark",
+            _WATERMARK,
+        ),
         Ask("manifest: a visible label if the user wants it", "yes", "`visible: true`"),
-        Ask("free public detection tool", "yours", "`aigc trace` answers for your own files"),
+        Ask("free public detection tool", "yours", "`POST /v1/verify`, where you serve it"),
     ),
     "none": (),
 }
 """For SB 942 as amended by AB 853, the demands of section 22757.3."""
+
+RULES: dict[ProfileName, str] = {
+    "default": "IPTC Photo Metadata Standard 2025.1, released 2025-11-03",
+    "eu": "EU AI Act, Article 50, applies since 2026-08-02 (earlier systems: from 2026-12-02); "
+    "Code of Practice of 2026-06-10, voluntary",
+    "china": "GB 45438-2025 and the labelling measures, in force since 2025-09-01",
+    "california": "California SB 942 as amended by AB 853, operative since 2026-08-02",
+    "none": "no rule: files state nothing",
+}
+"""What stands behind each profile, and from when on."""
 
 
 def wording_of(asked: Provenance) -> Wording | None:

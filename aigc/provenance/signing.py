@@ -20,20 +20,12 @@ from aigc.errors import CredentialsError
 from aigc.provenance import authority, callbacks, certificates
 from aigc.provenance.certificates import SigningMaterial
 from aigc.provenance.claims import Claims, SoftBinding, TimeStamp
+from aigc.provenance.secrets import SIGNER
 from aigc.provenance.spec import Credentials
 from aigc.provenance.statement import ItemFacts, Statement
+from aigc.provenance.unsigned import RESTORED, SIGNED, unsigned
 from aigc.types import Notice, no_notice
 
-SIGNED = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-}
-"""Media types that the library signs, by codec. It has no place for a manifest in Ogg."""
 RETRY_AFTER_S = 60.0
 """After the authority failed, items are signed without it for so long (`on_outage: unstamped`)."""
 _PIXEL = bytes.fromhex(
@@ -82,11 +74,21 @@ class FileSigner:
     def sign(
         self, file: bytes, codec: str, item: ItemFacts, watermark: SoftBinding | None = None
     ) -> bytes:
-        """`file` with its credential.
+        """`file` with its credential; `unsigned` restores it.
 
         Raises CredentialsError if the key fails, or the authority does and `on_outage` is `fail`.
         """
-        mime = SIGNED[codec]
+        signed = self._signed(file, SIGNED[codec], item, watermark)
+        if codec in RESTORED and unsigned(signed) != file:
+            raise CredentialsError(
+                f"credentials: c2pa-python changed more of a {codec} file than its manifest; use "
+                "the version of constraints.txt"
+            )
+        return signed
+
+    def _signed(
+        self, file: bytes, mime: str, item: ItemFacts, watermark: SoftBinding | None
+    ) -> bytes:
         if self._asked.authority is None:
             return self._unstamped(file, mime, item, "none", watermark)
         if time.monotonic() < self._silent_until:
@@ -180,7 +182,7 @@ def _explained(
 ) -> Exception:
     if callback is not None and callback.failure is not None:
         failure, callback.failure = callback.failure, None
-        return CredentialsError(f"{certificates.SIGNER}: {type(failure).__name__}: {failure}")
+        return CredentialsError(f"{SIGNER}: {type(failure).__name__}: {failure}")
     text = str(error)
     if with_time and any(word in text.lower() for word in _OF_THE_NETWORK):
         return _OutageError(text.removeprefix("Signature: "))

@@ -55,6 +55,9 @@ class Provenance(Spec):
     """Write an item's prompt into its file."""
     visible: bool | VisibleLabel | None = None
     """Draw a label on each image; none means as the profile asks."""
+    watermark: Text | None = None
+    """Method of an imperceptible watermark in each image, such as `spread`; none means no
+    watermark. Its key is AIGC_WATERMARK_KEY of the environment. `eu` asks for one."""
     credentials: Credentials | None = None
     """`eu` asks for them."""
 
@@ -71,7 +74,7 @@ class Provenance(Spec):
     def _states_nothing(self) -> None:
         if self.reason is None:
             raise ValueError("profile none needs reason: why files state nothing of their origin")
-        given = {"visible": self.visible, "credentials": self.credentials}
+        given = {name: getattr(self, name) for name in ("visible", "watermark", "credentials")}
         for name, value in given.items():
             if value:
                 raise ValueError(f"profile none states nothing; remove {name}")

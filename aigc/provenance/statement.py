@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aigc import __version__
-
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for content that a trained model created."""
-GENERATOR = f"aigc {__version__}"
+GENERATOR = "aigc"
+"""Without its version: an item made again by another version has the same bytes."""
 MOST_PROMPT = 2000
 """Characters of a prompt that are kept. With all escapes a packet stays below the 64 KiB of one
 JPEG segment."""
@@ -29,7 +28,7 @@ class Statement:
     """Hexadecimal SHA-256, as in the model store."""
     created: str = ""
     """RFC 3339 time in UTC. It is the job's, not the item's, so that an item made again is made
-    byte for byte."""
+    byte for byte. Metadata hold it where the profile asks for a time, credentials always."""
     provider: str = ""
     """Name or code of the person or company that answers for the content."""
     prompt_writer: str = ""
@@ -45,6 +44,8 @@ class ItemFacts:
 
     id: str
     prompt: str = ""
+    created: str = ""
+    """RFC 3339 time in UTC, of items that are not made by a job."""
 
 
 def bounded(text: str, most: int = MOST_TEXT) -> str:

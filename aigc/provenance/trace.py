@@ -1,28 +1,32 @@
 """Where a file comes from: all evidence that it carries or that an index has, and how sure it is.
 
-Signed origin and the digest of the file are proofs; looks and metadata are not. Metadata can be
-written by anybody, and of two items that look alike either may be the one.
+Signed origin and the digest of the file are proofs; watermarks, looks and metadata are not.
+Metadata can be written by anybody, a watermark by all who have its key, and of two items that look
+alike either may be the one.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from aigc.provenance import reading
 from aigc.provenance.looks import PerceptualHashes
 from aigc.provenance.trace_index import IndexedItem, TraceIndex
+from aigc.provenance.watermark.protocol import Detection
 from aigc.types import Json
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialCheck, CredentialReader
 
-Kind = Literal["signature", "sha256", "perceptual", "metadata"]
+Kind = Literal["signature", "sha256", "watermark", "perceptual", "metadata"]
 Certainty = Literal["proof", "strong", "likely", "claim"]
-"""`proof`: a signature under a trusted root, or the very file; `strong` and `likely`: looks;
-`claim`: the file says so, and so could anybody."""
+"""`proof`: a signature under a trusted root, or the very file; `strong` and `likely`: a watermark
+or looks; `claim`: the file says so, and so could anybody."""
+STRONG_P, LIKELY_P = 1e-6, 1e-4
+"""Chance that a picture without a watermark has one as good; above `LIKELY_P` it does not count."""
 STRONG_BITS, LIKELY_BITS = 24, 40
 """Of 256: hashes that differ in no more. docs/provenance.md has the error rates."""
 MOST_COLOUR = 4.0
@@ -45,6 +49,10 @@ class Evidence:
     """Root mean squared difference of colours, 0..255."""
     bits: int | None = None
     """How many of 256 bits of the perceptual hash differ."""
+    method: str | None = None
+    """Of the watermark."""
+    p_value: float | None = None
+    """Chance that a picture without that watermark has one as good."""
 
 
 @dataclass(frozen=True)
@@ -58,31 +66,63 @@ class Trace:
     problems: tuple[str, ...] = ()
     source_type: str | None = None
     notes: tuple[str, ...] = field(default=())
+    issuer: str | None = None
+    """Of the certificate that the credential was signed with."""
+    signed_at: str | None = None
+    """RFC 3339 time that the credential states."""
 
     @property
     def is_found(self) -> bool:
         return any(one.certainty != "claim" for one in self.evidence)
 
     def to_json(self) -> Json:
-        """With the shape of OpenAI's `content_provenance_checks` in it."""
+        """With the results of OpenAI's `content_provenance_checks` in it."""
         found = [{k: v for k, v in vars(one).items() if v is not None} for one in self.evidence]
         return {
             "file": self.file,
             "found": self.is_found,
             "evidence": found,
-            "content_provenance_checks": [{"type": "c2pa", "result": self.c2pa}],
+            "content_provenance_checks": self.results(),
             "problems": list(self.problems),
             "digital_source_type": self.source_type,
             "notes": list(self.notes),
         }
+
+    def results(self) -> list[Json]:
+        """The `results` of an OpenAI provenance check: none where credentials were not checked.
+
+        `detected` is a credential that a trusted root vouches for and that names one of our items.
+        """
+        if self.c2pa is None:
+            return []
+        signed = next((one for one in self.evidence if one.kind == "signature"), None)
+        detected = signed is not None and self.c2pa == "trusted"
+        return [
+            {
+                "type": "c2pa",
+                "outcome": "detected" if detected else "not_detected",
+                "validation_state": self.c2pa,
+                "issuer": self.issuer,
+                "model": signed.model if signed else None,
+                "generated_at": signed.created if signed else None,
+            }
+        ]
 
 
 Look = Callable[[bytes], PerceptualHashes]
 """What a file looks like, N = 1; raises ValueError where it cannot be looked at."""
 
 
+FindMarks = Callable[[bytes], Sequence[Detection]]
+"""The watermarks of a file; none of a file that is not a picture."""
+
+
 def _unseen(file: bytes) -> PerceptualHashes:
     raise ValueError("no way to look at files")
+
+
+def _unmarked(file: bytes) -> Sequence[Detection]:
+    return ()
 
 
 class Tracer:
@@ -93,8 +133,10 @@ class Tracer:
         indexes: Sequence[TraceIndex],
         credentials: CredentialReader | None = None,
         look: Look = _unseen,
+        find_marks: FindMarks = _unmarked,
     ) -> None:
-        self._indexes, self._credentials, self._look = indexes, credentials, look
+        self._indexes, self._credentials = indexes, credentials
+        self._look, self._find_marks = look, find_marks
 
     def trace(self, file: bytes, name: str = "") -> Trace:
         """All evidence on `file`, the surest first."""
@@ -104,6 +146,7 @@ class Tracer:
         found = [
             *self._signed(check),
             *self._same_file(file),
+            *self._marked(file, notes),
             *self._alike(file, notes),
             *self._stated(stated.item_id),
         ]
@@ -116,6 +159,8 @@ class Tracer:
             problems=check.problems if check else (),
             source_type=stated.source_type,
             notes=tuple(notes),
+            issuer=check.issuer if check else None,
+            signed_at=check.signed_at if check else None,
         )
 
     def _signed(self, check: CredentialCheck | None) -> list[Evidence]:
@@ -145,6 +190,22 @@ class Tracer:
         digest = hashlib.sha256(file).digest()
         found = [one for index in self._indexes for one in index.by_sha256(digest)]
         return [_evidence("sha256", "proof", one) for one in found]
+
+    def _marked(self, file: bytes, notes: list[str]) -> list[Evidence]:
+        """A watermark of an item that no index knows is noted: somebody with this key made it."""
+        found: list[Evidence] = []
+        for mark in self._find_marks(file):
+            if mark.payload is None or mark.p_value > LIKELY_P:
+                continue
+            items = [one for index in self._indexes for one in index.by_watermark(mark.payload)]
+            sure: Certainty = "strong" if mark.p_value <= STRONG_P else "likely"
+            for item in items:
+                known = _evidence("watermark", sure, item)
+                found.append(replace(known, method=mark.method, p_value=mark.p_value))
+            if not items:
+                held = f"{mark.method} watermark {mark.payload.hex()}, p = {mark.p_value:.1g}"
+                notes.append(f"{held}, of an item that no index knows")
+        return found
 
     def _alike(self, file: bytes, notes: list[str]) -> list[Evidence]:
         if not self._indexes:

@@ -1,10 +1,11 @@
 """An index of published items on one machine, memory-mapped: 10⁸ items in some 25 GB of files.
 
-Found are items by id, by the SHA-256 of their file, and by perceptual hash. For the last, each hash
-is cut into sixteen bands of 16 bits. Hashes that agree in a band are compared in full, and colours
-as well. Two that differ in fewer than sixteen bits agree in a band for sure, in 24 bits in 98 cases
-of 100. Where that finds nothing, bands in which one bit differs count too: then 24 bits are found
-for sure as far as anybody can measure, 32 in all but four cases of 10,000.
+Found are items by id, by a watermark's payload (the first bits of the hash that ids are sorted by),
+by the SHA-256 of their file, and by perceptual hash. For the last, each hash is cut into sixteen
+bands of 16 bits. Hashes that agree in a band are compared in full, and colours as well. Two that
+differ in fewer than sixteen bits agree in a band for sure, in 24 bits in 98 cases of 100. Where
+that finds nothing, bands in which one bit differs count too: then 24 bits are found for sure as far
+as anybody can measure, 32 in all but four cases of 10,000.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from aigc.provenance.looks import (
 
 FORMAT = 1
 BANDS, KEYS = BITS // 16, 2**16
+ID_KEY_BITS = 63
 MOST_COMPARED = 400_000
 """Hashes that one search compares. Bands are searched from the least crowded one on."""
 _HEAD = "index.json"
@@ -74,9 +76,9 @@ class TraceIndex:
         """Raises StorageError where there is none, DamagedError where files are missing."""
         self.folder = folder
         head = _head(folder)
-        self.sets = tuple(IndexedSet(**one) for one in head["sets"])
-        self.items: int = head["items"]
         try:
+            self.sets = tuple(IndexedSet(**one) for one in head["sets"])
+            self.items: int = head["items"]
             self._ids = _mapped(folder / "ids.bin", np.uint8)
             self._id_ends: U64 = _mapped(folder / "id_ends.bin", np.uint64)
             self._id_keys: U64 = _mapped(folder / "id_keys.bin", np.uint64)
@@ -89,10 +91,23 @@ class TraceIndex:
             self._band_rows: U32 = _mapped(folder / "band_rows.bin", np.uint32)
             self._starts = self._starts.reshape(BANDS, KEYS + 1)
             self._band_rows = self._band_rows.reshape(BANDS, -1)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedError(f"{folder}: not a whole index: {error}; make it again") from None
-        if len(self._sha256) != self.items or len(self._hashes) != self.items:
+        if not self._is_whole():
             raise DamagedError(f"{folder}: files do not fit {_HEAD}; make it again")
+
+    def _is_whole(self) -> bool:
+        """Whether all files have the lengths that belong together; no item is read."""
+        columns = (self._id_ends, self._id_keys, self._id_rows, self._sha256, self._sha_rows)
+        lengths = {len(column) for column in (*columns, self._hashes, self._colours)}
+        named = int(self._id_ends[-1]) if len(self._id_ends) else 0
+        ends = {int(end) for end in self._starts[:, -1]}
+        return (
+            lengths == {self.items}
+            and sum(one.items for one in self.sets) == self.items
+            and named == len(self._ids)
+            and ends == {self._band_rows.shape[1]}
+        )
 
     def by_id(self, item_id: str) -> list[IndexedItem]:
         """Items of that id; several where sets share it."""
@@ -100,6 +115,14 @@ class TraceIndex:
         start, stop = np.searchsorted(self._id_keys, [key, key + np.uint64(1)])
         rows = (int(row) for row in self._id_rows[start : max(start + 1, stop)][:64])
         return [item for item in map(self._item, rows) if item.id == item_id]
+
+    def by_watermark(self, payload: bytes, most: int = 8) -> list[IndexedItem]:
+        """Items whose watermark carries `payload`, at most `most`. Few share one, see `payload`."""
+        rest = ID_KEY_BITS - 8 * len(payload)
+        first = int.from_bytes(payload, "big") << rest
+        span = np.array([first, first + (1 << rest)], np.uint64)
+        start, stop = np.searchsorted(self._id_keys, span)
+        return [self._item(int(row)) for row in self._id_rows[start:stop][:most]]
 
     def by_sha256(self, digest: bytes) -> list[IndexedItem]:
         """Items whose file has that digest."""
@@ -169,7 +192,7 @@ class TraceIndex:
 def id_key(item_id: str) -> np.uint64:
     """What ids are sorted by: the first half of their hash, below 2⁶³."""
     digest = hashlib.blake2b(item_id.encode(), digest_size=8).digest()
-    return np.uint64(int.from_bytes(digest, "little") >> 1)
+    return np.uint64(int.from_bytes(digest, "little") >> (64 - ID_KEY_BITS))
 
 
 def write_head(folder: Path, sets: tuple[IndexedSet, ...]) -> None:

@@ -9,7 +9,8 @@ of GB 45438-2025 is the property TC260:AIGC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from xml.sax.saxutils import escape
 
 from aigc.provenance import tc260
@@ -37,18 +38,26 @@ class Packets:
         self._provider = statement.provider if with_tc260 else None
         if with_tc260:
             tc260.label(statement.provider, "id")
+        self._declared = {*_prefixes(_shared(statement)), *(("TC260",) if with_tc260 else ())}
         shared = _attributes(_shared(statement))
         self._head = (
             f'{_BEGIN}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
-            f'<rdf:Description rdf:about=""{_declared(with_tc260)}{shared}'
+            f'<rdf:Description rdf:about=""{_declarations(self._declared | {"dc"})}{shared}'
+            ' dc:identifier="'
         ).encode()
 
     def packet(self, item: ItemFacts) -> bytes:
         """UTF-8, below 64 KiB."""
-        own = [("dc:identifier", bounded(item.id))]
+        if self._provider is None and not (item.prompt or item.created) and _PLAIN(item.id):
+            return b"".join((self._head, item.id.encode(), _TAIL))
+        own = []
         if item.prompt:
             own.append(("Iptc4xmpExt:AIPromptInformation", bounded(item.prompt, MOST_PROMPT)))
-        return self._head + f"{_attributes(own)}{self._label(item)}{_CLOSE}".encode()
+        if item.created:
+            own.append(("xmp:CreateDate", bounded(item.created)))
+        name = escape(bounded(item.id), _QUOTES)
+        new = _declarations({*_prefixes(own)} - self._declared)
+        return self._head + f'{name}"{new}{_attributes(own)}{self._label(item)}{_CLOSE}'.encode()
 
     def _label(self, item: ItemFacts) -> str:
         if self._provider is None:
@@ -57,7 +66,10 @@ class Packets:
         return f"><TC260:AIGC>{text}</TC260:AIGC></rdf:Description>"
 
 
+_PLAIN = re.compile(r"[\w.-]{1,200}", re.ASCII).fullmatch
+"""Ids that need no escape."""
 _CLOSE = f"</rdf:RDF></x:xmpmeta>{_END}"
+_TAIL = f'"/>{_CLOSE}'.encode()
 
 
 def _shared(statement: Statement) -> list[tuple[str, str]]:
@@ -79,6 +91,10 @@ def _attributes(values: Sequence[tuple[str, str]]) -> str:
     return "".join(f' {name}="{escape(value, _QUOTES)}"' for name, value in values)
 
 
-def _declared(with_tc260: bool) -> str:
-    names = [name for name in NAMESPACES if with_tc260 or name != "TC260"]
+def _prefixes(values: Sequence[tuple[str, str]]) -> list[str]:
+    return [name.partition(":")[0] for name, _ in values]
+
+
+def _declarations(prefixes: Collection[str]) -> str:
+    names = [name for name in NAMESPACES if name in prefixes]
     return "".join(f' xmlns:{name}="{NAMESPACES[name]}"' for name in names)

@@ -245,7 +245,7 @@ class Batcher:
         started, thread = time.perf_counter(), threading.get_ident()
         self._started_at[thread] = self._clock()
         try:
-            files, degenerate = render(batch, self._inline_lock)
+            outcomes, degenerate = render(batch, self._inline_lock)
         except Exception as error:
             if len(batch) > 1:
                 for part in batch:
@@ -259,9 +259,12 @@ class Batcher:
         with self._arrived:
             self._observe(batch, time.perf_counter() - started)
             self.stats.degenerate.update(degenerate)
-        self._deliver(
-            [(part, part_files, None) for part, part_files in zip(batch, files, strict=True)]
-        )
+        results: list[Result] = []
+        for part, (files, refusal) in zip(batch, outcomes, strict=True):
+            if refusal is not None:
+                self.leave(part.request)
+            results.append((part, files, refusal))
+        self._deliver(results)
 
     def _observe(self, batch: list[BatchSlice], took_s: float) -> None:
         rows, weight = sum(part.rows for part in batch), sum(part.weight for part in batch)

@@ -3,6 +3,7 @@
 AigcError
  └── RequestError
       ├── BadRequestError  a field is wrong; `param` names it
+      │    └── ContentRefusedError  what is asked for is blocked, or what was made is unsafe
       ├── NotFoundError    no such model, version or item
       ├── KeyRefusedError  no key, a wrong or revoked one, or one without the scope
       ├── OverloadedError  the queue is full or a quota is used up; has `retry_after_s`
@@ -12,6 +13,7 @@ AigcError
 from __future__ import annotations
 
 from aigc.errors import AigcError
+from aigc.job.blocked import REFUSED
 
 
 class RequestError(AigcError):
@@ -24,6 +26,13 @@ class RequestError(AigcError):
 
 class BadRequestError(RequestError):
     pass
+
+
+class ContentRefusedError(BadRequestError):
+    """Its code is OpenAI's `content_policy_violation`."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message, param=param, code=REFUSED)
 
 
 class NotFoundError(RequestError):

@@ -56,7 +56,8 @@ def format_of_query(
     """The format, and what the query says of the family's knobs.
 
     Raises:
-        BadRequestError: an unknown field, a wrong value, or an item larger than the service makes.
+        BadRequestError: an unknown field, a wrong value, an item larger than the service makes, or
+            one that cannot be marked or signed as the service does.
     """
     delivery = delivery_of(loaded)
     asked = parse_form(_query_of(loaded.version.config.modality), query)
@@ -73,17 +74,18 @@ def format_of_query(
             param=next(iter(said), None),
             code="too_large",
         )
+    loaded.origin.require_possible(form, wanted)
     return wanted, asked
 
 
-def item_address(order: RenderRequest, at: int) -> str:
+def item_address(render: RenderRequest, at: int) -> str:
     """Path and query of item number `at`'s permanent address, of any modality."""
-    loaded, wanted = order.job.model, order.job.format
+    loaded, wanted = render.job.model, render.job.format
     delivery = delivery_of(loaded)
-    wish = quote(order.labels[at] or NOTHING, safe="")
+    wish = quote(render.labels[at] or NOTHING, safe="")
     suffix = delivery.codecs[wanted.codec].suffix
-    path = f"/v1/items/{loaded.version.ref}/{wish}/{order.seed}/{order.index + at}{suffix}"
-    query = [f"{name}={value!r}" for name, value in order.sampling.items() if value is not None]
+    path = f"/v1/items/{loaded.version.ref}/{wish}/{render.seed}/{render.index + at}{suffix}"
+    query = [f"{name}={value!r}" for name, value in render.sampling.items() if value is not None]
     for column in delivery.columns:
         value = getattr(wanted, column.name)
         if column != CODEC and value != getattr(loaded.native, column.name):

@@ -25,7 +25,7 @@ from aigc.errors import SpecError, listed
 from aigc.service.errors import KeyRefusedError
 from aigc.specs.serve import KEYS_VARIABLE as ENVIRONMENT
 
-SCOPES = ("generate", "batch", "admin")
+SCOPES = ("generate", "batch", "verify", "admin")
 
 _SECRET = re.compile(r"aigc-([0-9a-z]{8})-[0-9A-Za-z]{43}")
 LOOKS_LIKE_A_KEY = re.compile(r"aigc-[0-9a-z]{8}-[0-9A-Za-z_%-]+")

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from aigc.conditions import CONDITIONS, Values, conditions_of
+from aigc.conditions.blocked import BlockList
 from aigc.families.protocol import Decodes, Encodes, Points
+from aigc.job.identity import item_ids
 from aigc.job.keys import SampleKeys, joined, keys_of
 from aigc.modalities.base import RejectError
 from aigc.modalities.image import reading, to_network
@@ -27,9 +29,11 @@ from aigc.service.render_requests import RenderRequest, format_of, require_count
 from aigc.service.request_conditions import (
     condition_of,
     conditions_in,
+    facts_of,
     knobs_of,
     names_of,
     prompted_value,
+    require_allowed,
 )
 from aigc.service.settings import ServiceSettings
 from aigc.types import UInt8Images
@@ -55,7 +59,7 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     _require(loaded, Decodes, "has no latent space to walk in; walks need a model that can: walk")
     ends = (asked.start, asked.end)
     found = [
-        conditions_in(loaded, end.label, f"{name}.label")
+        conditions_in(loaded, end.label, f"{name}.label", settings.blocked)
         for end, name in zip(ends, ("from", "to"), strict=True)
     ]
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
@@ -71,6 +75,8 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
     halves = [round(step / (asked.steps - 1)) for step in range(asked.steps)]
     names = [names_of(loaded, found[half], 1)[0] for half in halves]
     job = _alone(loaded, source, asked.steps, wanted, "walk")
+    first, last = item_ids(loaded.version.digest, keys)
+    job = replace(job, ids=(first, *[None] * (asked.steps - 2), last))
     begin, end = ends
     return WalkRequest(job, names, begin.seed, begin.index, addressed=False, start=begin, end=end)
 
@@ -88,12 +94,18 @@ def variations(
         Encodes,
         "cannot read pictures; variations and edits need a model with an encoder, such as a VAE",
     )
-    shown = {} if asked.label is None else conditions_in(loaded, asked.label, "label")
+    blocked = settings.blocked
+    shown = {} if asked.label is None else conditions_in(loaded, asked.label, "label", blocked)
     prompt = asked.prompt if isinstance(asked, Edit) else None
-    becomes = prompted_value(loaded, prompt)
+    becomes = prompted_value(loaded, prompt, blocked)
     noise = keys_of(seed, np.arange(asked.index, asked.index + asked.n))
     source = functools.partial(
-        _vary, shown=shown, becomes=becomes, noise=noise, strength=asked.strength
+        _vary,
+        shown=shown,
+        becomes=becomes,
+        noise=noise,
+        strength=asked.strength,
+        blocked=blocked,
     )
     wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
     require_count(asked.n, wanted, settings)
@@ -111,10 +123,10 @@ def _require(loaded: LoadedModel, protocol: type, message: str) -> None:
         )
 
 
-def near(order: RenderRequest, picture: UInt8Images) -> RenderRequest:
-    """`order` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
-    source = functools.partial(cast("Callable[..., Points]", order.job.source), picture=picture)
-    return replace(order, job=replace(order.job, source=source))
+def near(render: RenderRequest, picture: UInt8Images) -> RenderRequest:
+    """`render` of `variations` of `picture`, uint8 (H, W, C) in the model's shape."""
+    source = functools.partial(cast("Callable[..., Points]", render.job.source), picture=picture)
+    return replace(render, job=replace(render.job, source=source))
 
 
 def _alone(
@@ -182,13 +194,14 @@ def _vary(
     becomes: Mapping[str, Values],
     noise: SampleKeys,
     strength: float,
+    blocked: BlockList,
 ) -> Points:
     """Points `strength` away from that of the picture, in random directions, see `Encodes.near`."""
     generator = loaded.generator
     assert isinstance(generator, Encodes)
     tensor = to_network(picture[None])
     if not shown:
-        shown = _likeliest(loaded, generator, tensor)
+        shown = _likeliest(loaded, generator, tensor, blocked)
     given = conditions_of(shown, 1)
     encoded = generator.encode(tensor, given)
     if not becomes or becomes == shown:
@@ -201,13 +214,17 @@ def _vary(
     return generator.near(point, loaded.renderer.engine.noise(noise), asked, strength)
 
 
-def _likeliest(loaded: LoadedModel, generator: Encodes, tensor: Tensor) -> dict[str, Values]:
+def _likeliest(
+    loaded: LoadedModel, generator: Encodes, tensor: Tensor, blocked: BlockList
+) -> dict[str, Values]:
     """The conditions under which the picture is reconstructed best, of those that the model makes
     when nothing is asked for; {} for a model that takes none."""
     config, name = loaded.version.config, condition_of(loaded)
     if name is None:
         return {}
-    values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, config).pattern)))
+    facts = facts_of(config, blocked)
+    values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, facts).pattern)))
+    require_allowed(name, values, config, blocked, "label")
     given = conditions_of({name: values}, len(values))
     encoded = generator.encode(tensor.expand(len(values), *tensor.shape[1:]), given)
     made = loaded.renderer.engine.outputs(generator.locate(encoded, given))

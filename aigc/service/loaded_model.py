@@ -18,11 +18,13 @@ from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
+from aigc.generation.gates import classifiers
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
 from aigc.modalities.image.delivery import ImageDelivery
+from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
-from aigc.service.renderer import Renderer, sample_keys
+from aigc.service.renderer import Renderer, SafetyRules, sample_keys
 from aigc.service.settings import ServiceSettings
 from aigc.store import ModelStore, ModelVersion
 from aigc.store.version import CARD
@@ -41,6 +43,7 @@ class LoadedModel:
     """Of the weights: twice where a process of its own holds them, too."""
     figures: Json
     card: str
+    origin: ServedOrigin
     identity: str
     """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
     used_at: float = field(default_factory=time.monotonic)
@@ -111,6 +114,7 @@ def load(
     Raises:
         StoreError: the weights are damaged, do not fit, or give values that are no numbers.
         StorageError: the store cannot be read.
+        CredentialsError, SpecError: its items cannot be marked or signed as the settings ask.
     """
     config = version.config
     tensors = store.load(version)
@@ -118,13 +122,17 @@ def load(
     torch.set_num_threads(settings.threads)
     metrics = store.read_extra(version, "metrics.json")
     engine = Engine(config, tensors, inference)
+    gate = settings.safety
+    safety = SafetyRules(gate, settings.max_draws) if gate is not None else None
+    origin = ServedOrigin(settings.provenance, version)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config),
+        renderer=Renderer(engine, config, safety=safety, stamps=origin.stamps),
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
-        identity=_identity(version, inference),
+        origin=origin,
+        identity=_identity(version, inference, origin, safety),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded
@@ -154,20 +162,36 @@ def _precision(settings: ServiceSettings) -> Precision:
     return best_precision(settings.device) if automatic else cast("Precision", settings.precision)
 
 
-def _identity(version: ModelVersion, inference: InferenceConfig) -> str:
-    """Of a text that never changes its form, for clients keep ETags that follow from it."""
+def _identity(
+    version: ModelVersion,
+    inference: InferenceConfig,
+    origin: ServedOrigin,
+    safety: SafetyRules | None,
+) -> str:
+    """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
+    gate, which may choose other draws, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
-    text = f"({version.digest!r}, Passes({how}, device={inference.device!r}), {__version__!r})"
+    passes = f"Passes({how}, device={inference.device!r})"
+    text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"
+    if safety is not None:
+        limits = f"{safety.gate.threshold}, {safety.max_draws}"
+        text += f" safety({classifiers.digest(safety.gate)}, {limits})"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
-    """One full batch as requests will ask for it; its time is the first estimate of the pace."""
+    """One full batch as requests will ask for it, and one file marked and signed; their times are
+    the first estimate of the pace."""
     rows = loaded.renderer.micro_batch
     keys = sample_keys(loaded.version.config, rows, seed=0)
     started = time.perf_counter()
     made = loaded.renderer.make(keys, [(rows, loaded.native)])
-    loaded.seconds_per_item = (time.perf_counter() - started) / rows
+    rendered = time.perf_counter()
+    loaded.origin.finish(made.files[:1], [loaded.native.codec], keys[:1])
+    marking_s = time.perf_counter() - rendered
+    loaded.seconds_per_item = (rendered - started) / rows + marking_s
+    if len(made.unsafe) == rows:
+        raise StoreError(f"{loaded.version.ref}: the safety gate refuses all of its first items")
     if len(set(made.files)) == 1 and rows > 1:
         raise StoreError(
             f"{loaded.version.ref}: makes the same item for every input; publish another version"

@@ -31,6 +31,8 @@ class RenderJob:
     """Latent operation, which is never batched with other requests; empty for others."""
     extra: float = 0.0
     """Additional work, in the unit of `weight`, such as searching latents."""
+    ids: tuple[str | None, ...] = ()
+    """Of a latent operation: the ids of those of its images that are items; empty: of none."""
 
     @property
     def weight(self) -> float:

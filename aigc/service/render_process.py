@@ -31,7 +31,8 @@ from aigc.families.config import ModelConfig
 from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
 from aigc.job.keys import SampleKeys
-from aigc.service.renderer import Rendered, Renderer, Run
+from aigc.service.renderer import Rendered, Renderer, Run, SafetyRules
+from aigc.service.stamps import Stamps
 
 _ANSWER_TIMEOUT_S = 300.0
 """A process that takes longer for a batch, or to start, is killed."""
@@ -73,7 +74,8 @@ class RenderProcess:
 
     def hold(self, renderer: Renderer, tensors: dict[str, torch.Tensor]) -> RemoteModel:
         """Load a model in the process. Raises JobError if it died, RuntimeError if that failed."""
-        known = (renderer.config, renderer.engine.inference, renderer.widths)
+        engine, shared = renderer.engine, (renderer.widths, renderer.safety, renderer.stamps)
+        known = (renderer.config, engine.inference, *shared)
         remote = RemoteModel(self, next(self._keys))
         self._call("hold", remote.key, *known, safetensors.torch.save(tensors))
         weakref.finalize(remote, self._dropped.append, remote.key)
@@ -173,10 +175,15 @@ def _handle(models: dict[int, Renderer], kind: str, key: int, rest: list[Any]) -
 
 
 def _renderer(
-    config: ModelConfig, inference: InferenceConfig, widths: list[int], weights: bytes
+    config: ModelConfig,
+    inference: InferenceConfig,
+    widths: list[int],
+    safety: SafetyRules | None,
+    stamps: Stamps | None,
+    weights: bytes,
 ) -> Renderer:
     engine = Engine(config, safetensors.torch.load(weights), inference)
-    return Renderer(engine, config, widths)
+    return Renderer(engine, config, widths, safety, stamps)
 
 
 if __name__ == "__main__":

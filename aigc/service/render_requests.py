@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from pydantic import BaseModel
 
+from aigc.conditions.blocked import BlockList
 from aigc.job.keys import keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
@@ -22,6 +23,7 @@ from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob
 from aigc.service.request_conditions import (
     NOTHING,
+    NOTHING_BLOCKED,
     asked_conditions,
     conditions_in,
     knobs_of,
@@ -64,18 +66,24 @@ def generation(
     require_count(asked.n, wanted, settings)
     seed = seed if asked.seed is None else asked.seed
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
-    conditions = asked_conditions(loaded, asked, numbers)
+    conditions = asked_conditions(loaded, asked, numbers, settings.blocked)
     sampling = knobs_of(loaded, asked)
     job = RenderJob(loaded, keys_of(seed, numbers, conditions, sampling), asked.n, wanted)
     return RenderRequest(job, names_of(loaded, conditions, asked.n), seed, asked.index, sampling)
 
 
 def item(
-    loaded: LoadedModel, wish: str | None, seed: int, index: int, asked: BaseModel, as_: ItemFormat
+    loaded: LoadedModel,
+    wish: str | None,
+    seed: int,
+    index: int,
+    asked: BaseModel,
+    as_: ItemFormat,
+    blocked: BlockList = NOTHING_BLOCKED,
 ) -> RenderRequest:
     """The request for one item by its permanent address: `wish` is its condition, `asked` may set
     sampling settings. Raises BadRequestError."""
-    conditions, sampling = conditions_in(loaded, wish, "label"), knobs_of(loaded, asked)
+    conditions, sampling = conditions_in(loaded, wish, "label", blocked), knobs_of(loaded, asked)
     keys = keys_of(seed, np.array([index]), conditions, sampling)
     job = RenderJob(loaded, keys, 1, as_)
     return RenderRequest(job, names_of(loaded, conditions, 1), seed, index, sampling)
@@ -91,8 +99,8 @@ def draw_seed(repeatable: bytes | None = None) -> int:
 def format_of(
     loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
 ) -> Format:
-    """Raises BadRequestError if the model does not generate images, or the size exceeds the limits
-    of the service."""
+    """Raises BadRequestError if the model does not generate images, the size exceeds the limits of
+    the service, or there is no room for its visible label."""
     native = native_image(loaded)
     width, height = native.width, native.height
     if size != "auto":
@@ -103,7 +111,9 @@ def format_of(
                 f"size: {size} is too large; at most {most}x{most}", param="size", code="too_large"
             )
     # Codecs count from 1; OpenAI's least is 0.
-    return Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+    wanted = Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+    loaded.origin.require_possible(loaded.renderer.form, wanted)
+    return wanted
 
 
 def native_image(loaded: LoadedModel) -> Format:
@@ -135,15 +145,15 @@ def require_count(
         )
 
 
-def address(order: RenderRequest, at: int) -> str:
+def address(render: RenderRequest, at: int) -> str:
     """Path and query of the permanent address of image number `at`."""
-    wanted, loaded = cast("Format", order.job.format), order.job.model
+    wanted, loaded = cast("Format", render.job.format), render.job.model
     native = native_image(loaded)
-    label = quote(order.labels[at] or NOTHING, safe="")
+    label = quote(render.labels[at] or NOTHING, safe="")
     suffix = SUFFIX[wanted.codec]
-    path = f"/v1/images/{loaded.version.ref}/{label}/{order.seed}/{order.index + at}{suffix}"
+    path = f"/v1/images/{loaded.version.ref}/{label}/{render.seed}/{render.index + at}{suffix}"
     query = []
-    query += [f"{name}={value!r}" for name, value in order.sampling.items() if value is not None]
+    query += [f"{name}={value!r}" for name, value in render.sampling.items() if value is not None]
     if (wanted.width, wanted.height) != (native.width, native.height):
         query.append(f"size={wanted.width}x{wanted.height}")
     if wanted.codec != "png" and wanted.quality != 90:

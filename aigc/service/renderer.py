@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,11 +18,14 @@ from aigc.families.protocol import Points
 from aigc.generation.delivery import to_files_each
 from aigc.generation.engine import Engine
 from aigc.generation.gates.degenerate import degenerate
-from aigc.job.keys import SampleKeys, Samples, keys_of
+from aigc.generation.gates.safety import scorer_of, unsafe
+from aigc.job.keys import ATTEMPT, SampleKeys, Samples, keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import Items
 from aigc.modalities.delivery import ItemFormat
-from aigc.specs import DegenerateGate
+from aigc.provenance.overlay import Overlay
+from aigc.service.stamps import Stamps
+from aigc.specs import DegenerateGate, SafetyGate
 
 _PROBE_SEED = 2**63 + 2
 """Larger than any seed of a user."""
@@ -40,11 +43,32 @@ Run = tuple[int, ItemFormat]
 class Rendered:
     """Files, and by reason the number of images that the degenerate gate would refuse.
 
-    These are delivered nevertheless, since an address determines its item.
+    These are delivered nevertheless, since an address determines its item. Of the rows `unsafe` all
+    draws are; they have no file.
     """
 
     files: list[bytes]
     degenerate: Counter[str]
+    unsafe: tuple[int, ...] = ()
+    drawn: dict[int, int] = field(default_factory=dict)
+    """Of rows whose first draws were unsafe: the random counter of the one that they have."""
+
+
+def at_counters(source: SampleKeys | Points, drawn: Mapping[int, int]) -> SampleKeys | Points:
+    """`source` with other counters in some rows, as of `Rendered.drawn`."""
+    if not drawn or not isinstance(source, SampleKeys):
+        return source
+    counters = source.counters.copy()
+    counters[list(drawn)] = list(drawn.values())
+    return replace(source, counters=counters)
+
+
+@dataclass(frozen=True)
+class SafetyRules:
+    """How a service judges what it makes; see `SafetyGate`."""
+
+    gate: SafetyGate
+    max_draws: int
 
 
 class Renderer:
@@ -56,13 +80,24 @@ class Renderer:
     """
 
     def __init__(
-        self, engine: Engine, config: ModelConfig, widths: Sequence[int] | None = None
+        self,
+        engine: Engine,
+        config: ModelConfig,
+        widths: Sequence[int] | None = None,
+        safety: SafetyRules | None = None,
+        stamps: Stamps | None = None,
     ) -> None:
-        """`widths`: those of narrower passes, if they were probed before.
+        """`widths`: those of narrower passes, if they were probed before; `stamps`: what to put
+        into each item.
 
-        Raises StoreError if the model's output is not finite.
+        Raises:
+            StoreError: the model's output is not finite.
+            SpecError: there is no classifier for what the model makes.
         """
-        self.engine, self.config = engine, config
+        self.safety = safety
+        modality = MODALITIES[config.modality]
+        self._scorer = scorer_of(safety.gate, modality) if safety else None
+        self.engine, self.config, self.stamps = engine, config, stamps
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
         probed = _probed(engine, config) if widths is None else map(engine.narrower, widths)
@@ -77,19 +112,55 @@ class Renderer:
     def micro_batch(self) -> int:
         return self.engine.inference.micro_batch
 
-    def make(self, source: SampleKeys | Points, runs: Sequence[Run]) -> Rendered:
-        """Render and encode all rows; `runs` gives their formats in order."""
+    def make(
+        self,
+        source: SampleKeys | Points,
+        runs: Sequence[Run],
+        known: Sequence[str | None] = (),
+    ) -> Rendered:
+        """Render and encode all rows, without metadata; `runs` gives their formats in order,
+        `known` the ids of latent points that are items."""
         samples = self.samples(source)
+        drawn, refused = self._replaced(source, samples)
+        stamped = at_counters(source, drawn)
+        overlay = self.stamps.overlay(stamped, known) if self.stamps else None
         found = degenerate(samples, _GATE, self.delivery)
         counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
-        return Rendered(self._files(samples.items, runs), counts)
+        files = self._files(samples.items, runs, overlay)
+        for row in refused:
+            files[row] = b""
+        return Rendered(files, counts, refused, drawn)
 
-    def _files(self, items: Items, runs: Sequence[Run]) -> list[bytes]:
-        """Encode items (N, *shape) as bulk generation does: brought into shape and labelled."""
+    def _replaced(
+        self, source: SampleKeys | Points, samples: Samples
+    ) -> tuple[dict[int, int], tuple[int, ...]]:
+        """Put the first safe draw in place of each unsafe item; returns the counters of rows that
+        were replaced, and the rows that have no safe draw. Draws follow each other as in bulk
+        generation; latent points have one."""
+        drawn: dict[int, int] = {}
+        if self._scorer is None or self.safety is None:
+            return drawn, ()
+        gate = self.safety.gate
+        rows = np.flatnonzero(unsafe(self._scorer(samples), gate))
+        draws = self.safety.max_draws if isinstance(source, SampleKeys) else 1
+        for draw in range(1, draws):
+            if not len(rows):
+                break
+            assert isinstance(source, SampleKeys)
+            keys = source[rows]
+            counters = keys.counters + draw * ATTEMPT
+            again = self.samples(replace(keys, counters=counters))
+            drawn |= dict(zip(rows.tolist(), counters.tolist(), strict=True))
+            samples.items[rows], samples.finite[rows] = again.items, again.finite
+            rows = rows[unsafe(self._scorer(again), gate)]
+        return drawn, tuple(rows.tolist())
+
+    def _files(self, items: Items, runs: Sequence[Run], overlay: Overlay | None) -> list[bytes]:
+        """Encode items (N, *shape) as bulk generation does, before they are marked."""
         formats = list(dict.fromkeys(wanted for _, wanted in runs))
         of = [formats.index(wanted) for _, wanted in runs]
         rows = np.repeat(of, [rows for rows, _ in runs])
-        return to_files_each(self.delivery, items, self.form, formats, rows)
+        return to_files_each(self.delivery, items, self.form, formats, rows, overlay)
 
     def samples(self, source: SampleKeys | Points) -> Samples:
         """Render at most `micro_batch` rows in the model's own format."""

@@ -10,37 +10,58 @@ import numpy as np
 
 from aigc.families.protocol import Points
 from aigc.job.keys import SampleKeys, joined
+from aigc.service.errors import ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
-from aigc.service.renderer import Rendered, Run
+from aigc.service.renderer import Rendered, Run, at_counters
+
+Outcome = tuple[list[bytes], ContentRefusedError | None]
+"""The files of a slice, or why it has none."""
 
 
 def render(
     batch: Sequence[BatchSlice], inline_lock: threading.Lock
-) -> tuple[list[list[bytes]], Counter[str]]:
-    """Render `batch` and return the files of each slice and the degenerate images by reason.
+) -> tuple[list[Outcome], Counter[str]]:
+    """Render `batch` and return the outcome of each slice and the degenerate images by reason.
 
     Renders in the render process if it is idle; else in this process, one batch at a time under
-    `inline_lock`; else in the render process after its current batch.
+    `inline_lock`; else in the render process after its current batch. Files are marked and signed
+    in this thread. Raises CredentialsError if signing fails.
     """
     model = batch[0].request.job.model
     source = _join(model, batch)
     runs = [(part.rows, part.request.job.format) for part in batch]
-    rendered = _render(model, source, runs, inline_lock)
+    known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
+    rendered = _render(model, source, runs, known, inline_lock)
+    codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
+    made = at_counters(source, rendered.drawn)
+    files = model.origin.finish(rendered.files, codecs, made, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
-    files = [rendered.files[end - part.rows : end] for end, part in zip(ends, batch, strict=True)]
-    return files, rendered.degenerate
+    spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
+    return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate
+
+
+def _outcome(rendered: Rendered, files: list[bytes], start: int, stop: int) -> Outcome:
+    count = sum(start <= row < stop for row in rendered.unsafe)
+    if not count:
+        return files[start:stop], None
+    which = "the image is" if stop - start == 1 else f"{count} of {stop - start} images are"
+    return [], ContentRefusedError(
+        f"{which} held to be unsafe by the safety gate, in every draw; ask for another seed, index "
+        "or label"
+    )
 
 
 def _render(
     model: LoadedModel,
     source: SampleKeys | Points,
     runs: Sequence[Run],
+    known: Sequence[str | None],
     inline_lock: threading.Lock,
 ) -> Rendered:
     process = model.remote
     if process is None or not isinstance(source, SampleKeys):
-        return model.renderer.make(source, runs)
+        return model.renderer.make(source, runs, known)
     if rendered := process.make(source, runs):
         return rendered
     if inline_lock.acquire(blocking=False):

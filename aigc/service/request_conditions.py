@@ -10,16 +10,18 @@ import numpy as np
 from pydantic import BaseModel
 
 from aigc.conditions import CONDITIONS, Values
+from aigc.conditions.blocked import BlockList
 from aigc.conditions.labels import integer_weights
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
-from aigc.service.errors import BadRequestError
+from aigc.service.errors import BadRequestError, ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
 from aigc.strict import Spec
 
+NOTHING_BLOCKED = BlockList()
 NOTHING = "_"
 """Stands for the condition in addresses of models that take none."""
 
@@ -46,19 +48,26 @@ class KnownFacts:
         return dict(self.words)
 
 
-def facts_of(config: ModelConfig) -> KnownFacts:
-    words = tuple(config.synonyms.items())
-    return KnownFacts(config.takes, config.architecture, config.labels, config.usual, words)
+def facts_of(config: ModelConfig, blocked: BlockList = NOTHING_BLOCKED) -> KnownFacts:
+    """Without those usual labels that are blocked."""
+    words, usual = tuple(config.synonyms.items()), blocked.allowed(config.usual)
+    return KnownFacts(config.takes, config.architecture, config.labels, usual, words)
 
 
-def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> dict[str, Values]:
+def asked_conditions(
+    loaded: LoadedModel,
+    asked: Generation,
+    numbers: Ints,
+    blocked: BlockList = NOTHING_BLOCKED,
+) -> dict[str, Values]:
     """The values (N,) of the items `numbers` (N,), by condition.
 
     Raises:
-        BadRequestError: the model does not take them.
+        BadRequestError: the model does not take them. ContentRefusedError: they are blocked.
     """
     config = loaded.version.config
     shares = asked.labels
+    require_allowed_prompt(asked.prompt, blocked)
     key = tuple(shares.items()) if isinstance(shares, Mapping) else shares and tuple(shares)
     if key and not config.takes:
         raise BadRequestError(
@@ -67,7 +76,8 @@ def asked_conditions(loaded: LoadedModel, asked: Generation, numbers: Ints) -> d
     name = condition_of(loaded)
     if name is None:
         return {}
-    values = pattern(name, facts_of(config), key or None, asked.prompt)
+    values = pattern(name, facts_of(config, blocked), key or None, asked.prompt)
+    require_allowed(name, values, config, blocked, "labels" if key else "prompt")
     return {name: values[numbers % len(values)]}
 
 
@@ -89,11 +99,31 @@ def condition_of(loaded: LoadedModel) -> str | None:
     return takes[0] if takes else None
 
 
-def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str, Values]:
+def require_allowed_prompt(prompt: str | None, blocked: BlockList) -> None:
+    """Raises ContentRefusedError when it holds a blocked word."""
+    if prompt and (word := blocked.word_in(prompt)) is not None:
+        raise ContentRefusedError(f"prompt: {word!r} is blocked here", param="prompt")
+
+
+def require_allowed(
+    name: str, values: Values, config: ModelConfig, blocked: BlockList, param: str
+) -> None:
+    """Raises ContentRefusedError when one of the condition's `values` is blocked."""
+    if not blocked.labels:
+        return
+    shown = CONDITIONS[name].shown(values, config)
+    if (label := blocked.label_of(dict.fromkeys(shown))) is not None:
+        raise ContentRefusedError(f"{param}: {label!r} is blocked here", param=param)
+
+
+def conditions_in(
+    loaded: LoadedModel, text: str | None, param: str, blocked: BlockList = NOTHING_BLOCKED
+) -> dict[str, Values]:
     """The one value that `text` names, (1,); {} for models that take no condition.
 
     Raises:
-        BadRequestError: there is no such value; lists those there are.
+        BadRequestError: there is no such value; lists those there are. ContentRefusedError: it is
+            blocked.
     """
     config, name = loaded.version.config, condition_of(loaded)
     if name is None:
@@ -108,18 +138,24 @@ def conditions_in(loaded: LoadedModel, text: str | None, param: str) -> dict[str
             f"{param}: name one of {listed(there)}", param=param, code="unknown_label"
         )
     try:
-        return {name: np.array([CONDITIONS[name].value(text[:200], config)])}
+        values = np.array([CONDITIONS[name].value(text[:200], config)])
     except SpecError as error:
         raise BadRequestError(str(error), param=param, code="unknown_label") from None
+    require_allowed(name, values, config, blocked, param)
+    return {name: values}
 
 
-def prompted_value(loaded: LoadedModel, prompt: str | None) -> dict[str, Values]:
+def prompted_value(
+    loaded: LoadedModel, prompt: str | None, blocked: BlockList = NOTHING_BLOCKED
+) -> dict[str, Values]:
     """The one value that `prompt` names, (1,), by condition; {} where it names none.
 
     Raises:
         BadRequestError: it names several values, or the model takes several conditions.
+            ContentRefusedError: it names what is blocked.
     """
     config, name = loaded.version.config, condition_of(loaded)
+    require_allowed_prompt(prompt, blocked)
     if name is None or prompt is None or not prompt.strip():
         return {}
     try:
@@ -133,6 +169,7 @@ def prompted_value(loaded: LoadedModel, prompt: str | None) -> dict[str, Values]
             param="prompt",
             code="unknown_label",
         )
+    require_allowed(name, values, config, blocked, "prompt")
     return {name: values}
 
 

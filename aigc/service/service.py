@@ -108,16 +108,16 @@ class Service:
         """
         loaded = await self.model(asked.model)
         seed = render_requests.draw_seed(repeatable) if asked.seed is None else asked.seed
-        order = latent_operations.variations(loaded, asked, self.settings, seed)
+        render = latent_operations.variations(loaded, asked, self.settings, seed)
         with self._place_to_read():
             if admit is not None:
-                await admit(order)
+                await admit(render)
             async with self._reading:
                 file = await read()
                 picture = await asyncio.to_thread(
                     latent_operations.read_picture, file, loaded, self.settings
                 )
-        return latent_operations.near(order, picture)
+        return latent_operations.near(render, picture)
 
     @contextlib.contextmanager
     def _place_to_read(self) -> Iterator[None]:
@@ -137,14 +137,14 @@ class Service:
         return latent_operations.walk(await self.model(asked.model), asked, self.settings)
 
     @contextlib.contextmanager
-    def ticket(self, order: RenderRequest) -> Iterator[QueuedRequest]:
+    def queued(self, render: RenderRequest) -> Iterator[QueuedRequest]:
         """Queue a request; on exit, remove it if it is not rendered yet.
 
         Raises:
             OverloadedError: the queue is full.
         """
-        ticket = self.batcher.enter(order.job)
+        queued = self.batcher.enter(render.job)
         try:
-            yield ticket
+            yield queued
         finally:
-            self.batcher.leave(ticket)
+            self.batcher.leave(queued)

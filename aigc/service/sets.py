@@ -105,8 +105,8 @@ class ServedSets:
         job, briefs = progress.job, _briefs(out, progress.job)
         wanted = None if label is None else _label(job, label)
         indices: list[int] = []
-        for slots in _made(progress, start):
-            indices += _of_label(job, briefs, slots, wanted)[: count - len(indices)].tolist()
+        for some in _made(progress, start):
+            indices += _of_label(job, briefs, some, wanted)[: count - len(indices)].tolist()
             if len(indices) == count:
                 break
         found = _page(_read(out, job, briefs, indices, pictures))
@@ -200,12 +200,12 @@ def _label(job: Job, name: str) -> int:
     )
 
 
-def _of_label(job: Job, briefs: Briefs | None, slots: Ints, label: int | None) -> Ints:
-    """The `slots` with `label`; an item's label does not depend on the attempt."""
+def _of_label(job: Job, briefs: Briefs | None, indices: Ints, label: int | None) -> Ints:
+    """The `indices` with `label`; an item's label does not depend on the attempt."""
     if label is None:
-        return slots
-    codes = job.codes(keys_at(job, briefs, slots, np.zeros_like(slots)))
-    return slots[:0] if codes is None else slots[codes == label]
+        return indices
+    codes = job.codes(keys_at(job, briefs, indices, np.zeros_like(indices)))
+    return indices[:0] if codes is None else indices[codes == label]
 
 
 def _read(

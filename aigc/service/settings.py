@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from aigc.conditions.blocked import BlockList
 from aigc.families.protocol import Device
+from aigc.provenance.spec import Provenance
+from aigc.specs.gates import SafetyGate
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class ServiceSettings:
     this once the queue has been non-empty for a quarter of this time."""
     max_batch_s: float = 300.0
     """A batch that takes longer is considered hung, and the service reports not ready."""
+    provenance: Provenance = field(default_factory=Provenance)
+    """What files state of their origin, and whether they are signed."""
     max_n: int = 64
     """Images per request."""
     max_side: int = 2048
@@ -48,6 +53,13 @@ class ServiceSettings:
     """Largest number of pixels of an uploaded image."""
     max_steps: int = 64
     """Frames of a walk."""
+
+    blocked: BlockList = field(default_factory=BlockList)
+    """Labels and words of prompts that are refused."""
+    safety: SafetyGate | None = None
+    """Judges each item; an unsafe one is replaced by its next draw."""
+    max_draws: int = 20
+    """Draws of one item; if all are unsafe, its request is refused."""
 
     @property
     def has_render_process(self) -> bool:

@@ -12,7 +12,7 @@ from aigc.job.plan import Job
 from aigc.output import commit
 from aigc.types import Labels
 
-_SLOTS = 2**20
+_COUNTERS_AT_ONCE = 2**20
 """Compared at a time."""
 
 Run = tuple[Labels, int, int]
@@ -21,7 +21,7 @@ last."""
 
 
 def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
-    """With gates that draw again this goes by the counters of first draws."""
+    """With gates that draw again this goes by the counters of first attempts."""
     if job.model_digest != other.model_digest:
         return False
     briefs, others = commit.read_briefs(uri, job), commit.read_briefs(other_uri, other)
@@ -57,8 +57,8 @@ def _meet(run: Run, other: Run) -> bool:
     if not np.isin(pattern, others).any():
         return False
     stop = min(end, begin + lcm(len(pattern), len(others)))
-    for start in range(begin, stop, _SLOTS):
-        slots = np.arange(start, min(start + _SLOTS, stop))
-        if (pattern[slots % len(pattern)] == others[slots % len(others)]).any():
+    for start in range(begin, stop, _COUNTERS_AT_ONCE):
+        counters = np.arange(start, min(start + _COUNTERS_AT_ONCE, stop))
+        if (pattern[counters % len(pattern)] == others[counters % len(others)]).any():
             return True
     return False

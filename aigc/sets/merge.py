@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 from aigc import storage
+from aigc.audit import open_log
 from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError
 from aigc.job.plan import Job
@@ -35,7 +36,7 @@ def merge(out: str, sets: Sequence[str], report: Report = silent) -> Json:
 
     Raises:
         SpecError: a set is unfinished or there twice, two would hold the same items, or `out` holds
-            something else. StorageError.
+            something else. StorageError, AuditError.
     """
     out = storage.absolute(out)
     sources = [storage.absolute(uri) for uri in sets]
@@ -48,6 +49,8 @@ def merge(out: str, sets: Sequence[str], report: Report = silent) -> Json:
         return finished
     _copy_all(_missing(out, sources), report)
     manifest = _manifest(out, sources, jobs)
+    kept = {name: manifest[name] for name in ("content_digest", "items")}
+    open_log().record("set.released", set=out, merged=sources, **kept)
     storage.write_bytes(commit.manifest_uri(out), json.dumps(manifest, indent=1).encode())
     return manifest
 

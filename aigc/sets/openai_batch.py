@@ -31,7 +31,7 @@ from aigc.sets import read
 from aigc.types import Json, ShardRecord
 
 Item = tuple[int, bytes | None]
-"""A slot, and its picture's file where that was read."""
+"""An item's index, and its file where that was read."""
 
 _PARAM = re.compile(r"([\w.]+)(?: =|[:,])")
 """The field that a reason begins with."""
@@ -79,19 +79,19 @@ class _Answers:
         formats = briefs.table["response_format"].to_pylist()
         self._inline = np.array([found != "url" for found in formats])
         self._next = 0
-        """The slot whose picture comes next."""
+        """Index of the item that comes next."""
 
     def add(self, record: ShardRecord) -> None:
-        slots = np.arange(record.start, record.stop, dtype=np.int64)
-        rows = self._briefs.rows(slots)
+        indices = np.arange(record.start, record.stop, dtype=np.int64)
+        rows = self._briefs.rows(indices)
         place = _uri(storage.join(self._out, record.file))
         created = int(record.started_at + record.wall_s)
         items = _items(self._out, self._job, record, self._inline[rows])
-        for row, (slot, file) in zip(rows.tolist(), items, strict=True):
-            if slot != self._next:
+        for row, (index, file) in zip(rows.tolist(), items, strict=True):
+            if index != self._next:
                 raise self._missing()
-            url = {"url": f"{place}#item={slot}"}
-            self._write(row, slot, created, url if file is None else _inline(file))
+            url = {"url": f"{place}#item={index}"}
+            self._write(row, index, created, url if file is None else _inline(file))
             self._next += 1
 
     def require_complete(self) -> None:
@@ -101,12 +101,12 @@ class _Answers:
     def _missing(self) -> JobError:
         return JobError(f"{self._out}: item {self._next} is missing; finish the job first")
 
-    def _write(self, row: int, slot: int, created: int, picture: Json) -> None:
+    def _write(self, row: int, index: int, created: int, picture: Json) -> None:
         first, last = int(self._briefs.starts[row]), int(self._briefs.starts[row + 1]) - 1
-        head, tail = self._line(row, created) if slot in (first, last) else (b"", b"")
-        self._file.write(head if slot == first else b", ")
+        head, tail = self._line(row, created) if index in (first, last) else (b"", b"")
+        self._file.write(head if index == first else b", ")
         self._file.write(json.dumps(picture).encode())
-        if slot == last:
+        if index == last:
             self._file.write(tail + b"\n")
 
     def _line(self, row: int, created: int) -> tuple[bytes, bytes]:
@@ -129,18 +129,18 @@ class _Answers:
 def _items(
     out: str, job: Job, record: ShardRecord, inline: npt.NDArray[np.bool_]
 ) -> Iterator[Item]:
-    """(slot, file) of a shard in order; only the files that are wanted `inline` (N,) are read."""
-    slots = range(record.start, record.stop)
-    wanted = {slot for slot, needed in zip(slots, inline.tolist(), strict=True) if needed}
+    """(index, file) of a shard in order; only the files that are wanted `inline` (N,) are read."""
+    indices = range(record.start, record.stop)
+    wanted = {index for index, needed in zip(indices, inline.tolist(), strict=True) if needed}
     stored: Iterable[Item] = ()
     if wanted:
-        parts = read.rows(out, job, record, None if len(wanted) == len(slots) else wanted)
+        parts = read.rows(out, job, record, None if len(wanted) == len(indices) else wanted)
         stored = (
             item for part in parts for item in zip(part.indices.tolist(), part.files, strict=True)
         )
     files = iter(stored)
-    for slot in slots:
-        yield next(files, (-1, None)) if slot in wanted else (slot, None)
+    for index in indices:
+        yield next(files, (-1, None)) if index in wanted else (index, None)
 
 
 def _inline(file: bytes) -> Json:

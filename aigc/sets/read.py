@@ -99,10 +99,10 @@ def _each_stored(
                 yield index, part.item(at, job)
 
 
-def draws(
+def attempts(
     out: str, job: Job, records: Mapping[int, ShardRecord], wanted: Iterable[int]
 ) -> tuple[Ints, Ints]:
-    """Some item indices, sorted (N,), and the number (N,) of the draw each was accepted in.
+    """Some item indices, sorted (N,), and the number (N,) of the attempt each was accepted in.
 
     Raises:
         As `stored`.

@@ -25,6 +25,11 @@ class StoredItem:
         return self.job.delivery.decode(self.file, self.job.form, self.format)
 
     @property
+    def unsigned(self) -> bytes:
+        """The file as it was before signing."""
+        return self.job.as_unsigned([self.file])[0]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.job.delivery.delivered(self.job.form, self.format).shape
 

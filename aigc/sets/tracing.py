@@ -36,7 +36,9 @@ def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Js
     with TraceWriter(folder) as writer:
         for out, (job, manifest) in zip(parts, jobs, strict=True):
             created = str(manifest.get("created", ""))
-            writer.begin(IndexedSet(out, 0, 0, job.model, job.model_digest, "", created))
+            writer.begin(
+                IndexedSet(out, 0, 0, job.model, job.model_digest, job.data_digest, created)
+            )
             for rows in _rows(out, job):
                 digests = [hashlib.sha256(file).digest() for file in rows.files]
                 writer.add(rows.ids, digests, _looks(out, job, rows))

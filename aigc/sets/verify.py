@@ -22,7 +22,9 @@ from aigc.job.plan import Job, keys_at
 from aigc.output import commit
 from aigc.output.records import totals
 from aigc.output.schema import add_digests, content_digest, format_digest
+from aigc.provenance.extra import is_installed
 from aigc.sets import read, shard_list
+from aigc.sets.credentials import require_credential
 from aigc.sets.merge import merged_sets
 from aigc.sets.stored import StoredItem, StoredRows
 from aigc.types import Json, Report, ShardRecord, silent
@@ -34,7 +36,8 @@ _THREADS = 4
 def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     """Read every file and compare it with the plan, its record and the manifest.
 
-    `decode_items` items, spread evenly over the set, are decoded as well.
+    `decode_items` items, spread evenly over the set, are decoded as well, and their credentials
+    checked if the set is signed and c2pa-python is installed.
 
     Raises:
         JobError: the first thing that is not as it should be.
@@ -66,7 +69,14 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
         "labels": manifest["labels"],
         "decoded": len(range(0, job.count, step)) if step else 0,
         "content_digest": digest,
-    }
+    } | _credentials(job, step)
+
+
+def _credentials(job: Job, step: int) -> Json:
+    """Of a signed set: whether those of the decoded items were checked."""
+    if job.provenance.credentials is None:
+        return {}
+    return {"credentials": "checked" if step and is_installed("c2pa") else "not checked"}
 
 
 def _require_said(out: str, manifest: Json, found: Json, whose: str) -> None:
@@ -148,7 +158,7 @@ def _verify_shard(
         if not np.array_equal(part.indices, np.arange(expected, stop)):
             raise JobError(f"{where}: item indices are not {expected} to {stop - 1} in order")
         codes = _require_planned(where, job, briefs, part)
-        content += content_digest(part.indices, part.files, codes)
+        content += content_digest(part.indices, job.as_unsigned(part.files), codes)
         _decode_some(where, job, part, decode_step)
         labels.update(counted(job, codes))
         expected = stop
@@ -192,6 +202,7 @@ def _decode_some(where: str, job: Job, part: StoredRows, step: int) -> None:
         try:
             item = part.item(position, job)
             shape = item.values().shape
+            require_credential(job, item.file, part.ids[position])
         except ValueError as error:
             raise JobError(f"{where}: item {index}: {error}") from None
         if shape != item.shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.specs.blocked import Blocked
 from aigc.specs.evaluate import EvaluateSpec
 from aigc.specs.files import build, dump, load, parse_setting, read, set_dotted
 from aigc.specs.gates import (
@@ -11,6 +12,8 @@ from aigc.specs.gates import (
     Gates,
     MemorisationGate,
     RealismGate,
+    SafetyClassifier,
+    SafetyGate,
 )
 from aigc.specs.generate import AppendSpec, BriefColumns, Budget, GenerateSpec
 from aigc.specs.serve import Scaling, ServeSpec
@@ -29,6 +32,7 @@ SPECS: dict[str, type[Spec]] = {
 __all__ = [
     "SPECS",
     "AppendSpec",
+    "Blocked",
     "BriefColumns",
     "Budget",
     "Codec",
@@ -45,6 +49,8 @@ __all__ = [
     "PrepareSpec",
     "RealismGate",
     "Remedy",
+    "SafetyClassifier",
+    "SafetyGate",
     "Scaling",
     "Seed",
     "ServeSpec",

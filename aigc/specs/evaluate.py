@@ -6,6 +6,9 @@ from pydantic import Field
 
 from aigc.strict import Location, Placement, Seed, Spec
 
+MIN_IMAGES = 50
+"""Images that the test and the train split need each, for any metric."""
+
 
 class EvaluateSpec(Spec):
     model: str
@@ -22,7 +25,7 @@ class EvaluateSpec(Spec):
     """Seed of the samples and of the choice of real images."""
     neighbours: int = Field(5, ge=1)
     """k of the k nearest neighbours in precision, recall, density and coverage."""
-    prdc_samples: int = Field(5_000, ge=50)
+    prdc_samples: int = Field(5_000, ge=MIN_IMAGES)
     """Images on each side for precision, recall, density and coverage, at least 50. The default is
     lowered where there are fewer samples, test or train images."""
     memory_bytes: int = Field(2 * 2**30, ge=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -77,6 +77,63 @@ class MemorisationGate(Spec):
     nearest training image is at most this value. Both are first averaged down to 16x16."""
 
 
+class SafetyClassifier(Spec):
+    """A classifier of your own: one ONNX file with an input of one batch of images. It is run in a
+    process of its own, one image at a time, on the CPU."""
+
+    path: Location
+    """The ONNX file, local or s3://."""
+    input: str | None = None
+    """Name of the input. Default: the only one."""
+    output: str | None = None
+    """Name of the output of N x classes, N x 1 or N values. Default: the only one."""
+    layout: Literal["NCHW", "NHWC"] | None = None
+    """Order of the input's axes. Default: by the axis that has 1 or 3 channels."""
+    height: int | None = Field(None, ge=8, le=2048)
+    """Height in pixels that images are scaled to. Default: the input's own."""
+    width: int | None = Field(None, ge=8, le=2048)
+    """Width in pixels that images are scaled to. Default: the input's own."""
+    range: Literal["0..1", "-1..1", "0..255"] | None = None
+    """What black and white are in the input. An input of whole numbers has 0..255; for others the
+    file does not say it."""
+    mean: tuple[float, ...] | None = None
+    """Per channel in the input's order, subtracted from the values of `range`."""
+    std: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """Per channel in the input's order; what is left is divided by it."""
+    order: Literal["rgb", "bgr"] = "rgb"
+    """Order of the input's channels."""
+    classes: tuple[str, ...] = ()
+    """Names of the output's classes, in its order. Only needed if `unsafe` has names."""
+    unsafe: tuple[Annotated[int, Field(ge=0)] | str, ...] = ()
+    """Numbers (from 0) or names of the classes whose probabilities make the score. Not needed if
+    the output has one value."""
+    activation: Literal["none", "softmax", "sigmoid"] | None = None
+    """What makes probabilities of the output's values. Default: none is needed; an output beyond
+    0..1 is refused. The score is the sum over `unsafe`, after `sigmoid` the largest."""
+
+    @model_validator(mode="after")
+    def _named_classes(self) -> Self:
+        for name in self.unsafe:
+            if isinstance(name, str) and name not in self.classes:
+                known = ", ".join(self.classes) or "none are named"
+                raise ValueError(f"unsafe: {name!r} is not one of classes: {known}")
+        return self
+
+
+class SafetyGate(Spec):
+    """Scores each item from 0 to 1 by a classifier of unsafe content and keeps the score in the
+    column `safety`."""
+
+    threshold: Fraction = 0.5
+    """Scores of this and above count as unsafe."""
+    policy: Literal["refuse", "flag"] = "refuse"
+    """`refuse` unsafe items and replace them by the next candidate, or deliver them and `flag` them
+    in the column `safety_flagged`."""
+    classifier: SafetyClassifier | None = None
+    """A classifier of your own. Default: Yahoo's open_nsfw (images only, pip install
+    'aigc[safety]')."""
+
+
 class Gates(Spec):
     """Checks on generated items. Refused items are replaced until `count` items are accepted."""
 
@@ -87,6 +144,9 @@ class Gates(Spec):
     """Refuse items with a low realism score. Default: off."""
     memorisation: MemorisationGate | None = None
     """Refuse items that are too close to a training item. Default: off."""
+    safety: SafetyGate | None = Field(None, exclude_if=lambda found: found is None)
+    """Refuse or flag items that a classifier holds to be unsafe. `true` takes the defaults, `false`
+    or null turns the gate off. Default: off."""
     duplicates: DuplicateGate | None = None
     """Refuse duplicates within the job. `true` takes the defaults, `false` or null turns the gate
     off."""
@@ -97,7 +157,7 @@ class Gates(Spec):
     """Smallest share of accepted candidates. The job stops if the share is lower after the first
     thousand or more candidates."""
 
-    @field_validator("degenerate", "duplicates", mode="before")
+    @field_validator("degenerate", "duplicates", "safety", mode="before")
     @classmethod
     def _switched(cls, value: object) -> object:
         """`true` becomes the gate with its defaults, `false` becomes None."""
@@ -110,16 +170,25 @@ class Gates(Spec):
     @property
     def local(self) -> bool:
         """Whether any gate is on that checks an item without the rest of the job."""
-        return any((self.degenerate, self.realism, self.memorisation))
+        return any((self.degenerate, self.realism, self.memorisation, self.safety))
 
     @property
     def data(self) -> dict[str, str]:
-        """URIs of the data sets that gates compare with, by gate."""
+        """URIs of what gates compare with, by gate: data sets, and the classifier of `safety`."""
         named = {"realism": self.realism, "memorisation": self.memorisation}
-        return {name: gate.data for name, gate in named.items() if gate and gate.data}
+        found = {name: gate.data for name, gate in named.items() if gate and gate.data}
+        if self.safety and self.safety.classifier:
+            found["safety"] = self.safety.classifier.path
+        return found
 
     def with_data(self, places: Mapping[str, str]) -> Gates:
-        """A copy whose data sets are at `places` (gate to URI)."""
-        gates = {name: getattr(self, name) for name in places}
-        moved = {n: gate.model_copy(update={"data": places[n]}) for n, gate in gates.items()}
+        """A copy in which `data` are at `places` (gate to URI)."""
+        moved: dict[str, Spec] = {}
+        for name, place in places.items():
+            gate = getattr(self, name)
+            if name == "safety":
+                held = gate.classifier.model_copy(update={"path": place})
+                moved[name] = gate.model_copy(update={"classifier": held})
+            else:
+                moved[name] = gate.model_copy(update={"data": place})
         return self.model_copy(update=moved)

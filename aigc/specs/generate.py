@@ -6,7 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from aigc.audit.spec import Audit
 from aigc.families import FAMILIES
+from aigc.provenance.spec import Provenance
+from aigc.specs.blocked import Blocked
 from aigc.specs.gates import Gates
 from aigc.strict import Items, Location, Placement, Seed, Spec
 
@@ -40,6 +43,8 @@ class AppendSpec(Spec):
     """Number of items that the set has afterwards, including those it has now."""
     budget: Budget = Budget()
     """Limits on the cost and time of this run."""
+    audit: Audit = Audit()
+    """Log of finished sets."""
     placement: Placement = Placement()
     """Where this run is executed."""
 
@@ -87,6 +92,9 @@ def _with_knobs(schema: dict[str, Any]) -> None:
 class GenerateSpec(Spec):
     model_config = ConfigDict(json_schema_extra=_with_knobs)
     FLATTENED: ClassVar[str] = "sampling"
+    RENAMED: ClassVar[dict[str, str]] = {
+        "embed_provenance": "provenance.profile (where it was false: none, with provenance.reason)"
+    }
 
     model: str
     """NAME, NAME@VERSION, NAME@ALIAS or the URI of a model folder."""
@@ -142,6 +150,10 @@ class GenerateSpec(Spec):
     """Additional columns: the latents of each item, the scores of the gates."""
     gates: Gates = Gates()
     """Checks that an item must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused briefs and of finished sets."""
     budget: Budget = Budget()
     """Limits on cost and time."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -152,8 +164,8 @@ class GenerateSpec(Spec):
     shard_items: Items | None = None
     """Items per shard, rounded up to whole micro-batches. Default: output files near 256 MB, and at
     least 64 shards per job."""
-    embed_provenance: bool = True
-    """Also write the AI-generated label (IPTC digital source type) into each image file."""
+    provenance: Provenance = Provenance()
+    """What each file states of its origin, and whether it is signed."""
     placement: Placement = Placement()
     """Where the job is executed."""
 
@@ -188,6 +200,8 @@ class GenerateSpec(Spec):
             given = getattr(self, field) != type(self).model_fields[field].default
             if given and self.briefs is None:
                 raise ValueError(f"{field} needs briefs")
+        if self.provenance.prompts and self.briefs is None:
+            raise ValueError("provenance.prompts needs briefs, which have the prompts")
         if self.codec == "raw" and self.writer == "files":
             raise ValueError("codec raw has no file format; use the writer parquet or webdataset")
         return self

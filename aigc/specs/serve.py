@@ -6,9 +6,13 @@ import ipaddress
 import os
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from aigc.strict import Spec
+from aigc.audit.spec import Audit
+from aigc.provenance.spec import Provenance
+from aigc.specs.blocked import Blocked
+from aigc.specs.gates import SafetyGate
+from aigc.strict import Location, Spec
 
 KEYS_VARIABLE = "AIGC_KEYS"
 
@@ -48,6 +52,28 @@ class Scaling(Spec):
         return self
 
 
+class ServedGates(Spec):
+    """Checks on what the endpoint makes."""
+
+    safety: SafetyGate | None = None
+    """Replace images that a classifier holds to be unsafe by their next draws, and refuse a request
+    for one of which all draws are. `true` takes the defaults, `false` or null turns the gate off.
+    Default: off. `policy` must be refuse."""
+    max_draws: int = Field(20, ge=1, le=1000)
+    """Draws of one image, 1..1000, as in `aigc generate`."""
+
+    @field_validator("safety", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        return ({} if value else None) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _refuses(self) -> Self:
+        if self.safety is not None and self.safety.policy == "flag":
+            raise ValueError("safety.policy flag is for sets, which have a column for it; leave it")
+        return self
+
+
 class ServeSpec(Spec):
     RENAMED: ClassVar[dict[str, str]] = {
         "memory_bytes": "model_memory_bytes",
@@ -74,6 +100,12 @@ class ServeSpec(Spec):
     are required."""
     sets: tuple[str, ...] = ()
     """Content sets, or folders of content sets, to show under /v1/sets and in the studio."""
+    trace_indexes: tuple[Location, ...] = ()
+    """Indexes made by `aigc index` that /v1/verify searches: folders on the machine of each
+    replica."""
+    trust_roots: tuple[Location, ...] = ()
+    """PEM files of the certificates that Content Credentials are checked against, local or
+    s3://."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose web pages may call the API, such as https://shop.example."""
     proxy: Literal["auto", "haproxy", "ray"] = "auto"
@@ -99,6 +131,9 @@ class ServeSpec(Spec):
     model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
     """Memory in bytes for model weights per replica. Above it, the least recently used model is
     unloaded."""
+    provenance: Provenance = Provenance()
+    """What each file states of its origin, and whether it is signed: for all models, as a set made
+    with `aigc generate` and the same field."""
     max_n: int = Field(64, ge=1, le=4096)
     """Largest `n` (images per request)."""
     max_side: int = Field(2048, ge=1, le=8192)
@@ -116,6 +151,12 @@ class ServeSpec(Spec):
     """A request that would wait longer than this many seconds in the queue is refused with
     Retry-After. The limit is an eighth of this once the queue has been non-empty for a quarter of
     this time."""
+    gates: ServedGates = ServedGates()
+    """Checks that an image must pass to be delivered."""
+    blocked: Blocked = Blocked()
+    """Labels and words of prompts that are refused."""
+    audit: Audit = Audit()
+    """Log of refused requests."""
     poll_interval_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds between checks of a replica for moved aliases. On S3 a check costs two list requests
     per name, and one more if all models are served."""
@@ -131,6 +172,23 @@ class ServeSpec(Spec):
         names = [ref.partition("@")[0] for ref in self.models]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"models: {twice[0]} is named more than once; name each once")
+        return self
+
+    @field_validator("trace_indexes")
+    @classmethod
+    def _mapped_into_memory(cls, folders: tuple[str, ...]) -> tuple[str, ...]:
+        for uri in folders:
+            if uri.startswith("s3://"):
+                raise ValueError(f"{uri} is not a folder of this machine; copy the index to one")
+        return folders
+
+    @model_validator(mode="after")
+    def _without_prompts(self) -> Self:
+        if self.provenance.prompts:
+            raise ValueError(
+                "provenance.prompts: an address stands for an item, whatever prompt asked for it; "
+                "leave prompts out"
+            )
         return self
 
     @model_validator(mode="after")

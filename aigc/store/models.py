@@ -14,17 +14,17 @@ followed by its weights: `cat config.json model.safetensors | sha256sum`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
 import time
-import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from aigc import storage
+from aigc.audit import open_log
 from aigc.errors import StoreError, listed
 from aigc.families.config import ModelConfig
 from aigc.store import weights
@@ -52,7 +52,11 @@ from aigc.store.version import (
     pretty,
     read_version,
 )
+from aigc.store.writing import reserve, write_all
 from aigc.types import Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LATEST = "latest"
 """The alias nobody sets: the newest published version."""
@@ -83,6 +87,7 @@ class ModelStore:
         samples_png: bytes | None = None,
         card: str | None = None,
         health: Health = "unknown",
+        beside: Mapping[str, bytes] | None = None,
     ) -> ModelVersion:
         """Store a new version of `name`; it becomes visible whole, as the last act.
 
@@ -92,10 +97,12 @@ class ModelStore:
             card: Markdown about data and recipe. The store puts identity, figures, intended use
                 and limits around it, because it alone knows the version and the digest.
             health: How training judged it; stands in the version's marker for ever.
+            beside: Further files by name that never change, such as `attribution.csv`.
 
         Raises:
             StoreError: `name` is no model name.
-            StorageError: the store cannot be written; what was written is removed again.
+            StorageError, AuditError: the store or the audit log cannot be written; what was
+                written is removed again.
         """
         self.require_name(name)
         settings, held = pretty(config.model_dump(mode="json")), weights.to_files(tensors)
@@ -104,7 +111,7 @@ class ModelStore:
         text = model_card(
             name, version, digest, config, metrics, about=card, has_samples=samples_png is not None
         )
-        files = {CONFIG: settings, **held, CARD: text.encode()}
+        files = {**(beside or {}), CONFIG: settings, **held, CARD: text.encode()}
         if samples_png is not None:
             files[SAMPLES] = samples_png
         uri = storage.join(self._models, name, version)
@@ -112,7 +119,9 @@ class ModelStore:
             name, version, uri, digest, config, time.time(), checksums(files), health
         )
         extras = {} if metrics is None else {METRICS: pretty(metrics)}
-        _write_all(uri, files | extras, marker_bytes(published))
+        about = {"model": published.ref, "digest": digest, "data_digest": config.data_digest}
+        released = functools.partial(open_log().record, "model.published", uri=uri, **about)
+        write_all(uri, files | extras, marker_bytes(published), released)
         return published
 
     def require_name(self, name: str) -> None:
@@ -184,6 +193,7 @@ class ModelStore:
         """
         _require_alias(alias)
         target = self.resolve(f"{name}@{version}")
+        open_log().record("model.promoted", model=target.ref, alias=alias, store=self.uri)
         promote_alias(self._alias(name, alias), target.version)
         return target
 
@@ -195,6 +205,7 @@ class ModelStore:
         Raises:
             StoreError: the alias was never promoted twice.
         """
+        open_log().record("model.rolled_back", model=name, alias=alias, store=self.uri)
         version = rollback_alias(self._alias(name, alias), f"{name}@{alias}")
         return self.resolve(f"{name}@{version}")
 
@@ -229,7 +240,7 @@ class ModelStore:
         folder = storage.join(self._models, name)
         taken = [int(v[1:]) for v in storage.folders(folder) if _VERSION.fullmatch(v)]
         numbers = itertools.count(max(taken, default=0) + 1)
-        return next(f"v{number}" for number in numbers if _reserve(f"{folder}/v{number}"))
+        return next(f"v{number}" for number in numbers if reserve(f"{folder}/v{number}"))
 
     def _published(self, name: str) -> list[str]:
         if not _NAME.fullmatch(name):
@@ -254,23 +265,6 @@ class ModelStore:
 
     def _alias(self, name: str, alias: str) -> str:
         return storage.join(self.aliases_uri(name), alias)
-
-
-def _write_all(uri: str, files: dict[str, bytes], marker: bytes) -> None:
-    """Every file, the marker last; on failure or interruption none stays."""
-    try:
-        for file, data in files.items():
-            storage.write_bytes(storage.join(uri, file), data)
-        storage.create(storage.join(uri, MARKER), marker)
-    except BaseException:
-        for file in files:
-            storage.delete(storage.join(uri, file))
-        raise
-
-
-def _reserve(folder: str) -> bool:
-    claim = pretty({"claimed_at": time.time(), "claim": uuid.uuid4().hex})
-    return storage.create(storage.join(folder, CLAIM), claim)
 
 
 def _require_alias(alias: str) -> None:

@@ -15,6 +15,11 @@ from aigc.families.config import ModelConfig
 from aigc.types import Json
 
 CONFIG, SAMPLES = "config.json", "samples.png"
+ATTRIBUTION = "attribution.csv"
+TRAINING_DATA = "training_data.json"
+"""What the model's training data is, under which licences, and who made it."""
+TRAIN_SPEC = "train.yaml"
+"""The resolved spec of the training run."""
 METRICS, CARD, MARKER, CLAIM = "metrics.json", "README.md", "version.json", "claim.json"
 
 Health = Literal["ok", "collapsed", "unknown"]

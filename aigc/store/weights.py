@@ -1,4 +1,7 @@
-"""The files that hold a model's tensors: `model.safetensors`, and an imported graph as it came."""
+"""The files that hold a model's tensors: `model.safetensors`, and an imported graph as it came.
+
+PyTorch is imported when tensors are: commands that only look models up do without it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
-import safetensors.torch
-import torch
 from safetensors import SafetensorError
 
 from aigc.errors import StoreError
@@ -26,12 +27,17 @@ def to_files(tensors: Tensors) -> dict[str, bytes]:
     graph = plain.pop(GRAPH, None)
     files = {} if graph is None else {GRAPH: graph.numpy().tobytes()}
     if plain:
+        import safetensors.torch  # noqa: PLC0415
+
         files[WEIGHTS] = safetensors.torch.save(plain)
     return files
 
 
 def from_files(files: Mapping[str, bytes], uri: str) -> Tensors:
     """The tensors by name, on the CPU. Raises StoreError when a file is not safetensors."""
+    import safetensors.torch  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
     tensors = {}
     if GRAPH in files:
         tensors[GRAPH] = torch.from_numpy(np.frombuffer(bytearray(files[GRAPH]), np.uint8))

@@ -17,11 +17,12 @@ from aigc.evaluation.collapse import similarity
 from aigc.evaluation.extractor import extractor_for
 from aigc.evaluation.kid import squared_mmd
 from aigc.evaluation.prdc import Prdc, prdc
-from aigc.evaluation.reference import MIN_IMAGES, real_features
+from aigc.evaluation.reference import real_features
 from aigc.evaluation.stages import StageProgress
 from aigc.families.config import ModelConfig
 from aigc.modalities.learning import Extractor, Features
 from aigc.specs import TrainSpec
+from aigc.specs.evaluate import MIN_IMAGES
 from aigc.training.health import spread
 from aigc.training.margin import Margin
 from aigc.training.step_random import StepRandom

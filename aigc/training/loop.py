@@ -273,8 +273,8 @@ class _Run:
         if self.journal and (ran or not self.journal.has_sheet(self.step)):
             self._draw_sheet()
             self.journal.close()
-        watch, note = self.supervisor.watch, self.supervisor.note
-        step = published_step(watch)
+        monitor, note = self.supervisor.monitor, self.supervisor.note
+        step = published_step(monitor)
         if step is None:
             tensors = best.result_tensors(self.learner, self.ema)
         else:
@@ -282,9 +282,9 @@ class _Run:
         averages = loaded(self.ema.modules, tensors)
         finished = self.learner.finish(averages, self.dataset, preview=self.group.rank > 0)
         tensors |= named_tensors(finished.fitted)
-        metrics = self._metrics() | finished.metrics | watch_metrics(watch, note, self.step)
+        metrics = self._metrics() | finished.metrics | watch_metrics(monitor, note, self.step)
         card = recipe_card(self.spec, self.dataset, metrics)
-        card += watch_card(self.spec, watch, note, self.step)
+        card += watch_card(self.spec, monitor, note, self.step)
         png = self.sheet.png(finished.sampler)
         return TrainResult(self.config, tensors, metrics, png, card, ran)
 

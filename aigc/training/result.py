@@ -29,17 +29,17 @@ class TrainResult:
     """Steps made by this call; 0 when the run was finished before."""
 
 
-def published_step(watch: TrainingMonitor) -> int | None:
+def published_step(monitor: TrainingMonitor) -> int | None:
     """The step whose model is kept as the best; None when the last one is handed over."""
-    best = watch.state.best
-    return best.step if best is not None and watch.published is best else None
+    best = monitor.state.best
+    return best.step if best is not None and monitor.published is best else None
 
 
-def watch_metrics(watch: TrainingMonitor, note: str, last_step: int) -> Json:
+def watch_metrics(monitor: TrainingMonitor, note: str, last_step: int) -> Json:
     """For metrics.json: `health`, `health_reason`, the step published and its figures, the last
     one's, and every event."""
-    state, look = watch.state, watch.published
-    health, reason = watch.health()
+    state, look = monitor.state, monitor.published
+    health, reason = monitor.health()
     plain: Json = {"health": health, "published_step": look.step if look else last_step}
     if reason:
         plain["health_reason"] = reason
@@ -54,12 +54,12 @@ def watch_metrics(watch: TrainingMonitor, note: str, last_step: int) -> Json:
     return plain | {"watch": looks | changed}
 
 
-def watch_card(spec: TrainSpec, watch: TrainingMonitor, note: str, last_step: int) -> str:
+def watch_card(spec: TrainSpec, monitor: TrainingMonitor, note: str, last_step: int) -> str:
     """For the model card, in Markdown; empty without looks."""
-    state, look = watch.state, watch.published
+    state, look = monitor.state, monitor.published
     if look is None or state.last is None:
         return ""
-    health, reason = watch.health()
+    health, reason = monitor.health()
     text = "\n## Health\n\n"
     if health == "collapsed":
         text += f"**This model is collapsed**: {reason}. It was published on request.\n\n"

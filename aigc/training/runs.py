@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aigc import storage
 from aigc.conditions.names import class_name
+from aigc.data import attribution
 from aigc.data.dataset import Dataset, open_dataset
 from aigc.errors import DataError, SpecError, listed
 from aigc.families.config import ModelConfig
@@ -115,11 +116,14 @@ def recipe_card(spec: TrainSpec, dataset: Dataset, metrics: Json) -> str:
     """The part of a model card that only training knows: the data and the recipe, in Markdown."""
     licence = f", licence {dataset.licence}" if dataset.licence else ""
     items = f"{dataset.counts.get('train', 0):,} {dataset.title}"
+    rights = ""
+    if dataset.info.get("licences") or dataset.info.get("creators"):
+        rights = f"{attribution.in_words(attribution.summary(dataset.info))}\n"
     return (
         f"Trained on {items} of `{dataset.source}`{licence} "
         f"for {metrics['steps']:,} steps of {spec.batch_size} {dataset.title} in "
         f"{metrics['train_seconds']:,.0f} s on {metrics['workers']} worker(s) "
-        f"({metrics['device']}).\n\n{_reasons(spec)}```yaml\n{dump(spec)}```\n"
+        f"({metrics['device']}).\n\n{rights}{_reasons(spec)}```yaml\n{dump(spec)}```\n"
     )
 
 

@@ -47,19 +47,19 @@ class Supervisor:
         discriminator = learner.published_raw.get("discriminator")
         self._looker = Looker(spec, config, dataset, device, discriminator)
         kept = MonitorState.from_json(state["watch"]) if state else MonitorState()
-        self.watch = TrainingMonitor(spec, kept)
+        self.monitor = TrainingMonitor(spec, kept)
         self.health = Health(spec, state.get("health"))
         self._every_steps = look_every_steps(spec)
         learner.adjust(self.adjustments)
 
     @property
     def adjustments(self) -> Adjustments:
-        return self.watch.state.adjustments
+        return self.monitor.state.adjustments
 
     @property
     def stopped(self) -> str | None:
         """Why the run has been ended before its limits."""
-        return self.watch.state.stopped
+        return self.monitor.state.stopped
 
     @property
     def note(self) -> str:
@@ -67,21 +67,21 @@ class Supervisor:
         return self._looker.note if self._spec.watch.enabled else ""
 
     def to_json(self) -> Json:
-        return {"watch": self.watch.state.to_json(), "health": self.health.to_json()}
+        return {"watch": self.monitor.state.to_json(), "health": self.health.to_json()}
 
     def due(self, step: int, elapsed_s: float) -> bool:
         """Whether this is the moment for a look; the same answer on every worker."""
         if not self._spec.watch.enabled or self.seen(step):
             return False
-        if self.watch.state.first is None:
+        if self.monitor.state.first is None:
             return True
         if self._every_steps is not None:
             return step % self._every_steps == 0
-        return elapsed_s >= self.watch.state.next_s
+        return elapsed_s >= self.monitor.state.next_s
 
     def seen(self, step: int) -> bool:
         """Whether the last look was at this step."""
-        last = self.watch.state.last
+        last = self.monitor.state.last
         return last is not None and last.step == step
 
     def look(
@@ -90,13 +90,13 @@ class Supervisor:
         """Take one of the run, of which the share `done` is done, and keep the model if it is the
         best; what is wrong, if it shows now."""
         numbers = [math.nan] * NUMBERS
-        sampler, state = self._ema.modules["sampler"], self.watch.state
+        sampler, state = self._ema.modules["sampler"], self.monitor.state
         if self._group.rank == 0:
             averages = self._ema.modules
             sampler = self._learner.finish(averages, self._dataset, preview=True).sampler
             numbers = self._looker.look(sampler, step, images).numbers()
         look = Look.of_numbers(step, images, self._group.agree(numbers, self._device))
-        verdict = self.watch.take(look, done)
+        verdict = self.monitor.take(look, done)
         state.next_s = next_look_s(self._spec, elapsed_s, look.seconds, state.first is look)
         if journal:
             journal.log({"step": step} | _curves(look))
@@ -119,7 +119,7 @@ class Supervisor:
         diverged, and there is no model to end it with."""
         if not self._spec.watch.enabled:
             return False
-        state, response = self.watch.state, self.watch.respond(verdict, images)
+        state, response = self.monitor.state, self.monitor.respond(verdict, images)
         if not response.remedies and not response.stop:
             return True
         learned = state.best is not None and state.best.step > 0
@@ -147,12 +147,12 @@ class Supervisor:
         """Delete models that neither a kept checkpoint nor this run goes back to. Rank 0."""
         kept = [state["supervisor"]["watch"] for state in checkpoint.kept_states(self._spec)]
         looks = [state["best"] for state in kept if state["best"]]
-        mine = self.watch.state.best
+        mine = self.monitor.state.best
         best.prune(self._spec, [*(look["step"] for look in looks), *([mine.step] if mine else [])])
 
     def _go_back(self, verdict: HealthVerdict, response: Response, step: int) -> int | None:
         """The step gone back to, if any. One that diverged cannot be saved as it is."""
-        known = self.watch.state.best
+        known = self.monitor.state.best
         wanted = "restore" in response.remedies or verdict.kind == "diverged"
         if not wanted or known is None or known.step == step:
             return None

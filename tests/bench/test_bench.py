@@ -43,7 +43,7 @@ def test_the_bench_prints_what_scripts_read(tmp_path) -> None:
     assert found["ratios"]["generate_to_roofline"] == pytest.approx(ratio)
 
 
-@pytest.mark.integration
+@pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_training_takes_turns_with_a_bare_loop(digits_data: str) -> None:
     command = [sys.executable, "-m", "aigc", "bench", "train", "--data", digits_data, "--json"]
@@ -69,7 +69,14 @@ def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> Non
     found = train.run(
         train.TrainBench(spec, steps=10, rounds=1, workers=2, ray=False), notices.append
     )
-    assert found["workers"] == 2
+    assert (found["workers"], found["batch_size"], len(found["rounds"])) == (2, 16, 1)
+    for name in ("loop", "bare"):
+        each = found["rounds"][0]
+        images_per_ms = each[f"{name}_images_per_s"] / 1000
+        assert images_per_ms * each[f"{name}_step_ms"] == pytest.approx(16)
+        assert 0.01 < each[f"{name}_first_steps_s"] < each[f"{name}_wall_s"]
+    ratio = found["loop_step_ms"] / found["bare_step_ms"]
+    assert found["ratios"]["loop_to_bare"] == pytest.approx(ratio)
     assert {"loop_to_bare", "loop_to_bare_cpu"} == found["ratios"].keys()
     assert "train_step_ms" not in found
     assert notices[0] == "measured without class_balance, which the bare loop does not have"
@@ -100,7 +107,7 @@ def test_recipes_are_compared_with_each_other_and_with_pictures(
         Image.fromarray(picture[..., 0]).save(others / f"{number}.png")
     (others / "readme.txt").write_text("no picture")
     command = [sys.executable, "-m", "aigc", "bench", "recipes", digits_data, "--json"]
-    command += ["--recipe", "smoke", "--seconds", "3", "--seeds", "2", "--samples", "200"]
+    command += ["--recipe", "smoke", "--seconds", "1", "--seeds", "2", "--samples", "200"]
     command += ["--pictures", f"themselves={others}", "--out", str(tmp_path / "bench")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=270, check=False)
     assert done.returncode == 0, done.stderr
@@ -109,7 +116,7 @@ def test_recipes_are_compared_with_each_other_and_with_pictures(
     assert (smoke["runs"], themselves["runs"]) == (2, 1)
     assert smoke["fd"][1] <= smoke["fd"][0] <= smoke["fd"][2]
     assert [run["seed"] for run in found["runs"]["smoke"]] == [0, 1]
-    assert all(run["train_seconds"] >= 3 for run in found["runs"]["smoke"])
+    assert all(run["train_seconds"] >= 1 for run in found["runs"]["smoke"])
     assert themselves["recall"][0] > 0.9 > smoke["recall"][0]
     assert json.loads((tmp_path / "bench" / "recipes.json").read_text()) == found
     assert not (tmp_path / "aigc-store").exists()

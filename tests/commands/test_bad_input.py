@@ -73,7 +73,7 @@ GENERATE = [
 
 
 @pytest.mark.parametrize(("options", "message"), GENERATE, ids=[row[1] for row in GENERATE])
-def test_generate(run: Run, model: str, options, message: str, ray_session: None) -> None:
+def test_generate(run: Run, model: str, options, message: str) -> None:
     code, line = run("generate", model, "--out", "set", *options)
     assert code == 2
     assert message in line

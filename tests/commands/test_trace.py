@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from aigc.modalities.image import encode
 from aigc.output import commit
+from aigc.provenance.watermark import open_watermark
+from aigc.provenance.watermark.keys import VARIABLE
+from aigc.provenance.watermark.payload import payload_of
 from aigc.sets import read
 from tests.commands.conftest import Aigc
 from tests.provenance.signers import marked, root_pem, signer
 from tests.provenance.statements import ITEM, picture
+from tests.provenance.watermark.shown import KEY, smooth
 from tests.sets.conftest import SetMaker
 
 
@@ -47,6 +53,28 @@ def test_a_signed_file_needs_no_index(aigc: Aigc) -> None:
     untrusted = aigc("trace", "signed.jpg")
     assert untrusted.code == 1
     assert "its metadata says AI-generated; credential valid" in untrusted.out
+
+
+def test_a_watermark_names_an_item_after_its_picture_was_changed(
+    aigc: Aigc, sets: SetMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = sets.finished("marked")
+    assert aigc("index", "marked", "--to", "known").code == 0
+    part = next(read.rows("marked", job, commit.read_records("marked")[0]))
+    mark = open_watermark("spread", KEY)
+    payload = payload_of(part.ids[3], mark.payload_bits)
+    shown = mark.embed(smooth()[None], [payload])[:, 12:, ::-1]
+    Path("cut.jpg").write_bytes(encode(np.ascontiguousarray(shown), "jpeg", 80)[0])
+    unknown = aigc("trace", "cut.jpg", "--index", "known")
+    assert unknown.code == 1, "the public key does not find it"
+    monkeypatch.setenv(VARIABLE, KEY.hex())
+    found = aigc("trace", "cut.jpg", "--index", "known")
+    assert found.code == 0
+    assert f"strong  watermark  {part.ids[3]} in marked, by" in found.out
+    assert ", p = " in found.out
+    nothing = aigc("trace", "cut.jpg", "--watermark", "no_such")
+    assert nothing.code == 2
+    assert "no_such is not on this machine's list" in nothing.err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from aigc.distributed.session import connect
 from aigc.errors import JobError, SpecError
 from aigc.execution.backend import Task
 from aigc.execution.pool import WorkerPool
+from aigc.provenance.secrets import CERTIFICATE, KEY, VARIABLES, Secrets
 from aigc.specs import Placement
+from aigc.types import no_notice
 from tests.execution.units import Unit, broken_setup, setup
 
 pytestmark = pytest.mark.integration
@@ -151,3 +153,18 @@ def test_an_error_of_ray_anywhere_in_a_session_is_one_line(ray_session: None) ->
         raise GetTimeoutError("Get timed out: some object(s) not ready.\nmore")
     with pytest.raises(SpecError, match=r"^labels: no 'cat'$"), connect():
         raise SpecError("labels: no 'cat'")
+
+
+def _environment_setup(threads: int) -> Task:
+    return lambda unit, on_items: {name: os.environ.get(name) for name in VARIABLES}
+
+
+def test_secrets_reach_workers_as_their_environment(ray_session) -> None:
+    """In place of what the worker's machine has of them."""
+    given = Secrets({CERTIFICATE: "a chain", KEY: "a key"})
+    found: list[dict[str, str | None]] = []
+    backend = ClusterBackend(_environment_setup, ONE, given)
+    with WorkerPool(backend, ONE, no_notice) as pool:
+        pool.run(["environment"], 1, found.append)
+    assert found == [{**dict.fromkeys(VARIABLES), **given}]
+    assert "a key" not in repr(given)

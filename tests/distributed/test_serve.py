@@ -12,7 +12,7 @@ import yaml
 from ray.serve.config import HTTPOptions
 
 from aigc.distributed import bind_check, replicas, serve
-from aigc.errors import JobError, SpecError, StorageError
+from aigc.errors import DamagedError, JobError, SpecError, StorageError
 from aigc.service import keys
 from aigc.specs import ServeSpec, build
 from aigc.specs.serve import KEYS_VARIABLE
@@ -147,6 +147,19 @@ def test_a_key_file_that_the_environment_names_must_be_there(
     monkeypatch.setenv(KEYS_VARIABLE, "nowhere.jsonl")
     with pytest.raises(StorageError, match=r"nowhere\.jsonl"):
         serve.check(build(ServeSpec, {"models": [model], "host": "0.0.0.0", "port": 18931}))
+
+
+def test_an_index_that_is_damaged_stops_the_start(tmp_path: Path) -> None:
+    model = publish_tiny("tiny-verifying").ref
+    (tmp_path / "index.json").write_text('{"format": 1, "items": 1, "sets": []}')
+    asked = {"models": [model], "port": 18932, "trace_indexes": [str(tmp_path)]}
+    with pytest.raises(DamagedError, match=f"{tmp_path}: not a whole index: .*; make it again$"):
+        serve.check(build(ServeSpec, asked))
+    _, args = exported(trace_indexes=["index"], trust_roots=["root.pem"])
+    assert (args["trace_indexes"], args["trust_roots"]) == (
+        [str(Path("index").absolute())],
+        [str(Path("root.pem").absolute())],
+    )
 
 
 def test_why_a_replica_did_not_start_is_the_last_error_of_its_report() -> None:

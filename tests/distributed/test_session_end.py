@@ -3,12 +3,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 
 from aigc.distributed.session_end import nothing_left, scratch_folder
+from tests.waiting import wait_until
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 _DRIVER = f"""
@@ -43,10 +43,7 @@ def test_it_ends_also_when_the_driver_is_killed() -> None:
         left = psutil.Process(int(pid))
         assert Path(folder).is_dir()
         it.kill()
-    until = time.monotonic() + 30
-    while alive(left) or Path(folder).exists():
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until(lambda: not alive(left) and not Path(folder).exists())
 
 
 def alive(process: psutil.Process) -> bool:

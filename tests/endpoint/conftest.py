@@ -58,7 +58,7 @@ class Endpoint:
     def running(self, *, endpoint: EndpointSettings | None = None, **options: object):
         service = self.service(**options)
         app = create_app(service, endpoint or EndpointSettings(access_log=False))
-        with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with serving(app) as url, httpx.Client(base_url=url, timeout=120) as client:
             client.service = service  # type: ignore[attr-defined]
             yield client
 

@@ -163,9 +163,9 @@ def test_of_a_stream_that_breaks_what_came_stays_charged(
     assert charged.used() == (1, 2)
 
 
-def first_half(tickets, rows):
-    ticket = tickets[0]
-    return [BatchSlice(ticket, ticket.taken, min(2, ticket.left))]
+def first_half(requests, rows):
+    request = requests[0]
+    return [BatchSlice(request, request.taken, min(2, request.left))]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from aigc.endpoint.settings import EndpointSettings
 from aigc.service.batcher import Batcher
 from tests.endpoint.conftest import Endpoint, behind_haproxy
 from tests.service.test_catalogue import publish_bad
+from tests.waiting import wait_until
 
 GENERATIONS = "/v1/images/generations"
 ONE = {"label": "one", "seed": 1}
@@ -107,9 +107,7 @@ def test_who_sends_too_slowly_is_told(models: Endpoint) -> None:
         with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
             raw.sendall(b"POST /v1/images/generations HTTP/1.1\r\nhost: x\r\n")
             raw.sendall(b"content-type: application/json\r\ncontent-length: 100\r\n\r\n{")
-            started = time.perf_counter()
             assert b" 408 " in raw.recv(4096)
-        assert time.perf_counter() - started < EndpointSettings.body_timeout_s
         assert client.get("/readyz").status_code == 200
 
 
@@ -187,10 +185,8 @@ def test_who_hangs_up_is_no_fault_of_ours(models: Endpoint) -> None:
         with socket.create_connection(place) as raw:
             head = f"POST /v1/latents/walk HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
             raw.sendall(f"{head}content-type: application/json\r\n\r\n{body}".encode())
-        counted, until = 'route="/v1/latents/walk"', time.monotonic() + 10
-        while counted not in (text := client.get("/metrics").text) and time.monotonic() < until:
-            time.sleep(0.02)
-        assert f'aigc_http_requests_total{{code="499",{counted}}}' in text
+        counted = 'aigc_http_requests_total{code="499",route="/v1/latents/walk"}'
+        wait_until(lambda: counted in client.get("/metrics").text)
 
 
 def test_metrics_tell_what_happened(client: httpx.Client) -> None:
@@ -241,6 +237,5 @@ def test_no_haproxy_is_no_error(models: Endpoint) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = EndpointSettings(access_log=False, proxy_metrics_port=silent.getsockname()[1])
         with models.running(endpoint=settings, models=("tiny",)) as client:
-            started = time.perf_counter()
-            assert "aigc_proxy" not in client.get("/metrics").text
-            assert time.perf_counter() - started < 60, "the port never answers"
+            answer = client.get("/metrics", timeout=60)  # the port never answers
+            assert "aigc_proxy" not in answer.text

@@ -4,7 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,6 @@ from aigc.execution.local import LocalBackend
 from aigc.execution.pool import StoppedError, WorkerPool
 from aigc.specs import Placement
 from tests.execution.units import (
-    CLOSING_S,
     SLOW_S,
     PaperBackend,
     Unit,
@@ -55,7 +54,7 @@ def run_on_paper(backend, count, monkeypatch, **placement):
 
 def test_every_unit_is_run_once_and_workers_are_gone_afterwards(tmp_path) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
-    units = [Unit(number, str(tmp_path)) for number in range(20)]
+    units = [Unit(number, str(tmp_path), "meet") for number in range(20)]
     results, notices, _ = run_units(units)
     assert sorted(results) == list(range(20))
     assert notices == []
@@ -85,18 +84,23 @@ def test_what_fails_as_it_is_closed_is_tried_again_and_said(tmp_path, does) -> N
 
 
 def test_the_next_unit_is_made_while_the_last_is_closed(tmp_path) -> None:
-    units = [closing(tmp_path, number) for number in range(8)]
+    overlapping = 8 - FINALIZING
+    units = [closing(tmp_path, n, "overlap" if n < overlapping else "work") for n in range(8)]
     results, notices, _ = run_units(units, workers=1)
     assert (sorted(results), notices) == (list(range(8)), [])
-    begun = sorted(int(path.name.split("-")[2]) / 1e9 for path in tmp_path.iterdir())
-    assert begun[FINALIZING] - begun[0] < CLOSING_S
-    apart = [later - first for first, later in zip(begun, begun[FINALIZING + 1 :], strict=False)]
-    assert min(apart) > CLOSING_S
+    begun, closed = times(tmp_path.glob("[0-9]-*")), times(tmp_path.glob("closed-*"))
+    for at in begun:
+        open_units = sum(other <= at for other in begun) - sum(other < at for other in closed)
+        assert open_units <= FINALIZING + 1
+
+
+def times(paths: Iterable[Path]) -> list[int]:
+    return [int(path.name.rpartition("-")[2]) for path in paths]
 
 
 def test_when_a_worker_dies_of_one_of_two_units_neither_is_blamed(tmp_path) -> None:
     """No failure is allowed, and there is none."""
-    units = [closing(tmp_path, 0), Unit(1, str(tmp_path), "die"), closing(tmp_path, 2)]
+    units = [closing(tmp_path, 0, "hang"), Unit(1, str(tmp_path), "die"), closing(tmp_path, 2)]
     results, notices, _ = run_units(units, workers=1, max_retries=0)
     assert sorted(results) == [0, 1, 2]
     assert [unit.attempts() for unit in units] == [2, 2, 1]
@@ -105,7 +109,7 @@ def test_when_a_worker_dies_of_one_of_two_units_neither_is_blamed(tmp_path) -> N
 
 
 def test_a_unit_that_always_kills_its_worker_takes_no_other_with_it(tmp_path) -> None:
-    units = [closing(tmp_path, n) for n in range(4)]
+    units = [closing(tmp_path, 0, "hang"), *(closing(tmp_path, n) for n in range(1, 4))]
     units[1] = Unit(1, str(tmp_path), "die", times=99)
     with pytest.raises(JobError, match=r"^given up: unit 1: its worker died \(exit code -9\)\. "):
         run_units(units, workers=1, max_retries=2)
@@ -284,7 +288,7 @@ def test_the_cores_of_a_machine_encode_for_its_gpus(monkeypatch) -> None:
 
 
 @pytest.mark.integration
-def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
+def test_a_cluster_backend_does_the_same(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [Unit(n, str(tmp_path), does) for n, does in enumerate(kinds)]
     results, notices, _ = run_units(units, make_backend=ClusterBackend)
@@ -293,7 +297,7 @@ def test_a_cluster_crew_does_the_same(ray_session, tmp_path) -> None:
 
 
 @pytest.mark.integration
-def test_a_cluster_crew_closes_units_beside_the_next(ray_session, tmp_path) -> None:
+def test_a_cluster_backend_closes_units_beside_the_next(ray_session, tmp_path) -> None:
     kinds = ["work", "fail", "crash", "die", "work", "work"]
     units = [closing(tmp_path, n, does) for n, does in enumerate(kinds)]
     results, notices, _ = run_units(units, make_backend=ClusterBackend)
@@ -305,11 +309,9 @@ def test_a_cluster_crew_closes_units_beside_the_next(ray_session, tmp_path) -> N
 @pytest.mark.integration
 def test_a_hanging_unit_on_the_cluster_is_replaced(ray_session, tmp_path) -> None:
     units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]
-    started = time.monotonic()
     results, notices, _ = run_units(units, make_backend=ClusterBackend, batch_timeout_s=3)
     assert sorted(results) == [0, 1]
     assert any("batch_timeout_s" in line for line in notices)
-    assert time.monotonic() - started < 60
 
 
 def test_workers_start_whatever_the_length_of_tmpdir(tmp_path) -> None:

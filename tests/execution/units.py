@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from aigc.errors import SpecError, StorageError
-from aigc.execution.backend import WorkerEvent
+from aigc.execution.backend import FINALIZING, WorkerEvent
 from aigc.types import Finalizer, OnBytes
+from tests.waiting import wait_until
 
-CLOSING_S = 0.3
 SLOW_S = 4
 
 
@@ -24,6 +24,8 @@ class Unit:
     number: int
     folder: str
     does: str = "work"
+    """`meet` waits for a unit of another worker. `overlap` and `creep` are ends: one waits for the
+    beginning of the unit FINALIZING later, the other takes SLOW_S in small steps."""
     times: int = 1
     """How many attempts do what `does` says, before one just works."""
     closes: bool = False
@@ -55,10 +57,12 @@ def broken_setup(threads: int):
 
 
 def run(unit: Unit, on_items):
-    earlier = unit.attempts()
-    (Path(unit.folder) / f"{unit.number}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    earlier, folder = unit.attempts(), Path(unit.folder)
+    (folder / f"{unit.number}-{os.getpid()}-{time.monotonic_ns()}").touch()
     on_items(1)
     trouble = unit.does if earlier < unit.times else "work"
+    if trouble == "meet":
+        wait_until(lambda: any(f"-{os.getpid()}-" not in p.name for p in folder.iterdir()))
     if not unit.closes:
         _misbehave(trouble)
     time.sleep(0.05)
@@ -67,17 +71,20 @@ def run(unit: Unit, on_items):
 
 
 def _close(unit: Unit, trouble: str, on_bytes: OnBytes) -> int:
-    time.sleep(CLOSING_S)
     for _ in range(SLOW_S * 10 if trouble == "creep" else 0):
         on_bytes(1)
         time.sleep(0.1)
+    if trouble == "overlap":
+        later = f"{unit.number + FINALIZING}-*"
+        wait_until(lambda: list(Path(unit.folder).glob(later)))
     _misbehave(trouble)
+    (Path(unit.folder) / f"closed-{unit.number}-{time.monotonic_ns()}").touch()
     return unit.number
 
 
 def _misbehave(does: str) -> None:
     match does:
-        case "work":
+        case "work" | "meet" | "creep" | "overlap":
             pass
         case "fail":
             raise StorageError("s3://b/k: S3 does not answer")
@@ -92,8 +99,8 @@ def _misbehave(does: str) -> None:
 
 
 class PaperBackend:
-    """A crew whose workers are entries in a list: the first `room` of them live, and a unit takes
-    `looks` at them. Those whose number of start is in `dying` die before they are ready."""
+    """A backend whose workers are entries in a list: the first `room` of them live, and a unit
+    takes `looks` at them. Those whose number of start is in `dying` die before they are ready."""
 
     grows = True
 

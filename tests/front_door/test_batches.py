@@ -164,9 +164,9 @@ def test_a_batch_takes_what_the_endpoint_takes(
     assert (answer.status_code, found.rejects) == (200, [])
     made = answer.json()
     assert [row["label"] for row in made["data"]] == asked.labels
-    slots = np.arange(1, 1 + len(asked.labels))
-    keys = found.briefs.keys(slots)
-    assert found.briefs.count == 1 + len(slots)
+    indices = np.arange(1, 1 + len(asked.labels))
+    keys = found.briefs.keys(indices)
+    assert found.briefs.count == 1 + len(indices)
     assert [LABELS[at] for at in keys.conditions["label"].tolist()] == asked.labels
     identities = [(row["seed"], row["index"]) for row in made["data"]]
     assert [*zip(keys.seeds.tolist(), keys.counters.tolist(), strict=True)] == identities

@@ -34,6 +34,21 @@ def test_a_set_without_test_pictures_is_remarked_on(
     assert (NO_TEST in made.err) is told
 
 
+@pytest.mark.parametrize(
+    ("images", "remark"),
+    [
+        (40, "aigc evaluate needs at least 50 test images; add images"),
+        (120, "aigc evaluate needs at least 50 test images; raise test_fraction to 0.45 or add"),
+    ],
+)
+def test_a_set_with_few_test_pictures_is_remarked_on(aigc: Aigc, images: int, remark: str) -> None:
+    plant(Path("raw"), {f"a/{number}.png": encoded(noise(number)) for number in range(images)})
+    made = aigc("data", "prepare", "raw", "data", "--set", "size=16")
+    assert remark in made.err
+    again = aigc("data", "prepare", "raw", "data2", "--set", "size=16", "--test-fraction", "0.5")
+    assert (remark in again.err) is (images < 100)
+
+
 def test_how_a_source_was_read_stays_with_the_set(aigc: Aigc) -> None:
     plant(Path("raw"), pictures("Hats/1.png hats/2.png") | {"Hats /3.png": encoded(noise(9))})
     made = aigc("data", "prepare", "raw", "data", "--set", "size=16")

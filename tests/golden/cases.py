@@ -121,7 +121,7 @@ SINGLE: dict[str, Case] = {
     "gan/labels": Case("gan", {"labels": ["d.", "apple"]}),
     "gan/shares": Case("gan", {"labels": {"ça/va": 3, "apple": 1, "Birne 2": 0.5}}),
     "gan/large-seed": Case("gan", {"seed": 2**63 - 1, "count": 8}),
-    "gan/unmarked": Case("gan", {"embed_provenance": False}),
+    "gan/unmarked": Case("gan", {"provenance": {"profile": "none", "reason": "golden"}}),
     "gan/bicubic": Case("gan", {"width": 9, "resampling": "bicubic", "codec": "raw"}),
     "gan/nearest": Case("gan", {"height": 40, "resampling": "nearest", "codec": "raw"}),
     "gan/jpeg-40": Case("gan", {"codec": "jpeg", "quality": 40}),

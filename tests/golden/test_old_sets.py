@@ -3,6 +3,7 @@ again; unfinished ones go on, or are refused in one line."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 from aigc.cli import app
 from aigc.commands.common import exit_code
 from aigc.errors import AigcError
+from aigc.provenance.earlier import EarlierMarker
+from aigc.provenance.statement import ItemFacts
 from tests.golden import make
+from tests.golden.cases import Case
 from tests.golden.make import Golden
 from tests.golden.old_sets import FINISHED, FOLDER, UNFINISHED
 
@@ -35,6 +39,17 @@ def model_of(golden: Golden, out: Path) -> Path:
     return golden.root / "store" / "models" / name / "v1"
 
 
+def unmarked(case: Case) -> Case:
+    none = {"provenance": {"profile": "none", "reason": "to be marked as 0.1.0 did"}}
+    return dataclasses.replace(case, options=case.options | none)
+
+
+def as_marked_then(out: Path) -> list[bytes]:
+    """The files of a set that states nothing, with the label of 0.1.0."""
+    mark = EarlierMarker(True).picture
+    return [mark(file, ItemFacts("")) for file in make.files_of(out)]
+
+
 def test_a_finished_set_is_verified(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify", finished, "--json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -54,12 +69,13 @@ def test_a_finished_set_is_shown(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_finished_set_is_made_again(golden: Golden, finished: Path) -> None:
-    """With the model where it is now. Its items are those that the same spec gives today."""
+    """With the model where it is now. Its items are those that the same spec gives today, with the
+    label of 0.1.0."""
     items = range(json.loads((finished / "manifest.json").read_bytes())["items"])
     again = make.regenerated(finished, items, str(model_of(golden, finished)))
     fresh = golden.root / "fresh" / finished.name
-    golden.generate(FINISHED[finished.name], fresh)
-    assert list(again.values()) == make.files_of(fresh)
+    golden.generate(unmarked(FINISHED[finished.name]), fresh)
+    assert list(again.values()) == as_marked_then(fresh)
     before, now = make.pixels_of(finished), make.pixels_of(fresh)
     assert all((one == other).all() for one, other in zip(before, now, strict=True))
 
@@ -91,10 +107,10 @@ def test_an_unfinished_set_goes_on_or_is_refused_in_one_line(
         assert "\n" not in str(error)
         assert left == {path: path.read_bytes() for path in begun.rglob("*") if path.is_file()}
         return
-    golden.generate(case, fresh)
+    golden.generate(unmarked(case), fresh)
     assert make.pixels_of(begun)[0].shape == make.pixels_of(fresh)[0].shape
-    assert make.files_of(begun) == make.files_of(fresh)
-    assert make.verified(begun)["content_digest"] == make.verified(fresh)["content_digest"]
+    assert make.files_of(begun) == as_marked_then(fresh)
+    assert make.verified(begun)["items"] == make.verified(fresh)["items"]
     assert not list(begun.rglob("*0badf00d*")), "what the killed attempt left"
 
 

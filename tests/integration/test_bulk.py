@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,9 @@ from aigc.sets import read
 from aigc.sets.merge import merge
 from aigc.sets.verify import verify
 from aigc.specs import AppendSpec
+from aigc.store import ModelStore
 from aigc.types import Report
+from tests import dying_command
 from tests.integration.sets import rows, spec
 from tests.models_for_tests import publish_tiny
 
@@ -116,25 +118,16 @@ def test_formats_and_sizes_of_briefs_are_kept(model, tmp_path) -> None:
         assert found[4].format.codec == "webp"
 
 
-DIES = """
-import os, signal, sys
-from aigc.distributed.generate import append
-from aigc.specs import AppendSpec
-def die(done, total, **_):
-    if done >= 700:
-        os.kill(os.getpid(), signal.SIGKILL)
-append(AppendSpec(out=sys.argv[1], to=1200, placement={"workers": 1}), None, die)
-"""
-
-
 def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -> None:
     small, whole = tmp_path / "small", tmp_path / "whole"
     run(spec(model, small, count=500))
     before = {path.name: path.read_bytes() for path in (small / "data").iterdir()}
-    killed = subprocess.run([sys.executable, "-c", DIES, str(small)], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    words = ["append", str(small), "--to", "1200", "--workers", "1"]
+    dying = dying_command.command(str(small), "_records/*", 6, *words)
+    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
+    assert subprocess.run(dying, env=environment, check=False).returncode == -signal.SIGKILL
     assert commit.read_manifest(str(small)) is None
-    assert 4 <= len(commit.read_records(str(small))) < 9
+    assert 6 <= len(commit.read_records(str(small))) < 9
     grown = append(AppendSpec(out=str(small), to=1200, placement={"workers": 2}))
     assert grown["items"] == verify(str(small))["items"] == 1200
     assert all((small / "data" / name).read_bytes() == data for name, data in before.items())

@@ -6,8 +6,8 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import nullcontext
@@ -33,6 +33,7 @@ from aigc.sets.manifest import status
 from aigc.sets.verify import verify
 from aigc.specs import AppendSpec, GenerateSpec
 from aigc.store import ModelStore
+from tests import dying_command
 from tests.integration.sets import order_of, rows, shuffled, spec
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
 
@@ -294,21 +295,12 @@ def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
     gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
     asked = {"count": 120, "shard_items": 16, "gates": gates}
     expected = run(spec(repeating, undisturbed, **asked))["content_digest"]
-    command = [sys.executable, "-m", "aigc", "generate", "--spec", "-", "--json"]
     document = json.dumps(spec(repeating, out, **asked).model_dump(mode="json"))
     environment = os.environ | {"AIGC_STORE": ModelStore().uri}
     for sign in ("_rounds/0/*.json", "_rounds/0/refused.npy", "_records/*.json"):
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert process.stdin is not None
-        process.stdin.write(document)
-        process.stdin.close()
-        deadline = time.monotonic() + 60
-        while process.poll() is None and not list(out.glob(sign)):
-            assert time.monotonic() < deadline
-        process.kill()
-        process.wait()
+        dying = dying_command.command(str(out), sign, 1, "generate", "--spec", "-")
+        done = subprocess.run(dying, env=environment, input=document, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL
         assert status(str(out))["rounds"]["made"] > 0
     made = run(spec(repeating, out, **asked))
     assert made["content_digest"] == expected

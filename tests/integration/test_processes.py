@@ -18,8 +18,6 @@ from tests.training.test_parallel import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
 
-AFTER_A_KILL_S = 30.0
-
 MakeCommand = Callable[..., Command]
 
 
@@ -39,9 +37,9 @@ def train_words(data: str, folder: Path, seconds: float) -> list[str]:
 
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
-WITHIN_S = {TERM: 5.0, INT: 5.0, KILL: AFTER_A_KILL_S}
-"""When all is gone after the command's own end. Nobody hears SIGKILL: what the command started
-sees it gone, and ends a few seconds later."""
+WITHIN_S = 60.0
+"""When all is gone after the command's own end, on a busy machine too. Nothing can react to
+SIGKILL: what the command started sees it gone, and ends a few seconds later."""
 
 
 def test_a_training_that_finishes(command: MakeCommand, digits_data: str, tmp_path: Path) -> None:
@@ -56,8 +54,8 @@ def test_a_training_that_finishes(command: MakeCommand, digits_data: str, tmp_pa
         ("raylet", TERM),
         ("ray::TrainController", KILL),
         ("ray::RayTrainWorker", INT),
-        ("ray::RayTrainWorker", TERM),
-        ("ray::RayTrainWorker", KILL),
+        pytest.param("ray::RayTrainWorker", TERM, marks=pytest.mark.faults),
+        pytest.param("ray::RayTrainWorker", KILL, marks=pytest.mark.faults),
     ],
 )
 def test_a_training_that_is_ended(
@@ -71,17 +69,17 @@ def test_a_training_that_is_ended(
     with command(*train_words(digits_data, tmp_path, 600)) as it:
         it.wait_for(lambda: it.has(process))
         it.process.send_signal(number)
-        assert it.leaves(WITHIN_S[number]) == []
+        assert it.leaves(WITHIN_S) == []
 
 
-@pytest.mark.parametrize("number", [TERM, KILL])
+@pytest.mark.parametrize("number", [pytest.param(TERM, marks=pytest.mark.faults), KILL])
 def test_an_endpoint(command: MakeCommand, number: signal.Signals) -> None:
     publish_tiny("tiny-processes")
     with command("serve", "tiny-processes", "--port", str(free_port())) as it:
         it.wait_for(lambda: it.said("Ctrl-C stops it"))
         settings = it.environment_of("raylet")
         it.process.send_signal(number)
-        assert it.leaves(WITHIN_S[number]) == []
+        assert it.leaves(WITHIN_S) == []
     assert not Path(settings["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent.exists()
 
 
@@ -92,4 +90,4 @@ def test_a_generation(command: MakeCommand, tmp_path: Path, number: signal.Signa
     with command("generate", "tiny-processes", "--out", str(out), "--count", "100000000") as it:
         it.wait_for(lambda: list(out.glob("data/*")))
         it.process.send_signal(number)
-        assert it.leaves(WITHIN_S[number]) == []
+        assert it.leaves(WITHIN_S) == []

@@ -4,24 +4,26 @@ real clients."""
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import openai
 import psutil
 import pytest
 import yaml
 
 from aigc.distributed.generate import run
+from aigc.modalities.image import encode
 from aigc.output import commit
 from aigc.sets import read
 from aigc.specs import GenerateSpec
@@ -29,6 +31,10 @@ from aigc.store import ModelStore
 from tests import hostile
 from tests.load import Load
 from tests.models_for_tests import publish_tiny
+from tests.provenance.indexes import two_sets
+from tests.provenance.statements import pixels
+from tests.provenance.tampering import reencode
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 AIGC = [sys.executable, "-m", "aigc"]
@@ -57,19 +63,32 @@ def url(server) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(model, environment, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
+def published(tmp_path_factory) -> tuple[Path, list[bytes]]:
+    """An index of published items, and their files."""
+    shown = pixels(3, 96, seed=4)
+    files, folder = encode(shown, "png"), tmp_path_factory.mktemp("published") / "index"
+    two_sets(folder, shown, pixels(1, 96, seed=5), [*files, b"x"])
+    return folder, files
+
+
+@pytest.fixture(scope="module")
+def server(model, environment, published, tmp_path_factory) -> Iterator[tuple[str, psutil.Process]]:
     port, log = free_port(), tmp_path_factory.mktemp("serve") / "log"
     settings = ["models=[tiny-served]", f"port={port}", "precision=fp32", "poll_interval_s=1"]
+    settings.append(f"trace_indexes=[{published[0]}]")
     command = [sys.executable, str(JOBS / "serve.py"), str(JOBS / "specs/serve.yaml")]
     command += [part for setting in settings for part in ("--set", setting)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    address = f"http://127.0.0.1:{port}"
+
+    def is_up() -> bool:
+        ended = process.poll() is not None
+        return ended or (is_ready(address) and "Studio" in log.read_text())
+
     try:
-        while not (is_ready(address) and "Studio" in log.read_text()):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.3)
+        wait_until(is_up, 240, poll_s=0.2, explain=log.read_text)
+        assert process.poll() is None, log.read_text()
         yield address, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
@@ -102,6 +121,21 @@ def test_the_openai_client_gets_pictures(url) -> None:
     assert [found.id for found in client.models.list()] == ["tiny-served"]
 
 
+def test_a_file_is_verified(url, published) -> None:
+    files = published[1]
+    for at, file in enumerate(files):
+        found = httpx.post(f"{url}/v1/verify", files={"file": ("ad.png", file)}, timeout=60).json()
+        assert (found["found"], found["evidence"][0]["item"]) == (True, f"a-{at}")
+    again = reencode(files[1], 0.8)
+    headers = {"content-type": "image/jpeg"}
+    found = httpx.post(f"{url}/v1/verify", content=again, headers=headers, timeout=60).json()
+    assert [one["item"] for one in found["evidence"]] == ["a-1"]
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused")
+    (result,) = client.content_provenance_checks.create(file=files[0]).results
+    assert result.type == "c2pa"
+    assert (result.outcome, result.validation_state) == ("not_detected", "not_present")
+
+
 def test_an_address_gives_the_bytes_of_the_bulk_set(url, model, tmp_path) -> None:
     out = str(tmp_path / "set")
     asked = {"model": model, "out": out, "count": 64, "seed": 11, "precision": "fp32"}
@@ -130,14 +164,10 @@ def hang_up(url: str, clients: int) -> None:
     connections = [socket.create_connection((parts.hostname, parts.port)) for _ in range(clients)]
     for connection in connections:
         connection.sendall(request)
-    deadline = time.monotonic() + 60
-    while not metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: metric(url, "aigc_queue_images{") > 0)
     for connection in connections:
         connection.close()
-    while metric(url, "aigc_queue_images{") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert metric(url, "aigc_queue_images{") == 0
+    wait_until(lambda: metric(url, "aigc_queue_images{") == 0)
 
 
 def test_who_hangs_up_frees_the_place(url) -> None:
@@ -164,6 +194,10 @@ def logged(process: psutil.Process) -> str:
     return "".join(Path(path).read_text() for path in {f for f in files if "aigc-access" in f})
 
 
+def is_logged(process: psutil.Process, request_id: str) -> bool:
+    return f'"id": "{request_id}"' in logged(process)
+
+
 def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
     url, process = server
     secret = "aigc-0123abcd-" + "x" * 43
@@ -173,10 +207,8 @@ def test_an_answer_has_one_id_and_the_log_has_it(server) -> None:
             request.add_header("X-Request-ID", given)
         with urllib.request.urlopen(request) as answer:
             [found] = answer.headers.get_all("X-Request-ID")
-        deadline = time.monotonic() + 60  # it is written down after the answer is sent
-        while f'"id": "{found}"' not in logged(process):
-            assert time.monotonic() < deadline, logged(process)
-            time.sleep(0.05)
+        # It is written down after the answer is sent.
+        wait_until(functools.partial(is_logged, process, found), explain=lambda: logged(process))
         assert (found == given) == (given == "mine-1")
     assert secret not in logged(process)
 
@@ -204,10 +236,8 @@ def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
     with Load(url, "tiny-served", clients=6).running() as load:
         load.until(100)
         version = publish_tiny("tiny-served", seed=1).version
-        deadline = time.monotonic() + 60
-        while f'version="{version}"' not in scraped(url):
-            assert time.monotonic() < deadline, scraped(url)
-            time.sleep(0.2)
+        offered = f'version="{version}"'
+        wait_until(lambda: offered in scraped(url), poll_s=0.2, explain=lambda: scraped(url))
         load.until(load.count + 100)
     assert load.failures == []
     with Load(url, "tiny-served", clients=6, retries=2).running() as load:

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from aigc.errors import DataError, JobError, PlacementError, SpecError
 from aigc.specs import TrainSpec
 from aigc.store import ModelStore
 from tests.training.helpers import tiny_spec
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -88,7 +87,7 @@ def test_a_killed_driver_leaves_a_run_that_goes_on(digits_data: str, tmp_path: P
     command = [sys.executable, "-m", "aigc", "train", str(spec_file), "--json"]
     with (tmp_path / "log").open("wb") as log:
         first = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_until(lambda: list((tmp_path / "run").glob("checkpoints/*/checkpoint.json")))
+        wait_until(lambda: list((tmp_path / "run").glob("checkpoints/*/checkpoint.json")), 300)
         first.kill()
         first.wait(30)
     done = subprocess.run(command, capture_output=True, timeout=400, check=False)
@@ -160,10 +159,3 @@ def test_remedies_reach_the_user_from_two_workers(
     with pytest.raises(JobError, match="not published, the model is collapsed"):
         run(spec, notice=notes.append)
     assert "is already finished" in notes[-1]
-
-
-def wait_until(condition: Callable[[], Any], limit_s: float = 300) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until, "nothing happened in time"
-        time.sleep(0.1)

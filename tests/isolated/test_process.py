@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from aigc.isolated import child, process
 from aigc.isolated.process import GraphProcess, as_array
 from tests import onnx_for_tests as nets
 from tests.onnx_for_tests import CLASSES, DIM, Leaking, Pictures, Plain, exported, graph, node
+from tests.waiting import wait_until
 
 
 def inputs(rows: int) -> dict[str, np.ndarray]:
@@ -149,13 +149,15 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    child, deadline = int(done.stdout), time.monotonic() + 10
-    while psutil.pid_exists(child) and time.monotonic() < deadline:
-        if psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
-            break
-        time.sleep(0.05)
-    else:
-        assert not psutil.pid_exists(child)
+    child = int(done.stdout)
+    wait_until(lambda: not is_running(child))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,6 @@ def make_job(**changes) -> Job:
         "device": "cpu",
         "micro_batch": 8,
         "shard_items": 64,
-        "embed_provenance": True,
         "height": 16,
         "width": 16,
         "channels": 1,
@@ -123,9 +122,9 @@ def test_ranges_are_cut_apart_and_every_slot_finds_its_shard(lengths, items) -> 
 
 
 def test_a_draw_changes_the_candidate_and_nothing_else() -> None:
-    slots = np.arange(10)
-    first = keys_at(make_job(), None, slots, np.zeros(10, np.int64))
-    third = keys_at(make_job(), None, slots, np.full(10, 2))
+    indices = np.arange(10)
+    first = keys_at(make_job(), None, indices, np.zeros(10, np.int64))
+    third = keys_at(make_job(), None, indices, np.full(10, 2))
     assert first.counters.tolist() == list(range(10))
     assert (third.counters - first.counters == 2 * ATTEMPT).all()
     assert np.array_equal(first.conditions["label"], third.conditions["label"])

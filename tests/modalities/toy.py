@@ -37,6 +37,9 @@ from aigc.modalities.delivery import (
 from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Extractor, Representation, Sizes, Weights
 from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.provenance.marker import Marks
+from aigc.provenance.overlay import Overlay
+from aigc.provenance.statement import ItemFacts
 from aigc.strict import Spec
 from aigc.types import Json, Labels, UInt8Images
 
@@ -73,6 +76,7 @@ class NumberDelivery:
     reasons: tuple[str, ...] = ("small",)
     limits: tuple[str, ...] = ("min_std",)
     cell_px = 100
+    draws = False
 
     def items(self, output: Tensor) -> Tensor:
         return output.mul(_HIGHEST).round().to(torch.int64)
@@ -89,12 +93,21 @@ class NumberDelivery:
         return ItemType((form.columns,), "int64")  # type: ignore[attr-defined]
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         assert isinstance(wanted, NumberFormat)
         sign = " " if wanted.codec == "txt" else ","
         rows = [sign.join(f"{value:0{wanted.digits}d}" for value in row) for row in items.tolist()]
         return [f"{row}\n".encode() for row in rows]
+
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        pass
+
+    def has_metadata(self, codec: str) -> bool:
+        return False
+
+    def marked(self, file: bytes, codec: str, marks: Marks, item: ItemFacts) -> bytes:
+        return file
 
     def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> Items:
         try:

@@ -70,7 +70,7 @@ def job(writer: str) -> Job:
         "model": "m@v1", "model_uri": "m", "model_digest": "0" * 64, "count": 20_000, "seed": 0,
         "pattern": (), "labels": LABELS, "truncation": None, "codec": "png", "quality": 90,
         "precision": "fp32", "device": "cpu", "micro_batch": 8, "shard_items": 20_000,
-        "embed_provenance": False, "height": 6, "width": 8, "channels": 3, "latent_dim": 2,
+        "height": 6, "width": 8, "channels": 3, "latent_dim": 2,
         "resampling": "lanczos", "writer": writer, "include": (), "asked_gates": {}, "gates": {},
         "briefs_digest": "0" * 64, "ranges": ({"start": 0, "stop": 20_000},),
     }  # fmt: skip

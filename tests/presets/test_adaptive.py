@@ -90,6 +90,13 @@ def test_more_compute_makes_the_network_wider(rule) -> None:
     assert settings(choose(EMOJI, GPU, None, rule)).width >= widths[-1]
 
 
+def test_small_networks_are_narrower_where_they_would_see_few_images() -> None:
+    cores = {n: settings(choose(FASHION, Hardware("cpu", n, bf16=True))).width for n in (1, 2, 4)}
+    assert cores == {1: 32, 2: 48, 4: 64}
+    assert settings(choose(FASHION, GPU)).width == 64
+    assert "at this width" in choose(FASHION).reasons["model.width"]
+
+
 @pytest.mark.parametrize("rule", [adaptive_gan, adaptive_vae])
 def test_on_cpus_the_residual_networks_train_in_float32_even_where_bfloat16_is_native(rule) -> None:
     native = Hardware("cpu", cores=2, bf16=True)

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from aigc.provenance.certificates import CERTIFICATE, KEY
 from aigc.provenance.chains import Issued, issue, make_root
 from aigc.provenance.marker import Marker
+from aigc.provenance.secrets import CERTIFICATE, KEY
 from aigc.provenance.signing import FileSigner
 from aigc.provenance.spec import Credentials, Provenance
 from aigc.provenance.statement import ItemFacts

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from aigc.errors import CredentialsError
 from aigc.provenance import callbacks
-from aigc.provenance.certificates import CERTIFICATE, SIGNER
 from aigc.provenance.checking import CredentialReader
+from aigc.provenance.secrets import CERTIFICATE, SIGNER
 from aigc.provenance.signing import FileSigner
 from aigc.provenance.spec import Credentials
 from tests.provenance.signers import environment, leaf, marked, root, root_pem

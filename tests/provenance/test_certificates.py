@@ -17,8 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from aigc.errors import CredentialsError
 from aigc.provenance import certificates
-from aigc.provenance.certificates import CERTIFICATE, KEY, SIGNER
 from aigc.provenance.chains import issue, make_root
+from aigc.provenance.secrets import CERTIFICATE, KEY, SIGNER
 from aigc.provenance.spec import Credentials
 from tests.provenance.signers import environment, leaf, root
 

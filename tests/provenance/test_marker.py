@@ -76,4 +76,27 @@ def test_equal_items_give_equal_files() -> None:
 )
 def test_a_statement_that_lacks_what_the_profile_needs(asked, changed, said) -> None:
     with pytest.raises(SpecError, match=said):
-        Marker(asked, dataclasses.replace(STATEMENT, **changed))
+        Marker(asked, dataclasses.replace(STATEMENT, **changed)).picture(picture("png"), ITEM)
+
+
+@pytest.mark.parametrize("container", SOUNDS)
+def test_only_a_profile_that_asks_for_a_time_states_one(container) -> None:
+    """Otherwise an item would have other bytes in every job."""
+    california = Marker(Provenance(profile="california", provider="a"), STATEMENT)
+    for file, mark in ((picture("png"), "picture"), (sound(*container), "sound")):
+        plain = getattr(Marker(Provenance(), STATEMENT), mark)(file, ITEM)
+        dated = getattr(california, mark)(file, ITEM)
+        assert STATEMENT.created.encode() not in plain
+        assert reading.read(dated).properties["xmp:CreateDate"] == STATEMENT.created
+
+
+def test_items_without_a_job_bring_their_own_time() -> None:
+    asked = Provenance(profile="california", provider="a")
+    marker = Marker(asked, dataclasses.replace(STATEMENT, created=""))
+    item = ItemFacts("a-1", created="2026-12-01T00:00:00Z")
+    found = reading.read(marker.picture(picture("jpeg"), item))
+    assert found.properties["xmp:CreateDate"] == item.created
+    default = Marker(Provenance(), STATEMENT)
+    assert default.picture(picture("png"), item) == default.picture(
+        picture("png"), ItemFacts("a-1")
+    )

@@ -17,6 +17,7 @@ def test_the_page_shows_every_demand_and_its_date() -> None:
     shown = {
         "yes": "yes",
         "with credentials": "with credentials",
+        "with watermark": "with watermark",
         "no": "**no**",
         "yours": "by you",
     }
@@ -26,11 +27,11 @@ def test_the_page_shows_every_demand_and_its_date() -> None:
     assert READ_ON in page
 
 
-def test_no_rule_is_called_met_that_needs_a_watermark() -> None:
+def test_no_rule_is_called_met_without_the_watermark_that_it_needs() -> None:
     demands = [ask for asks in ASKS.values() for ask in asks]
     unmet = [a for a in demands if "watermark" in a.demand or "difficult to remove" in a.demand]
     assert len(unmet) == 2
-    assert {ask.met for ask in unmet} == {"no"}
+    assert {ask.met for ask in unmet} == {"with watermark"}
     assert len(READ_ON) == 10
 
 

@@ -13,6 +13,7 @@ from aigc.provenance import trace_index
 from aigc.provenance.looks import PerceptualHashes
 from aigc.provenance.trace_index import TraceIndex, id_key
 from aigc.provenance.trace_writer import TraceWriter
+from aigc.provenance.watermark.payload import payload_of
 from tests.provenance.indexes import FIRST, ids, two_sets
 from tests.provenance.statements import pixels
 from tests.provenance.tampering import reencode
@@ -47,6 +48,23 @@ def test_what_is_not_there_is_not_found(made) -> None:
     assert index.by_sha256(bytes(32)) == index.by_sha256(b"\xff" * 32) == []
     for file in encode(pixels(20, 96, seed=3), "png"):
         assert index.alike(hash_file(file), 40, 6.0) == []
+
+
+def test_every_item_is_found_by_its_watermark(made) -> None:
+    index, _ = made
+    for name in ids("a", 50) + ids("b", 30):
+        for bits in (24, 40, 56):
+            assert name in [one.id for one in index.by_watermark(payload_of(name, bits))]
+    foreign = [payload_of(f"c-{at}", 40) for at in range(200)]
+    assert not any(index.by_watermark(payload) for payload in [*foreign, bytes(5), b"\xff" * 5])
+
+
+def test_items_that_share_a_payload_are_all_found(made) -> None:
+    index, _ = made
+    short = {payload_of(name, 8) for name in ids("a", 50) + ids("b", 30)}
+    found = [one.id for payload in short for one in index.by_watermark(payload, most=80)]
+    assert sorted(found) == sorted(ids("a", 50) + ids("b", 30))
+    assert all(len(index.by_watermark(payload, most=1)) == 1 for payload in short)
 
 
 def test_equal_files_and_equal_ids_are_all_found(tmp_path) -> None:
@@ -100,7 +118,7 @@ def test_an_empty_index_answers(tmp_path) -> None:
         pass
     index = TraceIndex(tmp_path / "new")
     assert index.items == 0
-    assert index.by_id("a") == index.by_sha256(bytes(32)) == []
+    assert index.by_id("a") == index.by_sha256(bytes(32)) == index.by_watermark(bytes(5)) == []
     assert index.alike(hashes(pixels(1)), 40, 6.0) == []
 
 

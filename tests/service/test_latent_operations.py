@@ -60,7 +60,7 @@ def test_a_walk_has_no_jumps(service: Service, model: str) -> None:
 
 def test_a_walk_of_one_item_stands_still(service: Service) -> None:
     same = {"from": WalkEnd(label="one", seed=5), "to": WalkEnd(label="one", seed=5)}
-    assert len(set(walk(service, **same))) == 1
+    assert len({decode(frame, 1).tobytes() for frame in walk(service, **same)}) == 1
 
 
 def vary(service: Service, asked: Variation, data: bytes | None = None) -> list[bytes]:

@@ -8,7 +8,6 @@ import functools
 import gc
 import math
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,6 +24,7 @@ from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Generation
 from aigc.store import ModelStore
 from tests.keys_for_tests import keys
+from tests.waiting import wait_until
 
 
 @contextlib.contextmanager
@@ -86,13 +86,6 @@ def stopped(process: RenderProcess) -> Iterator[None]:
         process._process.send_signal(signal.SIGCONT)
 
 
-def under_way(process: RenderProcess, count: int) -> None:
-    deadline = time.monotonic() + 20
-    while process._pending != count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_who_finds_it_busy_renders_where_he_is(beside: Service) -> None:
     loaded, process = beside.catalogue.loaded()[0], beside._process
     assert loaded.remote is not None and process is not None
@@ -100,10 +93,10 @@ def test_who_finds_it_busy_renders_where_he_is(beside: Service) -> None:
     with ThreadPoolExecutor() as pool:
         with stopped(process):
             first = pool.submit(loaded.remote.make, draws(1), run)
-            under_way(process, 1)
+            wait_until(lambda: process._pending == 1)
             assert loaded.remote.make(draws(2), run) is None
             assert files(beside, 5)
-        assert first.result(20) == loaded.renderer.make(draws(1), run)
+        assert first.result(120) == loaded.renderer.make(draws(1), run)
 
 
 def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service) -> None:
@@ -113,9 +106,9 @@ def test_its_next_batches_wait_there_and_each_comes_to_who_asked(beside: Service
     with ThreadPoolExecutor(24) as pool:
         with stopped(process):
             asked = [pool.submit(make, draws(number)) for number in range(24)]
-            under_way(process, 24)
+            wait_until(lambda: process._pending == 24)
         for number, made in enumerate(asked):
-            assert made.result(20) == loaded.renderer.make(draws(number), [(1, loaded.native)])
+            assert made.result(120) == loaded.renderer.make(draws(number), [(1, loaded.native)])
 
 
 def test_who_waits_there_when_it_dies_renders_where_he_is(mortal: Service) -> None:
@@ -124,9 +117,9 @@ def test_who_waits_there_when_it_dies_renders_where_he_is(mortal: Service) -> No
     make = functools.partial(loaded.remote.make, runs=[(1, loaded.native)], behind=math.inf)
     with ThreadPoolExecutor() as pool, stopped(process):
         asked = [pool.submit(make, draws(number)) for number in range(3)]
-        under_way(process, 3)
+        wait_until(lambda: process._pending == 3)
         process._process.send_signal(signal.SIGKILL)
-        assert [made.result(20) for made in asked] == [None] * 3
+        assert [made.result(120) for made in asked] == [None] * 3
 
 
 def test_a_model_goes_when_nobody_holds_it(store: ModelStore, beside: Service) -> None:
@@ -148,7 +141,7 @@ def test_without_it_pictures_come_and_the_replica_is_replaced(mortal: Service) -
     assert mortal.ready and mortal._process is not None
     mortal._process._process.send_signal(signal.SIGKILL)
     assert files(mortal, 3) == expected
-    mortal._process._process.wait(10)
+    mortal._process._process.wait(120)
     assert files(mortal, 3) == expected
     assert not mortal.ready
 
@@ -157,6 +150,4 @@ def test_it_ends_with_who_began_it() -> None:
     process = RenderProcess(threads=1)
     child = psutil.Process(process._process.pid)
     process._pipe.close()
-    started = time.monotonic()
-    child.wait(60)
-    assert time.monotonic() - started < 60
+    child.wait(120)

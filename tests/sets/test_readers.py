@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from aigc.output import commit
-from aigc.provenance.label import DIGITAL_SOURCE_TYPE
+from aigc.provenance.statement import TRAINED_ALGORITHMIC_MEDIA
 from aigc.sets import gallery, manifest, read
 
 LABELS = ["zero", "one", "two", "three"]
@@ -108,7 +108,7 @@ def test_duckdb_counts_labels_and_indices(made: Path) -> None:
     query = f"select count(distinct index), min(index), max(index), count(distinct id) from {files}"
     assert duckdb.sql(query).fetchall() == [(100, 0, 99, 100)]
     assert duckdb.sql(f"select distinct digital_source_type from {files}").fetchall() == [
-        (DIGITAL_SOURCE_TYPE,)
+        (TRAINED_ALGORITHMIC_MEDIA,)
     ]
 
 

@@ -93,6 +93,7 @@ WRONG = [
         TRAIN | {"model": {"family": "vae", "loss": "hinge"}},
         "model.loss: a field of family gan",
     ),
+    (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes: .*s3://b/i is not a folder"),
     *(
         (TrainSpec, TRAIN | {"model": model}, f"model.{message}")
         for model, message in [
@@ -194,6 +195,31 @@ def test_a_former_field_name_is_refused_with_the_present_one(old: object, messag
     with pytest.raises(SpecError) as raised:
         build(ServeSpec, old)  # type: ignore[arg-type]
     assert str(raised.value) == message
+
+
+def test_the_former_switch_of_labels_is_refused_with_the_profile() -> None:
+    with pytest.raises(SpecError) as raised:
+        build(GenerateSpec, GENERATE | {"embed_provenance": False})
+    assert str(raised.value) == (
+        "field embed_provenance is now provenance.profile (where it was false: none, with "
+        "provenance.reason); rename it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "values", "message"),
+    [
+        (GenerateSpec, {"profile": "none"}, "profile none needs reason"),
+        (GenerateSpec, {"profile": "china"}, "profile china needs provider"),
+        (GenerateSpec, {"prompts": True}, "provenance.prompts needs briefs"),
+        (ServeSpec, {"prompts": True}, "provenance.prompts: an address stands for an item"),
+        (GenerateSpec, {"credentials": {"authority": "tsa"}}, "authority"),
+    ],
+)
+def test_what_files_cannot_state_is_refused(spec, values, message) -> None:
+    given = GENERATE if spec is GenerateSpec else {}
+    with pytest.raises(SpecError, match=message):
+        build(spec, given | {"provenance": values})
 
 
 def test_a_former_name_within_a_field_is_refused_with_the_present_one() -> None:

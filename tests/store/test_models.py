@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,19 @@ def store(tmp_path: Path) -> ModelStore:
 
 def publish(store: ModelStore, value: float = 1.0, name: str = "fashion") -> ModelVersion:
     return store.publish(name, CONFIG, weights(value))
+
+
+def test_looking_models_up_needs_no_torch(store: ModelStore) -> None:
+    """It takes two seconds to import: `aigc jobs` and `aigc models` answer without it."""
+    publish(store)
+    program = f"""
+import sys
+import aigc.distributed.submit
+from aigc.store import ModelStore
+assert ModelStore({store.uri!r}).resolve("fashion").ref == "fashion@v1"
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_what_is_published_comes_back(store: ModelStore) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 
 
 @contextlib.contextmanager

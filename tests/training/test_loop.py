@@ -379,4 +379,4 @@ def test_a_run_that_never_was_well_keeps_nothing(digits_data: str, tmp_path: Pat
 def test_time_is_a_limit_too(digits_data: str, tmp_path: Path) -> None:
     result = train(tiny_spec(digits_data, tmp_path, steps=None, max_seconds=1.0))
     assert result.metrics["steps"] > 0
-    assert 1.0 <= result.metrics["train_seconds"] < 30
+    assert 1.0 <= result.metrics["train_seconds"] < 120

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import multiprocessing
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from aigc.training.verdicts import collapsed_at_the_end
 from aigc.training.watch import MonitorState, TrainingMonitor
 from tests.training.helpers import tiny_spec
 from tests.training.test_loop import same, stop_after
+from tests.waiting import wait_until
 
 GAN: dict[str, Any] = {"family": "gan", "latent_dim": 8, "width": 8}
 
@@ -211,11 +211,12 @@ def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=train_on_threads, args=arguments)
     process.start()
-    until = time.monotonic() + 100
-    while len(list(out.glob("best/*"))) < 1 or len(list(out.glob("checkpoints/*"))) < 2:
+
+    def is_due() -> bool:
         assert process.is_alive()
-        assert time.monotonic() < until
-        time.sleep(0.02)
+        return bool(list(out.glob("best/*"))) and len(list(out.glob("checkpoints/*"))) >= 2
+
+    wait_until(is_due, 200)
     process.kill()
     process.join()
     resumed = train(spec)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from aigc.conditions.base import Conditions
 from aigc.families.config import ModelConfig
@@ -173,7 +175,7 @@ class _OnUse:
     ) -> None:
         """Raises StoreError when the tensors do not fit."""
         own = {name: each for name, each in tensors.items() if name.startswith(prefix)}
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutValues():
             wanted = build(config).state_dict()
         if {prefix + name: each.shape for name, each in wanted.items()} != _shapes(own):
             load(config, own)  # which reports what does not fit
@@ -187,6 +189,19 @@ class _OnUse:
             if self._network is None:
                 self._network = self._make().to(device)
             return self._network
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Modules are built without normal initial values. On the meta device PyTorch would import its
+    compiler to draw them, which takes every worker and replica more than a second."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in (nn.init.normal_, Tensor.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _shapes(tensors: Tensors) -> dict[str, torch.Size]:

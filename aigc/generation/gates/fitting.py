@@ -27,7 +27,7 @@ def require_fitting(gates: Gates, config: ModelConfig) -> None:
         _require_near(gates.duplicates)
     if realism is not None and realism.score == "discriminator":
         _require_own_scores(realism, config)
-    opened = {name: open_data(name, uri) for name, uri in gates.data.items()}
+    opened = {name: open_data(name, uri) for name, uri in gates.data.items() if name != "safety"}
     for name, dataset in opened.items():
         _require_same_kind(f"gates.{name}.data = {dataset.uri}", dataset, config.modality)
     if "realism" in opened:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc.errors import JobError, SpecError
 from aigc.families.protocol import Generator, Scores
+from aigc.generation.gates import classifiers, safety
 from aigc.generation.gates.degenerate import degenerate
 from aigc.generation.gates.fitting import open_data
 from aigc.generation.gates.memorisation import TrainingImages
 from aigc.generation.gates.realism import ByDensity, ByModel, Realism, Scorer
+from aigc.generation.gates.safety import unsafe
 from aigc.job.keys import Samples
-from aigc.modalities import Delivery, modality_of
+from aigc.modalities import Delivery, ItemType, modality_of
 from aigc.specs import Gates, RealismGate
 
 Mask = npt.NDArray[np.bool_]
@@ -26,7 +28,7 @@ Refuse = Callable[[Samples, dict[str, Realism]], dict[str, Mask]]
 @dataclass(frozen=True)
 class GateResult:
     """Of N samples: `keep` bool (N,), for each refused one the reason of the first gate that
-    refuses it, and `scores` float32 (N,) by name."""
+    refuses it, and `scores` float32 (N,) by name: `realism`, `safety`."""
 
     keep: Mask
     reasons: list[str | None]
@@ -38,10 +40,10 @@ class GateSet:
     """Every gate is asked about every sample; their order only decides whose reason counts."""
 
     gates: tuple[Refuse, ...]
-    scorer: Scorer | None = None
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
     def __call__(self, samples: Samples) -> GateResult:
-        scores = {"realism": self.scorer(samples)} if self.scorer is not None else {}
+        scores = {name: scorer(samples) for name, scorer in self.scorers.items()}
         reasons: list[str | None] = [None] * len(samples)
         keep = np.ones(len(samples), bool)
         for gate in self.gates:
@@ -79,17 +81,30 @@ def load_gates(
         data = open_data("memorisation", wanted.data)
         known = TrainingImages(data, wanted.rmse, device)
         asked.append(lambda samples, scores: {"memorised": known.near(samples.items)})
-    return GateSet(tuple(asked), _scorer(gates.realism, include_scores, generator, device))
+    scorers: dict[str, Scorer] = {}
+    if (scorer := _scorer(gates.realism, include_scores, generator, device)) is not None:
+        scorers["realism"] = scorer
+    if gates.safety is not None:
+        safe = gates.safety
+        scorers["safety"] = safety.scorer_of(safe, modality_of(generator.item))
+        if safe.policy == "refuse":
+            asked.append(lambda samples, scores: {safety.REASON: unsafe(scores["safety"], safe)})
+    return GateSet(tuple(asked), scorers)
 
 
-def require(gates: Gates, include_scores: bool, load: Callable[[], Generator]) -> None:
-    """See that the gates can work with this model and their data sets, before a job starts. `load`
-    is called only if the model itself has to score.
+def require(
+    gates: Gates, include_scores: bool, load: Callable[[], Generator], item: ItemType | None = None
+) -> None:
+    """See that the gates can work with this model, whose items are `item`, and with their data sets
+    and classifier, before a job starts. `load` is called only if the model itself has to score, or
+    if there is no `item`.
 
     Raises:
         SpecError: names the field.
     """
     data_digests(gates)
+    if gates.safety is not None:
+        classifiers.opened(gates.safety, modality_of(item or load().item)).close()
     if gates.realism is None and include_scores and not isinstance(load(), Scores):
         raise SpecError(
             "include = scores: the model has no discriminator; leave scores out, or set "
@@ -100,8 +115,11 @@ def require(gates: Gates, include_scores: bool, load: Callable[[], Generator]) -
 
 
 def data_digests(gates: Gates) -> dict[str, str]:
-    """What the data sets that gates compare with hold, by gate. Raises SpecError."""
-    return {name: open_data(name, uri).digest for name, uri in gates.data.items()}
+    """What the data sets that gates compare with hold, by gate, and the SHA-256 of the classifier
+    of `safety`. Raises SpecError."""
+    sets = {name: uri for name, uri in gates.data.items() if name != "safety"}
+    found = {name: open_data(name, uri).digest for name, uri in sets.items()}
+    return found | ({"safety": classifiers.digest(gates.safety)} if gates.safety else {})
 
 
 def resolve(gates: Gates, generator: Generator, probe: Samples, device: str = "cpu") -> Gates:

@@ -18,6 +18,8 @@ from aigc.conditions.labels import fold
 from aigc.errors import SpecError
 from aigc.families.config import ModelConfig
 from aigc.job.asked import asked_condition, schedules_of
+from aigc.job.blocked import REFUSED, block_list
+from aigc.job.briefs.shares import shares_of
 from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
@@ -102,6 +104,7 @@ class Parser:
         self._spec = spec
         self.condition = asked_condition(config)
         self._model = config
+        self._blocked = block_list(spec.blocked)
         schedule = schedules_of(spec, config).get(self.condition)
         self._known = schedule.names if schedule is not None else ()
         self._default_cut = spec.sampling.get("truncation")
@@ -197,6 +200,7 @@ class Parser:
 
     def _labels(self, label: Any, prompt: Any) -> int:
         """Labels win over the prompt; without either it is what the spec says."""
+        self._require_allowed(prompt)
         if label is not None:
             return self._pattern(label)
         if prompt is None:
@@ -212,7 +216,24 @@ class Parser:
             raise BadBriefError(
                 f"{self.names['prompt']} = {shown(prompt)}: {reason}", "unknown_label"
             ) from None
+        if (refused := self._blocked_in(asked.values)) is not None:
+            raise BadBriefError(
+                f"{self.names['prompt']} = {shown(prompt)}: {_refusal(refused)}", REFUSED
+            )
         return self._number(asked.values)
+
+    def _require_allowed(self, prompt: Any) -> None:
+        """Also where a label counts: a prompt is copied to the output."""
+        word = self._blocked.word_in(prompt) if isinstance(prompt, str) and self._blocked else None
+        if word is not None:
+            raise BadBriefError(
+                f"{self.names['prompt']}: holds {word!r}, which is blocked", REFUSED
+            )
+
+    def _blocked_in(self, values: Values) -> str | None:
+        if not self._blocked.labels:
+            return None
+        return self._blocked.label_of(CONDITIONS[self.condition].shown(values, self._model))
 
     def _pattern(self, label: Any) -> int:
         key = label if isinstance(label, str) else json.dumps(label, default=str)
@@ -229,10 +250,13 @@ class Parser:
             return BadBriefError(f"{name} = {shown(label)}: the model has no labels; leave it out")
         try:
             asked = shares_of(label, self._known, self._comma) if self._known else label
-            return self._number(CONDITIONS[self.condition].schedule(asked, self._model).values)
+            values = CONDITIONS[self.condition].schedule(asked, self._model).values
         except SpecError as error:
             reason = str(error).removeprefix("labels: ") + self._several(label)
             return BadBriefError(f"{name} = {shown(label)}: {reason}", "unknown_label")
+        if (refused := self._blocked_in(values)) is not None:
+            return BadBriefError(f"{name} = {shown(label)}: {_refusal(refused)}", REFUSED)
+        return self._number(values)
 
     def _several(self, label: Any) -> str:
         """How several labels are written, where they are divided by another sign."""
@@ -251,46 +275,11 @@ class Parser:
         return number
 
 
+def _refusal(label: str) -> str:
+    return f"asks for {label!r}, which is blocked"
+
+
 def brief_id_of(value: Any) -> str | None:
     """As text, just as it is written; None where nothing is."""
     found = given(value)
     return None if found is None else text_of(found)
-
-
-def shares_of(label: Any, known: Iterable[str], comma: bool = False) -> dict[str, float]:
-    """`a`, `a|b`, `a:3|b:1`, a list of labels or an object of shares, as shares.
-
-    Raises:
-        SpecError: it is none of these.
-    """
-    if isinstance(label, list) and label and all(isinstance(part, tuple) for part in label):
-        label = dict(label)  # an Arrow map
-    if isinstance(label, Mapping):
-        pairs = [(text_of(name), share) for name, share in label.items() if share is not None]
-    elif isinstance(label, list):
-        pairs = [(text_of(name), 1) for name in label]
-    else:
-        pairs = _pairs(text_of(label).strip(), {fold(name) for name in known})
-    shares: dict[str, float] = {}
-    for name, share in pairs:
-        number = real(share, comma)
-        if not name or number is None or not 0 < number < math.inf:
-            percent = "; leave the % out" if str(share).strip().endswith("%") else ""
-            raise SpecError(
-                f"expected labels like 'a', 'a|b' or 'a:3|b:1', shares above 0{percent}"
-            )
-        shares[name] = shares.get(name, 0.0) + number
-        if shares[name] == math.inf:
-            raise SpecError(f"the shares of {name!r} are too large together; use ratios like 3:1")
-    return shares
-
-
-def _pairs(text: str, known: set[str]) -> list[tuple[str, Any]]:
-    if fold(text) in known:
-        return [(text, 1)]
-    return [_pair(part.strip(), known) for part in text.split("|")]
-
-
-def _pair(part: str, known: set[str]) -> tuple[str, Any]:
-    name, colon, share = part.rpartition(":")
-    return (part, 1) if not colon or fold(part) in known else (name.strip(), share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES
 from aigc.specs import BriefColumns, GenerateSpec
 
+OnRejects = Callable[[Sequence[Reject]], None]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -46,8 +48,14 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) -> Reading:
-    """What `spec.briefs` holds; `models` are other names of the spec's model.
+def read(
+    spec: GenerateSpec,
+    config: ModelConfig,
+    models: tuple[str, ...] = (),
+    on_rejects: OnRejects = lambda rejects: None,
+) -> Reading:
+    """What `spec.briefs` holds; `models` are other names of the spec's model. `on_rejects` gets the
+    rejected rows, also when they are too many.
 
     Raises:
         SpecError: the file or its columns are not as the spec says, no row is good, or more are
@@ -74,6 +82,7 @@ def read(spec: GenerateSpec, config: ModelConfig, models: tuple[str, ...] = ()) 
         else:
             parsed.add(at, row, values, parser)
     rejects = sorted([*sheet.rejects, *parsed.rejects], key=lambda reject: reject.row)
+    on_rejects(rejects)
     _require_few(spec, rejects, len(sheet.numbers) + len(sheet.rejects))
     kept = sheet.table(columns.own).take(pa.array(np.asarray(parsed.kept)))
     table = parsed.table(kept)

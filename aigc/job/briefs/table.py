@@ -1,4 +1,4 @@
-"""Normalised briefs: from a slot of the job to its brief, and from there to its candidates."""
+"""Normalised briefs: from an item's index to its brief, and from there to its candidates."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _METADATA = b"aigc.briefs"
 
 @dataclass(frozen=True, eq=False)
 class Briefs:
-    """Briefs in delivery order. Brief r has the slots starts[r] <= slot < starts[r] + count.
+    """Briefs in delivery order. Brief r has the indices starts[r] <= index < starts[r] + count.
 
     Attributes:
         table: the columns of `columns_of`, then the user's own. `first_index` is the counter of
@@ -77,7 +77,7 @@ class Briefs:
 
     @functools.cached_property
     def starts(self) -> Ints:
-        """int64 (rows + 1,): the first slot of each brief, and at the end the number of items."""
+        """int64 (rows + 1,): the first index of each brief, and at the end the number of items."""
         return np.concatenate([[0], np.cumsum(self._integers["count"])]).astype(np.int64)
 
     @property
@@ -96,24 +96,24 @@ class Briefs:
         """int64 (rows,): items of each brief."""
         return self._integers["count"]
 
-    def rows(self, slots: Ints) -> Ints:
-        """int64 (N,): which row of the table each slot (N,) belongs to.
+    def rows(self, indices: Ints) -> Ints:
+        """int64 (N,): which row of the table each index (N,) belongs to.
 
         Raises:
-            IndexError: a slot that no brief has.
+            IndexError: an index that no brief has.
         """
-        if len(slots) and not 0 <= slots.min() <= slots.max() < self.count:
-            raise IndexError(f"slots {slots.min()} to {slots.max()} of {self.count}")
-        return np.searchsorted(self.starts, slots, side="right") - 1
+        if len(indices) and not 0 <= indices.min() <= indices.max() < self.count:
+            raise IndexError(f"items {indices.min()} to {indices.max()} of {self.count}")
+        return np.searchsorted(self.starts, indices, side="right") - 1
 
-    def keys(self, slots: Ints, attempt: Ints | int = 0) -> SampleKeys:
-        """The samples that `slots` (N,) have in their attempts number `attempt`, (N,) or one for
+    def keys(self, indices: Ints, attempt: Ints | int = 0) -> SampleKeys:
+        """The samples that `indices` (N,) have in their attempts number `attempt`, (N,) or one for
         all.
 
         A sample depends on its own brief alone: others may come, go or change places.
         """
-        rows = self.rows(slots)
-        local = slots - self.starts[rows] + self._integers["first_index"][rows]
+        rows = self.rows(indices)
+        local = indices - self.starts[rows] + self._integers["first_index"][rows]
         return SampleKeys(
             seeds=self._integers["seed"][rows].astype(np.uint64),
             counters=attempt * ATTEMPT + local,
@@ -122,7 +122,7 @@ class Briefs:
         )
 
     def partitions(self, names: Sequence[str]) -> list[tuple[int, int, str]]:
-        """(start, stop, folder) of consecutive slots that share the values of columns `names`.
+        """(start, stop, folder) of consecutive indices that share the values of columns `names`.
 
         Folders are `campaign-spring/market-se`, percent-encoded. They are not Hive's `market=se`:
         the columns stand in the files, and readers would take their types from the names.

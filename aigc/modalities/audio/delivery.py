@@ -25,6 +25,9 @@ from aigc.modalities.delivery import (
     require_codec,
 )
 from aigc.modalities.item import Items, ItemType
+from aigc.provenance.marker import Marks
+from aigc.provenance.overlay import Overlay
+from aigc.provenance.statement import ItemFacts
 from aigc.types import Json, UInt8Images
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ class AudioDelivery:
     reasons: tuple[str, ...] = ("silent", "clipped")
     limits: tuple[str, ...] = ("silence_db", "max_clipped")
     cell_px = 220
+    draws = False
 
     def items(self, output: Tensor) -> Tensor:
         """float (N, C, T) in [-1, 1] to int16 (N, T, C)."""
@@ -117,19 +121,22 @@ class AudioDelivery:
         return ItemType((wanted.samples, form.channels), "int16", wanted.rate)
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         form, wanted = cast("SoundForm", form), cast("SoundFormat", wanted)
         return [
-            files.encode(
-                _resampled(sound, form, wanted),
-                wanted.rate,
-                wanted.codec,
-                wanted.quality,
-                labelled=labelled,
-            )
+            files.encode(_resampled(sound, form, wanted), wanted.rate, wanted.codec, wanted.quality)
             for sound in items
         ]
+
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        """Nothing is drawn on a sound."""
+
+    def has_metadata(self, codec: str) -> bool:
+        return True
+
+    def marked(self, file: bytes, codec: str, marks: Marks, item: ItemFacts) -> bytes:
+        return marks.sound(file, item)
 
     def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> npt.NDArray[np.int16]:
         samples, channels = self.delivered(form, wanted).shape

@@ -1,9 +1,4 @@
-"""Sounds as files and back: WAV, FLAC and Ogg Vorbis, each with the AI-generated label.
-
-The label is a comment (`ICMT` in the RIFF list INFO, `COMMENT` in FLAC and Ogg) that names IPTC's
-digital source type; WAV files have it as XMP as well, in the chunk `_PMX` (XMP specification,
-Part 3, "Storage in files").
-"""
+"""Sounds as files and back: WAV, FLAC and Ogg Vorbis."""
 
 from __future__ import annotations
 
@@ -14,24 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from aigc.modalities.audio import ogg, wav
-from aigc.provenance.label import DIGITAL_SOURCE_TYPE, XMP
-from aigc.provenance.riff import riff_chunk, riff_file
 
 Samples = npt.NDArray[np.int16]
 """(T, C)."""
 
-COMMENT = f"AI-generated; digital source type {DIGITAL_SOURCE_TYPE}"
 _LIBSNDFILE = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS")}
-_RIFF_HEADER_BYTES, _FORMAT_BYTES = 12, 24
 
 
-def encode(samples: Samples, rate: int, codec: str, quality: int, *, labelled: bool) -> bytes:
+def encode(samples: Samples, rate: int, codec: str, quality: int) -> bytes:
     """int16 (T, C) at `rate` as a file; `quality` 1..100 counts for ogg. The same samples give the
     same bytes."""
     if codec == "wav":
-        plain = wav.encode(samples, rate)
-        return _labelled_wav(plain) if labelled else plain
-    data = _encoded(samples, rate, codec, quality, labelled)
+        return wav.encode(samples, rate)
+    data = _encoded(samples, rate, codec, quality)
     return ogg.with_serial(data) if codec == "ogg" else data
 
 
@@ -55,7 +45,7 @@ def decode(data: bytes, rate: int, shape: tuple[int, int]) -> Samples:
     return found
 
 
-def _encoded(samples: Samples, rate: int, codec: str, quality: int, labelled: bool) -> bytes:
+def _encoded(samples: Samples, rate: int, codec: str, quality: int) -> bytes:
     import soundfile  # noqa: PLC0415
 
     form, subtype = _LIBSNDFILE[codec]
@@ -66,16 +56,5 @@ def _encoded(samples: Samples, rate: int, codec: str, quality: int, labelled: bo
     with soundfile.SoundFile(
         buffer, "w", rate, samples.shape[1], subtype, format=form, **options
     ) as file:
-        if labelled:
-            file.comment = COMMENT
         file.write(samples)
     return buffer.getvalue()
-
-
-def _labelled_wav(data: bytes) -> bytes:
-    """With the chunks LIST and _PMX before the samples."""
-    text = COMMENT.encode("ascii") + b"\0"
-    info = riff_chunk(b"LIST", b"INFO" + riff_chunk(b"ICMT", text))
-    head = _RIFF_HEADER_BYTES + _FORMAT_BYTES
-    body = data[8:head] + info + riff_chunk(b"_PMX", XMP) + data[head:]
-    return riff_file(body)

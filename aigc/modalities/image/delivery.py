@@ -36,8 +36,11 @@ from aigc.modalities.image import (
     recolour,
     resample,
     to_levels,
+    visible,
 )
-from aigc.modalities.image.marking import encode_marked
+from aigc.provenance.marker import Marks
+from aigc.provenance.overlay import Overlay
+from aigc.provenance.statement import ItemFacts
 from aigc.strict import Codec
 from aigc.types import Json, UInt8Images
 
@@ -97,6 +100,7 @@ class ImageDelivery:
     reasons: tuple[str, ...] = ("blank", "saturated")
     limits: tuple[str, ...] = ("min_std", "max_saturated")
     cell_px = 84
+    draws = True
 
     def items(self, output: Tensor) -> Tensor:
         """float (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C)."""
@@ -125,13 +129,25 @@ class ImageDelivery:
         return ItemType((wanted.height, wanted.width, form.channels), "uint8")
 
     def encode(
-        self, items: Items, form: Form, wanted: ItemFormat, *, labelled: bool = True
+        self, items: Items, form: Form, wanted: ItemFormat, overlay: Overlay | None = None
     ) -> list[bytes]:
         form, wanted = cast("ImageForm", form), cast("Format", wanted)
         coloured = recolour(items, "grey" if form.channels == 1 else "rgb")
         shaped = resample(coloured, wanted.height, wanted.width, form.resampling)
-        encoded = encode_marked if labelled else encode
-        return encoded(shaped, wanted.codec, wanted.quality)
+        return encode(_overlaid(shaped, overlay), wanted.codec, wanted.quality)
+
+    def require_overlay(self, form: Form, wanted: ItemFormat, overlay: Overlay) -> None:
+        wanted, wording = cast("Format", wanted), overlay.wording
+        if wording is not None:
+            visible.stencil_for(wording.text, wording.height, wanted.height, wanted.width)
+        if overlay.watermark is not None:
+            overlay.watermark.require_room(wanted.height, wanted.width)
+
+    def has_metadata(self, codec: str) -> bool:
+        return codec != RAW
+
+    def marked(self, file: bytes, codec: str, marks: Marks, item: ItemFacts) -> bytes:
+        return file if codec == RAW else marks.picture(file, item)
 
     def decode(self, file: bytes, form: Form, wanted: ItemFormat) -> npt.NDArray[np.uint8]:
         form, wanted = cast("ImageForm", form), cast("Format", wanted)
@@ -180,6 +196,14 @@ class ImageDelivery:
     def gap(self, made: Items, stored: Items) -> str:
         gap = np.abs(made.astype(np.int64) - stored)
         return f"in {np.mean(gap > 0):.1%} of its values, by at most {gap.max()} grey levels of 255"
+
+
+def _overlaid(pixels: UInt8Images, overlay: Overlay | None) -> UInt8Images:
+    """The label first: the watermark lies in what is seen."""
+    if overlay is None:
+        return pixels
+    drawn = pixels if overlay.wording is None else visible.draw(pixels, overlay.wording)
+    return overlay.watermark.embed(drawn, overlay.payloads) if overlay.watermark else drawn
 
 
 def _colour(form: ImageForm) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aigc.modalities.base import Modality
+from aigc.modalities.image.classified import ImageClassified
 from aigc.modalities.image.delivery import ImageDelivery
 from aigc.modalities.image.learning import ImageLearning
 from aigc.modalities.image.source import ImageSource
 
-IMAGE = Modality("images", ImageDelivery(), ImageSource(), ImageLearning())
+IMAGE = Modality("images", ImageDelivery(), ImageSource(), ImageLearning(), ImageClassified())

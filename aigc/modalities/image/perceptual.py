@@ -25,6 +25,8 @@ LEAST_CONTRAST = 1.0
 """Standard deviation of grey levels (0..255) on the grid below which a picture shows too little to
 be told from others; it has no hash."""
 MOST_PIXELS = 50_000_000
+MOST_SIDE = 20_000
+"""Of a longer, narrow picture the matrices that average it would take gigabytes."""
 _ENOUGH_SIDE = 512
 """Larger pictures are averaged down to about it first, which takes less memory and time."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -59,15 +61,23 @@ def hashes(pixels: UInt8Images) -> PerceptualHashes:
 
 def hash_file(file: bytes) -> PerceptualHashes:
     """Of one picture file of anybody, with N = 1. Raises ValueError where it cannot be read."""
+    return hashes(reduced(file)[None])
+
+
+def reduced(file: bytes) -> npt.NDArray[np.uint8]:
+    """The pixels of a picture file of anybody, (H, W, 3), averaged down to a shorter side of some
+    512 where it is larger. Raises ValueError where it cannot be read."""
     try:
         with Image.open(io.BytesIO(file), formats=WRITTEN) as image:
             if image.width * image.height > MOST_PIXELS:
                 size = f"{image.width} x {image.height}"
                 raise ValueError(f"{size} pixels are more than {MOST_PIXELS}")
+            if max(image.size) > MOST_SIDE:
+                raise ValueError(f"a side of {max(image.size)} pixels is longer than {MOST_SIDE}")
             shown = image.convert("RGB")
             if (factor := min(shown.size) // _ENOUGH_SIDE) > 1:
                 shown = shown.reduce(factor)
-            return hashes(np.asarray(shown)[None])
+            return np.asarray(shown)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a readable image: {error}") from None
 

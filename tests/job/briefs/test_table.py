@@ -48,13 +48,13 @@ briefs_of_any_kind = st.lists(
 )
 
 
-@given(rows=briefs_of_any_kind, draw=st.integers(0, 1000))
+@given(rows=briefs_of_any_kind, attempt=st.integers(0, 1000))
 @settings(max_examples=50, deadline=None)
-def test_draws_agree_with_a_slow_reference(rows: list[dict], draw: int) -> None:
+def test_attempts_agree_with_a_slow_reference(rows: list[dict], attempt: int) -> None:
     expected = [
         (
             row["seed"],
-            draw * 2**40 + local,
+            attempt * 2**40 + local,
             PATTERNS[row["label_pattern"]][local % len(PATTERNS[row["label_pattern"]])],
             row["truncation"] or np.inf,
         )
@@ -62,22 +62,22 @@ def test_draws_agree_with_a_slow_reference(rows: list[dict], draw: int) -> None:
         for local in range(row["count"])
     ]
     made = make(rows)
-    slots = np.random.default_rng(0).permutation(made.count)
-    keys = made.keys(slots, np.full(len(slots), draw))
+    indices = np.random.default_rng(0).permutation(made.count)
+    keys = made.keys(indices, np.full(len(indices), attempt))
     columns = (keys.seeds, keys.counters, keys.conditions["label"], cuts_of(keys))
     found = list(zip(*(column.tolist() for column in columns), strict=True))
-    assert found == [expected[slot] for slot in slots]
+    assert found == [expected[index] for index in indices]
     assert keys.seeds.dtype == np.uint64
-    assert made.keys(slots, draw).counters.tolist() == keys.counters.tolist()
+    assert made.keys(indices, attempt).counters.tolist() == keys.counters.tolist()
 
 
 def test_a_slot_no_brief_has_is_an_error() -> None:
     made = make([brief(2), brief(3)])
     assert made.rows(np.arange(5)).tolist() == [0, 0, 1, 1, 1]
     assert made.rows(np.empty(0, dtype=np.int64)).tolist() == []
-    for slot in (-1, 5):
+    for index in (-1, 5):
         with pytest.raises(IndexError):
-            made.rows(np.array([slot]))
+            made.rows(np.array([index]))
 
 
 def test_parquet_brings_back_the_same() -> None:
@@ -88,10 +88,10 @@ def test_parquet_brings_back_the_same() -> None:
     assert back.table.schema == made.table.schema
     assert back.own == ("name", "tags", "price")
     assert [pattern.tolist() for pattern in back.patterns] == [p.tolist() for p in PATTERNS]
-    slots = np.arange(5)
+    indices = np.arange(5)
     assert (
-        back.keys(slots).conditions["label"].tolist()
-        == made.keys(slots).conditions["label"].tolist()
+        back.keys(indices).conditions["label"].tolist()
+        == made.keys(indices).conditions["label"].tolist()
     )
     with pytest.raises(SpecError, match="damaged"):
         Briefs.from_parquet(b"other", FORMATS)

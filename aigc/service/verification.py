@@ -1,0 +1,146 @@
+"""Where files of anybody come from, as far as the operator's indexes and trusted roots know.
+
+A file is read here and nowhere else: its kind must be one of `KINDS`, and its own size is believed
+before its data. Everything here may take a second, so call it on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc import storage
+from aigc.errors import CredentialsError, SpecError
+from aigc.modalities.image.marks import finder
+from aigc.modalities.image.perceptual import hash_file
+from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
+from aigc.provenance.extra import is_installed, require_credentials
+from aigc.provenance.looks import PerceptualHashes
+from aigc.provenance.trace import Trace, Tracer
+from aigc.provenance.trace_index import TraceIndex
+from aigc.provenance.watermark import DEFAULT, open_watermark
+from aigc.provenance.watermark.keys import key_from
+from aigc.service.errors import BadRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from aigc.provenance.checking import CredentialReader
+
+KINDS: Signatures = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"\xff\xfb", "audio/mpeg"),
+    (0, b"\xff\xf3", "audio/mpeg"),
+    (0, b"\xff\xf2", "audio/mpeg"),
+    (4, b"ftyp", "video/mp4"),
+)
+"""The files that are looked into, by their first bytes; of all others nothing is read."""
+IN_WORDS = "PNG, JPEG, WebP, WAV, FLAC, Ogg, MP3 or MP4"
+_PARAM = "file"
+
+
+class Verifier:
+    """Answers for files. It is safe to use from several threads."""
+
+    def __init__(self, indexes: Sequence[str] = (), roots: Sequence[str] = ()) -> None:
+        """`indexes` are folders made by `aigc index`, `roots` PEM files of trusted certificates.
+        Watermarks are found with the key of the environment.
+
+        Raises:
+            SpecError: an index is not on this machine, or the key of watermarks is none.
+            StorageError: a file is missing. DamagedError: an index is not whole.
+            CredentialsError: a root is no certificate, or the packages that check against roots are
+                missing.
+        """
+        self._indexes = [_opened(uri) for uri in indexes]
+        self._roots = [_certificate(uri) for uri in roots]
+        if roots:
+            require_credentials()
+        self._checks_credentials = is_installed("c2pa")
+        self._find_marks = finder([open_watermark(DEFAULT, key_from())])
+        self._local = threading.local()
+
+    @property
+    def items(self) -> int:
+        """Of all indexes."""
+        return sum(index.items for index in self._indexes)
+
+    def __call__(self, file: bytes, name: str = "") -> Trace:
+        """All evidence on `file`.
+
+        Raises:
+            BadRequestError: it is empty, or of no kind of `KINDS`.
+        """
+        kind = kind_of(file)
+        unreadable: list[str] = []
+
+        def look(data: bytes) -> PerceptualHashes:
+            try:
+                return hash_file(data)
+            except ValueError as error:
+                unreadable.append(f"the image cannot be looked at: {error}")
+                raise
+
+        seen = look if kind.startswith("image/") else _unseen
+        tracer = Tracer(self._indexes, self._credentials(), seen, self._find_marks)
+        found = tracer.trace(file, name)
+        return replace(found, notes=(*found.notes, *unreadable))
+
+    def require_credentials(self) -> None:
+        """Raises NotFoundError where Content Credentials cannot be checked."""
+        if not self._checks_credentials:
+            raise NotFoundError(
+                "this server does not check Content Credentials; its operator can install "
+                "aigc[credentials]",
+                code="not_available",
+            )
+
+    def _credentials(self) -> CredentialReader | None:
+        """This thread's own: the library lets one thread at a time use a context."""
+        if not self._checks_credentials:
+            return None
+        if not hasattr(self._local, "reader"):
+            from aigc.provenance.checking import CredentialReader  # noqa: PLC0415
+
+            self._local.reader = CredentialReader(self._roots)
+        found: CredentialReader = self._local.reader
+        return found
+
+
+def kind_of(file: bytes) -> str:
+    """The media type of a file, by its first bytes. Raises BadRequestError."""
+    if not file:
+        raise BadRequestError(
+            f"file: it is empty; send a {IN_WORDS} file", param=_PARAM, code="empty_file"
+        )
+    found = named(file[:HEAD_BYTES], KINDS)
+    if not found:
+        raise BadRequestError(f"file: not a {IN_WORDS} file", param=_PARAM, code="unsupported_file")
+    return found
+
+
+def _unseen(file: bytes) -> PerceptualHashes:
+    raise ValueError("only images are found by their looks")
+
+
+def _opened(uri: str) -> TraceIndex:
+    if storage.is_s3(uri):
+        raise SpecError(
+            f"trace_indexes = {uri}: an index is mapped into memory, so it lies on the machine of "
+            "each replica; copy it there and name the folder"
+        )
+    return TraceIndex(Path(storage.absolute(uri)))
+
+
+def _certificate(uri: str) -> str:
+    text = storage.read_bytes(uri).decode("utf-8", "replace")
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise CredentialsError(f"trust_roots = {uri}: no PEM certificate in it")
+    return text
