@@ -168,7 +168,7 @@ def test_a_set_that_cannot_grow_as_asked_stays_whole(run: Run, tmp_path: Path) -
     for setting, message in (
         ("budget.max_cost=1", "max_cost needs price_per_node_hour"),
         ("placement.cpus_per_worker=1000", "a worker with 1000 CPU"),
-        ("count=5", "unknown field count; the fields are: out, to, budget, placement"),
+        ("count=5", "unknown field count; the fields are: out, to, budget, audit, placement"),
     ):
         code, line = run("append", "set", "--to", 200, "--set", setting)
         assert (code, message in line) == (2, True), line

@@ -38,7 +38,7 @@ def test_json_holds_the_key(aigc: Aigc) -> None:
     ("arguments", "told"),
     [
         (("list",), "keys.jsonl"),
-        (("create", "--scope", "all"), "generate, batch, admin"),
+        (("create", "--scope", "all"), "generate, batch, verify, admin"),
         (("create", "--rpm", "0"), "at least 1"),
         (("revoke", "nobody"), "keys.jsonl"),
     ],

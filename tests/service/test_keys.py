@@ -87,7 +87,7 @@ def test_the_lines_themselves_will_do(file: str) -> None:
 
 
 def test_wrong_wishes(file: str) -> None:
-    with pytest.raises(SpecError, match="generate, batch, admin"):
+    with pytest.raises(SpecError, match="generate, batch, verify, admin"):
         keys.create(file, ["everything"])
     with pytest.raises(SpecError, match="at least 1"):
         keys.create(file, ["generate"], images_per_day=0)
