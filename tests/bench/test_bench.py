@@ -62,7 +62,7 @@ def test_training_takes_turns_with_a_bare_loop(digits_data: str) -> None:
     assert found["ratios"]["train_to_bare"] == pytest.approx(ratio)
 
 
-@pytest.mark.integration
+@pytest.mark.faults
 def test_two_training_processes_are_set_beside_torchrun(digits_data: str) -> None:
     spec = tiny_spec(digits_data, "unused", log_every=5, class_balance=0.5)
     notices: list[str] = []
@@ -95,7 +95,7 @@ def test_the_first_logged_steps_are_not_measured() -> None:
     assert train._per_step([9.0, 11.0, 14.0], log_every=5) == pytest.approx(0.5)
 
 
-@pytest.mark.integration
+@pytest.mark.faults
 @pytest.mark.timeout(280)
 def test_recipes_are_compared_with_each_other_and_with_pictures(
     digits_data: str, tmp_path: Path

@@ -93,7 +93,7 @@ WRONG = [
         TRAIN | {"model": {"family": "vae", "loss": "hinge"}},
         "model.loss: a field of family gan",
     ),
-    (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes: .*s3://b/i is not a folder"),
+    (ServeSpec, {"trace_indexes": ["s3://b/i"]}, "trace_indexes = .*s3://b/i is not a folder"),
     *(
         (TrainSpec, TRAIN | {"model": model}, f"model.{message}")
         for model, message in [
