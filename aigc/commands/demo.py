@@ -124,20 +124,20 @@ def _data_set(modality: str, data: str | None) -> str:
 
 
 def fashion_plan(out: str, count: int, minutes: float) -> Plan:
-    """70,000 product photos, 28×28 grey, ten classes."""
-    from aigc import presets
+    """70,000 product photos, 28×28 grey, ten classes; the default recipe of `aigc train`."""
+    from aigc.commands.train import resolve
     from aigc.modalities.image.spec import PrepareImages
     from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
-    train = presets.relativistic(name="fashion", data=data, out=run_folder)
-    limits = {"steps": None, "max_seconds": minutes * 60, "placement": _training_workers()}
+    values = {"name": "fashion", "data": data, "out": run_folder, "max_seconds": minutes * 60}
+    values["placement"] = _training_workers().model_dump()
     return Plan(
         fetch="fashion-mnist",
         raw=raw,
         prepare=PrepareImages(source=raw, out=data, size=28, channels=1),
         run=run_folder,
-        train=lambda: train.model_copy(update=limits),
+        train=lambda: resolve(None, None, values),
         evaluate=EvaluateSpec(model="fashion", data=data, out=f"{out}/evaluation"),
         generate=GenerateSpec(model="fashion", out=f"{out}/images", count=count, seed=7),
     )
