@@ -26,6 +26,7 @@ ROOMS = [
     "isolated",
     "storage",
     "strict",
+    "installed",
     "audit",
     "arrow",
     "provenance",

@@ -18,9 +18,9 @@ from aigc.families.config import ModelConfig
 from aigc.families.imported import ImportNotes
 from aigc.families.installed import allowed
 from aigc.families.onnx_import import OnnxOptions, import_onnx
-from aigc.families.package import NAME
 from aigc.families.package_import import import_package
 from aigc.families.protocol import Tensors
+from aigc.installed import NAME
 from aigc.isolated.frames import Array
 from aigc.isolated.kinds import MAX_BYTES
 from aigc.modalities.image import contact_sheet

@@ -7,13 +7,13 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aigc import installed
 from aigc.errors import StoreError, listed
-from aigc.families.package import NAME, PackageModel
+from aigc.families.package import PackageModel
 from aigc.families.protocol import Generator, InferenceConfig
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ _BLOCK = 2**20
 def allowed() -> dict[str, str]:
     """The machine's list of generators: `package.module:Class` by its own name and by that of its
     entry point."""
-    found: dict[str, str] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if re.match(NAME, point.value):
-            found |= {point.name: point.value, point.value: point.value}
-    named = re.split(r"[\s,]+", os.environ.get(VARIABLE, ""))
-    return found | {name: name for name in named if re.match(NAME, name)}
+    return installed.allowed(GROUP, VARIABLE, os.environ)
 
 
 def require_allowed(name: str) -> str:
@@ -78,7 +73,7 @@ def instance(name: str, inference: InferenceConfig) -> Generator:
     try:
         made = kind(inference)
     except Exception as error:
-        raise StoreError(f"{name}: cannot be made: {_one_line(error)}") from error
+        raise StoreError(f"{name}: cannot be made: {installed.one_line(error)}") from error
     if not isinstance(made, Generator):
         missing = [part for part in _PARTS if not hasattr(made, part)]
         raise StoreError(f"{name}: is not a generator, it lacks {listed(missing)}")
@@ -93,11 +88,13 @@ def _class(name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise StoreError(f"{name}: cannot be imported: {_one_line(error)}") from None
+        raise StoreError(f"{name}: cannot be imported: {installed.one_line(error)}") from None
     except AttributeError:
         raise StoreError(f"{name}: the module {module} has no {attribute}") from None
     except Exception as error:
-        raise StoreError(f"{name}: fails when it is imported: {_one_line(error)}") from error
+        raise StoreError(
+            f"{name}: fails when it is imported: {installed.one_line(error)}"
+        ) from error
 
 
 def digest(name: str) -> str:
@@ -147,7 +144,3 @@ def _sha256(file: Path) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise StoreError(f"{file}: {error.strerror}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

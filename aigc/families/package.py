@@ -22,12 +22,12 @@ from aigc.families.protocol import (
     Scores,
     Tensors,
 )
+from aigc.installed import NAME
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
 
 PROTOCOLS: dict[str, type] = {"decodes": Decodes, "encodes": Encodes, "scores": Scores}
-NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 
 class PackageModel(ModelSpec):

@@ -7,12 +7,11 @@ its operator did not choose.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from aigc import installed
 from aigc.errors import SpecError, listed
 from aigc.provenance.watermark.protocol import Watermark
 
@@ -20,18 +19,12 @@ GROUP = "aigc.watermarks"
 """The entry point group in which packages declare their methods."""
 VARIABLE = "AIGC_WATERMARKS"
 """More of them, `package.module:Class`, separated by commas or blanks."""
-NAME = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _PARTS = ("least_px", "payload_bits", "embed", "detect", "soft_binding")
 
 
 def allowed(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`package.module:Class` by the names that mean it, its own and that of its entry point."""
-    found: dict[str, str] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if re.match(NAME, point.value):
-            found |= {point.name: point.value, point.value: point.value}
-    named = re.split(r"[\s,]+", environment.get(VARIABLE, ""))
-    return found | {name: name for name in named if re.match(NAME, name)}
+    """The methods that a spec may name, see `aigc.installed.allowed`."""
+    return installed.allowed(GROUP, VARIABLE, environment)
 
 
 def open_installed(name: str, key: bytes, environment: Mapping[str, str] = os.environ) -> Watermark:
@@ -49,7 +42,9 @@ def open_installed(name: str, key: bytes, environment: Mapping[str, str] = os.en
     except SpecError:
         raise
     except Exception as error:
-        raise SpecError(f"watermark: {value} cannot be made: {_one_line(error)}") from error
+        raise SpecError(
+            f"watermark: {value} cannot be made: {installed.one_line(error)}"
+        ) from error
     missing = [part for part in _PARTS if not hasattr(made, part)]
     if missing:
         raise SpecError(f"watermark: {value} is not a watermark, it lacks {listed(missing)}")
@@ -63,7 +58,3 @@ def _class(value: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except AttributeError:
         raise SpecError(f"watermark: {value}: the module {module} has no {attribute}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
