@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 from collections.abc import Collection, Iterator
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aigc import storage
-from aigc.data import attribution, card, layout
+from aigc.data import attribution, card, layout, measures
 from aigc.data.dataset import Dataset
 from aigc.data.fingerprints import fingerprint
 from aigc.data.notes import COLUMNS, Notes
@@ -55,12 +54,14 @@ class KeptItems:
                 for id, at, value, notes in zip(
                     table.column("id").to_pylist(), label, content, self._notes(table), strict=True
                 ):
-                    row = f"{side}\0{id}\0{at}\0".encode()
-                    lines.append((id, row + value + (notes or b"")))
+                    lines.append((id, measures.digest_row(side, id, at, value, notes)))
                 if split == "train":
                     totals = _added(totals, items)
-        per_class = {split: self._per_class(found) for split, found in labels.items()}
         named = self._dataset.labels
+        per_class = {
+            split: measures.per_class(np.array(found, np.int64), named)
+            for split, found in labels.items()
+        }
         untrained = {name: "forgotten" for name in named if not per_class["train"][name]}
         untrained |= {
             n: why for n, why in self._dataset.info["untrained"].items() if n in untrained
@@ -124,27 +125,16 @@ class KeptItems:
         rows = (dict(zip(self._texts, row, strict=True)) for row in zip(*columns, strict=True))
         return (Notes(**row).digest() for row in rows)
 
-    def _per_class(self, labels: list[int]) -> dict[str, int]:
-        named = self._dataset.labels
-        found = np.bincount(np.array(labels, np.int64), minlength=len(named))
-        return {name: int(count) for name, count in zip(named, found, strict=False)}
-
     def _statistics(self, totals: list[int]) -> Json:
-        """As of `Selection.statistics`."""
-        *others, channels = self._dataset.item.shape
-        count, scale = self.counts["train"] * math.prod(others), self._dataset.kind.full_scale
-        mean = [value / count for value in totals[:channels]]
-        spread = [v / count - m**2 for v, m in zip(totals[channels:], mean, strict=True)]
-        return {
-            "mean": [round(value / scale, 6) for value in mean],
-            "std": [round(max(value, 0) ** 0.5 / scale, 6) for value in spread],
-        }
+        *others, _ = self._dataset.item.shape
+        count = self.counts["train"] * math.prod(others)
+        return measures.statistics(totals, count, self._dataset.kind.full_scale)
 
     def _digest(self, lines: list[tuple[str, bytes]]) -> str:
-        """As of `Selection.digest`, in the order of ids; that is the order of a set whose source
-        had no splits of its own."""
-        about = (self._dataset.labels, *self._dataset.kind.identity(self.spec))
-        digest = hashlib.sha256(repr(about).encode())
+        """In the order of ids, which is that of `aigc data prepare` where the source had no splits
+        of its own."""
+        identity = self._dataset.kind.identity(self.spec)
+        digest = measures.begun_digest(self._dataset.labels, identity)
         for _, row in sorted(lines):
             digest.update(row)
         return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aigc.data import duplicates, work
+from aigc.data import duplicates, measures, work
 from aigc.data.kinds import source_of
 from aigc.data.shards import SplitRows
 from aigc.data.sources import RawSource
@@ -56,8 +55,7 @@ class Selection:
         return {split: len(self.numbers(split)) for split in ("train", "test")}
 
     def per_class(self, split: str, labels: tuple[str, ...]) -> dict[str, int]:
-        found = np.bincount(self.column("label")[self.numbers(split)], minlength=len(labels))
-        return {name: int(count) for name, count in zip(labels, found, strict=False)}
+        return measures.per_class(self.column("label")[self.numbers(split)], labels)
 
     def untrained(self, labels: tuple[str, ...]) -> dict[str, str]:
         """Each class without training items, and why it has none."""
@@ -90,13 +88,7 @@ class Selection:
         sums = np.array(self.index.column("sums").take(chosen).combine_chunks().values)
         *others, channels = source.item(self.spec).shape
         totals = _totals(sums.reshape(len(chosen), 2 * channels))
-        count = len(chosen) * math.prod(others)
-        mean = [value / count for value in totals[:channels]]
-        spread = [v / count - m**2 for v, m in zip(totals[channels:], mean, strict=True)]
-        return {
-            "mean": [round(value / source.full_scale, 6) for value in mean],
-            "std": [round(max(value, 0) ** 0.5 / source.full_scale, 6) for value in spread],
-        }
+        return measures.statistics(totals, len(chosen) * math.prod(others), source.full_scale)
 
     def digest(self, labels: tuple[str, ...]) -> str:
         """sha256 over what the set holds: names, then split, id, label, values and, where there are
@@ -104,16 +96,14 @@ class Selection:
 
         Neither the order of storage nor the encoder is part of it.
         """
-        about = (labels, *source_of(self.spec).identity(self.spec))
-        digest = hashlib.sha256(repr(about).encode())
+        digest = measures.begun_digest(labels, source_of(self.spec).identity(self.spec))
         start = 0
         for batch in self.index.select(["id", "label", "content", "notes"]).to_batches(65536):
             sides = self.side[start : start + len(batch)].tolist()
             columns = [column.to_pylist() for column in batch.columns]
             for side, id, label, content, notes in zip(sides, *columns, strict=True):
                 if side >= 0:
-                    row = f"{side}\0{id}\0{label}\0".encode()
-                    digest.update(row + content + (notes or b""))
+                    digest.update(measures.digest_row(side, id, label, content, notes))
             start += len(batch)
         return digest.hexdigest()
 
