@@ -125,19 +125,17 @@ def _data_set(modality: str, data: str | None) -> str:
 
 def fashion_plan(out: str, count: int, minutes: float) -> Plan:
     """70,000 product photos, 28×28 grey, ten classes; the default recipe of `aigc train`."""
-    from aigc.commands.train import resolve
     from aigc.modalities.image.spec import PrepareImages
     from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
-    values = {"name": "fashion", "data": data, "out": run_folder, "max_seconds": minutes * 60}
-    values["placement"] = _training_workers().model_dump()
+    workers = _training_workers().model_dump()
     return Plan(
         fetch="fashion-mnist",
         raw=raw,
         prepare=PrepareImages(source=raw, out=data, size=28, channels=1),
         run=run_folder,
-        train=lambda: resolve(None, None, values),
+        train=_default_recipe("fashion", data, run_folder, minutes, placement=workers),
         evaluate=EvaluateSpec(model="fashion", data=data, out=f"{out}/evaluation"),
         generate=GenerateSpec(model="fashion", out=f"{out}/images", count=count, seed=7),
     )
@@ -145,18 +143,16 @@ def fashion_plan(out: str, count: int, minutes: float) -> Plan:
 
 def emoji_plan(out: str, count: int, minutes: float) -> Plan:
     """3,354 emoji, 64x64 in colour, nine classes; the default recipe of `aigc train`."""
-    from aigc.commands.train import resolve
     from aigc.modalities.image.spec import PrepareImages
     from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
-    values = {"name": "emoji", "data": data, "out": run_folder, "max_seconds": minutes * 60}
     return Plan(
         fetch="emoji",
         raw=raw,
         prepare=PrepareImages(source=raw, out=data, size=64),
         run=run_folder,
-        train=lambda: resolve(None, None, values),
+        train=_default_recipe("emoji", data, run_folder, minutes),
         evaluate=EvaluateSpec(
             model="emoji", data=data, out=f"{out}/evaluation", samples=3_000, prdc_samples=300
         ),
@@ -166,23 +162,31 @@ def emoji_plan(out: str, count: int, minutes: float) -> Plan:
 
 def drums_plan(out: str, count: int, minutes: float) -> Plan:
     """Some 200 drum sounds under free licences, six classes; the default recipe of `aigc train`."""
-    from aigc.commands.train import resolve
     from aigc.modalities.audio.spec import PrepareSounds
     from aigc.specs import EvaluateSpec, GenerateSpec
 
     raw, data, run_folder = f"{out}/raw", f"{out}/data", f"{out}/run"
-    values = {"name": "drums", "data": data, "out": run_folder, "max_seconds": minutes * 60}
     evaluation = f"{out}/evaluation"
     return Plan(
         fetch="drums",
         raw=raw,
         prepare=PrepareSounds(source=raw, out=data, test_fraction=_DRUMS_TEST_FRACTION),
         run=run_folder,
-        train=lambda: resolve(None, None, values),
+        train=_default_recipe("drums", data, run_folder, minutes),
         evaluate=EvaluateSpec(model="drums", data=data, out=evaluation, samples=500),
         generate=GenerateSpec(model="drums", out=f"{out}/sounds", count=count, seed=7),
         title="sounds",
     )
+
+
+def _default_recipe(
+    name: str, data: str, run_folder: str, minutes: float, **fields: Any
+) -> Callable[[], TrainSpec]:
+    """The recipe that `aigc train` chooses; it can look at `data` once that is prepared."""
+    from aigc.commands.train import resolve
+
+    values = {"name": name, "data": data, "out": run_folder, "max_seconds": minutes * 60}
+    return lambda: resolve(None, None, values | fields)
 
 
 def _training_workers() -> Placement:
