@@ -22,7 +22,7 @@ from aigc.job.formats import formats_of, shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range
 from aigc.output import commit
-from aigc.provenance.overlay import key_fingerprint
+from aigc.provenance.overlay import key_fingerprint, overlay_of
 from aigc.provenance.profiles import PROFILES
 from aigc.provenance.secrets import Secrets, carried
 from aigc.provenance.spec import Provenance
@@ -104,7 +104,8 @@ def _prompt_column(spec: GenerateSpec, briefs: Briefs | None) -> str:
 def require_possible(spec: GenerateSpec, job: Job, briefs: Briefs | None) -> None:
     """Raises SpecError where a planned item cannot be marked or signed as `spec` asks."""
     formats, _ = formats_of(job.delivery, job.form, briefs)
-    finishing.require_possible(spec.provenance, job.delivery, job.form, formats)
+    overlay = overlay_of(spec.provenance, os.environ)
+    finishing.require_possible(spec.provenance, overlay, job.delivery, job.form, formats)
 
 
 def require_signer(asked: Provenance, job: Job, notice: Notice) -> Secrets | None:

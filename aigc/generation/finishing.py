@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from aigc.provenance.earlier import EarlierMarker
 from aigc.provenance.extra import require_credentials
 from aigc.provenance.marker import Marker, Marks
 from aigc.provenance.overlay import Overlay, require_key, watermark_of
-from aigc.provenance.profiles import wording_of
 from aigc.provenance.spec import Credentials, Provenance
 from aigc.provenance.statement import ItemFacts, Statement
 from aigc.provenance.unsigned import RESTORED
@@ -126,13 +124,13 @@ def now() -> str:
 
 def require_possible(
     asked: Provenance,
+    overlay: Overlay,
     delivery: Delivery,
     form: Form,
     formats: Collection[ItemFormat],
-    environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Raises SpecError where items of `formats` cannot be marked or signed as `asked`."""
-    overlay = Overlay(wording_of(asked), watermark_of(asked, environment))
+    """Raises SpecError where items of `formats` cannot be marked or signed as `asked`; `overlay` is
+    what that puts into them."""
     if not delivery.draws:
         for name in ("visible", "watermark"):
             if getattr(asked, name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +64,24 @@ class ItemGenerator:
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.indices)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
-    def files(self, made: GeneratedBatch) -> list[bytes]:
+    def ids(self, made: GeneratedBatch) -> list[str]:
+        """(N,) of the items."""
+        return self.job.item_ids(made.keys, made.indices, self.briefs)
+
+    def files(self, made: GeneratedBatch, ids: Sequence[str] | None = None) -> list[bytes]:
         """The items as they are delivered: resized, encoded, marked as AI-generated and, if the
-        job asks for it, signed. Raises CredentialsError if signing fails."""
+        job asks for it, signed. `ids` are those of `made`, where they are known already.
+
+        Raises CredentialsError if signing fails.
+        """
         job, of, finisher = self.job, self._formats_of(made), self._finisher
-        facts = self._facts(made)
-        overlay = finisher.overlay.of([item.id for item in facts])
+        ids = self.ids(made) if ids is None else ids
+        facts, overlay = self._facts(made, ids), finisher.overlay.of(ids)
         files = to_files_each(job.delivery, made.items, job.form, self._formats, of, overlay)
         codecs = [wanted.codec for wanted in self._formats]
         return finisher.finish(files, [codecs[at] for at in of.tolist()], facts)
 
-    def _facts(self, made: GeneratedBatch) -> list[ItemFacts]:
-        ids = self.job.item_ids(made.keys, made.indices, self.briefs)
+    def _facts(self, made: GeneratedBatch, ids: Sequence[str]) -> list[ItemFacts]:
         if self.briefs is None or not self.job.prompt_column:
             return [ItemFacts(found) for found in ids]
         rows = self.briefs.rows(made.indices)

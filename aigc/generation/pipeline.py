@@ -93,11 +93,13 @@ def generated_batches(
 
 
 def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
-    files = item_generator.files(made)
+    ids = item_generator.ids(made)
+    files = item_generator.files(made, ids)
     batch = schema.batch(
         item_generator.job,
         columns,
         made,
+        ids,
         files,
         item_generator.briefs,
         item_generator.latents(made),

@@ -66,14 +66,15 @@ def batch(
     job: Job,
     columns: pa.Schema,
     made: GeneratedBatch,
+    ids: Sequence[str],
     files: Sequence[bytes],
     briefs: Briefs | None = None,
     latents: np.ndarray[Any, np.dtype[np.float32]] | None = None,
 ) -> pa.RecordBatch:
-    """Items as rows; `columns` is `schema(job, briefs)`, built once."""
+    """Items as rows; `columns` is `schema(job, briefs)`, built once; `ids` and `files` are (N,)."""
     count, keys = len(files), made.keys
     arrays = [
-        arrow.texts(job.item_ids(keys, made.indices, briefs)),
+        arrow.texts(ids),
         arrow.numbers(made.indices),
         arrow.numbers(keys.counters),
         *items.arrays(

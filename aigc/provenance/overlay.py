@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aigc.errors import SpecError
 from aigc.provenance.claims import SoftBinding
-from aigc.provenance.profiles import Wording
+from aigc.provenance.profiles import Wording, wording_of
 from aigc.provenance.spec import Provenance
 from aigc.provenance.watermark import open_watermark
 from aigc.provenance.watermark.checked import CheckedWatermark
@@ -51,6 +51,11 @@ def watermark_of(asked: Provenance, environment: Mapping[str, str]) -> CheckedWa
     if asked.watermark is None:
         return None
     return open_watermark(asked.watermark, key_from(environment))
+
+
+def overlay_of(asked: Provenance, environment: Mapping[str, str]) -> Overlay:
+    """What `asked` puts into items, before it is known into which. Raises as `watermark_of`."""
+    return Overlay(wording_of(asked), watermark_of(asked, environment))
 
 
 def key_fingerprint(asked: Provenance, environment: Mapping[str, str]) -> str:

@@ -80,7 +80,9 @@ class ServedOrigin:
     def require_possible(self, form: Form, wanted: ItemFormat) -> None:
         """Raises BadRequestError where items of a format cannot be marked or signed."""
         try:
-            finishing.require_possible(self._asked, self._delivery, form, [wanted])
+            finishing.require_possible(
+                self._asked, self._finisher.overlay, self._delivery, form, [wanted]
+            )
         except SpecError as error:
             raise BadRequestError(str(error), code="not_supported") from None
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from aigc.errors import CredentialsError, SpecError
@@ -7,6 +9,7 @@ from aigc.generation import finishing
 from aigc.modalities import MODALITIES, ItemType
 from aigc.provenance import reading
 from aigc.provenance.marker import Marker
+from aigc.provenance.overlay import overlay_of
 from aigc.provenance.spec import Credentials, Provenance
 from aigc.provenance.statement import ItemFacts
 from aigc.provenance.unsigned import unsigned
@@ -95,7 +98,7 @@ def test_a_job_names_neither_certificate_nor_key() -> None:
 def test_what_cannot_be_marked_or_signed(modality, codec, provenance, message) -> None:
     asked = Provenance.model_validate(provenance)
     with pytest.raises(SpecError, match=message):
-        finishing.require_possible(asked, *form_of(modality, codec))
+        finishing.require_possible(asked, overlay_of(asked, os.environ), *form_of(modality, codec))
 
 
 @pytest.mark.parametrize(
@@ -110,4 +113,4 @@ def test_what_cannot_be_marked_or_signed(modality, codec, provenance, message) -
 )
 def test_what_can_be(modality, codec, provenance) -> None:
     asked = Provenance.model_validate(provenance)
-    finishing.require_possible(asked, *form_of(modality, codec))
+    finishing.require_possible(asked, overlay_of(asked, os.environ), *form_of(modality, codec))
