@@ -99,7 +99,9 @@ def test_another_classifier_is_another_job(model: str, tmp_path: Path) -> None:
     written(tmp_path / "bright.onnx", shape=[1, 3, 16, 16])
     with pytest.raises(SpecError, match=r"gates\.safety\.classifier\.path: digest .* asked"):
         run(asked)
-    with pytest.raises(SpecError, match=r"gates\.safety = .*bright\.onnx: digest .* now"):
+    with pytest.raises(
+        SpecError, match=r"gates\.safety\.classifier\.path = .*bright\.onnx: digest .* now"
+    ):
         append(AppendSpec(out=str(tmp_path / "out"), to=30))
 
 
