@@ -36,6 +36,8 @@ class BlockList:
 
     def allowed(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of `names` that are not blocked."""
+        if not self.labels:
+            return tuple(names)
         return tuple(name for name in names if fold(name) not in self._labels)
 
     def word_in(self, prompt: str) -> str | None:
@@ -72,6 +74,9 @@ class BlockList:
                 for last in (parts[-1], *numbers_of(parts[-1])):
                     phrases.setdefault((*parts[:-1], last), word)
         return phrases, max(map(len, phrases), default=0)
+
+
+NOTHING_BLOCKED = BlockList()
 
 
 def _plain(text: str) -> str:

@@ -29,7 +29,6 @@ from aigc.service.render_requests import RenderRequest, format_of, require_count
 from aigc.service.request_conditions import (
     condition_of,
     conditions_in,
-    facts_of,
     knobs_of,
     names_of,
     prompted_value,
@@ -222,8 +221,7 @@ def _likeliest(
     config, name = loaded.version.config, condition_of(loaded)
     if name is None:
         return {}
-    facts = facts_of(config, blocked)
-    values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, facts).pattern)))
+    values = np.array(list(dict.fromkeys(CONDITIONS[name].schedule(None, loaded.facts).pattern)))
     require_allowed(name, values, config, blocked, "label")
     given = conditions_of({name: values}, len(values))
     encoded = generator.encode(tensor.expand(len(values), *tensor.shape[1:]), given)

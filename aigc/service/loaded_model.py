@@ -22,6 +22,7 @@ from aigc.generation.gates import classifiers
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
 from aigc.modalities.image.delivery import ImageDelivery
+from aigc.service.known_facts import KnownFacts, facts_of
 from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, SafetyRules, sample_keys
@@ -46,6 +47,8 @@ class LoadedModel:
     origin: ServedOrigin
     identity: str
     """Hex digest of whatever, besides the candidate and the format, decides a file's bytes."""
+    facts: KnownFacts
+    """What requests are read against."""
     used_at: float = field(default_factory=time.monotonic)
     remote: RemoteModel | None = None
     """The same renderer in a process of its own."""
@@ -133,6 +136,7 @@ def load(
         card=version.read(CARD).decode(),
         origin=origin,
         identity=_identity(version, inference, origin, safety),
+        facts=facts_of(config, settings.blocked),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
     return loaded

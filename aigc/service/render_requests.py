@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from pydantic import BaseModel
 
-from aigc.conditions.blocked import BlockList
+from aigc.conditions.blocked import NOTHING_BLOCKED, BlockList
 from aigc.job.keys import keys_of
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
@@ -23,7 +23,6 @@ from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob
 from aigc.service.request_conditions import (
     NOTHING,
-    NOTHING_BLOCKED,
     asked_conditions,
     conditions_in,
     knobs_of,

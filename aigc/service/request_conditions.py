@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
 
 from aigc.conditions import CONDITIONS, Values
-from aigc.conditions.blocked import BlockList
+from aigc.conditions.blocked import NOTHING_BLOCKED, BlockList
 from aigc.conditions.labels import integer_weights
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.keys import Ints
 from aigc.service.errors import BadRequestError, ContentRefusedError
+from aigc.service.known_facts import KnownFacts
 from aigc.service.loaded_model import LoadedModel
 from aigc.specs.generate import knobs
 from aigc.specs.requests import Generation
-from aigc.strict import Spec
 
-NOTHING_BLOCKED = BlockList()
 NOTHING = "_"
 """Stands for the condition in addresses of models that take none."""
 
@@ -31,27 +29,6 @@ _PATTERNS = 256
 """Kept: some 50 MB if all are as long as can be."""
 
 Shares = tuple[str, ...] | tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class KnownFacts:
-    """Of a model's config.json; equal where the facts are."""
-
-    takes: tuple[str, ...]
-    architecture: Spec
-    labels: tuple[str, ...]
-    usual: tuple[str, ...]
-    words: tuple[tuple[str, str], ...]
-
-    @property
-    def synonyms(self) -> Mapping[str, str]:
-        return dict(self.words)
-
-
-def facts_of(config: ModelConfig, blocked: BlockList = NOTHING_BLOCKED) -> KnownFacts:
-    """Without those usual labels that are blocked."""
-    words, usual = tuple(config.synonyms.items()), blocked.allowed(config.usual)
-    return KnownFacts(config.takes, config.architecture, config.labels, usual, words)
 
 
 def asked_conditions(
@@ -76,7 +53,7 @@ def asked_conditions(
     name = condition_of(loaded)
     if name is None:
         return {}
-    values = pattern(name, facts_of(config, blocked), key or None, asked.prompt)
+    values = pattern(name, loaded.facts, key or None, asked.prompt)
     require_allowed(name, values, config, blocked, "labels" if key else "prompt")
     return {name: values[numbers % len(values)]}
 
@@ -180,8 +157,8 @@ def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
         BadRequestError: `asked` sets one of another family.
     """
     config = loaded.version.config
-    for name in sorted(knobs() - {*config.settings}):
-        if getattr(asked, name, None) is not None:
+    for name in sorted(asked.model_fields_set & knobs()):
+        if name not in config.settings and getattr(asked, name) is not None:
             raise BadRequestError(
                 f"{name}: {loaded.version.ref} has no such setting; leave it out",
                 param=name,

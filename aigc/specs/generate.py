@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -78,9 +79,14 @@ class BriefColumns(Spec):
     """Column of the sample rate of sounds."""
 
 
-def knobs() -> set[str]:
+def knobs() -> frozenset[str]:
     """The names of the sampling settings of all families."""
-    return {name for family in FAMILIES.values() for name in family.sampling.model_fields}
+    return _knobs(tuple(family.sampling for family in FAMILIES.values()))
+
+
+@functools.lru_cache(maxsize=1)
+def _knobs(settings: tuple[type[Spec], ...]) -> frozenset[str]:
+    return frozenset(name for each in settings for name in each.model_fields)
 
 
 def _with_knobs(schema: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from aigc.distributed.prepare import run as prepare
 from aigc.errors import SpecError, listed
 from aigc.families.config import ModelConfig
 from aigc.job.briefs import read
-from aigc.service import request_conditions
+from aigc.service import known_facts, request_conditions
 from aigc.specs import GenerateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.training import train
@@ -114,9 +114,7 @@ def test_briefs_and_the_endpoint_make_them_only_by_name(tmp_path: Path) -> None:
         *("two", "two", "one"),
     ]
     for prompt, right in ((None, [0, 1, 3]), ("a two", [2]), ("", [0, 1, 3])):
-        values = request_conditions.pattern(
-            "label", request_conditions.facts_of(config), None, prompt
-        )
+        values = request_conditions.pattern("label", known_facts.facts_of(config), None, prompt)
         assert values.tolist() == right
 
 

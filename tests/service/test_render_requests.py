@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aigc.job.keys import SampleKeys
-from aigc.service import render_requests, request_conditions
+from aigc.service import known_facts, render_requests, request_conditions
 from aigc.service.bodies import Edit, parse_form, parse_json
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.render_requests import RenderRequest
@@ -134,7 +134,7 @@ def test_addresses_say_only_what_differs(service: Service) -> None:
 
 
 def test_patterns_take_bounded_memory(service: Service) -> None:
-    facts = request_conditions.facts_of(asyncio.run(service.model("tiny")).version.config)
+    facts = known_facts.facts_of(asyncio.run(service.model("tiny")).version.config)
     found = request_conditions.pattern("label", facts, (("one", 0.999), ("two", 0.001)), None)
     longest = request_conditions._LONGEST_PATTERN // 2 * found.itemsize
     most = request_conditions.pattern.cache_info().maxsize
