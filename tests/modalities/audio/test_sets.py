@@ -169,6 +169,8 @@ def test_sounds_are_served_and_played(bell: ModelVersion, files: tuple[Path, lis
             other = client.get("/v1/items/bell@v1/low/3/0.flac?rate=8000")
             wave, rate = soundfile.read(io.BytesIO(other.content))
             assert (rate, len(wave)) == (8000, 2000)
+            lossless = client.get("/v1/items/bell@v1/low/3/0.wav?quality=50")
+            assert "quality = 50: has no effect on codec wav" in lossless.text
             assert client.get("/v1/models/bell").json()["can"] == ["generate"]
             refused = client.get("/v1/images/bell@v1/low/3/0.png")
             assert refused.status_code == 400
