@@ -298,3 +298,24 @@ def test_decisions_are_found(tmp_path: Path) -> None:
         'found = {"label": 1}\nprint("gan")\n'
     )
     assert sorted(line.split(":")[1] for line in decisions(code)) == ["1", "2", "3", "5"]
+
+
+ENGINE = ("job", "generation", "output", "sets", "execution", "service")
+OF_WORKERS = {"aigc.execution.pool", "aigc.execution.attempts"}
+"""Where a slot is that of a worker."""
+
+
+def names_in(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Name | ast.arg | ast.FunctionDef):
+            found.add(getattr(node, "id", None) or getattr(node, "arg", None) or node.name)
+    return found
+
+
+def test_items_have_indices_and_attempts() -> None:
+    """And neither slots nor draws: one word, one meaning."""
+    for path in FILES:
+        module = module_of(path)
+        if room_of(module) in ENGINE and module not in OF_WORKERS:
+            assert not names_in(path) & {"slot", "slots", "draws"}, module

@@ -169,7 +169,7 @@ def _identity(
     safety: SafetyRules | None,
 ) -> str:
     """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
-    gate, which may choose other draws, is added to it."""
+    gate, which may choose other candidates, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
     passes = f"Passes({how}, device={inference.device!r})"
     text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"
