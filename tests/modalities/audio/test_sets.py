@@ -188,6 +188,11 @@ def _play(url: str) -> None:
         page.goto(f"{url}/")
         expect(page.locator("#sound-list audio")).to_have_count(12, timeout=60_000)
         assert page.get_attribute("#tab-sounds", "aria-selected") == "true"
+        for name in ("controls", "tab-samples", "tab-walk", "tab-vary", "download-zip"):
+            assert page.is_hidden(f"#{name}"), "no settings and views of images"
+        main = page.locator("main").bounding_box()
+        assert main is not None
+        assert main["x"] < 40, "their column is not left empty"
         lengths = page.evaluate(
             "Promise.all([...document.querySelectorAll('#sound-list audio')].map((a) =>"
             " a.readyState ? a.duration : new Promise((done) =>"
