@@ -21,7 +21,6 @@ from aigc.generation.engine import Engine, best_precision
 from aigc.generation.gates import classifiers
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
-from aigc.modalities.image.delivery import ImageDelivery
 from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
 from aigc.service.renderer import Renderer, SafetyRules, sample_keys
@@ -91,8 +90,8 @@ class LoadedModel:
 
 
 def abilities(config: ModelConfig, decodes: bool, encodes: bool) -> list[str]:
-    """The operations that requests may use: walks, variations and edits are those of images."""
-    if not isinstance(MODALITIES[config.modality].delivery, ImageDelivery):
+    """The operations that requests may use."""
+    if not MODALITIES[config.modality].latent_operations:
         return ["generate"]
     return ["generate", *(["walk"] if decodes else []), *(["vary", "edit"] if encodes else [])]
 

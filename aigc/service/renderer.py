@@ -41,7 +41,7 @@ Run = tuple[int, ItemFormat]
 
 @dataclass(frozen=True)
 class Rendered:
-    """Files, and by reason the number of images that the degenerate gate would refuse.
+    """Files, and by reason the number of items that the degenerate gate would refuse.
 
     These are delivered nevertheless, since an address determines its item. The rows `unsafe`
     have no file: the candidates of all their attempts are unsafe.
@@ -76,7 +76,7 @@ class Renderer:
 
     An item's identity includes the micro-batch. Narrower passes (a half, a quarter … of its rows)
     are used only if a probe shows that their outputs are bit-identical, which they are if the
-    libraries sum in the same order. A request for one image then costs a pass of four rows.
+    libraries sum in the same order. A request for one item then costs a pass of four rows.
     """
 
     def __init__(
