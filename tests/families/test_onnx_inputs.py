@@ -75,7 +75,7 @@ def test_names_that_are_given_count_more() -> None:
             r"--noise x: .*no such input; it has z \(float32, n × 64\)",
         ),
         ([Z], InputRoles(fixed={"t": 1}), (), "--fix t: "),
-        ([Z, one("psi")], InputRoles(), (), r"input psi \(float32\) is neither"),
+        ([Z, one("psi")], InputRoles(), (), r"input psi \(float32\): its role is not clear"),
         ([Z, one("a", "n", 8)], InputRoles(), (), "input a .*: its role is not clear"),
         ([one("label", "n", dtype="int64")], InputRoles(), CATS, "no input is noise"),
         ([Z, one("label", "n", dtype="int64")], InputRoles(), (), "--labels cat,dog"),
