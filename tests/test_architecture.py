@@ -261,9 +261,19 @@ compares one with the same network written by hand."""
 
 
 def decisions(path: Path) -> Iterator[str]:
-    """Where it compares something with the name of a family, a condition or a modality, or asks
-    whether a model is of a family's class."""
-    for node in ast.walk(tree_of(path)):
+    """Where it compares something with the name of a family, a condition or a modality, also by a
+    constant of the module, or asks whether something is of a class of a family or a modality."""
+    tree = tree_of(path)
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and node.value.value in NAMES
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
         named: list[ast.expr] = []
         if isinstance(node, ast.Compare):
             named = [node.left, *node.comparators]
@@ -273,11 +283,19 @@ def decisions(path: Path) -> Iterator[str]:
             asked = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
             named = [ast.Constant(next(iter(FAMILIES)))] if asked & CLASSES else []
         inner = [part for each in named for part in getattr(each, "elts", [each])]
-        if any(isinstance(part, ast.Constant) and part.value in NAMES for part in inner):
+        if any(
+            (isinstance(part, ast.Constant) and part.value in NAMES)
+            or (isinstance(part, ast.Name) and part.id in constants)
+            for part in inner
+        ):
             yield f"{path.name}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
 
 
-CLASSES = {family.spec.__name__ for family in FAMILIES.values()}
+CLASSES = {family.spec.__name__ for family in FAMILIES.values()} | {
+    type(part).__name__ if not isinstance(part, type) else part.__name__
+    for kind in MODALITIES.values()
+    for part in (kind.delivery, kind.source, kind.learning, kind.delivery.form)
+}
 
 
 def test_no_neutral_room_decides_by_a_name_of_the_three_dicts() -> None:
@@ -296,5 +314,50 @@ def test_decisions_are_found(tmp_path: Path) -> None:
         "isinstance(model, GanModel)\n"
         'match kind:\n    case "image": pass\n'
         'found = {"label": 1}\nprint("gan")\n'
+        'ONE = "audio"\nif job.modality != ONE: pass\n'
+        "isinstance(delivery, ImageDelivery)\n"
     )
-    assert sorted(line.split(":")[1] for line in decisions(code)) == ["1", "2", "3", "5"]
+    assert {line.split(":")[1] for line in decisions(code)} == {"1", "2", "3", "5", "9", "10"}
+
+
+ENGINE = ("job", "generation", "output", "sets", "execution", "service")
+OF_WORKERS = {"aigc.execution.pool", "aigc.execution.attempts"}
+"""Where a slot is that of a worker."""
+
+
+def names_in(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Name | ast.arg | ast.FunctionDef):
+            found.add(getattr(node, "id", None) or getattr(node, "arg", None) or node.name)
+    return found
+
+
+def test_items_have_indices_and_attempts() -> None:
+    """And neither slots nor draws: one word, one meaning."""
+    for path in FILES:
+        module = module_of(path)
+        if room_of(module) in ENGINE and module not in OF_WORKERS:
+            assert not names_in(path) & {"slot", "slots", "draws"}, module
+
+
+PICTURES_FOR_PEOPLE = {"contact_sheet", "fit", "encode", "MIME"}
+"""Of images, for items of any kind, which are shown as pictures."""
+IMAGE_FACE = {"aigc.service.render_requests", "aigc.service.latent_operations"}
+"""What OpenAI's addresses of images ask for; `endpoint` speaks their protocol."""
+
+
+def test_the_engine_imports_no_kind_of_content() -> None:
+    wrong = []
+    for path in FILES:
+        module = module_of(path)
+        if room_of(module) not in ENGINE or module in IMAGE_FACE:
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(KINDS):
+                names = {alias.name for alias in node.names}
+                wrong += [f"{module}: {name}" for name in sorted(names - PICTURES_FOR_PEOPLE)]
+    assert not wrong
+
+
+KINDS = tuple(f"aigc.modalities.{name}" for name in MODALITIES)

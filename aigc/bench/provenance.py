@@ -73,9 +73,9 @@ def run(bench: ProvenanceBench, notice: Notice = no_notice) -> Json:
 
 def _round(makers: dict[str, ItemGenerator], items: int, notice: Notice) -> Json:
     """The same items, rendered once and made into files by each."""
-    first, slots = next(iter(makers.values())), np.arange(items, dtype=np.int64)
+    first, indices = next(iter(makers.values())), np.arange(items, dtype=np.int64)
     started = time.process_time()
-    made = first.make(slots, np.zeros_like(slots))
+    made = first.make(indices, np.zeros_like(indices))
     found = {_RENDER: (time.process_time() - started) * 1000 / items}
     for name, maker in makers.items():
         started = time.process_time()
@@ -116,6 +116,6 @@ def _test_key() -> dict[str, str]:
 
 
 def _bytes(maker: ItemGenerator) -> int:
-    slots = np.arange(min(64, maker.job.count), dtype=np.int64)
-    files = maker.files(maker.make(slots, np.zeros_like(slots)))
+    indices = np.arange(min(64, maker.job.count), dtype=np.int64)
+    files = maker.files(maker.make(indices, np.zeros_like(indices)))
     return round(statistics.mean(map(len, files)))

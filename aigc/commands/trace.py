@@ -54,19 +54,18 @@ def trace(
 
     Example: aigc trace ad.jpg --index published --root signing/root.pem
     """
-    from aigc.modalities.image.marks import finder
-    from aigc.modalities.image.perceptual import hash_file
     from aigc.provenance.trace import Tracer
     from aigc.provenance.trace_index import TraceIndex
     from aigc.provenance.watermark import DEFAULT, open_watermark
     from aigc.provenance.watermark.keys import key_from
+    from aigc.sets.tracing import hash_file, mark_finder
 
     names = [DEFAULT] if watermark is None else watermark
     tracer = Tracer(
         [TraceIndex(folder) for folder in index or ()],
         _reader(root or []),
         hash_file,
-        finder([open_watermark(name, key_from()) for name in names]),
+        mark_finder([open_watermark(name, key_from()) for name in names]),
     )
     found = [tracer.trace(_bytes(file), str(file)) for file in files]
     if as_json:

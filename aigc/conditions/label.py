@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
+CLASS, CLASS_NAME = "label", "label_name"
+"""Columns of every set: the index and the name of the class that an item was asked to be; null
+where the model takes no class."""
+
 
 class Label:
     """Values are class indices, int64."""
@@ -63,7 +67,7 @@ class Label:
         if schedule is not None:
             feature = {"names": list(schedule.names), "_type": "ClassLabel"}
         names = pa.dictionary(pa.int32(), pa.string())
-        return [(pa.field("label", pa.int64()), feature), (pa.field("label_name", names), None)]
+        return [(pa.field(CLASS, pa.int64()), feature), (pa.field(CLASS_NAME, names), None)]
 
     def arrays(self, values: Values | None, schedule: Schedule | None, rows: int) -> list[pa.Array]:
         import pyarrow as pa  # noqa: PLC0415

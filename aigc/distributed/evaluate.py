@@ -19,6 +19,7 @@ from aigc.distributed.cluster_backend import ClusterBackend
 from aigc.distributed.session import connect
 from aigc.errors import DamagedError, SpecError, listed
 from aigc.evaluation import evaluate, planned_images
+from aigc.execution import other_data
 from aigc.execution.pool import WorkerPool
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import InferenceConfig
@@ -55,6 +56,8 @@ def run(
     check_model(version.config, dataset)
     planned_images(dataset, spec)
     storage.require_writable(spec.out)
+    if other_data.is_other(version.config, dataset):
+        notice(other_data.in_words(version.config, dataset))
     gone = left_out(version.config, dataset)
     if gone:
         names = listed([f"{name} ({why})" for name, why in gone.items()])
@@ -122,10 +125,14 @@ def evaluate_model(
 
     items, labels = make_samples(spec, version.config, tensors, dataset, sampled)
     known = labels if dataset.labels else None
-    found = evaluate(items, known, dataset, spec, report, done=spec.samples)
+    other = other_data.of(version, dataset)
+    remarks = [] if other is None else [other.note]
+    found = evaluate(items, known, dataset, spec, report, spec.samples, remarks)
     about = {"ref": version.ref, "uri": version.uri, "digest": version.digest}
     figures: Json = {"model": about} | found.figures | {"spec": spec.model_dump(mode="json")}
     figures["left_out"] = left_out(version.config, dataset)
+    if other is not None:
+        figures["other_data"] = {"digest": other.digest, "test_items_trained_on": other.seen}
     family = version.config.architecture.family.upper()
     subtitle = (
         f"{family}, {dataset.kind.in_words(version.config.item)}, digest {version.digest[:12]} "

@@ -28,6 +28,7 @@ from aigc.generation.engine import best_precision
 from aigc.job.blocked import REFUSED
 from aigc.job.briefs import Briefs, Reading, Reject
 from aigc.job.plan import DataDigests, Job
+from aigc.modalities import MODALITIES
 from aigc.output import commit, files
 from aigc.provenance.spec import Provenance
 from aigc.specs import Gates, GenerateSpec
@@ -154,20 +155,21 @@ class JobRequest:
             self._report_rejects(reading.rejects)
 
     def _report_untrained(self, patterns: Sequence[Sequence[int] | Labels]) -> None:
-        """Report labels without training images: left out, or generated because they are named."""
+        """Report labels without training items: left out, or generated because they are named."""
         config = self.version.config
         if not (config.conditional and config.untrained):
             return
         asked = {config.labels[at] for pattern in patterns for at in set(pattern)}
         made = [name for name in config.untrained if name in asked]
+        title = MODALITIES[config.modality].title
         if made:
             self.notice(
-                f"labels: {listed(made)} have no training images; their items will not "
+                f"labels: {listed(made)} have no training {title}; their items will not "
                 "resemble the label"
             )
         elif not self.spec.labels:
             self.notice(
-                f"labels: {listed(config.untrained)} have no training images and are left out "
+                f"labels: {listed(config.untrained)} have no training {title} and are left out "
                 "unless they are named"
             )
 

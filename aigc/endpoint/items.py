@@ -46,7 +46,7 @@ class ItemQuery(BaseModel):
 
     truncation: Truncation | None = None
     size: Size = "auto"
-    quality: Annotated[int, Field(ge=1, le=100)] = 90
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
 class Items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +85,10 @@ def evaluate(
     spec: EvaluateSpec,
     report: Report = silent,
     done: int = 0,
+    remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """As `evaluate_samples`, with the pictures; `done` images of the progress went before."""
+    """As `evaluate_samples`, with the pictures; `done` images of the progress went before, and
+    `remarks` are further notes."""
     check_samples(items, dataset, spec)
     counts = count_images(dataset, spec)
     learning = MODALITIES[dataset.modality].learning
@@ -109,7 +112,7 @@ def evaluate(
         "collapse": collapse_metrics(figures, alike, classes["missing"] if classes else None),
         "memorisation": copies,
         "classes": classes,
-        "notes": notes(items, labels, dataset, counts),
+        "notes": [*remarks, *notes(items, labels, dataset, counts)],
         "seconds": stages.seconds | {"total": round(sum(stages.seconds.values()), 2)},
     }
     return Evaluation(_plain(result), pictures, labels, dataset.labels, pairs)

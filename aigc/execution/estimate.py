@@ -132,7 +132,7 @@ def estimate(
     seconds = startup_s + turns * workers * (job.count / job.shards) / rate + closing_s
     nodes, price = backend.nodes(), spec.budget.price_per_node_hour
     if job.gates.duplicates:
-        notice("not estimated: comparing all images for gates.duplicates, and replacing them")
+        notice("not estimated: comparing all items for gates.duplicates, and replacing them")
     return {
         "items": job.count,
         "items_made": sum(record.rows for record in made.values()),

@@ -16,7 +16,7 @@ from aigc.conditions.names import class_name
 from aigc.errors import SpecError, StoreError, listed
 from aigc.families.config import ModelConfig
 from aigc.families.imported import ImportNotes
-from aigc.families.installed import allowed
+from aigc.families.installed import GENERATORS
 from aigc.families.onnx_import import OnnxOptions, import_onnx
 from aigc.families.package_import import import_package
 from aigc.families.protocol import Tensors
@@ -78,7 +78,9 @@ def names_a_class(source: str) -> bool:
     """Whether it is `package.module:Class` or an entry point's name, and not a file's."""
     if "://" in source or "/" in source:
         return False
-    return bool(re.match(NAME, source)) or (source in allowed() and not storage.exists(source))
+    return bool(re.match(NAME, source)) or (
+        source in GENERATORS.allowed() and not storage.exists(source)
+    )
 
 
 def read_labels(text: str | None) -> tuple[str, ...]:

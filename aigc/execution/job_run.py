@@ -68,6 +68,6 @@ class JobRun:
             return f"{reason}; raise it, or start in another out with smaller shard_items"
         needed = self.limits.enough(self.limits.elapsed_s + unit_s)
         return (
-            f"{reason}: a shard of up to {self.job.shard_items:,} images takes about {unit_s:,.0f} "
+            f"{reason}: a shard of up to {self.job.shard_items:,} items takes about {unit_s:,.0f} "
             f"s; raise {needed}, or start in another out with smaller shard_items"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +22,8 @@ from aigc.job.form import form_of
 from aigc.job.formats import formats_of, shard_items
 from aigc.job.keys import Ints, SampleKeys, keys_of
 from aigc.job.plan import Job, Range
+from aigc.modalities import Delivery
+from aigc.modalities.delivery import QUALITY, ItemFormat, quality_refusal
 from aigc.output import commit
 from aigc.provenance.overlay import key_fingerprint, overlay_of
 from aigc.provenance.profiles import PROFILES
@@ -102,10 +105,22 @@ def _prompt_column(spec: GenerateSpec, briefs: Briefs | None) -> str:
 
 
 def require_possible(spec: GenerateSpec, job: Job, briefs: Briefs | None) -> None:
-    """Raises SpecError where a planned item cannot be marked or signed as `spec` asks."""
+    """Raises SpecError where a planned item cannot be marked or signed as `spec` asks, or where a
+    field of `spec` has no effect on any."""
     formats, _ = formats_of(job.delivery, job.form, briefs)
+    _require_effect(spec, job.delivery, formats)
     overlay = overlay_of(spec.provenance, os.environ)
     finishing.require_possible(spec.provenance, overlay, job.delivery, job.form, formats)
+
+
+def _require_effect(
+    spec: GenerateSpec, delivery: Delivery, formats: Collection[ItemFormat]
+) -> None:
+    if QUALITY.name not in spec.delivered:
+        return
+    refusals = [quality_refusal(delivery.codecs, one.codec, spec.quality) for one in formats]
+    if all(refusals):
+        raise SpecError(f"quality = {spec.quality}: {refusals[0]}")
 
 
 def require_signer(asked: Provenance, job: Job, notice: Notice) -> Secrets | None:
@@ -174,7 +189,7 @@ def probe_keys(spec: GenerateSpec, config: ModelConfig, briefs: Briefs | None) -
 
 
 def spread(count: int, items: int, seed: int = 0) -> Ints:
-    """So many of a job's slots, (items,) in order, each brief's share of them, the same every time.
-    At random within steps, for labels repeat in steps, too."""
+    """Indices of `items` items of a job, (items,) in order, each brief's share, always the same: at
+    random within steps, because labels repeat in steps too."""
     steps = np.arange(items) + np.random.default_rng(seed).random(items)
     return np.minimum(steps * count / items, count - 1).astype(np.int64)

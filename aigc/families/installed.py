@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
 import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aigc import installed
-from aigc.errors import StoreError, listed
+from aigc.errors import StoreError
 from aigc.families.package import PackageModel
 from aigc.families.protocol import Generator, InferenceConfig
+from aigc.installed import InstalledClasses
 
 if TYPE_CHECKING:
     from aigc.families.config import ModelConfig
 
-GROUP = "aigc.generators"
-"""The entry point group in which packages declare their generators."""
-VARIABLE = "AIGC_GENERATORS"
-"""Additional generators, `package.module:Class`, separated by commas or blanks."""
-_BLOCK = 2**20
-
-
-def allowed() -> dict[str, str]:
-    """The machine's list of generators: `package.module:Class` by its own name and by that of its
-    entry point."""
-    return installed.allowed(GROUP, VARIABLE, os.environ)
-
-
-def require_allowed(name: str) -> str:
-    """`package.module:Class` for `name`. Raises StoreError if it is not on the list."""
-    known = allowed()
-    if name not in known:
-        there = listed(sorted(set(known.values()))) or "none"
-        raise StoreError(
-            f"{name}: not on this machine's list of generators; install the package that declares "
-            f"it in the entry point group {GROUP}, or add it to {VARIABLE}; listed: {there}"
-        )
-    return known[name]
+GENERATORS = InstalledClasses(
+    title="generator",
+    group="aigc.generators",
+    variable="AIGC_GENERATORS",
+    parts=("item", "takes", "size_bytes", "__call__"),
+    error=StoreError,
+)
 
 
 def load_generator(config: ModelConfig, inference: InferenceConfig) -> Generator:
@@ -52,49 +34,19 @@ def load_generator(config: ModelConfig, inference: InferenceConfig) -> Generator
     """
     model = config.architecture
     assert isinstance(model, PackageModel)
-    name = require_allowed(model.generator)
+    name = GENERATORS.require_allowed(model.generator)
     found = digest(name)
     if found != model.imported.sha256:
         raise StoreError(
             f"{name}: the installed package (sha256 {found[:12]}…) is not the one that was "
             f"imported ({model.imported.sha256[:12]}…); install that one, or import it again"
         )
-    made = instance(name, inference)
+    made: Generator = GENERATORS.instance(name, inference)
     if made.item != config.item:
         raise StoreError(f"{name}: its item is {made.item}, config.json has {config.item}")
     if tuple(made.takes) != config.takes:
         raise StoreError(f"{name}: it takes {made.takes}, config.json has {config.takes}")
     return made
-
-
-def instance(name: str, inference: InferenceConfig) -> Generator:
-    """`Class(inference)` for a generator on the list. Raises StoreError."""
-    kind = _class(name)
-    try:
-        made = kind(inference)
-    except Exception as error:
-        raise StoreError(f"{name}: cannot be made: {installed.one_line(error)}") from error
-    if not isinstance(made, Generator):
-        missing = [part for part in _PARTS if not hasattr(made, part)]
-        raise StoreError(f"{name}: is not a generator, it lacks {listed(missing)}")
-    return made
-
-
-_PARTS = ("item", "takes", "size_bytes", "__call__")
-
-
-def _class(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        raise StoreError(f"{name}: cannot be imported: {installed.one_line(error)}") from None
-    except AttributeError:
-        raise StoreError(f"{name}: the module {module} has no {attribute}") from None
-    except Exception as error:
-        raise StoreError(
-            f"{name}: fails when it is imported: {installed.one_line(error)}"
-        ) from error
 
 
 def digest(name: str) -> str:

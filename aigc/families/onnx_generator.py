@@ -31,7 +31,7 @@ class OnnxGenerator:
         self._labels, self._device = len(config.labels), inference.device
         graph = _graph(self.model, tensors)
         self._text = _text(self.model.inputs, tensors, self._labels)
-        self.size_bytes = 2 * len(graph)  # it is held here, too, for processes that start later
+        self.size_bytes = 2 * len(graph)  # kept here as well, for processes that start later
         self.process = GraphProcess(graph, self.model.imported.name, self.model.freed)
         self.process.describe()
 

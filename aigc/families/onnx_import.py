@@ -63,7 +63,7 @@ def import_onnx(
         return _imported(data, name, options)
     except SpecError as error:
         raise SpecError(f"{name}: {error}") from None
-    except JobError as error:  # at an import it is the file that is wrong
+    except JobError as error:  # at an import the file is at fault
         raise StoreError(str(error)) from None
 
 
@@ -188,14 +188,14 @@ def _require_follows(
         followed = False
     if not followed:
         raise SpecError(
-            f"the graph is made for a fixed number of rows ({shown}) and cannot be run for "
-            "others; export it with a dynamic batch axis (dynamic_axes or dynamic_shapes of "
+            f"the graph has a fixed number of rows ({shown}) and cannot be run with "
+            "another one; export it with a dynamic batch axis (dynamic_axes or dynamic_shapes of "
             "torch.onnx.export)"
         )
     if not np.allclose(same, expected, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise SpecError(
-            f"the graph is made for a fixed number of rows ({shown}) and gives other values when "
-            "its batch axis is freed; export it with a dynamic batch axis"
+            f"the graph has a fixed number of rows ({shown}) and returns other values if "
+            "its batch axis is made dynamic; export it with a dynamic batch axis"
         )
 
 
@@ -224,7 +224,7 @@ def _require_used(inputs: GraphInputs, options: OnnxOptions) -> None:
 
 
 def _proved(config: ModelConfig, tensors: Tensors, name: str) -> tuple[ModelConfig, ImportNotes]:
-    """With whole passes, or row by row where items differ by rounding with their place."""
+    """With full batches, or with single rows if items differ by rounding with their place."""
     try:
         return config, _notes(config, tensors, name)
     except RoundingRowsError:
@@ -232,7 +232,7 @@ def _proved(config: ModelConfig, tensors: Tensors, name: str) -> tuple[ModelConf
         single = config.architecture.model_copy(update={"rows_at_once": 1})
         alone = config.model_copy(update={"architecture": single})
         notes = _notes(alone, tensors, name)
-        remark = "items differ by rounding with their place in a batch: they are made one by one"
+        remark = "items differ by rounding with their place in a batch, so each is generated alone"
         return alone, ImportNotes(notes.sample, notes.facts, (*notes.remarks, remark))
 
 

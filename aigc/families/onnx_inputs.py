@@ -19,7 +19,7 @@ _NOISE = re.compile(r"(^|_)(z|noise|latent|latents|seed|eps|epsilon|w|x|input)(_
 _INTEGERS = ("int32", "int64")
 _FLOATS = ("float32", "float64", "float16")
 MAX_NOISE = 2**22
-"""Numbers an item."""
+"""Largest number of values per item."""
 
 LabelForm = Literal["index", "column", "one_hot"]
 
@@ -123,8 +123,8 @@ def deduced(
     unclear = [name for name, part in parts.items() if part is None]
     if unclear:
         raise SpecError(
-            f"input {_form(known[unclear[0]])} is neither noise nor a label for certain; give "
-            "--noise, --label, --text or --fix with its name"
+            f"input {_form(known[unclear[0]])}: its role is not clear; name it with "
+            "--noise, --label, --text or --fix"
         )
     of = {part: [n for n, p in parts.items() if p == part] for part in ("noise", "label", "text")}
     for part in ("label", "text"):
@@ -158,7 +158,7 @@ def _options(roles: InputRoles) -> Iterator[tuple[str, str]]:
 def _part(
     one: Mapping[str, Any], roles: InputRoles, found: Sequence[Mapping[str, Any]], labels: int
 ) -> str | None:
-    """`noise`, `label`, `text` or `fixed`; None where it is not plain."""
+    """`noise`, `label`, `text` or `fixed`; None if the role is not clear."""
     name = one["name"]
     said = {**dict.fromkeys(roles.noise, "noise"), **dict.fromkeys(roles.fixed, "fixed")}
     said |= {roles.label: "label"} if roles.label else {}
@@ -184,7 +184,7 @@ def _noise(one: Mapping[str, Any], distribution: Literal["normal", "uniform"]) -
         raise SpecError(f"noise {_form(one)}: expected floating point numbers")
     shape = _row_shape(one)
     if not 1 <= math.prod(shape) <= MAX_NOISE:
-        raise SpecError(f"noise {_form(one)}: expected 1 to {MAX_NOISE:,} numbers an item")
+        raise SpecError(f"noise {_form(one)}: expected 1 to {MAX_NOISE:,} numbers per item")
     return NoiseInput(name=one["name"], shape=shape, dtype=one["dtype"], distribution=distribution)
 
 
@@ -200,7 +200,7 @@ def _label(one: Mapping[str, Any], labels: int) -> LabelInput:
         form = "one_hot"
     if form is None:
         raise SpecError(
-            f"label {_form(one)}: expected one number an item, or {labels} for the "
+            f"label {_form(one)}: expected one number per item, or {labels} for the "
             f"{labels} --labels"
         )
     if one["dtype"] not in (*_INTEGERS, *_FLOATS):
@@ -228,9 +228,7 @@ def _row_shape(one: Mapping[str, Any]) -> tuple[int, ...]:
         raise SpecError(f"input {_form(one)} has no batch axis; export it with one")
     axes = one["shape"][1:]
     if not all(isinstance(axis, int) for axis in axes):
-        raise SpecError(
-            f"input {_form(one)}: only the first axis may be free; export it with fixed sizes"
-        )
+        raise SpecError(f"input {_form(one)}: only the first axis may be dynamic; fix the others")
     return tuple(axes)
 
 

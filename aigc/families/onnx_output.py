@@ -15,7 +15,7 @@ Layout = Literal["NCHW", "NHWC", "NHW", "NCT", "NTC", "NT"]
 RANGES = {"0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0), "0..255": (0.0, 255.0)}
 """Of images: black and white."""
 SOUND_RANGES = {"-1..1": (-1.0, 1.0), "int16": (-32768.0, 32768.0)}
-"""Of sounds: the largest swings."""
+"""Of sounds: the lowest and the highest sample."""
 _LAYOUTS: dict[bool, dict[int, tuple[Layout, ...]]] = {
     False: {4: ("NCHW", "NHWC"), 3: ("NHW",)},
     True: {3: ("NCT", "NTC"), 2: ("NT",)},
@@ -30,7 +30,7 @@ _EXPECTED = {
 _SLACK = 0.02
 """Share of the range by which values may exceed it, as outputs of networks do."""
 _FILLED = 0.05
-"""Share of a range that values have to span, for it to be theirs."""
+"""Share of a range that the values must span for the range to match."""
 
 
 def chosen(found: Sequence[Mapping[str, Any]], name: str | None) -> str:
@@ -79,7 +79,7 @@ def range_of(values: Array, asked: str | None, *, sounds: bool = False) -> tuple
         raise SpecError("the output is not finite (NaN or infinite) for ordinary noise")
     low, high = float(values.min()), float(values.max())
     if low == high:
-        raise SpecError(f"the output is {low:g} everywhere, whatever the noise")
+        raise SpecError(f"the output is {low:g} everywhere and does not depend on the noise")
     ranges = SOUND_RANGES if sounds else RANGES
     if asked is not None:
         _require_inside(low, high, asked, ranges)
@@ -91,7 +91,7 @@ def range_of(values: Array, asked: str | None, *, sounds: bool = False) -> tuple
     if not fits:
         raise SpecError(
             f"the output lies in {low:.3g}..{high:.3g}, which is none of {listed(list(ranges))}; "
-            "values outside are cut off where --range names one"
+            "name one with --range, and values outside it are clipped"
         )
     return fits[0]
 
@@ -105,7 +105,7 @@ def _inside(low: float, high: float, first: float, last: float, least: float) ->
 def _require_inside(
     low: float, high: float, asked: str, ranges: Mapping[str, tuple[float, float]]
 ) -> None:
-    """Values may exceed a given range, but not lie outside it altogether."""
+    """Values may exceed a given range, but some must lie inside it."""
     if asked not in ranges:
         raise SpecError(f"--range {asked}: expected one of {listed(list(ranges))}")
     black, white = ranges[asked]

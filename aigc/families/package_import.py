@@ -9,7 +9,7 @@ from aigc.errors import SpecError, StoreError, listed
 from aigc.families.config import ModelConfig
 from aigc.families.imported import ImportNotes, candidates, config_of, require_rows
 from aigc.families.independence import RoundingRowsError
-from aigc.families.installed import digest, distribution, instance, require_allowed
+from aigc.families.installed import GENERATORS, digest, distribution
 from aigc.families.origin import UNKNOWN, Origin
 from aigc.families.package import PROTOCOLS, PackageModel
 from aigc.families.protocol import Decodes, Generator, InferenceConfig
@@ -26,10 +26,10 @@ def import_package(
             each other.
         SpecError: it takes a condition that this version does not have, or labels are missing.
     """
-    name = require_allowed(named)
+    name = GENERATORS.require_allowed(named)
     found, held = digest(name), distribution(name)
     inference = InferenceConfig()
-    generator = instance(name, inference)
+    generator: Generator = GENERATORS.instance(name, inference)
     item = generator.item
     if not isinstance(item, ItemType):
         raise StoreError(f"{name}: its item is {item!r}; expected aigc.modalities.ItemType")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aigc.errors import SpecError
+from aigc.errors import SpecError, listed
 from aigc.job.plan import Job
-from aigc.modalities import Delivery
+from aigc.modalities import MODALITIES, Delivery
 from aigc.modalities.delivery import Form, ItemFormat
 from aigc.provenance.earlier import EarlierMarker
 from aigc.provenance.extra import require_credentials
@@ -134,7 +134,7 @@ def require_possible(
     if not delivery.draws:
         for name in ("visible", "watermark"):
             if getattr(asked, name):
-                raise SpecError(f"provenance.{name}: only images can have it; leave it out")
+                raise SpecError(f"provenance.{name}: only {_drawn_on()} can have it; leave it out")
     for wanted in formats:
         if delivery.draws:
             delivery.require_overlay(form, wanted, overlay)
@@ -148,6 +148,10 @@ def require_possible(
             raise SpecError(
                 f"provenance.credentials: codec {wanted.codec} has no place for them; use {signed}"
             )
+
+
+def _drawn_on() -> str:
+    return listed([kind.title for kind in MODALITIES.values() if kind.delivery.draws])
 
 
 def _others(delivery: Delivery, fits: Callable[[str], bool]) -> str:

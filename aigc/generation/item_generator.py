@@ -1,4 +1,4 @@
-"""Slots to delivered files: render, judge, replace what is refused, bring into shape, encode."""
+"""Indices of items to delivered files: render, judge, replace the refused, shape, encode."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class ItemGenerator:
         self._tried, self._kept = 0, 0
         self._formats, self._format_of = formats_of(job.delivery, job.form, briefs)
 
-    def make(self, slots: Ints, draw: Ints) -> GeneratedBatch:
-        """The first acceptable candidate of each of `slots` (N,), from its `draw` (N,) on.
+    def make(self, indices: Ints, attempts: Ints) -> GeneratedBatch:
+        """The first acceptable candidate of each of `indices` (N,), from its `attempts` (N,) on.
 
         Raises:
-            GatesError: gates refused nearly everything, or one slot's every draw.
+            GatesError: gates refused nearly everything, or every attempts at one item.
         """
         if self._gates is not None:
-            return self._accepted(self._gates, slots, draw.copy())
-        keys = keys_at(self.job, self.briefs, slots, draw)
-        return GeneratedBatch(slots, draw, keys, self.engine.render(keys).items)
+            return self._accepted(self._gates, indices, attempts.copy())
+        keys = keys_at(self.job, self.briefs, indices, attempts)
+        return GeneratedBatch(indices, attempts, keys, self.engine.render(keys).items)
 
     def parts(self, made: GeneratedBatch) -> Iterator[GeneratedBatch]:
         """`made` in parts of a bounded delivered size, one item at least: items may be asked for
@@ -101,27 +101,28 @@ class ItemGenerator:
             return np.zeros(len(made.indices), np.int64)
         return self._format_of[self.briefs.rows(made.indices)]
 
-    def _accepted(self, gates: GateSet, slots: Ints, draw: Ints) -> GeneratedBatch:
-        keys = keys_at(self.job, self.briefs, slots, draw)
-        made = GeneratedBatch(slots, draw, keys, self.engine.item.empty(len(slots)))
-        rows = np.arange(len(slots))
+    def _accepted(self, gates: GateSet, indices: Ints, attempts: Ints) -> GeneratedBatch:
+        keys = keys_at(self.job, self.briefs, indices, attempts)
+        made = GeneratedBatch(indices, attempts, keys, self.engine.item.empty(len(indices)))
+        rows = np.arange(len(indices))
         while len(rows):
-            samples = self.engine.render(keys_at(self.job, self.briefs, slots[rows], draw[rows]))
+            keys = keys_at(self.job, self.briefs, indices[rows], attempts[rows])
+            samples = self.engine.render(keys)
             result = gates(samples)
             kept = rows[result.keep]
             made.items[kept] = samples.items[result.keep]
             for name, scores in result.scores.items():
-                found = made.scores.setdefault(name, np.empty(len(slots), np.float32))
+                found = made.scores.setdefault(name, np.empty(len(indices), np.float32))
                 found[kept] = scores[result.keep]
             made.refused.update(reason for reason in result.reasons if reason is not None)
             self._tried, self._kept = self._tried + len(rows), self._kept + len(kept)
             rows = rows[~result.keep]
-            draw[rows] += 1
-            self._require_progress(made, draw[rows], rows)
-        made.keys = keys_at(self.job, self.briefs, slots, draw)
+            attempts[rows] += 1
+            self._require_progress(made, attempts[rows], rows)
+        made.keys = keys_at(self.job, self.briefs, indices, attempts)
         return made
 
-    def _require_progress(self, made: GeneratedBatch, draw: Ints, rows: Ints) -> None:
+    def _require_progress(self, made: GeneratedBatch, attempts: Ints, rows: Ints) -> None:
         gates = self.job.gates
         counts = ", ".join(f"{reason} {count:,}" for reason, count in made.refused.most_common())
         if self._tried >= _ENOUGH_CANDIDATES and self._kept < gates.min_accepted * self._tried:
@@ -130,9 +131,9 @@ class ItemGenerator:
                 f"gates.min_accepted = {gates.min_accepted:g} (refused: {counts}); "
                 "loosen the gates or train the model further"
             )
-        if len(rows) and int(draw.max()) >= gates.max_draws:
-            slot = int(made.indices[rows[int(draw.argmax())]])
+        if len(rows) and int(attempts.max()) >= gates.max_draws:
+            index = int(made.indices[rows[int(attempts.argmax())]])
             raise GatesError(
-                f"item {slot}: all of gates.max_draws = {gates.max_draws} candidates were refused "
+                f"item {index}: all of gates.max_draws = {gates.max_draws} candidates were refused "
                 f"(in this shard: {counts}); loosen the gates or raise gates.max_draws"
             )

@@ -20,9 +20,9 @@ def item_ids(model_digest: str, keys: SampleKeys) -> list[str]:
     return [f"{begin}-{seed}-{at:012d}-{mark}" for seed, at, mark in rows]
 
 
-def with_marks(ids: list[str], briefs: Briefs, slots: Ints) -> list[str]:
+def with_marks(ids: list[str], briefs: Briefs, indices: Ints) -> list[str]:
     """Each with `-` and sixteen digits of its brief_id's SHA-256."""
-    rows, which = np.unique(briefs.rows(slots), return_inverse=True)
+    rows, which = np.unique(briefs.rows(indices), return_inverse=True)
     names = briefs.table["brief_id"].take(rows).to_pylist()
     marks = ["-" + hashlib.sha256(name.encode()).hexdigest()[:16] for name in names]
     return [name + marks[at] for name, at in zip(ids, which.tolist(), strict=True)]

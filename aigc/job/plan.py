@@ -1,4 +1,4 @@
-"""What a job is: everything an item depends on, and how its slots fall into shards."""
+"""What a job is: everything an item depends on, and how its items fall into shards."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _is_empty(text: str) -> bool:
 
 
 class Range(Spec):
-    """Consecutive slots that share a folder and are cut into shards of their own."""
+    """Items with consecutive indices that share a folder and are cut into shards of their own."""
 
     start: int
     stop: int
@@ -70,9 +70,9 @@ class DataDigests(Spec):
 class Job(Spec):
     """Written once beside the output as `_job.json`. A rerun must agree with it in every field.
 
-    A job has `count` slots, one an item delivered. A slot's first candidate has its place in its
-    brief as random counter (a plain job is one brief); when gates refuse it, the slot's next draw
-    takes over, `keys.ATTEMPT` further on.
+    A job has `count` items with the indices 0 to `count` - 1. The random counter of an item's first
+    candidate is its place in its brief (a plain job is one brief); if gates refuse it, the next
+    attempt has a counter that is `keys.ATTEMPT` higher.
     """
 
     format: Literal[2] = 2
@@ -170,10 +170,10 @@ class Job(Spec):
     def plan(self) -> Iterator[Shard]:
         return map(self.shard, range(self.shards))
 
-    def shard_of(self, slot: int) -> int:
-        """Number of the shard that holds `slot`."""
-        at = bisect.bisect_right(self._starts, slot) - 1
-        return self._first_shards[at] + (slot - self._starts[at]) // self.shard_items
+    def shard_of(self, index: int) -> int:
+        """Number of the shard that holds item `index`."""
+        at = bisect.bisect_right(self._starts, index) - 1
+        return self._first_shards[at] + (index - self._starts[at]) // self.shard_items
 
     @functools.cached_property
     def pattern(self) -> Ints:
@@ -203,11 +203,11 @@ class Job(Spec):
         name = next(named, None)
         return None if name is None else CONDITIONS[name].codes(keys.conditions[name])
 
-    def item_ids(self, keys: SampleKeys, slots: Ints, briefs: Briefs | None) -> list[str]:
-        """Of the items in `slots` (N,), stable over workers and reruns: model, seed, random
+    def item_ids(self, keys: SampleKeys, indices: Ints, briefs: Briefs | None) -> list[str]:
+        """Of the items `indices` (N,), stable over workers and reruns: model, seed, random
         counter and conditions, and the brief, for two briefs may ask for the same item."""
         ids = item_ids(self.model_digest, keys)
-        return ids if briefs is None else with_marks(ids, briefs, slots)
+        return ids if briefs is None else with_marks(ids, briefs, indices)
 
     def as_unsigned(self, files: list[bytes]) -> list[bytes]:
         """Files of the set as they were before signing, which differs each time."""
@@ -249,7 +249,7 @@ class Job(Spec):
         return stated | {"credentials": "signed" if asked.credentials else "none"}
 
     def taken_up_by(self, other: Job) -> Job:
-        """This job with the patience of `other`'s gates, and never fewer draws than it had; with
+        """This job with the patience of `other`'s gates, and never fewer attempts than it had; with
         their data sets where they lie now, and the time-stamp authority of today."""
         gates = other.asked_gates
         patience = {
@@ -264,12 +264,12 @@ class Job(Spec):
         )
 
 
-def keys_at(job: Job, briefs: Briefs | None, slots: Ints, attempt: Ints) -> SampleKeys:
-    """The samples that `slots` (N,) have in their attempts number `attempt` (N,), 0 the first."""
+def keys_at(job: Job, briefs: Briefs | None, indices: Ints, attempts: Ints) -> SampleKeys:
+    """The samples of `indices` (N,) in their attempts number `attempts` (N,), 0 the first."""
     if briefs is not None:
-        return briefs.keys(slots, attempt)
-    conditions = {name: schedule.at(slots) for name, schedule in job.schedules.items()}
-    return keys_of(job.seed, attempt * ATTEMPT + slots, conditions, job.sampling)
+        return briefs.keys(indices, attempts)
+    conditions = {name: schedule.at(indices) for name, schedule in job.schedules.items()}
+    return keys_of(job.seed, attempts * ATTEMPT + indices, conditions, job.sampling)
 
 
 def field_of_data(gate: str) -> str:

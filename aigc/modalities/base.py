@@ -19,6 +19,7 @@ from aigc.modalities.delivery import Delivery
 from aigc.modalities.item import Items, ItemType
 from aigc.modalities.learning import Learning
 from aigc.modalities.prepare_spec import PrepareSpec
+from aigc.modalities.traced import Traced
 from aigc.types import Json
 
 __all__ = ["Delivery", "ItemType", "Items", "Learning", "Modality", "RejectError", "Source"]
@@ -121,3 +122,7 @@ class Modality:
     learning: Learning
     classified: Classified | None = None
     """None: there is no classifier for its items."""
+    traced: Traced | None = None
+    """None: its items are found again by metadata and by their bytes alone."""
+    latent_operations: bool = False
+    """Whether requests may walk between its items, vary and edit them."""

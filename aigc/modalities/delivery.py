@@ -34,6 +34,8 @@ class FileKind:
 
     suffix: str
     media_type: str
+    lossy: bool = False
+    """Whether `quality` has an effect on it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class BriefColumn:
 
 CODEC = BriefColumn("codec")
 """A brief's codec, one of `Delivery.codecs`."""
+QUALITY = BriefColumn("quality", 1, 100, kept=False)
+"""Of the lossy ones among them."""
 
 
 class ItemFormat(Protocol):
@@ -201,3 +205,12 @@ def require_codec(codecs: Mapping[str, FileKind], codec: str, title: str) -> Non
     """Raises SpecError when `codec` is not one of `codecs`."""
     if codec not in codecs:
         raise SpecError(f"codec = {codec!r}: {title} are written as {', '.join(codecs)}")
+
+
+def quality_refusal(codecs: Mapping[str, FileKind], codec: str, quality: int) -> str:
+    """Why a request for `quality` (1..100) with `codec` is refused: it has no effect on a lossless
+    one of `codecs`. "" if it is not; 100 asks for no loss."""
+    if codecs[codec].lossy or quality == 100:
+        return ""
+    lossy = [name for name, kind in codecs.items() if kind.lossy]
+    return f"has no effect on codec {codec}; leave it out, or use {' or '.join(lossy)}"

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
+from aigc.conditions.label import CLASS_NAME
 from aigc.errors import SpecError, StorageError
 from aigc.job.briefs import Briefs
 from aigc.job.plan import Job
@@ -126,7 +127,7 @@ def _index_schema(schema: pa.Schema) -> pa.Schema:
 
 def _names(batch: pa.RecordBatch, top: str) -> list[str]:
     indices = batch.column("index").to_pylist()
-    labels = batch.column("label_name").to_pylist()
+    labels = batch.column(CLASS_NAME).to_pylist()
     return [
         f"{top}/{_folder(label)}/{index // _FOLDER_ITEMS:06d}/{index:012d}{suffix}"
         for index, label, suffix in zip(indices, labels, items.suffixes(batch), strict=True)

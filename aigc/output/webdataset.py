@@ -1,7 +1,7 @@
 """Rows of one shard as a tar file that the `webdataset` library reads, and back again.
 
 Item 42 is the consecutive members `000000000042.png` (or what its codec is; .npy if raw),
-`000000000042.cls` (its class index, if it has a label) and `000000000042.json` (all other columns).
+`000000000042.cls` (its class index, if it has one) and `000000000042.json` (all other columns).
 The same rows give the same bytes: no member has a time or an owner.
 """
 
@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 
+from aigc.conditions.label import CLASS
 from aigc.modalities import Delivery
 from aigc.modalities.delivery import RAW
 from aigc.output import items
@@ -35,15 +36,15 @@ class WebDatasetWriter:
         self._file, self._delivery = file, delivery
 
     def write(self, batch: pa.RecordBatch) -> None:
-        labels = batch.column("label").to_pylist()
+        classes = batch.column(CLASS).to_pylist()
         keys = [f"{index:012d}" for index in batch.column("index").to_pylist()]
         rest = _documents(batch)
-        for key, (suffix, data), label, document in zip(
-            keys, _members(batch, self._delivery), labels, rest, strict=True
+        for key, (suffix, data), number, document in zip(
+            keys, _members(batch, self._delivery), classes, rest, strict=True
         ):
             self._add(key + suffix, data)
-            if label is not None:
-                self._add(f"{key}.cls", str(label).encode())
+            if number is not None:
+                self._add(f"{key}.cls", str(number).encode())
             self._add(f"{key}.json", document)
 
     def _add(self, name: str, data: bytes) -> None:

@@ -13,9 +13,9 @@ from aigc.service.errors import BadRequestError
 from aigc.specs import Seed
 from aigc.specs.requests import (
     Body,
+    FileOptions,
     Index,
     RenderOptions,
-    Size,
     Truncation,
     TwiceError,
     complaint,
@@ -55,7 +55,7 @@ class WalkEnd(Body):
     index: Index = 0
 
 
-class Walk(Body):
+class Walk(FileOptions):
     """POST /v1/latents/walk: the frames between two items."""
 
     model: str | None = Field(None, max_length=200)
@@ -63,9 +63,6 @@ class Walk(Body):
     end: WalkEnd = Field(alias="to")
     steps: int = Field(9, ge=2)
     """Number of frames, including both ends."""
-    size: Size = "auto"
-    output_format: Literal["png", "jpeg", "webp"] = "png"
-    output_compression: int = Field(90, ge=0, le=100)
     truncation: Truncation | None = None
 
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.delivery import CODEC, RAW, ItemFormat
+from aigc.modalities.delivery import CODEC, QUALITY, RAW, ItemFormat
 from aigc.service.bodies import parse_form
 from aigc.service.errors import BadRequestError, NotFoundError
 from aigc.service.loaded_model import LoadedModel
-from aigc.service.render_requests import RenderRequest
+from aigc.service.render_requests import RenderRequest, require_effect
 from aigc.service.request_conditions import NOTHING
 from aigc.service.settings import ServiceSettings
 from aigc.specs.requests import Truncation
@@ -56,13 +56,14 @@ def format_of_query(
     """The format, and what the query says of the family's knobs.
 
     Raises:
-        BadRequestError: an unknown field, a wrong value, an item larger than the service makes, or
-            one that cannot be marked or signed as the service does.
+        BadRequestError: an unknown field, a wrong value, a quality without effect, an item larger
+            than the service makes, or one that cannot be marked or signed as the service does.
     """
     delivery = delivery_of(loaded)
     asked = parse_form(_query_of(loaded.version.config.modality), query)
     names = [column.name for column in delivery.columns if column != CODEC]
     said = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    require_effect(delivery, codec, said.get(QUALITY.name), QUALITY.name)
     form = loaded.renderer.form
     wanted = delivery.format_of(form, {**said, CODEC.name: codec})
     values = delivery.delivered(form, wanted).values

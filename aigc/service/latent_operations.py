@@ -25,7 +25,7 @@ from aigc.service.bodies import Edit, Variation, Walk, WalkEnd
 from aigc.service.errors import BadRequestError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import RenderJob, RenderSource
-from aigc.service.render_requests import RenderRequest, format_of, require_count
+from aigc.service.render_requests import RenderRequest, requested_format, require_count
 from aigc.service.request_conditions import (
     condition_of,
     conditions_in,
@@ -61,7 +61,7 @@ def walk(loaded: LoadedModel, asked: Walk, settings: ServiceSettings) -> WalkReq
         conditions_in(loaded, end.label, f"{name}.label", settings.blocked)
         for end, name in zip(ends, ("from", "to"), strict=True)
     ]
-    wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    wanted = requested_format(loaded, asked, settings)
     require_count(asked.steps, wanted, settings, "steps", settings.max_steps)
     sampling = knobs_of(loaded, asked)
     keys = joined(
@@ -106,7 +106,7 @@ def variations(
         strength=asked.strength,
         blocked=blocked,
     )
-    wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    wanted = requested_format(loaded, asked, settings)
     require_count(asked.n, wanted, settings)
     [name] = names_of(loaded, becomes or shown, 1)
     takes = loaded.version.config.takes

@@ -21,7 +21,6 @@ from aigc.generation.engine import Engine, best_precision
 from aigc.generation.gates import classifiers
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
-from aigc.modalities.image.delivery import ImageDelivery
 from aigc.service.known_facts import KnownFacts, facts_of
 from aigc.service.origin import ServedOrigin
 from aigc.service.render_process import RemoteModel, RenderProcess
@@ -94,8 +93,8 @@ class LoadedModel:
 
 
 def abilities(config: ModelConfig, decodes: bool, encodes: bool) -> list[str]:
-    """The operations that requests may use: walks, variations and edits are those of images."""
-    if not isinstance(MODALITIES[config.modality].delivery, ImageDelivery):
+    """The operations that requests may use."""
+    if not MODALITIES[config.modality].latent_operations:
         return ["generate"]
     return ["generate", *(["walk"] if decodes else []), *(["vary", "edit"] if encodes else [])]
 
@@ -173,7 +172,7 @@ def _identity(
     safety: SafetyRules | None,
 ) -> str:
     """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
-    gate, which may choose other draws, is added to it."""
+    gate, which may choose other candidates, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
     passes = f"Passes({how}, device={inference.device!r})"
     text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"

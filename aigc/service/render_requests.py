@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from aigc.conditions.blocked import NOTHING_BLOCKED, BlockList
 from aigc.job.keys import keys_of
-from aigc.modalities import MODALITIES
-from aigc.modalities.delivery import ItemFormat
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.delivery import ItemFormat, quality_refusal
 from aigc.modalities.image import SUFFIX
 from aigc.modalities.image.delivery import Format
 from aigc.service.errors import BadRequestError
@@ -29,7 +29,7 @@ from aigc.service.request_conditions import (
     names_of,
 )
 from aigc.service.settings import ServiceSettings
-from aigc.specs.requests import Generation
+from aigc.specs.requests import FileOptions, Generation
 
 _DRAWN_SEEDS = 2**53
 """Random seeds are below 2^53, which JavaScript represents exactly."""
@@ -61,7 +61,7 @@ def generation(
     Raises:
         BadRequestError: the model does not take a condition, or a limit of the service is exceeded.
     """
-    wanted = format_of(loaded, asked.size, asked.output_format, asked.output_compression, settings)
+    wanted = requested_format(loaded, asked, settings)
     require_count(asked.n, wanted, settings)
     seed = seed if asked.seed is None else asked.seed
     numbers = np.arange(asked.index, asked.index + asked.n, dtype=np.int64)
@@ -95,12 +95,27 @@ def draw_seed(repeatable: bytes | None = None) -> int:
     return int.from_bytes(hashlib.sha256(repeatable).digest()[:8], "big") % _DRAWN_SEEDS
 
 
+def requested_format(loaded: LoadedModel, asked: FileOptions, settings: ServiceSettings) -> Format:
+    """As `format_of`."""
+    size, codec, quality = asked.size, asked.output_format, asked.compression
+    return format_of(loaded, size, codec, quality, settings, "output_compression")
+
+
 def format_of(
-    loaded: LoadedModel, size: str, codec: str, quality: int, settings: ServiceSettings
+    loaded: LoadedModel,
+    size: str,
+    codec: str,
+    quality: int | None,
+    settings: ServiceSettings,
+    param: str = "quality",
 ) -> Format:
-    """Raises BadRequestError if the model does not generate images, the size exceeds the limits of
-    the service, or there is no room for its visible label."""
+    """`param` is what the request calls the quality.
+
+    Raises BadRequestError if the model does not generate images, the quality has no effect, the
+    size exceeds the limits of the service, or there is no room for its visible label.
+    """
     native = native_image(loaded)
+    require_effect(loaded.renderer.delivery, codec, quality, param)
     width, height = native.width, native.height
     if size != "auto":
         width, height = (int(side) for side in size.split("x"))
@@ -109,10 +124,15 @@ def format_of(
             raise BadRequestError(
                 f"size: {size} is too large; at most {most}x{most}", param="size", code="too_large"
             )
-    # Codecs count from 1; OpenAI's least is 0.
-    wanted = Format(width, height, codec, max(1, quality))  # type: ignore[arg-type]
+    wanted = Format(width, height, codec, quality or native.quality)  # type: ignore[arg-type]
     loaded.origin.require_possible(loaded.renderer.form, wanted)
     return wanted
+
+
+def require_effect(delivery: Delivery, codec: str, quality: int | None, param: str) -> None:
+    """Raises BadRequestError where the quality asked for, None if there is none, has no effect."""
+    if quality is not None and (why := quality_refusal(delivery.codecs, codec, quality)):
+        raise BadRequestError(f"{param} = {quality}: {why}", param=param)
 
 
 def native_image(loaded: LoadedModel) -> Format:

@@ -41,25 +41,25 @@ Run = tuple[int, ItemFormat]
 
 @dataclass(frozen=True)
 class Rendered:
-    """Files, and by reason the number of images that the degenerate gate would refuse.
+    """Files, and by reason the number of items that the degenerate gate would refuse.
 
-    These are delivered nevertheless, since an address determines its item. Of the rows `unsafe` all
-    draws are; they have no file.
+    These are delivered nevertheless, since an address determines its item. The rows `unsafe`
+    have no file: the candidates of all their attempts are unsafe.
     """
 
     files: list[bytes]
     degenerate: Counter[str]
     unsafe: tuple[int, ...] = ()
-    drawn: dict[int, int] = field(default_factory=dict)
-    """Of rows whose first draws were unsafe: the random counter of the one that they have."""
+    counters: dict[int, int] = field(default_factory=dict)
+    """By row, where the first candidate was unsafe: the random counter of the one delivered."""
 
 
-def at_counters(source: SampleKeys | Points, drawn: Mapping[int, int]) -> SampleKeys | Points:
-    """`source` with other counters in some rows, as of `Rendered.drawn`."""
-    if not drawn or not isinstance(source, SampleKeys):
+def at_counters(source: SampleKeys | Points, by_row: Mapping[int, int]) -> SampleKeys | Points:
+    """`source` with other counters in some rows, as of `Rendered.counters`."""
+    if not by_row or not isinstance(source, SampleKeys):
         return source
     counters = source.counters.copy()
-    counters[list(drawn)] = list(drawn.values())
+    counters[list(by_row)] = list(by_row.values())
     return replace(source, counters=counters)
 
 
@@ -76,7 +76,7 @@ class Renderer:
 
     An item's identity includes the micro-batch. Narrower passes (a half, a quarter … of its rows)
     are used only if a probe shows that their outputs are bit-identical, which they are if the
-    libraries sum in the same order. A request for one image then costs a pass of four rows.
+    libraries sum in the same order. A request for one item then costs a pass of four rows.
     """
 
     def __init__(
@@ -121,39 +121,39 @@ class Renderer:
         """Render and encode all rows, without metadata; `runs` gives their formats in order,
         `known` the ids of latent points that are items."""
         samples = self.samples(source)
-        drawn, refused = self._replaced(source, samples)
-        stamped = at_counters(source, drawn)
+        counters, refused = self._replaced(source, samples)
+        stamped = at_counters(source, counters)
         overlay = self.stamps.overlay(stamped, known) if self.stamps else None
         found = degenerate(samples, _GATE, self.delivery)
-        counts = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
+        degenerates = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         files = self._files(samples.items, runs, overlay)
         for row in refused:
             files[row] = b""
-        return Rendered(files, counts, refused, drawn)
+        return Rendered(files, degenerates, refused, counters)
 
     def _replaced(
         self, source: SampleKeys | Points, samples: Samples
     ) -> tuple[dict[int, int], tuple[int, ...]]:
-        """Put the first safe draw in place of each unsafe item; returns the counters of rows that
-        were replaced, and the rows that have no safe draw. Draws follow each other as in bulk
-        generation; latent points have one."""
-        drawn: dict[int, int] = {}
+        """Put the first safe candidate in place of each unsafe item; returns the counters of rows
+        that were replaced, and the rows without a safe candidate. Attempts follow each other as in
+        bulk generation; latent points have one."""
+        counters: dict[int, int] = {}
         if self._scorer is None or self.safety is None:
-            return drawn, ()
+            return counters, ()
         gate = self.safety.gate
         rows = np.flatnonzero(unsafe(self._scorer(samples), gate))
-        draws = self.safety.max_draws if isinstance(source, SampleKeys) else 1
-        for draw in range(1, draws):
+        most = self.safety.max_draws if isinstance(source, SampleKeys) else 1
+        for attempt in range(1, most):
             if not len(rows):
                 break
             assert isinstance(source, SampleKeys)
             keys = source[rows]
-            counters = keys.counters + draw * ATTEMPT
-            again = self.samples(replace(keys, counters=counters))
-            drawn |= dict(zip(rows.tolist(), counters.tolist(), strict=True))
+            keys = replace(keys, counters=keys.counters + attempt * ATTEMPT)
+            again = self.samples(keys)
+            counters |= dict(zip(rows.tolist(), keys.counters.tolist(), strict=True))
             samples.items[rows], samples.finite[rows] = again.items, again.finite
             rows = rows[unsafe(self._scorer(again), gate)]
-        return drawn, tuple(rows.tolist())
+        return counters, tuple(rows.tolist())
 
     def _files(self, items: Items, runs: Sequence[Run], overlay: Overlay | None) -> list[bytes]:
         """Encode items (N, *shape) as bulk generation does, before they are marked."""

@@ -22,7 +22,7 @@ Outcome = tuple[list[bytes], ContentRefusedError | None]
 def render(
     batch: Sequence[BatchSlice], inline_lock: threading.Lock
 ) -> tuple[list[Outcome], Counter[str]]:
-    """Render `batch` and return the outcome of each slice and the degenerate images by reason.
+    """Render `batch` and return the outcome of each slice and the degenerate items by reason.
 
     Renders in the render process if it is idle; else in this process, one batch at a time under
     `inline_lock`; else in the render process after its current batch. Files are marked and signed
@@ -34,7 +34,7 @@ def render(
     known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
     rendered = _render(model, source, runs, known, inline_lock)
     codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
-    made = at_counters(source, rendered.drawn)
+    made = at_counters(source, rendered.counters)
     files = model.origin.finish(rendered.files, codecs, made, known)
     ends = np.cumsum([part.rows for part in batch]).tolist()
     spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
@@ -45,10 +45,10 @@ def _outcome(rendered: Rendered, files: list[bytes], start: int, stop: int) -> O
     count = sum(start <= row < stop for row in rendered.unsafe)
     if not count:
         return files[start:stop], None
-    which = "the image is" if stop - start == 1 else f"{count} of {stop - start} images are"
+    which = "the item is" if stop - start == 1 else f"{count} of {stop - start} items are"
+    others = "ask for another seed, index or label"
     return [], ContentRefusedError(
-        f"{which} held to be unsafe by the safety gate, in every draw; ask for another seed, index "
-        "or label"
+        f"the safety gate refuses every attempt: {which} unsafe; {others}"
     )
 
 

@@ -57,9 +57,9 @@ class ServiceSettings:
     blocked: BlockList = field(default_factory=BlockList)
     """Labels and words of prompts that are refused."""
     safety: SafetyGate | None = None
-    """Judges each item; an unsafe one is replaced by its next draw."""
+    """Judges each item; an unsafe one is replaced by its next candidate."""
     max_draws: int = 20
-    """Draws of one item; if all are unsafe, its request is refused."""
+    """Candidates of one item; if all are unsafe, its request is refused."""
 
     @property
     def has_render_process(self) -> bool:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 from aigc import storage
 from aigc.errors import CredentialsError, SpecError
-from aigc.modalities.image.marks import finder
-from aigc.modalities.image.perceptual import hash_file
 from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
 from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.looks import PerceptualHashes
@@ -24,6 +22,7 @@ from aigc.provenance.trace_index import TraceIndex
 from aigc.provenance.watermark import DEFAULT, open_watermark
 from aigc.provenance.watermark.keys import key_from
 from aigc.service.errors import BadRequestError, NotFoundError
+from aigc.sets.tracing import kind_of_looks, mark_finder
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialReader
@@ -64,7 +63,7 @@ class Verifier:
         if roots:
             require_credentials()
         self._checks_credentials = is_installed("c2pa")
-        self._find_marks = finder([open_watermark(DEFAULT, key_from())])
+        self._find_marks = mark_finder([open_watermark(DEFAULT, key_from())])
         self._local = threading.local()
 
     @property
@@ -81,15 +80,19 @@ class Verifier:
         kind = kind_of(file)
         unreadable: list[str] = []
 
+        modality = kind_of_looks(kind)
+
         def look(data: bytes) -> PerceptualHashes:
+            if modality is None or modality.traced is None:
+                raise ValueError(f"{kind}: such files are not found by their looks")
             try:
-                return hash_file(data)
+                return modality.traced.hash_file(data)
             except ValueError as error:
-                unreadable.append(f"the image cannot be looked at: {error}")
+                noun = modality.source.noun
+                unreadable.append(f"the {noun} cannot be looked at: {error}")
                 raise
 
-        seen = look if kind.startswith("image/") else _unseen
-        tracer = Tracer(self._indexes, self._credentials(), seen, self._find_marks)
+        tracer = Tracer(self._indexes, self._credentials(), look, self._find_marks)
         found = tracer.trace(file, name)
         return replace(found, notes=(*found.notes, *unreadable))
 
@@ -124,10 +127,6 @@ def kind_of(file: bytes) -> str:
     if not found:
         raise BadRequestError(f"file: not a {IN_WORDS} file", param=_PARAM, code="unsupported_file")
     return found
-
-
-def _unseen(file: bytes) -> PerceptualHashes:
-    raise ValueError("only images are found by their looks")
 
 
 def _opened(uri: str) -> TraceIndex:

@@ -21,7 +21,7 @@ last."""
 
 
 def share_items(uri: str, job: Job, other_uri: str, other: Job) -> bool:
-    """With gates that draw again this goes by the counters of first attempts."""
+    """With gates that make further attempts this goes by the counters of first attempts."""
     if job.model_digest != other.model_digest:
         return False
     briefs, others = commit.read_briefs(uri, job), commit.read_briefs(other_uri, other)

@@ -18,14 +18,12 @@ from aigc.audit import open_log
 from aigc.data.entries import first_of_meaning
 from aigc.errors import JobError, SpecError
 from aigc.job.plan import Job
-from aigc.output import commit
+from aigc.output import commit, files
 from aigc.output.schema import add_digests
 from aigc.sets import collisions
 from aigc.types import Json, Report, silent
 
 _FIRST, _LAST = "_job.json", "manifest.json"
-_FOR_GOOD = ("data/", "images/")
-"""What never changes once it is there, given the job."""
 _COPIES = 8
 
 Copies = list[tuple[str, str]]
@@ -100,12 +98,13 @@ def _require_ours(out: str, jobs: Sequence[Job], finished: Json | None) -> None:
 def _missing(out: str, sources: Sequence[str]) -> list[Copies]:
     """What is to be copied, as (from, to): jobs first, so that what is there is known to be of the
     same set, and manifests last, so that what looks finished is."""
+    never_change = tuple(f"{folder}/" for folder in ("data", *files.folders()))
     stages: dict[str, Copies] = {_FIRST: [], "": [], _LAST: []}
     for number, source in enumerate(sources):
         target = storage.join(out, "sets", f"{number:02d}")
         there = {entry.key: entry.size_bytes for entry in storage.listing(target)}
         for entry in storage.listing(source):
-            if entry.key.startswith(_FOR_GOOD) and there.get(entry.key) == entry.size_bytes:
+            if entry.key.startswith(never_change) and there.get(entry.key) == entry.size_bytes:
                 continue
             stage = stages[entry.key if entry.key in stages else ""]
             stage.append((entry.uri, storage.join(target, entry.key)))

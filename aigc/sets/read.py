@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aigc import arrow, storage
+from aigc.conditions.label import CLASS
 from aigc.errors import JobError, SpecError
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job
@@ -23,7 +24,7 @@ from aigc.output.writers import SUFFIX
 from aigc.sets.stored import StoredItem, StoredRows
 from aigc.types import Json, ShardRecord, UInt8Images
 
-_COLUMNS = ["id", "index", "candidate", "seed", "label"]
+_COLUMNS = ["id", "index", "candidate", "seed", CLASS]
 _BUFFER_BYTES = 2**20
 _TAR_ITEMS, _TAR_BYTES = 1024, 8 * 2**20
 _LOOSE_ITEMS = 32
@@ -246,7 +247,7 @@ def _rows(table: pa.Table, job: Job, found: list[bytes]) -> StoredRows:
         candidates=arrow.values(table["candidate"]),
         seeds=arrow.values(table["seed"]),
         files=found,
-        labels=None if table["label"].null_count else arrow.values(table["label"]),
+        labels=None if table[CLASS].null_count else arrow.values(table[CLASS]),
         formats={
             name: table[name].to_pylist() for name in _kept(job) if name in table.column_names
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,17 +11,18 @@ import numpy as np
 
 from aigc.errors import JobError
 from aigc.job.plan import Job
-from aigc.modalities.image.perceptual import hashes
+from aigc.modalities import MODALITIES, Modality
+from aigc.modalities.traced import Traced
 from aigc.output import commit
 from aigc.provenance.looks import COLOURS, WORDS, PerceptualHashes
+from aigc.provenance.trace import FindMarks
 from aigc.provenance.trace_index import IndexedSet
 from aigc.provenance.trace_writer import TraceWriter
+from aigc.provenance.watermark.protocol import Watermark
 from aigc.sets import read
 from aigc.sets.merge import merged_sets
 from aigc.sets.stored import StoredRows
 from aigc.types import Json, Report, silent
-
-_LOOKED_AT = "image"
 
 
 def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Json:
@@ -62,23 +64,50 @@ def _rows(out: str, job: Job) -> Iterator[StoredRows]:
 
 
 def _looks(out: str, job: Job, rows: StoredRows) -> PerceptualHashes:
-    """Of N items, those of one size at a time. Only images are found by their looks."""
+    """Of N items, those of one size at a time; of some modalities they tell nothing."""
+    kind = MODALITIES[job.modality]
     count = len(rows.ids)
     found = PerceptualHashes(
         np.zeros((count, WORDS), np.uint64),
         np.zeros((count, COLOURS), np.uint8),
         np.zeros(count, np.bool_),
     )
-    if job.modality != _LOOKED_AT:
+    if kind.traced is None:
         return found
     try:
-        pixels = [rows.item(at, job).values() for at in range(count)]
+        items = [rows.item(at, job).values() for at in range(count)]
     except ValueError as error:
-        raise JobError(f"{out}: an image near {rows.ids[0]} is damaged: {error}") from None
-    shapes = [one.shape for one in pixels]
+        raise JobError(f"{out}: an item near {rows.ids[0]} is damaged: {error}") from None
+    shapes = [one.shape for one in items]
     for shape in dict.fromkeys(shapes):
         same = [at for at, other in enumerate(shapes) if other == shape]
-        looks = hashes(np.stack([pixels[at] for at in same]))
+        looks = kind.traced.hashes(np.stack([items[at] for at in same]))
         found.bits[same], found.colours[same] = looks.bits, looks.colours
         found.is_telling[same] = looks.is_telling
     return found
+
+
+def kind_of_looks(media_type: str) -> Modality | None:
+    """The modality that finds such files by their looks; None if none does."""
+    for kind in MODALITIES.values():
+        if kind.traced is not None and media_type in kind.traced.media_types:
+            return kind
+    return None
+
+
+def hash_file(file: bytes) -> PerceptualHashes:
+    """What a file of anybody looks like, N = 1. Raises ValueError where no modality can read it."""
+    for traced in _traced():
+        with contextlib.suppress(ValueError):
+            return traced.hash_file(file)
+    raise ValueError("no kind of content is found by its looks in such a file")
+
+
+def mark_finder(watermarks: Sequence[Watermark]) -> FindMarks:
+    """The watermarks of a file of anybody, whatever its modality."""
+    finders = [traced.finder(watermarks) for traced in _traced()]
+    return lambda file: [found for find in finders for found in find(file)]
+
+
+def _traced() -> list[Traced]:
+    return [kind.traced for kind in MODALITIES.values() if kind.traced is not None]

@@ -171,12 +171,15 @@ def _verify_shard(
 
 
 def _require_planned(where: str, job: Job, briefs: Briefs | None, part: StoredRows) -> Ints | None:
-    """Each row is a candidate of its own slot: its counter, seed, label and id follow from it.
+    """Each row is a candidate of its own item: its counter, seed, label and id follow from it.
     Returns the codes of what the items were asked to be."""
-    draw = part.candidates // ATTEMPT
-    asked = keys_at(job, briefs, part.indices, draw)
+    attempts = part.candidates // ATTEMPT
+    asked = keys_at(job, briefs, part.indices, attempts)
     span = f"items {part.indices[0]} to {part.indices[-1]}"
-    if not np.array_equal(asked.counters, part.candidates) or not (draw < _draws(job)).all():
+    if (
+        not np.array_equal(asked.counters, part.candidates)
+        or not (attempts < _most_attempts(job)).all()
+    ):
         raise JobError(f"{where}: candidates of {span} are not their own")
     if not np.array_equal(asked.seeds.astype(np.int64), part.seeds):
         raise JobError(f"{where}: seeds of {span} are not as planned")
@@ -188,8 +191,8 @@ def _require_planned(where: str, job: Job, briefs: Briefs | None, part: StoredRo
     return job.codes(asked)
 
 
-def _draws(job: Job) -> int:
-    """How many candidates a slot may have used up."""
+def _most_attempts(job: Job) -> int:
+    """How many candidates one item may have had."""
     return job.gates.max_draws if job.gates.any else 1
 
 

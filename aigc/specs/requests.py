@@ -59,7 +59,25 @@ class Body(Exact):
         }
 
 
-class RenderOptions(Body):
+class FileOptions(Body):
+    """Size and format of each image of a request."""
+
+    size: Size = "auto"
+    """WIDTHxHEIGHT in pixels, resampled from the model's size; auto is the model's size."""
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+    output_compression: int = Field(90, ge=0, le=100)
+    """Quality of jpeg and webp, 0 to 100; webp at 100 is lossless. Below 100 it is refused for png,
+    which is lossless."""
+
+    @property
+    def compression(self) -> int | None:
+        """The quality asked for, from 1 as codecs count; None if there is none."""
+        if "output_compression" not in self.model_fields_set:
+            return None
+        return max(1, self.output_compression)
+
+
+class RenderOptions(FileOptions):
     """Fields of every image request."""
 
     WITHOUT_EFFECT: ClassVar[tuple[str, ...]] = ("quality", "partial_images", "moderation")
@@ -68,14 +86,9 @@ class RenderOptions(Body):
     """NAME, NAME@VERSION or NAME@ALIAS; optional if one model is served."""
     n: int = Field(1, ge=1)
     """Number of images; `limits.max_n` of /v1/models is the most."""
-    size: Size = "auto"
-    """WIDTHxHEIGHT in pixels, resampled from the model's size; auto is the model's size."""
     response_format: Literal["b64_json", "url"] | None = None
     """Default: b64_json. url returns each image's permanent address. If keys are required, the
     address opens without a key for a limited time, one hour unless the operator changed it."""
-    output_format: Literal["png", "jpeg", "webp"] = "png"
-    output_compression: int = Field(90, ge=0, le=100)
-    """Quality of jpeg and webp, 0 to 100; webp at 100 is lossless."""
     user: str | None = Field(None, max_length=512)
     """Identifier of your end user; no effect."""
     safety_identifier: str | None = Field(None, max_length=512)

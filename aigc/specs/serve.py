@@ -56,11 +56,11 @@ class ServedGates(Spec):
     """Checks on what the endpoint makes."""
 
     safety: SafetyGate | None = None
-    """Replace images that a classifier holds to be unsafe by their next draws, and refuse a request
-    for one of which all draws are. `true` takes the defaults, `false` or null turns the gate off.
-    Default: off. `policy` must be refuse."""
+    """Replace items that a classifier finds unsafe by their next candidates, and refuse a request
+    for an item whose candidates are all unsafe. `true` takes the defaults, `false` or null turns
+    the gate off. Default: off. `policy` must be refuse."""
     max_draws: int = Field(20, ge=1, le=1000)
-    """Draws of one image, 1..1000, as in `aigc generate`."""
+    """Candidates that may be generated for one item, 1..1000, as in `aigc generate`."""
 
     @field_validator("safety", mode="before")
     @classmethod

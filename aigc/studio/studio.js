@@ -17,6 +17,7 @@ import { Vary } from "./vary.js";
 import { Walk } from "./walk.js";
 
 const VIEWS = ["samples", "walk", "vary", "sounds", "kept", "sets"];
+const OF_IMAGES = ["controls", "toggle-controls", "tab-samples", "tab-walk", "tab-vary"];
 const settings = new Settings(refresh);
 const on = { open, select, keep, kept: (item) => kept.has(item) };
 const galleries = {
@@ -89,10 +90,17 @@ async function start() {
     const images = found.filter(({ modality }) => modality === "image");
     sounds.offer(found.filter(({ modality }) => modality === "audio"));
     settings.offer(images);
-    if (!images.length && sounds.models.length) show("sounds");
+    offerImages(images.length > 0 || !sounds.models.length);
     if (!found.length) throw new ApiError(0, { message: "This endpoint serves no model." }, null);
   });
   if (settings.model) await refresh();
+}
+
+/** Hides the settings and views of images unless a model of images is `served`. */
+function offerImages(served) {
+  for (const id of OF_IMAGES) $(id).hidden = !served;
+  $("layout").classList.toggle("single", !served);
+  if (!served && $(`tab-${view}`).hidden) show("sounds");
 }
 
 async function refresh() {
@@ -147,6 +155,7 @@ function show(name) {
   for (const gallery of Object.values(galleries)) gallery.select([]);
   if (name !== "walk") walk.pause();
   offerCode();
+  $("download-zip").hidden = name === "sounds";
   if (name === "sounds") sounds.show();
   if (name === "kept") showKept();
   if (name === "sets") sets.show();
@@ -248,6 +257,7 @@ function toggleControls() {
 }
 
 vary.onTake = (file) => {
+  if ($("tab-vary").hidden) return say("No model here makes images.");
   if (view !== "vary") show("vary");
   return vary.use(file, file.name);
 };

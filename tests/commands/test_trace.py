@@ -74,7 +74,7 @@ def test_a_watermark_names_an_item_after_its_picture_was_changed(
     assert ", p = " in found.out
     nothing = aigc("trace", "cut.jpg", "--watermark", "no_such")
     assert nothing.code == 2
-    assert "no_such is not on this machine's list" in nothing.err
+    assert "no_such: not on this machine's list" in nothing.err
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_a_request_of_which_every_draw_is_unsafe_is_refused_alone(
         assert answer.status_code == 400, answer.text
         error = answer.json()["error"]
         assert error["code"] == "content_policy_violation"
-        assert "8 of 16 images are held to be unsafe" in error["message"]
+        assert "8 of 16 items are unsafe" in error["message"]
         with safe.stream("POST", "/v1/images/generations", json=body | {"stream": True}) as sent:
             assert "content_policy_violation" in sent.read().decode()
         at = int(pixels_of(client).mean((1, 2, 3)).argmin())

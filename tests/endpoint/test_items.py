@@ -141,3 +141,23 @@ def test_wrong_addresses(client: httpx.Client, path: str, status: int, param: st
 def test_a_head_has_no_body(client: httpx.Client) -> None:
     answer = client.head(ITEM)
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_quality_without_effect_is_refused(client: httpx.Client) -> None:
+    address = "/v1/items/tiny@v1/two/7/3"
+    for path in (ITEM, f"{address}.png"):
+        error = client.get(f"{path}?quality=50").json()["error"]
+        assert error["message"].startswith("quality = 50: has no effect on codec png; leave it out")
+        assert error["param"] == "quality"
+        assert client.get(f"{path}?quality=100").content == client.get(ITEM).content
+    assert client.get(f"{address}.webp?quality=50").status_code == 200
+    walk = {"from": {"label": "one", "seed": 5}, "to": {"label": "two", "seed": 6}}
+    for place, body in (("images/generations", {"prompt": "one"}), ("latents/walk", walk)):
+        asked = {"model": "tiny", "output_compression": 50, **body}
+        answer = client.post(f"/v1/{place}", json=asked)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"] == "output_compression"
+        asked |= {"output_compression": 100}
+        assert client.post(f"/v1/{place}", json=asked).status_code == 200
+        asked |= {"output_compression": 50, "output_format": "jpeg"}
+        assert client.post(f"/v1/{place}", json=asked).status_code == 200

@@ -16,7 +16,7 @@ from aigc.specs import Gates
 
 
 def test_an_item_without_a_draw_left_is_named_before_another_round(tmp_path) -> None:
-    """Gates on single images use up draws within a round: rounds do not count them."""
+    """Gates on single images use up attempts within a round: rounds do not count them."""
     out, gates = str(tmp_path), Gates(duplicates={}, max_draws=5)
     record = json.dumps({"rows": 40, "refused": {"blank": 3}}).encode()
     storage.write_bytes(storage.join(round_files.folder(out, 1), "00000.json"), record)

@@ -113,7 +113,7 @@ def test_a_fixed_number_of_rows_that_cannot_be_freed_is_refused() -> None:
     both = node("Concat", ["z", "once"], ["w"], axis=0), node("Reshape", ["w", "two"], ["image"])
     two = onnx.helper.make_tensor("two", onnx.TensorProto.INT64, [4], [1, 2, 8, 16])
     text = refusal(graph(*both, shape=(1, 128), initializer=[once, two]), OnnxOptions())
-    assert "made for a fixed number of rows (z 1)" in text
+    assert "has a fixed number of rows (z 1)" in text
     assert "dynamic batch axis" in text
 
 
@@ -138,7 +138,7 @@ def test_rows_that_differ_by_rounding_are_made_one_by_one() -> None:
     model, generator, notes = model_of(data, OnnxOptions(scale="-1..1"))
     assert model.rows_at_once == 1
     assert notes.remarks == (
-        "items differ by rounding with their place in a batch: they are made one by one",
+        "items differ by rounding with their place in a batch, so each is generated alone",
     )
     whole = items(generator, range(20), 0)
     np.testing.assert_array_equal(items(generator, [19, 3], 0), whole[[19, 3]])
@@ -189,7 +189,7 @@ def test_fixed_values_and_uniform_noise() -> None:
     model = onnx.load_model_from_string(graph(*nodes, shape=("n", 64), initializer=[size]))
     model.graph.input.append(scale)
     data = model.SerializeToString()
-    assert "input psi (float32) is neither noise nor a label" in refusal(data, OnnxOptions())
+    assert "input psi (float32): its role is not clear" in refusal(data, OnnxOptions())
     roles = InputRoles(fixed={"psi": 0.5}, distribution="uniform")
     _, generator, _ = model_of(data, OnnxOptions(roles=roles, scale="-1..1"))
     noise, given = candidates(range(16), 0)

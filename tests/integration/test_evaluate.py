@@ -16,6 +16,7 @@ from aigc.commands.common import exit_code
 from aigc.data.dataset import open_dataset
 from aigc.distributed.evaluate import METRICS, PAGE, REPORT, asked_labels, run
 from aigc.evaluation.cache import FOLDER
+from aigc.execution import other_data
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json
@@ -102,6 +103,17 @@ def test_samples_are_asked_for_as_the_test_split_has_them(digits_data: str) -> N
 def test_an_unconditional_model(digits_data: str, tmp_path: Path) -> None:
     found = run(spec(publish_tiny("tiny-free", labels=()), digits_data, tmp_path, publish=False))
     assert "label_agreement" not in found["figures"]
+
+
+def test_data_that_the_model_was_not_trained_on_is_named(digits_data: str, tmp_path: Path) -> None:
+    config = tiny_config(labels=()).model_copy(update={"data_digest": "0" * 64})
+    other = ModelStore().publish("tiny-elsewhere", config, tiny_tensors(config))
+    said: list[str] = []
+    found = run(spec(other, digits_data, tmp_path, publish=False), notice=said.append)
+    assert said == [other_data.in_words(config, open_dataset(digits_data))]
+    assert found["other_data"] == {"digest": "0" * 64, "test_items_trained_on": None}
+    assert found["notes"][0].startswith(said[0])
+    assert json.loads((tmp_path / REPORT).read_text()) == found
 
 
 def aigc(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,6 @@ def test_ids_follow_from_model_seed_counter_and_condition() -> None:
 
 
 def test_a_set_has_the_ids_that_an_address_has() -> None:
-    asked, slots = keys(np.arange(5), np.arange(5) % 4, seed=3), np.arange(5)
+    asked, indices = keys(np.arange(5), np.arange(5) % 4, seed=3), np.arange(5)
     job = make_job()
-    assert job.item_ids(asked, slots, None) == item_ids(job.model_digest, asked)
+    assert job.item_ids(asked, indices, None) == item_ids(job.model_digest, asked)

@@ -115,9 +115,9 @@ def test_ranges_are_cut_apart_and_every_slot_finds_its_shard(lengths, items) -> 
     shards = list(job.plan())
     assert len(shards) == job.shards
     for shard in shards:
-        for slot in (shard.start, shard.stop - 1):
-            assert job.shard_of(slot) == shard.number
-            within = next(found for found in ranges if found.start <= slot < found.stop)
+        for index in (shard.start, shard.stop - 1):
+            assert job.shard_of(index) == shard.number
+            within = next(found for found in ranges if found.start <= index < found.stop)
             assert shard.folder == within.folder
 
 

@@ -18,6 +18,7 @@ from aigc.commands import generate
 from aigc.commands import sets as verbs
 from aigc.errors import SpecError
 from aigc.output import commit
+from aigc.sets import merge as merging
 from aigc.sets.merge import merge, merged_sets
 from aigc.sets.verify import verify
 from aigc.store import ModelStore
@@ -157,3 +158,13 @@ def test_only_sets_with_the_same_items_are_refused(
             merge(str(tmp_path / "all"), parts)
     else:
         assert merge(str(tmp_path / "all"), parts)["items"] == 60
+
+
+@pytest.mark.parametrize("folder", ["data", "images", "sounds"])
+def test_files_of_any_modality_are_copied_once(tmp_path: Path, folder: str) -> None:
+    for root in (tmp_path / "one", tmp_path / "out" / "sets" / "00"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "0.x").write_bytes(b"item")
+        (root / "report.json").write_bytes(b"{}")
+    stages = merging._missing(str(tmp_path / "out"), [str(tmp_path / "one")])
+    assert [Path(there).name for stage in stages for there, _ in stage] == ["report.json"]

@@ -74,11 +74,11 @@ def test_each_request_has_a_line_of_its_pictures(made) -> None:
     first, links, jpeg = (answer["response"]["body"] for answer in answers)
     stored = read.items(out, job, records, range(24))
     files = [base64.b64decode(picture["b64_json"]) for picture in first["data"]]
-    assert files == [stored[slot] for slot in range(20)]
+    assert files == [stored[index] for index in range(20)]
     assert (jpeg["output_format"], jpeg["size"]) == ("jpeg", "32x24")
     assert [base64.b64decode(picture["b64_json"]) for picture in jpeg["data"]] == [stored[23]]
     place = Path(out, records[2].file).as_uri()
-    assert links["data"] == [{"url": f"{place}#item={slot}"} for slot in (20, 21, 22)]
+    assert links["data"] == [{"url": f"{place}#item={index}"} for index in (20, 21, 22)]
     before = storage.read_bytes(openai_batch.output_uri(out))
     openai_batch.write(out, job, briefs, records, rejects)
     assert storage.read_bytes(openai_batch.output_uri(out)) == before

@@ -1,4 +1,4 @@
-"""Networks by family. A sampler is the part that is published and makes content."""
+"""Networks by family. A sampler is the published part, which generates content."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def build_sampler(config: ModelConfig) -> nn.Module:
     CPUs and GPUs alike.
 
     Raises:
-        SpecError: the picture size cannot be made.
+        SpecError: the networks cannot make this picture size.
     """
     settings = settings_of(config)
     network = settings.generator if isinstance(settings, GanModel) else settings.networks
@@ -92,7 +92,7 @@ def build_encoder(config: ModelConfig) -> nn.Module:
 def load_sampler(config: ModelConfig, tensors: dict[str, Tensor]) -> nn.Module:
     """The published sampler in eval mode, from the tensors of a model folder (`sampler.*`).
 
-    With a prior (`sampler.prior.*`) it maps noise by that before it decodes.
+    With a prior (`sampler.prior.*`) the sampler maps noise by the prior and then decodes.
 
     Raises:
         StoreError: a tensor is missing, left over or of another shape.

@@ -1,4 +1,4 @@
-"""Networks that judge pictures: DCGAN's with BatchNorm, and the projection discriminator."""
+"""Discriminators: DCGAN's with BatchNorm, and the projection discriminator."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _INIT_STD = 0.02
 
 
 class DcganDiscriminator(nn.Module):
-    """Radford et al. 2016: strided convolutions, BatchNorm but in the first, LeakyReLU 0.2.
+    """Radford et al. 2016: strided convolutions, BatchNorm in all but the first, LeakyReLU 0.2.
 
-    A class enters as one more channel of the picture.
+    The class is an additional channel of the picture.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -52,10 +52,10 @@ class DcganDiscriminator(nn.Module):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Miyato & Koyama 2018: logit = w.phi(x) + e(y).phi(x), so the class weighs the features.
+    """Miyato & Koyama 2018: logit = w.phi(x) + e(y).phi(x): the class weights the features.
 
-    No BatchNorm: each picture is judged alone, which gradient penalties need. The first layer
-    strides already: at full resolution a convolution costs most and tells least.
+    There is no BatchNorm, because gradient penalties need logits that depend on one picture only.
+    The first layer has stride 2, because convolutions at full resolution cost most and help least.
     """
 
     def __init__(self, config: ModelConfig) -> None:

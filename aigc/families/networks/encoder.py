@@ -15,13 +15,13 @@ from aigc.families.networks.shapes import pyramid
 
 _LOG_VARIANCE_RANGE = (-12.0, 8.0)
 _FIRST_LOG_VARIANCE = -2.0
-"""Small, so that the decoder can tell latents apart from the first step on."""
+"""Small, so that the latents of different pictures differ from the first step on."""
 
 
 class ConvEncoder(nn.Module):
     """Pictures, and a class if conditional, to a diagonal Gaussian (Kingma & Welling 2014).
 
-    The class enters as a bias on the last features; log-variances are kept in a finite range.
+    The class adds a bias to the last features; log-variances are clamped.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -56,7 +56,7 @@ class ConvEncoder(nn.Module):
 class ResidualEncoder(ResidualTrunk):
     """Pictures, and a class if conditional, to a diagonal Gaussian (Kingma & Welling 2014).
 
-    The class enters as a bias on the features; log-variances are kept in a finite range.
+    The class adds a bias to the features; log-variances are clamped.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,4 +1,4 @@
-"""The sampler of both families: latents, and a class if wanted, to pictures by doubling a grid."""
+"""The sampler of both families: maps latents, and a class, to pictures by repeated upsampling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INIT_STD = 0.02
 
 
 class Root(nn.Linear):
-    """A transposed convolution of one pixel, as the matrix product it is; channels last."""
+    """A transposed convolution of a 1x1 input as a matrix product; channels last."""
 
     def __init__(self, inputs: int, grid: tuple[int, int, int], *, bias: bool) -> None:
         """`grid` is (H, W, C)."""
@@ -32,9 +32,9 @@ class Root(nn.Linear):
 class ConvSampler(nn.Module):
     """DCGAN's generator (Radford et al. 2016): transposed convolutions and BatchNorm.
 
-    A class is embedded and joined to the latent. As a VAE's decoder it gives the likelihood's mean.
-    In eval mode BatchNorm uses its running statistics, so no picture depends on the others of its
-    batch.
+    The embedding of the class is concatenated to the latent. As a VAE's decoder it returns the mean
+    of the likelihood. In eval mode BatchNorm uses its running statistics, so a picture does not
+    depend on the others of its batch.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -75,7 +75,7 @@ class ConvSampler(nn.Module):
 
 
 def joined(z: Tensor, label: Tensor | None, embed: nn.Embedding | None) -> Tensor:
-    """Latents (B, latent_dim) and their embedded classes, as the first layer takes them."""
+    """Latents (B, latent_dim) and the embeddings of their classes: the input of the first layer."""
     if embed is None:
         return z
     if label is None:

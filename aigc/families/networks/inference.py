@@ -1,8 +1,8 @@
 """The published sampler rewritten for speed: the same function of (z, label) in fewer operations.
 
 Every BatchNorm is folded into the layer before it, the weights are kept in the precision they are
-multiplied in, and transposed convolutions take the form that is fastest for their size, precision
-and device (`upsampling`). A picture never depends on the others of its batch.
+multiplied in, and transposed convolutions are computed in the form that is fastest for their size,
+precision and device (`upsampling`). A picture does not depend on the others of its batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from aigc.families.networks.upsampling import Planes, SignReLU, Spread, Subpixel
 
 _FEW_CHANNELS = 16
 _MANY_CHANNELS, _FEW_TILES = 128, 4
-"""From so many inputs on Winograd's form is faster, with more tiles from twice as many on."""
+"""Winograd's form is faster from `_MANY_CHANNELS` input channels on; with more than `_FEW_TILES`
+tiles, from twice as many."""
 
 
 def for_inference(
@@ -55,10 +56,10 @@ def for_inference(
 
 
 class Inference(nn.Module):
-    """Casts at the borders, so that callers see float32 whatever the weights are held in."""
+    """Casts inputs and outputs: callers get float32, whatever the dtype of the weights is."""
 
     def __init__(self, sampler: ConvSampler, layers: nn.Module, dtype: torch.dtype) -> None:
-        """`layers` stand for those of `sampler`."""
+        """`layers` replace those of `sampler`."""
         super().__init__()
         self.embed, self.layers, self.dtype = sampler.embed, layers, dtype
 
@@ -74,7 +75,7 @@ class Inference(nn.Module):
 
 
 class ResidualInference(nn.Module):
-    """The residual sampler with casts at its borders: there is no normalisation to fold."""
+    """The residual sampler with casts of inputs and outputs; it has no normalisation to fold."""
 
     def __init__(self, sampler: ResidualSampler, dtype: torch.dtype) -> None:
         super().__init__()
@@ -117,7 +118,7 @@ def _fold_all(layers: list[nn.Module]) -> list[nn.Module]:
 
 
 def _is_sound(modules: list[nn.Module]) -> bool:
-    """Whether all weights are numbers as they are multiplied, in bfloat16."""
+    """Whether all weights are finite in bfloat16, in which they are multiplied."""
     held = nn.ModuleList(modules).state_dict().values()
     return all(bool(each.bfloat16().isfinite().all()) for each in held)
 
@@ -129,7 +130,7 @@ def _piece(layer: nn.Module, by_sign: bool) -> nn.Module:
 
 
 def _planar(layers: list[nn.Module], height: int, width: int) -> list[nn.Module]:
-    """The forms for single precision on CPUs; the first transposed layer sees height x width."""
+    """The forms for float32 on CPUs; the input of the first transposed layer is height x width."""
     formed: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.ConvTranspose2d):

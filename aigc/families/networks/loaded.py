@@ -1,4 +1,4 @@
-"""A published network as the engine calls it: noise and a class to network tensors."""
+"""Generators of published networks: noise and a class to network tensors."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class LatentGenerator:
         return self._plain(vectors, label)
 
     def _plain(self, vectors: Tensor, label: Tensor | None) -> Points:
-        """Where latents are decoded as they are."""
+        """The point of a model without a prior."""
         if label is None:
             return Points(vectors.cpu())
         known: Tensor = self.network.embeddings(label)  # type: ignore[operator]
@@ -150,7 +150,7 @@ class EncodingScoringGenerator(EncodingGenerator, _Scoring):
 def load_generator(
     config: ModelConfig, tensors: Tensors, inference: InferenceConfig
 ) -> LatentGenerator:
-    """What the model folder holds tensors of. Raises StoreError."""
+    """A generator with the protocols whose tensors the model folder has. Raises StoreError."""
     encodes = any(name.startswith(ENCODER_PREFIX) for name in tensors)
     scores = any(name.startswith(DISCRIMINATOR_PREFIX) for name in tensors)
     kinds = {
@@ -163,7 +163,7 @@ def load_generator(
 
 
 class _OnUse:
-    """A network that is built when it is used first: bulk jobs never ask for most of them."""
+    """A network that is built on its first use, because most bulk jobs do not use it."""
 
     def __init__(
         self,
@@ -192,8 +192,8 @@ class _OnUse:
 
 
 class _WithoutValues(TorchFunctionMode):
-    """Modules are built without normal initial values. On the meta device PyTorch would import its
-    compiler to draw them, which takes every worker and replica more than a second."""
+    """Skips the initialisation by normal values. On the meta device it makes PyTorch import its
+    compiler, which takes more than a second in each worker and replica."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

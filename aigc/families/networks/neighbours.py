@@ -1,11 +1,11 @@
-"""A prior of pairs: samples lie between the encodings of two alike training pictures.
+"""A prior of pairs: samples lie between the encodings of two similar training pictures.
 
-The decoder of a VAE whose latents carry hundreds of nats learns on thin parts of the latent space.
-A Gaussian that is wide enough to hold many encodings also holds points that no picture is encoded
-to; points between neighbouring encodings stay close to them (SMOTE, Chawla et al. 2002, in the
-latent space).
+If latents carry hundreds of nats, the decoder of a VAE learns only near the encodings, a small part
+of the latent space. A Gaussian that covers many encodings also covers points far from all of them;
+points between neighbouring encodings stay close to them (SMOTE, Chawla et al. 2002, in the latent
+space).
 
-The model holds the encodings, and a decoder makes of an encoding about the picture it came from.
+The model contains the encodings, and the decoder maps each one to almost the picture it encodes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from aigc.families.networks.prior import class_of
 
 _EDGE = 1e-12
 _NEAREST, _FARTHEST = 0.25, 0.75
-"""Where between the two encodings a sample may lie: never at one of them."""
+"""Range of the interpolation weight. It excludes 0 and 1, which are the encodings themselves."""
 _PLACES = 256
-"""Places between the two, equally likely."""
+"""Number of equally likely weights."""
 
 
 class NeighbourPrior(nn.Module):
-    """Encodings of `rows` pictures, sorted by class, and of each its nearest of the same class.
+    """Encodings of `rows` pictures, sorted by class, and the nearest ones of each in its class.
 
     Noise is N(0, 1), float32 (B, latent_dim), as `MixturePrior` takes it; labels are int64 (B,), or
-    None for a model without classes. Each row is mapped without regard to the others.
+    None for a model without classes. A row does not depend on the others.
 
     The first coordinate of the noise picks a picture of the class by the normal distribution
-    function, the second one of its neighbours and the place between the two. What is left of both,
-    mapped back by the inverse function, is standard normal again; with the other coordinates it is
-    the noise of the posterior. The fit puts pictures that are far from all others at the ends of a
-    class, so a truncated first coordinate leaves them out.
+    function, the second one of its neighbours and the weight between the two. The remainders of
+    both, mapped by the inverse function, are standard normal again; with the other coordinates they
+    are the noise of the posterior. The fit puts pictures that are far from all others at the ends
+    of a class, so truncation of the first coordinate excludes them.
     """
 
     mean: Tensor
@@ -40,7 +40,7 @@ class NeighbourPrior(nn.Module):
     neighbour: Tensor
     start: Tensor
     conditions = 0
-    """Numbers of a point beside its latents, see `points`."""
+    """Length of the condition of a point, see `points`."""
 
     def __init__(self, classes: int, latent_dim: int, rows: int, neighbours: int) -> None:
         super().__init__()
@@ -50,16 +50,16 @@ class NeighbourPrior(nn.Module):
         self.register_buffer("start", torch.zeros(classes + 1, dtype=torch.int64))
 
     def check(self) -> None:
-        """Raises ValueError where rows or neighbours are named that do not exist."""
+        """Raises ValueError if `start` or `neighbour` holds row numbers that do not exist."""
         rows = len(self.mean)
         lengths = self.start.diff()
         if self.start[0] != 0 or self.start[-1] != rows or bool((lengths < 1).any()):
-            raise ValueError("start does not divide the encodings among the classes")
+            raise ValueError(f"start: expected rising row numbers from 0 to {rows}")
         if (
             self.neighbour.numel()
             and not 0 <= int(self.neighbour.min()) <= int(self.neighbour.max()) < rows
         ):
-            raise ValueError("neighbour names an encoding that is not there")
+            raise ValueError(f"neighbour: expected row numbers from 0 to {rows - 1}")
 
     def forward(self, noise: Tensor, label: Tensor | None = None) -> Tensor:
         """Latents of noise and labels; `noise` itself where `label` is float, as `points` gives."""
@@ -78,7 +78,7 @@ class NeighbourPrior(nn.Module):
         return between + self.deviation[row] * own
 
     def points(self, noise: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Latents (B, latent_dim) and nothing, (B, 0): latents may be interpolated as they are."""
+        """Latents (B, latent_dim), which may be interpolated, and an empty condition (B, 0)."""
         return self.locate(self(noise, label), label)
 
     def locate(self, latents: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -88,8 +88,8 @@ class NeighbourPrior(nn.Module):
     def turned(
         self, latents: Tensor, label: Tensor | None, becomes: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The point of the class `becomes` that is most like `latents` of the class `label`: the
-        decoder is told the class apart from the latents."""
+        """The point of the class `becomes` that is most like `latents` of the class `label`. It has
+        the same latents, because the decoder receives the class separately."""
         return self.locate(latents, becomes)
 
     def near(self, point: Tensor, noise: Tensor, label: Tensor | None, strength: float) -> Tensor:

@@ -17,7 +17,7 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 class Gaussians(nn.Module):
-    """Gaussians of full covariance, a row's chosen by its number: mean + factor · noise."""
+    """Gaussians of full covariance, one chosen per row: mean + factor · noise."""
 
     mean: Tensor
     factor: Tensor
@@ -50,16 +50,16 @@ class Gaussians(nn.Module):
 
 
 class MixturePrior(nn.Module):
-    """A mixture of Gaussians of full covariance a class.
+    """For each class a mixture of Gaussians of full covariance.
 
     Noise is N(0, 1), float32 (B, latent_dim), as are latents; labels are int64 (B,), or None for a
-    model without classes. Each row is mapped without regard to the others.
+    model without classes. A row does not depend on the others.
 
     The first coordinate of the noise picks the component, by the normal distribution function and
-    the components' cumulative weights. Its place within the component's stretch of (0, 1), mapped
-    back by the inverse function, is standard normal again and independent of the choice, so no
-    further coordinate is needed. A truncated first coordinate leaves the outer components out:
-    the fit puts the light ones there.
+    the components' cumulative weights. Its position in the component's interval of (0, 1), mapped
+    by the inverse function, is standard normal again and independent of the choice, so no further
+    coordinate is needed. Truncation of the first coordinate excludes the outer components; the fit
+    puts those of small weight there.
     """
 
     weight: Tensor
@@ -82,8 +82,8 @@ class MixturePrior(nn.Module):
         return latents
 
     def points(self, noise: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Noise within the component (B, latent_dim) and shares of components (B, conditions), of
-        which `forward` gives the same latents, and smooth ways between them when interpolated."""
+        """Noise within the component (B, latent_dim) and shares of components (B, conditions).
+        `forward` maps them to the same latents; interpolated ones give smooth transitions."""
         inner, part = self._inner(noise, label)
         return inner, nn.functional.one_hot(part, self.conditions).to(noise.dtype)
 
@@ -108,7 +108,7 @@ class MixturePrior(nn.Module):
         where that is more than about five standard deviations from its mean."""
         inner, part = self._located(latents, label)
         at = class_of(latents, label)
-        low, high = self._stretch(at, (part - at * self.weight.shape[1])[:, None])
+        low, high = self._interval(at, (part - at * self.weight.shape[1])[:, None])
         uniform = low + (high - low) * torch.special.ndtr(inner[:, :1].double())
         first = torch.special.ndtri(uniform.clamp(_EDGE, 1 - _EDGE))
         return torch.cat([first.to(latents.dtype), inner[:, 1:]], 1)
@@ -122,7 +122,7 @@ class MixturePrior(nn.Module):
         at = class_of(noise, label)
         uniform = torch.special.ndtr(noise[:, :1].double())
         picked = (uniform >= self._edges()[at][:, 1:-1]).sum(1, keepdim=True)
-        low, high = self._stretch(at, picked)
+        low, high = self._interval(at, picked)
         within = ((uniform - low) / (high - low)).clamp(_EDGE, 1 - _EDGE)
         first = torch.special.ndtri(within).to(noise.dtype)
         return torch.cat([first, noise[:, 1:]], 1), self._part(at, picked)
@@ -141,12 +141,12 @@ class MixturePrior(nn.Module):
         each = [self.parts.log_density(latents, at * count + k) for k in range(count)]
         return torch.stack(each, 1) + self.weight[at].log()
 
-    def _stretch(self, at: Tensor, picked: Tensor) -> tuple[Tensor, Tensor]:
+    def _interval(self, at: Tensor, picked: Tensor) -> tuple[Tensor, Tensor]:
         edges = self._edges()[at]
         return edges.gather(1, picked), edges.gather(1, picked + 1)
 
     def _edges(self) -> Tensor:
-        """Where each component's stretch of (0, 1) begins and ends, float64 (classes, K + 1)."""
+        """The ends of each component's interval of (0, 1), float64 (classes, K + 1)."""
         summed = self.weight.double().cumsum(1)
         return torch.cat([torch.zeros_like(summed[:, :1]), summed / summed[:, -1:]], 1)
 
@@ -162,7 +162,7 @@ def standard_normal(noise: Tensor) -> Tensor:
 
 
 def class_of(rows: Tensor, label: Tensor | None) -> Tensor:
-    """`label`, or zeros for as many `rows` of a model without classes: int64 (B,)."""
+    """`label`, or a zero for each of `rows` in a model without classes: int64 (B,)."""
     if label is None:
         return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     return label

@@ -1,8 +1,9 @@
 """Residual networks without normalisation layers, after R3GAN (Huang et al. 2024, section 3).
 
-Both are stacks of residual blocks, 1x1 -> grouped 3x3 -> 1x1, joined by filtered resampling, so
-there are no strided transposed convolutions that leave checkerboards. Blocks begin as the identity:
-their last convolution is zero and the others are scaled by depth (Zhang et al. 2019, "Fixup").
+Both are stacks of residual blocks, 1x1 -> grouped 3x3 -> 1x1, with filtered resampling between them
+instead of strided transposed convolutions, which cause checkerboards. Blocks are initialised to the
+identity: their last convolution is zero, the others are scaled by depth (Zhang et al. 2019,
+"Fixup").
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class ResidualBlock(nn.Module):
     """x + f(x) with f a bottleneck; float (B, C, H, W) in and out."""
 
     def __init__(self, channels: int, depth: int) -> None:
-        """`depth`: residual blocks in the whole network, which the initial scale follows."""
+        """`depth`: residual blocks in the whole network, from which the initial scale follows."""
         super().__init__()
         groups = math.gcd(channels, max(1, channels // _GROUP))
         self.reduce = nn.Conv2d(channels, channels, 1)
@@ -77,9 +78,9 @@ class Upsample(nn.Module):
 class ResidualSampler(nn.Module):
     """Latents, and a class if conditional, to pictures.
 
-    The finest level has a quarter of `width` channels, rounded up to a multiple of 8, since most of
-    the pixels are there. The output is linear, so white stays reachable: in training mode it may
-    leave [-1, 1], in eval mode it is clamped.
+    The finest level has a quarter of `width` channels, rounded up to a multiple of 8, because most
+    of the pixels are there. The output is linear, so that it can reach -1 and 1: in training mode
+    it may leave this range, in eval mode it is clamped.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -108,7 +109,7 @@ class ResidualSampler(nn.Module):
         return self.activation(self.preactivation(z, label))
 
     def activation(self, preactivation: Tensor) -> Tensor:
-        """Pictures: in eval mode in [-1, 1], in training mode as they are."""
+        """Pictures: clamped to [-1, 1] in eval mode, unchanged in training mode."""
         return preactivation if self.training else preactivation.clamp(-1, 1)
 
     def preactivation(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -123,8 +124,8 @@ class ResidualSampler(nn.Module):
 class ResidualTrunk(nn.Module):
     """Pictures to features: the body of the discriminator and of the encoder.
 
-    A strided 4x4 convolution brings the picture to half its size first: at full size blocks cost
-    most and tell least. Each picture is looked at alone, as gradient penalties need.
+    A strided 4x4 convolution first halves the picture's size, because blocks at full size cost most
+    and help least. Features depend on one picture only, which gradient penalties need.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -151,7 +152,7 @@ class ResidualTrunk(nn.Module):
 
 
 class ResidualDiscriminator(ResidualTrunk):
-    """Pictures to logits; a class weighs the features by projection (Miyato & Koyama 2018)."""
+    """Pictures to logits; the class weights the features by projection (Miyato & Koyama 2018)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
@@ -187,7 +188,7 @@ class ResidualDiscriminator(ResidualTrunk):
 
 
 def _levels(width: int, doublings: int) -> list[int]:
-    """Channels from the coarsest level to that of half the picture's size."""
+    """Channels of each level, from the coarsest to that of half the picture's size."""
     return [width * min(2**level, _WIDEST) for level in range(doublings - 1, -1, -1)]
 
 
@@ -196,7 +197,7 @@ def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:
 
 
 def _joint(before: int, after: int) -> list[nn.Module]:
-    """From one number of channels to another; nothing where they are equal."""
+    """A convolution from one number of channels to another; none if they are equal."""
     return [] if before == after else [initialise(nn.Conv2d(before, after, 1))]
 
 

@@ -1,4 +1,4 @@
-"""A VAE's published sampler where it has a fitted prior: noise to latents to pictures."""
+"""The published sampler of a VAE with a fitted prior: noise to latents to pictures."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class PriorSampler(nn.Module):
 
 class PriorInference(nn.Module):
     """The same function, with the inference form of the decoder. The prior stays in float32: it
-    costs little, and the component it picks must not depend on the decoder's precision."""
+    costs little, and its choice of a component must not depend on the decoder's precision."""
 
     def __init__(self, prior: Prior, decoder: nn.Module) -> None:
-        """`decoder` takes float embeddings in the place of labels, as `models.inference` gives."""
+        """`decoder` accepts float embeddings instead of labels, see `networks.inference`."""
         super().__init__()
         self.prior, self.decoder = prior, decoder
 
@@ -97,7 +97,7 @@ def load_prior(config: ModelConfig, tensors: dict[str, Tensor]) -> Prior | None:
 
 
 def _blank(own: dict[str, Tensor], classes: int, latent_dim: int) -> Prior:
-    """A prior of the kind and size that the tensors have."""
+    """A prior without values, of the kind and size of the tensors."""
     if "neighbour" in own:
         return NeighbourPrior(classes, latent_dim, *own["neighbour"].shape)
     return MixturePrior(classes, latent_dim, own["weight"].shape[1])

@@ -9,5 +9,5 @@ from aigc.families.vae import VaeModel
 
 def settings_of(config: ModelConfig) -> GanModel | VaeModel:
     settings = config.architecture
-    assert isinstance(settings, GanModel | VaeModel), f"{settings.family} has networks of its own"
+    assert isinstance(settings, GanModel | VaeModel), f"{settings.family} has other networks"
     return settings

@@ -1,4 +1,4 @@
-"""Which picture sizes a stack of doublings can make, and how many channels each level has."""
+"""Picture sizes that repeated doubling can reach, and the channels of each level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pyramid:
 
 
 def pyramid(height: int, width: int) -> Pyramid:
-    """The pyramid of a picture: its shorter side is 4, 5, 6 or 7 doubled at least once.
+    """The pyramid of a picture, whose shorter side is 4, 5, 6 or 7, doubled at least once.
 
     So 8, 16, 28, 32, 48, 64, 96, 128, 256 … are possible, 30 or 100 are not.
 
@@ -37,7 +37,7 @@ def pyramid(height: int, width: int) -> Pyramid:
     step = 2**doublings
     if doublings == 0 or height % step or width % step:
         raise SpecError(
-            f"images of {height} x {width}: each side must be 4, 5, 6 or 7 doubled some times; "
+            f"pictures of {height} x {width}: a side must be 4, 5, 6 or 7 times a power of 2; "
             f"the nearest is {_nearest(height)} x {_nearest(width)}: prepare the data at that size"
         )
     return Pyramid(height // step, width // step, doublings)

@@ -1,4 +1,4 @@
-"""ConvTranspose2d of kernel 4, stride 2 and padding 1 in forms that are faster where they fit.
+"""ConvTranspose2d of kernel 4, stride 2 and padding 1 in forms that are faster for some sizes.
 
 Output row 2i sees inputs i - 1 and i, row 2i + 1 sees i and i + 1; likewise columns. So there are
 four phases of outputs, each an ordinary convolution of 2x2 taps, and all four at once are what lies
@@ -23,9 +23,9 @@ _POINTS = {
     6: (0.0, 0.5, -0.5, 1.25, -1.25, 4.0, -4.0),
     7: (0.25, -0.25, 0.75, -0.75, 4 / 3, -4 / 3, 4.0, -4.0),
 }
-"""By the inputs of a tile: of some hundred choices those that round least."""
+"""Evaluation points by tile size: of several hundred choices those with the least rounding."""
 _AT_ONCE = 2**21
-"""Numbers of an intermediate result that are looked at together: what caches hold."""
+"""Numbers of an intermediate result that are computed at a time, so that caches hold them."""
 
 
 class Planes(nn.Module):
@@ -51,10 +51,10 @@ class Planes(nn.Module):
 
 
 class SignReLU(nn.Module):
-    """Of bfloat16, in place, by the sign bit: what is negative is so as an int16, too.
+    """ReLU of bfloat16 in place: a negative value is negative as an int16, too.
 
-    Four times as fast as PyTorch's, which goes through single precision. NaN may become 0: this is
-    not for weights that hold any.
+    Four times as fast as PyTorch's, which converts to float32. NaN may become 0, so it is not used
+    for weights that are not finite.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class SignReLU(nn.Module):
 
 
 class Subpixel(nn.Module):
-    """As a 2x2 convolution with 4 x the channels, for few of them.
+    """As a 2x2 convolution with four times the channels; for few output channels.
 
     Libraries pad few channels to whole vectors, which costs four to five times the work for a grey
     picture (Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
@@ -94,13 +94,13 @@ class Subpixel(nn.Module):
 
 
 class Winograd(nn.Module):
-    """With a third of the multiplications, for many channels in single precision; ReLU after it.
+    """With a third of the multiplications; for many channels in float32. Includes a ReLU.
 
     A row of L inputs and two taps are polynomials: their product has L + 1 coefficients and follows
     from its values at L + 1 points, one multiplication each instead of 2 L (Toom 1963, Cook 1966,
     Winograd 1980). In two dimensions that is (L + 1)^2 instead of 4 L^2 for each pair of channels
     (Lavin & Gray 2016, "Fast algorithms for convolutional neural networks"). Rounding grows to some
-    1e-5 of a result's standard deviation, which half precision could not bear.
+    1e-5 of a result's standard deviation, which is too much for half precision.
     """
 
     weight: Tensor
@@ -134,7 +134,7 @@ class Winograd(nn.Module):
         return height * width // (rows * columns) if rows and columns else 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """float32 (B, Cin, H, W) -> (B, Cout, 2H, 2W), none below 0."""
+        """float32 (B, Cin, H, W) -> (B, Cout, 2H, 2W), after the ReLU."""
         count, _, height, width = x.shape
         fine = x.new_empty(2 * height, 2 * width, count, self.channels)
         each = self.tiles(height, width) * self.weight[:, 0].numel()
@@ -222,7 +222,7 @@ def _transforms(length: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _in_parts(fill: Callable[[Tensor, Tensor], None], x: Tensor, fine: Tensor, each: int) -> None:
-    """`fill(x, fine)` on some rows of the batch at a time; a row takes `each` numbers beside it."""
+    """`fill(x, fine)` on some rows of the batch at a time; each needs `each` further numbers."""
     rows = max(1, _AT_ONCE // each)
     for start in range(0, x.shape[2], rows):
         some = slice(start, start + rows)
@@ -239,7 +239,7 @@ def _both(along_h: Tensor, along_w: Tensor, x: Tensor) -> Tensor:
 
 
 def _join(first: Tensor, last: Tensor) -> None:
-    """A tile's last corner is the next one's first: both get the sum."""
+    """The last corner of a tile is the first one of the next tile: both get the sum."""
     first += last
     last.copy_(first)
 

@@ -137,7 +137,7 @@ def resolve(gates: Gates, generator: Generator, probe: Samples, device: str = "c
     scores = scorer(probe)
     scores = scores[np.isfinite(scores)]
     if not len(scores):
-        raise JobError("gates.realism.percentile: none of the model's images has a finite score")
+        raise JobError("gates.realism.percentile: none of the model's items has a finite score")
     threshold = float(np.percentile(scores.astype(np.float64), realism.percentile))
     absolute = realism.model_copy(update={"percentile": None, "threshold": threshold})
     return gates.model_copy(update={"realism": absolute})

@@ -34,12 +34,14 @@ Mask = npt.NDArray[np.bool_]
 
 
 class TrainingImages:
-    """The training split, 256 bytes and 24 components an image, ready to be searched."""
+    """The training split, 256 bytes and 24 components an item, ready to be searched."""
 
     def __init__(self, dataset: Dataset, rmse: float, device: str = "cpu") -> None:
-        """Raises SpecError when the data set has no training images."""
+        """Raises SpecError when the data set has no training items."""
         if not dataset.counts.get("train"):
-            raise SpecError(f"gates.memorisation.data = {dataset.uri}: has no training images")
+            raise SpecError(
+                f"gates.memorisation.data = {dataset.uri}: has no training {dataset.title}"
+            )
         self._most = CELLS**2 * rmse**2
         self._source = dataset.kind
         self._known = torch.from_numpy(_averages_of(dataset)).to(device)

@@ -60,11 +60,11 @@ class ByDensity:
     sparse regions balls are so large that anything is inside."""
 
     def __init__(self, dataset: Dataset, device: str) -> None:
-        """Raises SpecError when there are too few training images."""
+        """Raises SpecError when there are too few training items."""
         if dataset.counts.get("train", 0) <= NEIGHBOURS:
             raise SpecError(
                 f"gates.realism.data = {dataset.uri}: density needs more than {NEIGHBOURS} "
-                "training images"
+                f"training {dataset.title}"
             )
         self._extractor = extractor_for(dataset, device)
         known = _reference(dataset, self._extractor)

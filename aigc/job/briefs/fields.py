@@ -24,7 +24,7 @@ from aigc.job.briefs.values import given, hint, nfc, real, shown, text_of, whole
 from aigc.job.form import form_of
 from aigc.job.keys import ATTEMPT
 from aigc.modalities import MODALITIES, Delivery
-from aigc.modalities.delivery import CODEC, RAW, BriefColumn
+from aigc.modalities.delivery import CODEC, QUALITY, RAW, BriefColumn, quality_refusal
 from aigc.specs import GenerateSpec
 
 _BEFORE = ("brief_id", "label", "prompt", "count", "seed", "first_index")
@@ -142,13 +142,20 @@ class Parser:
             self._whole("first_index", first, 0, ATTEMPT - 1) or 0,
             self._labels(label, prompt),
             self._default_cut if truncation is None else self._truncation(truncation),
-            tuple(
-                self._of_format(column, value, usual)
-                for column, value, usual in zip(
-                    self._delivery.columns, format_, self._format, strict=True
-                )
-            ),
+            self._delivered(dict(zip(self._delivery.columns, format_, strict=True))),
         )
+
+    def _delivered(self, said: Mapping[BriefColumn, Any]) -> tuple[int | str, ...]:
+        """In the order of `Delivery.columns`."""
+        found = {
+            column: self._of_format(column, value, usual)
+            for (column, value), usual in zip(said.items(), self._format, strict=True)
+        }
+        if said.get(QUALITY) is not None:
+            codec, quality = str(found[CODEC]), int(found[QUALITY])
+            if refusal := quality_refusal(self._delivery.codecs, codec, quality):
+                raise BadBriefError(f"{self.names['quality']} = {quality}: {refusal}")
+        return tuple(found.values())
 
     def _of_format(self, column: BriefColumn, value: Any, usual: int | str) -> int | str:
         if value is None:

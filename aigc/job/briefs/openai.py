@@ -139,7 +139,7 @@ def _row(line: dict[str, Any], models: set[str], spec: GenerateSpec) -> dict[str
         "width": width,
         "height": height,
         "codec": asked.output_format if "output_format" in said else None,
-        "quality": max(1, asked.output_compression) if "output_compression" in said else None,
+        "quality": asked.compression,
         "truncation": asked.truncation,
         "response_format": asked.response_format,
         IGNORED: ", ".join(asked.ignored) or None,

@@ -15,6 +15,7 @@ from aigc.modalities.audio import files, sheet
 from aigc.modalities.audio.reading import require_libraries
 from aigc.modalities.delivery import (
     CODEC,
+    QUALITY,
     BriefColumn,
     FileKind,
     Form,
@@ -81,13 +82,13 @@ class AudioDelivery:
     codecs: Mapping[str, FileKind] = {
         "wav": FileKind(".wav", "audio/wav"),
         "flac": FileKind(".flac", "audio/flac"),
-        "ogg": FileKind(".ogg", "audio/ogg"),
+        "ogg": FileKind(".ogg", "audio/ogg", lossy=True),
     }
     form: type[Form] = SoundForm
     columns: tuple[BriefColumn, ...] = (
         BriefColumn("rate", *_RATES),
         CODEC,
-        BriefColumn("quality", 1, 100, kept=False),
+        QUALITY,
     )
     side_columns: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ("silent", "clipped")

@@ -15,6 +15,7 @@ from aigc.errors import SpecError
 from aigc.modalities.base import Items, ItemType
 from aigc.modalities.delivery import (
     CODEC,
+    QUALITY,
     RAW,
     BriefColumn,
     FileKind,
@@ -51,6 +52,7 @@ _SIDE = 8192
 _TITLE = "images"
 _ASKED = "codec quality width height colour resampling"
 _LEAST_FILE_BYTES = 256
+_LOSSY = ("jpeg", "webp")
 _CHANNELS = {"grey": 1, "rgb": 3}
 
 
@@ -87,14 +89,15 @@ class ImageDelivery:
     column = "image"
     raw_column: str | None = "pixels"
     codecs: Mapping[str, FileKind] = {
-        codec: FileKind(SUFFIX[codec], media_type) for codec, media_type in MIME.items()
+        codec: FileKind(SUFFIX[codec], media_type, codec in _LOSSY)
+        for codec, media_type in MIME.items()
     }
     form: type[Form] = ImageForm
     columns: tuple[BriefColumn, ...] = (
         BriefColumn("width", 1, _SIDE),
         BriefColumn("height", 1, _SIDE),
         CODEC,
-        BriefColumn("quality", 1, 100, kept=False),
+        QUALITY,
     )
     side_columns: tuple[str, ...] = ("height", "width")
     reasons: tuple[str, ...] = ("blank", "saturated")

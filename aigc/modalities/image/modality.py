@@ -7,5 +7,14 @@ from aigc.modalities.image.classified import ImageClassified
 from aigc.modalities.image.delivery import ImageDelivery
 from aigc.modalities.image.learning import ImageLearning
 from aigc.modalities.image.source import ImageSource
+from aigc.modalities.image.traced import ImageTraced
 
-IMAGE = Modality("images", ImageDelivery(), ImageSource(), ImageLearning(), ImageClassified())
+IMAGE = Modality(
+    "images",
+    ImageDelivery(),
+    ImageSource(),
+    ImageLearning(),
+    ImageClassified(),
+    ImageTraced(),
+    latent_operations=True,
+)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aigc import storage
 from aigc.errors import CredentialsError
 from aigc.job.plan import Job
-from aigc.modalities.image.marks import finder
 from aigc.provenance import reading
 from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.profiles import ASKS, RULES, Ask
@@ -19,6 +18,7 @@ from aigc.provenance.trace import LIKELY_P, FindMarks
 from aigc.provenance.watermark import open_watermark
 from aigc.provenance.watermark.keys import key_from
 from aigc.sets import read
+from aigc.sets.tracing import mark_finder
 from aigc.types import ShardRecord
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _finds_marks(job: Job) -> FindMarks | None:
     asked = provenance_of(job)
     if asked is None or asked.watermark is None:
         return None
-    return finder([open_watermark(asked.watermark, key_from())])
+    return mark_finder([open_watermark(asked.watermark, key_from())])
 
 
 def _count(

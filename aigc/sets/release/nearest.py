@@ -19,7 +19,6 @@ from aigc import storage
 from aigc.data.dataset import Dataset
 from aigc.data.requested import spec_of
 from aigc.errors import DataError, JobError
-from aigc.evaluation.memorisation import Neighbours
 from aigc.evaluation.nearest import Levels, TrainingIndex
 from aigc.job.plan import Job
 from aigc.modalities import MODALITIES
@@ -55,15 +54,6 @@ class NearestRows:
     isolation: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """One batch: indices, and neighbours of those rows that could be compared."""
-
-    indices: npt.NDArray[np.int64]
-    compared: npt.NDArray[np.bool_]
-    near: Neighbours | None
-
-
 def write_nearest(
     where: str,
     out: str,
@@ -94,9 +84,9 @@ def write_nearest(
     with storage.scratch_file(uri) as local:
         with pq.ParquetWriter(local, _SCHEMA.with_metadata(metadata), compression="zstd") as file:
             done = 0
-            for found in _searched(out, job, records, index, fits):
-                file.write_table(_table(found))
-                done += len(found.indices)
+            for rows in _searched(out, job, records, index, fits):
+                file.write_table(rows)
+                done += len(rows)
                 report(done, job.count)
         storage.upload(local, uri)
     return uri
@@ -151,23 +141,24 @@ def _searched(
     records: Mapping[int, ShardRecord],
     index: TrainingIndex,
     fits: _Fits,
-) -> Iterator[_Found]:
-    waiting: list[_Levels] = []
+) -> Iterator[pa.Table]:
+    """Rows of the file, some at a time."""
+    waiting: list[_Batch] = []
     for record in records.values():
         for rows in read.rows(out, job, record):
             for start in range(0, len(rows.ids), index.batch_items):
                 places = range(start, min(start + index.batch_items, len(rows.ids)))
                 waiting.append(_levels(out, job, rows, places, index, fits))
                 if sum(len(one.indices) for one in waiting) >= _BATCH_ITEMS:
-                    yield _found(waiting, index)
+                    yield _table(waiting, index)
                     waiting = []
     if waiting:
-        yield _found(waiting, index)
+        yield _table(waiting, index)
 
 
 @dataclass(frozen=True)
-class _Levels:
-    """As `_Found`, before the search: (M, D) of the items that can be compared."""
+class _Batch:
+    """Indices of N items, whether each can be compared, and the levels (M, D) of those that can."""
 
     indices: npt.NDArray[np.int64]
     compared: npt.NDArray[np.bool_]
@@ -176,7 +167,7 @@ class _Levels:
 
 def _levels(
     out: str, job: Job, rows: StoredRows, places: range, index: TrainingIndex, fits: _Fits
-) -> _Levels:
+) -> _Batch:
     try:
         fitted = [fits(rows.item(at, job)) for at in places]
     except ValueError as error:
@@ -184,28 +175,21 @@ def _levels(
     compared = np.array([one is not None for one in fitted])
     there = [one for one in fitted if one is not None]
     levels = index.levels(np.stack(there)) if there else None
-    return _Levels(rows.indices[places.start : places.stop], compared, levels)
+    return _Batch(rows.indices[places.start : places.stop], compared, levels)
 
 
-def _found(waiting: list[_Levels], index: TrainingIndex) -> _Found:
-    parts = [one.levels for one in waiting if one.levels is not None]
-    near = index.search(np.concatenate(parts)) if parts else None
+def _table(waiting: list[_Batch], index: TrainingIndex) -> pa.Table:
     indices, compared = (
         np.concatenate([getattr(one, name) for one in waiting]) for name in ("indices", "compared")
     )
-    return _Found(indices, compared, near)
-
-
-def _table(found: _Found) -> pa.Table:
-    nearest = np.full(len(found.indices), -1)
-    distance, isolation = (np.full(len(found.indices), np.nan, np.float32) for _ in range(2))
-    if found.near is not None:
-        nearest[found.compared] = found.near.nearest
-        distance[found.compared] = found.near.distances[:, 0]
-        isolation[found.compared] = found.near.isolation
-    lost = ~found.compared
-    columns = [pa.array(values, mask=lost) for values in (nearest, distance, isolation)]
-    return pa.table([pa.array(found.indices), *columns], schema=_SCHEMA)
+    nearest = np.full(len(indices), -1)
+    distance, isolation = (np.full(len(indices), np.nan, np.float32) for _ in range(2))
+    if parts := [one.levels for one in waiting if one.levels is not None]:
+        near = index.search(np.concatenate(parts))
+        nearest[compared], isolation[compared] = near.nearest, near.isolation
+        distance[compared] = near.distances[:, 0]
+    columns = [pa.array(values, mask=~compared) for values in (nearest, distance, isolation)]
+    return pa.table([pa.array(indices), *columns], schema=_SCHEMA)
 
 
 def _metadata(manifest: Json, dataset: Dataset) -> Bytes:

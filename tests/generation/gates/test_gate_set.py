@@ -127,7 +127,7 @@ def test_a_data_set_that_is_not_there_is_named_with_its_field() -> None:
 
 def test_a_model_that_makes_no_numbers_has_no_percentile() -> None:
     broken = Samples(some(3).items, {}, np.zeros(3, bool))
-    with pytest.raises(JobError, match="none of the model's images has a finite score"):
+    with pytest.raises(JobError, match="none of the model's items has a finite score"):
         resolve(Gates(realism=RealismGate(percentile=5)), GENERATOR, broken)
 
 

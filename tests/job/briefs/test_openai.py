@@ -72,6 +72,11 @@ def test_a_prompt_may_use_the_models_synonyms(tmp_path: Path) -> None:
         (request("x", {"prompt": "one", "output_format": "gif"}), "invalid_value", "output_format"),
         (request("x", {"prompt": "one", "output_format": "raw"}), "invalid_value", "'raw'.*png"),
         (
+            request("x", {"prompt": "one", "output_compression": 50}),
+            "invalid_value",
+            "^output_compression = 50: has no effect on codec png",
+        ),
+        (
             request("x", {"prompt": "one", "output_compression": -1}),
             "invalid_value",
             "compression = -1",

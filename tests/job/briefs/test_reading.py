@@ -208,3 +208,16 @@ def test_columns_of_lists_are_no_partitions(tmp_path: Path) -> None:
 def test_the_seed_of_a_brief_never_changes(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "b.csv", ["brief_id", "count"], [["spring", 1]])
     assert read_file(path)[0].table["seed"].to_pylist() == [3582003227176919094]
+
+
+def test_a_quality_without_effect_is_a_reject(tmp_path: Path) -> None:
+    rows = [["a", "", 80], ["b", "jpeg", 80], ["c", "raw", 1], ["d", "png", 100], ["e", "webp", 5]]
+    path = write_csv(tmp_path / "b.csv", ["brief_id", "codec", "quality"], rows)
+    briefs, rejects = read_file(path, count=1)
+    assert briefs.table["brief_id"].to_pylist() == ["b", "d", "e"]
+    assert [each.reason for each in rejects] == [
+        "quality = 80: has no effect on codec png; leave it out, or use jpeg or webp",
+        "quality = 1: has no effect on codec raw; leave it out, or use jpeg or webp",
+    ]
+    briefs, rejects = read_file(path, count=1, codec="jpeg")
+    assert [each.brief_id for each in rejects] == ["c"]

@@ -169,6 +169,8 @@ def test_sounds_are_served_and_played(bell: ModelVersion, files: tuple[Path, lis
             other = client.get("/v1/items/bell@v1/low/3/0.flac?rate=8000")
             wave, rate = soundfile.read(io.BytesIO(other.content))
             assert (rate, len(wave)) == (8000, 2000)
+            lossless = client.get("/v1/items/bell@v1/low/3/0.wav?quality=50")
+            assert "quality = 50: has no effect on codec wav" in lossless.text
             assert client.get("/v1/models/bell").json()["can"] == ["generate"]
             refused = client.get("/v1/images/bell@v1/low/3/0.png")
             assert refused.status_code == 400
@@ -186,6 +188,11 @@ def _play(url: str) -> None:
         page.goto(f"{url}/")
         expect(page.locator("#sound-list audio")).to_have_count(12, timeout=60_000)
         assert page.get_attribute("#tab-sounds", "aria-selected") == "true"
+        for name in ("controls", "tab-samples", "tab-walk", "tab-vary", "download-zip"):
+            assert page.is_hidden(f"#{name}"), "no settings and views of images"
+        main = page.locator("main").bounding_box()
+        assert main is not None
+        assert main["x"] < 40, "their column is not left empty"
         lengths = page.evaluate(
             "Promise.all([...document.querySelectorAll('#sound-list audio')].map((a) =>"
             " a.readyState ? a.duration : new Promise((done) =>"

@@ -5,7 +5,7 @@ import pytest
 
 from aigc.errors import JobError, SpecError
 from aigc.provenance.watermark import WATERMARKS, open_watermark
-from aigc.provenance.watermark.installed import VARIABLE
+from aigc.provenance.watermark.installed import METHODS
 
 MODULE = "tests.provenance.watermark.corner"
 
@@ -14,7 +14,7 @@ MODULE = "tests.provenance.watermark.corner"
 def listed(monkeypatch):
     names = ["Corner", "Broken", "Wordy", "Failing", "Nothing", "Missing"]
     given = [f"{MODULE}:{name}" for name in names] + ["no_such_module:Watermark", "not a name"]
-    monkeypatch.setenv(VARIABLE, ", ".join(given))
+    monkeypatch.setenv(METHODS.variable, ", ".join(given))
 
 
 def test_a_class_of_another_package_works_like_our_own(listed) -> None:
@@ -35,8 +35,8 @@ def test_a_class_of_another_package_works_like_our_own(listed) -> None:
         (f"{MODULE}:Nothing", "it lacks least_px, payload_bits, embed, detect, soft_binding"),
         (f"{MODULE}:Missing", "has no Missing"),
         ("no_such_module:Watermark", "ModuleNotFoundError"),
-        ("os:path", "is not on this machine's list.*AIGC_WATERMARKS; listed: .*Corner"),
-        ("trustmark", "is not on this machine's list"),
+        ("os:path", "not on this machine's list.*AIGC_WATERMARKS; listed: .*Corner"),
+        ("trustmark", "not on this machine's list"),
     ],
 )
 def test_what_cannot_be_used_is_named_in_one_line(listed, name, reason) -> None:
