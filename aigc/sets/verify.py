@@ -105,6 +105,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         labels.update(one["labels"])
     whole = {"items": items, "labels": dict(sorted(labels.items())), "content_digest": digest}
     _require_said(out, manifest, whole, "sets")
+    lacking = sum(one.get("unstamped", 0) for one in found)
     return {
         "out": out,
         "items": items,
@@ -112,7 +113,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         "labels": manifest["labels"],
         "decoded": sum(part["decoded"] for part in found),
         "content_digest": digest,
-    }
+    } | ({"unstamped": lacking} if lacking else {})
 
 
 def _further(report: Report, before: int, whole: int) -> Report:
