@@ -92,6 +92,8 @@ class ShardRecord:
     labels: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     """Candidates that gates refused, by reason."""
+    unstamped: int = 0
+    """Items that were signed without the time stamp that the job asks for."""
     attempt: str = ""
     host: str = ""
     started_at: float = 0.0
@@ -105,6 +107,8 @@ class ShardRecord:
 
     def to_json(self) -> bytes:
         named = {name: getattr(self, name) for name in _RECORD_FIELDS}
+        if not self.unstamped:
+            del named["unstamped"]
         return json.dumps(named, sort_keys=True).encode()
 
     @classmethod

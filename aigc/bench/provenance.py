@@ -21,6 +21,7 @@ from aigc.families.protocol import InferenceConfig
 from aigc.generation import finishing
 from aigc.generation.engine import Engine, best_precision
 from aigc.generation.item_generator import ItemGenerator
+from aigc.output.generated import GeneratedBatch
 from aigc.provenance.extra import require_credentials
 from aigc.provenance.secrets import CERTIFICATE, KEY
 from aigc.specs import GenerateSpec
@@ -80,10 +81,15 @@ def _round(makers: dict[str, ItemGenerator], items: int, notice: Notice) -> Json
     for name, maker in makers.items():
         started = time.process_time()
         for part in maker.parts(made):
-            maker.files(part)
+            _finished(maker, part)
         found[name] = (time.process_time() - started) * 1000 / items
     notice(", ".join(f"{name} {ms:.3f} ms" for name, ms in found.items()))
     return found
+
+
+def _finished(maker: ItemGenerator, made: GeneratedBatch) -> list[bytes]:
+    ids = maker.ids(made)
+    return maker.signed(maker.files(made, ids), made.indices, ids).files
 
 
 def _makers(bench: ProvenanceBench) -> dict[str, ItemGenerator]:
@@ -117,5 +123,5 @@ def _test_key() -> dict[str, str]:
 
 def _bytes(maker: ItemGenerator) -> int:
     indices = np.arange(min(64, maker.job.count), dtype=np.int64)
-    files = maker.files(maker.make(indices, np.zeros_like(indices)))
+    files = _finished(maker, maker.make(indices, np.zeros_like(indices)))
     return round(statistics.mean(map(len, files)))

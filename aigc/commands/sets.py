@@ -100,6 +100,8 @@ def _show_credentials(result: dict[str, Any]) -> None:
         typer.echo(f"ok: credentials of {result['decoded']:,} items are valid")
     elif "credentials" in result:
         typer.echo("credentials not checked: decode some, with pip install 'aigc[credentials]'")
+    if lacking := result.get("unstamped"):
+        typer.echo(f"{lacking:,} items have no time stamp: the authority did not answer")
 
 
 def _show_regenerated(found: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 import time
@@ -110,8 +111,8 @@ def dry_run(
     notice: Notice = no_notice,
     since: float | None = None,
 ) -> Json:
-    """Estimate the shards, bytes, seconds and cost of `spec`; nothing is written to its `out`.
-    Shards that are committed there already take no time.
+    """Estimate the shards, bytes, seconds and cost of `spec`; nothing is written to its `out`, and
+    no item is signed. Shards that are committed there already take no time.
 
     The start-up time of the job is taken to be that of this command, measured from `since` (seconds
     since 1970, default: the call).
@@ -128,6 +129,7 @@ def dry_run(
         tempfile.TemporaryDirectory(prefix="aigc-dry-run-") as scratch,
     ):
         setup, _ = JobRequest(spec, version, scratch, on_cluster, notice).open()
+        setup = dataclasses.replace(setup, signs=False)
         made = commit.made_of(out, setup.job)
         backend = make_backend(setup, spec.placement, on_cluster)
         return estimate(setup.job, made, backend, spec, since, notice)

@@ -26,7 +26,11 @@ from ray.serve.schema import ServeDeploySchema
 
 from aigc import storage
 from aigc.distributed import bind_check, proxy_admission, proxy_failover, replicas
-from aigc.distributed.content_rules import content_rules, log_start, with_absolute_paths
+from aigc.distributed.content_rules import (
+    log_start,
+    require_content_rules,
+    with_absolute_paths,
+)
 from aigc.distributed.proxy_admission import APPLICATION
 from aigc.distributed.rate_limiter import ClusterRateLimiter
 from aigc.distributed.runtime import is_on_cluster
@@ -245,7 +249,7 @@ def check(spec: ServeSpec, on_cluster: bool = False) -> None:
             raise SpecError(
                 f"sets = {uri}: not found; name a content set or a folder of content sets"
             )
-    content_rules(spec)
+    require_content_rules(spec)
     if not on_cluster:
         require_signer(spec.provenance)
         settings = endpoint_settings(spec)

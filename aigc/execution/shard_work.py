@@ -42,6 +42,8 @@ class ShardSetup:
     """Weights, sent to a cluster whose nodes may not reach the store; None: workers load them."""
     secrets: Secrets | None = None
     """What signs. On a cluster it goes another way, see `ClusterBackend`."""
+    signs: bool = True
+    """False: files stay as they are before signing."""
 
     def portable(self) -> ShardSetup:
         """A copy that contains the weights, and no secrets."""
@@ -50,14 +52,14 @@ class ShardSetup:
 
     def __call__(self, threads: int) -> Callable[[Any, Callable[[int], None]], Any]:
         torch.set_num_threads(threads)
-        secrets = self.secrets
+        environment = os.environ if self.secrets is None else self.secrets
         tensors = self.tensors or ModelStore().load(self.version)
         item_generator = make_item_generator(
             self.job,
             self.version.config,
             tensors,
             self.briefs,
-            finishing.of_job(self.job, os.environ if secrets is None else secrets, _warn),
+            finishing.of_job(self.job, environment, _warn, signs=self.signs),
             threads=threads,
         )
         return lambda unit, on_items: unit(item_generator, self.out, on_items)

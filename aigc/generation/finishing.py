@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.errors import SpecError, listed
@@ -28,6 +29,15 @@ _LENIENT = ("default", "none")
 """Profiles of files that may be without metadata, where the codec has no place for them."""
 
 
+@dataclass(frozen=True)
+class SignedFiles:
+    """Files as they are delivered."""
+
+    files: list[bytes]
+    unstamped: int = 0
+    """How many have no time stamp because the authority did not answer."""
+
+
 class Finisher:
     """Finishes the files of one job or one served model. Safe to use from several threads."""
 
@@ -43,20 +53,41 @@ class Finisher:
         self.overlay = Overlay(marks.wording, watermark) if delivery.draws else Overlay()
         """What to put into items before they are encoded."""
 
-    def finish(
+    @property
+    def signs(self) -> bool:
+        return self._signer is not None
+
+    def mark(
         self, files: Sequence[bytes], codecs: Sequence[str], items: Sequence[ItemFacts]
     ) -> list[bytes]:
-        """Encoded files (N,) with metadata and, if there is a signer, its credentials.
+        """Encoded files (N,) with metadata."""
+        marked, marks = self._delivery.marked, self._marks
+        rows = zip(files, codecs, items, strict=True)
+        return [marked(file, codec, marks, item) for file, codec, item in rows]
+
+    def sign(
+        self, files: Sequence[bytes], codecs: Sequence[str], items: Sequence[ItemFacts]
+    ) -> SignedFiles:
+        """Marked files (N,) with their credentials; as they are where there is no signer.
 
         Raises CredentialsError if signing fails.
         """
-        marks, rows = self._marks, zip(files, codecs, items, strict=True)
-        marked = [self._delivery.marked(file, codec, marks, item) for file, codec, item in rows]
         if self._signer is None:
-            return marked
-        sign, facts, bound = self._signer.sign, marks.facts, self.overlay.soft_binding
-        rows = zip(marked, codecs, items, strict=True)
-        return [sign(file, codec, facts(item), bound(item.id)) for file, codec, item in rows]
+            return SignedFiles(list(files))
+        sign, facts, bound = self._signer.sign, self._marks.facts, self.overlay.soft_binding
+        unstamped: list[str] = []
+        rows = zip(files, codecs, items, strict=True)
+        signed = [
+            sign(file, codec, facts(item), bound(item.id), unstamped.append)
+            for file, codec, item in rows
+        ]
+        return SignedFiles(signed, len(unstamped))
+
+    def finish(
+        self, files: Sequence[bytes], codecs: Sequence[str], items: Sequence[ItemFacts]
+    ) -> SignedFiles:
+        """Encoded files (N,), marked and signed. Raises CredentialsError if signing fails."""
+        return self.sign(self.mark(files, codecs, items), codecs, items)
 
 
 def of_job(

@@ -12,7 +12,7 @@ from aigc import arrow
 from aigc.errors import GatesError
 from aigc.generation.delivery import AT_ONCE_BYTES, to_files_each
 from aigc.generation.engine import Engine
-from aigc.generation.finishing import Finisher
+from aigc.generation.finishing import Finisher, SignedFiles
 from aigc.generation.gates import GateSet
 from aigc.job.briefs import Briefs
 from aigc.job.formats import formats_of
@@ -60,7 +60,7 @@ class ItemGenerator:
         job = self.job
         items = [job.delivery.delivered(job.form, wanted) for wanted in self._formats]
         sizes = np.array([item.size_bytes for item in items])
-        part = np.cumsum(sizes[self._formats_of(made)]) // AT_ONCE_BYTES
+        part = np.cumsum(sizes[self._formats_of(made.indices)]) // AT_ONCE_BYTES
         edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(made.indices)]
         return (made[start:stop] for start, stop in itertools.pairwise(edges))
 
@@ -69,22 +69,36 @@ class ItemGenerator:
         return self.job.item_ids(made.keys, made.indices, self.briefs)
 
     def files(self, made: GeneratedBatch, ids: Sequence[str] | None = None) -> list[bytes]:
-        """The items as they are delivered: resized, encoded, marked as AI-generated and, if the
-        job asks for it, signed. `ids` are those of `made`, where they are known already.
+        """The items as they are before they are signed: resized, encoded and marked as
+        AI-generated. `ids` are those of `made`, where they are known already."""
+        job, finisher, of = self.job, self._finisher, self._formats_of(made.indices)
+        ids = self.ids(made) if ids is None else ids
+        overlay = finisher.overlay.of(ids)
+        files = to_files_each(job.delivery, made.items, job.form, self._formats, of, overlay)
+        return finisher.mark(files, self._codecs(of), self._facts(made.indices, ids))
+
+    @property
+    def signs(self) -> bool:
+        return self._finisher.signs
+
+    def signed(self, files: list[bytes], indices: Ints, ids: Sequence[str]) -> SignedFiles:
+        """What `files` gave for the items `indices` (N,), signed if the job asks for it.
 
         Raises CredentialsError if signing fails.
         """
-        job, of, finisher = self.job, self._formats_of(made), self._finisher
-        ids = self.ids(made) if ids is None else ids
-        facts, overlay = self._facts(made, ids), finisher.overlay.of(ids)
-        files = to_files_each(job.delivery, made.items, job.form, self._formats, of, overlay)
-        codecs = [wanted.codec for wanted in self._formats]
-        return finisher.finish(files, [codecs[at] for at in of.tolist()], facts)
+        if not self.signs:
+            return SignedFiles(files)
+        codecs = self._codecs(self._formats_of(indices))
+        return self._finisher.sign(files, codecs, self._facts(indices, ids))
 
-    def _facts(self, made: GeneratedBatch, ids: Sequence[str]) -> list[ItemFacts]:
+    def _codecs(self, of: Ints) -> list[str]:
+        codecs = [wanted.codec for wanted in self._formats]
+        return [codecs[at] for at in of.tolist()]
+
+    def _facts(self, indices: Ints, ids: Sequence[str]) -> list[ItemFacts]:
         if self.briefs is None or not self.job.prompt_column:
             return [ItemFacts(found) for found in ids]
-        rows = self.briefs.rows(made.indices)
+        rows = self.briefs.rows(indices)
         prompts = self.briefs.table[self.job.prompt_column].take(arrow.numbers(rows)).to_pylist()
         return [ItemFacts(*row) for row in zip(ids, (said or "" for said in prompts), strict=True)]
 
@@ -95,11 +109,11 @@ class ItemGenerator:
         vectors: npt.NDArray[np.float32] = self.engine.points(made.keys).vectors.numpy()
         return vectors
 
-    def _formats_of(self, made: GeneratedBatch) -> Ints:
+    def _formats_of(self, indices: Ints) -> Ints:
         """(N,) numbers of the items' formats."""
         if self.briefs is None or len(self._formats) == 1:
-            return np.zeros(len(made.indices), np.int64)
-        return self._format_of[self.briefs.rows(made.indices)]
+            return np.zeros(len(indices), np.int64)
+        return self._format_of[self.briefs.rows(indices)]
 
     def _accepted(self, gates: GateSet, indices: Ints, attempts: Ints) -> GeneratedBatch:
         keys = keys_at(self.job, self.briefs, indices, attempts)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from aigc import storage
+from aigc.generation.finishing import SignedFiles
 from aigc.generation.item_generator import ItemGenerator
 from aigc.generation.prefetch import prefetch
 from aigc.job.keys import Ints
@@ -46,6 +47,8 @@ class OutputRows:
     codes: Ints | None
     refused: Counter[str] = field(default_factory=Counter)
     """Candidates that gates refused on the way, by reason."""
+    unstamped: int = 0
+    """Items that were signed without the time stamp that the job asks for."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +95,25 @@ def generated_batches(
         yield from item_generator.parts(item_generator.make(indices[places], attempts[places]))
 
 
-def rows_of(item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch) -> OutputRows:
+def rows_of(
+    item_generator: ItemGenerator, columns: pa.Schema, made: GeneratedBatch, *, signs: bool = True
+) -> OutputRows:
+    """`made` as rows; with `signs` False their files stay as they are before signing."""
     ids = item_generator.ids(made)
-    files = item_generator.files(made, ids)
+    signed = SignedFiles(item_generator.files(made, ids))
+    if signs:
+        signed = item_generator.signed(signed.files, made.indices, ids)
     batch = schema.batch(
         item_generator.job,
         columns,
         made,
         ids,
-        files,
+        signed.files,
         item_generator.briefs,
         item_generator.latents(made),
     )
-    return OutputRows(batch, made.indices, files, item_generator.job.codes(made.keys), made.refused)
+    codes = item_generator.job.codes(made.keys)
+    return OutputRows(batch, made.indices, signed.files, codes, made.refused, signed.unstamped)
 
 
 def write_shard(
@@ -126,7 +135,7 @@ def write_shard(
     target = storage.join(out, file)
     labels: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    content, beside_bytes = 0, 0
+    content, beside_bytes, unstamped = 0, 0, 0
     with contextlib.ExitStack() as until_written:
         local = until_written.enter_context(storage.scratch_file(target))
         columns = schema.schema(job, item_generator.briefs)
@@ -136,6 +145,7 @@ def write_shard(
                 unsigned = job.as_unsigned(rows.files)
                 content += schema.content_digest(rows.indices, unsigned, rows.codes)
                 refused.update(rows.refused)
+                unstamped += rows.unstamped
                 labels.update(counted(job, rows.codes))
                 if job.writer == "files":
                     beside_bytes += sum(map(len, rows.files))
@@ -150,6 +160,7 @@ def write_shard(
             content=schema.format_digest(content),
             labels=dict(sorted(labels.items())),
             refused=dict(sorted(refused.items())),
+            unstamped=unstamped,
             attempt=attempt,
             host=socket.gethostname(),
             started_at=round(started, 3),

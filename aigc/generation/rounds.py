@@ -1,19 +1,22 @@
 """Jobs whose gates compare images with all others: rounds of candidates, then assembly.
 
 OUT/_rounds/<r>/00042.json               a shard's candidates of round r are staged: which files
-OUT/_rounds/<r>/part-00042-<attempt>.*   their rows, as delivered, and their signatures
+OUT/_rounds/<r>/part-00042-<attempt>.*   their rows, not signed yet, and their fingerprints
 OUT/_rounds/<r>/refused.npy              which of them are duplicates: sorted int64 orders
 
 Round 0 has a candidate for every item; round r + 1 has the next acceptable one for each item whose
 candidate was refused in round r. A round is judged when all its shards are staged. What is staged
 follows from the job and the refusals before alone, so an attempt that comes late, or twice, writes
 the same rows and whichever record stands is right. When a round refuses nothing, each shard is put
-together from its rounds and committed like any other.
+together from its rounds, signed if the job asks for it, and committed like any other: nothing is
+signed that is not delivered.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import json
 import time
 import uuid
@@ -113,7 +116,7 @@ class StageCandidates:
         def finished(made: GeneratedBatch) -> tuple[OutputRows, duplicates.Signatures]:
             orders = made.attempts * ATTEMPT + made.indices
             found = duplicates.signatures(orders, made.items, source)
-            return rows_of(item_generator, columns, made), found
+            return rows_of(item_generator, columns, made, signs=False), found
 
         with contextlib.ExitStack() as until_written:
             local = until_written.enter_context(storage.scratch_file(target))
@@ -187,7 +190,8 @@ class AssembleShard:
         read = {n: round_files.read_record(out, n, self.shard.number) for n in range(self.rounds)}
         staged = {number: record for number, record in read.items() if record is not None}
         earlier = tuple((record["took"][0], record["took"][1]) for record in staged.values())
-        rows = self._rows(item_generator, out, staged)
+        parts = self._rows(item_generator, out, staged)
+        rows = prefetch(functools.partial(_signed, item_generator), parts, item_generator.encoders)
         return write_shard(item_generator, self.shard, out, rows, on_items, earlier)
 
     def _rows(
@@ -229,6 +233,15 @@ def _kept(table: pa.Table, refused: Ints | None) -> np.ndarray[tuple[int], np.dt
         return np.ones(table.num_rows, bool)
     attempts = arrow.values(table["candidate"]) // ATTEMPT
     return ~np.isin(attempts * ATTEMPT + arrow.values(table["index"]), refused)
+
+
+def _signed(item_generator: ItemGenerator, rows: OutputRows) -> OutputRows:
+    if not item_generator.signs:
+        return rows
+    ids = rows.batch["id"].to_pylist()
+    signed = item_generator.signed(rows.files, rows.indices, ids)
+    batch = items.with_files(rows.batch, signed.files)
+    return dataclasses.replace(rows, batch=batch, files=signed.files, unstamped=signed.unstamped)
 
 
 def _as_rows(

@@ -99,6 +99,15 @@ def files(rows: Rows, columns: Sequence[str] | None = None) -> list[bytes]:
     return data
 
 
+def with_files(rows: pa.RecordBatch, changed: Sequence[bytes]) -> pa.RecordBatch:
+    """`rows` with the bytes of their encoded files `changed`, (N,); none of them is raw."""
+    (name,), _ = _kinds(rows.schema)
+    parts = [arrow.files(changed), pc.struct_field(rows[name], "path")]
+    at = rows.schema.get_field_index(name)
+    column = pa.StructArray.from_arrays(parts, fields=list(_FILE_TYPE))
+    return rows.set_column(at, rows.schema.field(at), column)
+
+
 def suffixes(rows: Rows) -> list[str]:
     """What the name of each item's file ends in, with the dot; `.raw` for raw ones."""
     encoded, _ = _kinds(rows.schema)

@@ -144,6 +144,11 @@ def totals(records: Iterable[ShardRecord]) -> Json:
     }
 
 
+def unstamped(records: Iterable[ShardRecord]) -> int:
+    """Items that were signed without the time stamp that the job asks for."""
+    return sum(record.unstamped for record in records)
+
+
 def store_note(out: str) -> str | None:
     """What a user should know of the store at `out`; None when there is nothing to say."""
     if storage.can_create(_folder(out)):

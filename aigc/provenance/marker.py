@@ -51,7 +51,7 @@ class Marker:
         """An encoded PNG, JPEG or WebP file with its metadata."""
         if not self._is_on:
             return file
-        return pictures.embed(file, self._packets.packet(self._stated(item)))
+        return pictures.embed(file, self._packets.head, self._packets.rest(self._stated(item)))
 
     def sound(self, file: bytes, item: ItemFacts) -> bytes:
         """An encoded WAV, FLAC, Ogg or MP3 file with its metadata. A file carries one label of

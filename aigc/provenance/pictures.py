@@ -7,6 +7,7 @@ files are the project's own, as `modalities` encodes them; `find` takes files of
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,10 +24,12 @@ _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _START_OF_SCAN, _END = 0xDA, 0xD9
 
 
-def embed(file: bytes, packet: bytes) -> bytes:
-    """A PNG, JPEG or simple WebP file with the XMP `packet`. Raises ValueError for others."""
+def embed(file: bytes, head: bytes, rest: bytes = b"") -> bytes:
+    """A PNG, JPEG or simple WebP file with the XMP packet `head` + `rest`; of `head`, which many
+    files share, the checksum is computed once. Raises ValueError for others."""
     if file.startswith(_PNG):
-        return _in_png(file, packet)
+        return _in_png(file, head, rest)
+    packet = head + rest
     if file.startswith(b"\xff\xd8"):
         return _in_jpeg(file, packet)
     if file[:4] == b"RIFF" and file[8:12] == b"WEBP":
@@ -48,11 +51,20 @@ def find(file: bytes) -> bytes | None:
     return next(parts, None)
 
 
-def _in_png(file: bytes, packet: bytes) -> bytes:
-    body = _PNG_NAME + b"\0\0\0\0" + packet  # not compressed, no language, no translation
-    length, crc = len(body).to_bytes(4, "big"), zlib.crc32(body, zlib.crc32(b"iTXt"))
-    start, rest = file[:_PNG_HEADER_BYTES], file[_PNG_HEADER_BYTES:]
-    return b"".join((start, length, b"iTXt", body, crc.to_bytes(4, "big"), rest))
+def _in_png(file: bytes, head: bytes, rest: bytes) -> bytes:
+    begin, crc = _png_chunk(head)
+    length = (len(begin) - 4 + len(rest)).to_bytes(4, "big")
+    crc_bytes = zlib.crc32(rest, crc).to_bytes(4, "big")
+    before, behind = file[:_PNG_HEADER_BYTES], file[_PNG_HEADER_BYTES:]
+    return b"".join((before, length, begin, rest, crc_bytes, behind))
+
+
+@functools.lru_cache(maxsize=64)
+def _png_chunk(head: bytes) -> tuple[bytes, int]:
+    """The kind and the first bytes of a chunk, and their checksum: not compressed, no language, no
+    translation."""
+    begin = b"iTXt" + _PNG_NAME + b"\0\0\0\0" + head
+    return begin, zlib.crc32(begin)
 
 
 def _in_jpeg(file: bytes, packet: bytes) -> bytes:

@@ -44,10 +44,7 @@ _ALGORITHMS |= {"PS256": c2pa.C2paSigningAlg.PS256, "ED25519": c2pa.C2paSigningA
 
 
 class FileSigner:
-    """Signs the files of one job. It is safe to use from several threads.
-
-    `stamped` and `unstamped` count what was signed.
-    """
+    """Signs the files of one job. It is safe to use from several threads."""
 
     def __init__(
         self,
@@ -68,17 +65,22 @@ class FileSigner:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._silent_until = 0.0
-        self.stamped = self.unstamped = 0
         self._sign(_PIXEL, "image/png", "{}", with_time=False)
 
     def sign(
-        self, file: bytes, codec: str, item: ItemFacts, watermark: SoftBinding | None = None
+        self,
+        file: bytes,
+        codec: str,
+        item: ItemFacts,
+        watermark: SoftBinding | None = None,
+        on_unstamped: Notice = no_notice,
     ) -> bytes:
-        """`file` with its credential; `unsigned` restores it.
+        """`file` with its credential; `unsigned` restores it. `on_unstamped` receives the id of an
+        item that has no time stamp because the authority did not answer.
 
         Raises CredentialsError if the key fails, or the authority does and `on_outage` is `fail`.
         """
-        signed = self._signed(file, SIGNED[codec], item, watermark)
+        signed = self._signed(file, SIGNED[codec], item, watermark, on_unstamped)
         if codec in RESTORED and unsigned(signed) != file:
             raise CredentialsError(
                 f"credentials: c2pa-python changed more of a {codec} file than its manifest; use "
@@ -87,45 +89,36 @@ class FileSigner:
         return signed
 
     def _signed(
-        self, file: bytes, mime: str, item: ItemFacts, watermark: SoftBinding | None
-    ) -> bytes:
-        if self._asked.authority is None:
-            return self._unstamped(file, mime, item, "none", watermark)
-        if time.monotonic() < self._silent_until:
-            return self._unstamped(file, mime, item, "authority did not answer", watermark)
-        manifest = self._claims.manifest(item, "asked", watermark)
-        try:
-            signed = self._stamped(file, mime, manifest)
-        except _OutageError as error:
-            self._note_outage(error)
-            return self._unstamped(file, mime, item, "authority did not answer", watermark)
-        with self._lock:
-            self.stamped += 1
-        return signed
-
-    def _stamped(self, file: bytes, mime: str, manifest: str) -> bytes:
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self._sign(file, mime, manifest, with_time=True)
-            except _OutageError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(_PAUSE_S * 2**attempt)
-        raise AssertionError
-
-    def _unstamped(
         self,
         file: bytes,
         mime: str,
         item: ItemFacts,
-        reason: TimeStamp,
         watermark: SoftBinding | None,
+        on_unstamped: Notice,
     ) -> bytes:
+        reason: TimeStamp = "none"
+        if self._asked.authority is not None:
+            asked = self._claims.manifest(item, "asked", watermark)
+            if (stamped := self._stamped(file, mime, asked)) is not None:
+                return stamped
+            reason = "authority did not answer"
+            on_unstamped(item.id)
         manifest = self._claims.manifest(item, reason, watermark)
-        signed = self._sign(file, mime, manifest, with_time=False)
-        with self._lock:
-            self.unstamped += 1
-        return signed
+        return self._sign(file, mime, manifest, with_time=False)
+
+    def _stamped(self, file: bytes, mime: str, manifest: str) -> bytes | None:
+        """None where the authority does not answer, or did not within `RETRY_AFTER_S`."""
+        if time.monotonic() < self._silent_until:
+            return None
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._sign(file, mime, manifest, with_time=True)
+            except _OutageError as error:
+                if attempt == _ATTEMPTS - 1:
+                    self._note_outage(error)
+                else:
+                    time.sleep(_PAUSE_S * 2**attempt)
+        return None
 
     def _sign(self, file: bytes, mime: str, manifest: str, *, with_time: bool) -> bytes:
         context, callback = self._context(with_time=with_time)

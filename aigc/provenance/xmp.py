@@ -40,16 +40,25 @@ class Packets:
             tc260.label(statement.provider, "id")
         self._declared = {*_prefixes(_shared(statement)), *(("TC260",) if with_tc260 else ())}
         shared = _attributes(_shared(statement))
-        self._head = (
+        self.head = (
             f'{_BEGIN}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
             f'<rdf:Description rdf:about=""{_declarations(self._declared | {"dc"})}{shared}'
             ' dc:identifier="'
         ).encode()
+        """What packets of all items begin with."""
+        self._between_ids = self._rest(ItemFacts(_ANY_ID)).split(_ANY_ID.encode())
 
     def packet(self, item: ItemFacts) -> bytes:
         """UTF-8, below 64 KiB."""
-        if self._provider is None and not (item.prompt or item.created) and _PLAIN(item.id):
-            return b"".join((self._head, item.id.encode(), _TAIL))
+        return self.head + self.rest(item)
+
+    def rest(self, item: ItemFacts) -> bytes:
+        """What follows `head`."""
+        if not (item.prompt or item.created) and _PLAIN(item.id):
+            return item.id.encode().join(self._between_ids)
+        return self._rest(item)
+
+    def _rest(self, item: ItemFacts) -> bytes:
         own = []
         if item.prompt:
             own.append(("Iptc4xmpExt:AIPromptInformation", bounded(item.prompt, MOST_PROMPT)))
@@ -57,7 +66,7 @@ class Packets:
             own.append(("xmp:CreateDate", bounded(item.created)))
         name = escape(bounded(item.id), _QUOTES)
         new = _declarations({*_prefixes(own)} - self._declared)
-        return self._head + f'{name}"{new}{_attributes(own)}{self._label(item)}{_CLOSE}'.encode()
+        return f'{name}"{new}{_attributes(own)}{self._label(item)}{_CLOSE}'.encode()
 
     def _label(self, item: ItemFacts) -> str:
         if self._provider is None:
@@ -68,8 +77,8 @@ class Packets:
 
 _PLAIN = re.compile(r"[\w.-]{1,200}", re.ASCII).fullmatch
 """Ids that need no escape."""
+_ANY_ID = f"an-id-that-is-replaced-{'0' * 64}"
 _CLOSE = f"</rdf:RDF></x:xmpmeta>{_END}"
-_TAIL = f'"/>{_CLOSE}'.encode()
 
 
 def _shared(statement: Statement) -> list[tuple[str, str]]:

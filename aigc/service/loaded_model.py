@@ -18,7 +18,6 @@ from aigc.errors import JobError, StoreError
 from aigc.families.config import ModelConfig
 from aigc.families.protocol import Decodes, Encodes, Generator, InferenceConfig, Precision
 from aigc.generation.engine import Engine, best_precision
-from aigc.generation.gates import classifiers
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import ItemFormat
 from aigc.service.known_facts import KnownFacts, facts_of
@@ -127,14 +126,15 @@ def load(
     gate = settings.safety
     safety = SafetyRules(gate, settings.max_draws) if gate is not None else None
     origin = ServedOrigin(settings.provenance, version)
+    renderer = Renderer(engine, config, safety=safety, stamps=origin.stamps)
     loaded = LoadedModel(
         version,
-        renderer=Renderer(engine, config, safety=safety, stamps=origin.stamps),
+        renderer=renderer,
         size_bytes=engine.size_bytes,
         figures=_finite(metrics) if metrics else {},
         card=version.read(CARD).decode(),
         origin=origin,
-        identity=_identity(version, inference, origin, safety),
+        identity=_identity(version, inference, origin, renderer),
         facts=facts_of(config, settings.blocked),
     )
     _warm_up(loaded, _held(process, loaded.renderer, tensors))
@@ -169,16 +169,16 @@ def _identity(
     version: ModelVersion,
     inference: InferenceConfig,
     origin: ServedOrigin,
-    safety: SafetyRules | None,
+    renderer: Renderer,
 ) -> str:
     """Of a text that never changes its form, for clients keep ETags that follow from it; a safety
     gate, which may choose other candidates, is added to it."""
     how = f"micro_batch={inference.micro_batch}, precision={inference.precision!r}"
     passes = f"Passes({how}, device={inference.device!r})"
     text = f"({version.digest!r}, {passes}, {__version__!r}, {version.ref!r}, {origin.identity})"
-    if safety is not None:
-        limits = f"{safety.gate.threshold}, {safety.max_draws}"
-        text += f" safety({classifiers.digest(safety.gate)}, {limits})"
+    if renderer.safety is not None and renderer.scorer is not None:
+        limits = f"{renderer.safety.gate.threshold}, {renderer.safety.max_draws}"
+        text += f" safety({renderer.scorer.digest}, {limits})"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

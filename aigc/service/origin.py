@@ -38,10 +38,10 @@ class ServedOrigin:
             asked, version.ref, version.digest, version.config.data_digest
         )
         signer = finishing.signer_of(asked, statement, os.environ, _warn)
-        mark = watermark_of(asked, os.environ)
-        self._finisher = Finisher(self._delivery, Marker(asked, statement), signer, mark)
-        wording = self._finisher.overlay.wording
+        marker = Marker(asked, statement)
+        wording = marker.wording if self._delivery.draws else None
         self.stamps = Stamps(version.digest, wording, asked.watermark)
+        self._finisher = Finisher(self._delivery, marker, signer, self.stamps.mark)
         self.varies = signer is not None or PROFILES[asked.profile].dated
         """Whether the same item has other bytes each time: a signature, a time."""
         self.identity = asked.model_dump_json(
@@ -74,7 +74,7 @@ class ServedOrigin:
         except CredentialsError as error:
             _warn("not signed: %s", error)
             raise CredentialsError("files cannot be signed at the moment; try again") from None
-        of_row = dict(zip(made, finished, strict=True))
+        of_row = dict(zip(made, finished.files, strict=True))
         return [of_row.get(row, b"") for row in range(len(files))]
 
     def require_possible(self, form: Form, wanted: ItemFormat) -> None:

@@ -96,7 +96,7 @@ class Renderer:
         """
         self.safety = safety
         modality = MODALITIES[config.modality]
-        self._scorer = scorer_of(safety.gate, modality) if safety else None
+        self.scorer = scorer_of(safety.gate, modality) if safety else None
         self.engine, self.config, self.stamps = engine, config, stamps
         self.delivery = MODALITIES[config.modality].delivery
         self.form = self.delivery.form_of(config.item, {})
@@ -138,10 +138,10 @@ class Renderer:
         that were replaced, and the rows without a safe candidate. Attempts follow each other as in
         bulk generation; latent points have one."""
         counters: dict[int, int] = {}
-        if self._scorer is None or self.safety is None:
+        if self.scorer is None or self.safety is None:
             return counters, ()
         gate = self.safety.gate
-        rows = np.flatnonzero(unsafe(self._scorer(samples), gate))
+        rows = np.flatnonzero(unsafe(self.scorer(samples), gate))
         most = self.safety.max_draws if isinstance(source, SampleKeys) else 1
         for attempt in range(1, most):
             if not len(rows):
@@ -152,7 +152,7 @@ class Renderer:
             again = self.samples(keys)
             counters |= dict(zip(rows.tolist(), keys.counters.tolist(), strict=True))
             samples.items[rows], samples.finite[rows] = again.items, again.finite
-            rows = rows[unsafe(self._scorer(again), gate)]
+            rows = rows[unsafe(self.scorer(again), gate)]
         return counters, tuple(rows.tolist())
 
     def _files(self, items: Items, runs: Sequence[Run], overlay: Overlay | None) -> list[bytes]:

@@ -29,6 +29,20 @@ class Stamps:
     watermark: str | None = None
     """Name of the method."""
 
+    def __reduce__(self) -> tuple[type[Stamps], tuple[object, ...]]:
+        """Without `mark`, which a render process opens itself."""
+        return Stamps, (self.model_digest, self.wording, self.watermark)
+
+    @functools.cached_property
+    def mark(self) -> CheckedWatermark | None:
+        """The method with the key of this process's environment, read once.
+
+        Raises SpecError where the method cannot be opened.
+        """
+        if self.watermark is None:
+            return None
+        return open_watermark(self.watermark, key_from(os.environ))
+
     def ids(self, source: SampleKeys | Points, known: Sequence[str | None] = ()) -> list[str]:
         """Of the rows of `source`: of items as in sets, of others what follows from their latent
         points; `known` are ids of latent points that are items, none or (N,)."""
@@ -42,15 +56,9 @@ class Stamps:
 
     def overlay(self, source: SampleKeys | Points, known: Sequence[str | None] = ()) -> Overlay:
         """For the rows of `source`. Raises SpecError where the method cannot be opened."""
-        if self.watermark is None:
+        if self.mark is None:
             return Overlay(self.wording)
-        mark = _opened(self.watermark, key_from(os.environ))
-        return Overlay(self.wording, mark).of(self.ids(source, known))
-
-
-@functools.cache
-def _opened(name: str, key: bytes) -> CheckedWatermark:
-    return open_watermark(name, key)
+        return Overlay(self.wording, self.mark).of(self.ids(source, known))
 
 
 def _digest(point: Points) -> str:

@@ -10,10 +10,10 @@ EARLIER = "0.1.0"
 """Stands for a profile where aigc 0.1.0 began the set."""
 
 
-def described(job: Job) -> Json:
+def described(job: Job, unstamped: int = 0) -> Json:
     """For the manifest: the profile, whether files have metadata, the words of a visible label,
-    the method of a watermark, whether files are signed, the time-stamp authority, and why nothing
-    is stated."""
+    the method of a watermark, whether files are signed, the time-stamp authority and the number of
+    items that have no time stamp of it, and why nothing is stated."""
     if job.embed_provenance is not None:
         found: Json = {"profile": EARLIER, "metadata": job.embed_provenance}
         return found | {"visible": None, "watermark": None, "signed": False}
@@ -28,12 +28,13 @@ def described(job: Job) -> Json:
     }
     if asked.credentials is not None:
         found["authority"] = asked.credentials.authority
+        if asked.credentials.authority is not None:
+            found["unstamped"] = unstamped
     return found | ({"reason": asked.reason} if asked.reason else {})
 
 
-def line(job: Job, one: str) -> str:
-    """For the card; `one` is an item of the set, `image`."""
-    said = described(job)
+def line(said: Json, one: str) -> str:
+    """For the card, from what `described` gives; `one` is an item of the set, `image`."""
     if "reason" in said:
         return (
             f"- Files state nothing of their origin (provenance profile `none`): {said['reason']}"
@@ -52,4 +53,6 @@ def _signature(said: Json) -> str:
     if not said["signed"]:
         return "not signed"
     stamped = f", time stamps of {said['authority']}" if said["authority"] else ", no time stamps"
+    if lacking := said.get("unstamped"):
+        stamped += f" ({lacking:,} files have none: it did not answer)"
     return f"Content Credentials (C2PA) in each file{stamped}"

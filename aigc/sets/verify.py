@@ -20,7 +20,7 @@ from aigc.job.briefs import Briefs
 from aigc.job.keys import ATTEMPT, Ints
 from aigc.job.plan import Job, keys_at
 from aigc.output import commit
-from aigc.output.records import totals
+from aigc.output.records import totals, unstamped
 from aigc.output.schema import add_digests, content_digest, format_digest
 from aigc.provenance.extra import is_installed
 from aigc.sets import read, shard_list
@@ -62,6 +62,8 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
         )
     digest = add_digests([record.content for record in records.values()])
     _require_said(out, manifest, totals(records.values()) | {"content_digest": digest}, "records")
+    lacking = {"unstamped": unstamped(records.values())}
+    _require_said(out, {"unstamped": 0} | manifest.get("provenance", {}), lacking, "records")
     return {
         "out": out,
         "items": job.count,
@@ -69,14 +71,16 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
         "labels": manifest["labels"],
         "decoded": len(range(0, job.count, step)) if step else 0,
         "content_digest": digest,
-    } | _credentials(job, step)
+    } | _credentials(job, step, lacking)
 
 
-def _credentials(job: Job, step: int) -> Json:
-    """Of a signed set: whether those of the decoded items were checked."""
+def _credentials(job: Job, step: int, lacking: Json) -> Json:
+    """Of a signed set: whether those of the decoded items were checked, and how many items have no
+    time stamp although the job asks for one."""
     if job.provenance.credentials is None:
         return {}
-    return {"credentials": "checked" if step and is_installed("c2pa") else "not checked"}
+    checked = "checked" if step and is_installed("c2pa") else "not checked"
+    return {"credentials": checked} | lacking
 
 
 def _require_said(out: str, manifest: Json, found: Json, whose: str) -> None:
@@ -101,6 +105,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         labels.update(one["labels"])
     whole = {"items": items, "labels": dict(sorted(labels.items())), "content_digest": digest}
     _require_said(out, manifest, whole, "sets")
+    lacking = sum(one.get("unstamped", 0) for one in found)
     return {
         "out": out,
         "items": items,
@@ -108,7 +113,7 @@ def _verify_merged(out: str, parts: list[str], decode_items: int, report: Report
         "labels": manifest["labels"],
         "decoded": sum(part["decoded"] for part in found),
         "content_digest": digest,
-    }
+    } | ({"unstamped": lacking} if lacking else {})
 
 
 def _further(report: Report, before: int, whole: int) -> Report:

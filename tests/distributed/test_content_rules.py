@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from aigc.distributed.content_rules import content_rules, log_start, with_absolute_paths
+from aigc.distributed.content_rules import (
+    content_rules,
+    log_start,
+    require_content_rules,
+    with_absolute_paths,
+)
 from aigc.errors import AuditError, SpecError
 from aigc.specs import ServeSpec, build
 from tests.classifiers_for_tests import bright
@@ -67,4 +72,4 @@ def test_a_list_that_cannot_be_read_is_one_line(
 def test_a_classifier_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     gate = {"classifier": {"path": str(tmp_path / "none.onnx"), "range": "0..1"}}
     with pytest.raises(SpecError, match=r"gates\.safety\.classifier\.path = .*not found"):
-        content_rules(build(ServeSpec, {"gates": {"safety": gate}}))
+        require_content_rules(build(ServeSpec, {"gates": {"safety": gate}}))

@@ -33,19 +33,19 @@ def form_of(modality: str, codec: str, **asked):
 
 def test_an_item_is_marked_as_its_modality_does() -> None:
     finisher = finishing.of_job(make_job(), {})
-    (file,) = finisher.finish([picture("png")], ["png"], [ITEM])
+    (file,) = finisher.finish([picture("png")], ["png"], [ITEM]).files
     found = reading.read(file)
     assert found.item_id == "abc-1"
     assert found.properties["Iptc4xmpExt:AISystemUsed"] == "tiny"
     assert found.properties["Iptc4xmpExt:AISystemVersionUsed"] == "v1"
     assert found.properties["aigc:ModelDigest"] == "d" * 64
     marker = Marker(Provenance(), finishing.statement_of(Provenance(), "tiny@v1", "d" * 64, ""))
-    (file,) = finishing.Finisher(SOUNDS, marker).finish([sound("WAV", "PCM_16")], ["wav"], [ITEM])
+    (file,) = finishing.Finisher(SOUNDS, marker).mark([sound("WAV", "PCM_16")], ["wav"], [ITEM])
     assert reading.read(file).item_id == "abc-1"
 
 
 def test_raw_values_have_no_place_for_marks() -> None:
-    assert finishing.of_job(make_job(), {}).finish([b"values"], ["raw"], [ITEM]) == [b"values"]
+    assert finishing.of_job(make_job(), {}).mark([b"values"], ["raw"], [ITEM]) == [b"values"]
 
 
 def test_what_the_profile_does_not_state_is_not_signed_either() -> None:
@@ -53,23 +53,24 @@ def test_what_the_profile_does_not_state_is_not_signed_either() -> None:
 
     job = make_job(provenance=SIGNED, created="2026-11-29T08:00:00Z", data_digest="e" * 64)
     finisher = finishing.of_job(job, environment())
-    (file,) = finisher.finish([picture("png")], ["png"], [ITEM])
+    (file,) = finisher.finish([picture("png")], ["png"], [ITEM]).files
     origin = CredentialReader().check(file).origin
     assert origin["item"] == "abc-1"
     assert origin["created"] == "2026-11-29T08:00:00Z"
     assert origin["training_data_digest"] == "e" * 64
     assert "prompt" not in origin
     assert "xmp:CreateDate" not in reading.read(file).properties
-    plain = finishing.of_job(job, {}, signs=False).finish([picture("png")], ["png"], [ITEM])
-    assert plain == [unsigned(file)]
+    plain = finishing.of_job(job, {}, signs=False)
+    assert not plain.signs
+    assert plain.finish([picture("png")], ["png"], [ITEM]).files == [unsigned(file)]
 
 
 def test_a_job_of_0_1_0_goes_on_as_it_began() -> None:
     old = make_job(embed_provenance=True)
-    (file,) = finishing.of_job(old, {}).finish([picture("png")], ["png"], [ITEM])
+    (file,) = finishing.of_job(old, {}).mark([picture("png")], ["png"], [ITEM])
     assert set(reading.read(file).properties) == {"Iptc4xmpExt:DigitalSourceType"}
     bare = make_job(embed_provenance=False)
-    assert finishing.of_job(bare, {}).finish([picture("png")], ["png"], [ITEM]) == [picture("png")]
+    assert finishing.of_job(bare, {}).mark([picture("png")], ["png"], [ITEM]) == [picture("png")]
 
 
 def test_without_a_key_nothing_is_signed() -> None:

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from aigc import storage
-from aigc.distributed.generate import append, dry_run, regenerate, run
+from aigc.distributed.generate import append, regenerate, run
 from aigc.errors import JobError, PlacementError, SpecError
-from aigc.execution import estimate, limits, pool
+from aigc.execution import limits, pool
 from aigc.modalities.image import decode
 from aigc.output import commit
 from aigc.sets import read
@@ -162,34 +162,6 @@ def test_sets_are_merged_and_stay_checkable(model, tmp_path) -> None:
     victim.write_bytes(victim.read_bytes()[:-1])
     with pytest.raises(JobError, match="SHA-256 differs"):
         verify(out)
-
-
-def test_a_dry_run_writes_nothing_and_estimates(model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(estimate, "PROBE_S", 0.5)
-    budget = {"price_per_node_hour": 3.6}
-    found = dry_run(spec(model, tmp_path / "set", count=100_000, budget=budget))
-    assert not (tmp_path / "set").exists()
-    assert found["items"] == 100_000
-    assert found["shards"] == 625
-    assert found["cost"] == pytest.approx(found["seconds"] * found["nodes"] / 1000, rel=0.01)
-    assert 100 < found["bytes_per_item"] < 5000
-    whole = found["startup_s"] + found["items"] / found["items_per_s"] + found["closing_s"]
-    assert found["closing_s"] > 0
-    assert found["seconds"] == pytest.approx(whole, rel=0.05)
-    assert found["probe"]["items"] > 0
-
-
-def test_a_dry_run_looks_at_what_is_there(model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(estimate, "PROBE_S", 0.2)
-    out = tmp_path / "set"
-    run(spec(model, out))
-    found = dry_run(spec(model, out))
-    assert found["items_made"] == found["items"] == 1200
-    assert found["seconds"] == pytest.approx(found["startup_s"] + found["closing_s"], abs=0.2)
-    with pytest.raises(SpecError, match=r"holds a different job .seed: 7 there, 12 asked"):
-        dry_run(spec(model, out, seed=12))
-    with pytest.raises(SpecError, match="not empty"):
-        dry_run(spec(model, tmp_path))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc.provenance.chains import Issued, issue, make_root
+from aigc.provenance.checking import media_type
 from aigc.provenance.marker import Marker
 from aigc.provenance.secrets import CERTIFICATE, KEY
 from aigc.provenance.signing import FileSigner
@@ -43,3 +44,21 @@ def signer(other: Issued | None = None, **asked: Any) -> FileSigner:
 def marked(codec: Codec, quality: int = 90, *, seed: int = 0, item: ItemFacts = ITEM) -> bytes:
     """A picture with metadata, not signed."""
     return Marker(Provenance(), STATEMENT).picture(picture(codec, quality, seed=seed), item)
+
+
+def second_reader(file: bytes) -> dict[str, Any]:
+    """What encypher-c2pa says of a file."""
+    import encypher_c2pa
+
+    roots = root_pem()
+    return dict(
+        encypher_c2pa.verify(
+            file,
+            media_type(file),
+            trust_pem=roots,
+            tsa_trust_pem=roots,
+            no_default_trust=True,
+            telemetry=False,
+            online=False,
+        )
+    )

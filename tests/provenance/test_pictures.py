@@ -59,3 +59,10 @@ def test_damaged_files_give_nothing_or_the_packet(codec, quality) -> None:
         broken = bytearray(marked)
         broken[random.integers(len(broken))] = random.integers(256)
         pictures.find(bytes(broken))
+
+
+@pytest.mark.parametrize(("codec", "quality"), PICTURES)
+def test_a_packet_in_two_parts_is_one(codec, quality) -> None:
+    plain = picture(codec, quality)
+    for at in (0, 9, len(PACKET)):
+        assert pictures.embed(plain, PACKET[:at], PACKET[at:]) == pictures.embed(plain, PACKET)

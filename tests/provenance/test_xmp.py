@@ -66,3 +66,11 @@ def test_a_name_with_markup_does_not_leave_its_field() -> None:
 def test_a_provider_that_the_label_cannot_hold_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="ContentProducer '演示'"):
         Packets(dataclasses.replace(STATEMENT, provider="演示"), with_tc260=True)
+
+
+@pytest.mark.parametrize("with_tc260", [False, True])
+def test_ids_without_escapes_take_a_shorter_way_to_the_same_bytes(with_tc260) -> None:
+    packets = Packets(STATEMENT, with_tc260=with_tc260)
+    for name in ("a", "ab12-7-000000000001-2", "x" * 200, "A_b.c-"):
+        item = ItemFacts(name)
+        assert packets.packet(item) == packets.head + packets._rest(item)

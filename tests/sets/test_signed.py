@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from aigc.distributed import generate
 from aigc.errors import JobError
 from aigc.execution.shard_work import make_item_generator
+from aigc.generation import round_files, rounds
 from aigc.generation.pipeline import MakeShard
 from aigc.job.plan import Job
 from aigc.output import commit
+from aigc.provenance import signing
 from aigc.provenance.checking import CredentialReader
+from aigc.provenance.signing import FileSigner
+from aigc.provenance.statement import ItemFacts
 from aigc.provenance.trace_index import TraceIndex
 from aigc.provenance.unsigned import unsigned
 from aigc.sets import manifest, read
 from aigc.sets.tracing import index_sets
 from aigc.sets.verify import verify
-from tests.provenance.signers import environment, root_pem
+from tests.provenance.authority import time_stamp_authority
+from tests.provenance.signers import environment, root, root_pem
 from tests.sets.conftest import SetMaker
 
 SIGNED = {"profile": "eu", "provider": "ACME-1", "credentials": {}}
@@ -126,6 +133,56 @@ def test_card_and_manifest_name_profile_and_credentials(sets: SetMaker, tmp_path
     secrets = [*environment().values()]
     texts = [path.read_bytes().decode("utf-8", "replace") for path in out.rglob("*.*")]
     assert not [text for text in texts if any(secret[60:200] in text for secret in secrets)]
+
+
+def test_items_without_a_time_stamp_are_counted(
+    sets: SetMaker, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(signing, "_PAUSE_S", 0.01)
+    out = tmp_path / "set"
+    with time_stamp_authority(root()) as authority:
+        asked = {"authority": authority.url, "on_outage": "unstamped"}
+        job = sets.start(
+            str(out), count=24, micro_batch=8, shard_items=8, provenance={"credentials": asked}
+        )
+        sets.shards(str(out), job, [0])
+        authority.is_up = False
+        sets.shards(str(out), job, [1, 2])
+        said = manifest.finish(str(out), job)
+    assert [record.unstamped for record in commit.read_records(str(out)).values()] == [0, 8, 8]
+    assert said["provenance"]["unstamped"] == 16
+    assert "(16 files have none: it did not answer)" in (out / "README.md").read_text()
+    assert verify(str(out))["unstamped"] == 16
+    file = out / "manifest.json"
+    file.write_text(file.read_text().replace('"unstamped": 16', '"unstamped": 0'))
+    with pytest.raises(JobError, match="unstamped differs from that of the records"):
+        verify(str(out))
+
+
+def test_what_is_refused_as_a_duplicate_is_never_signed(
+    sets: SetMaker, tmp_path: Path, monkeypatch
+) -> None:
+    signed: list[str] = []
+    sign = FileSigner.sign
+
+    def counted(self: FileSigner, file: bytes, codec: str, item: ItemFacts, *more: Any) -> bytes:
+        signed.append(item.id)
+        return sign(self, file, codec, item, *more)
+
+    monkeypatch.setattr(FileSigner, "sign", counted)
+    out = str(tmp_path / "set")
+    job = sets.start(out, count=16, gates={"duplicates": True}, provenance=SIGNED)
+    maker, shard = make_item_generator(job, sets.config, sets.tensors, None), job.shard(0)
+    for number, refused in enumerate(([3, 5], [])):
+        unit = rounds.StageCandidates(shard, number)
+        unit(maker, out, lambda count: None).close(lambda count: None)
+        round_files.write_refused(out, number, np.array(refused, np.int64))
+    assert signed == []
+    rounds.AssembleShard(shard, 2)(maker, out, lambda count: None).close(lambda count: None)
+    manifest.finish(out, job)
+    assert verify(out)["credentials"] == "checked"
+    assert signed == read_ids(out)
+    assert {file for file in files_of(out) if unsigned(file) == file} == set()
 
 
 def test_a_set_that_states_nothing_says_why(sets: SetMaker, tmp_path: Path) -> None:

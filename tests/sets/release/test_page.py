@@ -12,6 +12,7 @@ import pytest
 from aigc.errors import JobError
 from aigc.provenance.profiles import ASKS, READ_ON
 from aigc.sets.release import cells
+from aigc.sets.release.checks import the_labels
 from aigc.sets.release.facts import ReleaseFacts, ReleaseRequest, gather
 from aigc.sets.release.markup import bars, histogram, text
 from aigc.sets.release.page import render
@@ -139,6 +140,13 @@ def test_gates_scores_and_memorisation_are_said(page: str, release: ReleaseFacts
     assert "No memorisation is suspected" in page
     assert page.count('class="two"') == len(release.pairs) > 0
     assert f"The {len(release.pairs)} closest pairs" in page
+
+
+def test_items_without_a_time_stamp_are_counted(release: ReleaseFacts) -> None:
+    stated = release.manifest["provenance"] | {"unstamped": 3}
+    lacking = replace(release, manifest=release.manifest | {"provenance": stated})
+    assert "Items without its time stamp" not in the_labels(release)
+    assert f"3 of {release.job.count:,}" in the_labels(lacking)
 
 
 def test_what_is_not_known_is_said(shop: Shop, sets, tmp_path: Path) -> None:
