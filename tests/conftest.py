@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aigc.execution import forking
 from aigc.storage import _s3_client
+from tests import forked
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 pytest_plugins = ["tests.flaky"]
@@ -81,24 +83,19 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_fork_server() -> Iterator[None]:
-    """Workers of this machine are forked from one server, whose imports take seconds, as long as
-    they inherit the same folder and environment from it. `aigc` ends it after each job."""
-    inherited: list[object] = []
-    warm, cool = forking.warm, forking.cool
+    """`aigc` ends the server of its workers after each job, and that of the next job takes seconds
+    to import. Here one server forks the workers of all jobs."""
+    new_process, cool = forking.context.Process, forking.cool
 
-    def keep_warm() -> None:
-        ignored = ("PYTEST_CURRENT_TEST",)
-        now = [Path.cwd(), {k: v for k, v in os.environ.items() if k not in ignored}]
-        if inherited != now:
-            cool()
-        inherited[:] = now
-        warm()
+    def process(target: Callable[..., None], args: tuple[Any, ...], daemon: bool) -> Any:
+        forking.warm()
+        words = (dict(os.environ), target, args)
+        return new_process(target=forked.worker, args=words, daemon=daemon)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (forking, sys.modules.get("aigc.distributed.runtime")):
-            if module is not None:  # else it is imported later, with these
-                patch.setattr(module, "warm", keep_warm)
-                patch.setattr(module, "cool", lambda: None)
+        patch.setattr(forking, "_PRELOAD", [*forking._PRELOAD, forked.__name__])
+        patch.setattr(forking.context, "Process", process)
+        patch.setattr(forking, "cool", lambda: None)
         yield
     cool()
 
