@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import typer.main
 
 from aigc.execution import forking
 from aigc.storage import _s3_client
@@ -85,19 +86,21 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 def _one_fork_server() -> Iterator[None]:
     """`aigc` ends the server of its workers after each job, and that of the next job takes seconds
     to import. Here one server forks the workers of all jobs."""
-    new_process, cool = forking.context.Process, forking.cool
-
-    def process(target: Callable[..., None], args: tuple[Any, ...], daemon: bool) -> Any:
-        forking.warm()
-        words = (dict(os.environ), target, args)
-        return new_process(target=forked.worker, args=words, daemon=daemon)
-
+    cool = forking.cool
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forking, "_PRELOAD", [*forking._PRELOAD, forked.__name__])
-        patch.setattr(forking.context, "Process", process)
+        patch.setattr(forking.context, "Process", forked.process)
         patch.setattr(forking, "cool", lambda: None)
         yield
     cool()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command_line() -> Iterator[None]:
+    """Typer builds all commands anew for each call, which takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
