@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -11,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from aigc.execution import forking
 from aigc.storage import _s3_client
+from tests import forked
 from tests.servers import S3Server, make_bucket, seaweedfs
 
 pytest_plugins = ["tests.flaky"]
@@ -81,26 +84,23 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_fork_server() -> Iterator[None]:
-    """Workers of this machine are forked from one server, whose imports take seconds, as long as
-    they inherit the same folder and environment from it. `aigc` ends it after each job."""
-    inherited: list[object] = []
-    warm, cool = forking.warm, forking.cool
-
-    def keep_warm() -> None:
-        ignored = ("PYTEST_CURRENT_TEST",)
-        now = [Path.cwd(), {k: v for k, v in os.environ.items() if k not in ignored}]
-        if inherited != now:
-            cool()
-        inherited[:] = now
-        warm()
-
+    """`aigc` ends the server of its workers after each job, and that of the next job takes seconds
+    to import. Here one server forks the workers of all jobs."""
+    cool = forking.cool
     with pytest.MonkeyPatch.context() as patch:
-        for module in (forking, sys.modules.get("aigc.distributed.runtime")):
-            if module is not None:  # else it is imported later, with these
-                patch.setattr(module, "warm", keep_warm)
-                patch.setattr(module, "cool", lambda: None)
+        patch.setattr(forking, "_PRELOAD", [*forking._PRELOAD, forked.__name__])
+        patch.setattr(forking.context, "Process", forked.process)
+        patch.setattr(forking, "cool", lambda: None)
         yield
     cool()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command_line() -> Iterator[None]:
+    """Typer builds all commands anew for each call, which takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

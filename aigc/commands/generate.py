@@ -80,29 +80,29 @@ def generate(
     Sizes, gates, budget and more: `aigc spec generate`, then --set FIELD=VALUE or --spec.
     """
     with _engine_loading(address):
-        from aigc.distributed.generate import dry_run as estimate
-        from aigc.distributed.generate import run
         from aigc.job.briefs import looks_like_briefs
         from aigc.specs import GenerateSpec, load
 
-    if what is not None and looks_like_briefs(what):
-        briefs = _one("briefs", what, briefs)
-    elif what is not None:
-        model = _one("model", what, model)
-    values = overrides(
-        settings,
-        model=model,
-        briefs=briefs,
-        count=count,
-        out=out,
-        seed=seed,
-        labels=None if labels is None else parse_labels(labels),
-        truncation=truncation,
-        codec=codec,
-        writer=writer,
-        placement__workers=workers,
-    )
-    spec = load(GenerateSpec, spec_file, values)
+        if what is not None and looks_like_briefs(what):
+            briefs = _one("briefs", what, briefs)
+        elif what is not None:
+            model = _one("model", what, model)
+        values = overrides(
+            settings,
+            model=model,
+            briefs=briefs,
+            count=count,
+            out=out,
+            seed=seed,
+            labels=None if labels is None else parse_labels(labels),
+            truncation=truncation,
+            codec=codec,
+            writer=writer,
+            placement__workers=workers,
+        )
+        spec = load(GenerateSpec, spec_file, values)
+        from aigc.distributed.generate import dry_run as estimate
+        from aigc.distributed.generate import run
     if dry_run:
         import psutil
 
@@ -130,11 +130,11 @@ def append(
     --set accepts the fields `placement` and `budget` of `aigc generate`.
     """
     with _engine_loading(address):
-        from aigc.distributed.generate import append as run_append
         from aigc.specs import AppendSpec, load
 
-    values = overrides(settings, out=out, to=to, placement__workers=workers)
-    spec = load(AppendSpec, None, values)
+        values = overrides(settings, out=out, to=to, placement__workers=workers)
+        spec = load(AppendSpec, None, values)
+        from aigc.distributed.generate import append as run_append
     with progress("append", "items") as report:
         manifest = run_append(spec, address, report, say, metrics_port)
     _show_manifest(manifest, out, as_json)
@@ -160,13 +160,18 @@ def merge(
 
 @contextlib.contextmanager
 def _engine_loading(address: str | None) -> Iterator[None]:
-    """While entered, workers of this machine import the engine at the same time."""
-    from aigc.execution.forking import warm
+    """While entered, workers of this machine import the engine at the same time. An error ends
+    them."""
+    from aigc.execution import forking
 
     if address is None:
-        warm()
-    with loading():
-        yield
+        forking.warm()
+    try:
+        with loading():
+            yield
+    except BaseException:
+        forking.cool()
+        raise
 
 
 def _one(field: str, argument: str, option: str | None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aigc.distributed.address import named
+from aigc.execution import forking
 from aigc.execution.backend import WorkerBackend
-from aigc.execution.forking import cool, warm
 from aigc.execution.local import LocalBackend, local_capacity, local_gpus
 from aigc.execution.shard_work import ShardSetup
 from aigc.families.protocol import Device
@@ -26,11 +26,11 @@ def job_runtime(address: str | None) -> Iterator[bool]:
         Whether the job runs on Ray.
     """
     if not is_on_cluster(address):
-        warm()
+        forking.warm()
         try:
             yield False
         finally:
-            cool()
+            forking.cool()
         return
     from aigc.distributed.session import connect  # noqa: PLC0415
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,14 +20,18 @@ import boto3
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
+import pytest
 
 from aigc import storage
+from aigc.cli import app
+from aigc.commands.common import exit_code
 from aigc.output import commit
 from aigc.sets.verify import verify
+from aigc.storage import _s3_client
 from tests.servers import ACCESS_KEY, SECRET_KEY, S3Server
 
 SHARDS = 40
-SHARD_ITEMS = int(os.environ.get("AIGC_FAULT_SHARD_ITEMS", "100"))
+SHARD_ITEMS = int(os.environ.get("AIGC_FAULT_SHARD_ITEMS", "40"))
 """`make faults` asks for more: the longer a job, the more moments to strike at."""
 ITEMS = SHARDS * SHARD_ITEMS
 LIMIT_S = 240
@@ -44,22 +50,41 @@ class Job:
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> list[str]:
+        """Of the command, after `aigc`."""
+        words = ["generate", self.model, "--out", self.out, "--count", str(ITEMS), "--seed", "7"]
+        words += ["--set", "micro_batch=1", "--set", f"shard_items={SHARD_ITEMS}"]
+        return [*words, "--workers", "2", *self.arguments]
+
+    @property
+    def own_environment(self) -> dict[str, str]:
+        own = {"AIGC_STORE": self.store, "TMPDIR": str(self.temp), "OMP_NUM_THREADS": "1"}
+        return own | self.environment
+
     def start(self) -> subprocess.Popen[str]:
         self.temp.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "aigc", "generate", self.model, "--out", self.out]
-        command += ["--count", str(ITEMS), "--seed", "7", "--set", "micro_batch=1"]
-        command += ["--set", f"shard_items={SHARD_ITEMS}", "--workers", "2", *self.arguments]
-        own = {"AIGC_STORE": self.store, "TMPDIR": str(self.temp), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            command,
-            env=os.environ | own | self.environment,
+            [sys.executable, "-m", "aigc", *self.words],
+            env=os.environ | self.own_environment,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def again(self) -> str:
-        """Run the same command until it is done; returns what it said."""
-        return finish(self.start())
+        """Run the same command in this process, which has imported what it needs, until it is
+        done; returns what it said."""
+        self.temp.mkdir(parents=True, exist_ok=True)
+        said = io.StringIO()
+        _s3_client.client.cache_clear()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
+            for name, value in self.own_environment.items():
+                patch.setenv(name, value)
+            patch.setattr(tempfile, "tempdir", str(self.temp))
+            code = exit_code(app, self.words)
+        _s3_client.client.cache_clear()
+        assert code == 0, said.getvalue()
+        return said.getvalue()
 
     def records(self) -> int:
         return len(storage.names(storage.join(self.out, "_records")))

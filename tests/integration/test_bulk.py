@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import socket
-import subprocess
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +23,6 @@ from aigc.sets import read
 from aigc.sets.merge import merge
 from aigc.sets.verify import verify
 from aigc.specs import AppendSpec
-from aigc.store import ModelStore
 from aigc.types import Report
 from tests import dying_command
 from tests.integration.sets import rows, spec
@@ -123,9 +119,7 @@ def test_a_set_grows_and_keeps_what_it_has_even_killed_midway(model, tmp_path) -
     run(spec(model, small, count=500))
     before = {path.name: path.read_bytes() for path in (small / "data").iterdir()}
     words = ["append", str(small), "--to", "1200", "--workers", "1"]
-    dying = dying_command.command(str(small), "_records/*", 6, *words)
-    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
-    assert subprocess.run(dying, env=environment, check=False).returncode == -signal.SIGKILL
+    assert dying_command.died(str(small), "_records/*", 6, *words)
     assert commit.read_manifest(str(small)) is None
     assert 6 <= len(commit.read_records(str(small))) < 9
     grown = append(AppendSpec(out=str(small), to=1200, placement={"workers": 2}))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,10 @@ from aigc.execution import other_data
 from aigc.specs import EvaluateSpec
 from aigc.store import ModelStore, ModelVersion
 from aigc.types import Json
+from tests.command_line import aigc
 from tests.models_for_tests import publish_tiny, tiny_config, tiny_tensors
 
 pytestmark = pytest.mark.integration
-AIGC = [sys.executable, "-m", "aigc"]
 
 
 @pytest.fixture(scope="module")
@@ -116,27 +114,22 @@ def test_data_that_the_model_was_not_trained_on_is_named(digits_data: str, tmp_p
     assert json.loads((tmp_path / REPORT).read_text()) == found
 
 
-def aigc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*AIGC, "evaluate", *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
-
-
 def test_the_command_prints_a_table_or_json(
-    alone: Json, model: ModelVersion, digits_data: str, tmp_path: Path
+    alone: Json,
+    model: ModelVersion,
+    digits_data: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = [model.uri, "--data", digits_data, "--out", str(tmp_path), "--samples", "120"]
-    shown = aigc(*options, "--no-publish")
-    assert shown.returncode == 0, shown.stderr
-    assert "Fréchet distance" in shown.stdout
-    assert "collapse: suspected" in shown.stdout
-    assert "Inception FID: not computed" in shown.stdout
-    printed = json.loads(aigc(*options, "--no-publish", "--json").stdout)["figures"]
-    assert printed.keys() == alone["figures"].keys()
-    for name, figure in alone["figures"].items():
-        for key, value in figure.items():  # threads, which tests set, decide the last digit
-            near = pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
-            assert printed[name][key] == near
+    words = ["evaluate", model.uri, "--data", digits_data, "--out", str(tmp_path)]
+    words += ["--samples", "120", "--no-publish"]
+    code, shown, said = aigc(capsys, *words)
+    assert code == 0, said
+    assert "Fréchet distance" in shown
+    assert "collapse: suspected" in shown
+    assert "Inception FID: not computed" in shown
+    printed = json.loads(aigc(capsys, *words, "--json")[1])
+    assert printed["figures"] == alone["figures"]
 
 
 def test_wrong_input_is_one_line_and_exit_code_2(

@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -31,7 +28,7 @@ from aigc.output import commit
 from aigc.sets import read
 from aigc.sets.manifest import status
 from aigc.sets.verify import verify
-from aigc.specs import AppendSpec, GenerateSpec
+from aigc.specs import AppendSpec, GenerateSpec, dump
 from aigc.store import ModelStore
 from tests import dying_command
 from tests.integration.sets import order_of, rows, shuffled, spec
@@ -301,12 +298,10 @@ def test_a_job_in_rounds_survives_its_driver(repeating, tmp_path) -> None:
     gates = {"duplicates": {"near": False}, "max_draws": 200, "min_accepted": 0.0}
     asked = {"count": 120, "shard_items": 16, "gates": gates}
     expected = run(spec(repeating, undisturbed, **asked))["content_digest"]
-    document = json.dumps(spec(repeating, out, **asked).model_dump(mode="json"))
-    environment = os.environ | {"AIGC_STORE": ModelStore().uri}
+    document = tmp_path / "spec.yaml"
+    document.write_text(dump(spec(repeating, out, **asked)))
     for sign in ("_rounds/0/*.json", "_rounds/0/refused.npy", "_records/*.json"):
-        dying = dying_command.command(str(out), sign, 1, "generate", "--spec", "-")
-        done = subprocess.run(dying, env=environment, input=document, text=True, check=False)
-        assert done.returncode == -signal.SIGKILL
+        assert dying_command.died(str(out), sign, 1, "generate", "--spec", str(document))
         assert status(str(out))["rounds"]["made"] > 0
     made = run(spec(repeating, out, **asked))
     assert made["content_digest"] == expected

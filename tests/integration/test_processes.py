@@ -29,8 +29,8 @@ def command(tmp_path: Path) -> Iterator[MakeCommand]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def train_words(data: str, folder: Path, seconds: float) -> list[str]:
-    limits = {"steps": None, "max_seconds": seconds, "placement": {"workers": 1}}
+def train_words(data: str, folder: Path) -> list[str]:
+    limits = {"steps": None, "max_seconds": 600, "placement": {"workers": 1}}
     spec = tiny_spec(data, folder / "run", **limits)
     (folder / "spec.yaml").write_text(dump(spec))
     return ["train", str(folder / "spec.yaml")]
@@ -42,16 +42,10 @@ WITHIN_S = 60.0
 SIGKILL: what the command started sees it gone, and ends a few seconds later."""
 
 
-def test_a_training_that_finishes(command: MakeCommand, digits_data: str, tmp_path: Path) -> None:
-    with command(*train_words(digits_data, tmp_path, 0.5)) as it:
-        assert it.leaves() == []
-        assert it.process.returncode == 0
-
-
 @pytest.mark.parametrize(
     ("process", "number"),
     [
-        ("raylet", TERM),
+        pytest.param("raylet", TERM, marks=pytest.mark.faults),
         ("ray::TrainController", KILL),
         ("ray::RayTrainWorker", INT),
         pytest.param("ray::RayTrainWorker", TERM, marks=pytest.mark.faults),
@@ -66,7 +60,7 @@ def test_a_training_that_is_ended(
     number: signal.Signals,
 ) -> None:
     """While Ray, its controller or the workers start."""
-    with command(*train_words(digits_data, tmp_path, 600)) as it:
+    with command(*train_words(digits_data, tmp_path)) as it:
         it.wait_for(lambda: it.has(process))
         it.process.send_signal(number)
         assert it.leaves(WITHIN_S) == []
