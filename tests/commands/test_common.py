@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 import typer
@@ -50,10 +51,11 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_line_of_progress_has_what_is_known(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = iter([100.0, 100.0, 120.0, 120.0, 140.0, 140.0])
-    monkeypatch.setattr(common.time, "monotonic", lambda: next(now))
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     report = common._lines("make", "items")
     for done in (0, 20, 40):
+        clock[0] = 100.0 + done
         report(done, 40, workers=1)
     assert capsys.readouterr().err.splitlines() == [
         "make: 0/40 items, workers 1",
