@@ -237,10 +237,10 @@ def _lines(what: str, unit: str) -> Report:
         if (now - last < 10 and not ended) or (done, total, _metrics(metrics)) == said:
             return
         last, said = now, (done, total, _metrics(metrics))
-        left = f"{(total - done) / speed:,.0f} s left" if speed else ""
-        line = (
-            f"{what}: {done:,.0f}/{total:,.0f} {unit}, {speed:,.0f}/s, {left} {_metrics(metrics)}"
-        )
+        pace = [f"{speed:,.0f}/s"] if speed else []  # of the first report there is none
+        left = [f"{(total - done) / speed:,.0f} s left"] if speed and done < total else []
+        parts = [f"{done:,.0f}/{total:,.0f} {unit}", *pace, *left, _metrics(metrics)]
+        line = f"{what}: {', '.join(filter(None, parts))}"
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 

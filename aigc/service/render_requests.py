@@ -132,7 +132,7 @@ def format_of(
 def require_effect(delivery: Delivery, codec: str, quality: int | None, param: str) -> None:
     """Raises BadRequestError where the quality asked for, None if there is none, has no effect."""
     if quality is not None and (why := quality_refusal(delivery.codecs, codec, quality)):
-        raise BadRequestError(f"{param} = {quality}: {why}", param=param)
+        raise BadRequestError(f"{param} = {quality}: {why}", param=param, code="invalid_value")
 
 
 def native_image(loaded: LoadedModel) -> Format:
