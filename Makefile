@@ -5,6 +5,8 @@ BIN := .venv/bin
 FAILURES := .pytest_cache/failures
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+# Hundreds of processes import what is tested. Each would compile it anew if bytecode were not kept.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit faults lint format lock clean

@@ -20,7 +20,7 @@ from tests.provenance.signers import environment, root
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
-@at_moments(one=True, two=True)
+@at_moments(one=False, two=True)
 def test_the_driver_is_killed(
     make_job: MakeJob, digest: str, case: str, moment: random.Random
 ) -> None:

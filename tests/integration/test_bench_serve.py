@@ -20,11 +20,14 @@ pytestmark = [
 ]
 
 
-def test_servers_take_turns_and_nothing_of_them_is_left() -> None:
+@pytest.mark.parametrize(
+    "servers", [("fastapi",), pytest.param(("aigc", "fastapi"), marks=pytest.mark.faults)]
+)
+def test_servers_take_turns_and_nothing_of_them_is_left(servers: tuple[str, ...]) -> None:
     model = publish_tiny("tiny-bench-serve").ref
     command = [sys.executable, "-m", "aigc", "bench", "serve", model, "--json", "--no-bulk"]
-    command += ["--only", "aigc", "--only", "fastapi", "--rounds", "1", "--seconds", "1"]
-    command += ["--rate", "50"]
+    command += ["--rounds", "1", "--seconds", "1", "--rate", "50"]
+    command += [word for server in servers for word in ("--only", server)]
     store = ModelStore().uri
     done = subprocess.run(
         command,
@@ -36,7 +39,7 @@ def test_servers_take_turns_and_nothing_of_them_is_left() -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for server in ("aigc", "fastapi"):
+    for server in servers:
         one, many = found["servers"][server]["one"], found["servers"][server]["many"]
         crowd = found["servers"][server]["open"]
         assert one["failed"] == many["failed"] == crowd["failed"] == 0
@@ -46,9 +49,10 @@ def test_servers_take_turns_and_nothing_of_them_is_left() -> None:
         assert many["images_per_s"] == pytest.approx(64 * many["requests_per_s"])
         assert one["cpu_ms_per_request"] > 0.1
         assert one["memory_bytes"] > 50 * 2**20
-    ours, theirs = (found["servers"][name]["one"] for name in ("aigc", "fastapi"))
-    ratio = ours["requests_per_s"] / theirs["requests_per_s"]
-    assert found["ratios"]["one, requests_per_s, to fastapi"] == pytest.approx(ratio)
+    if "aigc" in servers:
+        ours, theirs = (found["servers"][name]["one"] for name in servers)
+        ratio = ours["requests_per_s"] / theirs["requests_per_s"]
+        assert found["ratios"]["one, requests_per_s, to fastapi"] == pytest.approx(ratio)
     assert not [process for process in psutil.process_iter() if belongs(process, store)]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -260,37 +262,46 @@ def test_others_are_answered_while_some_clients_hold_on(url) -> None:
     assert load.failures == []
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "message"),
-    [
-        (["no-such-model"], 2, "no-such-model"),
-        (["tiny-served", "--host", "0.0.0.0"], 2, "there are no keys"),
-        (["tiny-served", "--keys", "/nowhere/keys.jsonl"], 2, "/nowhere/keys.jsonl"),
-        (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
-        (["tiny-served", "--set", "cpus_per_replica=4096"], 2, "no capacity for 1 replica(s)"),
-        (["tiny-served", "--port", "{taken}"], 1, "choose another"),
-        (["tiny-served", "--host", "no.such.host.invalid", "--insecure"], 2, "host = no.such"),
-        (["tiny-served", "--set", "public_url=img.example"], 2, "public_url"),
-    ],
-)
-def test_what_cannot_be_served_is_one_line_at_once(
-    model, environment, options, code, message, tmp_path: Path
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        filled = [option.format(taken=taken.getsockname()[1]) for option in options]
+_COMMANDS = """
+import json, os, sys
+from aigc.cli import app
+from aigc.commands.common import exit_code
+environment = dict(os.environ)
+for options in json.load(sys.stdin):
+    os.environ.clear()
+    os.environ.update(environment)
+    print(f"exit {exit_code(app, ['serve', *options])}", file=sys.stderr, flush=True)
+"""
+
+
+def test_what_cannot_be_served_is_one_line_at_once(model, environment) -> None:
+    """The commands run in one process, which imports Ray once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wrong = [
+            (["no-such-model"], 2, "no-such-model"),
+            (["tiny-served", "--host", "0.0.0.0"], 2, "there are no keys"),
+            (["tiny-served", "--keys", "/nowhere/keys.jsonl"], 2, "/nowhere/keys.jsonl"),
+            (["tiny-served", "--set", "scaling.max_replicas=0"], 2, "max_replicas"),
+            (["tiny-served", "--set", "cpus_per_replica=4096"], 2, "no capacity for 1 replica(s)"),
+            (["tiny-served", "--port", str(taken.getsockname()[1])], 1, "choose another"),
+            (["tiny-served", "--host", "no.such.host.invalid", "--insecure"], 2, "host = no.such"),
+            (["tiny-served", "--set", "public_url=img.example"], 2, "public_url"),
+        ]
         done = subprocess.run(
-            [*AIGC, "serve", *filled],
+            [sys.executable, "-c", _COMMANDS],
+            input=json.dumps([options for options, _, _ in wrong]),
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,  # a fifth of `startup_timeout_s`: nothing is waited for
+            timeout=240,  # less than `startup_timeout_s`: nothing is waited for
             check=False,
         )
-    assert done.returncode == code, done.stderr
-    assert message in done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    said = re.split(r"^exit (\d+)\n", done.stderr, flags=re.MULTILINE)
+    assert [int(code) for code in said[1::2]] == [code for _, code, _ in wrong]
+    for lines, (_, _, message) in zip(said[0::2], wrong, strict=False):
+        assert message in lines.strip().splitlines()[-1]
 
 
 def test_a_model_that_no_replica_can_load_is_one_line(environment, tmp_path: Path) -> None:
