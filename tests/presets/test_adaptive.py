@@ -68,9 +68,21 @@ def test_the_size_decides_the_family_and_the_time() -> None:
 
 @pytest.mark.parametrize(("images", "family"), [(99, "vae"), (19_999, "vae"), (20_000, "gan")])
 def test_few_small_pictures_are_for_a_vae(images: int, family: str) -> None:
-    spec = choose(DataFacts(images, 32, 32, 3))
+    spec = choose(DataFacts(images, 32, 32, 1))
     assert (spec.model.family, spec.max_seconds) == (family, 300)
     assert "20,000" in spec.reasons["model.family"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "hardware", "family"),
+    [(1, LAPTOP, "gan"), (1, GPU, "gan"), (3, LAPTOP, "vae"), (3, GPU, "gan")],
+)
+def test_small_colour_pictures_are_for_a_vae_on_cpus(
+    channels: int, hardware: Hardware, family: str
+) -> None:
+    spec = choose(DataFacts(60_000, 32, 32, channels), hardware)
+    assert spec.model.family == family
+    assert ("in colour on CPUs" in spec.reasons["model.family"]) == (family == "vae")
 
 
 def test_only_a_gan_of_small_pictures_has_the_small_network() -> None:
