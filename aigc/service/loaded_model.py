@@ -190,7 +190,7 @@ def _warm_up(loaded: LoadedModel, remote: RemoteModel | None) -> None:
     started = time.perf_counter()
     made = loaded.renderer.make(keys, [(rows, loaded.native)])
     rendered = time.perf_counter()
-    loaded.origin.finish(made.files[:1], [loaded.native.codec], keys[:1])
+    loaded.origin.finish(made.files[:1], [loaded.native.codec], made.ids[:1])
     marking_s = time.perf_counter() - rendered
     loaded.seconds_per_item = (rendered - started) / rows + marking_s
     if len(made.unsafe) == rows:

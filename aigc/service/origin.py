@@ -9,10 +9,8 @@ from collections.abc import Sequence
 
 from aigc import storage
 from aigc.errors import CredentialsError, SpecError
-from aigc.families.protocol import Points
 from aigc.generation import finishing
 from aigc.generation.finishing import Finisher
-from aigc.job.keys import SampleKeys
 from aigc.modalities import MODALITIES
 from aigc.modalities.delivery import Form, ItemFormat
 from aigc.provenance.marker import Marker
@@ -51,19 +49,14 @@ class ServedOrigin:
         """What decides a file's bytes before it is signed."""
 
     def finish(
-        self,
-        files: Sequence[bytes],
-        codecs: Sequence[str],
-        source: SampleKeys | Points,
-        known: Sequence[str | None] = (),
+        self, files: Sequence[bytes], codecs: Sequence[str], ids: Sequence[str]
     ) -> list[bytes]:
-        """Encoded files (N,) of the rows of `source`, marked and signed; empty ones stay empty.
-        `known` are ids of latent points that are items, none or (N,).
+        """Encoded files (N,) of items `ids` (N,), marked and signed; empty ones stay empty.
 
         Raises CredentialsError if signing fails; the reason is logged, not told to clients.
         """
         created = finishing.now() if self.varies else ""
-        items = [ItemFacts(name, created=created) for name in self.stamps.ids(source, known)]
+        items = [ItemFacts(name, created=created) for name in ids]
         made = [row for row, file in enumerate(files) if file]
         try:
             finished = self._finisher.finish(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,19 +48,10 @@ class Rendered:
     """
 
     files: list[bytes]
+    ids: list[str]
+    """Of the rows; none from a renderer without stamps."""
     degenerate: Counter[str]
     unsafe: tuple[int, ...] = ()
-    counters: dict[int, int] = field(default_factory=dict)
-    """By row, where the first candidate was unsafe: the random counter of the one delivered."""
-
-
-def at_counters(source: SampleKeys | Points, by_row: Mapping[int, int]) -> SampleKeys | Points:
-    """`source` with other counters in some rows, as of `Rendered.counters`."""
-    if not by_row or not isinstance(source, SampleKeys):
-        return source
-    counters = source.counters.copy()
-    counters[list(by_row)] = list(by_row.values())
-    return replace(source, counters=counters)
 
 
 @dataclass(frozen=True)
@@ -122,14 +113,17 @@ class Renderer:
         `known` the ids of latent points that are items."""
         samples = self.samples(source)
         counters, refused = self._replaced(source, samples)
-        stamped = at_counters(source, counters)
-        overlay = self.stamps.overlay(stamped, known) if self.stamps else None
+        ids: list[str] = []
+        overlay = None
+        if self.stamps is not None:
+            ids = self.stamps.ids(_at_counters(source, counters), samples.items, known)
+            overlay = self.stamps.overlay(ids)
         found = degenerate(samples, _GATE, self.delivery)
         degenerates = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
         files = self._files(samples.items, runs, overlay)
         for row in refused:
             files[row] = b""
-        return Rendered(files, degenerates, refused, counters)
+        return Rendered(files, ids, degenerates, refused)
 
     def _replaced(
         self, source: SampleKeys | Points, samples: Samples
@@ -173,6 +167,15 @@ class Renderer:
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.inference.micro_batch >= count)
         return next(wide, self.engine)
+
+
+def _at_counters(source: SampleKeys | Points, by_row: Mapping[int, int]) -> SampleKeys | Points:
+    """`source` with other counters in some rows."""
+    if not by_row or not isinstance(source, SampleKeys):
+        return source
+    counters = source.counters.copy()
+    counters[list(by_row)] = list(by_row.values())
+    return replace(source, counters=counters)
 
 
 def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:

@@ -13,7 +13,7 @@ from aigc.job.keys import SampleKeys, joined
 from aigc.service.errors import ContentRefusedError
 from aigc.service.loaded_model import LoadedModel
 from aigc.service.queued_requests import BatchSlice
-from aigc.service.renderer import Rendered, Run, at_counters
+from aigc.service.renderer import Rendered, Run
 
 Outcome = tuple[list[bytes], ContentRefusedError | None]
 """The files of a slice, or why it has none."""
@@ -34,8 +34,7 @@ def render(
     known = [name for part in batch for name in part.request.job.ids[part.start :][: part.rows]]
     rendered = _render(model, source, runs, known, inline_lock)
     codecs = [wanted.codec for rows, wanted in runs for _ in range(rows)]
-    made = at_counters(source, rendered.counters)
-    files = model.origin.finish(rendered.files, codecs, made, known)
+    files = model.origin.finish(rendered.files, codecs, rendered.ids)
     ends = np.cumsum([part.rows for part in batch]).tolist()
     spans = [(end - part.rows, end) for end, part in zip(ends, batch, strict=True)]
     return [_outcome(rendered, files, *span) for span in spans], rendered.degenerate

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from aigc.families.protocol import Points
 from aigc.job.identity import item_ids
 from aigc.job.keys import SampleKeys
+from aigc.modalities.base import Items
 from aigc.provenance.overlay import Overlay
 from aigc.provenance.profiles import Wording
 from aigc.provenance.watermark import open_watermark
 from aigc.provenance.watermark.checked import CheckedWatermark
 from aigc.provenance.watermark.keys import key_from
 
-_POINT_DIGITS = 24
+_DIGITS = 24
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,24 @@ class Stamps:
             return None
         return open_watermark(self.watermark, key_from(os.environ))
 
-    def ids(self, source: SampleKeys | Points, known: Sequence[str | None] = ()) -> list[str]:
-        """Of the rows of `source`: of items as in sets, of others what follows from their latent
-        points; `known` are ids of latent points that are items, none or (N,)."""
+    def ids(
+        self, source: SampleKeys | Points, items: Items, known: Sequence[str | None] = ()
+    ) -> list[str]:
+        """Of the rows of `source`: of items as in sets, of others what follows from `items`
+        (N, *shape), what was made of them; `known` are ids of latent points that are items, none or
+        (N,). Processors round latent points differently, and what is made of them hardly ever."""
         if isinstance(source, SampleKeys):
             return item_ids(self.model_digest, source)
         begin, names = self.model_digest[:12], known or [None] * len(source)
-        rows = (slice(at, at + 1) for at in range(len(source)))
-        return [
-            name or f"{begin}-{_digest(source[row])}" for name, row in zip(names, rows, strict=True)
-        ]
+        rows = zip(names, items, strict=True)
+        return [name or f"{begin}-{_digest(item)}" for name, item in rows]
 
-    def overlay(self, source: SampleKeys | Points, known: Sequence[str | None] = ()) -> Overlay:
-        """For the rows of `source`. Raises SpecError where the method cannot be opened."""
+    def overlay(self, ids: Sequence[str]) -> Overlay:
+        """For items `ids` (N,). Raises SpecError where the method cannot be opened."""
         if self.mark is None:
             return Overlay(self.wording)
-        return Overlay(self.wording, self.mark).of(self.ids(source, known))
+        return Overlay(self.wording, self.mark).of(ids)
 
 
-def _digest(point: Points) -> str:
-    parts = (point.vectors, *(() if point.context is None else (point.context,)))
-    data = b"".join(part.cpu().numpy().tobytes() for part in parts)
-    return hashlib.sha256(data).hexdigest()[:_POINT_DIGITS]
+def _digest(item: Items) -> str:
+    return hashlib.sha256(item.tobytes()).hexdigest()[:_DIGITS]

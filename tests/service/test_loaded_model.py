@@ -13,7 +13,6 @@ from aigc.service.settings import ServiceSettings
 from aigc.service.stamps import Stamps
 from aigc.store import ModelStore
 from tests.classifiers_for_tests import bright
-from tests.keys_for_tests import keys
 
 
 def test_weights_of_a_classifier_are_read_once_for_all_models(
@@ -45,7 +44,7 @@ def test_the_key_of_a_watermark_is_read_once_a_model(
     mark = stamps.mark
     file.unlink()
     for _ in range(2):
-        overlay = stamps.overlay(keys([0, 1, 2]))
+        overlay = stamps.overlay(["a-0", "a-1", "a-2"])
         assert overlay.watermark is mark
         assert len(overlay.payloads) == 3
     sent = pickle.loads(pickle.dumps(stamps))
