@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import subprocess
 import sys
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -227,7 +227,7 @@ def _publish_one(uri: str, value: int) -> tuple[str, str]:
 
 
 def test_racing_publishers_get_versions_of_their_own(store: ModelStore) -> None:
-    context = multiprocessing.get_context("forkserver")
+    context = ForkServerContext()
     context.set_forkserver_preload([__name__])  # torch is imported once, not eight times
     with context.Pool(8) as pool:
         made = dict(pool.starmap(_publish_one, [(store.uri, value) for value in range(8)]))
