@@ -47,7 +47,7 @@ class ItemGenerator:
         """The first acceptable candidate of each of `indices` (N,), from its `attempts` (N,) on.
 
         Raises:
-            GatesError: gates refused nearly everything, or every attempts at one item.
+            GatesError: gates refused nearly everything, or every attempt at one item.
         """
         if self._gates is not None:
             return self._accepted(self._gates, indices, attempts.copy())

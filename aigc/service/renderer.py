@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,11 +112,11 @@ class Renderer:
         """Render and encode all rows, without metadata; `runs` gives their formats in order,
         `known` the ids of latent points that are items."""
         samples = self.samples(source)
-        counters, refused = self._replaced(source, samples)
+        delivered, refused = self._replaced(source, samples)
         ids: list[str] = []
         overlay = None
         if self.stamps is not None:
-            ids = self.stamps.ids(_at_counters(source, counters), samples.items, known)
+            ids = self.stamps.ids(delivered, samples.items, known)
             overlay = self.stamps.overlay(ids)
         found = degenerate(samples, _GATE, self.delivery)
         degenerates = Counter({why: int(rows.sum()) for why, rows in found.items() if rows.any()})
@@ -127,27 +127,25 @@ class Renderer:
 
     def _replaced(
         self, source: SampleKeys | Points, samples: Samples
-    ) -> tuple[dict[int, int], tuple[int, ...]]:
-        """Put the first safe candidate in place of each unsafe item; returns the counters of rows
-        that were replaced, and the rows without a safe candidate. Attempts follow each other as in
-        bulk generation; latent points have one."""
-        counters: dict[int, int] = {}
+    ) -> tuple[SampleKeys | Points, tuple[int, ...]]:
+        """Put the first safe candidate in place of each unsafe item; returns `source` with the
+        counters of those candidates, and the rows without a safe one. Attempts follow each other
+        as in bulk generation; latent points have one."""
         if self.scorer is None or self.safety is None:
-            return counters, ()
+            return source, ()
         gate = self.safety.gate
         rows = np.flatnonzero(unsafe(self.scorer(samples), gate))
-        most = self.safety.max_draws if isinstance(source, SampleKeys) else 1
-        for attempt in range(1, most):
+        if not isinstance(source, SampleKeys):
+            return source, tuple(rows.tolist())
+        counters = source.counters.copy()
+        for _ in range(1, self.safety.max_draws):
             if not len(rows):
                 break
-            assert isinstance(source, SampleKeys)
-            keys = source[rows]
-            keys = replace(keys, counters=keys.counters + attempt * ATTEMPT)
-            again = self.samples(keys)
-            counters |= dict(zip(rows.tolist(), keys.counters.tolist(), strict=True))
+            counters[rows] += ATTEMPT
+            again = self.samples(replace(source[rows], counters=counters[rows]))
             samples.items[rows], samples.finite[rows] = again.items, again.finite
             rows = rows[unsafe(self.scorer(again), gate)]
-        return counters, tuple(rows.tolist())
+        return replace(source, counters=counters), tuple(rows.tolist())
 
     def _files(self, items: Items, runs: Sequence[Run], overlay: Overlay | None) -> list[bytes]:
         """Encode items (N, *shape) as bulk generation does, before they are marked."""
@@ -167,15 +165,6 @@ class Renderer:
     def _fitting(self, count: int) -> Engine:
         wide = (engine for engine in self.engines if engine.inference.micro_batch >= count)
         return next(wide, self.engine)
-
-
-def _at_counters(source: SampleKeys | Points, by_row: Mapping[int, int]) -> SampleKeys | Points:
-    """`source` with other counters in some rows."""
-    if not by_row or not isinstance(source, SampleKeys):
-        return source
-    counters = source.counters.copy()
-    counters[list(by_row)] = list(by_row.values())
-    return replace(source, counters=counters)
 
 
 def _probed(engine: Engine, config: ModelConfig) -> list[Engine]:
