@@ -136,7 +136,7 @@ def test_a_busy_cluster_is_waited_for_but_not_for_ever(
 def test_a_run_on_s3_resumes_from_there(ray_session: None, digits_data: str, s3_uri: str) -> None:
     out = storage.join(s3_uri, "run")
     watch = {"samples": 50, "every_images": 32}
-    run(tiny_spec(digits_data, out, steps=4, watch=watch))
+    train(tiny_spec(digits_data, out, steps=4, watch=watch))
     made = run(tiny_spec(digits_data, out, steps=8, watch=watch))
     assert made["steps_run"] == 4
     assert made["sheet"] == storage.join(out, "samples", "step-000000008.png")
