@@ -23,6 +23,9 @@ class Adversary(AdversarialTerms):
 
     start: float = Field(0.5, ge=0, lt=1)
     """Share of the run after which the discriminator joins."""
+    ramp: float = Field(0.1, ge=0, lt=1)
+    """Share of the run over which the weight of the adversarial loss then rises from 0 to `weight`,
+    so that a discriminator that knows nothing yet decides nothing."""
     weight: float = Field(0.3, gt=0)
     """Weight of the adversarial loss in the decoder's loss."""
     feature_weight: float = Field(1.0, ge=0)

@@ -18,7 +18,6 @@ from aigc.presets.recipes import relativistic, vae
 from aigc.specs import TrainSpec
 from aigc.specs.train import ADAPTIVE
 
-"""The rule that is used where no preset is named."""
 Family = Literal["gan", "vae"]
 
 _SMALL_SIDE = 32
@@ -38,6 +37,8 @@ backward, penalties included."""
 _VAE_WIDTHS = (16, 32, 48, 64, 96)
 _RESIDUAL_VAE_FLOPS = 1.25e9
 """As `_WIDE_FLOPS`, for a residual VAE at width 64 that a discriminator joins half-way."""
+_FULL_SIZE_COST = 1.5
+"""Small pictures cost residual networks so many times as much, as they have blocks at full size."""
 _GAMMA_64 = 4.0
 _VAE_GAMMA_64 = 1.0
 _FEW = 20_000
@@ -183,7 +184,8 @@ def _vae(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     budget = _residual_flops(hardware) * seconds
-    width, images = _widest(_RESIDUAL_VAE_FLOPS, _VAE_WIDTHS, facts, budget)
+    flops = _RESIDUAL_VAE_FLOPS * (_FULL_SIZE_COST if _is_small(facts) else 1)
+    width, images = _widest(flops, _VAE_WIDTHS, facts, budget)
     balance = class_balance(facts)
     shared, shared_reasons = _residual_training(hardware, images)
     fields: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from aigc.families.adversarial import AdversarialTerms
+from aigc.families.vae import Adversary
 from aigc.specs import TrainSpec
 
 
@@ -35,3 +36,11 @@ def gamma_factor(terms: AdversarialTerms, done: float) -> float:
     if terms.gamma_final is None:
         return 1.0
     return float(terms.gamma_final ** (0.5 * (1 - math.cos(math.pi * done))))
+
+
+def adversarial_weight(adversary: Adversary, done: float) -> float:
+    """The weight of the adversarial loss, which rises linearly once the discriminator has joined a
+    VAE."""
+    if not adversary.ramp:
+        return adversary.weight
+    return adversary.weight * min(1.0, (done - adversary.start) / adversary.ramp)

@@ -37,6 +37,7 @@ from aigc.training.learner import Batch, Figures, Finished, adam
 from aigc.training.neighbours import fit_neighbours
 from aigc.training.parallel import Group
 from aigc.training.prior import MOST_COMPONENTS, fit_mixture
+from aigc.training.schedule import adversarial_weight
 from aigc.types import Json
 
 _PRIOR_ITEMS, _PREVIEW_ITEMS = 20_000, 1_000
@@ -144,7 +145,7 @@ class VaeLearner:
             adversarial, distance = self._judged(batch, terms.decoded, real_logits, critic)
             loss = (
                 adversary.reconstruction_weight * terms.scale * per_value
-                + adversary.weight * adversarial
+                + adversarial_weight(adversary, at[1]) * adversarial
                 + adversary.feature_weight * distance
             )
             (loss / len(batches)).backward()  # type: ignore[no-untyped-call]

@@ -8,11 +8,12 @@ from torch import nn
 
 from aigc.errors import JobError
 from aigc.families.gan import GanModel
+from aigc.families.vae import Adversary
 from aigc.specs import TrainSpec
 from aigc.training.ema import Ema
 from aigc.training.health import Health, HealthVerdict, spread
 from aigc.training.parallel import Group
-from aigc.training.schedule import gamma_factor, learning_rate, progress
+from aigc.training.schedule import adversarial_weight, gamma_factor, learning_rate, progress
 from aigc.training.step_random import StepRandom
 from tests.training.helpers import tiny_spec
 
@@ -76,6 +77,14 @@ def test_gamma_falls_to_its_end_along_the_cosine() -> None:
     factors = [gamma_factor(falling, done) for done in (0.0, 0.5, 1.0)]
     assert factors == pytest.approx([1.0, 0.1**0.5, 0.1])
     assert [gamma_factor(GanModel(), done) for done in (0.0, 1.0)] == [1.0, 1.0]
+
+
+def test_the_adversarial_weight_rises_after_the_start() -> None:
+    adversary = Adversary(start=0.4, ramp=0.2, weight=0.5)
+    weights = [adversarial_weight(adversary, done) for done in (0.4, 0.5, 0.6, 1.0)]
+    assert weights == pytest.approx([0.0, 0.25, 0.5, 0.5])
+    at_once = Adversary(start=0.4, ramp=0, weight=0.5)
+    assert adversarial_weight(at_once, 0.4) == 0.5
 
 
 def test_draws_depend_on_everything_that_names_them() -> None:

@@ -25,6 +25,8 @@ SLOPE = 0.2
 _GROUP = 16
 _WIDEST = 4
 _STEM = 4
+_DETAILED_SIDE = 32
+"""Up to this side each pixel is detail: both networks have blocks at full size."""
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
@@ -78,9 +80,9 @@ class Upsample(nn.Module):
 class ResidualSampler(nn.Module):
     """Latents, and a class if conditional, to pictures.
 
-    The finest level has a quarter of `width` channels, rounded up to a multiple of 8, because most
-    of the pixels are there. The output is linear, so that it can reach -1 and 1: in training mode
-    it may leave this range, in eval mode it is clamped.
+    The finest level has a quarter of `width` channels, up to 32 pixels half of it, rounded up to a
+    multiple of 8, because most of the pixels are there. The output is linear, so that it can reach
+    -1 and 1: in training mode it may leave this range, in eval mode it is clamped.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -88,7 +90,7 @@ class ResidualSampler(nn.Module):
         architecture = settings_of(config)
         channels, height, width = config.picture
         grid = pyramid(height, width)
-        finest = 8 * math.ceil(architecture.width / 32)
+        finest = _finest(architecture.width, height, width)
         widths = [*_levels(architecture.width, grid.doublings), finest]
         depth = architecture.blocks * len(widths)
         self.latent_dim = settings_of(config).latent_dim
@@ -125,7 +127,8 @@ class ResidualTrunk(nn.Module):
     """Pictures to features: the body of the discriminator and of the encoder.
 
     A strided 4x4 convolution first halves the picture's size, because blocks at full size cost most
-    and help least. Features depend on one picture only, which gradient penalties need.
+    and help least; up to 32 pixels they are there, as halving would lose detail. Features depend on
+    one picture only, which gradient penalties need.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -134,8 +137,12 @@ class ResidualTrunk(nn.Module):
         channels, height, width = config.picture
         grid = pyramid(height, width)
         widths = _levels(architecture.width, grid.doublings)[::-1]
+        if _is_detailed(height, width):
+            widths = [_finest(architecture.width, height, width), *widths]
+            stem = nn.Conv2d(channels, widths[0], 3, 1, 1)
+        else:
+            stem = nn.Conv2d(channels, widths[0], _STEM, 2, _STEM // 2 - 1)
         depth = architecture.blocks * len(widths)
-        stem = nn.Conv2d(channels, widths[0], _STEM, 2, _STEM // 2 - 1)
         layers: list[nn.Module] = [initialise(stem)]
         for fine, coarse in itertools.pairwise(widths):
             layers += _blocks(fine, architecture.blocks, depth)
@@ -190,6 +197,16 @@ class ResidualDiscriminator(ResidualTrunk):
 def _levels(width: int, doublings: int) -> list[int]:
     """Channels of each level, from the coarsest to that of half the picture's size."""
     return [width * min(2**level, _WIDEST) for level in range(doublings - 1, -1, -1)]
+
+
+def _is_detailed(height: int, width: int) -> bool:
+    return max(height, width) <= _DETAILED_SIDE
+
+
+def _finest(width: int, height: int, picture_width: int) -> int:
+    """Channels of the level of the picture's own size."""
+    share = 2 if _is_detailed(height, picture_width) else 4
+    return 8 * math.ceil(width / (8 * share))
 
 
 def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:

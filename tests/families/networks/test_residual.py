@@ -10,18 +10,16 @@ from aigc.families.config import ModelConfig
 from aigc.families.gan import GanModel
 from aigc.families.networks import build_discriminator, build_sampler
 from aigc.families.networks.inference import for_inference
-from aigc.families.networks.residual import Downsample, Upsample
+from aigc.families.networks.residual import Downsample, ResidualBlock, Upsample
 
 SIZES = [(8, 8, 1), (28, 28, 1), (32, 48, 3), (40, 40, 3), (64, 64, 3)]
 
 
-def config_of(height: int, width: int, channels: int, **changes: Any) -> ModelConfig:
+def config_of(height: int, width: int, channels: int, /, **changes: Any) -> ModelConfig:
     model = GanModel(
         generator="residual",
         discriminator="residual",
-        latent_dim=8,
-        width=16,
-        **changes,
+        **{"latent_dim": 8, "width": 16, **changes},
     )
     return ModelConfig(
         architecture=model, height=height, width=width, channels=channels, labels=("a", "b", "c")
@@ -82,6 +80,23 @@ def test_the_inference_form_is_the_same_function() -> None:
     assert (close - expected).abs().mean() * 127.5 < 2
     exact: Any = for_inference(sampler, torch.float32)
     assert torch.allclose(exact(z, exact.embeddings(label)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "sizes"), [(32, [32, 16, 8, 4]), (64, [32, 16, 8, 4])])
+def test_discriminators_have_blocks_at_full_size_up_to_32_pixels(side, sizes) -> None:
+    judge, seen = build_discriminator(config_of(side, side, 3)), list[int]()
+    for layer in judge.modules():
+        if isinstance(layer, ResidualBlock):
+            layer.register_forward_hook(lambda _layer, _inputs, made: seen.append(made.shape[-1]))
+    judge(torch.zeros(1, 3, side, side), torch.zeros(1, dtype=torch.int64))
+    assert seen == sizes
+
+
+@pytest.mark.parametrize(("side", "channels"), [(32, 32), (64, 16)])
+def test_samplers_have_half_of_the_width_at_full_size_up_to_32_pixels(side, channels) -> None:
+    sampler = build_sampler(config_of(side, side, 3, width=64))
+    last = [layer for layer in sampler.modules() if isinstance(layer, ResidualBlock)][-1]
+    assert last.reduce.out_channels == channels
 
 
 def test_resampling_keeps_a_flat_picture_and_removes_a_checkerboard() -> None:
