@@ -72,7 +72,7 @@ def pictures(folder: Path, size: int, windows: int = 0) -> Iterator[Picture]:
         try:
             with Image.open(paths[at], formats=PREPARED) as image:
                 shown = image.convert("RGBA")
-        except (OSError, SyntaxError):
+        except (OSError, SyntaxError, Image.DecompressionBombError):
             continue
         page = Image.new("RGBA", shown.size, "white")
         page.alpha_composite(shown)
