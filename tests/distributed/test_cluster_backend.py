@@ -53,6 +53,7 @@ with connect(), WorkerPool(ClusterBackend(setup, one), one, print) as pool:
 """
 
 
+@pytest.mark.faults
 def test_a_worker_killed_by_the_memory_monitor_is_replaced_until_the_budget_is_spent(
     tmp_path: Path,
 ) -> None:

@@ -124,7 +124,11 @@ def test_what_hangs_as_it_is_closed_is_replaced_alone(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "make_backend", [LocalBackend, pytest.param(ClusterBackend, marks=pytest.mark.integration)]
+    "make_backend",
+    [
+        LocalBackend,
+        pytest.param(ClusterBackend, marks=[pytest.mark.integration, pytest.mark.faults]),
+    ],
 )
 def test_an_upload_that_goes_on_is_left_alone_and_so_is_what_waits_for_it(
     make_backend, tmp_path, request: pytest.FixtureRequest
@@ -306,6 +310,7 @@ def test_a_cluster_backend_closes_units_beside_the_next(ray_session, tmp_path) -
     assert all(f"unit {number}" in said for number in (1, 2, 3)), notices
 
 
+@pytest.mark.faults
 @pytest.mark.integration
 def test_a_hanging_unit_on_the_cluster_is_replaced(ray_session, tmp_path) -> None:
     units = [Unit(0, str(tmp_path), "hang"), Unit(1, str(tmp_path))]

@@ -91,7 +91,7 @@ def test_the_machine_is_taken_back(
     check(job, digest)
 
 
-@at_moments(silent=True, restarted=False)
+@at_moments(silent=False, restarted=False)
 def test_s3_is_away(
     on_s3: MakeJob, digest: str, s3_server: S3Server, case: str, moment: random.Random, request
 ) -> None:
@@ -104,7 +104,7 @@ def test_s3_is_away(
     check(job, digest)
 
 
-@at_moments(spoilt=False, spoilt_and_killed=True)
+@at_moments(spoilt=False, spoilt_and_killed=False)
 def test_one_request_in_twenty_is_spoilt(
     on_s3: MakeJob, digest: str, s3_server: S3Server, case: str, moment: random.Random
 ) -> None:

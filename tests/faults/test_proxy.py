@@ -20,6 +20,8 @@ from tests.servers import S3Server, make_bucket
 
 pytestmark = pytest.mark.integration
 
+SLOW = ("stall", "slow_down")
+
 Through = Callable[..., tuple[str, FaultProxy]]
 
 
@@ -42,7 +44,10 @@ def through(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Th
     _s3_client.client.cache_clear()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.faults if kind in SLOW else ()) for kind in KINDS],
+)
 def test_every_kind_of_fault_is_outlasted(kind: str, through: Through, tmp_path: Path) -> None:
     uri, proxy = through(rate=0.3, seed=1, kinds=(kind,), stall_s=3)
     data = bytes(range(256)) * 4096

@@ -38,7 +38,7 @@ def test_the_driver_is_killed(
     assert all(again[at] == unsigned(stored[at]) != stored[at] for at in indices)
 
 
-@at_moments(authority=True)
+@at_moments(authority=False)
 def test_the_authority_is_away(make_job: MakeJob, case: str, moment: random.Random) -> None:
     """The job stops in one line, and the same command goes on."""
     with time_stamp_authority(root()) as authority:

@@ -90,7 +90,7 @@ def test_four_workers_make_the_same_set(undisturbed: Job, make_job: MakeJob) -> 
     assert files(four) == files(undisturbed)
 
 
-@pytest.mark.parametrize("records", [0, SHARDS // 3])
+@pytest.mark.parametrize("records", [0, pytest.param(SHARDS // 3, marks=pytest.mark.faults)])
 def test_a_killed_job_ends_in_the_same_set(
     undisturbed: Job, make_job: MakeJob, records: int
 ) -> None:

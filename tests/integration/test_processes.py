@@ -47,7 +47,7 @@ SIGKILL: what the command started sees it gone, and ends a few seconds later."""
     [
         pytest.param("raylet", TERM, marks=pytest.mark.faults),
         ("ray::TrainController", KILL),
-        ("ray::RayTrainWorker", INT),
+        pytest.param("ray::RayTrainWorker", INT, marks=pytest.mark.faults),
         pytest.param("ray::RayTrainWorker", TERM, marks=pytest.mark.faults),
         pytest.param("ray::RayTrainWorker", KILL, marks=pytest.mark.faults),
     ],
@@ -66,7 +66,8 @@ def test_a_training_that_is_ended(
         assert it.leaves(WITHIN_S) == []
 
 
-@pytest.mark.parametrize("number", [pytest.param(TERM, marks=pytest.mark.faults), KILL])
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [TERM, KILL])
 def test_an_endpoint(command: MakeCommand, number: signal.Signals) -> None:
     publish_tiny("tiny-processes")
     with command("serve", "tiny-processes", "--port", str(free_port())) as it:
@@ -77,7 +78,7 @@ def test_an_endpoint(command: MakeCommand, number: signal.Signals) -> None:
     assert not Path(settings["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"]).parent.exists()
 
 
-@pytest.mark.parametrize("number", [TERM, KILL])
+@pytest.mark.parametrize("number", [pytest.param(TERM, marks=pytest.mark.faults), KILL])
 def test_a_generation(command: MakeCommand, tmp_path: Path, number: signal.Signals) -> None:
     publish_tiny("tiny-processes")
     out = tmp_path / "set"

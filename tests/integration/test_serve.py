@@ -232,6 +232,7 @@ def test_the_exported_config_is_what_serve_deploy_takes(model, environment) -> N
     assert from_config(application["args"]) is not None
 
 
+@pytest.mark.faults
 def test_a_promotion_and_a_killed_replica_cost_no_request(server) -> None:
     """No request is repeated for a promotion; openai's own two retries get over a kill -9."""
     url, process = server
@@ -304,6 +305,7 @@ def test_what_cannot_be_served_is_one_line_at_once(model, environment) -> None:
         assert message in lines.strip().splitlines()[-1]
 
 
+@pytest.mark.faults
 def test_a_model_that_no_replica_can_load_is_one_line(environment, tmp_path: Path) -> None:
     environment = environment | {"AIGC_STORE": str(tmp_path / "store")}
     version = publish_tiny("tiny-damaged", store=ModelStore(environment["AIGC_STORE"]))

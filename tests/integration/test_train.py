@@ -80,6 +80,7 @@ def test_a_killed_worker_is_replaced_and_training_resumes(
     assert any("a worker was lost" in note for note in notes)
 
 
+@pytest.mark.faults
 def test_a_killed_driver_leaves_a_run_that_goes_on(
     ray_session: None, digits_data: str, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_errors_come_out_as_one_line(ray_session: None, digits_data: str, tmp_pa
         run(tiny_spec(digits_data, tmp_path / "b", placement={"workers": 16}))
 
 
+@pytest.mark.faults
 def test_divergence_in_a_worker_is_not_tried_again(
     ray_session: None, digits_data: str, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_run_on_s3_resumes_from_there(ray_session: None, digits_data: str, s3_
     assert names == expected | {"best"}
 
 
+@pytest.mark.faults
 def test_remedies_reach_the_user_from_two_workers(
     ray_session: None, digits_data: str, tmp_path: Path
 ) -> None:

@@ -289,7 +289,7 @@ def test_an_adversary_joins_a_vae_in_the_middle_and_is_published(
     pictures, label = torch.rand(2, 1, 16, 16), torch.tensor([0, 1])
     logits, features = judge.with_features(pictures, label)  # type: ignore[operator]
     assert torch.equal(logits, judge(pictures, label))
-    assert [each.shape[-1] for each in features] == [4, 2]
+    assert [each.shape[-1] for each in features] == [8, 4, 2]
     assert load_encoder(result.config, result.tensors)(pictures, label)[0].shape == (2, 8)
 
 

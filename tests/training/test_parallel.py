@@ -77,6 +77,7 @@ def worker(rank: int, data: str, folder: str) -> None:
     save_file(result.tensors, f"{folder}/rank{rank}.safetensors")
 
 
+@pytest.mark.faults
 def test_two_workers_end_with_the_same_weights(digits_data: str, tmp_path: Path) -> None:
     """Rank 0 alone looks; both go back to the untrained model when it finds a collapse."""
     on_two_workers(worker, digits_data, str(tmp_path))

@@ -199,6 +199,7 @@ def train_on_threads(spec: TrainSpec, threads: int) -> None:
     train(spec)
 
 
+@pytest.mark.faults
 def test_a_killed_run_goes_on_with_the_best_its_checkpoint_knows(
     digits_data: str, tmp_path: Path
 ) -> None:
