@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from aigc.families.adversarial import AdversarialTerms
 from aigc.families.latent import LatentSampling, label_if_conditional, load_latent
 from aigc.families.protocol import Decodes, Encodes, Family, ModelSpec
-
-if TYPE_CHECKING:
-    pass
 
 
 class Adversary(AdversarialTerms):

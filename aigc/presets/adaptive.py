@@ -38,7 +38,7 @@ _VAE_WIDTHS = (16, 32, 48, 64, 96)
 _RESIDUAL_VAE_FLOPS = 1.25e9
 """As `_WIDE_FLOPS`, for a residual VAE at width 64 that a discriminator joins half-way."""
 _FULL_SIZE_COST = 1.5
-"""Small pictures cost residual networks so many times as much, as they have blocks at full size."""
+"""Factor of the cost of a small picture: for these, residual networks have blocks at full size."""
 _GAMMA_64 = 4.0
 _VAE_GAMMA_64 = 1.0
 _FEW = 20_000

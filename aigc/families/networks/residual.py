@@ -90,8 +90,7 @@ class ResidualSampler(nn.Module):
         architecture = settings_of(config)
         channels, height, width = config.picture
         grid = pyramid(height, width)
-        finest = _finest(architecture.width, height, width)
-        widths = [*_levels(architecture.width, grid.doublings), finest]
+        widths = [*_levels(architecture.width, grid.doublings), _finest(config)]
         depth = architecture.blocks * len(widths)
         self.latent_dim = settings_of(config).latent_dim
         self.embed = nn.Embedding(len(config.labels), EMBEDDING) if config.conditional else None
@@ -137,8 +136,8 @@ class ResidualTrunk(nn.Module):
         channels, height, width = config.picture
         grid = pyramid(height, width)
         widths = _levels(architecture.width, grid.doublings)[::-1]
-        if _is_detailed(height, width):
-            widths = [_finest(architecture.width, height, width), *widths]
+        if _is_detailed(config):
+            widths = [_finest(config), *widths]
             stem = nn.Conv2d(channels, widths[0], 3, 1, 1)
         else:
             stem = nn.Conv2d(channels, widths[0], _STEM, 2, _STEM // 2 - 1)
@@ -199,14 +198,15 @@ def _levels(width: int, doublings: int) -> list[int]:
     return [width * min(2**level, _WIDEST) for level in range(doublings - 1, -1, -1)]
 
 
-def _is_detailed(height: int, width: int) -> bool:
+def _is_detailed(config: ModelConfig) -> bool:
+    _, height, width = config.picture
     return max(height, width) <= _DETAILED_SIDE
 
 
-def _finest(width: int, height: int, picture_width: int) -> int:
+def _finest(config: ModelConfig) -> int:
     """Channels of the level of the picture's own size."""
-    share = 2 if _is_detailed(height, picture_width) else 4
-    return 8 * math.ceil(width / (8 * share))
+    share = 2 if _is_detailed(config) else 4
+    return 8 * math.ceil(settings_of(config).width / (8 * share))
 
 
 def _blocks(channels: int, count: int, depth: int) -> list[nn.Module]:
