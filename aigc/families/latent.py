@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from aigc.families.protocol import InferenceConfig, Tensors
 
 
+FULL_SIZE_SIDE = 32
+"""Up to this height and width each pixel is detail, and residual networks have blocks at full
+size."""
+
+
 class LatentSampling(Spec):
     truncation: float | None = Field(None, gt=0)
     """Draw latents from the normal distribution truncated at ± this value (Brock et al. 2019):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from aigc.families.gan import GanModel
+from aigc.families.latent import FULL_SIZE_SIDE
 from aigc.families.vae import Adversary, VaeModel
 from aigc.presets.balance import balance_reason, class_balance
 from aigc.presets.facts import DataFacts, Hardware
@@ -39,8 +40,7 @@ _RESIDUAL_VAE_FLOPS = 1.25e9
 """As `_WIDE_FLOPS`, for a residual VAE at width 64 that a discriminator joins half-way."""
 _FULL_SIZE_COST = 1.5
 """Factor of the cost of a small picture: for these, residual networks have blocks at full size."""
-_GAMMA_64 = 4.0
-_VAE_GAMMA_64 = 1.0
+_GAMMA_64, _VAE_GAMMA_64 = 4.0, 1.0
 _FEW = 20_000
 """Pictures below which the discriminator learns the data by heart without augmentation."""
 _GAN_REASON = (
@@ -184,8 +184,8 @@ def _vae(
     facts: DataFacts, hardware: Hardware, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     budget = _residual_flops(hardware) * seconds
-    flops = _RESIDUAL_VAE_FLOPS * (_FULL_SIZE_COST if _is_small(facts) else 1)
-    width, images = _widest(flops, _VAE_WIDTHS, facts, budget)
+    factor = _FULL_SIZE_COST if max(facts.height, facts.width) <= FULL_SIZE_SIDE else 1
+    width, images = _widest(factor * _RESIDUAL_VAE_FLOPS, _VAE_WIDTHS, facts, budget)
     balance = class_balance(facts)
     shared, shared_reasons = _residual_training(hardware, images)
     fields: dict[str, Any] = {

@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from aigc.families.config import ModelConfig
+from aigc.families.latent import FULL_SIZE_SIDE
 from aigc.families.networks.generator import EMBEDDING, Root, joined
 from aigc.families.networks.settings import settings_of
 from aigc.families.networks.shapes import pyramid
@@ -25,8 +26,6 @@ SLOPE = 0.2
 _GROUP = 16
 _WIDEST = 4
 _STEM = 4
-_DETAILED_SIDE = 32
-"""Up to this side each pixel is detail: both networks have blocks at full size."""
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
@@ -200,7 +199,7 @@ def _levels(width: int, doublings: int) -> list[int]:
 
 def _is_detailed(config: ModelConfig) -> bool:
     _, height, width = config.picture
-    return max(height, width) <= _DETAILED_SIDE
+    return max(height, width) <= FULL_SIZE_SIDE
 
 
 def _finest(config: ModelConfig) -> int:
