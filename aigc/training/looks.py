@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +75,7 @@ class Look:
     figures: LookMetrics
     baseline: LookMetrics
     seconds: float = 0.0
+    """What it took, with the sampler's prior."""
 
     def numbers(self) -> list[float]:
         """All that other workers cannot know, for `Group.agree`."""
@@ -139,11 +139,10 @@ class Looker:
     def look(self, sampler: nn.Module, step: int, images: int) -> Look:
         """`sampler` in eval mode: (B, latent_dim), int64 (B,) to float (B, C, H, W) in [-1, 1]."""
         baseline = self._floor
-        began = time.monotonic()
         labels = torch.from_numpy(self._labels)
         pictures = self._draw(sampler, labels)
         if not pictures.isfinite().all():
-            return Look(step, images, LookMetrics(), baseline, time.monotonic() - began)
+            return Look(step, images, LookMetrics(), baseline)
         found = self._compare(self._extractor.of_pictures(pictures))
         real = self._real.pictures
         of_real = float(spread(real, torch.from_numpy(self._real.labels)))
@@ -153,7 +152,7 @@ class Looker:
         if self._margin:
             ratio, low = self._margin.of(pictures, labels)
             found = dataclasses.replace(found, overfitting=ratio, overfitting_low=low)
-        return Look(step, images, found, baseline, time.monotonic() - began)
+        return Look(step, images, found, baseline)
 
     def _draw(self, sampler: nn.Module, labels: Tensor) -> Tensor:
         """float (N, C, H, W) on the CPU."""

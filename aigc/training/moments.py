@@ -30,7 +30,8 @@ def look_every_steps(spec: TrainSpec) -> int | None:
 def next_look_s(spec: TrainSpec, elapsed_s: float, took_s: float, first: bool) -> float:
     """When the look after one at `elapsed_s` that took `took_s` is due, in training seconds."""
     if first:
-        return elapsed_s + min(_FIRST_LOOK_S, 0.1 * (spec.max_seconds or math.inf))
+        soon = min(_FIRST_LOOK_S, 0.1 * (spec.max_seconds or math.inf))
+        return elapsed_s + took_s + max(took_s, soon)
     gap = max(took_s / spec.watch.cost, _LEAST_GAP_S, _LATE * elapsed_s)
     return elapsed_s + took_s + gap
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
 import torch
 
@@ -92,9 +93,10 @@ class Supervisor:
         numbers = [math.nan] * NUMBERS
         sampler, state = self._ema.modules["sampler"], self.monitor.state
         if self._group.rank == 0:
-            averages = self._ema.modules
+            began, averages = time.monotonic(), self._ema.modules
             sampler = self._learner.finish(averages, self._dataset, preview=True).sampler
-            numbers = self._looker.look(sampler, step, images).numbers()
+            found = self._looker.look(sampler, step, images)
+            numbers = dataclasses.replace(found, seconds=time.monotonic() - began).numbers()
         look = Look.of_numbers(step, images, self._group.agree(numbers, self._device))
         verdict = self.monitor.take(look, done)
         state.next_s = next_look_s(self._spec, elapsed_s, look.seconds, state.first is look)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import multiprocessing
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from aigc.errors import JobError
 from aigc.modalities.image import to_network
 from aigc.modalities.image.spec import PrepareImages
 from aigc.specs import TrainSpec
-from aigc.training import gan, is_finished, stop_reason, train
+from aigc.training import gan, is_finished, stop_reason, supervisor, train
+from aigc.training.learner import Finished
 from aigc.training.looks import Look, LookMetrics
 from aigc.training.moments import look_every_steps, next_look_s, next_sheet_s
+from aigc.training.vae import VaeLearner
 from aigc.training.verdicts import collapsed_at_the_end
 from aigc.training.watch import MonitorState, TrainingMonitor
 from tests.training.helpers import tiny_spec
@@ -361,9 +364,32 @@ def test_looks_depend_on_the_step_alone_where_steps_are_the_limit() -> None:
     assert look_every_steps(tiny_spec("data", "out", steps=300)) == 500
     timed = tiny_spec("data", "out", steps=None, max_seconds=300.0)
     assert look_every_steps(timed) is None
-    assert next_look_s(timed, 0.0, 3.0, first=True) == 20
+    assert next_look_s(timed, 0.0, 3.0, first=True) == 23
+    assert next_look_s(timed, 0.0, 25.0, first=True) == 50
     assert next_look_s(timed, 20.0, 1.5, first=False) == pytest.approx(20 + 1.5 + 1.5 / 0.03)
     assert next_look_s(timed, 4000.0, 0.1, first=False) == pytest.approx(4000.1 + 100)
+
+
+def test_a_look_counts_the_time_in_which_the_prior_is_fitted(
+    digits_data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took: list[float] = []
+
+    def slow_finish(learner: Any, averages: Any, dataset: Any, *, preview: bool) -> Finished:
+        time.sleep(0.5)
+        return finish(learner, averages, dataset, preview=preview)
+
+    def next_look(_spec: TrainSpec, elapsed_s: float, took_s: float, first: bool) -> float:
+        took.append(took_s)
+        return elapsed_s
+
+    finish = VaeLearner.finish
+    monkeypatch.setattr(VaeLearner, "finish", slow_finish)
+    monkeypatch.setattr(supervisor, "next_look_s", next_look)
+    vae = {"family": "vae", "latent_dim": 8, "width": 8, "prior": "mixture"}
+    train(watched(digits_data, tmp_path, 2, {}, model=vae, steps=2))
+    assert len(took) >= 2
+    assert min(took) >= 0.5
 
 
 def test_sheets_come_within_a_minute_and_then_ever_more_rarely() -> None:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 
-from aigc.modalities.picture_formats import PREPARED
+from aigc.modalities.image.formats import readable
 from aigc.provenance.watermark import open_watermark
 from aigc.provenance.watermark.checked import CheckedWatermark
 from aigc.provenance.watermark.protocol import Picture
@@ -70,7 +70,7 @@ def pictures(folder: Path, size: int, windows: int = 0) -> Iterator[Picture]:
     random = np.random.default_rng(0)
     for at in random.permutation(len(paths)):
         try:
-            with Image.open(paths[at], formats=PREPARED) as image:
+            with Image.open(paths[at], formats=readable()) as image:
                 shown = image.convert("RGBA")
         except (OSError, SyntaxError, Image.DecompressionBombError):
             continue
