@@ -22,8 +22,9 @@ from aigc import storage
 from aigc.cpus import usable_cpus
 from aigc.distributed.address import named, require_cluster
 from aigc.distributed.submit import Cluster, find_token
-from aigc.errors import AigcError
-from aigc.modalities import image
+from aigc.errors import AigcError, SpecError
+from aigc.modalities import MODALITIES, Delivery
+from aigc.modalities.delivery import RAW
 from aigc.store import ModelStore, named_store
 
 _JOIN_S = 60
@@ -117,16 +118,32 @@ def _accelerator() -> Finding:
 
 
 def _encoders() -> Finding:
-    pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
-    broken, codecs = [], [codec for codec in image.MIME if codec != "raw"]
-    for codec in codecs:
+    working, broken, advice = [], [], []
+    for modality in MODALITIES.values():
+        delivery = modality.delivery
+        codecs = [codec for codec in delivery.codecs if codec != RAW]
         try:
-            image.decode(image.encode(pixels, codec)[0], 3)  # type: ignore[arg-type]
-        except Exception:
-            broken.append(codec)
+            failed = [codec for codec in codecs if not _works(delivery, codec)]
+        except SpecError as error:  # an optional library is not installed
+            advice.append(str(error))
+            continue
+        broken += failed
+        working += [codec for codec in codecs if codec not in failed]
     if broken:
-        return Finding("encoders", "fail", f"broken: {', '.join(broken)}", "reinstall imagecodecs")
-    return Finding("encoders", "ok", ", ".join(codecs))
+        found = f"broken: {', '.join(broken)}"
+        return Finding("encoders", "fail", found, "reinstall aigc and its optional packages")
+    return Finding("encoders", "ok", ", ".join(working), "; ".join(advice))
+
+
+def _works(delivery: Delivery, codec: str) -> bool:
+    """Whether a small item becomes a file of `codec` and an item again. Raises SpecError."""
+    form = delivery.form_of(delivery.probe, {"codec": codec})
+    wanted, items = delivery.format_of(form), np.zeros_like(delivery.probe.empty(1))
+    try:
+        delivery.decode(delivery.encode(items, form, wanted)[0], form, wanted)
+    except Exception:
+        return False
+    return True
 
 
 def _ray() -> Finding:

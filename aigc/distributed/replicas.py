@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import ray
 from ray import serve
+from ray._private.state import actors
 from ray.serve.context import _get_global_client
 from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
@@ -21,6 +22,7 @@ from aigc.types import Notice
 
 _POLL_S = 0.2
 _NOTICE_AFTER_S = 10.0
+_REPLICAS = f"SERVE_REPLICA::{APPLICATION}#"
 _ERROR = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception): (.+)$", re.MULTILINE)
 
 
@@ -108,5 +110,17 @@ def _messages(found: ApplicationStatusOverview) -> str:
 
 
 def _missing(spec: ServeSpec) -> str:
+    wanted, placed = max(1, spec.scaling.min_replicas), _placed()
+    if placed >= wanted:
+        return "each has its CPUs and GPUs and is loading its models"
     free = described(ray.available_resources())  # type: ignore[no-untyped-call]
-    return f"each needs {described(_needs(spec))} of one node, the whole cluster has {free} free"
+    return (
+        f"{placed} of {wanted} have a place; each needs {described(_needs(spec))} of one node, the "
+        f"whole cluster has {free} free"
+    )
+
+
+def _placed() -> int:
+    """Replicas whose process runs."""
+    running = actors(actor_state_name="ALIVE").values()
+    return sum(actor["Name"].startswith(_REPLICAS) for actor in running)

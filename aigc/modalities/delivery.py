@@ -149,6 +149,8 @@ class Delivery(Protocol):
     """The fields of `DegenerateGate` that it looks at."""
     cell_px: int
     """Least width of an item on a page."""
+    probe: ItemType
+    """A small item to try the codecs with."""
 
     def degenerate(self, items: Items, limits: Mapping[str, Any]) -> dict[str, Mask]:
         """Reason to the items (N, *shape) it refuses, bool (N,): those that hold nothing.

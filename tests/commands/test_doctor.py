@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
+from aigc.distributed.doctor import examine
+from aigc.modalities.audio.delivery import AudioDelivery
 from tests.commands.conftest import Aigc
 
 
@@ -18,6 +21,24 @@ def test_everything_in_place(aigc: Aigc) -> None:
     assert {"python", "torch", "ray", "encoders", "s3", "model store"} <= {
         row["subject"] for row in rows
     }
+    (encoders,) = (row["found"] for row in rows if row["subject"] == "encoders")
+    assert encoders == "png, jpeg, webp, wav, flac, ogg"
+
+
+def test_a_codec_that_does_not_work_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise OSError("no encoder")
+
+    monkeypatch.setattr(AudioDelivery, "encode", broken)
+    found = next(each for each in examine() if each.subject == "encoders")
+    assert (found.state, found.found) == ("fail", "broken: wav, flac, ogg")
+
+
+def test_an_optional_library_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    found = next(each for each in examine() if each.subject == "encoders")
+    assert (found.state, found.found) == ("ok", "png, jpeg, webp")
+    assert "pip install 'aigc[audio]'" in found.advice
 
 
 def test_what_is_missing_fails_and_says_what_to_do(

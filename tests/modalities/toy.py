@@ -76,6 +76,7 @@ class NumberDelivery:
     reasons: tuple[str, ...] = ("small",)
     limits: tuple[str, ...] = ("min_std",)
     cell_px = 100
+    probe = ItemType((3,), "int64")
     draws = False
 
     def items(self, output: Tensor) -> Tensor:

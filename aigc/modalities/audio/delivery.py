@@ -94,6 +94,7 @@ class AudioDelivery:
     reasons: tuple[str, ...] = ("silent", "clipped")
     limits: tuple[str, ...] = ("silence_db", "max_clipped")
     cell_px = 220
+    probe = ItemType((800, 1), "int16", 8000)
     draws = False
 
     def items(self, output: Tensor) -> Tensor:

@@ -103,6 +103,7 @@ class ImageDelivery:
     reasons: tuple[str, ...] = ("blank", "saturated")
     limits: tuple[str, ...] = ("min_std", "max_saturated")
     cell_px = 84
+    probe = ItemType((8, 8, 3), "uint8")
     draws = True
 
     def items(self, output: Tensor) -> Tensor:
