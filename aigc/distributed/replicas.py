@@ -110,13 +110,13 @@ def _messages(found: ApplicationStatusOverview) -> str:
 
 
 def _missing(spec: ServeSpec) -> str:
-    wanted, placed = max(1, spec.scaling.min_replicas), _placed()
-    if placed >= wanted:
-        return "each has its CPUs and GPUs and is loading its models"
-    free = described(ray.available_resources())  # type: ignore[no-untyped-call]
+    wanted, placed, needs = max(1, spec.scaling.min_replicas), _placed(), _needs(spec)
+    free: Amounts = ray.available_resources()  # type: ignore[no-untyped-call]
+    if placed >= wanted or fits(free, needs):
+        return "they are starting and loading models"
     return (
-        f"{placed} of {wanted} have a place; each needs {described(_needs(spec))} of one node, the "
-        f"whole cluster has {free} free"
+        f"{placed} of {wanted} run; each needs {described(needs)} of one node, the whole cluster "
+        f"has {described(free)} free"
     )
 
 
