@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aigc import storage
 from aigc.audit import AuditLog, open_log
-from aigc.distributed.job_request import JobRequest
+from aigc.distributed.job_request import JobRequest, audited
 from aigc.distributed.runtime import job_runtime, make_backend, require_capacity
 from aigc.errors import (
     BlockedError,
@@ -71,7 +71,6 @@ def run(
             manifest.tidy(out, setup.job)
             notice(f"{out} is already complete: {setup.job.count:,} items; nothing to do")
             return finished
-        audit.record("set.started", **_about(out, setup.job))
         resources = _Resources(spec.placement, spec.budget, on_cluster)
         _generate_missing(setup, resources, RunObservers(report, notice, metrics))
     return close(out, setup.job, setup.briefs, rejects, audit)
@@ -97,7 +96,7 @@ def append(
         _require_same_data(job, out)
         require_capacity(job, spec.placement, on_cluster)  # before the set is changed
         secrets = planning.require_signer(job.provenance, job, notice)
-        audit.record("set.started", **_about(out, job) | {"items": spec.to})
+        audit.record("set.started", **audited(out, job) | {"items": spec.to})
         job = commit.grow(out, spec.to)
         resources = _Resources(spec.placement, spec.budget, on_cluster)
         setup = ShardSetup(job, version, out, secrets=secrets)
@@ -147,19 +146,12 @@ def close(
 
     def released(manifest: Json) -> None:
         kept = {name: manifest[name] for name in ("content_digest", "items", "refused")}
-        (audit or open_log()).record("set.released", **_about(out, job) | kept)
+        (audit or open_log()).record("set.released", **audited(out, job) | kept)
 
     if briefs is not None and briefs.openai:
         openai_batch.write(out, job, briefs, commit.read_records(out), rejects)
     storage.delete_tree(storage.join(out, "_rounds"))
     return manifest.finish(out, job, released)
-
-
-def _about(out: str, job: Job) -> Json:
-    """What the audit log says of a set."""
-    about = {"set": out, "model": job.model, "model_digest": job.model_digest, "items": job.count}
-    gates = job.gates.model_dump(mode="json", exclude_none=True)
-    return about | ({"gates": gates} if job.gates.any else {})
 
 
 @contextlib.contextmanager

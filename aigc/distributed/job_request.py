@@ -38,6 +38,13 @@ from aigc.types import Json, Labels, Notice
 _SHOWN_REJECTS = 100
 
 
+def audited(out: str, job: Job) -> Json:
+    """What the audit log says of a set."""
+    about = {"set": out, "model": job.model, "model_digest": job.model_digest, "items": job.count}
+    gates = job.gates.model_dump(mode="json", exclude_none=True)
+    return about | ({"gates": gates} if job.gates.any else {})
+
+
 @dataclass(frozen=True)
 class JobRequest:
     """A spec, its model and the output folder, which differs from the spec's for an estimate."""
@@ -71,7 +78,8 @@ class JobRequest:
             SpecError: `out` holds another job, or the spec does not fit the model.
             PlacementError: no node fits a worker.
             StoreError: the model is damaged.
-            CredentialsError: nothing could be signed. In each case nothing was written.
+            CredentialsError: nothing could be signed.
+            AuditError: that the job starts cannot be logged. In each case nothing was written.
         """
         found = commit.find_job(self.out)
         if found is None:
@@ -95,6 +103,8 @@ class JobRequest:
         asked = self.spec.provenance
         secrets = require_signer(asked, planned, self.notice) if is_open else None
         tensors = self.tensors if self.on_cluster or found is None else None
+        if is_open:
+            self.audit.record("set.started", **audited(self.out, planned))
         job = commit.open_job(self.out, planned)
         write_briefs(self.out, briefs, rejects)
         shipped = tensors if self.on_cluster else None

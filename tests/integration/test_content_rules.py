@@ -122,6 +122,12 @@ def test_blocked_labels_are_left_out_or_refused(model: str, tmp_path: Path) -> N
     assert "labels = one" in found[2][1]["reason"]
 
 
+def test_a_full_disk_of_the_audit_log_leaves_nothing_behind(model: str, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match=r"/dev/full: No space left on device; set\.started"):
+        run(spec(model, tmp_path / "out", count=30, audit={"log": "/dev/full"}))
+    assert not (tmp_path / "out").exists()
+
+
 def test_blocked_briefs_are_rejected_with_their_reason(model: str, tmp_path: Path) -> None:
     words, log, briefs = (tmp_path / name for name in ("words.txt", "audit.jsonl", "briefs.csv"))
     words.write_text("# not these\nblood\n", encoding="utf-8")
