@@ -23,6 +23,8 @@ from aigc.specs.requests import (
 )
 
 B = TypeVar("B", bound=BaseModel)
+_ONCE = json.JSONDecoder(object_pairs_hook=once)
+"""Raises TwiceError for a name that occurs twice."""
 
 
 class Variation(RenderOptions):
@@ -75,7 +77,7 @@ def parse_json(kind: type[B], data: bytes) -> B:
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         found = kind.model_validate_json(data, strict=True)
-        json.loads(data, object_pairs_hook=once)
+        _ONCE.decode(data.decode())
     except ValidationError as error:
         raise _refusal(error, kind) from None
     except TwiceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -70,10 +71,15 @@ class LoadedModel:
         decodes, encodes = isinstance(generator, Decodes), isinstance(generator, Encodes)
         return abilities(self.version.config, decodes, encodes)
 
-    @property
+    @functools.cached_property
     def native(self) -> ItemFormat:
         """How its items are delivered when nothing is asked of that."""
         return self.renderer.delivery.format_of(self.renderer.form)
+
+    @functools.cached_property
+    def sampling(self) -> tuple[str, ...]:
+        """Names of the sampling settings of its family."""
+        return tuple(self.version.config.family.sampling.model_fields)
 
     def note_speed(self, rows: int, weight: float, took_s: float) -> None:
         """A batch took so long. Small ones say little: their passes are narrow and not full."""

@@ -156,16 +156,14 @@ def knobs_of(loaded: LoadedModel, asked: BaseModel) -> dict[str, float | None]:
     Raises:
         BadRequestError: `asked` sets one of another family.
     """
-    config = loaded.version.config
     for name in sorted(asked.model_fields_set & knobs()):
-        if name not in config.settings and getattr(asked, name) is not None:
+        if name not in loaded.version.config.settings and getattr(asked, name) is not None:
             raise BadRequestError(
                 f"{name}: {loaded.version.ref} has no such setting; leave it out",
                 param=name,
                 code="not_supported",
             )
-    known = config.family.sampling.model_fields
-    return {name: getattr(asked, name) for name in known if hasattr(asked, name)}
+    return {name: getattr(asked, name) for name in loaded.sampling if hasattr(asked, name)}
 
 
 def names_of(loaded: LoadedModel, conditions: Mapping[str, Values], count: int) -> list[str | None]:
