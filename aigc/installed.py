@@ -35,6 +35,8 @@ class InstalledClasses:
     """Attributes that an instance must have."""
     error: type[AigcError]
     """What is raised for a class that cannot be used."""
+    built_in: tuple[str, ...] = ()
+    """Names that need no list."""
     field: str = ""
     """The field of a spec that names one, in front of messages: `watermark: `."""
 
@@ -51,12 +53,12 @@ class InstalledClasses:
         """`package.module:Class` for `name`. Raises `error` if it is not on the list."""
         known = self.allowed(environment)
         if name not in known:
-            there = listed(sorted(set(known.values()))) or "none"
+            there = listed([*self.built_in, *sorted(set(known.values()))]) or "none"
             raise self._refusal(
                 name,
                 f"not on this machine's list of {self.title}s; install the package that declares "
                 f"it in the entry point group {self.group}, or add it to {self.variable}; "
-                f"listed: {there}",
+                f"there are: {there}",
             )
         return known[name]
 

@@ -55,6 +55,7 @@ def forget(
     The old data set, models and sets stay as they are: delete them when you have replaced them.
     """
     from aigc.data.dataset import open_dataset
+    from aigc.data.entries import first_of_meaning
     from aigc.data.forget import Request, given_ids
     from aigc.data.forget import forget as run
     from aigc.sets import derived
@@ -63,6 +64,9 @@ def forget(
     named = (*given_ids(ids or ()), *(_of_file(ids_file) if ids_file else ()))
     if not named:
         raise SpecError("ids: none are given; name them by --ids or --ids-file")
+    for root in sets or ():
+        if not first_of_meaning(root):
+            raise SpecError(f"--sets {root}: nothing is there; name a folder of content sets")
     dataset = open_dataset(data)
     asked = Request(named, near, plain_ids, missing_ok)
     with progress("forget", dataset.title) as report:

@@ -113,6 +113,10 @@ def certify(
     from aigc.provenance.extra import require_credentials
 
     require_credentials()
+    if not organization.isprintable() or not 1 <= len(organization.strip()) <= 64:
+        raise SpecError(
+            f"--organization {organization[:80]!r}: expected 1 to 64 printable characters (X.520)"
+        )
     from aigc.provenance import chains
 
     chain, key, root = chains.write_test_chain(out, organization, days)

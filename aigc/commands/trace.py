@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from aigc.errors import DataError
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialReader
-    from aigc.provenance.trace import Trace
+    from aigc.provenance.trace import Trace, Tracer
 
 _MOST_BYTES = 2**28
 
@@ -33,7 +34,8 @@ def index(
     if as_json:
         print_json(found)
         return
-    say(f"{found['items']:,} items of {found['sets']} sets are in {to}")
+    sets_word = "set" if found["sets"] == 1 else "sets"
+    say(f"{found['items']:,} items of {found['sets']} {sets_word} are in {to}")
 
 
 def trace(
@@ -58,16 +60,16 @@ def trace(
     from aigc.provenance.trace_index import TraceIndex
     from aigc.provenance.watermark import DEFAULT, open_watermark
     from aigc.provenance.watermark.keys import key_from
-    from aigc.sets.tracing import hash_file, mark_finder
+    from aigc.sets.tracing import look_at, mark_finder
 
     names = [DEFAULT] if watermark is None else watermark
     tracer = Tracer(
         [TraceIndex(folder) for folder in index or ()],
         _reader(root or []),
-        hash_file,
+        look_at,
         mark_finder([open_watermark(name, key_from()) for name in names]),
     )
-    found = [tracer.trace(_bytes(file), str(file)) for file in files]
+    found = [_traced(tracer, file) for file in files]
     if as_json:
         print_json([one.to_json() for one in found])
     else:
@@ -75,6 +77,17 @@ def trace(
             _show(one)
     if not all(one.is_found for one in found):
         raise typer.Exit(1)
+
+
+def _traced(tracer: Tracer, path: Path) -> Trace:
+    from aigc.sets.tracing import IN_WORDS, media_type
+
+    file = _bytes(path)
+    found = tracer.trace(file, str(path))
+    if media_type(file):
+        return found
+    note = f"not a {IN_WORDS} file: nothing but its digest is compared"
+    return replace(found, notes=(*found.notes, note))
 
 
 def _reader(roots: list[Path]) -> CredentialReader | None:
@@ -86,8 +99,9 @@ def _reader(roots: list[Path]) -> CredentialReader | None:
     elif not is_installed("c2pa"):
         return None
     from aigc.provenance.checking import CredentialReader
+    from aigc.provenance.roots import root_text
 
-    return CredentialReader([_bytes(root).decode("utf-8", "replace") for root in roots])
+    return CredentialReader([root_text(str(root), "root") for root in roots])
 
 
 def _bytes(path: Path) -> bytes:

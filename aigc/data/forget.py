@@ -61,7 +61,6 @@ def forget(dataset: Dataset, asked: Request, out: str, report: Report = silent) 
     if (made := _finished(out, identity)) is not None:
         return made
     storage.require_writable(out)
-    storage.write_bytes(storage.join(out, _STARTED), _json(identity))
     removal = find(dataset, asked.ids, asked.near, report)
     if removal.missing and not asked.missing_ok:
         raise SpecError(
@@ -71,6 +70,7 @@ def forget(dataset: Dataset, asked: Request, out: str, report: Report = silent) 
     kept = KeptItems(dataset, removal.keep)
     if not kept.counts["train"]:
         raise DataError(f"{dataset.uri}: no training {dataset.title} would be left")
+    storage.write_bytes(storage.join(out, _STARTED), _json(identity))
     files = {split: _written(dataset, removal, split, out) for split in layout.SPLITS}
     made = _described(dataset, kept, removal, identity, files)
     kept.write_reports(out, made, removal.ids)

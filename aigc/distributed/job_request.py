@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aigc import storage
 from aigc.audit import AuditLog
+from aigc.conditions.labels import fold
 from aigc.distributed.runtime import choose_device, make_backend, require_capacity
 from aigc.errors import SpecError, listed
 from aigc.execution.planning import (
@@ -25,7 +26,7 @@ from aigc.execution.shard_work import MeasureGates, ShardSetup
 from aigc.families.protocol import Generator, InferenceConfig
 from aigc.generation import gates as gating
 from aigc.generation.engine import best_precision
-from aigc.job.blocked import REFUSED
+from aigc.job.blocked import REFUSED, block_list
 from aigc.job.briefs import Briefs, Reading, Reject
 from aigc.job.plan import DataDigests, Job
 from aigc.modalities import MODALITIES
@@ -83,6 +84,7 @@ class JobRequest:
         """
         found = commit.find_job(self.out)
         if found is None:
+            self._require_block_list()
             include_scores = "scores" in self.spec.include
             gating.require_fitting(self.gates, self.version.config)
             item = self.version.config.item
@@ -109,6 +111,15 @@ class JobRequest:
         write_briefs(self.out, briefs, rejects)
         shipped = tensors if self.on_cluster else None
         return ShardSetup(job, self.version, self.out, briefs, shipped, secrets), rejects
+
+    def _require_block_list(self) -> None:
+        """Raises SpecError: its file cannot be read."""
+        block_list(self.spec.blocked)
+        known = {fold(name) for name in self.version.config.labels}
+        unknown = [name for name in self.spec.blocked.labels if fold(name) not in known]
+        if unknown:
+            what = f"blocked.labels = {listed(unknown)}"
+            self.notice(f"{what}: {self.version.ref} has no such label, so this blocks nothing")
 
     def _plan(self, found: Job | None, briefs: Briefs | None) -> Job:
         """The job of the spec, with measured values from the job found in `out`, if any."""

@@ -242,6 +242,16 @@ def read_manifest(out: str) -> Json | None:
     return storage.read_json(manifest_uri(out))
 
 
+def require_manifest(out: str) -> Json:
+    """The manifest of a finished set. Raises JobError when there is none."""
+    manifest = read_manifest(out)
+    if manifest is None:
+        raise JobError(
+            f"{out}: not finished (no manifest.json); run the command that makes it again"
+        )
+    return manifest
+
+
 def require_complete(
     job: Job, records: dict[int, ShardRecord], out: str, advice: str = "run the same command again"
 ) -> None:

@@ -40,6 +40,13 @@ class Credentials(Spec):
     and say so."""
 
 
+def _says_generated(text: str) -> bool:
+    """Whether a visible label has the words of GB 45438-2025, 5.2."""
+    return any(word in text for word in ("AI", "人工智能")) and any(
+        word in text for word in ("生成", "合成")
+    )
+
+
 class Provenance(Spec):
     """What each generated file states about its origin, and how."""
 
@@ -69,6 +76,12 @@ class Provenance(Spec):
             raise ValueError(f"reason is for profile none; profile is {self.profile}")
         if self.profile in {"china", "california"} and self.provider is None:
             raise ValueError(f"profile {self.profile} needs provider: a name or code")
+        text = self.visible.text if isinstance(self.visible, VisibleLabel) else None
+        if self.profile == "china" and text is not None and not _says_generated(text):
+            raise ValueError(
+                f"profile china needs AI or 人工智能, and 生成 or 合成 in visible.text, which is "
+                f"{text!r}"
+            )
         return self
 
     def _states_nothing(self) -> None:

@@ -109,16 +109,17 @@ class Trace:
         ]
 
 
-Look = Callable[[bytes], PerceptualHashes]
-"""What a file looks like, N = 1; raises ValueError where it cannot be looked at."""
+Look = Callable[[bytes], PerceptualHashes | None]
+"""What a file looks like, N = 1; None where such files are not found by their looks. Raises
+ValueError, in words, where it cannot be read."""
 
 
 FindMarks = Callable[[bytes], Sequence[Detection]]
 """The watermarks of a file; none of a file that is not a picture."""
 
 
-def _unseen(file: bytes) -> PerceptualHashes:
-    raise ValueError("no way to look at files")
+def _unseen(file: bytes) -> None:
+    return None
 
 
 def _unmarked(file: bytes) -> Sequence[Detection]:
@@ -144,7 +145,7 @@ class Tracer:
         stated = reading.read(file)
         notes: list[str] = []
         found = [
-            *self._signed(check),
+            *self._signed(file, check, notes),
             *self._same_file(file),
             *self._marked(file, notes),
             *self._alike(file, notes),
@@ -163,7 +164,10 @@ class Tracer:
             signed_at=check.signed_at if check else None,
         )
 
-    def _signed(self, check: CredentialCheck | None) -> list[Evidence]:
+    def _signed(
+        self, file: bytes, check: CredentialCheck | None, notes: list[str]
+    ) -> list[Evidence]:
+        """Of sets that share the item's id, the one that has this very file, if one has."""
         if check is None or check.standing not in {"trusted", "valid"}:
             return []
         item = check.origin.get("item")
@@ -172,6 +176,9 @@ class Tracer:
         sure: Certainty = "proof" if check.standing == "trusted" else "claim"
         known = self._known(item)
         if known:
+            digest = hashlib.sha256(file).hexdigest()
+            known = [one for one in known if one.sha256 == digest] or known
+            _note_shared(known, notes)
             return [_evidence("signature", sure, one) for one in known]
         origin = check.origin
         return [
@@ -199,6 +206,7 @@ class Tracer:
                 continue
             items = [one for index in self._indexes for one in index.by_watermark(mark.payload)]
             sure: Certainty = "strong" if mark.p_value <= STRONG_P else "likely"
+            _note_shared(items, notes)
             for item in items:
                 known = _evidence("watermark", sure, item)
                 found.append(replace(known, method=mark.method, p_value=mark.p_value))
@@ -212,7 +220,10 @@ class Tracer:
             return []
         try:
             looks = self._look(file)
-        except ValueError:
+        except ValueError as error:
+            notes.append(str(error))
+            return []
+        if looks is None:
             return []
         if not looks.is_telling[0]:
             notes.append("the picture shows too little to be found by its looks")
@@ -237,6 +248,17 @@ class Tracer:
 
     def _known(self, item: str) -> list[IndexedItem]:
         return [one for index in self._indexes for one in index.by_id(item)]
+
+
+def _note_shared(items: Sequence[IndexedItem], notes: list[str]) -> None:
+    """Items of one model, seed and index have one id, also in different sets."""
+    by_id: dict[str, list[str]] = {}
+    for one in items:
+        by_id.setdefault(one.id, []).append(one.of.uri)
+    for id, sets in by_id.items():
+        said = f"{len(sets)} sets have item {id}; it cannot be told which of them this is from"
+        if len(sets) > 1 and said not in notes:
+            notes.append(said)
 
 
 def _evidence(kind: Kind, certainty: Certainty, item: IndexedItem) -> Evidence:

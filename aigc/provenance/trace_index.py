@@ -207,7 +207,9 @@ def _head(folder: Path) -> dict[str, Any]:
         head = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
     except OSError as error:
         reason = error.strerror
-        raise StorageError(f"{folder}: no index: {reason}; make one with `aigc index`") from None
+        raise StorageError(
+            f"{folder}: not a folder made by `aigc index` ({reason}); make one"
+        ) from None
     except ValueError:
         raise DamagedError(f"{folder / _HEAD}: not JSON; make the index again") from None
     if not isinstance(head, dict) or head.get("format") != FORMAT:

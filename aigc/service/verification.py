@@ -8,40 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aigc import storage
-from aigc.errors import CredentialsError, SpecError
-from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
+from aigc.errors import SpecError
 from aigc.provenance.extra import is_installed, require_credentials
-from aigc.provenance.looks import PerceptualHashes
+from aigc.provenance.roots import root_text
 from aigc.provenance.trace import Trace, Tracer
 from aigc.provenance.trace_index import TraceIndex
 from aigc.provenance.watermark import DEFAULT, open_watermark
 from aigc.provenance.watermark.keys import key_from
 from aigc.service.errors import BadRequestError, NotFoundError
-from aigc.sets.tracing import kind_of_looks, mark_finder
+from aigc.sets.tracing import IN_WORDS, look_at, mark_finder, media_type
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialReader
 
-KINDS: Signatures = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"WAVE", "audio/wav"),
-    (0, b"fLaC", "audio/flac"),
-    (0, b"OggS", "audio/ogg"),
-    (0, b"ID3", "audio/mpeg"),
-    (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"\xff\xf3", "audio/mpeg"),
-    (0, b"\xff\xf2", "audio/mpeg"),
-    (4, b"ftyp", "video/mp4"),
-)
-"""The files that are looked into, by their first bytes; of all others nothing is read."""
-IN_WORDS = "PNG, JPEG, WebP, WAV, FLAC, Ogg, MP3 or MP4"
 _PARAM = "file"
 
 
@@ -59,9 +42,9 @@ class Verifier:
                 missing.
         """
         self._indexes = [_opened(uri) for uri in indexes]
-        self._roots = [_certificate(uri) for uri in roots]
         if roots:
             require_credentials()
+        self._roots = [root_text(uri, "trust_roots") for uri in roots]
         self._checks_credentials = is_installed("c2pa")
         self._find_marks = mark_finder([open_watermark(DEFAULT, key_from())])
         self._local = threading.local()
@@ -77,24 +60,9 @@ class Verifier:
         Raises:
             BadRequestError: it is empty, or of no kind of `KINDS`.
         """
-        kind = kind_of(file)
-        unreadable: list[str] = []
-
-        modality = kind_of_looks(kind)
-
-        def look(data: bytes) -> PerceptualHashes:
-            if modality is None or modality.traced is None:
-                raise ValueError(f"{kind}: such files are not found by their looks")
-            try:
-                return modality.traced.hash_file(data)
-            except ValueError as error:
-                noun = modality.source.noun
-                unreadable.append(f"the {noun} cannot be looked at: {error}")
-                raise
-
-        tracer = Tracer(self._indexes, self._credentials(), look, self._find_marks)
-        found = tracer.trace(file, name)
-        return replace(found, notes=(*found.notes, *unreadable))
+        require_kind(file)
+        tracer = Tracer(self._indexes, self._credentials(), look_at, self._find_marks)
+        return tracer.trace(file, name)
 
     def require_credentials(self) -> None:
         """Raises NotFoundError where Content Credentials cannot be checked."""
@@ -117,16 +85,14 @@ class Verifier:
         return found
 
 
-def kind_of(file: bytes) -> str:
-    """The media type of a file, by its first bytes. Raises BadRequestError."""
+def require_kind(file: bytes) -> None:
+    """Raises BadRequestError for a file of no kind of `KINDS`."""
     if not file:
         raise BadRequestError(
             f"file: it is empty; send a {IN_WORDS} file", param=_PARAM, code="empty_file"
         )
-    found = named(file[:HEAD_BYTES], KINDS)
-    if not found:
+    if not media_type(file):
         raise BadRequestError(f"file: not a {IN_WORDS} file", param=_PARAM, code="unsupported_file")
-    return found
 
 
 def _opened(uri: str) -> TraceIndex:
@@ -136,10 +102,3 @@ def _opened(uri: str) -> TraceIndex:
             "each replica; copy it there and name the folder"
         )
     return TraceIndex(Path(storage.absolute(uri)))
-
-
-def _certificate(uri: str) -> str:
-    text = storage.read_bytes(uri).decode("utf-8", "replace")
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise CredentialsError(f"trust_roots = {uri}: no PEM certificate in it")
-    return text

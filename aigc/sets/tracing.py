@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from aigc.errors import JobError
+from aigc import storage
+from aigc.errors import JobError, SpecError
 from aigc.job.plan import Job
-from aigc.modalities import MODALITIES, Modality
+from aigc.modalities import MODALITIES
+from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
 from aigc.modalities.traced import Traced
 from aigc.output import commit
 from aigc.provenance.looks import COLOURS, WORDS, PerceptualHashes
@@ -24,15 +25,35 @@ from aigc.sets.merge import merged_sets
 from aigc.sets.stored import StoredRows
 from aigc.types import Json, Report, silent
 
+KINDS: Signatures = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"\xff\xfb", "audio/mpeg"),
+    (0, b"\xff\xf3", "audio/mpeg"),
+    (0, b"\xff\xf2", "audio/mpeg"),
+    (4, b"ftyp", "video/mp4"),
+)
+"""The files that are looked into, by their first bytes; of all others nothing is read."""
+IN_WORDS = "PNG, JPEG, WebP, WAV, FLAC, Ogg, MP3 or MP4"
+
 
 def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Json:
     """Index every item of finished sets `outs` in `folder`, which is made.
 
     Raises:
+        SpecError: a set is given twice.
         JobError: a set is not finished or is damaged; no index is left then.
         StorageError: the folder exists or cannot be written.
     """
     parts = [part for out in outs for part in merged_sets(out) or [out]]
+    places = [storage.absolute(part) for part in parts]
+    if twice := next((place for place in places if places.count(place) > 1), None):
+        raise SpecError(f"sets: {twice} is given twice; name each set once")
     jobs = [_finished(part) for part in parts]
     total, done = sum(job.count for job, _ in jobs), 0
     with TraceWriter(folder) as writer:
@@ -50,10 +71,7 @@ def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Js
 
 
 def _finished(out: str) -> tuple[Job, Json]:
-    job, manifest = commit.read_job(out), commit.read_manifest(out)
-    if manifest is None:
-        raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
-    return job, manifest
+    return commit.read_job(out), commit.require_manifest(out)
 
 
 def _rows(out: str, job: Job) -> Iterator[StoredRows]:
@@ -87,20 +105,23 @@ def _looks(out: str, job: Job, rows: StoredRows) -> PerceptualHashes:
     return found
 
 
-def kind_of_looks(media_type: str) -> Modality | None:
-    """The modality that finds such files by their looks; None if none does."""
-    for kind in MODALITIES.values():
-        if kind.traced is not None and media_type in kind.traced.media_types:
-            return kind
+def media_type(file: bytes) -> str:
+    """By its first bytes; empty for a file that is of none of `KINDS`."""
+    return named(file[:HEAD_BYTES], KINDS)
+
+
+def look_at(file: bytes) -> PerceptualHashes | None:
+    """What a file of anybody looks like, N = 1; None where no modality finds such files by their
+    looks. Raises ValueError, in words, where it cannot be read."""
+    kind = media_type(file)
+    for modality in MODALITIES.values():
+        if modality.traced is not None and kind in modality.traced.media_types:
+            try:
+                return modality.traced.hash_file(file)
+            except ValueError as error:
+                noun = modality.source.noun
+                raise ValueError(f"the {noun} cannot be looked at: {error}") from None
     return None
-
-
-def hash_file(file: bytes) -> PerceptualHashes:
-    """What a file of anybody looks like, N = 1. Raises ValueError where no modality can read it."""
-    for traced in _traced():
-        with contextlib.suppress(ValueError):
-            return traced.hash_file(file)
-    raise ValueError("no kind of content is found by its looks in such a file")
 
 
 def mark_finder(watermarks: Sequence[Watermark]) -> FindMarks:

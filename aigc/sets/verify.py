@@ -46,9 +46,7 @@ def verify(out: str, decode_items: int = 1000, report: Report = silent) -> Json:
     if parts:
         return _verify_merged(out, parts, decode_items, report)
     job = commit.read_job(out)
-    manifest = commit.read_manifest(out)
-    if manifest is None:
-        raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
+    manifest = commit.require_manifest(out)
     records, briefs = commit.read_records(out), commit.read_briefs(out, job)
     commit.require_complete(job, records, out, commit.LOST_RECORD)
     stray = _stray_files(out, records.values())

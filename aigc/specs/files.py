@@ -154,6 +154,11 @@ def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
+def _is_alternative(part: str) -> bool:
+    """Whether it names an alternative of a union, which no user wrote, and not a field."""
+    return part in FAMILIES or "[" in part or part == "bool" or part[:1].isupper()
+
+
 def _explain(
     error: ValidationError, spec: type[Spec], where: str, values: Mapping[str, Any]
 ) -> str:
@@ -161,7 +166,7 @@ def _explain(
     # contains names of alternatives (a family, "tuple[...]"), which no user wrote.
     first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
     parts = [str(part) for part in first["loc"]]
-    path = [part for part in parts if part not in FAMILIES and "[" not in part]
+    path = [part for part in parts if not _is_alternative(part)]
     given = first["input"]
     if first["type"] == "boolean" and isinstance(given, dict):
         name, given = next(item for item in given.items() if isinstance(item[1], bool))

@@ -41,6 +41,9 @@ def test_json_holds_the_key(aigc: Aigc) -> None:
         (("create", "--scope", "all"), "generate, batch, verify, admin"),
         (("create", "--rpm", "0"), "at least 1"),
         (("revoke", "nobody"), "keys.jsonl"),
+        (("certify", "--organization", " "), "expected 1 to 64 printable characters"),
+        (("certify", "--organization", "a\nb"), "expected 1 to 64 printable characters"),
+        (("certify", "--organization", "x" * 65), "expected 1 to 64 printable characters"),
     ],
 )
 def test_wrong_input_is_one_line(aigc: Aigc, arguments: tuple[str, ...], told: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from aigc.modalities.image import encode
 from aigc.output import commit
+from aigc.provenance.chains import write_test_chain
 from aigc.provenance.watermark import open_watermark
 from aigc.provenance.watermark.keys import VARIABLE
 from aigc.provenance.watermark.payload import payload_of
@@ -77,11 +78,28 @@ def test_a_watermark_names_an_item_after_its_picture_was_changed(
     assert "no_such: not on this machine's list" in nothing.err
 
 
+def test_roots_that_are_no_certificates_and_files_of_other_kinds(aigc: Aigc) -> None:
+    Path("signed.jpg").write_bytes(signer().sign(marked("jpeg"), "jpeg", ITEM))
+    damaged = root_pem().replace("MII", "AAA")
+    _, key, _ = write_test_chain(Path("signing"), "Acme", 1)
+    for text in ("plain text", damaged, key.read_text()):
+        Path("root.pem").write_text(text)
+        refused = aigc("trace", "signed.jpg", "--root", "root.pem")
+        assert (refused.code, refused.err) == (
+            2,
+            "aigc: root = root.pem: no PEM certificate in it\n",
+        )
+    Path("notes.txt").write_text("words")
+    other = aigc("trace", "notes.txt")
+    assert other.code == 1
+    assert "note    not a PNG, JPEG, WebP, WAV, FLAC, Ogg, MP3 or MP4 file" in other.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("trace", "no.png"), "no.png: No such file or directory"),
-        (("trace", "no.png", "--index", "nowhere"), "nowhere: no index"),
+        (("trace", "no.png", "--index", "nowhere"), "nowhere: not a folder made by `aigc index`"),
         (("index", "nowhere", "--to", "new"), "nowhere"),
     ],
 )

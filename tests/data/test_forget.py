@@ -153,6 +153,7 @@ def test_a_stopped_command_leaves_no_data_set_and_is_taken_up(
 def test_what_cannot_be_done_is_one_line(kept: Dataset, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"ids: nobody\.png: not in .*--missing-ok"):
         forgotten(kept, tmp_path / "new", "a/05.png", "nobody.png")
+    assert not (tmp_path / "new").exists()
     assert len(ids(forgotten(kept, tmp_path / "ok", "a/05.png", "x", missing_ok=True))) == 29
     with pytest.raises(DataError, match="no training images would be left"):
         forgotten(kept, tmp_path / "none", *map(str, ids(kept)))

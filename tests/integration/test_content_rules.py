@@ -108,10 +108,16 @@ def test_another_classifier_is_another_job(model: str, tmp_path: Path) -> None:
 def test_blocked_labels_are_left_out_or_refused(model: str, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     rules = {"blocked": {"labels": ["ONE", "nowhere"]}, "audit": {"log": str(log)}}
-    made = run(spec(model, tmp_path / "all", count=30, **rules))
+    notes: list[str] = []
+    made = run(spec(model, tmp_path / "all", count=30, **rules), notice=notes.append)
+    assert "blocked.labels = nowhere: tiny-rules@v1 has no such label, so this blocks nothing" in notes
     assert made["labels"] == {"three": 10, "two": 10, "zero": 10}
     with pytest.raises(BlockedError, match=r"labels = one: blocked by blocked\.labels"):
         run(spec(model, tmp_path / "none", count=30, labels=["two", "one"], **rules))
+    assert not (tmp_path / "none").exists()
+    missing = {"blocked": {"words_file": str(tmp_path / "nope.txt")}}
+    with pytest.raises(SpecError, match=r"blocked\.words_file = .*nope\.txt"):
+        run(spec(model, tmp_path / "none", count=30, **missing))
     assert not (tmp_path / "none").exists()
     everything = {"blocked": {"labels": list(LABELS)}}
     with pytest.raises(BlockedError, match="blocks all labels that the model makes"):

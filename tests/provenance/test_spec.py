@@ -13,8 +13,13 @@ WRONG = [
     ({"profile": "eu", "reason": "x"}, "reason is for profile none"),
     ({"profile": "china"}, "needs provider"),
     ({"profile": "california"}, "needs provider"),
+    (
+        {"profile": "china", "provider": "A-1", "visible": {"text": "hello"}},
+        "needs AI or 人工智能, and 生成 or 合成 in visible.text, which is 'hello'",
+    ),
     ({"profile": "uk"}, "profile"),
-    ({"visible": {"height": 0.04}}, "visible"),
+    ({"visible": {"height": 0.04}}, r"^(?!.*VisibleLabel)visible\.height"),
+    ({"visible": "maybe"}, r"^visible = 'maybe'"),
     ({"credentials": {"authority": "ftp://x"}}, "authority"),
 ]
 

@@ -123,7 +123,7 @@ def test_an_empty_index_answers(tmp_path) -> None:
 
 
 def test_folders_that_are_no_index_are_named_in_one_line(tmp_path) -> None:
-    with pytest.raises(StorageError, match="make one with `aigc index`"):
+    with pytest.raises(StorageError, match="not a folder made by `aigc index`"):
         TraceIndex(tmp_path)
     two_sets(tmp_path / "new", pixels(2), pixels(1), [b"x"] * 3)
     (tmp_path / "new/hashes.bin").write_bytes(b"x" * 7)

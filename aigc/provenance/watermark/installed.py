@@ -19,6 +19,7 @@ METHODS = InstalledClasses(
     variable="AIGC_WATERMARKS",
     parts=("least_px", "payload_bits", "embed", "detect", "soft_binding"),
     error=SpecError,
+    built_in=("spread",),
     field="watermark: ",
 )
 

@@ -17,7 +17,7 @@ VARIABLE = "AIGC_WATERMARK_KEY"
 PUBLIC = b""
 """The key of those who set none."""
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,64}")
-_RIGHT = "32 to 128 hexadecimal digits (openssl rand -hex 16), or the path of a file with them"
+_DIGITS = "an even number of hexadecimal digits, 32 to 128 (openssl rand -hex 16)"
 
 
 def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
@@ -33,8 +33,12 @@ def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
         return bytes.fromhex(held)
     try:
         text = Path(held).read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        raise SpecError(f"{VARIABLE}: no such key and no readable file; set {_RIGHT}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise SpecError(
+            f"{VARIABLE}: neither a key nor a file with one ({reason}); {len(held)} characters are "
+            f"set, it needs {_DIGITS}, or the path of a file with them"
+        ) from None
     if not _HEX.fullmatch(text):
-        raise SpecError(f"{VARIABLE}: the file holds no key; it must hold {_RIGHT}")
+        raise SpecError(f"{VARIABLE}: the file holds {len(text)} characters; it needs {_DIGITS}")
     return bytes.fromhex(text)

@@ -105,9 +105,7 @@ def gather(out: str, where: str, request: ReleaseRequest, report: Report = silen
         DataError, StorageError, CredentialsError.
     """
     out = storage.absolute(out)
-    job, manifest = commit.read_job(out), commit.read_manifest(out)
-    if manifest is None:
-        raise JobError(f"{out}: not finished (no manifest.json); run the same command again")
+    job, manifest = commit.read_job(out), commit.require_manifest(out)
     records = commit.read_records(out)
     commit.require_complete(job, records, out, commit.LOST_RECORD)
     figures = storage.read_json(storage.join(out, "report.json"))

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc import storage
-from aigc.errors import CredentialsError
 from aigc.job.plan import Job
 from aigc.provenance import reading
 from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.profiles import ASKS, RULES, Ask
+from aigc.provenance.roots import root_text
 from aigc.provenance.spec import Provenance
 from aigc.provenance.trace import LIKELY_P, FindMarks
 from aigc.provenance.watermark import open_watermark
@@ -206,11 +205,4 @@ def _checker(roots: Sequence[str]) -> CredentialReader | None:
         return None
     from aigc.provenance.checking import CredentialReader  # noqa: PLC0415
 
-    return CredentialReader([_certificate(uri) for uri in roots])
-
-
-def _certificate(uri: str) -> str:
-    text = storage.read_bytes(uri).decode("utf-8", "replace")
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise CredentialsError(f"root = {uri}: no PEM certificate in it")
-    return text
+    return CredentialReader([root_text(uri, "root") for uri in roots])
