@@ -60,7 +60,9 @@ class AuditLog:
             reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             named = reason if str(self.place) in reason else f"{self.place}: {reason}"
             if self.on_failure == "stop":
-                raise AuditError(f"audit log {named}; {what} is not done without it") from None
+                raise AuditError(
+                    f"audit log {named}; {what} cannot be logged, so it is not done"
+                ) from None
             logging.getLogger("aigc").warning("audit log %s; %s is not logged", named, what)
 
 

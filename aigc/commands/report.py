@@ -9,6 +9,7 @@ import typer
 
 from aigc.commands.common import AsJson, place, print_json, progress
 from aigc.commands.sets import Out
+from aigc.errors import SpecError
 
 if TYPE_CHECKING:
     from aigc.sets.release.facts import ReleaseFacts, ReleaseRequest
@@ -43,6 +44,8 @@ def report(
     from aigc.sets.release.facts import ReleaseRequest
     from aigc.sets.release.pdf import find_browser
 
+    if to and Path(to).is_file():
+        raise SpecError(f"--to {to}: is a file; name a folder")
     browser = find_browser() if pdf else None
     request = ReleaseRequest(data, tuple(map(str, root or ())), nearest)
     parts = merged_sets(out)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aigc.provenance.trace import Trace, Tracer
 
 _MOST_BYTES = 2**28
+_STANDING = {"valid": "valid, by a signer that no --root vouches for", "not_present": "not present"}
 
 
 def index(
@@ -126,7 +127,7 @@ def _show(found: Trace) -> None:
 
 
 def _verdict(found: Trace) -> str:
-    credential = f"; credential {found.c2pa}" if found.c2pa else ""
+    credential = f"; credential {_STANDING.get(found.c2pa, found.c2pa)}" if found.c2pa else ""
     if found.is_found:
         return f"found ({found.evidence[0].certainty}){credential}"
     stated = "; its metadata says AI-generated" if found.source_type else ""

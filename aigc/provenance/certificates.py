@@ -143,6 +143,8 @@ def _check_match(key: PrivateKeyTypes, leaf: x509.Certificate) -> None:
 
 def _function(named: str) -> SignBytes:
     module, _, name = named.partition(":")
+    if not name:
+        raise CredentialsError(f"{SIGNER}={named!r}: names no function; write module:function")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

@@ -62,6 +62,6 @@ def test_a_model_is_not_published_without_its_line(aigc: Aigc, tmp_path: Path, m
     from aigc.store import ModelStore
 
     monkeypatch.setenv("AIGC_AUDIT_LOG", str(tmp_path))
-    with pytest.raises(AuditError, match=r"model\.published is not done without it"):
+    with pytest.raises(AuditError, match=r"model\.published cannot be logged, so it is not done"):
         publish_tiny("shop")
     assert ModelStore().names() == []

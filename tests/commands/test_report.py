@@ -72,6 +72,9 @@ def test_what_is_wrong_is_one_line(sets: SetMaker, tmp_path: Path, capsys, monke
     sets.finished(str(tmp_path / "set"))
     assert run("report", tmp_path / "set", "--data", tmp_path) == 2
     assert "no prepared data set here" in capsys.readouterr().err
+    (tmp_path / "file").write_text("x")
+    assert run("report", tmp_path / "set", "--to", tmp_path / "file") == 2
+    assert "is a file; name a folder" in capsys.readouterr().err
     assert run("report", tmp_path / "set", "--root", tmp_path / "gone.pem") == 2
     assert "gone.pem" in capsys.readouterr().err
     monkeypatch.setenv("PATH", str(tmp_path))

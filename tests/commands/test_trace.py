@@ -53,7 +53,7 @@ def test_a_signed_file_needs_no_index(aigc: Aigc) -> None:
     assert ITEM.id in shown.out
     untrusted = aigc("trace", "signed.jpg")
     assert untrusted.code == 1
-    assert "its metadata says AI-generated; credential valid" in untrusted.out
+    assert "its metadata says AI-generated; credential valid, by a signer that" in untrusted.out
 
 
 def test_a_watermark_names_an_item_after_its_picture_was_changed(

@@ -46,7 +46,7 @@ def test_the_start_is_logged_or_refused(spec: ServeSpec, tmp_path: Path) -> None
     log_start(spec)
     [line] = map(json.loads, (tmp_path / "audit.jsonl").read_bytes().splitlines())
     assert (line["what"], line["about"]["port"]) == ("endpoint.started", 8000)
-    with pytest.raises(AuditError, match=r"endpoint\.started is not done without it"):
+    with pytest.raises(AuditError, match=r"endpoint\.started cannot be logged, so it is not done"):
         log_start(build(ServeSpec, {"audit": {"log": str(tmp_path)}}))
 
 

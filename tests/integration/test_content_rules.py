@@ -173,7 +173,9 @@ def test_a_log_that_cannot_be_written_stops_before_the_first_item(
     model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = {"log": str(tmp_path)}
-    with pytest.raises(AuditError, match=r"Is a directory; set\.started is not done without it"):
+    with pytest.raises(
+        AuditError, match=r"Is a directory; set\.started cannot be logged, so it is not done"
+    ):
         run(spec(model, tmp_path / "out", count=5, audit=log))
     assert commit.read_records(str(tmp_path / "out")) == {}
     run(spec(model, tmp_path / "out", count=5, audit=log | {"on_failure": "continue"}))
