@@ -36,7 +36,7 @@ test: .venv/.dev ## all tests but the longest, with a real Ray cluster and a rea
 unit: .venv/.dev ## the fast tests only
 	@$(BIN)/python -m pytest -m "not integration"
 
-faults: .venv/.dev ## the whole fault matrix and the long forms: kills, outages, a full disk (half an hour)
+faults: .venv/.dev ## the whole fault matrix and the long forms: kills, outages, a full disk (an hour)
 	@AIGC_FAULT_SHARD_ITEMS=300 $(BIN)/python -m pytest tests/faults -m "faults or integration"
 	@$(BIN)/python -m pytest -m faults --ignore tests/faults
 
