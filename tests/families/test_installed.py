@@ -107,7 +107,7 @@ def test_a_model_folder_cannot_name_what_is_not_on_the_list(site: Site) -> None:
     site.list("stripes:Stripes")
     config, _ = import_package("stripes:Stripes", ())
     site.list("other:Class")
-    with pytest.raises(StoreError, match=r"not on this machine's list .* listed: other:Class"):
+    with pytest.raises(StoreError, match=r"not on this machine's list .* there are: other:Class"):
         load_generator(config, InferenceConfig())
 
 
