@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -154,19 +154,25 @@ def set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _is_alternative(part: str) -> bool:
-    """Whether it names an alternative of a union, which no user wrote, and not a field."""
-    return part in FAMILIES or "[" in part or part == "bool" or part[:1].isupper()
+def _written(parts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """The parts of an error's path without names of alternatives of a union (a family, a class,
+    "tuple[...]"), which no user wrote; what stands in `values` was written, whatever its name."""
+    path, at = list[str](), values
+    for part in parts:
+        if isinstance(at, Mapping) and part in at:
+            path, at = [*path, part], at[part]
+        elif not (part in FAMILIES or "[" in part or part == "bool" or part[:1].isupper()):
+            path.append(part)
+    return path
 
 
 def _explain(
     error: ValidationError, spec: type[Spec], where: str, values: Mapping[str, Any]
 ) -> str:
-    # Of the errors of a union, the deepest concerns the alternative that was meant. The path also
-    # contains names of alternatives (a family, "tuple[...]"), which no user wrote.
+    # Of the errors of a union, the deepest concerns the alternative that was meant.
     first = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
     parts = [str(part) for part in first["loc"]]
-    path = [part for part in parts if not _is_alternative(part)]
+    path = _written(parts, values)
     given = first["input"]
     if first["type"] == "boolean" and isinstance(given, dict):
         name, given = next(item for item in given.items() if isinstance(item[1], bool))

@@ -150,6 +150,7 @@ def test_yes_and_no_are_no_numbers(model: type[BaseModel], name: str, value: boo
         ("count=yes", "count = True: expected a number, .*YAML reads yes, on and true as True"),
         ("count=off", "count = False: expected a number, .*YAML reads no, off and false as False"),
         ("labels={bag: yes}", "labels.bag = True: expected a number, not true or false"),
+        ("labels={Bag: much}", "labels.Bag = 'much': input should be a valid number"),
         ("gates.max_draws=on", "gates.max_draws = True: expected a number"),
         ("placement.workers=true", "placement.workers = True: expected a number"),
     ],
