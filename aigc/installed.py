@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,6 @@ class InstalledClasses:
     """Attributes that an instance must have."""
     error: type[AigcError]
     """What is raised for a class that cannot be used."""
-    built_in: tuple[str, ...] = ()
-    """Names that need no list."""
     field: str = ""
     """The field of a spec that names one, in front of messages: `watermark: `."""
 
@@ -49,11 +47,17 @@ class InstalledClasses:
         named = re.split(r"[\s,]+", environment.get(self.variable, ""))
         return found | {name: name for name in named if re.match(NAME, name)}
 
-    def require_allowed(self, name: str, environment: Mapping[str, str] = os.environ) -> str:
-        """`package.module:Class` for `name`. Raises `error` if it is not on the list."""
+    def require_allowed(
+        self,
+        name: str,
+        environment: Mapping[str, str] = os.environ,
+        built_in: Collection[str] = (),
+    ) -> str:
+        """`package.module:Class` for `name`. Raises `error` if it is not on the list; the message
+        also has the `built_in` names, which need no list."""
         known = self.allowed(environment)
         if name not in known:
-            there = listed([*self.built_in, *sorted(set(known.values()))]) or "none"
+            there = listed([*built_in, *sorted(set(known.values()))]) or "none"
             raise self._refusal(
                 name,
                 f"not on this machine's list of {self.title}s; install the package that declares "

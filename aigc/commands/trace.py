@@ -12,7 +12,6 @@ from aigc.commands.common import AsJson, print_json, progress, say
 from aigc.errors import DataError
 
 if TYPE_CHECKING:
-    from aigc.provenance.checking import CredentialReader
     from aigc.provenance.trace import Trace, Tracer
 
 _MOST_BYTES = 2**28
@@ -57,6 +56,7 @@ def trace(
 
     Example: aigc trace ad.jpg --index published --root signing/root.pem
     """
+    from aigc.provenance.roots import reader_of
     from aigc.provenance.trace import Tracer
     from aigc.provenance.trace_index import TraceIndex
     from aigc.provenance.watermark import DEFAULT, open_watermark
@@ -66,7 +66,7 @@ def trace(
     names = [DEFAULT] if watermark is None else watermark
     tracer = Tracer(
         [TraceIndex(folder) for folder in index or ()],
-        _reader(root or []),
+        reader_of([str(each) for each in root or ()]),
         look_at,
         mark_finder([open_watermark(name, key_from()) for name in names]),
     )
@@ -89,20 +89,6 @@ def _traced(tracer: Tracer, path: Path) -> Trace:
         return found
     note = f"not a {IN_WORDS} file: nothing but its digest is compared"
     return replace(found, notes=(*found.notes, note))
-
-
-def _reader(roots: list[Path]) -> CredentialReader | None:
-    """None where the optional packages are missing, which is said if roots were named."""
-    from aigc.provenance.extra import is_installed, require_credentials
-
-    if roots:
-        require_credentials()
-    elif not is_installed("c2pa"):
-        return None
-    from aigc.provenance.checking import CredentialReader
-    from aigc.provenance.roots import root_text
-
-    return CredentialReader([root_text(str(root), "root") for root in roots])
 
 
 def _bytes(path: Path) -> bytes:

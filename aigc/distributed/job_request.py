@@ -84,13 +84,14 @@ class JobRequest:
         """
         found = commit.find_job(self.out)
         if found is None:
-            self._require_block_list()
             include_scores = "scores" in self.spec.include
             gating.require_fitting(self.gates, self.version.config)
             item = self.version.config.item
             gating.require(self.gates, include_scores, self._generator, item)
         log = self._log_refused if found is None else (lambda rejects: None)
         reading = read_briefs(self.spec, self.version, log)
+        if found is None:
+            self._check_block_list(is_read=reading is not None)
         briefs = reading.briefs if reading else None
         rejects = reading.rejects if reading else []
         if reading:
@@ -112,9 +113,10 @@ class JobRequest:
         shipped = tensors if self.on_cluster else None
         return ShardSetup(job, self.version, self.out, briefs, shipped, secrets), rejects
 
-    def _require_block_list(self) -> None:
-        """Raises SpecError: its file cannot be read."""
-        block_list(self.spec.blocked)
+    def _check_block_list(self, is_read: bool) -> None:
+        """Raises SpecError: its file cannot be read; briefs have read it already."""
+        if not is_read:
+            block_list(self.spec.blocked)
         known = {fold(name) for name in self.version.config.labels}
         unknown = [name for name in self.spec.blocked.labels if fold(name) not in known]
         if unknown:

@@ -13,9 +13,7 @@ trained on FASHION reads them; real stacked images are counted beside the sample
 from __future__ import annotations
 
 import argparse
-import io
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +22,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image
 from torch import nn
 
 from aigc.data.dataset import open_dataset
 from aigc.distributed.prepare import run as prepare
 from aigc.families.protocol import InferenceConfig
 from aigc.generation.engine import Engine
+from aigc.modalities.image import encode
 from aigc.modalities.image.spec import PrepareImages
 from aigc.service.renderer import sample_keys
 from aigc.store import ModelStore
 from aigc.types import UInt8Images
+from tests.saying import say
 
 MODES, SAMPLES = 1000, 26_000
 _EPOCHS, _BATCH, _RATE = 3, 128, 1e-3
@@ -45,11 +44,7 @@ def stack(fashion: str, out: str, items: int) -> None:
     images, _ = open_dataset(fashion).read("train")
     random = np.random.default_rng(0)
     chosen = images[..., 0][random.integers(len(images), size=(items, 3))].transpose(0, 2, 3, 1)
-    files = []
-    for each in chosen:
-        buffer = io.BytesIO()
-        Image.fromarray(each).save(buffer, "PNG", compress_level=1)
-        files.append(buffer.getvalue())
+    files = encode(np.ascontiguousarray(chosen), "png")
     with tempfile.TemporaryDirectory() as folder:
         pq.write_table(pa.table({"image": files}), Path(folder) / "stacked.parquet")
         asked = {"source": folder, "out": out, "label_column": "", "test_fraction": 1 / 7}
@@ -125,10 +120,6 @@ def count(fashion: str, stacked: str, names: list[str]) -> None:
     report("real images", histogram(reader, second), real)
     for name in names:
         report(name, histogram(reader, samples(name)), real)
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from tests.models_for_tests import publish_tiny
 from tests.provenance import tampering
 from tests.provenance.authority import time_stamp_authority
 from tests.provenance.signers import environment, marked, root, root_pem, second_reader, signer
+from tests.saying import say
 
 SHARES = {"jpeg": 0.8, "png": 0.1, "webp": 0.1}
 PROVIDER = "ACME-1"
@@ -41,10 +42,6 @@ _READ = ("-XMP-iptcExt:all", "-XMP-TC260:all", "-XMP-dc:Identifier")
 
 Verdict = tuple[str, str]
 """The standing that `aigc` gives, and the state that the second reader gives."""
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
 
 
 def make(folder: Path, counts: dict[str, int]) -> list[Path]:

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from aigc.modalities.image import encode
 from aigc.modalities.image.perceptual import hash_file, hashes
 from aigc.provenance.trace import Tracer
 from aigc.provenance.trace_index import IndexedSet, TraceIndex
 from aigc.provenance.trace_writer import TraceWriter
 from aigc.types import UInt8Images
+from tests.provenance.tampering import reencode
 from tests.provenance.watermark.measure import pictures
-from tests.provenance.watermark.shown import resized
+from tests.saying import say
 
 SIDE = 128
 HELD_OUT = 500
@@ -46,9 +46,7 @@ def mixture(parts: UInt8Images, at: int, salt: int) -> UInt8Images:
 
 def changed(picture: UInt8Images, at: int) -> bytes:
     scale = np.random.default_rng(at).uniform(0.5, 1.5)
-    buffer = io.BytesIO()
-    Image.fromarray(resized(picture, scale)).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
+    return reencode(encode(picture[None], "png")[0], scale)
 
 
 def index(folder: Path, parts: UInt8Images, count: int) -> TraceIndex:
@@ -98,10 +96,6 @@ def main() -> None:
 def _times(found: list[tuple[str | None, float]]) -> str:
     seconds = 1000 * np.array([each for _, each in found])
     return f"median {np.median(seconds):.1f} ms, at most {seconds.max():.1f} ms each"
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -20,5 +20,6 @@ def open_watermark(name: str, key: bytes) -> CheckedWatermark:
     Raises:
         SpecError: in one line, when there is none, or it cannot be made.
     """
-    method = WATERMARKS.get(name)
-    return CheckedWatermark(name, method.open(key) if method else open_installed(name, key))
+    if method := WATERMARKS.get(name):
+        return CheckedWatermark(name, method.open(key))
+    return CheckedWatermark(name, open_installed(name, key, built_in=WATERMARKS))

@@ -7,7 +7,7 @@ its operator did not choose.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aigc.errors import SpecError
 from aigc.installed import InstalledClasses
@@ -19,12 +19,17 @@ METHODS = InstalledClasses(
     variable="AIGC_WATERMARKS",
     parts=("least_px", "payload_bits", "embed", "detect", "soft_binding"),
     error=SpecError,
-    built_in=("spread",),
     field="watermark: ",
 )
 
 
-def open_installed(name: str, key: bytes, environment: Mapping[str, str] = os.environ) -> Watermark:
-    """`Class(key)` of a method on the list. Raises SpecError in one line."""
-    made: Watermark = METHODS.instance(METHODS.require_allowed(name, environment), key)
+def open_installed(
+    name: str,
+    key: bytes,
+    environment: Mapping[str, str] = os.environ,
+    built_in: Collection[str] = (),
+) -> Watermark:
+    """`Class(key)` of a method on the list. Raises SpecError in one line, which also names the
+    `built_in` methods."""
+    made: Watermark = METHODS.instance(METHODS.require_allowed(name, environment, built_in), key)
     return made

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from aigc.job.plan import Job
 from aigc.provenance import reading
-from aigc.provenance.extra import is_installed, require_credentials
 from aigc.provenance.profiles import ASKS, RULES, Ask
-from aigc.provenance.roots import root_text
+from aigc.provenance.roots import reader_of
 from aigc.provenance.spec import Provenance
 from aigc.provenance.trace import LIKELY_P, FindMarks
 from aigc.provenance.watermark import open_watermark
@@ -119,7 +118,7 @@ def find_labels(
         CredentialsError: `roots` (PEM files) were named and cannot be used. StorageError, JobError.
         SpecError: the key of the watermark is not one.
     """
-    checker, finds = _checker(roots), _finds_marks(job)
+    checker, finds = reader_of(roots), _finds_marks(job)
     step = max(1, job.count // CHECKED)
     indices = range(0, job.count, step)[:CHECKED]
     files = (read.stored(out, job, records, [at])[at].file for at in indices)
@@ -195,14 +194,3 @@ def _standing(ask: Ask, asked: Provenance | None, found: LabelsFound, title: str
         return AskedFor(ask, "yes")
     least = min(count or 0 for count in counts)
     return AskedFor(ask, "yes" if least == found.files else "no", least)
-
-
-def _checker(roots: Sequence[str]) -> CredentialReader | None:
-    """None where the optional packages are missing and no root was named."""
-    if roots:
-        require_credentials()
-    elif not is_installed("c2pa"):
-        return None
-    from aigc.provenance.checking import CredentialReader  # noqa: PLC0415
-
-    return CredentialReader([root_text(uri, "root") for uri in roots])
