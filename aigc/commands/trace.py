@@ -81,7 +81,7 @@ def trace(
 
 
 def _traced(tracer: Tracer, path: Path) -> Trace:
-    from aigc.sets.tracing import IN_WORDS, media_type
+    from aigc.provenance.media_types import IN_WORDS, media_type
 
     file = _bytes(path)
     found = tracer.trace(file, str(path))

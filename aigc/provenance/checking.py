@@ -14,6 +14,7 @@ from typing import Any, Literal
 import c2pa
 
 from aigc.provenance.claims import ORIGIN
+from aigc.provenance.media_types import WITHOUT_CREDENTIALS, media_type
 
 Standing = Literal["trusted", "valid", "invalid", "not_present"]
 """The results of OpenAI's provenance checks: `valid` is intact and signed by an unknown root."""
@@ -23,15 +24,6 @@ _STAMPED = "timeStamp.validated"
 _WRONG_STAMPS = ("timeStamp.mismatch", "timeStamp.malformed", "timeStamp.outsideValidity")
 NO_STAMP = "aigc.timeStamp.missing"
 """The signed claim states that a time stamp was made, and the file has none."""
-_MEDIA_TYPES = (
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"WEBP", 8, "image/webp"),
-    (b"WAVE", 8, "audio/wav"),
-    (b"fLaC", 0, "audio/flac"),
-    (b"ID3", 0, "audio/mpeg"),
-    (b"ftyp", 4, "video/mp4"),
-)
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ class CredentialReader:
     def check(self, file: bytes) -> CredentialCheck:
         """Of a file of any kind; `not_present` where it has no credential or no place for one."""
         mime = media_type(file)
-        if mime is None:
+        if not mime or mime in WITHOUT_CREDENTIALS:
             return CredentialCheck("not_present")
         try:
             reader = c2pa.Reader(mime, io.BytesIO(file), context=self._context)
@@ -71,12 +63,6 @@ class CredentialReader:
             return CredentialCheck("invalid", (text.splitlines()[0][:200],))
         with reader:
             return _checked(reader)
-
-
-def media_type(file: bytes) -> str | None:
-    """By its first bytes; None where it is of no kind that carries credentials here."""
-    found = (mime for mark, at, mime in _MEDIA_TYPES if file[at : at + len(mark)] == mark)
-    return next(found, None)
 
 
 def _checked(reader: Any) -> CredentialCheck:

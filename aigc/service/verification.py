@@ -1,7 +1,7 @@
 """Where files of anybody come from, as far as the operator's indexes and trusted roots know.
 
-A file is read here and nowhere else: its kind must be one of `KINDS`, and its own size is believed
-before its data. Everything here may take a second, so call it on a thread of its own.
+A file is read here and nowhere else: its kind must be known to `media_type`, and its own size is
+believed before its data. Everything here may take a second, so call it on a thread of its own.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from aigc import storage
 from aigc.errors import SpecError
 from aigc.provenance.extra import is_installed, require_credentials
+from aigc.provenance.media_types import IN_WORDS, media_type
 from aigc.provenance.roots import root_text
 from aigc.provenance.trace import Trace, Tracer
 from aigc.provenance.trace_index import TraceIndex
 from aigc.provenance.watermark import DEFAULT, open_watermark
 from aigc.provenance.watermark.keys import key_from
 from aigc.service.errors import BadRequestError, NotFoundError
-from aigc.sets.tracing import IN_WORDS, look_at, mark_finder, media_type
+from aigc.sets.tracing import look_at, mark_finder
 
 if TYPE_CHECKING:
     from aigc.provenance.checking import CredentialReader

@@ -12,10 +12,10 @@ from aigc import storage
 from aigc.errors import JobError, SpecError
 from aigc.job.plan import Job
 from aigc.modalities import MODALITIES
-from aigc.modalities.signatures import HEAD_BYTES, Signatures, named
 from aigc.modalities.traced import Traced
 from aigc.output import commit
 from aigc.provenance.looks import COLOURS, WORDS, PerceptualHashes
+from aigc.provenance.media_types import media_type
 from aigc.provenance.trace import FindMarks
 from aigc.provenance.trace_index import IndexedSet
 from aigc.provenance.trace_writer import TraceWriter
@@ -24,22 +24,6 @@ from aigc.sets import read
 from aigc.sets.merge import merged_sets
 from aigc.sets.stored import StoredRows
 from aigc.types import Json, Report, silent
-
-KINDS: Signatures = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"WAVE", "audio/wav"),
-    (0, b"fLaC", "audio/flac"),
-    (0, b"OggS", "audio/ogg"),
-    (0, b"ID3", "audio/mpeg"),
-    (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"\xff\xf3", "audio/mpeg"),
-    (0, b"\xff\xf2", "audio/mpeg"),
-    (4, b"ftyp", "video/mp4"),
-)
-"""The files that are looked into, by their first bytes; of all others nothing is read."""
-IN_WORDS = "PNG, JPEG, WebP, WAV, FLAC, Ogg, MP3 or MP4"
 
 
 def index_sets(outs: Sequence[str], folder: Path, report: Report = silent) -> Json:
@@ -103,11 +87,6 @@ def _looks(out: str, job: Job, rows: StoredRows) -> PerceptualHashes:
         found.bits[same], found.colours[same] = looks.bits, looks.colours
         found.is_telling[same] = looks.is_telling
     return found
-
-
-def media_type(file: bytes) -> str:
-    """By its first bytes; empty for a file that is of none of `KINDS`."""
-    return named(file[:HEAD_BYTES], KINDS)
 
 
 def look_at(file: bytes) -> PerceptualHashes | None:

@@ -79,7 +79,7 @@ class TrainSpec(Spec):
     """Half-life, in training images, of the exponential moving average of the weights. The average
     is published. 0 turns averaging off."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Precision of training. `auto` is bf16 where the hardware supports it natively, else fp32."""
+    """Precision of training. `auto` is bf16 where the hardware is faster in it, else fp32."""
     seed: Seed = 0
     """Seed of the initial weights, the order of the data and all noise."""
     log_every: int = Field(50, ge=1)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc.provenance.chains import Issued, issue, make_root
-from aigc.provenance.checking import media_type
 from aigc.provenance.marker import Marker
+from aigc.provenance.media_types import media_type
 from aigc.provenance.secrets import CERTIFICATE, KEY
 from aigc.provenance.signing import FileSigner
 from aigc.provenance.spec import Credentials, Provenance

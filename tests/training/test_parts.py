@@ -10,6 +10,7 @@ from aigc.errors import JobError
 from aigc.families.gan import GanModel
 from aigc.families.vae import Adversary
 from aigc.specs import TrainSpec
+from aigc.training.device import cpu_has_fast_bf16
 from aigc.training.ema import Ema
 from aigc.training.health import Health, HealthVerdict, spread
 from aigc.training.parallel import Group
@@ -153,3 +154,19 @@ def test_alone_a_group_changes_nothing() -> None:
     assert group.average({"a": torch.tensor(3.0)}) == {"a": 3.0}
     with pytest.raises(JobError, match="not set up"):
         Group(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "fast"),
+    [
+        ("vendor_id\t: AuthenticAMD", "flags\t\t: fpu avx512f avx512_bf16", True),
+        ("vendor_id\t: AuthenticAMD", "flags\t\t: fpu avx2", False),
+        ("vendor_id\t: GenuineIntel", "flags\t\t: fpu avx512f avx512_bf16", False),
+        ("vendor_id\t: GenuineIntel", "flags\t\t: fpu avx512_bf16 amx_bf16 amx_tile", True),
+        ("CPU implementer\t: 0x41", "Features\t: fp asimd bf16", True),
+        ("CPU implementer\t: 0x41", "Features\t: fp asimd", False),
+    ],
+)
+def test_bf16_is_for_cpus_that_are_faster_in_it(vendor: str, flags: str, fast: bool) -> None:
+    info = f"processor\t: 0\n{vendor}\n{flags}\n\nprocessor\t: 1\n{vendor}\n{flags}\n"
+    assert cpu_has_fast_bf16(info) is fast
