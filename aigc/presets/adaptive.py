@@ -1,6 +1,6 @@
 """The default recipe: chosen from the data, the hardware and the time by a written rule.
 
-Every number of the rule stands in this file, with the evidence for it in docs/training.md.
+Every number of the rule stands in this file, with the evidence for it in docs/recipes.md.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _shared_out(spec: TrainSpec, shares: int) -> TrainSpec:
 
 
 def _suited(facts: DataFacts, hardware: Hardware) -> tuple[Family, str]:
-    """The family that is better at equal time, and why: tables 1, 5 and 8 of docs/training.md.
+    """The family that is better at equal time, and why: docs/recipes.md.
 
     On a GPU a GAN of small colour pictures sees many times as many images; it was not compared."""
     in_colour_on_cpus = facts.channels > 1 and hardware.device == "cpu"

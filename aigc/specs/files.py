@@ -126,10 +126,13 @@ def _not_utf8(error: UnicodeDecodeError) -> str:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """`a.b=VALUE` as (key, YAML value). Raises SpecError."""
+    """`a.b=VALUE` as (key, YAML value). A value that begins with # is a colour, not a comment.
+    Raises SpecError."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise SpecError(f"--set {text!r}: expected FIELD=VALUE, for example --set lr=2e-4")
+    if value.startswith("#"):
+        return key, value
     try:
         parsed = yaml.load(value, _Loader)
     except _NOT_YAML as error:

@@ -31,7 +31,7 @@ def is_mixed(spec: TrainSpec, device: torch.device) -> bool:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the hardware trains faster in bfloat16 than in float32: docs/training.md."""
+    """Whether the hardware trains faster in bfloat16 than in float32: docs/recipes.md."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     info = Path("/proc/cpuinfo")

@@ -130,6 +130,7 @@ def test_a_setting_is_yaml() -> None:
     assert parse_setting("lr=2e-4") == ("lr", "2e-4")
     assert build(TrainSpec, TRAIN | dict([parse_setting("lr=2e-4")])).lr == 2e-4
     assert parse_setting("labels=[a, b]") == ("labels", ["a", "b"])
+    assert parse_setting("background=#f4efe6") == ("background", "#f4efe6")
     for text in ("lr", "=3", "a=[1", "a=2026-02-30", "a=0x_", "a=!!int ''", "a=" + "[" * 500):
         with pytest.raises(SpecError, match="--set"):
             parse_setting(text)

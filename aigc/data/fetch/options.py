@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ImageColor
-
 from aigc.errors import SpecError
+from aigc.modalities.image.colours import opaque_colour
 
 Say = Callable[[str], None]
 
@@ -39,14 +37,10 @@ class FetchOptions:
     def colour(self, default: str) -> str:
         """`background` as #rrggbb. Raises SpecError when it is not an opaque colour."""
         wanted = self.background if self.background is not None else default
-        channels: tuple[int, ...] = ()
-        with contextlib.suppress(ValueError):
-            channels = ImageColor.getrgb(wanted)
-        if len(channels) != 3:
-            raise SpecError(
-                f"background = {wanted!r}: expected an opaque colour such as white or '#f4efe6'"
-            )
-        return "#{:02x}{:02x}{:02x}".format(*channels)
+        try:
+            return opaque_colour(wanted)
+        except ValueError as error:
+            raise SpecError(f"background = {wanted!r}: {error}") from None
 
     def takes_all(self) -> bool:
         """Whether `licences` is all. Raises SpecError when it is neither that nor free."""

@@ -74,7 +74,8 @@ def quiet() -> Iterator[None]:
 
 
 def decode_file(data: bytes, spec: PrepareImages) -> Pixels:
-    """An encoded image as uint8 (height, width, channels), colours as sRGB, composited on white.
+    """An encoded image as uint8 (height, width, channels), colours as sRGB, composited on
+    `spec.background`.
 
     Raises:
         RejectError: empty, not an image, truncated (unless `spec.truncated` keeps it), too many
@@ -85,7 +86,14 @@ def decode_file(data: bytes, spec: PrepareImages) -> Pixels:
 
     def read_as_is() -> Pixels:
         animated = spec.animated == "first"
-        return read(data, spec.shape, spec.fit, max_pixels=spec.max_pixels, animated=animated)
+        return read(
+            data,
+            spec.shape,
+            spec.fit,
+            background=spec.background,
+            max_pixels=spec.max_pixels,
+            animated=animated,
+        )
 
     if spec.truncated == "reject":
         return read_as_is()
@@ -101,12 +109,13 @@ def read(
     shape: tuple[int, int, int],
     fit: Fit = "crop",
     *,
+    background: str = "white",
     max_pixels: int,
     animated: bool = True,
     formats: tuple[str, ...] | None = None,
 ) -> Pixels:
     """An encoded image of one of `formats` (all `readable` by default) as uint8 (H, W, C) of this
-    `shape`: upright, colours as sRGB, composited on white.
+    `shape`: upright, colours as sRGB, composited on `background`.
 
     Raises:
         TooLargeError: its header says more than `max_pixels`.
@@ -120,7 +129,8 @@ def read(
             _check_header(image, max_pixels, animated)
             image.draft(None, (2 * width, 2 * height))
             clear = _clear_of_wide(image, data)
-            return _fit(_to_plain(image, channels, clear), (width, height), fit)
+            plain = _to_plain(image, channels, clear, background)
+            return _fit(plain, (width, height), fit, background)
     except (RejectError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -140,10 +150,11 @@ def from_array(pixels: npt.NDArray[np.uint8], spec: PrepareImages) -> Pixels:
     if pixels.shape == (spec.height, spec.width) and spec.channels == 1:
         return pixels[..., None]
     mode = "L" if spec.channels == 1 else "RGB"
-    return _fit(Image.fromarray(pixels).convert(mode), (spec.width, spec.height), spec.fit)
+    image = Image.fromarray(pixels).convert(mode)
+    return _fit(image, (spec.width, spec.height), spec.fit, spec.background)
 
 
-def _fit(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:
+def _fit(image: Image.Image, size: tuple[int, int], fit: Fit, background: str) -> Pixels:
     """A plain L or RGB image at `size` (width, height) by Lanczos with antialiasing."""
     if image.size != size:
         method = Image.Resampling.LANCZOS
@@ -151,7 +162,7 @@ def _fit(image: Image.Image, size: tuple[int, int], fit: Fit) -> Pixels:
             case "crop":
                 image = ImageOps.fit(image, size, method)
             case "pad":
-                image = ImageOps.pad(image, size, method, color="white")
+                image = ImageOps.pad(image, size, method, color=background)
             case "stretch":
                 image = image.resize(size, method)
     pixels = np.asarray(image)
@@ -182,9 +193,11 @@ def _clear_of_wide(image: Image.Image, data: bytes) -> Image.Image | None:
     return Image.fromarray(np.where(opacity, 255, 0).astype(np.uint8))
 
 
-def _to_plain(image: Image.Image, channels: int, clear: Image.Image | None) -> Image.Image:
-    """L or RGB, upright, in sRGB, transparency on white; `clear` is the opacity where Pillow cannot
-    tell it."""
+def _to_plain(
+    image: Image.Image, channels: int, clear: Image.Image | None, background: str
+) -> Image.Image:
+    """L or RGB, upright, in sRGB, transparency on `background`; `clear` is the opacity where
+    Pillow cannot tell it."""
     profile = image.info.get("icc_profile")
     image.load()
     if clear is not None:
@@ -205,7 +218,7 @@ def _to_plain(image: Image.Image, channels: int, clear: Image.Image | None) -> I
     if profile:
         image = _to_srgb(image, profile)
     if alpha is not None:
-        image = _on_white(image, alpha)
+        image = _composited(image, alpha, background)
     mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert("RGB").convert(mode)
 
@@ -221,11 +234,11 @@ def _narrow(image: Image.Image) -> Image.Image:
     return narrow
 
 
-def _on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
+def _composited(image: Image.Image, alpha: Image.Image, background: str) -> Image.Image:
     colours = image.convert("RGB")
     colours.putalpha(alpha)
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, colours).convert("RGB")
+    ground = Image.new("RGBA", image.size, background)
+    return Image.alpha_composite(ground, colours).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -94,7 +94,10 @@ class ImageSource:
         return f"{width} x {height} {'grey' if channels == 1 else 'RGB'}"
 
     def steps(self, spec: PrepareImages) -> str:
-        return f"brought into shape by `{spec.fit}`, resized by antialiased Lanczos, stored as PNG"
+        return (
+            f"laid on {spec.background} where transparent, brought into shape by `{spec.fit}`, "
+            "resized by antialiased Lanczos, stored as PNG"
+        )
 
     def changes(self) -> str:
         return "The pictures were resized and stored as PNG; nothing else was changed."

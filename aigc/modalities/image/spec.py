@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from aigc.modalities.image.colours import opaque_colour
 from aigc.modalities.prepare_spec import PrepareSpec
 from aigc.strict import Fit
 
@@ -61,7 +62,10 @@ class PrepareImages(PrepareSpec):
     """1 stores grey images, 3 stores RGB."""
     fit: Fit = "crop"
     """How images of another aspect ratio are fitted to `size`: `crop` to the centre, `pad` with
-    white, or `stretch`."""
+    `background`, or `stretch`."""
+    background: Annotated[str, BeforeValidator(opaque_colour)] = "#ffffff"
+    """Colour behind transparent images and around padded ones, such as white or '#f4efe6'. Choose
+    one that the products stand out from: training loses white things on white."""
     image_column: str = "image"
     """Column of encoded images in a Parquet source."""
     animated: Literal["reject", "first"] = "reject"

@@ -75,6 +75,24 @@ def test_transparency_is_put_on_white() -> None:
     assert (decode_file(encoded(palette), RGB) == [200, 0, 0]).all()
 
 
+def test_the_background_is_seen_through_images_and_around_padded_ones() -> None:
+    clear = encoded(Image.new("RGBA", (16, 16), (10, 20, 30, 0)))
+    tall = encoded(Image.new("RGB", (8, 16), (200, 0, 0)))
+    beige = spec("in", "out", background="#f4efe6", fit="pad")
+    assert (decode_file(clear, beige) == [0xF4, 0xEF, 0xE6]).all()
+    padded = decode_file(tall, beige)
+    assert (padded[:, 0] == [0xF4, 0xEF, 0xE6]).all()
+    assert (padded[:, 8] == [200, 0, 0]).all()
+    grey = spec("in", "out", background="rgb(0, 0, 255)", channels=1)
+    assert (decode_file(clear, grey) == 29).all()
+
+
+@pytest.mark.parametrize("colour", ["nocolour", "#12345", "#ffffff80", ""])
+def test_a_background_is_an_opaque_colour(colour: str) -> None:
+    with pytest.raises(ValueError, match="expected an opaque colour such as white"):
+        spec("in", "out", background=colour)
+
+
 def test_sixteen_bits_become_eight_over_the_whole_range() -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     pixels = decode_file(encoded(Image.fromarray(ramp)), GREY)
