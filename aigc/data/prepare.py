@@ -60,7 +60,7 @@ def finished(spec: PrepareSpec) -> Json | None:
     """
     made = storage.read_json(storage.join(spec.out, layout.MARKER))
     if made is not None:
-        if _spec_of(made) != identity(spec):
+        if _spec_of(made, spec) != identity(spec):
             raise SpecError(
                 f"out = {spec.out!r}: holds a data set made with {_difference(made, spec)}; "
                 "choose another out or delete it"
@@ -126,10 +126,18 @@ def identity(spec: PrepareSpec) -> Json:
     return spec.model_dump(mode="json", exclude={"out", "placement"})
 
 
-def _spec_of(made: Json) -> Json:
-    """The identity of the spec that a set was made with; those of older sets have no modality."""
-    spec: Json = {"modality": "image"} | made.get("spec", {})
-    return spec
+def _spec_of(made: Json, spec: PrepareSpec) -> Json:
+    """The identity of the spec that a set was made with. Fields that older sets do not have yet
+    are at their defaults."""
+    stored: Json = {"modality": "image"} | made.get("spec", {})
+    if stored["modality"] != identity(spec)["modality"]:
+        return stored
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in type(spec).model_fields.items()
+        if not field.is_required()
+    }
+    return identity(spec.model_copy(update=defaults)) | stored
 
 
 def summary(uri: str, made: Json) -> Json:
@@ -218,7 +226,7 @@ def _leave_nothing(out: str, fresh: bool) -> None:
 
 
 def _difference(made: Json, spec: PrepareSpec) -> str:
-    before = _spec_of(made)
+    before = _spec_of(made, spec)
     fields = [name for name, value in identity(spec).items() if before.get(name) != value]
     return ", ".join(f"{name} = {before.get(name)!r}" for name in fields[:3]) or "another spec"
 

@@ -186,6 +186,18 @@ def test_a_killed_run_leaves_no_set_and_the_same_call_finishes_it(
     assert not (tmp_path / "out/_work").exists()
 
 
+def test_a_set_made_before_a_field_existed_is_reused(shop: Path, tmp_path: Path) -> None:
+    chosen = spec(shop, tmp_path / "out")
+    run(chosen)
+    marker = tmp_path / "out/dataset.json"
+    stored = json.loads(marker.read_text())
+    del stored["spec"]["background"], stored["spec"]["max_pixels"]
+    marker.write_text(json.dumps(stored))
+    assert run(chosen)["reused"]
+    with pytest.raises(SpecError, match="made with background = '#ffffff'"):
+        run(chosen.model_copy(update={"background": "#f5f5dc"}))
+
+
 def test_a_finished_set_is_reused_and_another_spec_refused(shop: Path, tmp_path: Path) -> None:
     chosen = spec(shop, tmp_path / "out")
     assert not run(chosen)["reused"]
