@@ -23,7 +23,7 @@ class Adversary(AdversarialTerms):
     ramp: float = Field(0.1, ge=0, lt=1)
     """Share of the run over which the weight of the adversarial loss then rises from 0 to `weight`,
     so that a discriminator that knows nothing yet decides nothing."""
-    weight: float = Field(0.3, gt=0)
+    weight: float = Field(0.1, gt=0)
     """Weight of the adversarial loss in the decoder's loss."""
     feature_weight: float = Field(1.0, ge=0)
     """Weight of the distance between the discriminator's features of an image and of its

@@ -194,6 +194,7 @@ def _vae(
             likelihood="pyramid",
             latent_dim=128,
             width=width,
+            beta=0.3,
             prior="neighbours",
             adversary=_adversary(facts),
         ),
@@ -207,6 +208,7 @@ def _vae(
         **balance_reason(facts, balance),
         "model.networks": "residual blocks with filtered resampling leave no checkerboards",
         "model.likelihood": "outlines and colours weigh more than fine detail",
+        "model.beta": "the prior is fitted afterwards: encodings need not look like N(0, 1)",
         "model.prior": "samples between two alike pictures; the model holds their encodings, from "
         "which they can be remade approximately: where that must not be, set mixture",
         "model.adversary.start": "a discriminator sharpens what the VAE has learnt before",
@@ -283,9 +285,7 @@ def _width_reason(images: float, seconds: float, facts: DataFacts) -> str:
 
 
 def _augmentation(facts: DataFacts) -> dict[str, Any]:
-    if facts.items >= _FEW:
-        return {"augment": ()}
-    return {"augment": facts.augmentations}
+    return {"augment": facts.augmentations if facts.items < _FEW else ()}
 
 
 def _shared_reasons(facts: DataFacts, fields: dict[str, Any]) -> dict[str, str]:
