@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -42,6 +44,24 @@ def _require_location(uri: str) -> str:
     return uri
 
 
+WHITE = "#ffffff"
+
+
+def opaque_colour(value: Any) -> str:
+    """`value`, a CSS name, #rgb, #rrggbb or rgb(r, g, b), as #rrggbb. Raises ValueError where it
+    is not an opaque colour."""
+    from PIL import ImageColor  # noqa: PLC0415
+
+    channels: tuple[int, ...] = ()
+    with contextlib.suppress(ValueError):
+        channels = ImageColor.getrgb(value) if isinstance(value, str) else ()
+    if len(channels) != 3:
+        raise ValueError("expected an opaque colour such as white or '#f4efe6', in quotes")
+    return "#{:02x}{:02x}{:02x}".format(*channels)
+
+
+Colour = Annotated[str, BeforeValidator(opaque_colour)]
+"""A CSS name or #rrggbb, kept as #rrggbb."""
 Location = Annotated[str, AfterValidator(_require_location)]
 """A path or an s3:// URI."""
 

@@ -106,7 +106,8 @@ def _pictures(folder: str, dataset: Dataset, samples: int) -> UInt8Images:
     pixels = []
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
         with contextlib.suppress(RejectError):
-            pixels.append(read(path.read_bytes(), shape, dataset.fit, max_pixels=_MAX_PIXELS))
+            data, ground = path.read_bytes(), dataset.background
+            pixels.append(read(data, shape, dataset.fit, background=ground, max_pixels=_MAX_PIXELS))
         if len(pixels) == samples:
             break
     least = EvaluateSpec.model_fields["samples"].metadata[0].ge

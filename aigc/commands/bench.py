@@ -220,7 +220,9 @@ def recipes(
     data: Annotated[str, typer.Argument(help="Data set made by `aigc data prepare`.")],
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="Preset or YAML spec; repeatable. Default: all GAN presets."),
+        typer.Option(
+            help="Preset or YAML spec; repeatable. Default: adaptive, relativistic and dcgan."
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Training time of each run.")] = 1800.0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each recipe.")] = 3,

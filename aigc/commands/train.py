@@ -11,7 +11,6 @@ from aigc.commands.common import (
     AsJson,
     Settings,
     SpecFile,
-    Workers,
     overrides,
     print_json,
     print_table,
@@ -44,7 +43,10 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Seed of the initial weights and the batches.")
     ] = None,
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Worker processes, each with its GPU; default: 1, with all CPU cores."),
+    ] = None,
     settings: Settings = None,
     address: Address = None,
     show: Annotated[
@@ -190,8 +192,9 @@ def _adapted(rule: Callable[..., TrainSpec], given: TrainSpec) -> TrainSpec:
     from aigc.training.runs import begun
 
     facts = facts_of(given.data)
-    shares = (given.placement.workers or 1) * given.accumulate
-    place = ("name", given.data, given.out, facts, hardware_here(), given.max_seconds, shares)
+    workers = given.placement.workers or 1
+    shares, hardware = workers * given.accumulate, hardware_here(workers)
+    place = ("name", given.data, given.out, facts, hardware, given.max_seconds, shares)
     family = _wanted_family(given) if rule is RULES[ADAPTIVE] else None
     spec = rule(*place, family=family) if family else rule(*place)
     earlier = begun(given.out)
@@ -241,16 +244,15 @@ def facts_of(data: str) -> DataFacts:
     )
 
 
-def hardware_here() -> Hardware:
-    """The device that training would use on this machine."""
-    import torch
+def hardware_here(workers: int = 1) -> Hardware:
+    """The device that training would use on this machine; each worker has one GPU."""
 
     from aigc.cpus import usable_cpus
     from aigc.presets import Hardware
     from aigc.training.device import has_fast_bf16, training_device
 
     device = training_device()
-    cores = torch.cuda.device_count() if device.type == "cuda" else usable_cpus()
+    cores = workers if device.type == "cuda" else usable_cpus()
     return Hardware(device.type, cores, has_fast_bf16(device))
 
 

@@ -22,6 +22,7 @@ from aigc.errors import DamagedError, DataError
 from aigc.modalities import MODALITIES, ItemType, Source
 from aigc.modalities.base import Items
 from aigc.specs import Fit
+from aigc.strict import WHITE
 from aigc.types import Json, Labels
 
 _DECODE_BATCH = 2048
@@ -98,6 +99,12 @@ class Dataset:
         """How images of other aspect ratios were brought into shape; sounds have none."""
         fit: Fit = self.info["spec"].get("fit", "crop")
         return fit
+
+    @property
+    def background(self) -> str:
+        """Colour behind transparent images and around padded ones, #rrggbb."""
+        colour: str = self.info["spec"].get("background", WHITE)
+        return colour
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ from aigc.families.protocol import Family
 from aigc.modalities import MODALITIES
 from aigc.modalities.base import ItemType
 from aigc.modalities.learning import Learning, Representation
-from aigc.strict import Fit, Spec
+from aigc.strict import WHITE, Fit, Spec
 
 if TYPE_CHECKING:
     from aigc.families.origin import Origin
 
-_SIZES = ("height", "width", "samples", "rate_hz", "channels", "fit")
+_SIZES = ("height", "width", "samples", "rate_hz", "channels", "fit", "background")
 
 
 class ModelConfig(Spec):
@@ -50,6 +50,8 @@ class ModelConfig(Spec):
     """Other words that prompts may use, each with the label it means."""
     fit: Fit = "crop"
     """How the data's pictures of other aspect ratios were brought into shape."""
+    background: str = Field(WHITE, exclude_if=lambda colour: colour == WHITE)
+    """Colour behind the data's transparent pictures and around padded ones."""
     data_digest: str = ""
     """Content digest of the data set the weights were trained on."""
 

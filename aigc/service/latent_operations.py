@@ -141,11 +141,20 @@ def read_picture(data: bytes, loaded: LoadedModel, settings: ServiceSettings) ->
     Raises:
         BadRequestError: not a picture, damaged, or more pixels than the service reads.
     """
-    height, width, channels = loaded.version.config.item.shape
-    shape, fit = (height, width, channels), loaded.version.config.fit
+    config = loaded.version.config
+    height, width, channels = config.item.shape
+    shape = (height, width, channels)
     most = settings.max_input_pixels
     try:
-        return np.array(reading.read(data, shape, fit, max_pixels=most, formats=REQUESTED))
+        picture = reading.read(
+            data,
+            shape,
+            config.fit,
+            background=config.background,
+            max_pixels=most,
+            formats=REQUESTED,
+        )
+        return np.array(picture)
     except reading.TooLargeError:
         raise BadRequestError(
             f"image: too large; at most {most:,} pixels", param="image", code="too_large"

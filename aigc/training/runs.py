@@ -42,7 +42,8 @@ def model_config(spec: TrainSpec, dataset: Dataset) -> ModelConfig:
 def _sizes(dataset: Dataset) -> Json:
     """What a model folder says of the shape of its items."""
     own = MODALITIES[dataset.modality].learning.sizes.of(dataset.item).model_dump()
-    return own | {"fit": dataset.fit} if "fit" in own else own
+    of_pictures = {"fit": dataset.fit, "background": dataset.background}
+    return own | {name: value for name, value in of_pictures.items() if name in own}
 
 
 def check_fitting(spec: TrainSpec, dataset: Dataset) -> None:

@@ -156,9 +156,10 @@ def test_a_picture_is_made_ready_as_the_training_data_were(
     service: Service, data: bytes, fit: str
 ) -> None:
     loaded = asyncio.run(service.model("vae"))
-    config = loaded.version.config.model_copy(update={"fit": fit})
+    ground = {"fit": fit, "background": "#336699"}
+    config = loaded.version.config.model_copy(update=ground)
     fitted = replace(loaded, version=replace(loaded.version, config=config))
-    spec = PrepareImages(source="in", out="out", size=16, channels=1, fit=fit)
+    spec = PrepareImages(source="in", out="out", size=16, channels=1, **ground)
     read = latent_operations.read_picture(data, fitted, service.settings)
     assert np.array_equal(read, decode_file(data, spec))
 

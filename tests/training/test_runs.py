@@ -21,6 +21,18 @@ def test_synonyms_go_into_the_model_and_make_no_other_run(digits_data: str, tmp_
     checkpoint.claim(tiny_spec(digits_data, tmp_path), dataset.digest)
 
 
+def test_how_the_data_was_brought_into_shape_is_kept_in_the_model(
+    digits_data: str, tmp_path: Path
+) -> None:
+    dataset = open_dataset(digits_data)
+    spec = tiny_spec(digits_data, tmp_path)
+    assert "background" not in model_config(spec, dataset).model_dump()
+    shape = dataset.info["spec"] | {"fit": "pad", "background": "#336699"}
+    other = dataclasses.replace(dataset, info=dataset.info | {"spec": shape})
+    kept = model_config(spec, other).model_dump()
+    assert (kept["fit"], kept["background"]) == ("pad", "#336699")
+
+
 def test_a_synonym_of_no_label_is_one_line_before_the_run_begins(
     digits_data: str, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aigc.errors import SpecError
-from aigc.modalities.image.colours import opaque_colour
+from aigc.strict import opaque_colour
 
 Say = Callable[[str], None]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from aigc.modalities.base import ItemType
 from aigc.modalities.image import to_network, to_pixels
 from aigc.modalities.learning import Extractor, Sizes, Weights
-from aigc.strict import Fit
+from aigc.strict import WHITE, Fit
 from aigc.types import Labels, UInt8Images
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class ImageSizes(Sizes):
     channels: Literal[1, 3]
     fit: Fit = "crop"
     """How images of other aspect ratios were brought into shape."""
+    background: str = WHITE
+    """Colour behind transparent images and around padded ones, #rrggbb."""
 
     @property
     def item(self) -> ItemType:

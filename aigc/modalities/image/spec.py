@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from aigc.modalities.image.colours import opaque_colour
 from aigc.modalities.prepare_spec import PrepareSpec
-from aigc.strict import Fit
+from aigc.strict import WHITE, Colour, Fit
 
 _SIDES = (8, 1024)
 _HEIGHT_X_WIDTH = re.compile(r"(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?", re.ASCII)
@@ -63,7 +62,7 @@ class PrepareImages(PrepareSpec):
     fit: Fit = "crop"
     """How images of another aspect ratio are fitted to `size`: `crop` to the centre, `pad` with
     `background`, or `stretch`."""
-    background: Annotated[str, BeforeValidator(opaque_colour)] = "#ffffff"
+    background: Colour = WHITE
     """Colour behind transparent images and around padded ones, such as white or '#f4efe6'. Choose
     one that the products stand out from: training loses white things on white."""
     image_column: str = "image"
